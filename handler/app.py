@@ -1,0 +1,172 @@
+"""Lambda's entry: the only file that reads the clock and the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from handler import __version__, webhook
+from handler.clock import Clock, Deadline
+from handler.decision import Decision, decide_all
+from handler.durations import format_instant
+from handler.duties import Failure, Findings
+from handler.events import Request, claim
+from handler.http import Client
+from handler.record import decision_record
+from handler.secret import SecretError, fetch
+from handler.settings import SECRET_KEYS, Settings, SettingsError, load
+from handler.sources import ask, incidentio
+from handler.sources.incidentio import IncidentIO
+
+NAME = "oncall-approvals"
+# The requester waits 10 s for the access system: this leaves it time for its own part.
+BUDGET_SECONDS = 6.0
+UPDATES_AT_ONCE = 4
+
+SYSTEM_CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
+_BOTS = {incidentio.PROVIDER: incidentio.BOT}
+
+
+class App:
+    """Answers webhook calls. One per environment; the settings are read at its first call.
+
+    Args:
+        environment: the function's environment variables.
+        clock: how time comes in.
+        log: takes one JSON object, written as one line.
+        budget: seconds for one call, everything upstream included.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        clock: Clock,
+        log: Callable[[Mapping[str, Any]], None],
+        budget: float = BUDGET_SECONDS,
+    ) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._log = log
+        self._budget = budget
+        self._client = Client(clock)
+        self._settings: Settings | None = None
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
+        try:
+            return webhook.response(200, self._answer(event, Deadline(self._clock, self._budget)))
+        except webhook.Refusal as refusal:
+            self._write("WARN", "refused", http=refusal.http, why=refusal.why)
+            return webhook.refused(refusal)
+        except SecretError as error:
+            self._write("ERROR", "failed", http=503, why=str(error))
+            message = "The webhook's secret cannot be read; the log says why."
+            return webhook.refused(webhook.Refusal(503, webhook.UNAVAILABLE, message))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
+            self._write("ERROR", "failed", http=500, why=_told_safely(error))
+            message = "The call could not be answered; the log says why."
+            return webhook.refused(webhook.Refusal(500, webhook.INTERNAL, message))
+
+    def _answer(self, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
+        body = webhook.raw_body(event)
+        settings = self._settings = self._settings or self._load(deadline)
+        webhook.verify(
+            event.get("headers") or {},
+            body,
+            settings.webhook_secrets,
+            now=self._clock.now(),
+            max_age=settings.webhook_max_age,
+        )
+        call = webhook.read_call(body)
+        if call.name == webhook.GET_INFO:
+            return webhook.info(NAME, __version__)
+        if call.name == webhook.PULL_UPDATE:
+            return webhook.resources(call.kinds, _BOTS.values())
+        return webhook.claims(self._claims(call.requests, settings, deadline))
+
+    def _load(self, deadline: Deadline) -> Settings:
+        values = dict(self._environment)
+        if values.get("HANDLER_SECRET_ARN"):
+            secret = fetch(self._client, values, self._clock, deadline)
+            values.update({key: secret.get(key, "") for key in SECRET_KEYS})
+        return load(values)
+
+    def _claims(
+        self, requests: Sequence[Request], settings: Settings, deadline: Deadline
+    ) -> list[dict[str, Any]]:
+        started = deadline.left()
+        decisions, failures = self._decide(requests, settings, deadline)
+        now = self._clock.now()
+        for each in decisions:
+            record = decision_record(
+                each,
+                failures=failures,
+                policy=settings.policy,
+                dry_run=settings.dry_run,
+                milliseconds=round((started - deadline.left()) * 1000),
+            )
+            self._write("INFO", "decision", **record)
+        return [
+            claim(
+                each.request,
+                actor=_BOTS[each.duty.provider],
+                reason=each.reason,
+                now=now,
+                duration=each.duration,
+            )
+            for each in decisions
+            if each.duty and not settings.dry_run
+        ]
+
+    def _decide(
+        self, requests: Sequence[Request], settings: Settings, deadline: Deadline
+    ) -> tuple[Sequence[Decision], Sequence[Failure]]:
+        """Ask for as much as it takes: nothing, the duties, then the updates to incidents."""
+        policy = settings.policy
+        findings = Findings()
+        decisions = decide_all(requests, findings, policy, self._clock.now())
+        if any(each.wants_duty for each in decisions):
+            source = IncidentIO(
+                self._client, settings.incidentio_base_url, settings.incidentio_api_key
+            )
+            findings = ask(source.questions(), deadline)
+            decisions = decide_all(requests, findings, policy, self._clock.now())
+            if policy.counts_updates and any(each.wants_duty for each in decisions):
+                questions = source.update_questions(findings.incidents)
+                findings = findings.joined(ask(questions, deadline, at_once=UPDATES_AT_ONCE))
+                decisions = decide_all(requests, findings, policy, self._clock.now())
+        return decisions, findings.failures
+
+    def _write(self, level: str, message: str, **fields: object) -> None:
+        timestamp = format_instant(self._clock.now())
+        self._log({"timestamp": timestamp, "level": level, "message": message, **fields})
+
+
+def _told_safely(error: Exception) -> str:
+    """Say what failed where. Only a wrong setting is quoted: other errors may hold a body."""
+    if isinstance(error, SettingsError):
+        return str(error)
+    frame, places = error.__traceback__, []
+    while frame:
+        file = frame.tb_frame.f_code.co_filename.rpartition("/")[2]
+        places.append(f"{file}:{frame.tb_lineno}")
+        frame = frame.tb_next
+    return f"{type(error).__name__} at {' > '.join(places)}"
+
+
+def _write_line(record: Mapping[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(record)}\n")
+    sys.stdout.flush()
+
+
+_app = App(os.environ, SYSTEM_CLOCK, _write_line)
+
+
+def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one call: what Lambda invokes (`handler.app.handle`)."""
+    return _app.handle(event)

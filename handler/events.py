@@ -1,0 +1,147 @@
+"""Indent's events as typed values, and the claim that answers one. No I/O.
+
+Shapes: the `Event`, `Resource` and `Meta` messages of Indent's API, in proto-JSON: camelCase, every
+field may be absent, and `null` is the same as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from handler import emails
+from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.shapes import array, as_array, as_record, as_text, record, text
+
+REQUEST = "access/request"
+APPROVE = "access/approve"
+CHANGES = ("access/grant", "access/revoke")
+
+DURATION = "indent.com/time/duration"
+EXPIRES = "indent.com/time/expires"
+ASKED_DURATION = "indent.com/petition/duration"
+PETITION = ("indent.com/petition", "petition")
+_TIME_PREFIX = "indent.com/time/"
+_TIME_LABELS = (ASKED_DURATION, "expires")
+_PERSON_LABEL = "indent.com/resource/email"
+
+
+class Resource(NamedTuple):
+    """A thing or a person: what is requested, who requests it, who approves it."""
+
+    kind: str = ""
+    id: str = ""
+    email: str = ""
+    labels: Mapping[str, str] = MappingProxyType({})
+    raw: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every e-mail that the resource is said to have: with one, it is a person."""
+        found = (emails.normal(self.email), emails.normal(self.labels.get(_PERSON_LABEL)))
+        return tuple(address for address in found if address)
+
+
+class Request(NamedTuple):
+    """One `access/request` event. Its timestamp is left out on purpose: it decides nothing."""
+
+    requester: Resource
+    resources: tuple[Resource, ...]
+    labels: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def petition(self) -> str:
+        """The petition's name, or "" where no label gives it."""
+        return next((self.labels[name] for name in PETITION if self.labels.get(name)), "")
+
+    @property
+    def asked_duration(self) -> timedelta | None:
+        """The shortest positive duration among the labels; None where none was asked."""
+        asked = (parse_go(self.labels.get(name, "")) for name in (DURATION, ASKED_DURATION))
+        return min((each for each in asked if each and each > timedelta(0)), default=None)
+
+    @property
+    def asked_expiry(self) -> datetime | None:
+        """The instant until which access is wanted, in UTC; None where none was asked."""
+        return parse_instant(self.labels.get(EXPIRES, ""))
+
+
+class Call(NamedTuple):
+    """What the `events` of one webhook call hold: their names, and the requests among them."""
+
+    names: tuple[str, ...]
+    requests: tuple[Request, ...]
+
+
+def read_events(value: object) -> Call:
+    """Read the `events` of a GetDecision call; events of other names are left unread.
+
+    Raises:
+        ShapeError: a field has the wrong type.
+    """
+    names, requests = [], []
+    for index, each in enumerate(as_array(value, "events")):
+        path = f"events[{index}]"
+        event = as_record(each, path)
+        name = text(event, "event", f"{path}.")
+        names.append(name)
+        if name == REQUEST:
+            requests.append(_request(event, path))
+    return Call(tuple(names), tuple(requests))
+
+
+def claim(
+    request: Request,
+    *,
+    actor: Mapping[str, Any],
+    reason: str,
+    now: datetime,
+    duration: timedelta,
+) -> dict[str, Any]:
+    """Make the approving event: requester first, then the resources, for `duration` from `now`.
+
+    The labels of the request are echoed without any that speaks of time: those are ours alone.
+    """
+    labels = {name: value for name, value in request.labels.items() if not _speaks_of_time(name)}
+    labels[DURATION] = format_go(duration)
+    labels[EXPIRES] = format_instant(now + duration)
+    return {
+        "event": APPROVE,
+        "timestamp": format_instant(now),
+        "actor": dict(actor),
+        "reason": reason,
+        "resources": [each.raw for each in (request.requester, *request.resources)],
+        "meta": {"labels": labels},
+    }
+
+
+def _speaks_of_time(label: str) -> bool:
+    """Whether a label could tell Indent how long: whoever reads it may be lax about case."""
+    name = label.strip().lower()
+    return name.startswith(_TIME_PREFIX) or name in _TIME_LABELS
+
+
+def _request(event: Mapping[str, Any], path: str) -> Request:
+    meta = record(event, "meta", f"{path}.")
+    return Request(
+        requester=_resource(event.get("actor"), f"{path}.actor"),
+        resources=tuple(
+            _resource(each, f"{path}.resources[{index}]")
+            for index, each in enumerate(array(event, "resources", f"{path}."))
+        ),
+        labels=_labels(meta, f"{path}.meta."),
+    )
+
+
+def _resource(value: object, path: str) -> Resource:
+    raw = as_record(value, path)
+    kind, id_, email = (text(raw, field, f"{path}.") for field in ("kind", "id", "email"))
+    return Resource(kind, id_, email, _labels(raw, f"{path}."), raw)
+
+
+def _labels(parent: Mapping[str, Any], at: str) -> dict[str, str]:
+    # Names of labels are the requester's own words: an error repeats none of them.
+    labels = record(parent, "labels", at)
+    return {name: as_text(value, f"a value of {at}labels") for name, value in labels.items()}

@@ -1,0 +1,252 @@
+"""JSON over HTTPS within a deadline, on `http.client`.
+
+Written here because the zip holds no third-party package. What it does beyond `http.client`: one
+deadline for connecting, sending, headers and body together, a limit on the body, two retries, and
+connections kept for the next page. It follows no redirect and takes no proxy from the environment.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import select
+import socket
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from handler.clock import Clock, Deadline
+from handler.settings import is_loopback
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+RETRIES = 2
+MOST_BYTES = 16 * 1024 * 1024
+_CHUNK = 64 * 1024
+_FIRST_PAUSE = 0.2
+_RETRIED = frozenset({429, *range(500, 600)})
+# A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
+_LONGEST_IDLE = timedelta(seconds=10)
+
+
+class HttpError(Exception):
+    """No usable answer. The message holds neither headers nor bodies.
+
+    Attributes:
+        status: the HTTP status, or None where no answer came.
+        body: what came with that status, for a caller that knows how to read it.
+    """
+
+    def __init__(self, problem: str, *, status: int | None = None, body: bytes = b"") -> None:
+        super().__init__(problem)
+        self.status = status
+        self.body = body
+
+
+class Client:
+    """Sends requests over connections that it keeps. Safe to share between threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._idle: defaultdict[tuple[str, str], deque[_Idle]] = defaultdict(deque)
+        self._tls: ssl.SSLContext | None = None
+
+    def get_json(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Any:  # noqa: ANN401 - it is whatever the JSON is
+        """GET a JSON value.
+
+        Raises:
+            HttpError: no answer in time, a status other than 2xx, or a body that is not JSON.
+        """
+        body = self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise HttpError("the answer is not JSON") from error
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
+    ) -> bytes:
+        """Send a request that may be repeated, and return the body of its 2xx answer.
+
+        Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
+
+        Raises:
+            HttpError: see `get_json`.
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise HttpError("refused to speak plain HTTP beyond this machine")
+        for attempt in range(RETRIES + 1):
+            pause = _FIRST_PAUSE * 2**attempt
+            try:
+                status, answered, data = self._attempt(method, parts, headers, body, deadline)
+            except TimeoutError as error:
+                raise HttpError("no whole answer in time") from error
+            except (OSError, http.client.HTTPException) as error:
+                failure = HttpError(f"connection failed ({type(error).__name__})")
+            else:
+                if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+                    return data
+                failure = HttpError(f"answered {status}", status=status, body=data)
+                if status not in _RETRIED:
+                    break
+                pause = self._asked_pause(answered.get("Retry-After")) or pause
+            if attempt == RETRIES or pause >= deadline.left():
+                break
+            self._clock.sleep(pause)
+        raise failure
+
+    def _attempt(
+        self,
+        method: str,
+        url: SplitResult,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = self._connection(url)
+        connection.deadline = deadline
+        target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+        try:
+            connection.request(method, target, body, dict(headers))
+            with connection.getresponse() as response:
+                data = _read(response)
+        except BaseException:
+            connection.shut()
+            raise
+        if response.will_close:
+            connection.shut()
+        else:
+            self._idle[url.scheme, url.netloc].append(_Idle(connection, self._clock.now()))
+        return response.status, response.headers, data
+
+    def _connection(self, url: SplitResult) -> _Connection:
+        """Take a kept connection that is fresh and that the other side has not closed."""
+        idle = self._idle[url.scheme, url.netloc]
+        while idle:
+            try:
+                kept = idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if self._clock.now() - kept.since < _LONGEST_IDLE and kept.connection.is_quiet():
+                return kept.connection
+            kept.connection.shut()
+        if url.scheme == "https" and self._tls is None:
+            self._tls = ssl.create_default_context()
+        return _Connection(url, self._tls if url.scheme == "https" else None)
+
+    def _asked_pause(self, retry_after: str | None) -> float:
+        """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable."""
+        if retry_after is None:
+            return 0.0
+        if retry_after.isascii() and retry_after.isdigit():
+            return float(retry_after[:9])
+        try:
+            date = parsedate_to_datetime(retry_after)
+            date = date if date.tzinfo else date.replace(tzinfo=UTC)
+            return max(0.0, (date - self._clock.now()).total_seconds())
+        except (ValueError, OverflowError):
+            return 0.0
+
+
+class _Idle:
+    """A connection waiting for its next request."""
+
+    def __init__(self, connection: _Connection, since: datetime) -> None:
+        self.connection = connection
+        self.since = since
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose every step ends at `deadline`, which is set anew for each request."""
+
+    deadline: Deadline
+
+    def __init__(self, url: SplitResult, tls: ssl.SSLContext | None) -> None:
+        super().__init__(url.hostname or "", url.port or (443 if tls else 80))
+        self._tls = tls
+        self._raw: socket.socket | None = None
+
+    def connect(self) -> None:
+        raw = socket.create_connection((self.host, self.port), _left(self.deadline))
+        self._raw = raw
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls:
+            raw.settimeout(_left(self.deadline))
+            self._raw = self._tls.wrap_socket(raw, server_hostname=self.host)
+        self.sock = _Bounded(self, self._raw)
+
+    def is_quiet(self) -> bool:
+        """Whether nothing came unasked: an end of stream, most likely."""
+        return self._raw is not None and not select.select([self._raw], [], [], 0)[0]
+
+    def shut(self) -> None:
+        """Close for good. `close()` is http.client's, and comes before the body is read."""
+        self.close()
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+
+
+class _Bounded:
+    """What `http.client` uses of a socket, with the time left set before each operation."""
+
+    def __init__(self, connection: _Connection, raw: socket.socket) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    def sendall(self, data: ReadableBuffer) -> None:
+        self._raw.settimeout(_left(self._connection.deadline))
+        self._raw.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._connection, self._raw), _CHUNK)
+
+    def close(self) -> None:
+        """Leave it open: the body may still be in it."""
+
+
+class _Reader(io.RawIOBase):
+    """The reading half: closing it leaves the socket open for the next request."""
+
+    def __init__(self, connection: _Connection, raw: socket.socket) -> None:
+        self._connection = connection
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        self._raw.settimeout(_left(self._connection.deadline))
+        return self._raw.recv_into(buffer)
+
+
+def _left(deadline: Deadline) -> float:
+    left = deadline.left()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """Read a body piece by piece, so that neither size nor slowness is without bound."""
+    pieces, size = [], 0
+    while piece := response.read1(_CHUNK):
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB")
+        pieces.append(piece)
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(pieces)

@@ -1,0 +1,212 @@
+"""Environment and secret, read once into one validated value. No I/O.
+
+The Pulumi program reads its stack config with the same functions, so that what the function
+would refuse at start is refused at `pulumi preview`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from handler.durations import parse_go
+from handler.policy import Policy
+
+SECRET_KEYS = ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS", "INCIDENTIO_API_KEY")
+PROVIDER_KEYS = ("INCIDENTIO_API_KEY",)
+DEFAULTS = {
+    "AUTO_APPROVAL_DURATION": "6",
+    "INCIDENTIO_BASE_URL": "https://api.incident.io",
+    "WEBHOOK_MAX_AGE": "300",
+}
+PLAIN_KEYS = (
+    "AUTO_APPROVAL_DURATION",
+    "AUTO_APPROVAL_SCHEDULES",
+    "AUTO_APPROVAL_INCIDENTIO_ROLES",
+    "AUTO_APPROVAL_RESOURCE_LABELS",
+    "AUTO_APPROVAL_DRY_RUN",
+    "INCIDENTIO_APPROVE_PARTICIPANTS",
+    "INCIDENTIO_APPROVE_SELF_DECLARED",
+    "INCIDENTIO_BASE_URL",
+    "WEBHOOK_MAX_AGE",
+)
+LONGEST_APPROVAL = timedelta(hours=168)
+SHORTEST_SECRET = 16
+LONGEST_MAX_AGE = 3600
+
+_T = TypeVar("_T")
+
+_HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
+_HEADER_SAFE = re.compile(r"[!-~]+")
+
+
+class SettingsError(ValueError):
+    """A setting has a wrong value: which one, what is wrong, an example of a right one.
+
+    The sentence never holds the value of a secret.
+
+    Attributes:
+        key: the setting's name.
+        example: a right value, or empty where there can be none (secrets).
+    """
+
+    def __init__(self, key: str, problem: str, example: str) -> None:
+        super().__init__(f"{key} {problem}")
+        self.key = key
+        self.example = example
+
+
+class Settings(NamedTuple):
+    """All that a call needs to know. `webhook_secrets` is the current one, then the previous."""
+
+    webhook_secrets: tuple[str, ...]
+    incidentio_api_key: str
+    incidentio_base_url: str
+    webhook_max_age: timedelta
+    dry_run: bool
+    policy: Policy
+
+    def __repr__(self) -> str:
+        """Hide the secrets, wherever the value is printed."""
+        return f"Settings(policy={self.policy!r}, ...)"
+
+
+def load(values: Mapping[str, str]) -> Settings:
+    """Validate the plain and the secret settings together; an empty value counts as unset.
+
+    Raises:
+        SettingsError: for the first wrong value.
+    """
+    read = {key: values.get(key, "").strip() for key in PLAIN_KEYS}
+    read = {key: value or DEFAULTS.get(key, "") for key, value in read.items()}
+    secrets = {key: parse_secret(key, values.get(key, "")) for key in SECRET_KEYS}
+    if not secrets["INDENT_WEBHOOK_SECRET"]:
+        raise SettingsError(
+            "INDENT_WEBHOOK_SECRET",
+            "is not set: it is the webhook's signing secret, from Indent",
+            "",
+        )
+    if not any(secrets[key] for key in PROVIDER_KEYS):
+        raise SettingsError(
+            PROVIDER_KEYS[0],
+            "is not set: at least one provider's key is needed to see who is on duty",
+            "",
+        )
+
+    def parsed(key: str, parse: Callable[[str, str], _T]) -> _T:
+        return parse(key, read[key])
+
+    policy = Policy(
+        duration=parsed("AUTO_APPROVAL_DURATION", parse_duration),
+        schedules=parsed("AUTO_APPROVAL_SCHEDULES", parse_list),
+        incident_roles=parsed("AUTO_APPROVAL_INCIDENTIO_ROLES", parse_list),
+        resource_labels=parsed("AUTO_APPROVAL_RESOURCE_LABELS", parse_labels),
+        participants=parsed("INCIDENTIO_APPROVE_PARTICIPANTS", parse_switch),
+        self_declared=parsed("INCIDENTIO_APPROVE_SELF_DECLARED", parse_switch),
+    )
+    return Settings(
+        webhook_secrets=tuple(
+            secrets[key]
+            for key in ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS")
+            if secrets[key]
+        ),
+        incidentio_api_key=secrets["INCIDENTIO_API_KEY"],
+        incidentio_base_url=parsed("INCIDENTIO_BASE_URL", parse_base_url),
+        webhook_max_age=parsed("WEBHOOK_MAX_AGE", parse_max_age),
+        dry_run=parsed("AUTO_APPROVAL_DRY_RUN", parse_switch),
+        policy=policy,
+    )
+
+
+def parse_secret(key: str, value: str) -> str:
+    """Check a secret without ever quoting it. Empty means unset."""
+    if not value:
+        return ""
+    if value != value.strip():
+        raise SettingsError(key, "begins or ends with white space", "")
+    if key in PROVIDER_KEYS:
+        # It travels in a header: a line break in it would be another header.
+        if not _HEADER_SAFE.fullmatch(value):
+            raise SettingsError(key, "holds a character that no API key has", "")
+    elif len(value) < SHORTEST_SECRET:
+        problem = f"has {len(value)} characters: at least {SHORTEST_SECRET} are needed"
+        raise SettingsError(key, problem, "")
+    return value
+
+
+def parse_duration(key: str, value: str) -> timedelta:
+    """Read hours (`3`, `1.5`) or a duration with a unit (`90m`), cut down to whole seconds."""
+    text = f"{value}h" if _HOURS.fullmatch(value) else value
+    duration = parse_go(text)
+    if duration is None or not timedelta(seconds=1) <= duration <= LONGEST_APPROVAL:
+        allowed = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"
+        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "6")
+    return timedelta(seconds=duration // timedelta(seconds=1))
+
+
+def parse_list(key: str, value: str) -> tuple[str, ...]:
+    """Split at commas and trim; duplicates count once. Empty means unset."""
+    entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if value and not entries:
+        # `,` read as "no list" would let every duty count.
+        raise SettingsError(key, f"is {value!r}: a list without an entry", "DBA, API")
+    return entries
+
+
+def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Read `Env=Prod, Team=DB` as pairs. Empty means unset."""
+    labels: dict[str, str] = {}
+    for entry in parse_list(key, value):
+        name, equals, wanted = (part.strip() for part in entry.partition("="))
+        if not (name and equals and wanted):
+            problem = f"holds {entry!r}: every entry is a label and its value"
+            raise SettingsError(key, problem, "Env=Prod, Team=DB")
+        if labels.setdefault(name, wanted) != wanted:
+            raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
+    return tuple(labels.items())
+
+
+def parse_switch(key: str, value: str) -> bool:
+    """Read `true` or `false`, in any case. Empty means false."""
+    if value.lower() not in {"", "true", "false"}:
+        raise SettingsError(key, f"is {value!r}: allowed are true and false", "true")
+    return value.lower() == "true"
+
+
+def parse_whole(key: str, value: str, least: int, most: int, example: str) -> int:
+    """Read a whole number within bounds."""
+    if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
+        problem = f"is {value!r}: allowed are whole numbers from {least} to {most}"
+        raise SettingsError(key, problem, example)
+    return int(value)
+
+
+def parse_max_age(key: str, value: str) -> timedelta:
+    """Read whole seconds, at most an hour: the longer, the longer a stolen call can be replayed."""
+    return timedelta(seconds=parse_whole(key, value, 1, LONGEST_MAX_AGE, "300"))
+
+
+def parse_base_url(key: str, value: str) -> str:
+    """Accept https, or http on loopback: the API key travels there."""
+    url = value.rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    plain = bool(host) and not (parts.username or parts.password or parts.query or parts.fragment)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not (plain and secure and _HEADER_SAFE.fullmatch(url)):
+        allowed = "an https address, or http on loopback, without user, query or fragment"
+        raise SettingsError(key, f"is {value!r}: allowed is {allowed}", DEFAULTS.get(key, ""))
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine, without asking a resolver."""
+    return host in {"localhost", "::1"} or _LOOPBACK.fullmatch(host) is not None

@@ -1,0 +1,53 @@
+"""Reading JSON that somebody else wrote: absent and `null` are empty, another type is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ShapeError(ValueError):
+    """A field has the wrong type; the message names the field, never its value."""
+
+
+def as_record(value: object, path: str) -> Mapping[str, Any]:
+    """Take a value as an object."""
+    if not isinstance(value, dict | None):
+        raise ShapeError(f"{path} is not an object")
+    return value or {}
+
+
+def as_text(value: object, path: str) -> str:
+    """Take a value as a string."""
+    if not isinstance(value, str | None):
+        raise ShapeError(f"{path} is not a string")
+    return value or ""
+
+
+def as_array(value: object, path: str) -> list[Any]:
+    """Take a value as a list."""
+    if not isinstance(value, list | None):
+        raise ShapeError(f"{path} is not a list")
+    return value or []
+
+
+def record(parent: Mapping[str, Any], field: str, at: str = "") -> Mapping[str, Any]:
+    """Read a field that is an object; `at` is the path of its parent, with its dot."""
+    return as_record(parent.get(field), at + field)
+
+
+def text(parent: Mapping[str, Any], field: str, at: str = "") -> str:
+    """Read a field that is a string."""
+    return as_text(parent.get(field), at + field)
+
+
+def array(parent: Mapping[str, Any], field: str, at: str = "") -> list[Any]:
+    """Read a field that is a list."""
+    return as_array(parent.get(field), at + field)
+
+
+def required(parent: Mapping[str, Any], field: str) -> str:
+    """Read a field that is a string and must be there."""
+    if not (found := text(parent, field)):
+        raise ShapeError(f"{field} is missing")
+    return found

@@ -1,0 +1,1 @@
+"""What is deployed: the Pulumi program. `__main__` wires, every component has a file of its own."""

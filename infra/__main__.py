@@ -1,0 +1,41 @@
+"""The Pulumi program: reads the stack's config and wires the components. Nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
+
+from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
+from infra.archive import handler_archive
+from infra.config import read_config
+from infra.handler_secret import HandlerSecret, HandlerSecretArgs
+from infra.state_bucket import StateBucket, StateBucketArgs
+
+config = read_config()
+tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
+
+state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
+secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets, tags=tags))
+webhook = ApprovalWebhook(
+    "approval-webhook",
+    ApprovalWebhookArgs(
+        code=handler_archive(ROOT),
+        settings=config.function_settings,
+        secret=secret,
+        memory_mb=config.memory_mb,
+        reserved_concurrency=config.reserved_concurrency,
+        log_retention_days=config.log_retention_days,
+        tags=tags,
+    ),
+)
+
+pulumi.export("webhook_url", webhook.url)
+pulumi.export("state_bucket", state.bucket)
+pulumi.export("function_name", webhook.function_name)
+pulumi.export("log_group", webhook.log_group)
+pulumi.export("secret_arn", secret.arn)

@@ -1,0 +1,141 @@
+"""The function that answers the webhook, what it may do, and where its log goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_aws import cloudwatch, iam, lambda_
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.handler_secret import HandlerSecret
+
+ASSUMED_BY_LAMBDA = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalWebhookArgs:
+    """What the function is made of.
+
+    Attributes:
+        code: the zip, with `handler/app.py` in it.
+        settings: its plain settings, as environment variables.
+        secret: its secret settings.
+        memory_mb: its memory, in MiB.
+        reserved_concurrency: calls it answers at once, at most; None is the account's limit.
+        log_retention_days: how long its log is kept.
+        tags: put on all that takes tags.
+    """
+
+    code: pulumi.Archive
+    settings: Mapping[str, str]
+    secret: HandlerSecret
+    memory_mb: int
+    reserved_concurrency: int | None
+    log_retention_days: int
+    tags: Mapping[str, str]
+
+
+class ApprovalWebhook(pulumi.ComponentResource):
+    """A public function URL, in front of a function that may write its log and read its secret.
+
+    The URL is open to everybody, since Indent signs its calls with a key of its own and not with
+    AWS's. The provider grants that itself when the URL is made: both statements that AWS asks for
+    (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction, documentation of
+    `aws.lambda.FunctionUrl`), so no permission is declared here.
+
+    Attributes:
+        url: where Indent calls.
+        function_name: of the function.
+        log_group: name of the log group with one line for each decision.
+    """
+
+    url: pulumi.Output[str]
+    function_name: pulumi.Output[str]
+    log_group: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ApprovalWebhookArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("oncall-approvals:infra:ApprovalWebhook", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        log_group = cloudwatch.LogGroup(
+            f"{name}-log", retention_in_days=args.log_retention_days, tags=args.tags, opts=child
+        )
+        role = iam.Role(
+            f"{name}-role",
+            description="Lets the approval webhook write its log and read its secret.",
+            assume_role_policy=pulumi.Output.json_dumps(ASSUMED_BY_LAMBDA),
+            tags=args.tags,
+            opts=child,
+        )
+        rights = iam.RolePolicy(
+            f"{name}-rights",
+            role=role.id,
+            policy=pulumi.Output.json_dumps(_rights(log_group.arn, args.secret.arn)),
+            opts=child,
+        )
+        function = lambda_.Function(
+            name,
+            description="Approves access requests of whoever is on call, and of nobody else.",
+            runtime="python3.13",
+            architectures=["arm64"],
+            handler="handler.app.handle",
+            code=args.code,
+            role=role.arn,
+            timeout=15,
+            memory_size=args.memory_mb,
+            reserved_concurrent_executions=args.reserved_concurrency,
+            logging_config={"log_format": "JSON", "log_group": log_group.name},
+            environment={
+                "variables": {
+                    **args.settings,
+                    "HANDLER_SECRET_ARN": args.secret.arn,
+                    "HANDLER_SECRET_VERSION": args.secret.version_id,
+                }
+            },
+            tags=args.tags,
+            # It must not answer its first call before it may read its secret.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
+        )
+        url = lambda_.FunctionUrl(
+            f"{name}-url", function_name=function.name, authorization_type="NONE", opts=child
+        )
+        self.url = url.function_url
+        self.function_name = function.name
+        self.log_group = log_group.name
+        self.register_outputs(
+            {"url": self.url, "function_name": self.function_name, "log_group": self.log_group}
+        )
+
+
+def _rights(log_group_arn: pulumi.Output[str], secret_arn: pulumi.Output[str]) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "WriteOwnLog",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": pulumi.Output.concat(log_group_arn, ":*"),
+            },
+            {
+                "Sid": "ReadOwnSecret",
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": secret_arn,
+            },
+        ],
+    }

@@ -1,0 +1,34 @@
+"""The function's zip: the handler's own files, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def handler_archive(root: Path) -> pulumi.AssetArchive:
+    """List the Python files of `root/handler` by name: {"handler/app.py": its contents, ...}.
+
+    Pulumi hashes and zips names and contents only (no times, owners or modes), in sorted order.
+    The same files give the same hash and the same zip on any machine, wherever they lie there, and
+    the function is deployed anew exactly when one of them changes. Listing them, instead of handing
+    over the folder, keeps out what tests and editors leave in it.
+    """
+    return pulumi.AssetArchive(
+        {
+            path.relative_to(root).as_posix(): pulumi.FileAsset(str(path))
+            for path in sorted(_modules(root.resolve() / "handler", root.resolve()))
+        }
+    )
+
+
+def _modules(folder: Path, root: Path) -> Iterator[Path]:
+    """Find what Python can import by name, which an editor's `.#app.py` or hidden folder is not."""
+    for path in folder.rglob("*.py"):
+        if all(part.isidentifier() for part in path.relative_to(root).with_suffix("").parts):
+            yield path

@@ -1,0 +1,175 @@
+"""The stack's config, read once into one validated value, before any resource is registered."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi.runtime import is_config_secret
+from pulumi.runtime.config import CONFIG
+
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, Settings, SettingsError, load, parse_whole
+from infra.state_bucket import NAME_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STACK_DEFAULTS = {
+    "STATE_BUCKET": "",
+    "LOG_RETENTION_DAYS": "365",
+    "MEMORY_MB": "512",
+    "RESERVED_CONCURRENCY": "",
+}
+KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
+# What CloudWatch's PutRetentionPolicy takes. "Never" is no length of time.
+LOG_RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+LEAST_MEMORY_MB, MOST_MEMORY_MB = 128, 10240
+MOST_CONCURRENCY = 1000
+
+_ACCOUNT_DIGITS = "0" * 12
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackConfig:
+    """What a stack is deployed with.
+
+    Attributes:
+        function_settings: the plain settings that are set, as the function's environment takes them.
+        secrets: the secret settings that are set, in plain text.
+        state_bucket: name of the state bucket; None is the default name.
+        log_retention_days: how long the decision log is kept.
+        memory_mb: the function's memory, in MiB.
+        reserved_concurrency: calls answered at once, at most; None is the account's own limit.
+    """
+
+    function_settings: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    state_bucket: str | None
+    log_retention_days: int
+    memory_mb: int
+    reserved_concurrency: int | None
+
+
+def read_config() -> StackConfig:
+    """Read the config of the running program's stack; an empty value counts as unset.
+
+    Raises:
+        pulumi.RunError: for the first wrong value, in one sentence that names the key and the
+            command that mends it. It never holds the value of a secret.
+    """
+    namespace = f"{pulumi.get_project()}:"
+    found = {
+        key.removeprefix(namespace): value
+        for key, value in CONFIG.get().items()
+        if key.startswith(namespace)
+    }
+    _check_keys(found)
+    secrets = {key: found[key] for key in SECRET_KEYS if found.get(key)}
+    plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}
+    stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
+    try:
+        _note_what_has_no_effect(load(plain | secrets))
+        return StackConfig(
+            function_settings=plain,
+            secrets=secrets,
+            state_bucket=_parse_bucket("STATE_BUCKET", stack["STATE_BUCKET"]),
+            log_retention_days=_parse_retention("LOG_RETENTION_DAYS", stack["LOG_RETENTION_DAYS"]),
+            memory_mb=parse_whole(
+                "MEMORY_MB", stack["MEMORY_MB"], LEAST_MEMORY_MB, MOST_MEMORY_MB, "512"
+            ),
+            reserved_concurrency=_parse_concurrency(
+                "RESERVED_CONCURRENCY", stack["RESERVED_CONCURRENCY"]
+            ),
+        )
+    except SettingsError as error:
+        raise pulumi.RunError(f"{error}; run `{_mend(error.key, error.example)}`") from None
+
+
+def _check_keys(found: Mapping[str, str]) -> None:
+    """Refuse keys that nothing reads, and secrets and plain values in each other's place."""
+    for key in sorted(found):
+        secret = is_config_secret(f"{pulumi.get_project()}:{key}")
+        if key not in KEYS:
+            raise pulumi.RunError(_unknown(key))
+        if key in SECRET_KEYS and found[key] and not secret:
+            raise pulumi.RunError(
+                f"{key} is a secret, but is set in plain text; run `{_mend(key, '')}`"
+            )
+        if key not in SECRET_KEYS and secret:
+            raise pulumi.RunError(
+                f"{key} is set with --secret, but is no secret: it is kept in plain text in AWS; "
+                f"run `pulumi config set --plaintext {key}`"
+            )
+
+
+def _unknown(key: str) -> str:
+    # Its value is not quoted: it may be a secret under a misspelt name.
+    problem = f"{key} is not a setting of {pulumi.get_project()}"
+    remove = f"`pulumi config rm {shlex.quote(key)}`"
+    nearest = difflib.get_close_matches(key.upper(), KEYS, n=1)
+    if not nearest:
+        return f"{problem}; run {remove}"
+    return f"{problem}, the nearest is {nearest[0]}; run {remove}, then `{_mend(nearest[0], '')}`"
+
+
+def _mend(key: str, example: str) -> str:
+    """Build the command that sets a key; without an example the CLI asks for the value."""
+    option = ["--secret"] if key in SECRET_KEYS else []
+    return shlex.join(["pulumi", "config", "set", *option, key, *([example] if example else [])])
+
+
+def _note_what_has_no_effect(settings: Settings) -> None:
+    policy = settings.policy
+    if policy.participants and (policy.schedules or policy.incident_roles):
+        named_by = "AUTO_APPROVAL_SCHEDULES or AUTO_APPROVAL_INCIDENTIO_ROLES"
+        pulumi.log.warn(
+            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by} set, only duties "
+            "named there count, and taking part in an incident has no name; "
+            "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+        )
+
+
+def _parse_bucket(key: str, value: str) -> str | None:
+    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
+    if not value:
+        stack = pulumi.get_stack()
+        if not _is_bucket_name(f"{NAME_PREFIX}-{_ACCOUNT_DIGITS}-{stack}"):
+            problem = f"is not set, and the stack's name {stack!r} cannot be part of a bucket's name"
+            raise SettingsError(key, problem, "my-company-pulumi-state")
+        return None
+    if not _is_bucket_name(value):
+        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
+        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "my-company-pulumi-state")
+    return value
+
+
+def _is_bucket_name(name: str) -> bool:
+    return (
+        _BUCKET_NAME.fullmatch(name) is not None
+        and ".." not in name
+        and _IP_ADDRESS.fullmatch(name) is None
+        and not name.startswith(_RESERVED_PREFIXES)
+        and not name.endswith(_RESERVED_SUFFIXES)
+    )
+
+
+def _parse_retention(key: str, value: str) -> int:
+    allowed = {str(days): days for days in LOG_RETENTIONS}
+    if value not in allowed:
+        raise SettingsError(key, f"is {value!r}: allowed are {', '.join(allowed)}", "365")
+    return allowed[value]
+
+
+def _parse_concurrency(key: str, value: str) -> int | None:
+    return parse_whole(key, value, 0, MOST_CONCURRENCY, "10") if value else None

@@ -1,0 +1,150 @@
+"""The bucket that holds Pulumi's own state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_aws import get_caller_identity_output, s3
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME_PREFIX = "indent-deploy-state"
+OLD_VERSION_DAYS = 90
+ABORTED_UPLOAD_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateBucketArgs:
+    """What the bucket is called.
+
+    Attributes:
+        bucket: its name; without one, `indent-deploy-state-<account>-<stack>`.
+        tags: put on the bucket.
+    """
+
+    bucket: str | None
+    tags: Mapping[str, str]
+
+
+class StateBucket(pulumi.ComponentResource):
+    """A private, versioned, encrypted bucket that no `pulumi destroy` takes along.
+
+    The state in it may be that of this very stack, so the bucket and all that protects it are
+    protected, and kept when the stack goes. Each resource says so itself: what a component's
+    options hand down differs from option to option.
+
+    Attributes:
+        bucket: its name.
+    """
+
+    bucket: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: StateBucketArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("oncall-approvals:infra:StateBucket", name, None, opts)
+        self._name = name
+        self._bucket = s3.Bucket(
+            name, bucket=args.bucket or _default_name(), tags=args.tags, opts=self._kept()
+        )
+        self.bucket = self._bucket.bucket
+        self._keep_history()
+        self._encrypt()
+        self._close_to_others()
+        self.register_outputs({"bucket": self.bucket})
+
+    def _kept(self, *after: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self, protect=True, retain_on_delete=True, depends_on=list(after)
+        )
+
+    def _keep_history(self) -> None:
+        versioning = s3.BucketVersioning(
+            f"{self._name}-versioning",
+            bucket=self.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=self._kept(),
+        )
+        s3.BucketLifecycleConfiguration(
+            f"{self._name}-lifecycle",
+            bucket=self.bucket,
+            rules=[
+                {
+                    "id": "expire-old-versions",
+                    "status": "Enabled",
+                    "filter": {},
+                    "noncurrent_version_expiration": {"noncurrent_days": OLD_VERSION_DAYS},
+                },
+                {
+                    "id": "abort-uploads",
+                    "status": "Enabled",
+                    "filter": {},
+                    "abort_incomplete_multipart_upload": {
+                        "days_after_initiation": ABORTED_UPLOAD_DAYS
+                    },
+                },
+            ],
+            # S3 takes a rule about old versions only of a bucket that keeps them.
+            opts=self._kept(versioning),
+        )
+
+    def _encrypt(self) -> None:
+        s3.BucketServerSideEncryptionConfiguration(
+            f"{self._name}-encryption",
+            bucket=self.bucket,
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms"},
+                    "bucket_key_enabled": True,
+                }
+            ],
+            opts=self._kept(),
+        )
+
+    def _close_to_others(self) -> None:
+        s3.BucketOwnershipControls(
+            f"{self._name}-ownership",
+            bucket=self.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+            opts=self._kept(),
+        )
+        closed = s3.BucketPublicAccessBlock(
+            f"{self._name}-public-access",
+            bucket=self.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._kept(),
+        )
+        s3.BucketPolicy(
+            f"{self._name}-policy",
+            bucket=self.bucket,
+            policy=pulumi.Output.json_dumps(_tls_only(self._bucket.arn)),
+            # Both change who may reach the bucket, and S3 refuses two such changes at once.
+            opts=self._kept(closed),
+        )
+
+
+def _default_name() -> pulumi.Output[str]:
+    account = get_caller_identity_output().account_id
+    return pulumi.Output.concat(NAME_PREFIX, "-", account, "-", pulumi.get_stack())
+
+
+def _tls_only(arn: pulumi.Output[str]) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "DenyInsecureTransport",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, pulumi.Output.concat(arn, "/*")],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Stateful HTTP doubles of the providers: real sockets, the vendor's bodies, faults to switch on."""

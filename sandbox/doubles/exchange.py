@@ -1,0 +1,110 @@
+"""One request and its answer, and how an answer is put on the wire: whole, in pieces, or not."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sandbox.doubles.server import Double
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it arrived; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a body: bytes as they are, anything else as JSON.
+
+    `page` says which page of a list this is, from 1, so that a fault can be had on one of them.
+    """
+
+    status: int
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
+    page: int = 1
+
+    def rendered(self) -> bytes:
+        """The body's bytes."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+    def head(self, framing: str) -> bytes:
+        """The status line and headers; `framing` is the header that tells where the body ends."""
+        lines = [
+            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
+            "Content-Type: application/json; charset=utf-8",
+            framing,
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def whole(self) -> tuple[bytes, bytes]:
+        """The head and the body."""
+        body = self.rendered()
+        return self.head(f"Content-Length: {len(body)}"), body
+
+
+class Waits:
+    """What calls wait for, so that closing the double ends every wait at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: set[threading.Event] = set()
+        self._ended = False
+
+    def wait(self, event: threading.Event, seconds: float | None) -> None:
+        """Until the event or that long; raises ConnectionAbortedError if the double closes."""
+        with self._lock:
+            if not self._ended:
+                self._events.add(event)
+        if not self._ended:
+            event.wait(seconds)
+        with self._lock:
+            self._events.discard(event)
+            if self._ended:
+                raise ConnectionAbortedError
+
+    def end(self) -> None:
+        """End every wait, and those to come."""
+        with self._lock:
+            self._ended = True
+            for event in self._events:
+                event.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request that waits for its answer, with what is right to say.
+
+    What is written when the client has gone raises OSError, which ends the connection quietly.
+    """
+
+    request: Request
+    right: Answer
+    double: Double
+    write: Callable[[bytes], None]
+    waits: Waits
+
+    def send(self, answer: Answer) -> None:
+        """Answer in one piece."""
+        head, body = answer.whole()
+        self.write(head + body)
+
+    def wait(self, seconds: float | None = None, event: threading.Event | None = None) -> None:
+        """Hold the call that long, or until the event, or for good: closing ends it in any case."""
+        self.waits.wait(event or threading.Event(), seconds)
+
+    def hang_up(self) -> NoReturn:
+        """Close the connection, whatever was promised."""
+        raise ConnectionAbortedError
