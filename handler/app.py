@@ -53,7 +53,7 @@ class App:
         self._clock = clock
         self._log = log
         self._budget = budget
-        self._client = Client(clock)
+        self.client = Client(clock)
         self._settings: Settings | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class App:
     def _load(self, deadline: Deadline) -> Settings:
         values = dict(self._environment)
         if values.get("HANDLER_SECRET_ARN"):
-            secret = fetch(self._client, values, self._clock, deadline)
+            secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
         return load(values)
 
@@ -132,7 +132,7 @@ class App:
         decisions = decide_all(requests, findings, policy, self._clock.now())
         if any(each.wants_duty for each in decisions):
             source = IncidentIO(
-                self._client, settings.incidentio_base_url, settings.incidentio_api_key
+                self.client, settings.incidentio_base_url, settings.incidentio_api_key
             )
             findings = ask(source.questions(), deadline)
             decisions = decide_all(requests, findings, policy, self._clock.now())

@@ -1,0 +1,80 @@
+"""The people of the demo: who they are at the provider, and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty
+from handler.policy import Policy
+from sandbox.doubles.incidentio import IncidentIO
+
+_PROVIDER = "incident.io"
+SCHEDULE = "Production primary"
+RESOURCE = "prod-db"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One request of the demo.
+
+    Attributes:
+        email: who asks.
+        who: what he is, in words.
+        duty: the duty that the provider states about him, in the decision's words, or none.
+        duration: what he asks for, as a Go duration, or "".
+        signed_ago: how old the signature is.
+        forged: whether it is made with another secret.
+    """
+
+    email: str
+    who: str
+    duty: Duty | None = None
+    duration: str = ""
+    signed_ago: timedelta = timedelta(0)
+    forged: bool = False
+
+    @property
+    def http(self) -> int:
+        """The HTTP status that has to come."""
+        return 401 if self.forged or self.signed_ago else 200
+
+    def is_approved_by(self, policy: Policy) -> bool:
+        """Whether the policy counts the duty: then a claim has to come, and else none."""
+        return self.http == 200 and self.duty is not None and not policy.objection_to_duty(self.duty)  # noqa: PLR2004 - OK
+
+
+def _role(name: str, holder: str, **changes: bool) -> Duty:
+    shortform = "lead" if name == "Incident Lead" else ""
+    duty = Duty(_PROVIDER, INCIDENT_ROLE, "", name, holder, shortform=shortform)
+    return duty._replace(**changes)
+
+
+JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
+DAN, NORA = "dan@example.com", "nora@example.com"
+_JANE_LEADS = _role("Incident Lead", JANE)
+_OMAR_IS_ON = Duty(_PROVIDER, ON_CALL, "", SCHEDULE, OMAR)
+
+SCENES: Sequence[Scene] = (
+    Scene(JANE, "leads a live incident", _JANE_LEADS),
+    Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
+    Scene(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
+    Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
+    Scene(RITA, "reported the incident", _role("Reporter", RITA, reporter=True, self_declared=True)),
+    Scene(DAN, "leads what he declared", _role("Incident Lead", DAN, self_declared=True)),
+    Scene(NORA, "off duty"),
+    Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
+    Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),
+)
+
+
+def put_on_stage(double: IncidentIO) -> None:
+    """Give the provider the people, the schedule and the incidents that the scenes speak of."""
+    people = {JANE: "Jane Lind", OMAR: "Omar Haddad", RITA: "Rita Mora", DAN: "Dan Weiss"}
+    for email, name in {**people, NORA: "Nora Falk"}.items():
+        double.add_person(name, email)
+    double.add_schedule(SCHEDULE)
+    double.put_on_shift(SCHEDULE, OMAR)
+    double.declare_incident("Checkout answers 500", by=RITA, lead=JANE)
+    double.declare_incident("Trust me", by=DAN, lead=DAN)

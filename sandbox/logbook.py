@@ -1,0 +1,54 @@
+"""The function's log: kept in memory, written to a file, and waited for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class Logbook:
+    """Takes the lines that the function's environments print."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._records: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("", encoding="utf-8")
+        file.chmod(0o600)
+
+    def __call__(self, line: str) -> None:
+        """Keep a line; those that are JSON objects can be waited for."""
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = {"message": line}
+        with self._news:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+            self._records.append(record if isinstance(record, dict) else {"message": line})
+            self._news.notify_all()
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Every record so far, oldest first."""
+        with self._news:
+            return list(self._records)
+
+    def wait_for(
+        self, wanted: Callable[[dict[str, Any]], bool], *, since: int = 0, seconds: float = 5.0
+    ) -> dict[str, Any] | None:
+        """Give the first record from number `since` on that is wanted: a line may trail its answer.
+
+        None where it does not come in time.
+        """
+
+        def found() -> dict[str, Any] | None:
+            return next((each for each in self._records[since:] if wanted(each)), None)
+
+        with self._news:
+            self._news.wait_for(lambda: found() is not None, timeout=seconds)
+            return found()

@@ -1,0 +1,97 @@
+"""Signing and sending one request, as the access system does."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from handler.durations import format_instant
+from handler.webhook import sign
+
+DEFAULT_KIND = "example.v1.Resource"
+_TIMEOUT_SECONDS = 20
+
+
+class SendError(Exception):
+    """The call could not be made; the sentence names the address and the remedy."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the webhook answered: HTTP status and JSON body, or text where it is none."""
+
+    http: int
+    body: Any
+
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The claims made; none where the answer is an error."""
+        return self.body.get("claims", []) if isinstance(self.body, dict) else []
+
+
+def request_event(
+    email: str,
+    resources: Sequence[str],
+    *,
+    resource_labels: Mapping[str, str] | None = None,
+    duration: str = "",
+    reason: str = "to debug production",
+) -> dict[str, Any]:
+    """Make an `access/request` event; a resource is `KIND:ID`, or an id of the default kind."""
+    labels = {"petition": str(uuid.uuid4())}
+    if duration:
+        labels["indent.com/petition/duration"] = duration
+    return {
+        "event": "access/request",
+        "timestamp": format_instant(datetime.now(UTC)),
+        "reason": reason,
+        "actor": {"kind": "user", "id": email, "email": email},
+        "resources": [_resource(each, resource_labels or {}) for each in resources],
+        "meta": {"labels": labels},
+    }
+
+
+def _resource(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    kind, colon, resource_id = name.partition(":")
+    if not colon:
+        kind, resource_id = DEFAULT_KIND, name
+    return {"kind": kind, "id": resource_id, "displayName": resource_id, "labels": dict(labels)}
+
+
+def send(
+    url: str, secret: str, body: Mapping[str, Any], *, signed_at: datetime | None = None
+) -> Answer:
+    """POST a signed body and read the answer.
+
+    Raises:
+        SendError: nobody answers there.
+    """
+    raw = json.dumps(body).encode()
+    timestamp = format_instant(signed_at or datetime.now(UTC))
+    headers = {
+        "Content-Type": "application/json",
+        "X-Indent-Timestamp": timestamp,
+        "X-Indent-Signature": sign(secret, timestamp, raw),
+    }
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+    try:
+        connection.request("POST", parts.path or "/", raw, headers)
+        with connection.getresponse() as response:
+            text = response.read().decode(errors="replace")
+            status = response.status
+    except (OSError, http.client.HTTPException) as error:
+        raise SendError(f"{url} does not answer: {error}") from error
+    finally:
+        connection.close()
+    try:
+        return Answer(status, json.loads(text))
+    except ValueError:
+        return Answer(status, text)

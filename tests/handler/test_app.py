@@ -1,0 +1,595 @@
+"""The handler as a whole, in process: signed calls in, answers and log lines out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler import __version__, app
+from handler.app import App
+from handler.clock import Clock
+from handler.durations import format_instant, parse_instant
+from handler.webhook import sign
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.server import Fault
+
+SECRET, PREVIOUS, API_KEY = "wks0-current-secret-00", "wks0-previous-secret-0", "inc-key-123"
+JANE, OMAR, DAN, RITA = (
+    "jane@example.com",
+    "omar@example.com",
+    "dan@example.com",
+    "rita@example.com",
+)
+DATABASE = {"kind": "postgres.v1.Role", "id": "prod-db", "displayName": "Production"}
+NOTHING: dict[str, Any] = {"status": {"code": 0}, "claims": []}
+
+
+def request_of(email: str | None = JANE, **changes: object) -> dict[str, Any]:
+    """An `access/request` event as Indent sends it."""
+    event: dict[str, Any] = {
+        "event": "access/request",
+        "timestamp": "2024-01-15T10:30:00.000Z",
+        "reason": "debug prod, token=hunter2",
+        "actor": {"kind": "slack/user", "id": "T1/U1", "email": email, "altIds": ["jane"]},
+        "resources": [DATABASE],
+        "meta": {"labels": {"petition": "aec1b116", "indent.com/workflow/origin/id": "wf-1"}},
+    }
+    return {**event, **changes}
+
+
+def with_labels(labels: Mapping[str, str], email: str = JANE) -> dict[str, Any]:
+    """The same with these labels besides the petition's."""
+    return request_of(email, meta={"labels": {"petition": "aec1b116", **labels}})
+
+
+class Webhook:
+    """An App on the double, called as the function URL calls it."""
+
+    def __init__(self, double: IncidentIO, budget: float = 5.0, **settings: str) -> None:
+        self.double = double
+        self.log: list[dict[str, Any]] = []
+        environment = {
+            "INDENT_WEBHOOK_SECRET": SECRET,
+            "INCIDENTIO_API_KEY": API_KEY,
+            "INCIDENTIO_BASE_URL": double.url,
+            **settings,
+        }
+        clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
+        self.app = App(environment, clock, lambda line: self.log.append(dict(line)), budget)
+
+    def call(
+        self,
+        body: object,
+        *,
+        secret: str = SECRET,
+        age: timedelta = timedelta(0),
+        **event: object,
+    ) -> tuple[int, dict[str, Any]]:
+        """Sign, send, and give the HTTP status and the body."""
+        raw = body if isinstance(body, str) else json.dumps(body)
+        timestamp = format_instant(datetime.now(UTC) - age)
+        headers = {
+            "x-indent-timestamp": timestamp,
+            "x-indent-signature": sign(secret, timestamp, raw.encode()),
+        }
+        answer = self.app.handle(
+            {
+                "requestContext": {"http": {"method": "POST"}},
+                "headers": headers,
+                "body": raw,
+                "isBase64Encoded": False,
+                **event,
+            }
+        )
+        assert answer["headers"] == {"Content-Type": "application/json"}
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def ask(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Send request events and give the claims of the answer, which has to be a 200."""
+        http, body = self.call({"events": list(events)})
+        assert http == 200
+        assert body["status"] == {"code": 0}
+        claims: list[dict[str, Any]] = body["claims"]
+        return claims
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        """The decision lines of the log."""
+        return [each for each in self.log if each["message"] == "decision"]
+
+
+@pytest.fixture
+def double() -> Iterator[IncidentIO]:
+    """Jane leads what Rita declared, Omar is on shift, Dan leads what he declared himself."""
+    with IncidentIO(API_KEY) as double:
+        for email in (JANE, OMAR, DAN, RITA, "nora@example.com"):
+            double.add_person(email.partition("@")[0].title(), email)
+        double.add_schedule("DBA")
+        double.put_on_shift("DBA", OMAR)
+        double.declare_incident("Payroll leaked", by=RITA, lead=JANE)
+        double.declare_incident("Trust me", by=DAN, lead=DAN)
+        yield double
+
+
+Opener = Callable[..., Webhook]
+
+
+@pytest.fixture
+def opened(double: IncidentIO) -> Iterator[Opener]:
+    """Make Apps on the double, with these settings; they are closed at the end."""
+    hooks: list[Webhook] = []
+
+    def open_one(budget: float = 5.0, **settings: str) -> Webhook:
+        hooks.append(Webhook(double, budget, **settings))
+        return hooks[-1]
+
+    yield open_one
+    for each in hooks:
+        each.app.client.close()
+
+
+@pytest.fixture
+def hook(opened: Opener) -> Webhook:
+    """An App with default settings."""
+    return opened()
+
+
+class TestClaim:
+    """What an approval says."""
+
+    def test_whole(self, hook: Webhook) -> None:
+        """The claim names the bot, the evidence, requester and resources, and our time."""
+        (claim,) = hook.ask(request_of())
+        made = parse_instant(claim["timestamp"])
+        assert made is not None
+        assert claim == {
+            "event": "access/approve",
+            "timestamp": claim["timestamp"],
+            "actor": {
+                "kind": "indent.v1.Bot",
+                "id": "incidentio-approval-bot",
+                "displayName": "Incident.io Approval Bot",
+                "email": "bot@indent.com",
+            },
+            "reason": "Approved: Incident Lead of INC-1 (incident.io)",
+            "resources": [request_of()["actor"], DATABASE],
+            "meta": {
+                "labels": {
+                    "petition": "aec1b116",
+                    "indent.com/workflow/origin/id": "wf-1",
+                    "indent.com/time/duration": "6h0m0s",
+                    "indent.com/time/expires": format_instant(made + timedelta(hours=6)),
+                }
+            },
+        }
+
+    def test_never_an_incidents_title(self, hook: Webhook) -> None:
+        """Neither claim nor log repeats the title of an incident: it may be private."""
+        claims = hook.ask(request_of())
+        assert "Payroll" not in json.dumps([claims, hook.log])
+
+    @pytest.mark.parametrize(
+        "label",
+        [
+            "indent.com/time/indefinite",
+            "indent.com/time/duration",
+            "indent.com/time/expires",
+            "indent.com/time/whatever",
+            "indent.com/petition/duration",
+            "expires",
+            "Indent.com/Time/Indefinite",
+        ],
+    )
+    def test_no_label_of_time_comes_back(self, hook: Webhook, label: str) -> None:
+        """A request cannot lengthen its own access: its labels of time are dropped, ours added."""
+        (claim,) = hook.ask(with_labels({label: "true"}))
+        labels = claim["meta"]["labels"]
+        assert labels.pop("indent.com/time/duration") == "6h0m0s"
+        assert labels.pop("indent.com/time/expires") != "true"
+        assert labels == {"petition": "aec1b116"}
+
+    def test_expiry_and_duration_agree(self, hook: Webhook) -> None:
+        """A shorter time that was asked for is in both labels."""
+        (claim,) = hook.ask(with_labels({"indent.com/petition/duration": "45m"}))
+        labels = claim["meta"]["labels"]
+        made = parse_instant(claim["timestamp"])
+        assert made is not None
+        assert labels["indent.com/time/duration"] == "45m0s"
+        assert labels["indent.com/time/expires"] == format_instant(made + timedelta(minutes=45))
+
+    def test_shift(self, hook: Webhook) -> None:
+        """Someone on shift is approved by the schedule."""
+        (claim,) = hook.ask(request_of(OMAR))
+        assert claim["reason"].startswith("Approved: on call for DBA until ")
+
+    def test_old_timestamp_of_the_event_decides_nothing(self, hook: Webhook) -> None:
+        """Only the signature's timestamp is judged; the event's may be anything."""
+        for timestamp in ("1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "yesterday", None, 7):
+            assert hook.ask(request_of(timestamp=timestamp))
+
+
+SILENT = [
+    ("an empty list", []),
+    ("history only", [{"event": "access/approve"}, {"event": "sso.login", "actor": 7}]),
+    ("an event without a name", [{}]),
+    ("the tester's bare event", [{"event": "access/request"}]),
+    ("no actor", [request_of(actor=None)]),
+    ("no e-mail", [request_of(None)]),
+    ("no resources", [request_of(resources=[])]),
+    ("resources null", [request_of(resources=None)]),
+    ("a resource without kind and id", [request_of(resources=[{"displayName": "Production"}])]),
+    ("off duty", [request_of("nora@example.com")]),
+    ("unknown at the provider", [request_of("eve@example.com")]),
+    ("the reporter", [request_of(RITA)]),
+    ("declared it himself", [request_of(DAN)]),
+    ("another person", [request_of(resources=[{"kind": "u", "id": "2", "email": RITA}])]),
+    ("two of one petition, one off duty", [request_of(), request_of("nora@example.com")]),
+]
+
+
+@pytest.mark.parametrize("events", [row[1] for row in SILENT], ids=[row[0] for row in SILENT])
+def test_no_claim(hook: Webhook, events: list[dict[str, Any]]) -> None:
+    """Whoever is not on duty, and whatever is no request, gets HTTP 200 without a claim."""
+    assert hook.call({"events": events}) == (200, NOTHING)
+
+
+def test_request_without_meta_is_approved(hook: Webhook) -> None:
+    """Missing meta is no crash: the claim just carries no petition."""
+    (claim,) = hook.ask(request_of(meta=None))
+    assert set(claim["meta"]["labels"]) == {"indent.com/time/duration", "indent.com/time/expires"}
+
+
+def test_every_request_of_a_call_is_decided(hook: Webhook) -> None:
+    """Not only the first event counts, and the provider is asked once for all."""
+    events = [
+        request_of(each, meta={"labels": {"petition": each}})
+        for each in ("nora@example.com", JANE, OMAR)
+    ]
+    claims = hook.ask({"event": "access/approve"}, *events)
+    assert [each["meta"]["labels"]["petition"] for each in claims] == [JANE, OMAR]
+    assert sorted(hook.double.calls.paths()) == ["/v2/incidents", "/v2/schedules"]
+
+
+def test_hopeless_request_asks_nobody(hook: Webhook) -> None:
+    """A request that no duty can open costs no call."""
+    hook.ask(request_of(resources=[]))
+    assert not hook.double.calls
+
+
+class TestErrors:
+    """What is an HTTP error, and how little it says."""
+
+    def test_method(self, hook: Webhook) -> None:
+        """Anything but a POST is a 405."""
+        context = {"http": {"method": "GET"}}
+        http, body = hook.call({"info": True}, requestContext=context)
+        assert (http, body["status"]["code"]) == (405, 3)
+
+    def test_size(self, hook: Webhook) -> None:
+        """A body over 1 MiB is a 413, before anything else is looked at."""
+        http, body = hook.call(" " * (2**20 + 1), secret="x" * 16)
+        assert (http, body["status"]["code"]) == (413, 3)
+
+    def test_unauthenticated_is_one_sentence(self, hook: Webhook) -> None:
+        """Wrong, stale and missing signatures answer alike; the log tells them apart."""
+        answers = [
+            hook.call({"info": True}, secret="another-secret-of-mine"),
+            hook.call({"info": True}, age=timedelta(seconds=302)),
+            hook.call({"info": True}, age=timedelta(seconds=-302)),
+            hook.call({"info": True}, headers={}),
+            hook.call({"info": True}, headers=None),
+            hook.call("{not even JSON", secret="another-secret-of-mine"),
+        ]
+        assert [http for http, _ in answers] == [401] * 6
+        assert len({json.dumps(body) for _, body in answers}) == 1
+        assert answers[0][1]["status"]["code"] == 16
+        assert [each["why"] for each in hook.log] == [
+            "the signature is wrong",
+            "the timestamp is 302 s old",
+            "the timestamp is -302 s old",
+            "the timestamp or the signature is missing",
+            "the timestamp or the signature is missing",
+            "the signature is wrong",
+        ]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "",
+            "[]",
+            "null",
+            "7",
+            "{",
+            '{"events": NaN}',
+            "[" * 200_000,
+            '{"a":' * 100_000,
+            "\ufeff{}",
+        ],
+    )
+    def test_bad_json(self, hook: Webhook, body: str) -> None:
+        """A body that is no JSON object is a 400, however deep it is nested."""
+        http, answer = hook.call(body)
+        assert (http, answer["status"]["code"]) == (400, 3)
+
+    def test_wrong_shape_names_the_field(self, hook: Webhook) -> None:
+        """The caller learns which field is wrong, and nothing of it is in the log."""
+        event = request_of(actor={"email": ["hunter3"]})
+        http, answer = hook.call({"events": [event]})
+        assert (http, answer["status"]["code"]) == (400, 3)
+        assert answer["status"]["message"] == "events[0].actor.email is not a string"
+        assert "hunter3" not in json.dumps(hook.log)
+
+    @pytest.mark.parametrize("name", ["access/grant", "access/revoke"])
+    def test_changes_are_not_answered(self, hook: Webhook, name: str) -> None:
+        """A grant or revoke beside a request is a 404, not a decision."""
+        http, answer = hook.call({"events": [request_of(), {"event": name}]})
+        assert (http, answer["status"]["code"]) == (404, 5)
+        assert "GetDecision" in answer["status"]["message"]
+
+    def test_unforeseen(self, opened: Opener) -> None:
+        """What nobody thought of is a 500 that tells nothing; the log has type and place."""
+        hook = opened()
+        http, answer = hook.call({"info": True}, requestContext=None)
+        assert (http, answer["status"]["code"]) == (500, 13)
+        assert "NoneType" not in json.dumps(answer)
+        assert hook.log[-1]["why"].startswith("TypeError at app.py:")
+
+    def test_wrong_setting(self, opened: Opener) -> None:
+        """A wrong setting is named in the log, and answers nobody."""
+        hook = opened(AUTO_APPROVAL_DURATION="soon")
+        http, answer = hook.call({"info": True})
+        assert (http, answer["status"]["code"]) == (500, 13)
+        assert "AUTO_APPROVAL_DURATION" in hook.log[-1]["why"]
+        assert "AUTO_APPROVAL_DURATION" not in json.dumps(answer)
+
+    def test_secret_cannot_be_read(self, opened: Opener) -> None:
+        """Without its secret the webhook is unavailable, and says so."""
+        hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket")
+        http, answer = hook.call({"info": True})
+        assert (http, answer["status"]["code"]) == (503, 14)
+        assert "HANDLER_SECRET_ARN" in hook.log[-1]["why"]
+
+
+class TestOtherCalls:
+    """GetInfo, PullUpdate and the two secrets."""
+
+    def test_info(self, hook: Webhook) -> None:
+        """GetInfo tells name, version and capabilities as JSON text in a DebugInfo."""
+        http, answer = hook.call({"info": {}})
+        (detail,) = answer["status"]["details"]
+        assert (http, answer["status"]["code"]) == (200, 0)
+        assert detail["@type"] == "type.googleapis.com/google.rpc.DebugInfo"
+        assert json.loads(detail["detail"])["integrations"] == [
+            {
+                "name": "oncall-approvals",
+                "version": __version__,
+                "capabilities": ["GetDecision", "PullUpdate"],
+            }
+        ]
+
+    @pytest.mark.parametrize(
+        ("kinds", "count"),
+        [
+            (["indent.v1.Bot"], 1),
+            (["x", "indent.v1.Bot"], 1),
+            (["foo.indent.v1.Botany"], 0),
+            ([], 0),
+        ],
+    )
+    def test_bots(self, hook: Webhook, kinds: list[str], count: int) -> None:
+        """The bot comes when exactly its kind is asked for."""
+        _, answer = hook.call({"kinds": kinds})
+        assert answer["status"] == {"code": 0}
+        assert [each["id"] for each in answer["resources"]] == ["incidentio-approval-bot"] * count
+
+    def test_both_secrets(self, opened: Opener) -> None:
+        """While the previous secret is set, both are accepted; else only the current one."""
+        both = opened(INDENT_WEBHOOK_SECRET_PREVIOUS=PREVIOUS)
+        assert [both.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 200]
+        one = opened()
+        assert [one.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 401]
+
+    def test_base64(self, hook: Webhook) -> None:
+        """The signature covers the decoded bytes."""
+        raw = '{"info": "é"}'
+        timestamp = format_instant(datetime.now(UTC))
+        headers = {
+            "X-Indent-Timestamp": timestamp,
+            "X-INDENT-SIGNATURE": sign(SECRET, timestamp, raw.encode()),
+        }
+        encoded = base64.b64encode(raw.encode()).decode()
+        http, _ = hook.call(encoded, headers=headers, isBase64Encoded=True)
+        assert http == 200
+
+
+class TestParticipants:
+    """Having posted an update, where that is a duty."""
+
+    def test_asked_only_when_nothing_else_approves(
+        self, double: IncidentIO, opened: Opener
+    ) -> None:
+        """The lead costs two calls, somebody without a duty one more for each incident."""
+        hook = opened(INCIDENTIO_APPROVE_PARTICIPANTS="true")
+        assert hook.ask(request_of())
+        assert len(double.calls) == 2
+        assert not hook.ask(request_of("nora@example.com"))
+        assert double.calls.paths()[4:] == ["/v2/incident_updates"] * 2
+
+    def test_approved(self, double: IncidentIO, opened: Opener) -> None:
+        """Who posted an update to a live incident is approved by it."""
+        double.post_update("INC-1", by="nora@example.com")
+        double.post_update("INC-1", by=None)
+        hook = opened(INCIDENTIO_APPROVE_PARTICIPANTS="true")
+        (claim,) = hook.ask(request_of("nora@example.com"))
+        assert claim["reason"] == "Approved: posted an update to INC-1 (incident.io)"
+
+    def test_off_by_default(self, double: IncidentIO, opened: Opener) -> None:
+        """Without the switch an update counts for nothing, and is not asked for."""
+        double.post_update("INC-1", by="nora@example.com")
+        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="false").ask(
+            request_of("nora@example.com")
+        )
+        assert len(double.calls) == 2
+
+    def test_list_of_roles_applies_to_them(self, double: IncidentIO, opened: Opener) -> None:
+        """Where roles are named, posting an update does not help, nor is it asked for."""
+        double.post_update("INC-1", by="nora@example.com")
+        hook = opened(
+            INCIDENTIO_APPROVE_PARTICIPANTS="true",
+            AUTO_APPROVAL_INCIDENTIO_ROLES="lead",
+        )
+        assert not hook.ask(request_of("nora@example.com"))
+        assert len(double.calls) == 2
+
+    def test_update_to_his_own_incident_does_not_count(
+        self, double: IncidentIO, opened: Opener
+    ) -> None:
+        """Declaring an incident and posting to it lets nobody in."""
+        double.post_update("INC-2", by=DAN)
+        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(DAN))
+
+
+class TestSettings:
+    """What the settings change."""
+
+    def test_self_declared(self, opened: Opener) -> None:
+        """The switch lets in who leads what he declared."""
+        assert opened(INCIDENTIO_APPROVE_SELF_DECLARED="true").ask(request_of(DAN))
+
+    def test_dry_run(self, opened: Opener) -> None:
+        """Dry run decides and logs, but claims nothing."""
+        hook = opened(AUTO_APPROVAL_DRY_RUN="true")
+        assert not hook.ask(request_of())
+        (line,) = hook.decisions
+        assert (line["outcome"], line["dry_run"]) == ("approve", True)
+
+    def test_lists_are_trimmed(self, opened: Opener) -> None:
+        """`DBA, API` names API too, and names nobody else."""
+        hook = opened(AUTO_APPROVAL_SCHEDULES=" API , DBA")
+        assert hook.ask(request_of(OMAR))
+        assert not hook.ask(request_of(JANE))
+
+    def test_resource_labels(self, opened: Opener) -> None:
+        """Every resource has to carry every label."""
+        hook = opened(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
+        right = {**DATABASE, "labels": {"Env": "Prod", "Team": "DB", "x": "y"}}
+        assert hook.ask(request_of(resources=[right]))
+        assert not hook.ask(request_of(resources=[right, DATABASE]))
+
+    def test_duration(self, opened: Opener) -> None:
+        """Fractional hours come out canonical."""
+        (claim,) = opened(AUTO_APPROVAL_DURATION="1.5").ask(request_of())
+        assert claim["meta"]["labels"]["indent.com/time/duration"] == "1h30m0s"
+
+
+BAD_DAYS = [
+    faults.Status(500),
+    faults.Status(401),
+    faults.Status(403),
+    faults.Garbage(),
+    faults.Nested(),
+    faults.HangUp("before"),
+    faults.HangUp("body"),
+    faults.TooManyRequests(seconds=3600),
+    faults.Redirect("http://127.0.0.1:9/"),
+    faults.Replaced((), []),
+    faults.Hang(),
+    faults.Drip(0.05),
+    faults.EndlessBody(),
+    faults.Huge(100),
+]
+
+
+@pytest.mark.parametrize("fault", BAD_DAYS, ids=lambda fault: repr(fault)[:40])
+class TestProviderDown:
+    """Whatever a provider does: HTTP 200, no approval by it, and the log says so."""
+
+    def test_nobody_is_approved_by_it(
+        self, double: IncidentIO, opened: Opener, fault: Fault
+    ) -> None:
+        """With everything failing there is no claim, and each question's failure is logged."""
+        double.fail("/", fault)
+        hook = opened(budget=0.5)
+        assert hook.call({"events": [request_of()]}) == (200, NOTHING)
+        (line,) = hook.decisions
+        assert len(line["provider_failures"]) >= 2
+        assert API_KEY not in json.dumps(hook.log)
+
+    def test_other_answer_still_counts(
+        self, double: IncidentIO, opened: Opener, fault: Fault
+    ) -> None:
+        """One list failing never hides a duty that the other proves."""
+        double.fail("/v2/schedules", fault)
+        hook = opened(budget=0.5)
+        assert len(hook.ask(request_of())) == 1
+        assert not hook.ask(request_of(OMAR))
+
+
+class TestLog:
+    """One JSON line a request, and nothing in it that does not belong there."""
+
+    def test_line(self, hook: Webhook) -> None:
+        """The line says who, what, why, for how long, by which policy and code."""
+        hook.ask(request_of())
+        (line,) = hook.decisions
+        milliseconds = line.pop("milliseconds")
+        assert isinstance(milliseconds, int)
+        assert parse_instant(line.pop("timestamp"))
+        assert line.pop("trace")[0] == "Incident Lead of INC-1 (incident.io): counts"
+        assert len(line.pop("policy")) == 16
+        duty = line.pop("duty")
+        assert (duty["provider"], duty["name"], duty["incident"]) == (
+            "incident.io",
+            "Incident Lead",
+            "INC-1",
+        )
+        assert line == {
+            "level": "INFO",
+            "message": "decision",
+            "petition": "aec1b116",
+            "requester": JANE,
+            "resources": ["postgres.v1.Role:prod-db"],
+            "resource_count": 1,
+            "outcome": "approve",
+            "dry_run": False,
+            "reason": "Approved: Incident Lead of INC-1 (incident.io)",
+            "duration": "6h0m0s",
+            "provider_failures": [],
+            "version": __version__,
+        }
+
+    def test_no_secret_body_signature_or_other_peoples_mail(self, hook: Webhook) -> None:
+        """Neither approvals nor refusals nor failures leak."""
+        other = {"kind": "u", "id": "Eve@example.com", "email": "eve@example.com"}
+        hook.ask(request_of())
+        hook.ask(request_of(resources=[other]))
+        hook.call({"events": [request_of()]}, secret="another-secret-of-mine")
+        hook.double.fail("/", faults.Status(500))
+        hook.ask(request_of())
+        text = json.dumps(hook.log).lower()
+        for hidden in (SECRET, API_KEY, "hunter2", "eve@", OMAR, RITA, DAN, "bearer"):
+            assert hidden not in text
+
+
+def test_lambda_entry_writes_json_lines(
+    double: IncidentIO, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`handler.app.handle` reads the process environment and prints one JSON line a record."""
+    environment = {
+        "INDENT_WEBHOOK_SECRET": SECRET,
+        "INCIDENTIO_API_KEY": API_KEY,
+        "INCIDENTIO_BASE_URL": double.url,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    answer = app.handle({"requestContext": {"http": {"method": "PUT"}}}, None)
+    assert answer["statusCode"] == 405
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["why"] == "PUT is not answered here: use POST"

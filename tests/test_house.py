@@ -1,0 +1,84 @@
+"""The rules of the house: which room may import which, and what the zip may hold."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# handler <- policy <- infra <- sandbox; handler, policy, sdk <- ops; all <- tests, bench.
+MAY_IMPORT: dict[str, set[str]] = {
+    "handler": set(),
+    "policy": {"handler"},
+    "infra": {"handler", "policy"},
+    "sandbox": {"handler", "policy", "infra"},
+    "sdk": set(),
+    "ops": {"handler", "policy", "sdk"},
+}
+ROOMS = {*MAY_IMPORT, "tests", "bench"}
+
+
+def _files(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are absolute"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_arrows_point_one_way(room: str) -> None:
+    """A room imports only the rooms that the design lets it."""
+    for file in _files(room):
+        for module in _imports(file):
+            other = module.partition(".")[0]
+            assert other not in ROOMS - MAY_IMPORT[room] - {room}, f"{file} imports {module}"
+
+
+def test_handler_is_standard_library_only() -> None:
+    """Nothing third-party is imported by what goes into the zip."""
+    files = _files("handler")
+    assert files
+    for file in files:
+        for module in _imports(file):
+            top = module.partition(".")[0]
+            # _typeshed exists for the type checker only.
+            known = {"handler", "_typeshed", *sys.stdlib_module_names}
+            assert top in known, f"{file} imports {module}"
+
+
+PURE = ("webhook", "events", "policy", "decision", "duties", "durations", "emails", "shapes")
+IMPURE = {"os", "socket", "ssl", "http", "urllib", "time", "threading", "sys", "io", "pathlib"}
+
+
+@pytest.mark.parametrize("name", [*PURE, "record", "settings"])
+def test_pure_files_do_no_io(name: str) -> None:
+    """The files that decide import nothing that could do I/O, and read no clock."""
+    file = ROOT / "handler" / f"{name}.py"
+    modules = set(_imports(file)) - {"urllib.parse"}
+    assert not {module.partition(".")[0] for module in modules} & IMPURE
+    assert ".now(" not in file.read_text(encoding="utf-8")
+
+
+def test_only_the_entry_reads_clock_and_environment() -> None:
+    """In the handler, app.py alone asks the machine for time and environment."""
+    for file in _files("handler"):
+        if file.name != "app.py":
+            assert "datetime.now" not in file.read_text(encoding="utf-8"), file
+            assert not {"os", "time"} & set(_imports(file)), file
+
+
+def test_files_stay_small() -> None:
+    """No file of the rooms is so long that it holds more than one idea."""
+    for room in MAY_IMPORT:
+        for file in _files(room):
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 300, file
