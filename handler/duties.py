@@ -17,7 +17,7 @@ class Duty(NamedTuple):
         provider: the provider's name for people (`incident.io`).
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: what the schedule or role is called at the provider.
-        holder: the person's e-mail; never empty.
+        holder: the person's e-mail, in the normal form of `emails.normal`; never empty.
         start, end: when the shift begins and ends; None where a duty has no such time.
         link: where a person can look the duty up.
         incident: the incident's reference (`INC-42`), never its title.

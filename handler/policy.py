@@ -53,9 +53,9 @@ class Policy(NamedTuple):
                 return "its name may belong to another one too: the policy has to name it by id"
             return "it is not among the schedules and roles that count"
         if duty.reporter and not named:
-            return "a reporter counts only where the policy names the role"
+            return "counts only where the policy names it"
         if duty.self_declared and not self.self_declared:
-            return "the requester declared this incident himself"
+            return "declared by the requester himself"
         return ""
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:

@@ -12,21 +12,21 @@ class ShapeError(ValueError):
 
 def as_record(value: object, path: str) -> Mapping[str, Any]:
     """Take a value as an object."""
-    if not isinstance(value, dict | None):
+    if value is not None and not isinstance(value, dict):
         raise ShapeError(f"{path} is not an object")
     return value or {}
 
 
 def as_text(value: object, path: str) -> str:
     """Take a value as a string."""
-    if not isinstance(value, str | None):
+    if value is not None and not isinstance(value, str):
         raise ShapeError(f"{path} is not a string")
     return value or ""
 
 
 def as_array(value: object, path: str) -> list[Any]:
     """Take a value as a list."""
-    if not isinstance(value, list | None):
+    if value is not None and not isinstance(value, list):
         raise ShapeError(f"{path} is not a list")
     return value or []
 

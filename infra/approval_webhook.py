@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-role",
             description="Lets the approval webhook write its log and read its secret.",
-            assume_role_policy=pulumi.Output.json_dumps(ASSUMED_BY_LAMBDA),
+            assume_role_policy=json.dumps(ASSUMED_BY_LAMBDA),
             tags=args.tags,
             opts=child,
         )

@@ -45,7 +45,7 @@ class StackConfig:
     """What a stack is deployed with.
 
     Attributes:
-        function_settings: the plain settings that are set, as the function's environment takes them.
+        function_settings: the plain settings that are set: environment variables of the function.
         secrets: the secret settings that are set, in plain text.
         state_bucket: name of the state bucket; None is the default name.
         log_retention_days: how long the decision log is kept.
@@ -145,7 +145,7 @@ def _parse_bucket(key: str, value: str) -> str | None:
     if not value:
         stack = pulumi.get_stack()
         if not _is_bucket_name(f"{NAME_PREFIX}-{_ACCOUNT_DIGITS}-{stack}"):
-            problem = f"is not set, and the stack's name {stack!r} cannot be part of a bucket's name"
+            problem = f"is not set, and stack name {stack!r} cannot be part of a bucket's name"
             raise SettingsError(key, problem, "my-company-pulumi-state")
         return None
     if not _is_bucket_name(value):

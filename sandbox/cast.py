@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 
+from handler.durations import parse_go
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty
 from handler.policy import Policy
 from sandbox.doubles.incidentio import IncidentIO
 
 _PROVIDER = "incident.io"
-SCHEDULE = "Production primary"
+SCHEDULE = "Production"
 RESOURCE = "prod-db"
 
 
@@ -36,19 +38,36 @@ class Scene:
     forged: bool = False
 
     @property
+    def asked(self) -> timedelta | None:
+        """The time asked for, or None."""
+        return parse_go(self.duration)
+
+    @property
     def http(self) -> int:
         """The HTTP status that has to come."""
-        return 401 if self.forged or self.signed_ago else 200
+        refused = self.forged or self.signed_ago
+        return HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK
 
     def is_approved_by(self, policy: Policy) -> bool:
         """Whether the policy counts the duty: then a claim has to come, and else none."""
-        return self.http == 200 and self.duty is not None and not policy.objection_to_duty(self.duty)  # noqa: PLR2004 - OK
+        return (
+            self.http == HTTPStatus.OK
+            and self.duty is not None
+            and not policy.objection_to_duty(self.duty)
+        )
 
 
-def _role(name: str, holder: str, **changes: bool) -> Duty:
-    shortform = "lead" if name == "Incident Lead" else ""
-    duty = Duty(_PROVIDER, INCIDENT_ROLE, "", name, holder, shortform=shortform)
-    return duty._replace(**changes)
+def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:
+    return Duty(
+        _PROVIDER,
+        INCIDENT_ROLE,
+        "",
+        name,
+        holder,
+        shortform="lead" if name == "Incident Lead" else "",
+        reporter=reporter,
+        self_declared=self_declared,
+    )
 
 
 JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
@@ -61,7 +80,9 @@ SCENES: Sequence[Scene] = (
     Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
     Scene(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
     Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
-    Scene(RITA, "reported the incident", _role("Reporter", RITA, reporter=True, self_declared=True)),
+    Scene(
+        RITA, "reported the incident", _role("Reporter", RITA, reporter=True, self_declared=True)
+    ),
     Scene(DAN, "leads what he declared", _role("Incident Lead", DAN, self_declared=True)),
     Scene(NORA, "off duty"),
     Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),

@@ -64,6 +64,20 @@ def _resource(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
     return {"kind": kind, "id": resource_id, "displayName": resource_id, "labels": dict(labels)}
 
 
+def signed(
+    secret: str, body: Mapping[str, Any], signed_at: datetime | None = None
+) -> tuple[bytes, dict[str, str]]:
+    """Give the bytes to send, and the headers that sign them."""
+    raw = json.dumps(body).encode()
+    timestamp = format_instant(signed_at or datetime.now(UTC))
+    headers = {
+        "Content-Type": "application/json",
+        "X-Indent-Timestamp": timestamp,
+        "X-Indent-Signature": sign(secret, timestamp, raw),
+    }
+    return raw, headers
+
+
 def send(
     url: str, secret: str, body: Mapping[str, Any], *, signed_at: datetime | None = None
 ) -> Answer:
@@ -72,13 +86,7 @@ def send(
     Raises:
         SendError: nobody answers there.
     """
-    raw = json.dumps(body).encode()
-    timestamp = format_instant(signed_at or datetime.now(UTC))
-    headers = {
-        "Content-Type": "application/json",
-        "X-Indent-Timestamp": timestamp,
-        "X-Indent-Signature": sign(secret, timestamp, raw),
-    }
+    raw, headers = signed(secret, body, signed_at)
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)

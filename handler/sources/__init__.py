@@ -124,14 +124,11 @@ def _with_shared_names(pages: list[Page], partly: set[tuple[str, str]]) -> tuple
         for titled in page.titled:
             for name in titled.names:
                 bearers[titled.provider, titled.kind, name].add(titled.id)
+    shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
     found: dict[Duty, None] = {}
     for duty in (each for page in pages for each in page.duties):
-        names = {duty.name, duty.shortform} - {""}
-        shared = frozenset(
-            name
-            for name in names
-            if (duty.provider, duty.kind) in partly
-            or len(bearers[duty.provider, duty.kind, name]) > 1
-        )
-        found[duty._replace(shared_names=shared) if shared else duty] = None
+        names = {name for name in (duty.name, duty.shortform) if name}
+        if (duty.provider, duty.kind) not in partly:
+            names = {name for name in names if (duty.provider, duty.kind, name) in shared}
+        found[duty._replace(shared_names=frozenset(names)) if names else duty] = None
     return tuple(found)

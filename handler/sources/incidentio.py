@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from handler import emails
@@ -144,22 +144,25 @@ def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
 
 def _incidents(body: Mapping[str, Any]) -> Page:
     duties: list[Duty] = []
-    titled: list[Titled] = []
+    titled: dict[Titled, None] = {}
     incidents, unread = [], 0
     for entry in _entries(body, "incidents"):
         try:
             live = as_record(entry, "incident")
             if not _is_live(live):
                 continue
-            incident = _incident(live)
-            found = _roles(live, incident)
+            assignments = _assignments(live)
+            incident = _incident(live, assignments)
+            link = text(live, "permalink")
         except ShapeError:
             # Without all of it, nobody can tell who declared the incident: it proves nothing.
             unread += 1
             continue
         incidents.append(incident)
-        titled.extend(found[0])
-        duties.extend(found[1])
+        for role in assignments:
+            titled[Titled(PROVIDER, INCIDENT_ROLE, role.id, (role.name, role.shortform))] = None
+            if role.holder:
+                duties.append(_role_duty(role, incident, link))
     return Page(tuple(duties), tuple(titled), tuple(incidents), _unread(unread))
 
 
@@ -169,50 +172,58 @@ def _is_live(entry: Mapping[str, Any]) -> bool:
     return mode in {"", "standard"} and category in {"", "live"}
 
 
-def _assignments(entry: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str, str]]:
-    """Give each role with the e-mail and the user id of who holds it."""
+class _Assignment(NamedTuple):
+    """A role in an incident, and who holds it, if anybody."""
+
+    id: str
+    name: str
+    shortform: str
+    reporter: bool
+    holder: str
+    user_id: str
+
+
+def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
+    found = []
     for value in array(entry, "incident_role_assignments"):
         assignment = as_record(value, "assignment")
-        yield record(assignment, "role"), *_person(record(assignment, "assignee"))
+        role = record(assignment, "role")
+        name, role_type = text(role, "name"), text(role, "role_type")
+        found.append(
+            _Assignment(
+                required(role, "id"),
+                name,
+                text(role, "shortform"),
+                role_type == "reporter" or (not role_type and name == "Reporter"),
+                *_person(record(assignment, "assignee")),
+            )
+        )
+    return found
 
 
-def _incident(entry: Mapping[str, Any]) -> Incident:
+def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
     declarers = set(_person(record(record(entry, "creator"), "user")))
-    for role, holder, user_id in _assignments(entry):
-        if _is_reporter(role):
-            declarers.update((holder, user_id))
+    for role in assignments:
+        if role.reporter:
+            declarers.update((role.holder, role.user_id))
     incident_id = required(entry, "id")
     reference = text(entry, "reference") or incident_id
     return Incident(incident_id, reference, frozenset(declarers - {""}))
 
 
-def _roles(entry: Mapping[str, Any], incident: Incident) -> tuple[list[Titled], list[Duty]]:
-    titled, duties = [], []
-    link = text(entry, "permalink")
-    for role, holder, user_id in _assignments(entry):
-        role_id, name, shortform = required(role, "id"), text(role, "name"), text(role, "shortform")
-        titled.append(Titled(PROVIDER, INCIDENT_ROLE, role_id, (name, shortform)))
-        if holder:
-            duties.append(
-                Duty(
-                    PROVIDER,
-                    INCIDENT_ROLE,
-                    role_id,
-                    name,
-                    holder,
-                    shortform=shortform,
-                    link=link,
-                    incident=incident.reference,
-                    reporter=_is_reporter(role),
-                    self_declared=incident.declared_by(holder, user_id),
-                )
-            )
-    return titled, duties
-
-
-def _is_reporter(role: Mapping[str, Any]) -> bool:
-    role_type = text(role, "role_type")
-    return role_type == "reporter" or (not role_type and text(role, "name") == "Reporter")
+def _role_duty(role: _Assignment, incident: Incident, link: str) -> Duty:
+    return Duty(
+        PROVIDER,
+        INCIDENT_ROLE,
+        role.id,
+        role.name,
+        role.holder,
+        shortform=role.shortform,
+        link=link,
+        incident=incident.reference,
+        reporter=role.reporter,
+        self_declared=incident.declared_by(role.holder, role.user_id),
+    )
 
 
 def _updates(body: Mapping[str, Any], incident: Incident) -> Page:

@@ -1,1 +1,1 @@
-"""Stateful HTTP doubles of the providers: real sockets, the vendor's bodies, faults to switch on."""
+"""Stateful HTTP doubles of the providers: real sockets, the vendor's bodies, faults at will."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from sandbox.doubles.server import Double
 
+OK = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -66,14 +68,16 @@ class Waits:
     def wait(self, event: threading.Event, seconds: float | None) -> None:
         """Until the event or that long; raises ConnectionAbortedError if the double closes."""
         with self._lock:
-            if not self._ended:
-                self._events.add(event)
-        if not self._ended:
-            event.wait(seconds)
+            self._refuse_if_ended()
+            self._events.add(event)
+        event.wait(seconds)
         with self._lock:
             self._events.discard(event)
-            if self._ended:
-                raise ConnectionAbortedError
+            self._refuse_if_ended()
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise ConnectionAbortedError
 
     def end(self) -> None:
         """End every wait, and those to come."""

@@ -18,10 +18,10 @@ from sandbox.doubles.exchange import Answer, Exchange, Request, Waits
 from sandbox.doubles.record import Calls, Switched, Switches
 
 if TYPE_CHECKING:
-
     from types import TracebackType
 
 Clock = Callable[[], datetime]
+_PATIENCE = 10
 
 
 def utc_now() -> datetime:
@@ -50,9 +50,7 @@ class Double:
         self._switches = Switches()
         self._waits = Waits()
         self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.accept_until_closed, daemon=True)
 
     def answer(self, request: Request) -> Answer:
         """What is right to answer, before any fault."""
@@ -98,7 +96,7 @@ class Double:
     def close(self) -> None:
         """Stop answering: hanging calls are hung up, and every thread is joined."""
         if self._thread.is_alive():
-            self._server.shutdown()
+            self._server.stop_accepting()
             self._thread.join()
         self._waits.end()
         self._server.server_close()
@@ -135,6 +133,21 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.double = double
         self._connections: set[_Connection] = set()
+        self._closing = threading.Event()
+
+    def accept_until_closed(self) -> None:
+        """Serve, without the base class's polling: it makes each close wait for its next turn."""
+        while True:
+            connection, address = self.socket.accept()
+            if self._closing.is_set():
+                connection.close()
+                return
+            self.process_request(connection, address)
+
+    def stop_accepting(self) -> None:
+        """Let the accepting thread wake to see that it is over."""
+        self._closing.set()
+        socket.create_connection(self.socket.getsockname()).close()
 
     # The base class finds the machine's name by DNS here.
     def server_bind(self) -> None:
@@ -159,7 +172,7 @@ class _Server(ThreadingHTTPServer):
         for connection in self._connections:
             with suppress(OSError):  # its client, or its own thread, was faster
                 connection.socket.shutdown(socket.SHUT_RDWR)
-            connection.thread.join()
+            connection.thread.join(_PATIENCE)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,7 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.server.double.serve(request, self._write)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = _serve  # noqa: N815 - the base class's name
+    do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the same
 
     def _write(self, data: bytes) -> None:
         self.wfile.write(data)

@@ -1,0 +1,1 @@
+"""What it costs, as ratios within one run, because machines are noisy: `make bench`."""

@@ -1,0 +1,14 @@
+"""Print every figure with its bound; exit 1 where one is broken."""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+
+from bench import cold, load, warm
+
+ok = True
+for figure in chain(cold.figures(), warm.figures(), load.figures()):
+    print(figure, flush=True)
+    ok = ok and figure.holds
+sys.exit(not ok)

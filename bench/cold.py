@@ -1,0 +1,70 @@
+"""Cold start: a new interpreter, the handler from its zip, a decision; beside `import requests`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bench.measure import Figure, Used, median_ratio, run, say
+from bench.organisation import API_KEY, organisation
+from infra.archive import handler_archive
+from sandbox.archive import build_zip
+from sandbox.aws import Aws
+from sandbox.function_url import unpack
+from sandbox.program import ROOT
+
+ROUNDS = 15
+CALL = Path(__file__).with_name("cold_call.py")
+SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
+_REGION = "us-west-2"
+
+
+def figures() -> Iterator[Figure]:
+    """Measure CPU time and memory of a cold decision, and the size of what is deployed."""
+    zipped = build_zip(handler_archive(ROOT))
+    yield Figure("zip", len(zipped) / 1000, "kB", 60)
+    with tempfile.TemporaryDirectory() as folder, organisation(3) as url, Aws(_REGION) as aws:
+        task = Path(folder) / "task"
+        task.mkdir()
+        unpack(zipped, task)
+        secrets = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
+        plain = {"INCIDENTIO_BASE_URL": url}
+        say(f"cold start, {ROUNDS} rounds of each ...")
+        ours, yardstick = _compare(task, plain | secrets)
+        yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.8)
+        peaks = [each.peak_kib for each in ours], [each.peak_kib for each in yardstick]
+        yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
+        say("the same, with the secret fetched ...")
+        ours, yardstick = _compare(task, plain | _stored(aws, secrets))
+        yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.95)
+
+
+def _compare(task: Path, environment: Mapping[str, str]) -> tuple[list[Used], list[Used]]:
+    ours, yardstick = [], []
+    # -B, and a task folder without .pyc: as in Lambda, all of it is compiled at each start.
+    call = [sys.executable, "-B", "-c", CALL.read_text(encoding="utf-8")]
+    for _ in range(ROUNDS):
+        ours.append(run(call, task, environment))
+        yardstick.append(run([sys.executable, "-c", "import requests"], task, {}))
+    return ours, yardstick
+
+
+def _cpu(name: str, ours: list[Used], yardstick: list[Used], most: float) -> Figure:
+    seconds = [each.cpu for each in ours], [each.cpu for each in yardstick]
+    return Figure(name, median_ratio(*seconds), "x", most)
+
+
+def _stored(aws: Aws, secrets: Mapping[str, str]) -> dict[str, str]:
+    made = aws.client("secretsmanager").create_secret(
+        Name="bench", SecretString=json.dumps(dict(secrets))
+    )
+    return {
+        "HANDLER_SECRET_ARN": made["ARN"],
+        "HANDLER_SECRET_VERSION": made["VersionId"],
+        "AWS_ENDPOINT_URL": aws.endpoint,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }

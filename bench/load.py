@@ -1,0 +1,44 @@
+"""Load: signed requests from many threads through the function URL."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+
+from bench.measure import Figure, say
+from sandbox.cast import JANE, NORA, put_on_stage
+from sandbox.program import ROOT
+from sandbox.running import Sandbox
+from sandbox.send import request_event, send
+
+REQUESTS, THREADS = 200, 20
+
+
+def figures() -> Iterator[Figure]:
+    """Send them, half of them of somebody off duty: none may be lost, none wrong."""
+    say(f"load: {REQUESTS} requests from {THREADS} threads ...")
+    with Sandbox(ROOT, config={"RESERVED_CONCURRENCY": str(THREADS)}) as sandbox:
+        assert sandbox.double
+        put_on_stage(sandbox.double)
+        asked = len(sandbox.double.calls)
+        send(sandbox.url, sandbox.webhook_secret, {"events": [request_event(JANE, ["prod-db"])]})
+        yield Figure("upstream calls of one decision", len(sandbox.double.calls) - asked, "", 2)
+
+        def one(number: int) -> tuple[bool, float]:
+            email = (JANE, NORA)[number % 2]
+            start = time.perf_counter()
+            answer = send(
+                sandbox.url, sandbox.webhook_secret, {"events": [request_event(email, ["prod-db"])]}
+            )
+            right = answer.http == HTTPStatus.OK and bool(answer.claims) == (email == JANE)
+            return right, time.perf_counter() - start
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            done = list(pool.map(one, range(REQUESTS)))
+    yield Figure("requests lost or answered wrong", sum(not right for right, _ in done), "", 0)
+    cuts = statistics.quantiles([seconds for _, seconds in done], n=100)
+    yield Figure("p50 (cold starts among them)", cuts[49] * 1000, "ms")
+    yield Figure("p99 (cold starts among them)", cuts[98] * 1000, "ms")

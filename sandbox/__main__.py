@@ -1,0 +1,183 @@
+"""The sandbox's commands: `python -m sandbox up`, `demo`, `send`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import pulumi
+
+from sandbox import environment
+from sandbox.cast import put_on_stage
+from sandbox.demo import play, table
+from sandbox.program import ROOT
+from sandbox.resources.base import UnknownToSandboxError
+from sandbox.resources.gaps import RefusedByAwsError
+from sandbox.running import Sandbox
+from sandbox.send import SendError, request_event, send
+
+
+class UsageError(Exception):
+    """A command that cannot be carried out; the sentence says why and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status: 0 as asked, 1 not, 2 could not be carried out."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except (UsageError, SendError, UnknownToSandboxError, RefusedByAwsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except pulumi.RunError as error:
+        print(f"error: the stack's config is refused: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _up(options: argparse.Namespace) -> int:
+    live_key = ""
+    if options.live and not (live_key := os.environ.get("INCIDENTIO_API_KEY", "")):
+        raise UsageError(
+            "LIVE=1 asks the real incident.io, and INCIDENTIO_API_KEY is not set; "
+            "run `export INCIDENTIO_API_KEY=...` first"
+        )
+    file = options.root / environment.FILE
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print(f"Deploying stack {options.stack} to a local AWS ...", flush=True)
+    with Sandbox(options.root, options.stack, live_key=live_key) as sandbox:
+        if sandbox.double:
+            put_on_stage(sandbox.double)
+        environment.write(file, sandbox.variables())
+        try:
+            _describe(sandbox, file)
+            stop.wait()
+            print("\nStopping ...", flush=True)
+        finally:
+            file.unlink(missing_ok=True)
+    return 0
+
+
+def _describe(sandbox: Sandbox, file: Path) -> None:
+    for note in sandbox.deployment.notes:
+        print(f"  note: {note}")
+    for resource in sandbox.deployment.resources:
+        print(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
+    where = "the double, with the demo's cast" if sandbox.double else "the real one"
+    print(
+        f"""
+  webhook      {sandbox.url}
+  incident.io  {sandbox.base_url} ({where})
+  AWS          {sandbox.aws.endpoint}
+  log          {sandbox.log.file}
+
+In another terminal:
+  . {file}
+  .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
+
+Ctrl-C stops all of it.""",
+        flush=True,
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    print(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...", flush=True)
+    with Sandbox(options.root, options.stack) as sandbox:
+        played = play(sandbox)
+        count, region = len(sandbox.deployment.resources), sandbox.aws.region
+    print(f"{count} resources in {region}; one signed request each:\n")
+    print(table(each.row for each in played))
+    wrong = sum(not each.expected for each in played)
+    print(f"\n{len(played) - wrong} of {len(played)} came out as they should.")
+    return 1 if wrong else 0
+
+
+def _send(options: argparse.Namespace) -> int:
+    url, secret = _target(options)
+    labels = dict(_label(each) for each in options.label)
+    event = request_event(
+        options.email,
+        options.resource,
+        resource_labels=labels,
+        duration=options.duration,
+        reason=options.reason,
+    )
+    answer = send(url, secret, {"events": [event]})
+    print(json.dumps(answer.body, indent=2) if isinstance(answer.body, dict) else answer.body)
+    if answer.http != HTTPStatus.OK:
+        print(f"refused: HTTP {answer.http}", file=sys.stderr)
+        return 1
+    for claim in answer.claims:
+        duration = claim["meta"]["labels"]["indent.com/time/duration"]
+        print(f"approved for {duration}: {claim['reason']}", file=sys.stderr)
+    if not answer.claims:
+        print("no claim: humans decide; the function's log says why", file=sys.stderr)
+    return 0
+
+
+def _target(options: argparse.Namespace) -> tuple[str, str]:
+    if bool(options.url) != bool(options.secret_file):
+        raise UsageError("--url and --secret-file go together: give both, or neither")
+    if options.url:
+        if not options.url.startswith(("https://", "http://")):
+            raise UsageError(f"--url is {options.url!r}: it starts with https:// or http://")
+        try:
+            return options.url, options.secret_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--secret-file cannot be read: {error}") from error
+    running = environment.read(options.root / environment.FILE)
+    if not running:
+        raise UsageError(
+            "no sandbox is running here; run `make up` in another terminal, "
+            "or give --url and --secret-file"
+        )
+    return running["WEBHOOK_URL"], running["INDENT_WEBHOOK_SECRET"]
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise UsageError(f"--label is {text!r}: it reads NAME=VALUE, such as Env=Prod")
+    return name, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.set_defaults(root=ROOT)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    up = commands.add_parser("up", help="run all of it on this machine until Ctrl-C")
+    up.add_argument("--live", action="store_true", help="ask the real incident.io")
+    up.set_defaults(run=_up)
+    demo = commands.add_parser("demo", help="run all of it, send a cast's requests, show why")
+    demo.set_defaults(run=_demo)
+    for command in (up, demo):
+        command.add_argument("--stack", default="dev", help="whose config is deployed (dev)")
+
+    one = commands.add_parser("send", help="send one signed request and print the answer")
+    one.add_argument("--as", dest="email", required=True, metavar="EMAIL", help="who asks")
+    one.add_argument(
+        "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
+    )
+    one.add_argument(
+        "--label", action="append", default=[], metavar="NAME=VALUE", help="that resources carry"
+    )
+    one.add_argument("--duration", default="", metavar="1h30m", help="for how long")
+    one.add_argument("--reason", default="to debug production", help="why")
+    one.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")
+    one.add_argument("--secret-file", type=Path, help="a file with that webhook's secret")
+    one.set_defaults(run=_send)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

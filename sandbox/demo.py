@@ -1,0 +1,104 @@
+"""The demo: a cast's requests, the answers, and whether all came out as they should."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from handler.durations import format_go
+from sandbox.cast import RESOURCE, SCENES, Scene, put_on_stage
+from sandbox.running import Sandbox
+from sandbox.send import Answer, request_event, send
+
+_HEADINGS = ("who", "is", "answer", "for", "why")
+
+
+@dataclass(frozen=True)
+class Played:
+    """A scene with what came of it."""
+
+    scene: Scene
+    answer: Answer
+    why: str
+    expected: bool
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """What the table shows."""
+        if self.answer.http != HTTPStatus.OK:
+            verdict, duration = f"refused ({self.answer.http})", "-"
+        elif claims := self.answer.claims:
+            verdict = "approved"
+            duration = claims[0]["meta"]["labels"]["indent.com/time/duration"]
+        else:
+            verdict, duration = "left to humans", "-"
+        mark = "" if self.expected else "  <- NOT AS EXPECTED"
+        name = self.scene.email.partition("@")[0]
+        return name, self.scene.who, verdict, duration, self.why + mark
+
+
+def play(sandbox: Sandbox) -> list[Played]:
+    """Put the cast on stage and send its requests, one after the other."""
+    if sandbox.double is None:
+        raise ValueError("the cast plays on the double only")
+    put_on_stage(sandbox.double)
+    return [_play(sandbox, scene) for scene in SCENES]
+
+
+def _play(sandbox: Sandbox, scene: Scene) -> Played:
+    policy = sandbox.settings.policy
+    event = request_event(
+        scene.email,
+        [RESOURCE],
+        resource_labels=dict(policy.resource_labels),
+        duration=scene.duration,
+    )
+    secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
+    logged = len(sandbox.log.records)
+    answer = send(
+        sandbox.url,
+        secret,
+        {"events": [event]},
+        signed_at=datetime.now(UTC) - scene.signed_ago,
+    )
+    line = sandbox.log.wait_for(_says_why, since=logged) or {}
+    return Played(scene, answer, _why(line), _as_expected(sandbox, scene, answer))
+
+
+def _says_why(record: dict[str, Any]) -> bool:
+    return record.get("message") in {"decision", "refused", "failed"}
+
+
+def _why(line: dict[str, Any]) -> str:
+    if line.get("outcome") != "abstain":
+        why = str(line.get("reason") or line.get("why") or "the log has no line for it")
+        return why.removeprefix("Approved: ")
+    # What is said of his duties tells more than that none counts.
+    return str(line["trace"][0])
+
+
+def _as_expected(sandbox: Sandbox, scene: Scene, answer: Answer) -> bool:
+    settings = sandbox.settings
+    if answer.http != scene.http:
+        return False
+    if settings.dry_run or not scene.is_approved_by(settings.policy):
+        return not answer.claims
+    granted = format_go(min(settings.policy.duration, scene.asked or settings.policy.duration))
+    return [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims] == [
+        granted
+    ]
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Set rows in columns, under their headings."""
+    lines = [_HEADINGS, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in ruled
+    )

@@ -1,0 +1,150 @@
+"""Deploys the real program to the local AWS."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from sandbox.program import run_program
+from sandbox.resources import resource_of
+from sandbox.resources.base import UnknownToSandboxError
+from sandbox.resources.functions import Function
+from sandbox.resources.gaps import logging_of, reserved_concurrency_of
+from sandbox.runtime import FunctionConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+
+    from sandbox.aws import Aws
+
+CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedResource:
+    """A resource that was made on the local AWS.
+
+    Attributes:
+        type: Pulumi's type token.
+        name: its logical name in the program.
+        id: its physical id.
+        inputs: what it was made from, in plain: a secret's value too, so it is not printed.
+    """
+
+    type: str
+    name: str
+    id: str
+    inputs: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedFunction:
+    """All that it takes to run the function as Lambda would.
+
+    Attributes:
+        config: what its configuration says.
+        reserved_concurrency: calls at once, at most; None is the account's limit.
+        zip: its code, as taken out of the local AWS again.
+    """
+
+    config: FunctionConfig
+    reserved_concurrency: int | None
+    zip: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What a deployment made.
+
+    Attributes:
+        outputs: the stack's outputs, as plain values.
+        resources: all that was created, in that order.
+        function: the one function.
+        notes: what the program told the user.
+    """
+
+    outputs: Mapping[str, str]
+    resources: tuple[CreatedResource, ...]
+    function: DeployedFunction
+    notes: tuple[str, ...]
+
+
+def deploy(
+    aws: Aws, config: Mapping[str, str], secret_keys: Collection[str], stack: str
+) -> Deployment:
+    """Run the program with a stack's config, and create on the local AWS what it registers.
+
+    Raises:
+        pulumi.RunError: the program refuses the config.
+        UnknownToSandboxError: the program uses what the sandbox cannot make.
+    """
+    maker = _OnLocalAws(aws)
+    run = run_program(config, secret_keys, maker, stack=stack)
+    return Deployment(
+        outputs=run.outputs,
+        resources=tuple(maker.created),
+        function=_read_function(aws, maker.created),
+        notes=run.notes,
+    )
+
+
+class _OnLocalAws(pulumi.runtime.Mocks):
+    """Answers the program as Pulumi's engine with its AWS provider would."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.created: list[CreatedResource] = []
+        self._aws = aws
+        # The program asks from several threads; moto's state is made for one at a time.
+        self._one_at_a_time = threading.Lock()
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        if args.token != CALLER_IDENTITY:
+            raise UnknownToSandboxError(
+                f"The sandbox does not know {args.token}: add it to sandbox/engine.py"
+            )
+        identity = self._aws.client("sts").get_caller_identity()
+        return {
+            "id": identity["Account"],
+            "accountId": identity["Account"],
+            "arn": identity["Arn"],
+            "userId": identity["UserId"],
+        }, []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", {}  # a component: it is made of its children
+        resource = resource_of(args.typ)
+        inputs = resource.check(args.name, args.inputs)
+        with self._one_at_a_time:
+            physical_id, outputs = resource.create(inputs, self._aws)
+            self.created.append(
+                CreatedResource(type=args.typ, name=args.name, id=physical_id, inputs=inputs)
+            )
+        # The inputs as they came: what arrived in a secret envelope goes back in one.
+        return physical_id, {**args.inputs, **outputs}
+
+
+def _read_function(aws: Aws, created: Collection[CreatedResource]) -> DeployedFunction:
+    (made,) = (resource for resource in created if resource.type == Function.type)
+    deployed = aws.client("lambda").get_function_configuration(FunctionName=made.id)
+    log_format, log_group = logging_of(made.inputs)
+    return DeployedFunction(
+        config=FunctionConfig(
+            name=made.id,
+            arn=deployed["FunctionArn"],
+            handler=deployed["Handler"],
+            timeout=deployed["Timeout"],
+            memory_mb=deployed["MemorySize"],
+            environment=deployed["Environment"]["Variables"],
+            log_format=log_format,
+            log_group=log_group,
+            region=aws.region,
+        ),
+        reserved_concurrency=reserved_concurrency_of(made.inputs),
+        zip=aws.zip_of(made.id),
+    )

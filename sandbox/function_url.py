@@ -1,0 +1,238 @@
+"""The function URL, served locally: the deployed zip, run in one child process per concurrent call.
+
+Protocol: "Invoking Lambda function URLs" and "Understanding Lambda function scaling" in the Lambda
+developer guide.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import socket
+import socketserver
+import tempfile
+import threading
+import zipfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import uuid4
+
+from sandbox.runtime import PAYLOAD_LIMIT, Exchange, Failure, Result, Worker
+from sandbox.url_event import (
+    BAD_GATEWAY,
+    BAD_LENGTH,
+    FORBIDDEN,
+    NO_LENGTH,
+    THROTTLED,
+    TOO_LARGE,
+    MalformedAnswerError,
+    Request,
+    Response,
+    to_event,
+    to_response,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.runtime import FunctionConfig
+
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
+_LENGTH: Final = re.compile(r"[0-9]{1,15}")
+_WITH_BODY: Final = {"POST", "PUT", "PATCH"}
+
+
+class FunctionUrl:
+    """Serves a function at `url` until closed; any path and method reaches its handler.
+
+    Starts at most `concurrency` children, on demand; a call beyond them gets 429. `is_public` is
+    asked on each call: without, it gets 403. `log` gets the function's log, line by line, from any
+    thread.
+    """
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        zip_bytes: bytes,
+        *,
+        concurrency: int,
+        is_public: Callable[[], bool],
+        log: Callable[[str], None] = print,
+        extra_environment: Mapping[str, str] = _NO_VARIABLES,
+    ) -> None:
+        self._region = config.region
+        self._is_public = is_public
+        self._log = log
+        self._directory = tempfile.TemporaryDirectory(prefix=f"{config.name}-")
+        task_root = Path(self._directory.name)
+        unpack(zip_bytes, task_root)
+        self._workers = _Workers(
+            lambda: Worker(config, task_root, log=log, extra_environment=extra_environment),
+            concurrency,
+        )
+        self._server = _Server(self)
+
+    @property
+    def url(self) -> str:
+        """Where it answers: ends with a slash, as a function URL does."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request, as Lambda would."""
+        if not self._is_public():
+            return FORBIDDEN
+        request_id = str(uuid4())
+        event = to_event(request, request_id=request_id, now=datetime.now(UTC), region=self._region)
+        payload = json.dumps(event).encode()
+        if len(payload) > PAYLOAD_LIMIT:
+            return TOO_LARGE
+        result = self._workers.invoke(payload, request_id)
+        if result is None:
+            return THROTTLED
+        if isinstance(result, Failure):
+            return BAD_GATEWAY
+        try:
+            return to_response(result.payload)
+        except MalformedAnswerError as error:
+            self._log(f"RequestId: {request_id} Error: the answer's {error}")
+            return BAD_GATEWAY
+
+    def close(self) -> None:
+        """Stop, in the middle of a call if need be: no child, thread or file is left."""
+        self._server.stop_accepting()
+        self._workers.close()
+        self._server.close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def unpack(zip_bytes: bytes, task_root: Path) -> None:
+    """Unpack a function's zip into an empty directory, and make all of it read-only."""
+    with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
+        archive.extractall(task_root)
+    for path in [*task_root.rglob("*"), task_root]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+
+class _Workers:
+    """The children: as many as calls go on at once, at most `limit`; idle ones are used again."""
+
+    def __init__(self, start: Callable[[], Worker], limit: int) -> None:
+        self._start = start
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+
+    def invoke(self, event: bytes, request_id: str) -> Result | None:
+        """Have a child answer; None if too many are at work."""
+        with self._lock:
+            if len(self._busy) >= self._limit:
+                return None
+            # The one used last, as Lambda does it: the others may go to rest.
+            worker = self._idle.pop() if self._idle else self._start()
+            self._busy.add(worker)
+        result = worker.invoke(event, request_id)
+        with self._lock:
+            self._busy.discard(worker)
+            if not (isinstance(result, Failure) and result.is_fatal):
+                self._idle.append(worker)
+        return result
+
+    def close(self) -> None:
+        """End every child; calls that go on end with it, and no other begins."""
+        with self._lock:
+            self._limit = 0
+            workers = [*self._idle, *self._busy]
+        for worker in workers:
+            worker.close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    request_queue_size = 128  # a load test connects all at once
+
+    def __init__(self, function: FunctionUrl) -> None:
+        self.function = function
+        self._open: dict[threading.Thread, socket.socket] = {}
+        super().__init__(("127.0.0.1", 0), _Call)
+        # Asks so often, in seconds, whether it shall end.
+        self._accepting = threading.Thread(target=self.serve_forever, args=[0.05], daemon=True)
+        self._accepting.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in socketserver
+        """Serve the connection in a thread of its own, and remember both."""
+        self._open = {thread: each for thread, each in self._open.items() if thread.is_alive()}
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        thread.start()
+        self._open[thread] = request
+
+    def stop_accepting(self) -> None:
+        """Take no more connections."""
+        self.shutdown()
+        self._accepting.join()
+
+    def close(self) -> None:
+        """Hang up on every client."""
+        for connection in self._open.values():
+            with suppress(OSError):  # it may have ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._open:
+            thread.join()
+        self.server_close()
+
+
+class _Call(Exchange):
+    server: _Server
+    timeout = 60  # seconds a client may stay silent
+
+    def _serve(self) -> None:
+        length = self._length()
+        if isinstance(length, Response):
+            self._refuse(length)
+            return
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client hung up in the middle
+            self.close_connection = True
+            return
+        request = Request(
+            self.command,
+            self.path,
+            self.request_version,
+            tuple(self.headers.items()),
+            body,
+            self.client_address[0],
+        )
+        response = self.server.function.answer(request)
+        self.reply(response.status, response.body, response.headers)
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = _serve  # noqa: N815 - http.server's names
+    do_DELETE = do_PATCH = do_PUT = _serve  # noqa: N815 - the same
+
+    def _length(self) -> int | Response:
+        given = set(self.headers.get_all("Content-Length", []))
+        if "Transfer-Encoding" in self.headers or (not given and self.command in _WITH_BODY):
+            return NO_LENGTH
+        if not given:
+            return 0
+        text = given.pop()
+        if given or not _LENGTH.fullmatch(text):
+            return BAD_LENGTH
+        return int(text) if int(text) <= PAYLOAD_LIMIT else TOO_LARGE
+
+    def _refuse(self, response: Response) -> None:
+        """Answer without the body: what comes is thrown away, for a client that reads only then."""
+        self.reply(response.status, response.body, (*response.headers, ("Connection", "close")))
+        self.connection.shutdown(socket.SHUT_WR)
+        while self.rfile.read1(64 * 1024):
+            pass

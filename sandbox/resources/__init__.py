@@ -1,0 +1,52 @@
+"""What the sandbox can make on its local AWS: one class for each of Pulumi's resource types."""
+
+from __future__ import annotations
+
+from sandbox.resources.base import Resource, UnknownToSandboxError
+from sandbox.resources.buckets import (
+    Bucket,
+    BucketEncryption,
+    BucketLifecycle,
+    BucketOwnershipControls,
+    BucketPolicy,
+    BucketPublicAccessBlock,
+    BucketVersioning,
+)
+from sandbox.resources.functions import Function, FunctionUrl
+from sandbox.resources.identity import Role, RolePolicy
+from sandbox.resources.logs import LogGroup
+from sandbox.resources.stored_secrets import Secret, SecretVersion
+
+RESOURCES: dict[str, Resource] = {
+    resource.type: resource
+    for resource in (
+        Bucket(),
+        BucketEncryption(),
+        BucketLifecycle(),
+        BucketOwnershipControls(),
+        BucketPolicy(),
+        BucketPublicAccessBlock(),
+        BucketVersioning(),
+        Function(),
+        FunctionUrl(),
+        LogGroup(),
+        Role(),
+        RolePolicy(),
+        Secret(),
+        SecretVersion(),
+    )
+}
+
+
+def resource_of(type_token: str) -> Resource:
+    """Find what makes resources of a type.
+
+    Raises:
+        UnknownToSandboxError: when nothing does.
+    """
+    if type_token not in RESOURCES:
+        raise UnknownToSandboxError(
+            f"The sandbox does not know {type_token}: add a class for it to sandbox/resources/, "
+            "and register it in sandbox/resources/__init__.py"
+        )
+    return RESOURCES[type_token]

@@ -1,0 +1,298 @@
+"""Lambda's execution environment: a child process that runs awslambdaric, and its Runtime API.
+
+Protocol: "Using the Lambda runtime API" and "Defined runtime environment variables" in the Lambda
+developer guide. Linux only, as awslambdaric's client is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import IO, TYPE_CHECKING, Final, Literal, cast
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+PAYLOAD_LIMIT: Final = 6 * 1024 * 1024
+"""Bytes that Lambda takes as an event and gives back as an answer (page "Lambda quotas")."""
+
+INIT_LIMIT: Final = 10.0
+"""Seconds a child has to import its handler (page "Lambda execution environment lifecycle")."""
+
+_CREDENTIALS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """What Lambda knows of a function; `handler` is "module.function", `timeout` in seconds."""
+
+    name: str
+    arn: str
+    handler: str
+    timeout: float
+    memory_mb: int
+    environment: Mapping[str, str]
+    log_format: Literal["JSON", "Text"]
+    log_group: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the handler returned, as the JSON that the runtime made of it."""
+
+    payload: bytes
+
+
+class Fault(StrEnum):
+    """The ways in which a call can end without an answer."""
+
+    RAISED = "raised"
+    INIT_FAILED = "init failed"
+    TIMED_OUT = "timed out"
+    DIED = "died"
+    TOO_LARGE = "too large"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A call without an answer."""
+
+    fault: Fault
+    error_type: str
+    message: str
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether this was the worker's last call, as all but an exception of the handler is."""
+        return self.fault is not Fault.RAISED
+
+
+Result = Answer | Failure
+_Invocation = tuple[bytes, dict[str, str]]  # the event, and the headers that go with it
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """HTTP/1.1 that keeps its connection, answers in one piece and prints nothing."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
+
+    def reply(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Answer; the body is left out where HTTP has none."""
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and status not in _WITHOUT_BODY:
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def handle(self) -> None:
+        """Serve the connection until either side has had enough."""
+        with suppress(ConnectionError):  # the other side was killed, or has gone
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent: what is worth a line is said elsewhere."""
+
+
+class _RuntimeApi(socketserver.TCPServer):
+    """The Runtime API of one child: hands out invocations, takes in what became of them.
+
+    `outcomes` gets None each time the child asks for an event, else a Result; an invocation of None
+    releases a child that waits. One thread is enough: the runtime has one connection at a time.
+    """
+
+    def __init__(self) -> None:
+        self.invocations: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
+        super().__init__(("127.0.0.1", 0), _RuntimeExchange)
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+        self._serving = threading.Thread(target=self.serve_forever, args=[0.05], daemon=True)
+        self._serving.start()
+
+    def close(self) -> None:
+        """End the thread; the child must be dead."""
+        self.invocations.put(None)
+        self.shutdown()
+        self._serving.join()
+        self.server_close()
+
+
+class _RuntimeExchange(Exchange):
+    server: _RuntimeApi
+
+    def do_GET(self) -> None:
+        """Answer `invocation/next` when there is an event, which may be never."""
+        self.server.outcomes.put(None)
+        invocation = self.server.invocations.get()
+        if invocation is None:
+            self.close_connection = True
+            return
+        event, headers = invocation
+        self.reply(HTTPStatus.OK, event, headers.items())
+
+    def do_POST(self) -> None:
+        """Take an answer or an error of the handler, or an error of its import."""
+        length = int(self.headers["Content-Length"])
+        if length > PAYLOAD_LIMIT:
+            message = f"an answer of {length} bytes, {PAYLOAD_LIMIT} are allowed"
+            error = Failure(Fault.TOO_LARGE, "Function.ResponseSizeTooLarge", message)
+            self.server.outcomes.put(error)
+        elif len(body := self.rfile.read(length)) == length:
+            self.server.outcomes.put(_outcome(self.path, body))
+            self.reply(HTTPStatus.ACCEPTED, b'{"status":"OK"}')
+            return
+        # Too large to read, or cut off by the child's death, which its watcher reports.
+        self.close_connection = True
+
+
+def _outcome(path: str, body: bytes) -> Result:
+    if path.endswith("/response"):
+        return Answer(body)
+    error = json.loads(body)
+    fault = Fault.INIT_FAILED if path.endswith("/init/error") else Fault.RAISED
+    return Failure(fault, error["errorType"], error["errorMessage"])
+
+
+class Worker:
+    """A child process with the handler unpacked in `task_root`, for one call at a time.
+
+    `log` gets each line that the child writes, and one for each call that was its last, from
+    any thread. `extra_environment` overrides the function's own.
+    """
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        task_root: Path,
+        *,
+        log: Callable[[str], None],
+        extra_environment: Mapping[str, str],
+    ) -> None:
+        self._config = config
+        self._log = log
+        self._closing = threading.Lock()
+        self._api = _RuntimeApi()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", config.handler],
+            cwd=task_root,
+            env={**_environment(config, task_root, self._api.address), **extra_environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: what the handler starts can be killed with it, and Ctrl-C in the
+            # terminal reaches the sandbox alone.
+            start_new_session=True,
+        )
+        self._output = cast("IO[bytes]", self._process.stdout)
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._reader.start()
+        self._watcher.start()
+
+    def invoke(self, event: bytes, request_id: str) -> Result:
+        """Hand the child one event (JSON), and wait for what it makes of it.
+
+        The function's timeout counts from the moment the child takes the event; before that a new
+        child has `INIT_LIMIT` for its import, as in Lambda. A fatal failure closes the worker.
+        """
+        if (early := self._outcome_within(INIT_LIMIT, "Init")) is not None:
+            return self._ended(early, request_id)
+        deadline = int((time.time() + self._config.timeout) * 1000)
+        headers = {
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline),
+            "Lambda-Runtime-Invoked-Function-Arn": self._config.arn,
+        }
+        self._api.invocations.put((event, headers))
+        # None cannot come here: the runtime asks for the next event only when it has answered.
+        result = cast("Result", self._outcome_within(self._config.timeout, "Task"))
+        return self._ended(result, request_id)
+
+    def close(self) -> None:
+        """Kill the child and all it started, reap it, end the threads; once is enough."""
+        with self._closing:
+            if self._process.returncode is not None:
+                return
+            # Not reaped yet, so the number is still its own, even if it has ended by itself.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._watcher.join()
+            self._process.wait()
+            self._api.close()
+            self._reader.join()
+            self._output.close()
+
+    def _outcome_within(self, seconds: float, phase: str) -> Result | None:
+        try:
+            return self._api.outcomes.get(timeout=seconds)
+        except queue.Empty:
+            message = f"{phase} timed out after {seconds:.2f} seconds"
+            return Failure(Fault.TIMED_OUT, "Sandbox.Timedout", message)
+
+    def _ended(self, result: Result, request_id: str) -> Result:
+        if isinstance(result, Failure) and result.is_fatal:
+            self.close()
+            self._log(f"RequestId: {request_id} Error: {result.error_type}: {result.message}")
+        return result
+
+    def _read_output(self) -> None:
+        for line in self._output:
+            # In text format the runtime ends the lines of one error with CR, to keep it one event.
+            self._log(line.decode("utf-8", "replace").rstrip("\n").replace("\r", "\n"))
+
+    def _watch(self) -> None:
+        # WNOWAIT: the child stays to be reaped by close(), so that its number stays its own.
+        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        assert ended is not None  # noqa: S101 - None is for WNOHANG
+        how = "exit status" if ended.si_code == os.CLD_EXITED else "signal"
+        error = Failure(Fault.DIED, "Runtime.ExitError", f"exited with {how} {ended.si_status}")
+        self._api.outcomes.put(error)
+
+
+def _environment(config: FunctionConfig, task_root: Path, runtime_api: str) -> dict[str, str]:
+    stream = f"{datetime.now(UTC):%Y/%m/%d}/[$LATEST]{uuid4().hex}"
+    log_level = {"AWS_LAMBDA_LOG_LEVEL": "INFO"} if config.log_format == "JSON" else {}
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        # Root is not held back by modes, and in Lambda the task's directory is read-only.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **config.environment,
+        **log_level,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "_HANDLER": config.handler,
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_FUNCTION_NAME": config.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.memory_mb),
+        "AWS_LAMBDA_LOG_FORMAT": config.log_format,
+        "AWS_LAMBDA_LOG_GROUP_NAME": config.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+        "AWS_REGION": config.region,
+        "AWS_DEFAULT_REGION": config.region,
+        **dict.fromkeys(_CREDENTIALS, "sandbox"),
+        "TZ": ":UTC",
+    }

@@ -1,0 +1,177 @@
+"""What a function URL makes of HTTP: payload 2.0 of a request, and a response of an answer.
+
+Protocol: "Invoking Lambda function URLs" in the Lambda developer guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+_URL_ID: Final = "sandbox"
+_STATUS: Final = range(200, 600)
+_TEXT: Final = {"application/json", "application/xml", "application/javascript"}
+_JSON: Final = (("Content-Type", "application/json"),)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_OF_THE_CONNECTION: Final = {"connection", "content-length", "keep-alive", "transfer-encoding"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came; `target` is the path with its query, `headers` are in their order."""
+
+    method: str
+    target: str
+    protocol: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    source_ip: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """A response to send, without the headers that belong to the connection."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def _message(status: HTTPStatus, **body: str) -> Response:
+    return Response(status, _JSON, json.dumps(body).encode())
+
+
+FORBIDDEN: Final = _message(
+    HTTPStatus.FORBIDDEN,
+    Message="Forbidden. The function's policy must let everyone do lambda:InvokeFunctionUrl and,"
+    " through the URL, lambda:InvokeFunction.",
+)
+THROTTLED: Final = _message(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    Reason="ConcurrentInvocationLimitExceeded",
+    Type="User",
+    message="Rate Exceeded.",
+)
+TOO_LARGE: Final = _message(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message="The request is larger than an event may be."
+)
+BAD_LENGTH: Final = _message(HTTPStatus.BAD_REQUEST, message="Content-Length is not a number.")
+NO_LENGTH: Final = _message(HTTPStatus.LENGTH_REQUIRED, message="Content-Length is missing.")
+BAD_GATEWAY: Final = _message(HTTPStatus.BAD_GATEWAY, message="Internal Server Error")
+
+
+class MalformedAnswerError(ValueError):
+    """The handler's answer is no response; the message says why."""
+
+
+def to_event(request: Request, *, request_id: str, now: datetime, region: str) -> dict[str, Any]:
+    """Translate a request to an event of payload format 2.0; `now` is in UTC."""
+    path, _, query = request.target.partition("?")
+    headers = _joined((name.lower(), value) for name, value in request.headers)
+    cookies = [cookie.strip() for cookie in headers.pop("cookie", "").split(";") if cookie.strip()]
+    body, is_base64 = _encoded(request.body, headers.get("content-type", ""))
+    parameters = _joined(parse_qsl(query, keep_blank_values=True))
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        **({"cookies": cookies} if cookies else {}),
+        "headers": headers,
+        **({"queryStringParameters": parameters} if parameters else {}),
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": _URL_ID,
+            "domainName": f"{_URL_ID}.lambda-url.{region}.on.aws",
+            "domainPrefix": _URL_ID,
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": request.protocol,
+                "sourceIp": request.source_ip,
+                "userAgent": headers.get("user-agent", ""),
+            },
+            "requestId": request_id,
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": f"{now:%d/%b/%Y:%H:%M:%S %z}",
+            "timeEpoch": int(now.timestamp() * 1000),
+        },
+        **({"body": body} if body else {}),
+        "isBase64Encoded": is_base64,
+    }
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
+
+
+def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not body:
+        return "", False
+    if media_type in _TEXT or media_type.startswith("text/"):
+        try:
+            return body.decode("utf-8"), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode("ascii"), True
+
+
+def to_response(payload: bytes) -> Response:
+    """Translate what the handler returned (JSON) to a response.
+
+    Without `statusCode` the whole answer is the body of a 200.
+
+    Raises:
+        MalformedAnswerError: where Lambda would answer 502.
+    """
+    answer = json.loads(payload)
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return Response(HTTPStatus.OK, _JSON, payload)
+    status = answer["statusCode"]
+    if not isinstance(status, int) or status not in _STATUS:
+        raise MalformedAnswerError(f"statusCode is {status!r}")
+    return Response(status, tuple(_headers(answer)), _body(answer))
+
+
+def _headers(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    given = answer.get("headers") or {}
+    cookies = answer.get("cookies") or []
+    if not isinstance(given, dict) or not isinstance(cookies, list):
+        raise MalformedAnswerError("headers must be an object, cookies a list")
+    if "content-type" not in {name.lower() for name in given}:
+        yield "Content-Type", "application/json"
+    for name, value in [*given.items(), *(("Set-Cookie", cookie) for cookie in cookies)]:
+        if not isinstance(value, str | int | float):
+            raise MalformedAnswerError(f"header {name} is a {type(value).__name__}")
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
+            raise MalformedAnswerError(f"header {name!r} cannot be sent")
+        if name.lower() not in _OF_THE_CONNECTION:
+            yield name, str(value)
+
+
+def _body(answer: dict[str, Any]) -> bytes:
+    body = answer.get("body") or ""
+    if not isinstance(body, str):
+        raise MalformedAnswerError(f"body is a {type(body).__name__}, not a string")
+    if not answer.get("isBase64Encoded"):
+        return body.encode("utf-8")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedAnswerError("body is not base64") from error

@@ -1,0 +1,107 @@
+"""What the tests of the handler share: a clock set by hand, servers, and an organisation to ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handler.clock import Clock, Deadline
+from handler.duties import Findings
+from handler.http import Client
+from handler.sources import ask, incidentio
+from sandbox.doubles.incidentio import IncidentIO
+from tests.handler.scripted import Answer, Scripted
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+API_KEY = "inc-k3y-0123456789"
+ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
+
+
+class SetClock:
+    """Time that passes only where a test says so, or something waits; `waits` are in seconds."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.seconds = 0.0
+        self.waits: list[float] = []
+        self.clock = Clock(lambda: self.now, lambda: self.seconds, self._sleep)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        self.seconds += seconds
+
+    def deadline(self, seconds: float = 6.0) -> Deadline:
+        """A deadline on this clock: it never passes by itself."""
+        return Deadline(self.clock, seconds)
+
+    def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.advance(seconds)
+
+
+@pytest.fixture
+def set_clock() -> SetClock:
+    """A clock that is set by hand, at `NOW`."""
+    return SetClock()
+
+
+@pytest.fixture
+def real_deadline(set_clock: SetClock) -> Callable[[float], Deadline]:
+    """Deadlines in real seconds, for servers that never answer: keep them short."""
+    clock = Clock(set_clock.clock.now, time.monotonic, set_clock.clock.sleep)
+    return lambda seconds: Deadline(clock, seconds)
+
+
+@pytest.fixture
+def client(set_clock: SetClock) -> Iterator[Client]:
+    """A client on the clock that is set by hand; its kept connections are closed in the end."""
+    made = Client(set_clock.clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Scripted]]:
+    """Start a scripted server: `serve(answer, ...)`."""
+    with ExitStack() as servers:
+
+        def start(*answers: Answer) -> Scripted:
+            return servers.enter_context(Scripted(*answers))
+
+        yield start
+
+
+@pytest.fixture
+def double(set_clock: SetClock) -> Iterator[IncidentIO]:
+    """incident.io with Ana, Bo and Cy, by the clock set by hand; it shows private things."""
+    roles = ("viewer", "schedules_reader", "global_access")
+    with IncidentIO(API_KEY, key_roles=roles, now=lambda: set_clock.now) as one:
+        one.add_person("Ana Lima", ANA)
+        one.add_person("Bo Berg", BO)
+        one.add_person("Cy Noon", CY)
+        yield one
+
+
+@pytest.fixture
+def source(client: Client, double: IncidentIO) -> incidentio.IncidentIO:
+    """The double as the handler sees it."""
+    return incidentio.IncidentIO(client, double.url, API_KEY)
+
+
+@pytest.fixture
+def find(source: incidentio.IncidentIO, set_clock: SetClock) -> Callable[..., Findings]:
+    """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
+
+    def found(deadline: Deadline | None = None) -> Findings:
+        findings = ask(source.questions(), deadline or set_clock.deadline())
+        for failure in findings.failures:
+            assert API_KEY not in str(failure)
+            assert "@" not in str(failure)
+        return findings
+
+    return found

@@ -1,0 +1,44 @@
+"""A fault of the incident.io double: the right answer, edited by the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sandbox.doubles.exchange import Exchange
+
+
+class Edited(NamedTuple):
+    """The right body after `edit`, which changes it in place."""
+
+    edit: Callable[[Any], None]
+
+    def play(self, exchange: Exchange) -> None:
+        """Answer with it."""
+        body = json.loads(exchange.right.rendered())
+        self.edit(body)
+        exchange.send(replace(exchange.right, body=body))
+
+
+def put(*path: str | int, value: object) -> Edited:
+    """Another value in one place."""
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        for step in path[:-1]:
+            body = body[step]
+        body[path[-1]] = value
+
+    return Edited(edit)
+
+
+def drop(*path: str | int) -> Edited:
+    """One field less."""
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        for step in path[:-1]:
+            body = body[step]
+        del body[path[-1]]
+
+    return Edited(edit)

@@ -1,0 +1,140 @@
+"""Whose a name is: one that two may bear means neither."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Titled
+from handler.sources import CutShort, Page, Question, ask
+from tests.handler.conftest import SetClock
+
+InSeconds = Callable[[float], Deadline]
+Ask = Callable[[Deadline], Iterator[Page]]
+GIVEN_UP = "given up: no whole answer in time"
+LONG = 20.0
+
+
+def _duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
+    return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
+
+
+def _page(*duties: Duty) -> Page:
+    """What a source makes of a page: the duties and what bears their names."""
+    return Page(
+        duties,
+        tuple(
+            Titled(each.provider, each.kind, each.id, (each.name, each.shortform))
+            for each in duties
+        ),
+    )
+
+
+def _question(name: str, ask_: Ask, lists: str = ON_CALL, provider: str = "P") -> Question:
+    return Question(provider, name, lists, ask_)
+
+
+def _answers(*pages: Page, then: Exception | None = None) -> Ask:
+    """Those pages, then the end or an error."""
+
+    def pages_of(_deadline: Deadline) -> Iterator[Page]:
+        yield from pages
+        if then:
+            raise then
+
+    return pages_of
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What a hanging question waits for: the end of the test, if nothing sooner."""
+    event = threading.Event()
+    before = set(threading.enumerate())
+    yield event
+    event.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(LONG)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("duties", "shared"),
+    [
+        pytest.param([_duty("DBA", "1"), _duty("API", "2")], {}, id="different names"),
+        pytest.param([_duty("DBA", "1"), _duty("DBA", "2")], {"1": {"DBA"}, "2": {"DBA"}},
+                     id="one name of two"),
+        pytest.param([_duty("DBA", "1"), _duty("dba", "2")], {}, id="case tells apart"),
+        pytest.param([_duty("DBA", "1"), _duty("DBA", "1")._replace(holder="bo@example.com")], {},
+                     id="two people of one"),
+        pytest.param([_duty("DBA", "1"), _duty("DBA", "2", kind=INCIDENT_ROLE)], {},
+                     id="a schedule and a role"),
+        pytest.param([_duty("DBA", "1"), _duty("DBA", "2")._replace(provider="Q")], {},
+                     id="two providers"),
+        pytest.param([_duty("Lead", "1", shortform="ops"), _duty("ops", "2", shortform="o")],
+                     {"1": {"ops"}, "2": {"ops"}}, id="a shortform and a name"),
+        pytest.param([_duty("Lead", "1"), _duty("Comms", "2")], {}, id="no shortform is no name"),
+        pytest.param([_duty("", "1"), _duty("", "2")], {}, id="no name is no name"),
+    ],
+)  # fmt: skip
+def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock: SetClock) -> None:
+    """A name that two schedules, or two roles, of a provider bear is marked in both."""
+    questions = [_question("all", _answers(*(_page(each) for each in duties)))]
+    found = ask(questions, set_clock.deadline()).duties
+    assert {each.id: set(each.shared_names) for each in found if each.shared_names} == shared
+    assert len(found) == len(duties)
+
+
+def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
+    """A schedule without anybody on shift counts among the bearers of its name."""
+    empty = Page(titled=(Titled("P", ON_CALL, "2", ("DBA",)),))
+    questions = [_question("all", _answers(empty, _page(_duty("DBA", "1"))))]
+    (duty,) = ask(questions, set_clock.deadline()).duties
+    assert duty.shared_names == {"DBA"}
+    assert not duty.goes_by("DBA")
+    assert duty.goes_by("1")
+
+
+@pytest.mark.parametrize(
+    ("lists", "provider", "name", "doubted"),
+    [
+        (ON_CALL, "P", "DBA", True),
+        (ON_CALL, "P", "", False),
+        (INCIDENT_ROLE, "P", "DBA", False),
+        (ON_CALL, "Q", "DBA", False),
+        ("", "P", "DBA", False),
+    ],
+)
+def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
+    lists: str,
+    provider: str,
+    name: str,
+    doubted: bool,  # noqa: FBT001 - a column of the table
+    set_clock: SetClock,
+) -> None:
+    """Who bears the name on the pages that were not read? The id still says which one it is."""
+    (duty,) = ask(
+        [
+            _question("good", _answers(_page(_duty(name, "1")))),
+            _question("cut", _answers(then=CutShort("enough")), lists, provider),
+        ],
+        set_clock.deadline(),
+    ).duties
+    assert bool(duty.shared_names) is doubted
+    assert duty.goes_by(name) is (bool(name) and not doubted)
+    assert duty.goes_by("1")
+
+
+def test_a_list_that_was_given_up_makes_its_names_doubtful(
+    real_deadline: InSeconds, released: threading.Event
+) -> None:
+    """A list that hangs after its first page is not read to its end, either."""
+
+    def hanging(_deadline: Deadline) -> Iterator[Page]:
+        yield _page(_duty("DBA", "1"))
+        released.wait(LONG)
+
+    (duty,) = ask([_question("hanging", hanging)], real_deadline(0.2)).duties
+    assert duty.shared_names == {"DBA"}

@@ -1,0 +1,245 @@
+"""Durations as Go writes and reads them, and instants as RFC 3339 does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from handler.durations import format_go, format_instant, parse_go, parse_instant
+
+MICROSECOND = timedelta(microseconds=1)
+LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)
+
+# The rows of Go's own `time_test.go` (parseDurationTests), cut down to whole microseconds.
+ACCEPTED_BY_GO = [
+    ("0", timedelta(0)),
+    ("5s", timedelta(seconds=5)),
+    ("30s", timedelta(seconds=30)),
+    ("1478s", timedelta(seconds=1478)),
+    ("-5s", timedelta(seconds=-5)),
+    ("+5s", timedelta(seconds=5)),
+    ("-0", timedelta(0)),
+    ("+0", timedelta(0)),
+    ("5.0s", timedelta(seconds=5)),
+    ("5.6s", timedelta(seconds=5, milliseconds=600)),
+    ("5.s", timedelta(seconds=5)),
+    (".5s", timedelta(milliseconds=500)),
+    ("1.0s", timedelta(seconds=1)),
+    ("1.004s", timedelta(milliseconds=1004)),
+    ("1.0040s", timedelta(milliseconds=1004)),
+    ("100.00100s", timedelta(milliseconds=100_001)),
+    ("10ns", MICROSECOND),
+    ("11us", 11 * MICROSECOND),
+    ("12\u00b5s", 12 * MICROSECOND),
+    ("12\u03bcs", 12 * MICROSECOND),
+    ("13ms", timedelta(milliseconds=13)),
+    ("14s", timedelta(seconds=14)),
+    ("15m", timedelta(minutes=15)),
+    ("16h", timedelta(hours=16)),
+    ("3h30m", timedelta(hours=3, minutes=30)),
+    ("10.5s4m", timedelta(minutes=4, seconds=10, milliseconds=500)),
+    ("-2m3.4s", -timedelta(minutes=2, seconds=3, milliseconds=400)),
+    ("1h2m3s4ms5us6ns", timedelta(hours=1, minutes=2, seconds=3, milliseconds=4, microseconds=5)),
+    ("39h9m14.425s", timedelta(hours=39, minutes=9, seconds=14, milliseconds=425)),
+    ("52763797000ns", timedelta(microseconds=52_763_797)),
+    ("0.3333333333333333333h", timedelta(minutes=20) - MICROSECOND),
+    ("9007199254740993ns", timedelta(microseconds=9_007_199_254_740)),
+    ("9223372036854775807ns", LONGEST),
+    ("9223372036854775.807us", LONGEST),
+    ("9223372036s854ms775us807ns", LONGEST),
+    ("-9223372036854775807ns", -LONGEST),
+    ("0.100000000000000000000h", timedelta(minutes=6)),
+    ("0.830103483285477580700h", timedelta(minutes=49, seconds=48, microseconds=372_539)),
+]
+
+# The same file's smallest duration, in its four spellings.
+SMALLEST = [
+    "-9223372036854775808ns",
+    "-9223372036854775.808us",
+    "-9223372036s854ms775us808ns",
+    "-2562047h47m16.854775808s",
+]
+
+# The same file's parseDurationErrorTests, and what its grammar refuses besides.
+REFUSED_BY_GO = [
+    *("", "3", "-", "+", "s", ".", "-.", ".s", "+.s", "1d", "\x85\x85", "\ufffd"),
+    "hello \ufffd world",
+    "9223372036854775810ns",
+    "9223372036854775808ns",
+    "-9223372036854775809ns",
+    "9223372036854776us",
+    "3000000h",
+    "9223372036854775.808us",
+    "9223372036854ms775us808ns",
+    *("00", "1.5", "1.5.5h", "1h1", "1H", "1\u00b5", "1 s", " 1s", "1s ", "1s\n", "1e3s"),
+    *("--1s", "+-1s", "-+1s", "1h-1m", "1h 1m", "0x10s", "1,5h", "1_0s", "Infinityh", "nans"),
+    *("\u0661h", "\uff11h", "1\u017f", "forever"),
+]
+
+
+@pytest.mark.parametrize(("text", "duration"), ACCEPTED_BY_GO)
+def test_reads_what_go_reads(text: str, duration: timedelta) -> None:
+    """What Go's `ParseDuration` accepts means here what it means there, to the microsecond."""
+    assert parse_go(text) == duration
+
+
+@pytest.mark.parametrize("text", SMALLEST)
+def test_reads_the_smallest_duration_of_go(text: str) -> None:
+    """The smallest 64-bit number of nanoseconds is one more below 0 than the largest is above."""
+    assert parse_go(text) in {-LONGEST, -LONGEST - MICROSECOND}
+
+
+@pytest.mark.parametrize("text", REFUSED_BY_GO)
+def test_refuses_what_go_refuses(text: str) -> None:
+    """What Go's `ParseDuration` refuses, overflow and foreign digits included, is no duration."""
+    assert parse_go(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("1ns", MICROSECOND),
+        ("999ns", MICROSECOND),
+        ("1999ns", MICROSECOND),
+        ("0.000001ms", MICROSECOND),
+        ("-1ns", -MICROSECOND),
+        ("0ns", timedelta(0)),
+        ("-0s", timedelta(0)),
+        # Go drops what is left of a nanosecond in each part.
+        ("0.9ns", timedelta(0)),
+        ("0.6ns0.6ns", timedelta(0)),
+    ],
+)
+def test_keeps_the_sign_of_less_than_a_microsecond(text: str, duration: timedelta) -> None:
+    """What is positive stays positive: Indent's `-1ns` is below 0, and 1 ns above."""
+    assert parse_go(text) == duration
+
+
+def test_reads_no_more_than_64_characters() -> None:
+    """A text that no sender needs is refused before any work is done on it."""
+    assert parse_go("0" * 63 + "s") == timedelta(0)
+    assert parse_go("0" * 64 + "s") is None
+    assert parse_go("1h" * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (timedelta(0), "0s"),
+        (timedelta(seconds=1), "1s"),
+        (timedelta(seconds=59), "59s"),
+        (timedelta(seconds=60), "1m0s"),
+        (timedelta(minutes=15), "15m0s"),
+        (timedelta(minutes=59, seconds=59), "59m59s"),
+        (timedelta(hours=1), "1h0m0s"),
+        (timedelta(hours=1, seconds=1), "1h0m1s"),
+        (timedelta(hours=1, minutes=30), "1h30m0s"),
+        (timedelta(hours=6), "6h0m0s"),
+        (timedelta(days=7), "168h0m0s"),
+    ],
+)
+def test_writes_as_go_does(duration: timedelta, text: str) -> None:
+    """Hours, minutes and seconds, each only once a larger one is there, never days."""
+    assert format_go(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2020-05-01T07:00:00Z", datetime(2020, 5, 1, 7, tzinfo=UTC)),
+        ("2020-05-01t07:00:00z", datetime(2020, 5, 1, 7, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.000Z", datetime(2024, 1, 15, 10, 30, 1, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.5Z", datetime(2024, 1, 15, 10, 30, 1, 500_000, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.123456Z", datetime(2024, 1, 15, 10, 30, 1, 123_456, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.123456789Z", datetime(2024, 1, 15, 10, 30, 1, 123_456, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.999999999Z", datetime(2024, 1, 15, 10, 30, 1, 999_999, tzinfo=UTC)),
+        ("2024-01-15T10:30:01+02:00", datetime(2024, 1, 15, 8, 30, 1, tzinfo=UTC)),
+        ("2024-01-15T10:30:01.25-05:30", datetime(2024, 1, 15, 16, 0, 1, 250_000, tzinfo=UTC)),
+        ("2024-01-15T10:30:01-00:00", datetime(2024, 1, 15, 10, 30, 1, tzinfo=UTC)),
+        ("2024-01-15T10:30:01+23:59", datetime(2024, 1, 14, 10, 31, 1, tzinfo=UTC)),
+        ("2024-02-29T00:00:00Z", datetime(2024, 2, 29, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("9999-12-31T23:59:59+01:00", datetime(9999, 12, 31, 22, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_reads_an_instant(text: str, moment: datetime) -> None:
+    """An RFC 3339 instant is read as UTC, with as many digits as a microsecond has."""
+    read = parse_instant(text)
+    assert read == moment
+    assert read.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "1705314601",
+        "2024-01-15",
+        "2024-01-15T10:30:01",
+        "2024-01-15T10:30Z",
+        "2024-01-15 10:30:01Z",
+        "20240115T103001Z",
+        "2024-W03-1T10:30:01Z",
+        "2024-01-15T10:30:01.Z",
+        "2024-01-15T10:30:01,5Z",
+        "2024-01-15T10:30:01.1234567890Z",
+        "2024-01-15T10:30:01Z\n",
+        "\n2024-01-15T10:30:01Z",
+        " 2024-01-15T10:30:01Z",
+        "2024-01-15T10:30:01ZZ",
+        "2024-01-15T10:30:01+0200",
+        "2024-01-15T10:30:01+02",
+        "2024-01-15T10:30:01+02:00:00",
+        "2024-01-15T10:30:01 +02:00",
+        "2024-01-15T10:30:01\u221202:00",
+        "2024-01-15T10:30:01+24:00",
+        "+2024-01-15T10:30:01Z",
+        "12024-01-15T10:30:01Z",
+        "0000-01-01T00:00:00Z",
+        "2024-00-15T10:30:01Z",
+        "2024-13-15T10:30:01Z",
+        "2024-01-00T10:30:01Z",
+        "2023-02-29T10:30:01Z",
+        "2024-01-15T24:00:00Z",
+        "2024-01-15T10:60:01Z",
+        "2016-12-31T23:59:60Z",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59-00:01",
+        "\u0662\u0660\u0662\u0664-01-15T10:30:01Z",
+        "2024-01-15T10:30:0\uff11Z",
+        "2024-01-15T10:30:01.\u0661Z",
+        "2024-01-15T10:30:01+\u0660\u0662:00",
+        "\ud800",
+    ],
+)
+def test_refuses_what_is_no_instant(text: str) -> None:
+    """Local times, foreign digits, leap seconds and years beyond 1 to 9999 are None, no error."""
+    assert parse_instant(text) is None
+
+
+@pytest.mark.parametrize("offset", ["+12:60", "-12:60", "+00:99"])
+def test_refuses_an_offset_of_more_than_59_minutes(offset: str) -> None:
+    """RFC 3339 counts an offset's minutes to 59, though `fromisoformat` counts on."""
+    assert parse_instant(f"2024-01-15T10:30:01{offset}") is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2024, 1, 15, 16, 30, 2, 123_000, tzinfo=UTC), "2024-01-15T16:30:02.123Z"),
+        (datetime(2024, 1, 15, 16, 30, 2, tzinfo=UTC), "2024-01-15T16:30:02.000Z"),
+        (datetime(2024, 1, 15, 16, 30, 2, 999_999, tzinfo=UTC), "2024-01-15T16:30:02.999Z"),
+        (
+            datetime(2024, 1, 15, 1, 0, tzinfo=timezone(timedelta(hours=2))),
+            "2024-01-14T23:00:00.000Z",
+        ),
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "9999-12-31T23:59:59.000Z"),
+        (datetime(999, 1, 1, tzinfo=UTC), "0999-01-01T00:00:00.000Z"),
+    ],
+)
+def test_writes_an_instant_as_indent_does(moment: datetime, text: str) -> None:
+    """UTC, four digits of year, milliseconds (cut, never rounded up), `Z`."""
+    assert format_instant(moment) == text

@@ -1,0 +1,245 @@
+"""Indent's events as typed values, and the claim that answers one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler.events import Request, Resource, claim, read_events
+from handler.shapes import ShapeError
+
+NOW = datetime(2026, 3, 4, 12, 0, 0, 123_456, tzinfo=UTC)
+JANE = {"kind": "slack/user", "id": "T1/U1", "displayName": "Jane", "email": "jane@example.com"}
+GROUP = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}, "altIds": ["x"]}
+BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
+
+
+def asking(**fields: object) -> dict[str, Any]:
+    """An `access/request` event."""
+    return {"event": "access/request", "actor": JANE, "resources": [GROUP], **fields}
+
+
+def labelled(**labels: str) -> Request:
+    """A request with these labels; `__` stands for a slash."""
+    named = {name.replace("__", "/"): value for name, value in labels.items()}
+    return Request(Resource(), (), named)
+
+
+class TestReading:
+    """Every field may be absent or null, and none may have another type."""
+
+    def test_a_whole_request(self) -> None:
+        """Requester, resources with their labels, and the labels of the request."""
+        (request,) = read_events([asking(meta={"labels": {"petition": "p-1"}})]).requests
+        assert request == Request(
+            Resource("slack/user", "T1/U1", "jane@example.com", {}, JANE),
+            (Resource("okta.v1.Group", "00g1", "", {"Env": "Prod"}, GROUP),),
+            {"petition": "p-1"},
+        )
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"event": "access/request"},
+            {"event": "access/request", "actor": None, "resources": None, "meta": None},
+            {"event": "access/request", "actor": {}, "resources": [], "meta": {"labels": None}},
+            {"event": "access/request", "meta": {}, "unknown": [1, {"a": 2}]},
+        ],
+    )
+    def test_nothing_but_the_name(self, event: dict[str, Any]) -> None:
+        """The original crashed on each of these; they are requests of nobody for nothing."""
+        assert read_events([event]).requests == (Request(Resource(), ()),)
+
+    def test_names_and_order(self) -> None:
+        """All names are told; requests come in their order, other events are left unread."""
+        first, second = asking(actor={"id": "1"}), asking(actor={"id": "2"})
+        call = read_events(
+            [{"event": "sso.login", "actor": 7}, first, {}, {"event": "access/grant"}, second]
+        )
+        assert call.names == ("sso.login", "access/request", "", "access/grant", "access/request")
+        assert [each.requester.id for each in call.requests] == ["1", "2"]
+
+    @pytest.mark.parametrize("events", [[], None])
+    def test_no_events(self, events: object) -> None:
+        """The original crashed on an empty list."""
+        assert read_events(events) == ((), ())
+
+    @pytest.mark.parametrize("name", ["Access/Request", "access/request ", "access/request/x"])
+    def test_only_the_exact_name_is_a_request(self, name: str) -> None:
+        """Other spellings are other events."""
+        assert read_events([asking(event=name)]).requests == ()
+
+    @pytest.mark.parametrize(
+        ("events", "message"),
+        [
+            ("x", "events is not a list"),
+            ([{}, 1], "events[1] is not an object"),
+            ([{"event": ["access/request"]}], "events[0].event is not a string"),
+            ([asking(actor=[])], "events[0].actor is not an object"),
+            ([asking(actor={"email": 1})], "events[0].actor.email is not a string"),
+            ([asking(actor={"kind": {}})], "events[0].actor.kind is not a string"),
+            ([asking(resources={})], "events[0].resources is not a list"),
+            ([asking(resources=[{}, "x"])], "events[0].resources[1] is not an object"),
+            ([asking(resources=[{"id": 1}])], "events[0].resources[0].id is not a string"),
+            ([{}, asking(meta=[])], "events[1].meta is not an object"),
+            ([asking(meta={"labels": []})], "events[0].meta.labels is not an object"),
+            (
+                [asking(meta={"labels": {"her-own-words": 1}})],
+                "a value of events[0].meta.labels is not a string",
+            ),
+            (
+                [asking(resources=[{"labels": {"her-own-words": True}}])],
+                "a value of events[0].resources[0].labels is not a string",
+            ),
+        ],
+    )
+    def test_the_wrong_type(self, events: object, message: str) -> None:
+        """The error names the field, and neither a value nor the name of a label."""
+        with pytest.raises(ShapeError) as caught:
+            read_events(events)
+        assert str(caught.value) == message
+
+    def test_a_label_that_is_null(self) -> None:
+        """It is read as empty."""
+        (request,) = read_events([asking(meta={"labels": {"a": None}})]).requests
+        assert request.labels == {"a": ""}
+
+
+class TestWhatIsAsked:
+    """What the labels of a request ask for."""
+
+    @pytest.mark.parametrize(
+        ("labels", "petition"),
+        [
+            ({}, ""),
+            ({"petition": "p"}, "p"),
+            ({"indent.com__petition": "q"}, "q"),
+            ({"petition": "p", "indent.com__petition": "q"}, "q"),
+            ({"petition": "p", "indent.com__petition": ""}, "p"),
+            ({"Petition": "p"}, ""),
+        ],
+    )
+    def test_petition(self, labels: dict[str, str], petition: str) -> None:
+        """The long label comes first, an empty one is none."""
+        assert labelled(**labels).petition == petition
+
+    @pytest.mark.parametrize(
+        ("one", "other", "hours"),
+        [
+            ("2h", None, 2),
+            (None, "3h", 3),
+            ("2h", "3h", 2),
+            ("3h", "2h", 2),
+            ("2h", "-1ns", 2),
+            ("forever", "2h", 2),
+            ("2h", "0", 2),
+        ],
+    )
+    def test_duration(self, one: str | None, other: str | None, hours: int) -> None:
+        """The shorter one of the two labels that is positive."""
+        labels = {"indent.com__time__duration": one, "indent.com__petition__duration": other}
+        given = {name: value for name, value in labels.items() if value is not None}
+        assert labelled(**given).asked_duration == timedelta(hours=hours)
+
+    @pytest.mark.parametrize("value", ["", "0s", "-1ns", "-5h", "6", "6 hours", "2562048h"])
+    def test_no_duration(self, value: str) -> None:
+        """What is not positive, not readable or too large asks for nothing."""
+        assert labelled(**{"indent.com/time/duration": value}).asked_duration is None
+
+    def test_expiry(self) -> None:
+        """An instant in UTC, or nothing if it cannot be read."""
+        label = "indent.com/time/expires"
+        expiry = labelled(**{label: "2026-03-04T15:00:00+02:00"}).asked_expiry
+        assert expiry == datetime(2026, 3, 4, 13, 0, tzinfo=UTC)
+        for unreadable in ("", "tomorrow", "2026-03-04", "2026-03-04T15:00:00"):
+            assert labelled(**{label: unreadable}).asked_expiry is None
+        assert labelled(expires="2026-03-04T15:00:00Z").asked_expiry is None
+
+    @pytest.mark.parametrize(
+        ("resource", "addresses"),
+        [
+            (Resource(), ()),
+            (Resource(email=" "), ()),
+            (Resource(email="Jane@Example.com"), ("jane@example.com",)),
+            (
+                Resource(labels={"indent.com/resource/email": " Mary@example.com"}),
+                ("mary@example.com",),
+            ),
+            (
+                Resource(email="a@x", labels={"indent.com/resource/email": "b@x"}),
+                ("a@x", "b@x"),
+            ),
+        ],
+    )
+    def test_addresses(self, resource: Resource, addresses: tuple[str, ...]) -> None:
+        """A resource is a person by its e-mail or by the label that says one."""
+        assert resource.addresses == addresses
+
+
+class TestClaim:
+    """The approving event."""
+
+    def test_to_the_letter(self) -> None:
+        """Requester first, then the resources, as they came; our times, the other labels."""
+        labels = {"petition": "p-1", "indent.com/workflow/origin/id": "wf-1", "team": "DB"}
+        (request,) = read_events([asking(meta={"labels": labels})]).requests
+        made = claim(request, actor=BOT, reason="Approved", now=NOW, duration=timedelta(hours=6))
+        assert made == {
+            "event": "access/approve",
+            "timestamp": "2026-03-04T12:00:00.123Z",
+            "actor": BOT,
+            "reason": "Approved",
+            "resources": [JANE, GROUP],
+            "meta": {
+                "labels": {
+                    **labels,
+                    "indent.com/time/duration": "6h0m0s",
+                    "indent.com/time/expires": "2026-03-04T18:00:00.123Z",
+                }
+            },
+        }
+
+    @pytest.mark.parametrize(
+        "label",
+        [
+            "indent.com/time/duration",
+            "indent.com/time/expires",
+            "indent.com/time/indefinite",
+            "indent.com/time/",
+            "indent.com/time/anything/else",
+            "indent.com/petition/duration",
+            "expires",
+            "Expires",
+            " expires\t",
+            "INDENT.COM/TIME/INDEFINITE",
+            "\u00a0indent.com/time/indefinite",
+            "Indent.com/Petition/Duration ",
+        ],
+    )
+    def test_labels_that_speak_of_time_are_dropped(self, label: str) -> None:
+        """In any case and with blanks around: whoever reads the claim may be lax about them."""
+        request = Request(Resource(), (), {label: "true", "petition": "p"})
+        made = claim(request, actor=BOT, reason="", now=NOW, duration=timedelta(minutes=90))
+        assert made["meta"]["labels"] == {
+            "petition": "p",
+            "indent.com/time/duration": "1h30m0s",
+            "indent.com/time/expires": "2026-03-04T13:30:00.123Z",
+        }
+
+    @pytest.mark.parametrize(
+        "label",
+        ["", "time", "indent.com/timezone", "indent.com/petition", "expires/at", "x/expires"],
+    )
+    def test_other_labels_are_echoed(self, label: str) -> None:
+        """Indent finds the petition by them."""
+        request = Request(Resource(), (), {label: "value"})
+        made = claim(request, actor=BOT, reason="", now=NOW, duration=timedelta(hours=1))
+        assert made["meta"]["labels"][label] == "value"
+
+    def test_the_request_is_left_as_it_was(self) -> None:
+        """Dropping labels changes the claim, never what was asked."""
+        labels = {"indent.com/time/duration": "9h"}
+        claim(Request(Resource(), (), labels), actor=BOT, reason="", now=NOW, duration=timedelta(1))
+        assert labels == {"indent.com/time/duration": "9h"}

@@ -1,0 +1,167 @@
+"""incident.io on a bad day: what can be read still counts, what cannot is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duties import Findings
+from handler.http import Client
+from handler.sources import ask, incidentio
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.server import Fault
+from tests.handler.conftest import ANA, API_KEY, BO, SetClock
+from tests.handler.scripted import Scripted, reply
+
+Find = Callable[..., Findings]
+HARMLESS = {
+    "incidents is null",
+    "incident_role_assignments is null",
+    "assignee is null",
+    "schedules is null",
+    "current_shifts is null",
+    "user is null",
+    "the user's email is null",
+}
+LISTS = {"incidents": "incident_role", "schedules": "on_call"}
+
+
+@pytest.fixture(autouse=True)
+def one_of_each(double: IncidentIO) -> None:
+    """Ana leads INC-1, Bo is on shift of DBA."""
+    double.declare_incident("Fire", lead=ANA)
+    double.add_schedule("DBA")
+    double.put_on_shift("DBA", BO)
+
+
+def _kinds(found: Findings) -> set[str]:
+    return {each.kind for each in found.duties}
+
+
+@pytest.mark.parametrize("broken", sorted(LISTS))
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        pytest.param(faults.Hang(), "no whole answer in time", id="hangs"),
+        pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
+        pytest.param(faults.EndlessBody(), "the answer is over 16 MiB", id="never ends"),
+        pytest.param(faults.Huge(100), "the answer is over 16 MiB", id="sends 100 MB"),
+        pytest.param(
+            faults.HangUp(), "connection failed (RemoteDisconnected)", id="hangs up"
+        ),
+        pytest.param(
+            faults.HangUp("body"), "connection failed (IncompleteRead)", id="hangs up half-way"
+        ),
+        pytest.param(faults.Garbage(), "the answer is not JSON", id="is garbage"),
+        pytest.param(faults.Nested(), "the answer is not JSON", id="is nested absurdly deep"),
+        pytest.param(faults.Redirect("http://127.0.0.1:9"), "answered 302", id="redirects"),
+        pytest.param(faults.TooManyRequests(3600), "answered 429; request_id ", id="429"),
+        pytest.param(faults.Status(500), "answered 500; request_id ", id="500"),
+    ],
+)  # fmt: skip
+def test_one_source_failing_hides_no_other(
+    broken: str,
+    fault: Fault,
+    problem: str,
+    double: IncidentIO,
+    find: Find,
+    real_deadline: Callable[[float], Deadline],
+) -> None:
+    """However the one list fails, within the budget the other one is read, and the log says it."""
+    double.fail(f"/v2/{broken}", fault)
+    slow = isinstance(fault, faults.Hang | faults.Drip)
+    found = find(real_deadline(0.4) if slow else None)
+    assert _kinds(found) == set(LISTS.values()) - {LISTS[broken]}
+    (failure,) = found.failures
+    assert (failure.provider, failure.question) == ("incident.io", broken)
+    assert problem in failure.problem
+
+
+@pytest.mark.parametrize("broken", sorted(LISTS))
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (401, "answered 401; request_id 0000000"),
+        (403, "answered 403; the key needs the scope {scope}; request_id 0000000"),
+        (404, "answered 404; request_id 0000000"),
+        (422, "answered 422; request_id 0000000"),
+        (429, "answered 429; request_id 0000000"),
+        (500, "answered 500; request_id 0000000"),
+        (503, "answered 503; request_id 0000000"),
+    ],
+)
+def test_what_an_error_says(
+    broken: str, status: int, problem: str, double: IncidentIO, find: Find
+) -> None:
+    """The status, what mends it where we know, and the vendor's request id: nothing of the body."""
+    double.fail(f"/v2/{broken}", faults.Status(status))
+    (failure,) = find().failures
+    assert failure.problem[:-1] == problem.format(scope=f"{broken}.view")
+    assert failure.question == broken
+
+
+def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
+    """Both lists fail, nothing is found, the key is not repeated."""
+    source = incidentio.IncidentIO(client, double.url, "another-k3y")
+    found = ask(source.questions(), set_clock.deadline())
+    assert found.duties == ()
+    assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
+    assert all(each.problem.startswith("answered 401") for each in found.failures)
+    assert "k3y" not in repr(found)
+
+
+def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -> None:
+    """The one scope that is missing is named; what the key may see counts."""
+    with IncidentIO(API_KEY, key_roles=["viewer"]) as double:
+        double.add_person("Ana Lima", ANA)
+        double.declare_incident("Fire", lead=ANA)
+        source = incidentio.IncidentIO(client, double.url, API_KEY)
+        found = ask(source.questions(), set_clock.deadline())
+    assert [each.holder for each in found.duties] == [ANA]
+    (failure,) = found.failures
+    assert "the key needs the scope schedules.view" in failure.problem
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"request_id": "a-B_9"}', "; request_id a-B_9"),
+        (b'{"type":"x","request_id":"01HZ","errors":[{"message":"of ana@acme.example"}]}',
+         "; request_id 01HZ"),
+        (b'{"request_id": "ana@acme.example"}', ""),
+        (b'{"request_id": "two words"}', ""),
+        (b'{"request_id": "line\\nbreak"}', ""),
+        (b'{"request_id": "' + b"a" * 65 + b'"}', ""),
+        (b'{"request_id": 7}', ""),
+        (b'{"request_id": ""}', ""),
+        (b"<html>ana@acme.example</html>", ""),
+        (b"\xff\x00", ""),
+        (b"", ""),
+    ],
+)  # fmt: skip
+def test_request_ids(
+    body: bytes,
+    told: str,
+    client: Client,
+    serve: Callable[..., Scripted],
+    set_clock: SetClock,
+) -> None:
+    """Only what looks like an id is quoted out of an error's body."""
+    source = incidentio.IncidentIO(client, serve(reply(body, 404)).url, API_KEY)
+    found = ask(source.questions(), set_clock.deadline())
+    assert {each.problem for each in found.failures} == {f"answered 404{told}"}
+
+
+def test_the_body_of_a_good_answer_is_never_told(
+    client: Client, serve: Callable[..., Scripted], set_clock: SetClock
+) -> None:
+    """What the provider says of people stays out of failures, whatever is wrong with it."""
+    body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
+    source = incidentio.IncidentIO(client, serve(reply(body.encode())).url, API_KEY)
+    found = ask(source.questions(), set_clock.deadline())
+    assert len(found.failures) == 2
+    assert ANA not in repr(found.failures)

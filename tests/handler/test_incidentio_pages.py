@@ -1,0 +1,188 @@
+"""incident.io's lists are read page by page, to their end or to a limit that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duties import Duty, Findings
+from handler.sources import incidentio
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.server import Fault
+from tests.handler.conftest import ANA, BO
+from tests.handler.edited import Edited, drop
+
+Find = Callable[..., Findings]
+
+
+@pytest.fixture
+def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidentio, "PAGE_SIZE", 2)
+
+
+def _schedules(double: IncidentIO, count: int) -> list[str]:
+    """Schedules S1, S2, …, with Ana on shift in each; their ids."""
+    ids = [double.add_schedule(f"S{number + 1}").id for number in range(count)]
+    for each in ids:
+        double.put_on_shift(each, ANA)
+    return ids
+
+
+def _on_call(found: Findings) -> list[Duty]:
+    return [each for each in found.duties if each.kind == "on_call"]
+
+
+def _asked(double: IncidentIO, path: str) -> list[list[str] | None]:
+    return [call.query.get("after") for call in double.calls if call.path == path]
+
+
+@pytest.mark.usefixtures("_pages_of_two")
+@pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
+def test_all_schedules(count: int, calls: int, double: IncidentIO, find: Find) -> None:
+    """Each page asks for the next by its last id, until there is none; none is asked twice."""
+    ids = _schedules(double, count)
+    found = find()
+    assert [each.id for each in found.duties] == ids
+    assert found.failures == ()
+    cursors = [[ids[at]] for at in range(1, count - 1, 2)]
+    assert _asked(double, "/v2/schedules") == [None, *cursors]
+    assert len(_asked(double, "/v2/schedules")) == calls
+
+
+@pytest.mark.usefixtures("_pages_of_two")
+def test_all_incidents(double: IncidentIO, find: Find) -> None:
+    """Every page asks for live standard incidents; the newest comes first over all."""
+    for number in range(5):
+        double.declare_incident(f"Fire {number}", by=BO, lead=ANA)
+    found = find()
+    assert [each.reference for each in found.incidents] == [f"INC-{n}" for n in (5, 4, 3, 2, 1)]
+    leads = [each.incident for each in found.duties if each.holder == ANA]
+    assert leads == ["INC-5", "INC-4", "INC-3", "INC-2", "INC-1"]
+    calls = [call.query for call in double.calls if call.path == "/v2/incidents"]
+    assert len(calls) == 3
+    assert all(
+        (query["status_category[one_of]"], query["mode[one_of]"]) == (["live"], ["standard"])
+        for query in calls
+    )
+
+
+def test_more_than_a_real_page(double: IncidentIO, find: Find) -> None:
+    """The 251st incident counts: the original read the first page only."""
+    double.declare_incident("Oldest", lead=ANA)
+    for number in range(250):
+        double.declare_incident(f"Fire {number}")
+    found = find()
+    assert [each.incident for each in found.duties] == ["INC-1"]
+    assert len(_asked(double, "/v2/incidents")) == 2
+
+
+def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
+    """An answer that says nothing of pages is whole: the vendor's schema calls it optional."""
+    (schedule,) = _schedules(double, 1)
+    double.fail("/v2/schedules", drop("pagination_meta"))
+    found = find()
+    assert [each.id for each in found.duties] == [schedule]
+    assert found.failures == ()
+    assert _on_call(found)[0].goes_by("S1")
+
+
+@pytest.mark.usefixtures("_pages_of_two")
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(500), "answered 500; request_id "),
+        (faults.Status(429), "answered 429; request_id "),
+        (faults.Status(422), "answered 422; request_id "),
+        (faults.Garbage(), "the answer is not JSON"),
+        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        (faults.Hang(), "no whole answer in time"),
+        (faults.Replaced((), []), "the answer could not be read (ShapeError)"),
+        (faults.Replaced(("schedules",), 7), "the answer could not be read (ShapeError)"),
+        (Edited(lambda body: body.pop("schedules")), "the answer could not be read (ShapeError)"),
+    ],
+)
+def test_a_later_page_is_broken(
+    fault: Fault,
+    problem: str,
+    double: IncidentIO,
+    find: Find,
+    real_deadline: Callable[[float], Deadline],
+) -> None:
+    """The pages before count, by id only: an unread schedule could bear the same name."""
+    ids = _schedules(double, 5)
+    double.declare_incident("Fire", lead=BO)
+    double.fail("/v2/schedules", fault, page=2)
+    found = find(real_deadline(0.4) if isinstance(fault, faults.Hang) else None)
+    (failure,) = found.failures
+    assert failure.question == "schedules"
+    assert problem in failure.problem
+    duties = _on_call(found)
+    assert [each.id for each in duties] == ids[:2]
+    assert [each.goes_by(each.id) for each in duties] == [True, True]
+    assert [each.goes_by(each.name) for each in duties] == [False, False]
+    (role,) = (each for each in found.duties if each.incident)
+    assert role.goes_by("Incident Lead")
+
+
+def test_a_list_without_end(double: IncidentIO, find: Find) -> None:
+    """After 20 pages the rest is left, and said; what came counts, by id only."""
+    (schedule,) = _schedules(double, 1)
+    double.fail("/v2/schedules", faults.EndlessPages())
+    found = find()
+    assert len(_asked(double, "/v2/schedules")) == 20
+    assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
+    (duty,) = _on_call(found)
+    assert duty.goes_by(schedule)
+    assert not duty.goes_by("S1")
+
+
+@pytest.mark.usefixtures("_pages_of_two")
+def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
+    """A list of exactly 20 pages is read whole; one more entry is one too many."""
+    ids = _schedules(double, 40)
+    found = find()
+    assert ([each.id for each in found.duties], found.failures) == (ids, ())
+    _schedules(double, 1)
+    found = find()
+    assert [each.id for each in found.duties] == ids
+    assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
+
+
+def test_a_cursor_that_repeats(double: IncidentIO, find: Find) -> None:
+    """A page that points to itself is asked for once; what came counts, by id only."""
+    (schedule,) = _schedules(double, 1)
+    double.fail("/v2/schedules", faults.EndlessPages(repeat=True))
+    found = find()
+    assert len(_asked(double, "/v2/schedules")) == 2
+    assert [each.problem for each in found.failures] == ["the same page came twice"]
+    (duty,) = _on_call(found)
+    assert duty.goes_by(schedule)
+    assert not duty.goes_by("S1")
+
+
+@pytest.mark.usefixtures("_pages_of_two")
+def test_shared_names_across_pages(double: IncidentIO, find: Find) -> None:
+    """Two schedules of one name are told apart by id only, though pages lie between them."""
+    ids = _schedules(double, 3)
+    twin = double.add_schedule("S1").id
+    found = find()
+    assert {each.id: each.goes_by(each.name) for each in found.duties} == dict(
+        zip(ids, (False, True, True), strict=True)
+    )
+    double.put_on_shift(twin, BO)
+    (duty,) = (each for each in find().duties if each.id == twin)
+    assert duty.goes_by(twin)
+    assert not duty.goes_by("S1")
+
+
+def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
+    """A name that two roles bear, one perhaps as its shortform and unfilled, is neither's."""
+    comms = double.add_role("Comms", "talk")
+    double.add_role("talk", "t")
+    incident = double.declare_incident("Fire", lead=BO)
+    double.assign_role(incident, comms, ANA)
+    (duty,) = (each for each in find().duties if each.holder == ANA)
+    assert [duty.goes_by(entry) for entry in ("Comms", "talk", comms.id)] == [True, False, True]

@@ -1,0 +1,113 @@
+"""What no label can do, and what no text can do to the readers of durations and instants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from handler.decision import decide, decide_all
+from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.duties import INCIDENT_ROLE, Duty, Findings
+from handler.events import Request, Resource, claim
+from handler.policy import Policy
+from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
+
+MARY = "mary@example.com"
+JANE = Resource("user", "jane", "jane@example.com")
+GROUP = Resource("group", "prod")
+LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", incident="INC-42")
+
+
+@STEADY
+@given(
+    labels=LABELS,
+    allowed=st.integers(1, 168 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
+)
+@example(labels={"indent.com/time/indefinite": "true"}, allowed=timedelta(hours=6))
+@example(labels={"indent.com/time/duration": "168h"}, allowed=timedelta(hours=6))
+@example(labels={"indent.com/time/expires": "2026-03-04T12:01:00Z"}, allowed=timedelta(hours=6))
+def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
+    """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
+    policy, findings = Policy(allowed), Findings((LEAD,))
+    request = Request(JANE, (GROUP,), labels)
+    decision = decide(request, findings, policy, NOW)
+    if not decision.approved:
+        return
+    made = claim(request, actor={}, reason="", now=NOW, duration=decision.duration)
+    told = made["meta"]["labels"]
+    duration = parse_go(told["indent.com/time/duration"])
+    expiry = parse_instant(told["indent.com/time/expires"])
+    assert duration == decision.duration
+    assert timedelta(0) < duration <= allowed
+    assert expiry == NOW + duration
+    asked = parse_instant(labels.get("indent.com/time/expires", ""))
+    assert asked is None or expiry <= asked
+    kept = told.keys() - {"indent.com/time/duration", "indent.com/time/expires"}
+    for name in kept:
+        assert told[name] == labels[name]
+        assert not name.strip().casefold().startswith("indent.com/time/")
+        assert name.strip().casefold() not in {"expires", "indent.com/petition/duration"}
+
+
+@STEADY
+@given(labels=LABELS, resource_labels=LABELS)
+def test_no_label_makes_a_duty(
+    labels: Mapping[str, str], resource_labels: Mapping[str, str]
+) -> None:
+    """Without a duty of the requester there is no approval, whatever the request says."""
+    mary = LEAD._replace(holder=MARY)
+    resource = GROUP._replace(labels=resource_labels)
+    requests = [Request(JANE, (resource,), labels), Request(JANE, (GROUP,), labels)]
+    decisions = decide_all(requests, Findings((mary,)), Policy(timedelta(hours=6)), NOW)
+    assert not any(each.approved for each in decisions)
+
+
+@STEADY
+@given(seconds=st.integers(0, (2**63 - 1) // 10**9))
+def test_durations_are_read_back(seconds: int) -> None:
+    """What is written is read as the same, for every whole number of seconds that Go can hold."""
+    duration = timedelta(seconds=seconds)
+    assert parse_go(format_go(duration)) == duration
+
+
+@STEADY
+@given(text=TEXT | st.from_regex(r"[-+]?([0-9]{0,12}(\.[0-9]{0,12})?(ns|us|\u00b5s|ms|s|m|h|d)?)*"))
+def test_reading_a_duration_never_raises(text: str) -> None:
+    """Any text is a duration within 64-bit nanoseconds, or None."""
+    duration = parse_go(text)
+    assert duration is None or abs(duration) <= timedelta(microseconds=2**63 // 1000)
+
+
+@STEADY
+@given(moment=st.datetimes(timezones=st.just(UTC)))
+def test_instants_are_read_back(moment: datetime) -> None:
+    """What is written is read as the same, to the millisecond, in each year that there is."""
+    cut = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    assert parse_instant(format_instant(moment)) == cut
+
+
+@STEADY
+@given(
+    text=TEXT
+    | st.from_regex(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,10})?"
+        r"([Zz]|[-+][0-9]{2}:[0-9]{2})"
+    )
+    | st.builds(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{}".format,
+        st.sampled_from([0, 1, 2024, 9999]),
+        st.sampled_from([0, 1, 2, 12, 13]),
+        st.sampled_from([0, 1, 29, 31, 32]),
+        st.sampled_from([0, 23, 24]),
+        st.sampled_from([0, 59, 60]),
+        st.sampled_from([0, 59, 60, 61]),
+        st.sampled_from(["Z", "+23:59", "-23:59", "+24:00", "-00:00", ".999999999Z"]),
+    )
+)
+def test_reading_an_instant_never_raises(text: str) -> None:
+    """Any text is an instant in UTC, or None."""
+    moment = parse_instant(text)
+    assert moment is None or moment.tzinfo is UTC

@@ -1,0 +1,97 @@
+"""The bytes that were sent, out of a function URL's event."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler import webhook
+from handler.webhook import Refusal, raw_body, verify
+
+MIB = 1024 * 1024
+
+
+def posted(body: str | None, *, base64: bool = False, method: str = "POST") -> dict[str, Any]:
+    """An event as a function URL makes it."""
+    return {
+        "version": "2.0",
+        "requestContext": {"http": {"method": method, "path": "/"}},
+        "body": body,
+        "isBase64Encoded": base64,
+    }
+
+
+def test_plain() -> None:
+    """Text is what its UTF-8 is."""
+    assert raw_body(posted('{"reason":"dépannage ✅"}')) == '{"reason":"dépannage ✅"}'.encode()
+
+
+def test_base64() -> None:
+    """A body that Lambda took for binary comes in base64, and is decoded before anything."""
+    sent = bytes(range(256))
+    encoded = base64.b64encode(sent).decode()
+    assert raw_body(posted(encoded, base64=True)) == sent
+    assert raw_body(posted(encoded)) == encoded.encode()
+
+
+@pytest.mark.parametrize("flag", [True, False])
+@pytest.mark.parametrize("body", [None, ""])
+def test_no_body(body: str | None, flag: bool) -> None:  # noqa: FBT001 - a row of a table
+    """No body is an empty one, whatever the flag says."""
+    assert raw_body(posted(body, base64=flag)) == b""
+    event = posted(body, base64=flag)
+    del event["body"], event["isBase64Encoded"]
+    assert raw_body(event) == b""
+
+
+@pytest.mark.parametrize(
+    "body", ["{}", "e30", "e30=\n", "e3 0=", "=", "e30=e30=", "é30=", "\ud800"]
+)
+def test_marked_as_base64_and_is_none(body: str) -> None:
+    """It cannot have been signed: the answer is that of a wrong signature."""
+    with pytest.raises(Refusal) as caught:
+        raw_body(posted(body, base64=True))
+    assert caught.value.why == "the body is marked as base64 and is none"
+    with pytest.raises(Refusal) as unsigned:
+        verify({}, b"", [], now=datetime.now(UTC), max_age=timedelta(0))
+    assert webhook.refused(caught.value) == webhook.refused(unsigned.value)
+
+
+def test_a_lone_surrogate_raises_nothing() -> None:
+    """Such a text was not UTF-8; whatever bytes it becomes will not match a signature."""
+    assert raw_body(posted("\ud800")) == b"\xed\xa0\x80"
+
+
+@pytest.mark.parametrize("flag", [False, True])
+def test_up_to_one_mebibyte(flag: bool) -> None:  # noqa: FBT001 - a row of a table
+    """Exactly 1 MiB of bytes is taken, one byte more is refused with 413."""
+    largest, larger = b"x" * MIB, b"x" * (MIB + 1)
+
+    def event(body: bytes) -> dict[str, Any]:
+        text = (base64.b64encode(body) if flag else body).decode()
+        return posted(text, base64=flag)
+
+    assert raw_body(event(largest)) == largest
+    with pytest.raises(Refusal) as caught:
+        raw_body(event(larger))
+    assert (caught.value.http, caught.value.code) == (413, 3)
+    assert caught.value.message == "the body is over 1 MiB"
+
+
+def test_bytes_are_counted_and_not_characters() -> None:
+    """Half as many letters of two bytes each are as large."""
+    assert len(raw_body(posted("é" * (MIB // 2)))) == MIB
+    with pytest.raises(Refusal):
+        raw_body(posted("é" * (MIB // 2) + "x"))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post"])
+def test_only_post(method: str) -> None:
+    """Any other method gets 405, before anything else is looked at."""
+    with pytest.raises(Refusal) as caught:
+        raw_body(posted("x" * (MIB + 1), method=method))
+    assert (caught.value.http, caught.value.code) == (405, 3)
+    assert caught.value.message == f"{method} is not answered here: use POST"

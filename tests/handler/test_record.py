@@ -1,0 +1,128 @@
+"""The decision's log line: the audit trail, without anybody else's e-mail."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler import __version__
+from handler.decision import Decision
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure
+from handler.events import Request, Resource
+from handler.policy import Policy
+from handler.record import decision_record
+
+POLICY = Policy(timedelta(hours=6))
+JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")
+GROUP = Resource("okta.v1.Group", "00g1")
+REQUEST = Request(JANE, (GROUP,), {"petition": "p-1"})
+SHIFT = Duty(
+    "incident.io",
+    ON_CALL,
+    "S1",
+    "DBA",
+    "jane@example.com",
+    end=datetime(2026, 3, 4, 18, tzinfo=UTC),
+    link="https://app.incident.io/s1",
+)
+
+
+def recorded(
+    decision: Decision, *failures: Failure, dry_run: bool = False, milliseconds: int = 7
+) -> dict[str, Any]:
+    """The record, as it is read back from the log."""
+    record = decision_record(
+        decision, failures=failures, policy=POLICY, dry_run=dry_run, milliseconds=milliseconds
+    )
+    read: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
+    assert read == record
+    return read
+
+
+def test_an_approval() -> None:
+    """Who got what, for how long, on what grounds, by which policy and code."""
+    decision = Decision(REQUEST, "Approved: x", SHIFT, timedelta(hours=3), trace=("a", "b"))
+    assert recorded(decision) == {
+        "petition": "p-1",
+        "requester": "jane@example.com",
+        "resources": ["okta.v1.Group:00g1"],
+        "resource_count": 1,
+        "outcome": "approve",
+        "dry_run": False,
+        "reason": "Approved: x",
+        "duty": {
+            "provider": "incident.io",
+            "kind": "on_call",
+            "id": "S1",
+            "name": "DBA",
+            "incident": "",
+            "end": "2026-03-04T18:00:00.000Z",
+            "link": "https://app.incident.io/s1",
+        },
+        "duration": "3h0m0s",
+        "provider_failures": [],
+        "trace": ["a", "b"],
+        "policy": POLICY.fingerprint,
+        "version": __version__,
+        "milliseconds": 7,
+    }
+
+
+def test_an_abstention() -> None:
+    """No duty, no duration, but the reason, and which provider could not be asked."""
+    failure = Failure("incident.io", "schedules", "answered 500")
+    record = recorded(Decision(REQUEST, "no duty", trace=("no duty",)), failure, dry_run=True)
+    assert record["outcome"] == "abstain"
+    assert record["duty"] is record["duration"] is None
+    assert record["reason"] == "no duty"
+    assert record["provider_failures"] == ["incident.io schedules: answered 500"]
+    assert record["dry_run"] is True
+
+
+def test_a_duty_without_end() -> None:
+    """A role in an incident has no end; the incident is there by reference."""
+    role = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", incident="INC-42")
+    duty = recorded(Decision(REQUEST, "", role, timedelta(hours=1)))["duty"]
+    assert duty["end"] is None
+    assert duty["incident"] == "INC-42"
+
+
+@pytest.mark.parametrize(
+    ("id_", "named"),
+    [
+        ("jane@example.com", "user:jane@example.com"),
+        ("JANE@example.com ", "user:JANE@example.com "),
+        ("mary@example.com", "user:(an e-mail)"),
+        ("T1/mary@example.com", "user:(an e-mail)"),
+        ("mary", "user:mary"),
+        ("", "user:"),
+    ],
+)
+def test_nobody_elses_address(id_: str, named: str) -> None:
+    """A resource whose id is another person's e-mail is named without it, the requester's with."""
+    request = Request(JANE, (Resource("user", id_, "mary@example.com"),))
+    record = recorded(Decision(request, ""))
+    assert record["resources"] == [named]
+    assert "mary@example.com" not in json.dumps(record)
+
+
+def test_a_missing_requester() -> None:
+    """An event without an actor is logged, too."""
+    record = recorded(Decision(Request(Resource(), ()), "the requester has no e-mail"))
+    assert (record["requester"], record["petition"], record["resources"]) == ("", "", [])
+
+
+def test_however_much_is_asked_for() -> None:
+    """The line stays far below the 256 KB of CloudWatch Logs, and tells how many there were."""
+    long = "\u2705" * 100_000
+    many = (Resource(long, long),) * 5000
+    labels = {"indent.com/petition": long}
+    record = recorded(Decision(Request(Resource(email=long), many, labels), ""))
+    assert record["resource_count"] == 5000
+    assert len(record["resources"]) == 50
+    assert {len(each) for each in record["resources"]} == {200}
+    assert len(record["requester"]) == len(record["petition"]) == 200
+    assert len(json.dumps(record)) < 128 * 1024

@@ -1,0 +1,277 @@
+"""Settings: every key, right and wrong, and no secret ever quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handler import settings
+from handler.policy import Policy
+from handler.settings import Settings, SettingsError, load
+
+SIGNING = "signing-secret-1"
+API_KEY = "inc_live_key"
+LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
+URL = "https://api.incident.io"
+DEFAULT = Settings(
+    webhook_secrets=(SIGNING,),
+    incidentio_api_key=API_KEY,
+    incidentio_base_url=URL,
+    webhook_max_age=timedelta(seconds=300),
+    dry_run=False,
+    policy=Policy(duration=timedelta(hours=6)),
+)
+
+
+def flat(found: Settings) -> dict[str, Any]:
+    """All values by name, those of the policy among them."""
+    return {**found._asdict(), **found.policy._asdict(), "policy": None}
+
+
+def refused(changes: Mapping[str, str]) -> SettingsError:
+    """The error that these values give."""
+    with pytest.raises(SettingsError) as caught:
+        load({**LEAST, **changes})
+    return caught.value
+
+
+def test_the_defaults() -> None:
+    """With one provider's key and the signing secret, everything else has a value."""
+    assert load(LEAST) == DEFAULT
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\r\n"])
+@pytest.mark.parametrize("key", settings.PLAIN_KEYS)
+def test_empty_is_unset(key: str, blank: str) -> None:
+    """So that a deployment can pass every key on, set or not."""
+    assert load({**LEAST, key: blank}) == DEFAULT
+
+
+def test_unknown_keys_are_none_of_ours() -> None:
+    """Lambda's own environment is among the values."""
+    assert load({**LEAST, "AWS_REGION": "us-west-2", "auto_approval_duration": "x"}) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name", "read"),
+    [
+        *(
+            ("AUTO_APPROVAL_DURATION", value, "duration", timedelta(seconds=seconds))
+            for value, seconds in (
+                ("3", 3 * 3600),
+                (" 4 ", 4 * 3600),
+                ("1.5", 5400),
+                ("0.25", 900),
+                ("007", 7 * 3600),
+                ("3h", 3 * 3600),
+                ("90m", 5400),
+                ("1h30m", 5400),
+                ("6h0m0s", 6 * 3600),
+                ("+30s", 30),
+                ("1s", 1),
+                ("1.999s", 1),
+                ("0.000278", 1),
+                ("168", 168 * 3600),
+                ("168.0", 168 * 3600),
+                ("604800s", 168 * 3600),
+            )
+        ),
+        *(
+            (key, value, name, read)
+            for key, name in (
+                ("AUTO_APPROVAL_SCHEDULES", "schedules"),
+                ("AUTO_APPROVAL_INCIDENTIO_ROLES", "incident_roles"),
+            )
+            for value, read in (
+                ("DBA", ("DBA",)),
+                ("DBA, API", ("DBA", "API")),
+                (" DBA ,API on call,", ("DBA", "API on call")),
+                ("DBA,,API", ("DBA", "API")),
+                ("API,DBA,API", ("API", "DBA")),
+                ("dba,DBA", ("dba", "DBA")),
+                ("Incident Lead,01HV…Ü", ("Incident Lead", "01HV…Ü")),
+            )
+        ),
+        *(
+            ("AUTO_APPROVAL_RESOURCE_LABELS", value, "resource_labels", read)
+            for value, read in (
+                ("Env=Prod", (("Env", "Prod"),)),
+                ("Env=Prod, Team=DB", (("Env", "Prod"), ("Team", "DB"))),
+                (" Env = Prod ,", (("Env", "Prod"),)),
+                ("query=a=b", (("query", "a=b"),)),
+                ("Env=Prod,Env = Prod", (("Env", "Prod"),)),
+                ("env=Prod,Env=Dev", (("env", "Prod"), ("Env", "Dev"))),
+            )
+        ),
+        *(
+            (key, value, name, read)
+            for key, name in (
+                ("AUTO_APPROVAL_DRY_RUN", "dry_run"),
+                ("INCIDENTIO_APPROVE_PARTICIPANTS", "participants"),
+                ("INCIDENTIO_APPROVE_SELF_DECLARED", "self_declared"),
+            )
+            for value, read in (("true", True), ("True", True), (" TRUE ", True), ("False", False))
+        ),
+        *(
+            ("WEBHOOK_MAX_AGE", value, "webhook_max_age", timedelta(seconds=seconds))
+            for value, seconds in (("1", 1), ("300", 300), (" 0600 ", 600), ("3600", 3600))
+        ),
+        *(
+            ("INCIDENTIO_BASE_URL", value, "incidentio_base_url", read)
+            for value, read in (
+                ("https://api.incident.io/", URL),
+                (
+                    "https://eu.example.test:8443/incident//",
+                    "https://eu.example.test:8443/incident",
+                ),
+                ("HTTPS://API.Incident.IO", "HTTPS://API.Incident.IO"),
+                ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+                ("http://127.9.9.9", "http://127.9.9.9"),
+                ("http://localhost:1/", "http://localhost:1"),
+                ("http://[::1]:8000", "http://[::1]:8000"),
+            )
+        ),
+    ],
+)
+def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
+    """It is read as it is meant, and changes nothing else."""
+    found = flat(load({**LEAST, key: value}))
+    assert found == {**flat(DEFAULT), name: read}
+    assert type(found[name]) is type(read)
+
+
+HOURS = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"
+ADDRESS = "an https address, or http on loopback, without user, query or fragment"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem", "example"),
+    [
+        *(
+            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}: allowed are {HOURS}", "6")
+            for value in (
+                *("0", "0.0", "-1", "+3", "168.000001", "169", "168h1s", "999999999", "1e3"),
+                *("abc", "Infinity", "nan", "3 h", "3,5", "3.", ".5", "six", "999ms", "-90m"),
+                *("2562048h", "1d", "\u0663", "0x3", "1_0"),
+            )
+        ),
+        *(
+            (key, value, f"is {value!r}: a list without an entry", "DBA, API")
+            for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
+            for value in (",", ", ,", ",,,")
+        ),
+        ("AUTO_APPROVAL_RESOURCE_LABELS", ",", "is ',': a list without an entry", "DBA, API"),
+        *(
+            (
+                "AUTO_APPROVAL_RESOURCE_LABELS",
+                value,
+                f"holds {entry!r}: every entry is a label and its value",
+                "Env=Prod, Team=DB",
+            )
+            for value, entry in (
+                ("Env", "Env"),
+                ("Env=Prod, Team", "Team"),
+                ("Env:Prod", "Env:Prod"),
+                ("=Prod", "=Prod"),
+                ("Env=", "Env="),
+                ("=", "="),
+                ("Env = ,Team=DB", "Env ="),
+            )
+        ),
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS",
+            "Env=Prod,Env=Dev",
+            "asks two values of the label 'Env'",
+            "Env=Prod",
+        ),
+        *(
+            (key, value, f"is {value!r}: allowed are true and false", "true")
+            for key in (
+                "AUTO_APPROVAL_DRY_RUN",
+                "INCIDENTIO_APPROVE_PARTICIPANTS",
+                "INCIDENTIO_APPROVE_SELF_DECLARED",
+            )
+            for value in ("yes", "1", "0", "on", "truee", "t", "true,", "None")
+        ),
+        *(
+            (
+                "WEBHOOK_MAX_AGE",
+                value,
+                f"is {value!r}: allowed are whole numbers from 1 to 3600",
+                "300",
+            )
+            for value in (
+                *("0", "3601", "-1", "+300", "300.0", "5m", "1e3", "9999999999", "\u0663"),
+                *("3 00", "0x10", "1_0"),
+            )
+        ),
+        *(
+            ("INCIDENTIO_BASE_URL", value, f"is {value!r}: allowed is {ADDRESS}", URL)
+            for value in (
+                "api.incident.io",
+                "//api.incident.io",
+                "http://api.incident.io",
+                "http://127.0.0.1.evil.test",
+                "http://127.0.0",
+                "http://1270.0.0.1",
+                "http://localhost.evil.test",
+                "http://localhost@evil.test",
+                "http://0.0.0.0",
+                "http://[::2]",
+                "ftp://127.0.0.1",
+                "file:///etc/passwd",
+                "https://",
+                "https:///v2",
+                "https:api.incident.io",
+                "https://api.incident.io?a=b",
+                "https://api.incident.io#a",
+                "https://jane@api.incident.io",
+                "https://[api.incident.io",
+                "https://api.incident.io:port",
+                "https://api.incident.io:65536",
+                "https://api.incident .io",
+                "https://api.incident.io/\r\nHost: evil.test",
+                "https://\u0430pi.incident.io",
+            )
+        ),
+    ],
+)
+def test_a_wrong_value(key: str, value: str, problem: str, example: str) -> None:
+    """The sentence names the key, the value and what is allowed, and an example is at hand."""
+    error = refused({key: value})
+    assert str(error) == f"{key} {problem}"
+    assert error.key == key
+    assert error.example == example
+    if example:
+        load({**LEAST, key: example if key != "AUTO_APPROVAL_RESOURCE_LABELS" else "Env=Prod"})
+
+
+@pytest.mark.parametrize("mark", ["?", "#", "/?", "/#"])
+def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
+    """Whatever is put behind such an address would be part of its query or fragment."""
+    assert refused({"INCIDENTIO_BASE_URL": f"{URL}{mark}"}).key == "INCIDENTIO_BASE_URL"
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.255.255.255", True),
+        ("::1", True),
+        ("", False),
+        ("127.0.0.1.evil.test", False),
+        ("x127.0.0.1", False),
+        ("127.0.0.1\n", False),
+        ("localhost.", False),
+        ("0.0.0.0", False),  # noqa: S104 - nothing listens there: it must not count
+        ("10.0.0.1", False),
+        ("\u0661\u0662\u0667.0.0.1", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
+    """Only names that no resolver can turn into another machine."""
+    assert settings.is_loopback(host) is loopback

@@ -1,0 +1,106 @@
+"""The secrets among the settings: required, long enough, clean, and never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from handler import settings
+from handler.settings import SettingsError, load
+
+SIGNING = "signing-secret-1"
+API_KEY = "inc_live_key"
+LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
+
+
+def refused(changes: Mapping[str, str]) -> SettingsError:
+    """The error that these values give."""
+    with pytest.raises(SettingsError) as caught:
+        load({**LEAST, **changes})
+    return caught.value
+
+
+def test_both_signing_secrets() -> None:
+    """The current one first."""
+    found = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
+    assert found.webhook_secrets == (SIGNING, "an-older-secret-0")
+
+
+@pytest.mark.parametrize("missing", [{}, {"INDENT_WEBHOOK_SECRET": ""}])
+def test_the_signing_secret_is_required(missing: Mapping[str, str]) -> None:
+    """The previous one alone is not enough."""
+    rest = {"INDENT_WEBHOOK_SECRET_PREVIOUS": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
+    with pytest.raises(SettingsError) as caught:
+        load({**rest, **missing})
+    assert str(caught.value) == (
+        "INDENT_WEBHOOK_SECRET is not set: it is the webhook's signing secret, from Indent"
+    )
+
+
+@pytest.mark.parametrize("missing", [{}, {"INCIDENTIO_API_KEY": ""}])
+def test_a_provider_is_required(missing: Mapping[str, str]) -> None:
+    """Without any, nobody would ever be approved."""
+    with pytest.raises(SettingsError) as caught:
+        load({"INDENT_WEBHOOK_SECRET": SIGNING, **missing})
+    assert str(caught.value) == (
+        "INCIDENTIO_API_KEY is not set: at least one provider's key is needed to see who is on duty"
+    )
+
+
+@pytest.mark.parametrize("key", ["INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS"])
+def test_at_least_sixteen_characters(key: str) -> None:
+    """What can be guessed signs nothing; only its length is told."""
+    assert "x" * 16 in load({**LEAST, key: "x" * 16}).webhook_secrets
+    error = refused({key: "qjz" * 5})
+    assert str(error) == f"{key} has 15 characters: at least 16 are needed"
+    assert error.example == ""
+
+
+def test_a_signing_secret_may_hold_anything() -> None:
+    """It is opaque: it travels in no header."""
+    secret = "sch\u00f6n \u2705 with\nbreaks"
+    assert load({**LEAST, "INDENT_WEBHOOK_SECRET": secret}).webhook_secrets == (secret,)
+
+
+@pytest.mark.parametrize("key", settings.SECRET_KEYS)
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\t", "\r\n{}", "\u00a0{}"])
+def test_no_white_space_around(key: str, around: str) -> None:
+    """It would be a copying mistake, and every signature wrong."""
+    error = refused({key: around.format("qjzqjzqjzqjzqjzqjz")})
+    assert str(error) == f"{key} begins or ends with white space"
+
+
+@pytest.mark.parametrize(
+    "value", ["qjz qjz", "qjz\r\nX-Evil: 1", "qjz\x00", "qjz\u00fc", "qjz\x7f", "qjz\u2705"]
+)
+def test_an_api_key_travels_in_a_header(value: str) -> None:
+    """Visible ASCII only: a line break in it would be another header."""
+    error = refused({"INCIDENTIO_API_KEY": value})
+    assert str(error) == "INCIDENTIO_API_KEY holds a character that no API key has"
+    assert load({**LEAST, "INCIDENTIO_API_KEY": "!x~"}).incidentio_api_key == "!x~"
+
+
+@pytest.mark.parametrize("key", settings.SECRET_KEYS)
+@pytest.mark.parametrize("value", ["qjz", "qjz\n", "\tqjz" * 9, "qjz \u00fc"])
+def test_a_wrong_secret_is_never_quoted(key: str, value: str) -> None:
+    """Neither in the sentence nor anywhere else in the error."""
+    if key == "INCIDENTIO_API_KEY" and value == "qjz":
+        value = "qjz qjz"
+    error = refused({key: value})
+    assert "qjz" not in f"{error} {error!r} {vars(error)} {error.__cause__} {error.__context__}"
+
+
+def test_settings_do_not_print_secrets() -> None:
+    """Wherever they are printed, by whatever way."""
+    found = load({**LEAST, "INDENT_WEBHOOK_SECRET_PREVIOUS": "an-older-secret-0"})
+    for printed in (repr(found), str(found), f"{found}", f"{[found]}", "%s" % (found,)):  # noqa: UP031 - each way to print
+        assert "Settings(policy=Policy(" in printed
+        for secret in (SIGNING, API_KEY, "an-older-secret-0"):
+            assert secret not in printed
+
+
+def test_another_wrong_setting_does_not_tell_secrets() -> None:
+    """An error about one key holds no other value."""
+    error = refused({"WEBHOOK_MAX_AGE": "x"})
+    assert SIGNING not in repr(vars(error)) + repr(error)

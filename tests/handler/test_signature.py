@@ -1,0 +1,216 @@
+"""Who may call: signatures over the raw body, recent ones only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from handler import webhook
+from handler.durations import parse_instant
+from handler.webhook import Refusal, verify
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+SECRET = "the-current-secret"
+PREVIOUS = "the-previous-secret"
+BODY = b'{"info":true}'
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+class Vector(NamedTuple):
+    """A signed call, as recorded in vectors.json."""
+
+    secret: str
+    timestamp: str
+    body: bytes
+    signature: str
+
+
+VECTORS = [
+    Vector(each["secret"], each["timestamp"], each["body"].encode(), each["signature"])
+    for each in json.loads(Path(__file__).with_name("vectors.json").read_text(encoding="utf-8"))
+]
+
+
+def headers(timestamp: str = "2026-03-04T12:00:00Z", secret: str = SECRET) -> dict[str, str]:
+    """Sign `BODY`."""
+    signature = webhook.sign(secret, timestamp, BODY)
+    return {"x-indent-timestamp": timestamp, "x-indent-signature": signature}
+
+
+def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
+    """What `verify` refuses the call with, if it does."""
+    try:
+        verify(given, body, secrets or (SECRET,), now=NOW, max_age=FIVE_MINUTES)
+    except Refusal as error:
+        return error
+    return None
+
+
+def accepts(vector: Vector) -> bool:
+    """Whether the call passes, whatever its age."""
+    given = {"x-indent-timestamp": vector.timestamp, "x-indent-signature": vector.signature}
+    now = parse_instant(vector.timestamp) or NOW
+    try:
+        verify(given, vector.body, [vector.secret], now=now, max_age=FIVE_MINUTES)
+    except Refusal:
+        return False
+    return True
+
+
+def flipped(text: str) -> Iterator[str]:
+    """The text with each bit of each character flipped in turn."""
+    for position, character in enumerate(text):
+        for bit in range(8):
+            yield text[:position] + chr(ord(character) ^ 1 << bit) + text[position + 1 :]
+
+
+class TestSignature:
+    """Hex HMAC-SHA256 over `v0:<timestamp>:<raw body>`."""
+
+    @pytest.mark.parametrize("vector", VECTORS)
+    def test_vector(self, vector: Vector) -> None:
+        """Our signature is the recorded one, and `verify` accepts it."""
+        assert webhook.sign(vector.secret, vector.timestamp, vector.body) == vector.signature
+        assert accepts(vector)
+
+    @pytest.mark.parametrize("vector", VECTORS)
+    def test_a_flipped_bit_anywhere_fails(self, vector: Vector) -> None:
+        """No bit of the secret, the timestamp, the body or the signature is without effect."""
+        for position in range(len(vector.body)):
+            for bit in range(8):
+                body = bytearray(vector.body)
+                body[position] ^= 1 << bit
+                assert not accepts(vector._replace(body=bytes(body))), (position, bit)
+        for secret in flipped(vector.secret):
+            assert not accepts(vector._replace(secret=secret)), secret
+        for timestamp in flipped(vector.timestamp):
+            assert not accepts(vector._replace(timestamp=timestamp)), timestamp
+        for signature in flipped(vector.signature):
+            assert not accepts(vector._replace(signature=signature)), signature
+
+    @pytest.mark.parametrize("vector", VECTORS)
+    def test_nothing_added_or_left_out(self, vector: Vector) -> None:
+        """A byte more or less, a part of a signature or its upper case is no signature."""
+        for body in (b"", vector.body[:-1], vector.body + b"\n", b" " + vector.body):
+            assert not accepts(vector._replace(body=body))
+        signature = vector.signature
+        for other in (signature.upper(), signature[:-1], f"{signature}0", f" {signature}"):
+            assert not accepts(vector._replace(signature=other))
+
+    def test_raw_bytes_that_are_no_text_are_signed_as_they_are(self) -> None:
+        """The signature is checked before anything is decoded."""
+        body = b"\xff\x00\xed\xa0\x80"
+        timestamp = "2026-03-04T12:00:00Z"
+        signed = {
+            "x-indent-timestamp": timestamp,
+            "x-indent-signature": webhook.sign(SECRET, timestamp, body),
+        }
+        assert refusal(signed, body) is None
+
+
+class TestVerify:
+    """Only what one of the secrets signed, recently, is answered."""
+
+    def test_both_secrets_are_accepted(self) -> None:
+        """While the secret is being changed, calls signed with the old one still count."""
+        for secret in (SECRET, PREVIOUS):
+            assert refusal(headers(secret=secret), BODY, SECRET, PREVIOUS) is None
+        for secret in (PREVIOUS, "another-secret-still"):
+            wrong = refusal(headers(secret=secret), BODY, SECRET)
+            assert wrong is not None
+            assert wrong.why == "the signature is wrong"
+
+    @pytest.mark.parametrize("secrets", [("",), ("", ""), ()])
+    def test_nothing_is_checked_against_an_empty_key(self, secrets: tuple[str, ...]) -> None:
+        """Without a secret no call is accepted, least of all one signed with the empty string."""
+        with pytest.raises(Refusal):
+            verify(headers(secret=""), BODY, secrets, now=NOW, max_age=FIVE_MINUTES)
+
+    def test_an_empty_key_beside_a_real_one_is_passed_over(self) -> None:
+        """It neither accepts what it signed nor stands in the way of the other."""
+        assert refusal(headers(secret=""), BODY, SECRET, "") is not None
+        assert refusal(headers(), BODY, "", SECRET) is None
+
+    @pytest.mark.parametrize(
+        ("timestamp", "signature"),
+        [
+            ("x-indent-timestamp", "x-indent-signature"),
+            ("X-Indent-Timestamp", "X-Indent-Signature"),
+            ("X-INDENT-TIMESTAMP", "x-InDeNt-SiGnAtUrE"),
+        ],
+    )
+    def test_header_names_in_any_case(self, timestamp: str, signature: str) -> None:
+        """A function URL lowers them, Indent writes them with capitals, proxies as they like."""
+        at, signed = headers().values()
+        assert refusal({timestamp: at, "Other": "x", signature: signed}) is None
+
+    @pytest.mark.parametrize(
+        "timestamp",
+        [
+            "2026-03-04T12:00:00Z",
+            "2026-03-04T12:00:00.000Z",
+            "2026-03-04T11:59:59.123456789Z",
+            "2026-03-04T14:00:00+02:00",
+            "2026-03-04T06:30:00.5-05:30",
+        ],
+    )
+    def test_with_and_without_fraction_and_offset(self, timestamp: str) -> None:
+        """Every RFC 3339 form is read; it is signed as it is written."""
+        assert refusal(headers(timestamp)) is None
+
+    @pytest.mark.parametrize("timestamp", ["2026-03-04T11:55:00Z", "2026-03-04T12:05:00Z"])
+    def test_just_recent_enough(self, timestamp: str) -> None:
+        """Exactly the greatest age is accepted, in the past and in the future."""
+        assert refusal(headers(timestamp)) is None
+
+    @pytest.mark.parametrize(
+        ("timestamp", "age"),
+        [
+            ("2026-03-04T11:54:59Z", "301"),
+            ("2026-03-04T12:05:01Z", "-301"),
+            ("2026-03-04T11:54:59.999Z", "300"),
+            ("2026-03-04T12:05:00.001Z", "-300"),
+            ("2026-03-03T12:00:00Z", "86400"),
+            ("2026-03-04T12:00:00-01:00", "-3600"),
+            ("0001-01-01T00:00:00Z", "63908222400"),
+        ],
+    )
+    def test_stale_or_from_the_future(self, timestamp: str, age: str) -> None:
+        """A second more than the greatest age is refused both ways, however well it is signed."""
+        stale = refusal(headers(timestamp))
+        assert stale is not None
+        assert stale.why == f"the timestamp is {age} s old"
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"x-indent-timestamp": None}, "the timestamp or the signature is missing"),
+            ({"x-indent-timestamp": ""}, "the timestamp or the signature is missing"),
+            ({"x-indent-signature": None}, "the timestamp or the signature is missing"),
+            ({"x-indent-signature": ""}, "the timestamp or the signature is missing"),
+            ({"x-indent-timestamp": "now"}, "the timestamp is no RFC 3339 instant"),
+            ({"x-indent-timestamp": "2026-03-04T12:00:00"}, "the timestamp is no RFC 3339 instant"),
+            ({"x-indent-timestamp": "1772625600"}, "the timestamp is no RFC 3339 instant"),
+            ({"x-indent-timestamp": "2026-03-03T12:00:00Z"}, "the timestamp is 86400 s old"),
+            ({"x-indent-timestamp": "2026-03-04T12:00:01Z"}, "the signature is wrong"),
+            ({"x-indent-signature": "0" * 64}, "the signature is wrong"),
+            ({"x-indent-signature": "undefined"}, "the signature is wrong"),
+            ({"x-indent-signature": "sch\u00f6n \u2705"}, "the signature is wrong"),
+            ({"x-indent-signature": "\ud800"}, "the signature is wrong"),
+        ],
+    )
+    def test_the_caller_learns_nothing(self, change: dict[str, str | None], why: str) -> None:
+        """Whatever is wrong, the answer is the same to the letter; only the log tells which."""
+        changed = {**headers(), **change}
+        found = refusal({name: value for name, value in changed.items() if value is not None})
+        assert found is not None
+        assert found.why == why
+        answer = webhook.refused(found)
+        assert answer["statusCode"] == 401
+        message = "The call is not signed with this webhook's secret, or not recently."
+        assert json.loads(answer["body"]) == {"status": {"code": 16, "message": message}}

@@ -1,0 +1,229 @@
+"""Indent's webhook protocol: what is asked, and how it is answered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from handler import webhook
+from handler.webhook import Refusal, read_call
+
+BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
+
+
+class TestReadCall:
+    """The first of `kinds`, `info` and `events` that is present names the call."""
+
+    @pytest.mark.parametrize(
+        ("body", "name"),
+        [
+            ('{"info": true}', "GetInfo"),
+            ('{"info": {}}', "GetInfo"),
+            ('{"info": []}', "GetInfo"),
+            ('{"info": {"a": 1}}', "GetInfo"),
+            ('{"info": 1}', "GetInfo"),
+            ('{"info": -0.5}', "GetInfo"),
+            ('{"info": "false"}', "GetInfo"),
+            ('{"info": " "}', "GetInfo"),
+            ('{"kinds": []}', "PullUpdate"),
+            ('{"kinds": ["indent.v1.Bot"]}', "PullUpdate"),
+            ('{"kinds": [null]}', "PullUpdate"),
+            ('{"kinds": [], "info": true, "events": []}', "PullUpdate"),
+            ('{"kinds": ["x"], "flags": {}}', "PullUpdate"),
+            ('{"kinds": null, "info": true}', "GetInfo"),
+            ('{"kinds": false, "info": {}, "events": []}', "GetInfo"),
+            ('{"info": false, "events": []}', "GetDecision"),
+            ('{"kinds": "", "info": 0, "events": []}', "GetDecision"),
+            ('{"events": []}', "GetDecision"),
+            ('{"events": [{}]}', "GetDecision"),
+            ('{"events": [null]}', "GetDecision"),
+            ('{"events": [{"event": "access/approve"}]}', "GetDecision"),
+            ('{"events": [{"event": "sso.login"}]}', "GetDecision"),
+            ('{"events": [{"event": "access/grant/revoked"}]}', "GetDecision"),
+            ('{"events": [{"event": "access/request"}], "else": 1}', "GetDecision"),
+            ('{"events": [], "events": null, "info": true}', "GetInfo"),
+        ],
+    )
+    def test_routing(self, body: str, name: str) -> None:
+        """Present is what JavaScript takes for true, and so `[]` and `{}` are."""
+        assert read_call(body.encode()).name == name
+
+    @pytest.mark.parametrize(
+        ("body", "what"),
+        [
+            *(
+                (body, "a body with none of kinds, info and events")
+                for body in (
+                    "{}",
+                    '{"Info": true}',
+                    '{"info": false}',
+                    '{"info": 0}',
+                    '{"info": 0.0}',
+                    '{"info": -0}',
+                    '{"info": ""}',
+                    '{"info": null}',
+                    '{"kinds": null, "info": null, "events": null}',
+                    '{"kinds": 0, "info": "", "events": false}',
+                )
+            ),
+            *(
+                (body, "ApplyUpdate (access/grant, access/revoke)")
+                for body in (
+                    '{"events": [{"event": "access/grant"}]}',
+                    '{"events": [{"event": "access/revoke"}]}',
+                    '{"events": [{"event": "access/request"}, {"event": "access/grant"}]}',
+                    '{"events": [{"event": "access/revoke"}, {"event": "access/request"}]}',
+                )
+            ),
+        ],
+    )
+    def test_what_is_not_answered(self, body: str, what: str) -> None:
+        """404 names what was asked and what is answered; grants are carried out elsewhere."""
+        with pytest.raises(Refusal) as caught:
+            read_call(body.encode())
+        assert (caught.value.http, caught.value.code) == (404, 5)
+        assert caught.value.message == (
+            f"{what} is not answered here; these are: GetDecision, PullUpdate, GetInfo"
+        )
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b" ",
+            b"{",
+            b"{'info': true}",
+            b'{"info": true} x',
+            b'{"info": NaN}',
+            b'{"info": Infinity}',
+            b'{"info": -Infinity}',
+            b'{"info": tru}',
+            b'{"info": "\n"}',
+            b'\xef\xbb\xbf{"info": true}',
+            '{"info": true}'.encode("utf-16"),
+            b'{"info": "\xff"}',
+            b'{"info": "\xed\xa0\x80"}',
+            b'{"info": ' + b"9" * 5000 + b"}",
+            b"[" * 100_000,
+            b'{"info":' * 100_000 + b"1" + b"}" * 100_000,
+        ],
+        ids=lambda body: repr(body[:20]),
+    )
+    def test_not_json(self, body: bytes) -> None:
+        """Not UTF-8, not JSON, or nested absurdly deep: 400."""
+        with pytest.raises(Refusal) as caught:
+            read_call(body)
+        assert (caught.value.http, caught.value.code) == (400, 3)
+        assert caught.value.message == "the body is not JSON in UTF-8"
+
+    @pytest.mark.parametrize("body", ["null", "[]", "true", "1", '"info"', '[{"info": true}]'])
+    def test_not_an_object(self, body: str) -> None:
+        """JSON of another kind is no call: 400."""
+        with pytest.raises(Refusal) as caught:
+            read_call(body.encode())
+        assert (caught.value.http, caught.value.code) == (400, 3)
+        assert caught.value.message == "the body is not a JSON object"
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ({"kinds": True}, "kinds is not a list"),
+            ({"kinds": "indent.v1.Bot"}, "kinds is not a list"),
+            ({"kinds": {}}, "kinds is not a list"),
+            ({"kinds": [1]}, "kinds is not a string"),
+            ({"events": {}}, "events is not a list"),
+            ({"events": "x"}, "events is not a list"),
+            ({"events": [1]}, "events[0] is not an object"),
+            ({"events": [{}, {"event": 1}]}, "events[1].event is not a string"),
+            (
+                {"events": [{"event": "access/grant"}, {"event": []}]},
+                "events[1].event is not a string",
+            ),
+            (
+                {"events": [{"event": "access/request", "actor": "jane"}]},
+                "events[0].actor is not an object",
+            ),
+        ],
+    )
+    def test_the_wrong_shape(self, body: object, message: str) -> None:
+        """400 names the field, so that whoever sends it can mend it."""
+        with pytest.raises(Refusal) as caught:
+            read_call(json.dumps(body).encode())
+        assert (caught.value.http, caught.value.code) == (400, 3)
+        assert caught.value.message == message
+
+    def test_what_a_call_brings(self) -> None:
+        """PullUpdate brings the kinds; GetDecision the requests, in order."""
+        assert read_call(b'{"kinds": ["a", "b", "a"]}').kinds == ("a", "b", "a")
+        events = [
+            {"event": "access/request", "actor": {"email": "jane@example.com"}},
+            {"event": "access/approve", "actor": {"email": "mary@example.com"}},
+            {"event": "access/request", "actor": {"email": "joan@example.com"}},
+        ]
+        call = read_call(json.dumps({"events": events}).encode())
+        found = [each.requester.email for each in call.requests]
+        assert found == ["jane@example.com", "joan@example.com"]
+        assert call.kinds == ()
+
+    @pytest.mark.parametrize("number", ["1e999", "-1e999", f"1{'0' * 400}.0"])
+    def test_a_number_beyond_all_bounds(self, number: str) -> None:
+        """Python reads it as infinity, and would echo it as `Infinity`, which is not JSON."""
+        with pytest.raises(Refusal) as caught:
+            read_call(f'{{"info": {number}}}'.encode())
+        assert (caught.value.http, caught.value.code) == (400, 3)
+
+
+class TestAnswers:
+    """The envelopes, to the letter."""
+
+    def test_get_info(self) -> None:
+        """The integration travels as JSON text inside a DebugInfo."""
+        assert webhook.info("oncall-approvals", "1.2.3") == {
+            "status": {
+                "code": 0,
+                "details": [
+                    {
+                        "@type": "type.googleapis.com/google.rpc.DebugInfo",
+                        "detail": '{"integrations": [{"name": "oncall-approvals", '
+                        '"version": "1.2.3", "capabilities": ["GetDecision", "PullUpdate"]}]}',
+                    }
+                ],
+            }
+        }
+
+    @pytest.mark.parametrize(
+        ("kinds", "found"),
+        [
+            (("indent.v1.Bot",), [BOT]),
+            (("user", "indent.v1.Bot"), [BOT]),
+            ((), []),
+            (("user",), []),
+            (("indent.v1.bot",), []),
+            (("indent.v1.Bots",), []),
+            (("indent.v1.Bot ",), []),
+        ],
+    )
+    def test_pull_update(self, kinds: tuple[str, ...], found: list[object]) -> None:
+        """The bots are there for exactly their kind."""
+        assert webhook.resources(kinds, [BOT]) == {"status": {"code": 0}, "resources": found}
+
+    @pytest.mark.parametrize("made", [[], [{"event": "access/approve"}]])
+    def test_get_decision(self, made: list[dict[str, str]]) -> None:
+        """No claim is an empty list, not an absent one."""
+        assert webhook.claims(made) == {"status": {"code": 0}, "claims": made}
+
+    def test_response(self) -> None:
+        """Status, content type, and the body as ASCII JSON: no text breaks it."""
+        assert webhook.response(200, {"reason": "é \ud800"}) == {
+            "statusCode": 200,
+            "headers": {"Content-Type": "application/json"},
+            "body": '{"reason": "\\u00e9 \\ud800"}',
+        }
+
+    def test_refused(self) -> None:
+        """A refusal answers its own sentence; what only the log says stays out."""
+        answer = webhook.refused(Refusal(503, webhook.UNAVAILABLE, "a sentence", "the why"))
+        assert answer["statusCode"] == 503
+        assert json.loads(answer["body"]) == {"status": {"code": 14, "message": "a sentence"}}
+        assert Refusal(400, 3, "a sentence").why == "a sentence"

@@ -1,0 +1,34 @@
+"""Runs of the real program, as the tests of the room share them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.infra.made_up import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.program import ProgramRun, Registration
+
+
+@pytest.fixture
+def program() -> Program:
+    """Give a program that has not run."""
+    return Program()
+
+
+@pytest.fixture(scope="session")
+def dev() -> ProgramRun:
+    """Give what a stack without settings of its own comes to."""
+    return Program().run()
+
+
+@pytest.fixture(scope="session")
+def registered(dev: ProgramRun) -> Mapping[str, Registration]:
+    """Give that stack's resources by type, of which each occurs once."""
+    by_type = {resource.type: resource for resource in dev.registrations}
+    assert len(by_type) == len(dev.registrations)
+    return by_type

@@ -1,0 +1,80 @@
+"""The real program, run in process with the config of a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from sandbox.program import PROJECT, ProgramRun, run_program
+from sandbox.stack import read_stack_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRETS = {
+    "INDENT_WEBHOOK_SECRET": "webhook-secret-of-the-tests",
+    "INCIDENTIO_API_KEY": "incidentio-key-of-the-tests",
+}
+
+
+class MadeUp(pulumi.runtime.Mocks):
+    """Answers for each resource what a provider might, and remembers that it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """Answer the only call there is: whose account this is."""
+        self.asked.append(args.token)
+        return {"accountId": "210987654321"}, []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        """Answer with all that any of the resources has beyond its inputs."""
+        self.asked.append(args.typ)
+        return f"{args.name}-id", {
+            "name": f"{args.name}-name",
+            "arn": f"arn:{args.name}",
+            "versionId": "version-1",
+            "functionUrl": "https://abc.lambda-url.eu-north-1.on.aws/",
+            **args.inputs,
+        }
+
+
+class Program:
+    """The program, ready to be run with a stack's config."""
+
+    def __init__(self) -> None:
+        self.mocks = MadeUp()
+
+    def run(
+        self,
+        plain: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        *,
+        stack: str = "dev",
+        preview: bool = False,
+    ) -> ProgramRun:
+        """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted."""
+        config, _ = read_stack_config(ROOT, "without-a-file")
+        encrypted = SECRETS if secrets is None else secrets
+        given = {**(plain or {}), **encrypted}
+        config |= {f"{PROJECT}:{key}": value for key, value in given.items()}
+        secret_keys = {f"{PROJECT}:{key}" for key in encrypted}
+        return run_program(config, secret_keys, self.mocks, stack=stack, preview=preview)
+
+
+def inputs_of(run: ProgramRun, kind: str) -> dict[str, Any]:
+    """Give the inputs of the one resource whose type ends so."""
+    (found,) = (dict(made.inputs) for made in run.registrations if made.type.endswith(f":{kind}"))
+    return found
+
+
+def environment_of(run: ProgramRun) -> dict[str, str]:
+    """Give the function's environment."""
+    variables: dict[str, str] = inputs_of(run, "Function")["environment"]["variables"]
+    return variables

@@ -1,0 +1,195 @@
+"""The function, its rights, its log and its URL, as they are registered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.archive import build_zip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.program import ProgramRun, Registration
+    from tests.infra.made_up import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+TAGS = {"project": "oncall-approvals", "stack": "dev"}
+FUNCTION = "aws:lambda/function:Function"
+
+
+def test_role_is_lambdas_to_assume_and_nobody_elses(
+    registered: Mapping[str, Registration],
+) -> None:
+    """One statement: the Lambda service may assume the role."""
+    role = registered["aws:iam/role:Role"].inputs
+    assert role.keys() == {"assumeRolePolicy", "description", "tags"}
+    assert json.loads(role["assumeRolePolicy"]) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+
+
+def test_rights_are_its_own_log_and_its_own_secret(
+    registered: Mapping[str, Registration],
+) -> None:
+    """Every right of the function, action by action and resource by resource."""
+    rights = registered["aws:iam/rolePolicy:RolePolicy"].inputs
+    assert rights.keys() == {"role", "policy"}
+    assert rights["role"] == "approval-webhook-role-id"
+    assert json.loads(rights["policy"]) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "WriteOwnLog",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": "arn:approval-webhook-log:*",
+            },
+            {
+                "Sid": "ReadOwnSecret",
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "arn:handler-secret",
+            },
+        ],
+    }
+
+
+def test_nothing_else_of_iam_is_registered(registered: Mapping[str, Registration]) -> None:
+    """No managed policy, attachment or permission lies beside the one role and its policy."""
+    grants = {type_ for type_ in registered if type_.startswith(("aws:iam/", "aws:lambda/"))}
+    assert grants == {
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
+        FUNCTION,
+        "aws:lambda/functionUrl:FunctionUrl",
+    }
+
+
+def test_log_is_kept_for_a_year(registered: Mapping[str, Registration]) -> None:
+    """The log group, which is the audit trail, has the retention of the config."""
+    group = registered["aws:cloudwatch/logGroup:LogGroup"].inputs
+    assert group == {"retentionInDays": 365, "tags": TAGS}
+
+
+def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
+    """Every property of the function but its code."""
+    inputs = dict(registered[FUNCTION].inputs)
+    del inputs["code"]
+    assert inputs == {
+        "description": "Approves access requests of whoever is on call, and of nobody else.",
+        "runtime": "python3.13",
+        "architectures": ["arm64"],
+        "handler": "handler.app.handle",
+        "role": "arn:approval-webhook-role",
+        "timeout": 15,
+        "memorySize": 512,
+        "loggingConfig": {"logFormat": "JSON", "logGroup": "approval-webhook-log-name"},
+        "environment": {
+            "variables": {
+                "AUTO_APPROVAL_DURATION": "6",
+                "AUTO_APPROVAL_DRY_RUN": "false",
+                "INCIDENTIO_APPROVE_PARTICIPANTS": "false",
+                "INCIDENTIO_APPROVE_SELF_DECLARED": "false",
+                "INCIDENTIO_BASE_URL": "https://api.incident.io",
+                "WEBHOOK_MAX_AGE": "300",
+                "HANDLER_SECRET_ARN": "arn:handler-secret",
+                "HANDLER_SECRET_VERSION": "version-1",
+            }
+        },
+        "tags": TAGS,
+    }
+
+
+def test_code_is_the_handler_alone(registered: Mapping[str, Registration]) -> None:
+    """The zip holds the Python files of handler/, by name, and at most 60 KB."""
+    code = registered[FUNCTION].inputs["code"]
+    assert sorted(code.assets) == sorted(
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "handler").rglob("*.py")
+    )
+    assert "handler/app.py" in code.assets
+    assert len(build_zip(code)) <= 60 * 1024
+
+
+def test_function_waits_for_its_rights(registered: Mapping[str, Registration]) -> None:
+    """The function never starts without the right to read its secret."""
+    rights = registered["aws:iam/rolePolicy:RolePolicy"]
+    assert rights.urn in registered[FUNCTION].dependencies
+
+
+def test_url_is_open_and_the_functions_own(registered: Mapping[str, Registration]) -> None:
+    """Indent signs its calls itself: the URL asks for no AWS signature."""
+    url = registered["aws:lambda/functionUrl:FunctionUrl"].inputs
+    assert url == {"authorizationType": "NONE", "functionName": "approval-webhook-name"}
+
+
+def test_every_taggable_resource_has_the_stacks_tags(program: Program) -> None:
+    """What takes tags has those of its project and its own stack; what takes none has none."""
+    run = program.run(stack="prod")
+    tagged = {made.type: made.inputs["tags"] for made in run.registrations if "tags" in made.inputs}
+    taggable = {
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:iam/role:Role",
+        FUNCTION,
+        "aws:s3/bucket:Bucket",
+        "aws:secretsmanager/secret:Secret",
+    }
+    assert tagged == {type_: {"project": "oncall-approvals", "stack": "prod"} for type_ in taggable}
+
+
+def test_every_resource_belongs_to_a_component(dev: ProgramRun) -> None:
+    """Components are the stack's children, everything else is a component's."""
+    stack = "urn:pulumi:dev::oncall-approvals::pulumi:pulumi:Stack::oncall-approvals-dev"
+    components = {made.urn: made.type for made in dev.registrations if made.parent == stack}
+    assert sorted(components.values()) == [
+        "oncall-approvals:infra:ApprovalWebhook",
+        "oncall-approvals:infra:HandlerSecret",
+        "oncall-approvals:infra:StateBucket",
+    ]
+    families = {
+        made.type: components[made.parent].rpartition(":")[2]
+        for made in dev.registrations
+        if made.parent != stack
+    }
+    expected = {"s3": "StateBucket", "secretsmanager": "HandlerSecret"}
+    assert families == {
+        type_: expected.get(type_.split(":")[1].split("/")[0], "ApprovalWebhook")
+        for type_ in families
+    }
+    assert len(families) == 14
+
+
+def test_components_register_their_outputs(dev: ProgramRun) -> None:
+    """Each component hands its outputs to Pulumi, which is how it says that it is complete."""
+    by_component = {
+        urn.split("::")[2].rpartition(":")[2]: outputs
+        for urn, outputs in dev.component_outputs.items()
+    }
+    assert by_component["StateBucket"] == {"bucket": "indent-deploy-state-210987654321-dev"}
+    assert by_component["HandlerSecret"] == {"arn": "arn:handler-secret", "version_id": "version-1"}
+    assert by_component["ApprovalWebhook"] == {
+        "url": "https://abc.lambda-url.eu-north-1.on.aws/",
+        "function_name": "approval-webhook-name",
+        "log_group": "approval-webhook-log-name",
+    }
+
+
+def test_stack_outputs_are_exact_and_not_secret(dev: ProgramRun) -> None:
+    """The five outputs of the stack, none of which has to be hidden."""
+    assert dev.outputs == {
+        "webhook_url": "https://abc.lambda-url.eu-north-1.on.aws/",
+        "state_bucket": "indent-deploy-state-210987654321-dev",
+        "function_name": "approval-webhook-name",
+        "log_group": "approval-webhook-log-name",
+        "secret_arn": "arn:handler-secret",
+    }
+    assert dev.secret_outputs == frozenset()
+    assert dev.notes == ()

@@ -1,0 +1,85 @@
+"""The function's zip is a function of handler/'s Python files."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.archive import handler_archive
+from sandbox.archive import build_zip
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Give a copy of the project's handler/, to be changed."""
+    shutil.copytree(
+        ROOT / "handler", tmp_path / "handler", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return tmp_path
+
+
+def built(root: Path) -> bytes:
+    """Build the zip of a project."""
+    return build_zip(handler_archive(root))
+
+
+def test_the_same_files_give_the_same_bytes_anywhere(project: Path) -> None:
+    """Two builds, in two places, with other times and modes, are one zip."""
+    for path in (project / "handler").rglob("*.py"):
+        path.chmod(0o600)
+        path.touch()
+    assert built(project) == built(project) == built(ROOT)
+
+
+def test_zip_holds_the_files_as_they_are(project: Path) -> None:
+    """Names and contents in the zip are those of handler/."""
+    with zipfile.ZipFile(io.BytesIO(built(project))) as zipped:
+        for name in zipped.namelist():
+            assert zipped.read(name) == (project / name).read_bytes()
+        assert zipped.namelist() == sorted(zipped.namelist())
+        assert "handler/__init__.py" in zipped.namelist()
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "handler/__pycache__/app.cpython-313.pyc",
+        "handler/app.py~",
+        "handler/.app.py.swp",
+        "handler/#app.py#",
+        "handler/.#app.py",
+        "handler/.ipynb_checkpoints/app.py",
+        "handler/app-old.py",
+        "handler/notes.md",
+        "infra/new.py",
+        "app.py",
+    ],
+)
+def test_stray_file_changes_nothing(project: Path, stray: str) -> None:
+    """What tests and editors leave behind does not deploy the function anew."""
+    before = built(project)
+    path = project / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("print('stray')\n", encoding="utf-8")
+    assert built(project) == before
+
+
+def test_changed_new_and_removed_files_change_it(project: Path) -> None:
+    """Each change of a Python file of handler/ is another zip."""
+    zips = [built(project)]
+    settings = project / "handler" / "settings.py"
+    settings.write_bytes(settings.read_bytes() + b"\n")
+    zips.append(built(project))
+    extra = project / "handler" / "sources" / "extra.py"
+    extra.parent.mkdir(exist_ok=True)
+    extra.write_bytes(b"")
+    zips.append(built(project))
+    settings.unlink()
+    zips.append(built(project))
+    assert len(set(zips)) == 4

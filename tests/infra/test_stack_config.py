@@ -1,0 +1,132 @@
+"""What the stack's config may be, and where each value goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from handler.settings import DEFAULTS, PLAIN_KEYS
+from infra.config import LOG_RETENTIONS, STACK_DEFAULTS
+from tests.infra.made_up import ROOT, environment_of, inputs_of
+
+if TYPE_CHECKING:
+    from tests.infra.made_up import Program
+
+SWITCHES = (
+    "AUTO_APPROVAL_DRY_RUN",
+    "INCIDENTIO_APPROVE_PARTICIPANTS",
+    "INCIDENTIO_APPROVE_SELF_DECLARED",
+)
+
+
+@pytest.mark.parametrize("key", SWITCHES)
+@pytest.mark.parametrize("value", ["true", "FALSE", "", " true "])
+def test_switch_takes_either_case_and_white_space(program: Program, key: str, value: str) -> None:
+    """A switch reaches the function trimmed; an empty one does not."""
+    variables = environment_of(program.run({key: value}))
+    assert variables.get(key) == (value.strip() or None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("AUTO_APPROVAL_DURATION", "3"),
+        ("AUTO_APPROVAL_DURATION", "1.5"),
+        ("AUTO_APPROVAL_DURATION", "90m"),
+        ("AUTO_APPROVAL_DURATION", "168"),
+        ("AUTO_APPROVAL_SCHEDULES", "DBA, API"),
+        ("AUTO_APPROVAL_INCIDENTIO_ROLES", "Incident Lead"),
+        ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod, Team=DB"),
+        ("INCIDENTIO_BASE_URL", "http://127.0.0.1:8080"),
+        ("WEBHOOK_MAX_AGE", "3600"),
+    ],
+)
+def test_right_value_reaches_the_function(program: Program, key: str, value: str) -> None:
+    """A plain setting is an environment variable of the same name."""
+    assert environment_of(program.run({key: value}))[key] == value
+
+
+def test_empty_values_count_as_unset(program: Program) -> None:
+    """With every plain key empty, the function gets none of them, and the stack its defaults."""
+    run = program.run(dict.fromkeys((*PLAIN_KEYS, *STACK_DEFAULTS), ""))
+    assert environment_of(run).keys() == {"HANDLER_SECRET_ARN", "HANDLER_SECRET_VERSION"}
+    assert inputs_of(run, "Function")["memorySize"] == 512
+    assert inputs_of(run, "LogGroup")["retentionInDays"] == 365
+
+
+@pytest.mark.parametrize("value", ["128", "1769", "10240", " 512 "])
+def test_memory_is_the_functions(program: Program, value: str) -> None:
+    """Every size that Lambda offers is taken."""
+    assert inputs_of(program.run({"MEMORY_MB": value}), "Function")["memorySize"] == int(value)
+
+
+@pytest.mark.parametrize("value", ["0", "1", "1000"])
+def test_concurrency_is_reserved_when_set(program: Program, value: str) -> None:
+    """0, which shuts the URL, is a number like any other."""
+    function = inputs_of(program.run({"RESERVED_CONCURRENCY": value}), "Function")
+    assert function["reservedConcurrentExecutions"] == int(value)
+
+
+@pytest.mark.parametrize("days", [LOG_RETENTIONS[0], LOG_RETENTIONS[-1]])
+def test_retention_is_the_log_groups(program: Program, days: int) -> None:
+    """What CloudWatch takes is taken."""
+    run = program.run({"LOG_RETENTION_DAYS": str(days)})
+    assert inputs_of(run, "LogGroup")["retentionInDays"] == days
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 63, "my-bucket.2", "1.2.3"])
+def test_state_bucket_takes_the_given_name(program: Program, name: str) -> None:
+    """With STATE_BUCKET set, that is the bucket, and AWS is not asked for the account."""
+    run = program.run({"STATE_BUCKET": name})
+    assert run.outputs["state_bucket"] == inputs_of(run, "Bucket")["bucket"] == name
+    assert "aws:index/getCallerIdentity:getCallerIdentity" not in program.mocks.asked
+
+
+def test_longest_stack_name_makes_a_bucket_of_63_characters(program: Program) -> None:
+    """A stack's name may have 30 characters and still be part of the default name."""
+    assert len(program.run(stack="s" * 30).outputs["state_bucket"]) == 63
+
+
+@pytest.mark.parametrize("named_by", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES"])
+def test_participants_beside_a_list_is_noted(program: Program, named_by: str) -> None:
+    """A switch that cannot have an effect is deployed, and the user is told."""
+    run = program.run({"INCIDENTIO_APPROVE_PARTICIPANTS": "true", named_by: "DBA"})
+    assert run.notes == (
+        (
+            "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with AUTO_APPROVAL_SCHEDULES or "
+            "AUTO_APPROVAL_INCIDENTIO_ROLES set, only duties named there count, and taking part in "
+            "an incident has no name; run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "plain", [{"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, {"AUTO_APPROVAL_SCHEDULES": "DBA"}]
+)
+def test_settings_that_have_an_effect_are_not_noted(
+    program: Program, plain: dict[str, str]
+) -> None:
+    """Either of the two alone is as it should be."""
+    assert program.run(plain).notes == ()
+
+
+def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:
+    """There is nothing to hide in it."""
+    program.run({"INDENT_WEBHOOK_SECRET_PREVIOUS": ""})
+
+
+def test_declared_keys_are_the_plain_keys_with_the_programs_defaults() -> None:
+    """Pulumi.yaml declares every plain key, as a described string, and no secret."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    assert list(declared) == [
+        *sorted(PLAIN_KEYS, key=list(declared).index),
+        *STACK_DEFAULTS,
+    ]
+    assert set(declared) == {*PLAIN_KEYS, *STACK_DEFAULTS}
+    for key, schema in declared.items():
+        assert schema.keys() == {"type", "description", "default"}, key
+        assert schema["type"] == "string", key
+        off = "false" if key in SWITCHES else ""
+        assert schema["default"] == (STACK_DEFAULTS | DEFAULTS).get(key, off), key

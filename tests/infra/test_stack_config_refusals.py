@@ -1,0 +1,246 @@
+"""What the program says of a wrong config: one sentence, before it registers anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from handler.settings import PLAIN_KEYS, SECRET_KEYS
+from infra.config import STACK_DEFAULTS
+from tests.infra.made_up import Program
+
+GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
+DURATION = (
+    "AUTO_APPROVAL_DURATION is {!r}: allowed are hours (3, 1.5) or a number with a unit (90m), "
+    "above 0 and at most 168 hours; run `pulumi config set AUTO_APPROVAL_DURATION 6`"
+)
+URL = (
+    "INCIDENTIO_BASE_URL is {!r}: allowed is an https address, or http on loopback, without user, "
+    "query or fragment; run `pulumi config set INCIDENTIO_BASE_URL https://api.incident.io`"
+)
+BUCKET = (
+    "STATE_BUCKET is {!r}: allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by "
+    "S3's naming rules; run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
+)
+SWITCH = "{0} is {1!r}: allowed are true and false; run `pulumi config set {0} true`"
+WHOLE = "{0} is {1!r}: allowed are whole numbers from {2} to {3}; run `pulumi config set {0} {4}`"
+RETENTION = (
+    "LOG_RETENTION_DAYS is {!r}: allowed are 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
+    "545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
+    "run `pulumi config set LOG_RETENTION_DAYS 365`"
+)
+SWITCHES = (
+    "AUTO_APPROVAL_DRY_RUN",
+    "INCIDENTIO_APPROVE_PARTICIPANTS",
+    "INCIDENTIO_APPROVE_SELF_DECLARED",
+)
+WRONG_VALUES = [
+    *[
+        ("AUTO_APPROVAL_DURATION", value, DURATION.format(value))
+        for value in ("0", "-3", "169", "3 days", "six", "1,5", "0.0001", "168h1s")
+    ],
+    *[
+        (key, value, f"{key} is {value!r}: a list without an entry; {mend}")
+        for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
+        for value in (",", ", ,")
+        for mend in (f"run `pulumi config set {key} 'DBA, API'`",)
+    ],
+    (
+        "AUTO_APPROVAL_RESOURCE_LABELS",
+        "Env",
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': every entry is a label and its value; "
+            "run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS 'Env=Prod, Team=DB'`"
+        ),
+    ),
+    (
+        "AUTO_APPROVAL_RESOURCE_LABELS",
+        "Env=a, Env=b",
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS asks two values of the label 'Env'; "
+            "run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS Env=Prod`"
+        ),
+    ),
+    *[(key, value, SWITCH.format(key, value)) for key in SWITCHES for value in ("yes", "1")],
+    *[
+        ("INCIDENTIO_BASE_URL", value, URL.format(value))
+        for value in ("http://api.incident.io", "api.incident.io", "https://u:p@x", "https://x?y")
+    ],
+    *[
+        ("WEBHOOK_MAX_AGE", value, WHOLE.format("WEBHOOK_MAX_AGE", value, 1, 3600, 300))
+        for value in ("0", "3601", "5m", "-1")
+    ],
+    *[
+        ("MEMORY_MB", value, WHOLE.format("MEMORY_MB", value, 128, 10240, 512))
+        for value in ("127", "10241", "512 MB", "1e3", "-512")
+    ],
+    *[
+        (
+            "RESERVED_CONCURRENCY",
+            value,
+            WHOLE.format("RESERVED_CONCURRENCY", value, 0, 1000, 10),
+        )
+        for value in ("-1", "1001", "none", "1.0")
+    ],
+    *[
+        ("LOG_RETENTION_DAYS", value, RETENTION.format(value))
+        for value in ("0", "10", "366", "a year", "-1")
+    ],
+    *[
+        ("STATE_BUCKET", value, BUCKET.format(value))
+        for value in ("ab", "a" * 64, "My-Bucket", "my_bucket", "-bucket", "bucket-", "a..b")
+    ],
+    *[
+        ("STATE_BUCKET", value, BUCKET.format(value))
+        for value in ("192.168.5.4", "xn--bucket", "bucket-s3alias", "s3://bucket")
+    ],
+]
+WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
+    (
+        "lower case",
+        {"auto_approval_duration": "3"},
+        GOOD,
+        (
+            "auto_approval_duration is not a setting of oncall-approvals, the nearest is "
+            "AUTO_APPROVAL_DURATION; run `pulumi config rm auto_approval_duration`, "
+            "then `pulumi config set AUTO_APPROVAL_DURATION`"
+        ),
+    ),
+    (
+        "misspelt secret",
+        {"INDENT_WEBHOK_SECRET": "misplaced-secret-16"},
+        GOOD,
+        (
+            "INDENT_WEBHOK_SECRET is not a setting of oncall-approvals, the nearest is "
+            "INDENT_WEBHOOK_SECRET; run `pulumi config rm INDENT_WEBHOK_SECRET`, "
+            "then `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+        ),
+    ),
+    (
+        "encrypted and misspelt",
+        {},
+        {**GOOD, "memory-mb": "512"},
+        (
+            "memory-mb is not a setting of oncall-approvals, the nearest is MEMORY_MB; "
+            "run `pulumi config rm memory-mb`, then `pulumi config set MEMORY_MB`"
+        ),
+    ),
+    (
+        "nothing like it",
+        {"the colour": "red"},
+        GOOD,
+        "the colour is not a setting of oncall-approvals; run `pulumi config rm 'the colour'`",
+    ),
+    *[
+        (
+            f"{key} in plain text",
+            {key: "plain-secret-of-16"},
+            {other: value for other, value in GOOD.items() if other != key},
+            f"{key} is a secret, but is set in plain text; run `pulumi config set --secret {key}`",
+        )
+        for key in SECRET_KEYS
+    ],
+    *[
+        (
+            f"{key} encrypted",
+            {},
+            {**GOOD, key: "encrypted value"},
+            (
+                f"{key} is set with --secret, but is no secret: it is kept in plain text in AWS; "
+                f"run `pulumi config set --plaintext {key}`"
+            ),
+        )
+        for key in (*PLAIN_KEYS, *STACK_DEFAULTS)
+    ],
+    (
+        "no webhook secret",
+        {},
+        {"INCIDENTIO_API_KEY": "key"},
+        (
+            "INDENT_WEBHOOK_SECRET is not set: it is the webhook's signing secret, from Indent; "
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+        ),
+    ),
+    (
+        "no provider key",
+        {},
+        {"INDENT_WEBHOOK_SECRET": "webhook-secret-16"},
+        (
+            "INCIDENTIO_API_KEY is not set: at least one provider's key is needed to see who is on "
+            "duty; run `pulumi config set --secret INCIDENTIO_API_KEY`"
+        ),
+    ),
+    (
+        "short webhook secret",
+        {},
+        {**GOOD, "INDENT_WEBHOOK_SECRET": "short-secret"},
+        (
+            "INDENT_WEBHOOK_SECRET has 12 characters: at least 16 are needed; "
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+        ),
+    ),
+    (
+        "short previous secret",
+        {},
+        {**GOOD, "INDENT_WEBHOOK_SECRET_PREVIOUS": "short-secret"},
+        (
+            "INDENT_WEBHOOK_SECRET_PREVIOUS has 12 characters: at least 16 are needed; "
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET_PREVIOUS`"
+        ),
+    ),
+    (
+        "key with a space",
+        {},
+        {**GOOD, "INCIDENTIO_API_KEY": "short secret"},
+        (
+            "INCIDENTIO_API_KEY holds a character that no API key has; "
+            "run `pulumi config set --secret INCIDENTIO_API_KEY`"
+        ),
+    ),
+]
+
+
+def refusal(program: Program, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `run`
+    """Run the program, which must refuse before it registers or asks anything."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run(*args, **kwargs)
+    assert type(refused.value) is pulumi.RunError
+    assert program.mocks.asked == []
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"), WRONG_VALUES, ids=[f"{row[0]}={row[1]}" for row in WRONG_VALUES]
+)
+def test_wrong_value_is_refused_with_what_mends_it(
+    program: Program, key: str, value: str, sentence: str
+) -> None:
+    """A wrong value registers nothing; the sentence names key, value and what mends it."""
+    assert refusal(program, {key: value}, GOOD) == sentence
+
+
+@pytest.mark.parametrize(
+    ("plain", "secrets", "sentence"),
+    [row[1:] for row in WRONG_KEYS],
+    ids=[row[0] for row in WRONG_KEYS],
+)
+def test_wrong_or_missing_key_is_refused_with_what_mends_it(
+    program: Program, plain: dict[str, str], secrets: dict[str, str], sentence: str
+) -> None:
+    """The same for keys; a secret's value, and that of a key we do not know, is never quoted."""
+    said = refusal(program, plain, secrets)
+    assert said == sentence
+    for value in (*plain.values(), *secrets.values()):
+        assert value == "key" or value not in said
+
+
+@pytest.mark.parametrize("stack", ["Prod", "eu_west", "s" * 31])
+def test_stack_name_that_no_bucket_may_have_is_refused(program: Program, stack: str) -> None:
+    """The default name is checked before the account is known; STATE_BUCKET is the way out."""
+    assert refusal(program, stack=stack) == (
+        f"STATE_BUCKET is not set, and stack name {stack!r} cannot be part of a bucket's name; "
+        "run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
+    )
+    assert program.run({"STATE_BUCKET": "ours"}, stack=stack).outputs["state_bucket"] == "ours"

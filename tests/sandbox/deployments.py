@@ -1,0 +1,28 @@
+"""The real program, deployed to the local AWS with a test's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.engine import Deployment, deploy
+from sandbox.program import PROJECT
+from sandbox.stack import read_stack_config
+
+if TYPE_CHECKING:
+    from sandbox.aws import Aws
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "eu-north-1"
+SECRETS = {
+    "INDENT_WEBHOOK_SECRET": "webhook-secret-of-the-tests",
+    "INCIDENTIO_API_KEY": "incidentio-key-of-the-tests",
+}
+
+
+def deployed(aws: Aws, **settings: str) -> Deployment:
+    """Deploy with the defaults of Pulumi.yaml and some settings."""
+    config, _ = read_stack_config(ROOT, "without-a-file")
+    config["aws:region"] = aws.region
+    config |= {f"{PROJECT}:{key}": value for key, value in (settings | SECRETS).items()}
+    return deploy(aws, config, {f"{PROJECT}:{key}" for key in SECRETS}, "test")

@@ -1,0 +1,384 @@
+"""What every double does: answers over HTTP, records its calls, and fails when it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import socket
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+
+from sandbox.doubles import faults
+from sandbox.doubles.exchange import Answer, Request
+from sandbox.doubles.server import Double, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PATIENCE = 10
+
+
+class Books(Double):
+    """A provider of three books, one on each page."""
+
+    def __init__(self) -> None:
+        super().__init__({"GET /books": self._list, "GET /books/{number}": self._one}, lambda: NOON)
+
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:
+        """An error that tells its status and the time to come back."""
+        return Answer(status, {"status": status, "retry_at": retry_at and retry_at.isoformat()})
+
+    def _list(self, request: Request) -> Answer:
+        after = request.query.get("after", ["0"])[0]
+        if after not in {"0", "1", "2"}:
+            return self.error(422)
+        number = int(after) + 1
+        meta = {"after": str(number)} if number < 3 else {}
+        body = {"books": [{"number": number, "author": {"name": "Ana"}}], "pagination_meta": meta}
+        return Answer(200, body, page=number)
+
+    def _one(self, _: Request, number: str) -> Answer:
+        return Answer(200, {"number": int(number)})
+
+
+@pytest.fixture
+def books() -> Iterator[Books]:
+    """A double that runs."""
+    with Books() as double:
+        yield double
+
+
+def connect(double: Double) -> http.client.HTTPConnection:
+    """Open a connection that gives up before the test run does."""
+    return http.client.HTTPConnection(urlsplit(double.url).netloc, timeout=PATIENCE)
+
+
+def get(double: Double, target: str) -> tuple[int, Any, http.client.HTTPMessage]:
+    """Status, JSON and headers of one GET on a connection of its own."""
+    with closing(connect(double)) as connection:
+        connection.request("GET", target)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read()), response.headers
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    """Start it, and let whatever the broken connection raises end there."""
+
+    def run() -> None:
+        with pytest.raises((OSError, http.client.HTTPException)):
+            work()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_routes_by_method_and_path(books: Books) -> None:
+    """A route's braces are arguments; another method, or a longer path, is 404."""
+    assert get(books, "/books/7")[:2] == (200, {"number": 7})
+    assert get(books, "/books/7/8")[0] == 404
+    with closing(connect(books)) as connection:
+        connection.request("POST", "/books", body=b"a body that must be read away")
+        assert connection.getresponse().read() == b'{"status": 404, "retry_at": null}'
+        connection.request("GET", "/books")
+        assert connection.getresponse().status == 200
+
+
+def test_listens_on_loopback_only(books: Books) -> None:
+    """The address is 127.0.0.1, with a port of the system's choice."""
+    assert urlsplit(books.url).hostname == "127.0.0.1"
+
+
+def test_keeps_a_connection_alive(books: Books) -> None:
+    """Two requests go over one connection."""
+    with closing(connect(books)) as connection:
+        for _ in range(2):
+            connection.request("GET", "/books")
+            response = connection.getresponse()
+            response.read()
+            assert not response.will_close
+        assert len(books._server._connections) == 1
+
+
+def test_records_calls(books: Books) -> None:
+    """Method, path, repeated query values and headers are kept, in order, until cleared."""
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books?a=1&a=2&b%5Bc%5D=", headers={"X-Key": "Value"})
+        connection.getresponse().read()
+    get(books, "/books/1")
+    books.calls.wait_for(2)
+    assert books.calls.paths() == ["/books", "/books/1"]
+    assert books.calls[0].method == "GET"
+    assert books.calls[0].query == {"a": ["1", "2"], "b[c]": [""]}
+    assert books.calls[0].headers["x-key"] == "Value"
+    books.calls.clear()
+    assert len(books.calls) == 0
+
+
+def test_waiting_for_calls_that_do_not_come_is_an_error(books: Books) -> None:
+    """It says how many came."""
+    with pytest.raises(TimeoutError, match="0 calls in 0 s instead of 1"):
+        books.calls.wait_for(1, seconds=0)
+
+
+def test_says_nothing_on_stderr(books: Books, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither calls, nor bad requests, nor clients that hang up leave a line."""
+    get(books, "/books")
+    books.fail("/books", faults.EndlessBody())
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+    host, port = urlsplit(books.url).hostname, urlsplit(books.url).port
+    with socket.create_connection((host, port), PATIENCE) as raw:
+        raw.sendall(b"nonsense\r\n\r\n")
+        assert b"400" in raw.recv(1000)
+    books.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_defect_of_the_double_is_shown(books: Books, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it cannot answer is a traceback, not silence."""
+    with pytest.raises(http.client.RemoteDisconnected):
+        get(books, "/books/seven")
+    books.close()
+    assert "invalid literal for int" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("switches", "statuses"),
+    [
+        pytest.param({}, [500, 500, 500, 500], id="every call"),
+        pytest.param({"times": 1}, [500, 200, 200, 200], id="the first call"),
+        pytest.param({"page": 2}, [200, 500, 200, 500], id="the second page, whenever asked"),
+        pytest.param({"page": 2, "times": 1}, [200, 500, 200, 200], id="the second page, once"),
+    ],
+)
+def test_faults_are_for_the_calls_named(
+    books: Books, switches: dict[str, int], statuses: list[int]
+) -> None:
+    """Pages one, two, three and two again fail as told; other paths never do."""
+    books.fail("/books", faults.Status(500), **switches)
+    targets = ["/books", "/books?after=1", "/books?after=2", "/books?after=1"]
+    assert [get(books, target)[0] for target in targets] == statuses
+    books.fail("/other", faults.Status(500))
+    books.heal()
+    assert get(books, "/books")[0] == 200
+
+
+def test_the_last_fault_switched_on_goes_first(books: Books) -> None:
+    """Once it is used up, the one before it is played."""
+    books.fail("/books", faults.Status(503))
+    books.fail("/books", faults.Status(401), times=1)
+    assert [get(books, "/books")[0] for _ in range(2)] == [401, 503]
+
+
+def test_slow_answers_when_released(books: Books) -> None:
+    """The call is held until its event, then it is right."""
+    slow = faults.Slow()
+    books.fail("/books", slow)
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        books.calls.wait_for(1)
+        assert select.select([connection.sock], [], [], 0)[0] == []
+        slow.released.set()
+        assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(faults.Slow(seconds=0.01), id="slow"),
+        pytest.param(faults.Drip(0.0001), id="dripping body"),
+        pytest.param(faults.Drip(0.0001, since="headers"), id="dripping headers"),
+    ],
+)
+def test_the_late_answer_is_right(books: Books, fault: Fault) -> None:
+    """Who waits long enough misses nothing."""
+    right = get(books, "/books")[:2]
+    books.fail("/books", fault)
+    assert get(books, "/books")[:2] == right
+
+
+@pytest.mark.parametrize(
+    ("since", "first"),
+    [("headers", b"H"), ("body", b"{")],
+)
+def test_drip_sends_one_byte_and_waits(
+    books: Books, since: Literal["headers", "body"], first: bytes
+) -> None:
+    """The first byte of the part that drips is the last for a long time."""
+    books.fail("/books", faults.Drip(60, since=since))
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        if since == "body":
+            assert connection.getresponse().read1() == first
+        else:
+            assert connection.sock.recv(100) == first
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.Hang(), faults.Slow(), faults.Drip(60), faults.EndlessBody()],
+    ids=["hang", "slow", "drip", "endless body"],
+)
+def test_closing_ends_a_fault_that_is_being_played(books: Books, fault: Fault) -> None:
+    """No thread of the double is left, and its client's call ends."""
+    before = set(threading.enumerate()) - {books._thread}
+    books.fail("/books", fault)
+    caller = in_thread(lambda: get(books, "/books"))
+    books.calls.wait_for(1)
+    books.close()
+    caller.join(PATIENCE)
+    assert not set(threading.enumerate()) - before
+
+
+def test_closing_ends_idle_connections(books: Books) -> None:
+    """A client that keeps its connection open does not hold the double up."""
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        connection.getresponse().read()
+        books.close()
+        assert connection.sock.recv(1) == b""
+
+
+def test_a_double_that_was_never_started_can_be_closed() -> None:
+    """There is nothing to wait for."""
+    Books().close()
+
+
+def test_hang_up_before_a_byte(books: Books) -> None:
+    """The connection ends without an answer."""
+    books.fail("/books", faults.HangUp())
+    with pytest.raises(http.client.RemoteDisconnected):
+        get(books, "/books")
+
+
+def test_hang_up_in_the_body(books: Books) -> None:
+    """Half of what was promised arrives."""
+    books.fail("/books", faults.HangUp("body"))
+    with pytest.raises(http.client.IncompleteRead):
+        get(books, "/books")
+
+
+def test_endless_body_goes_on(books: Books) -> None:
+    """Ten megabytes are not the end of it."""
+    books.fail("/books", faults.EndlessBody())
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        response = connection.getresponse()
+        assert response.read(20).startswith(b'{"endless": [0,')
+        assert len(response.read(10_000_000)) == 10_000_000
+
+
+def test_huge_is_the_right_body_and_much_more(books: Books) -> None:
+    """It parses, and is as large as told."""
+    books.fail("/books", faults.Huge(megabytes=3))
+    _, body, headers = get(books, "/books")
+    assert body["books"] == [{"number": 1, "author": {"name": "Ana"}}]
+    assert len(body["huge"]) == 3 * 1024 * 1024
+    assert int(headers["Content-Length"]) > len(body["huge"])
+
+
+def test_endless_pages_hand_out_new_cursors(books: Books) -> None:
+    """Each page is the first one with another cursor, whatever cursor was sent."""
+    books.fail("/books", faults.EndlessPages())
+    bodies = [get(books, f"/books?after={after}")[1] for after in ("", "2", "unknown")]
+    assert [body["books"][0]["number"] for body in bodies] == [1, 1, 1]
+    assert len({body["pagination_meta"]["after"] for body in bodies}) == 3
+
+
+def test_endless_pages_can_repeat_one_cursor(books: Books) -> None:
+    """The page points to itself."""
+    books.fail("/books", faults.EndlessPages(repeat=True))
+    after = get(books, "/books")[1]["pagination_meta"]["after"]
+    assert get(books, f"/books?after={after}")[1]["pagination_meta"]["after"] == after
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+def test_status_has_the_doubles_own_error_body(books: Books, status: int) -> None:
+    """The body is what this provider says."""
+    books.fail("/books", faults.Status(status))
+    assert get(books, "/books")[:2] == (status, {"status": status, "retry_at": None})
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        (faults.TooManyRequests(7), int),
+        (
+            faults.TooManyRequests(7, dated=True),
+            lambda told: (parsedate_to_datetime(told) - NOON).total_seconds(),
+        ),
+    ],
+    ids=["in seconds", "as a date"],
+)
+def test_too_many_requests_says_when_to_come_back(
+    books: Books, fault: Fault, seconds: Callable[[str], float]
+) -> None:
+    """Retry-After is seven seconds from now, and so is the body's time."""
+    books.fail("/books", fault)
+    status, body, headers = get(books, "/books")
+    assert status == 429
+    assert seconds(headers["Retry-After"]) == 7
+    assert body["retry_at"] == (NOON + timedelta(seconds=7)).isoformat()
+
+
+def test_too_many_requests_may_say_nothing(books: Books) -> None:
+    """There is no Retry-After."""
+    books.fail("/books", faults.TooManyRequests())
+    status, _, headers = get(books, "/books")
+    assert (status, headers["Retry-After"]) == (429, None)
+
+
+def test_redirect(books: Books) -> None:
+    """It is a 302 to where it was told."""
+    books.fail("/books", faults.Redirect("http://127.0.0.1:9/other"))
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        response = connection.getresponse()
+        assert (response.status, response.headers["Location"]) == (302, "http://127.0.0.1:9/other")
+
+
+def test_garbage_is_not_json(books: Books) -> None:
+    """The status is 200, the body cannot be parsed."""
+    books.fail("/books", faults.Garbage())
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        response = connection.getresponse()
+        assert response.status == 200
+        with pytest.raises(ValueError, match="codec can't decode"):
+            json.loads(response.read())
+
+
+def test_nested_is_too_deep_for_the_parser(books: Books) -> None:
+    """json.loads gives up on it."""
+    books.fail("/books", faults.Nested())
+    with pytest.raises(RecursionError):
+        get(books, "/books")
+
+
+@pytest.mark.parametrize(
+    ("path", "author"),
+    [
+        pytest.param(("books", "*", "author", "name"), {"name": 7}, id="a field"),
+        pytest.param(("books", "*", "author"), 7, id="an object"),
+        pytest.param(("books", "*", "author", "email"), {"name": "Ana", "email": 7}, id="new"),
+    ],
+)
+def test_replaced_changes_one_place(books: Books, path: tuple[str, ...], author: object) -> None:
+    """All but the named place is as before."""
+    books.fail("/books", faults.Replaced(path, 7))
+    assert get(books, "/books")[1]["books"] == [{"number": 1, "author": author}]
+
+
+def test_replaced_may_be_the_whole_body(books: Books) -> None:
+    """An empty path is all of it."""
+    books.fail("/books", faults.Replaced((), [1]))
+    assert get(books, "/books")[1] == [1]

@@ -1,0 +1,591 @@
+"""The function URL over real HTTP: events in, responses out, children counted, nothing left."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import json
+import os
+import socket
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from sandbox.function_url import FunctionUrl, unpack
+from sandbox.runtime import PAYLOAD_LIMIT, FunctionConfig
+from sandbox.url_event import MalformedAnswerError, Request, Response, to_event, to_response
+
+PATIENCE = 60.0  # seconds until a test that waits for another process fails
+CONFIG = FunctionConfig(
+    name="webhook",
+    arn="arn:aws:lambda:us-west-2:123456789012:function:webhook",
+    handler="app.handle",
+    timeout=PATIENCE,
+    memory_mb=256,
+    environment={},
+    log_format="JSON",
+    log_group="/aws/lambda/webhook",
+    region="us-west-2",
+)
+ECHO = "def handle(event, context):\n    return event\n"
+PID = "import os\ndef handle(event, context):\n    return os.getpid()\n"
+# Tells its process to the port of the query string, and goes on when it gets a byte from there.
+GATED = """
+import os, socket
+def handle(event, context):
+    port = event.get("queryStringParameters", {}).get("port")
+    if port:
+        with socket.create_connection(("127.0.0.1", int(port))) as gate:
+            gate.sendall(b"%d\\n" % os.getpid())
+            gate.recv(1)
+    return os.getpid()
+"""
+# What the query string asks for.
+FAULTY = """
+import os, threading
+def handle(event, context):
+    what = event["rawQueryString"]
+    if what == "raise":
+        raise ValueError("secret detail")
+    if what == "exit":
+        os._exit(1)
+    if what == "hang":
+        threading.Event().wait()
+    if what == "large":
+        return "x" * 7_000_000
+    if what == "malformed":
+        return {"statusCode": "many"}
+    return os.getpid()
+"""
+Start = Callable[..., FunctionUrl]
+
+
+def zip_of(source: str) -> bytes:
+    """Make a function's zip with one file, `app.py`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("app.py", source)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+def connect(function: FunctionUrl) -> http.client.HTTPConnection:
+    """Open a connection of one's own."""
+    return http.client.HTTPConnection(urlsplit(function.url).netloc, timeout=PATIENCE)
+
+
+def call(
+    function: FunctionUrl,
+    method: str = "GET",
+    target: str = "/",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Reply:
+    """Send one request on a new connection."""
+    with closing(connect(function)) as connection:
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        return Reply(response.status, response.getheaders(), response.read())
+
+
+def send(function: FunctionUrl, raw: bytes) -> bytes:
+    """Send bytes as they are, and give all that comes back until the other side hangs up."""
+    parts = urlsplit(function.url)
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
+        connection.sendall(raw)
+        with connection.makefile("rb") as answer:
+            return answer.read()
+
+
+class Gate:
+    """Where the gated handler calls in; each call goes on when it is let."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(PATIENCE)
+        self._waiting: dict[int, socket.socket] = {}
+        self.target = f"/?port={self._listener.getsockname()[1]}"
+
+    def wait_for_call(self) -> int:
+        """Wait until a handler has called in, and give its process."""
+        connection, _ = self._listener.accept()
+        connection.settimeout(PATIENCE)
+        with connection.makefile("rb") as file:
+            pid = int(file.readline())
+        self._waiting[pid] = connection
+        return pid
+
+    def release(self, pid: int) -> None:
+        """Let this process go on."""
+        with self._waiting.pop(pid) as connection:
+            connection.sendall(b"x")
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._listener.close()
+        for connection in self._waiting.values():
+            connection.close()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A gate for the gated handler."""
+    with closing(Gate()) as gate:
+        yield gate
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Serve this source; each function is closed in the end."""
+    with ExitStack() as stack:
+
+        def started(
+            source: str,
+            *,
+            config: FunctionConfig = CONFIG,
+            concurrency: int = 10,
+            is_public: Callable[[], bool] = lambda: True,
+            log: Callable[[str], None] = lambda _: None,
+        ) -> FunctionUrl:
+            return stack.enter_context(
+                FunctionUrl(
+                    config, zip_of(source), concurrency=concurrency, is_public=is_public, log=log
+                )
+            )
+
+        yield started
+
+
+@pytest.fixture
+def callers() -> Iterator[ThreadPoolExecutor]:
+    """Threads to call from."""
+    with ThreadPoolExecutor(8) as executor:
+        yield executor
+
+
+def assert_gone(pid: int) -> None:
+    """The process has ended and was reaped."""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+# The event.
+
+
+def test_event_is_payload_two(start: Start) -> None:
+    """A signed POST arrives as the event that Lambda would make of it."""
+    function = start(ECHO)
+    with closing(connect(function)) as connection:
+        connection.putrequest("POST", "/a%20b?x=1&y=%C3%BC&x=2&empty=", skip_accept_encoding=True)
+        for name, value in (
+            ("Content-Type", "application/json"),
+            ("Content-Length", "13"),
+            ("X-Twice", "one"),
+            ("x-twice", "two"),
+            ("User-Agent", "tests"),
+            ("Cookie", "a=1; b=2"),
+        ):
+            connection.putheader(name, value)
+        connection.endheaders(b'{"text": "!"}')
+        event = json.loads(connection.getresponse().read())
+    context = event["requestContext"]
+    clock = context.pop("timeEpoch")
+    at = datetime.fromtimestamp(clock / 1000, UTC)
+    assert context.pop("time") == at.strftime("%d/%b/%Y:%H:%M:%S +0000")
+    assert len(context.pop("requestId")) == 36
+    assert event == {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": "/a%20b",
+        "rawQueryString": "x=1&y=%C3%BC&x=2&empty=",
+        "cookies": ["a=1", "b=2"],
+        "headers": {
+            "host": urlsplit(function.url).netloc,
+            "content-type": "application/json",
+            "content-length": "13",
+            "x-twice": "one,two",
+            "user-agent": "tests",
+        },
+        "queryStringParameters": {"x": "1,2", "y": "ü", "empty": ""},
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "sandbox",
+            "domainName": "sandbox.lambda-url.us-west-2.on.aws",
+            "domainPrefix": "sandbox",
+            "http": {
+                "method": "POST",
+                "path": "/a%20b",
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "tests",
+            },
+            "routeKey": "$default",
+            "stage": "$default",
+        },
+        "body": '{"text": "!"}',
+        "isBase64Encoded": False,
+    }
+
+
+def test_request_without_a_body_has_no_body_key(start: Start) -> None:
+    """What is empty is left out: body, cookies, query parameters."""
+    event = call(start(ECHO)).json
+    assert not {"body", "cookies", "queryStringParameters"} & event.keys()
+    assert (event["rawQueryString"], event["isBase64Encoded"]) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "is_base64"),
+    [
+        ("application/json", "ü".encode(), False),
+        ("Application/JSON; charset=utf-8", b"{}", False),
+        ("text/plain", b"x", False),
+        ("application/xml", b"<x/>", False),
+        ("application/javascript", b"1", False),
+        ("application/json", b"\xff", True),
+        ("application/x-www-form-urlencoded", b"a=1", True),
+        ("application/octet-stream", b"x", True),
+        ("", b"x", True),
+    ],
+)
+def test_body_is_text_or_base64(content_type: str, body: bytes, *, is_base64: bool) -> None:
+    """Only bodies that are said to be text, and are, come as text; the bytes survive either way."""
+    headers = (("Content-Type", content_type),)
+    request = Request("POST", "/", "HTTP/1.1", headers, body, "127.0.0.1")
+    event = to_event(request, request_id="1", now=datetime.now(UTC), region="us-west-2")
+    assert event["isBase64Encoded"] is is_base64
+    decoded = base64.b64decode(event["body"]) if is_base64 else event["body"].encode()
+    assert decoded == body
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_reaches_the_handler(start: Start, method: str) -> None:
+    """The handler decides about methods."""
+    event = call(start(ECHO), method, "/some/path", b"").json
+    assert event["requestContext"]["http"]["method"] == method
+    assert event["rawPath"] == "/some/path"
+
+
+def test_head_is_answered_without_a_body(start: Start) -> None:
+    """HEAD reaches the handler too; only the length of its body comes back."""
+    function = start(
+        'def handle(event, context):\n    return {"statusCode": 200, "body": "four"}\n'
+    )
+    reply = call(function, "HEAD")
+    assert (reply.status, reply.body) == (200, b"")
+    assert dict(reply.headers)["Content-Length"] == "4"
+
+
+# The response.
+
+
+def test_response_is_what_the_handler_says(start: Start) -> None:
+    """Status, headers, cookies and body of the answer are those of the response."""
+    function = start("""
+def handle(event, context):
+    return {"statusCode": 201, "headers": {"X-One": "1", "Content-Type": "text/plain",
+            "Content-Length": "99", "Connection": "close"},
+            "cookies": ["a=1", "b=2"], "body": "ü"}
+""")
+    reply = call(function)
+    assert (reply.status, reply.body) == (201, "ü".encode())
+    kept = [pair for pair in reply.headers if pair[0] not in {"Server", "Date"}]
+    assert kept == [
+        ("X-One", "1"),
+        ("Content-Type", "text/plain"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("Content-Length", "2"),
+    ]
+
+
+JSON = (("Content-Type", "application/json"),)
+
+
+@pytest.mark.parametrize(
+    ("answer", "response"),
+    [
+        ({"a": 1}, Response(200, JSON, b'{"a": 1}')),
+        ("text", Response(200, JSON, b'"text"')),
+        (None, Response(200, JSON, b"null")),
+        ({"statusCode": 204}, Response(204, JSON, b"")),
+        ({"statusCode": 200, "headers": None, "body": None}, Response(200, JSON, b"")),
+        (
+            {"statusCode": 200, "headers": {"content-type": "x/y", "n": 3}, "body": "b"},
+            Response(200, (("content-type", "x/y"), ("n", "3")), b"b"),
+        ),
+        (
+            {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True},
+            Response(200, JSON, b"\xff\x00"),
+        ),
+    ],
+)
+def test_answers_become_responses(answer: object, response: Response) -> None:
+    """Without a status code the answer is the body of a 200; what is missing is empty or JSON."""
+    assert to_response(json.dumps(answer).encode()) == response
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": "200"},
+        {"statusCode": True},
+        {"statusCode": 99},
+        {"statusCode": 600},
+        {"statusCode": 200, "body": {"not": "a string"}},
+        {"statusCode": 200, "body": "?", "isBase64Encoded": True},
+        {"statusCode": 200, "body": "ü", "isBase64Encoded": True},
+        {"statusCode": 200, "headers": ["a"]},
+        {"statusCode": 200, "headers": {"a": ["b"]}},
+        {"statusCode": 200, "headers": {"a": "b\r\nc: d"}},
+        {"statusCode": 200, "headers": {"a": "\u2713"}},
+        {"statusCode": 200, "headers": {"a b": "c"}},
+        {"statusCode": 200, "cookies": "a=1"},
+    ],
+)
+def test_malformed_answers_are_refused(answer: object) -> None:
+    """What cannot be sent over HTTP is no response."""
+    with pytest.raises(MalformedAnswerError):
+        to_response(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_status_without_a_body_has_none(start: Start, status: int) -> None:
+    """A body that HTTP forbids is not sent: it would be taken for the next response."""
+    answer = {"statusCode": status, "body": "not sent"}
+    function = start(f"def handle(event, context):\n    return {answer}\n")
+    raw = send(function, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert raw.startswith(f"HTTP/1.1 {status} ".encode())
+    assert raw.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("what", ["raise", "exit", "hang", "large", "malformed"])
+def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
+    """A handler that raises, dies, hangs, or answers too much or nonsense: 502, then 200 again."""
+    # A child has this long to answer; all but the one that hangs do so at once.
+    function = start(FAULTY, config=replace(CONFIG, timeout=2.0))
+    first = call(function).json
+    reply = call(function, target=f"/?{what}")
+    assert (reply.status, reply.json) == (502, {"message": "Internal Server Error"})
+    second = call(function)
+    assert second.status == 200
+    if what in {"raise", "malformed"}:
+        assert second.json == first
+    else:
+        assert second.json != first
+        assert_gone(first)
+
+
+def test_failed_import_is_a_bad_gateway_each_time(start: Start) -> None:
+    """A handler that cannot be loaded gives 502, and a new child tries again."""
+    function = start("import no_such_module\n")
+    assert [call(function).status for _ in range(2)] == [502, 502]
+
+
+def test_malformed_answer_is_logged(start: Start) -> None:
+    """The log says what was wrong with the answer: the response does not."""
+    lines: list[str] = []
+    assert call(start(FAULTY, log=lines.append), target="/?malformed").status == 502
+    assert any("statusCode is 'many'" in line for line in lines)
+
+
+# Who may call, with what.
+
+
+def test_forbidden_unless_public(start: Start) -> None:
+    """Whether the URL is public is asked on each call."""
+    public = False
+    function = start(PID, is_public=lambda: public)
+    reply = call(function, "POST", body=b"{}")
+    assert reply.status == 403
+    assert reply.json["Message"].startswith("Forbidden.")
+    public = True
+    assert call(function).status == 200
+
+
+def test_request_over_the_limit_is_refused(start: Start) -> None:
+    """A body over 6 MB is answered 413, also to a client that first sends all of it."""
+    reply = call(start(ECHO), "POST", body=b"x" * (PAYLOAD_LIMIT + 1))
+    assert reply.status == 413
+
+
+def test_announced_length_is_enough_to_refuse(start: Start) -> None:
+    """The answer does not wait for a body that is too large, nor is it kept."""
+    function = start(ECHO)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n"
+    assert b" 413 " in send(function, head).splitlines()[0]
+
+
+def test_event_over_the_limit_is_refused(start: Start) -> None:
+    """Base64 counts: a binary body of 5 MB is too large an event; 4 MB are not."""
+    function = start("def handle(event, context):\n    return len(event['body'])\n")
+    assert call(function, "POST", body=b"\xff" * 5_000_000).status == 413
+    assert call(function, "POST", body=b"\xff" * 3_000_000).json == 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ("", 411),
+        ("Transfer-Encoding: chunked\r\n", 411),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", 411),
+        ("Content-Length: many\r\n", 400),
+        ("Content-Length: -1\r\n", 400),
+        ("Content-Length: +2\r\n", 400),
+        ("Content-Length: 2\r\nContent-Length: 3\r\n", 400),
+        ("Content-Length: " + "9" * 5000 + "\r\n", 400),
+    ],
+)
+def test_request_of_unknown_length_is_refused(start: Start, headers: str, status: int) -> None:
+    """A body without a plain length is not read, and the connection ends."""
+    request = f"POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n2\r\n{{}}\r\n0\r\n\r\n"
+    answer = send(start(ECHO), request.encode())
+    assert f" {status} ".encode() in answer.splitlines()[0]
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_client_that_hangs_up_in_the_middle_is_forgotten(start: Start) -> None:
+    """Half a body starts nothing, and the next client is served."""
+    function = start(ECHO)
+    parts = urlsplit(function.url)
+    with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert call(function).status == 200
+
+
+def test_connection_is_kept(start: Start) -> None:
+    """One connection serves call after call, refusals among them."""
+    public = True
+    function = start(ECHO, is_public=lambda: public)
+    with closing(connect(function)) as connection:
+        connection.connect()
+        first = connection.sock
+        for public in (True, False, True):
+            connection.request("POST", "/", b"{}")
+            response = connection.getresponse()
+            response.read()
+            assert response.status == (200 if public else 403)
+            assert connection.sock is first
+
+
+# The children.
+
+
+def test_calls_one_by_one_share_a_child(start: Start) -> None:
+    """An idle child is used again."""
+    function = start(PID)
+    assert len({call(function).json for _ in range(5)}) == 1
+
+
+def test_concurrent_calls_have_a_child_each(
+    start: Start, callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    """As many children as calls at once; later, the one used last is used first."""
+    function = start(GATED)
+    calls: dict[int, Future[Reply]] = {}
+    for _ in range(3):
+        ongoing = callers.submit(call, function, target=gate.target)
+        calls[gate.wait_for_call()] = ongoing
+    one, two, three = calls
+    for pid in (two, three, one):
+        gate.release(pid)
+        assert calls[pid].result(PATIENCE).json == pid
+    assert call(function).json == one
+
+
+def test_calls_beyond_the_concurrency_are_throttled(
+    start: Start, callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    """One call more than allowed gets 429 at once, and is welcome when another has ended."""
+    function = start(GATED, concurrency=1)
+    ongoing = callers.submit(call, function, target=gate.target)
+    pid = gate.wait_for_call()
+    reply = call(function)
+    assert (reply.status, reply.json["Reason"]) == (429, "ConcurrentInvocationLimitExceeded")
+    gate.release(pid)
+    assert ongoing.result(PATIENCE).status == 200
+    assert call(function).json == pid
+
+
+def test_concurrency_of_zero_shuts_the_url(start: Start) -> None:
+    """A function that may have no child answers 429 to all."""
+    assert call(start(ECHO, concurrency=0)).status == 429
+
+
+def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
+    """Files and directories of the task cannot be written, as in Lambda, whatever the zip says."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("package/app.py", ECHO)
+    unpack(buffer.getvalue(), tmp_path)
+    modes = {
+        str(path.relative_to(tmp_path)): path.stat().st_mode & 0o777
+        for path in [tmp_path, *tmp_path.rglob("*")]
+    }
+    assert modes == {".": 0o555, "package": 0o555, "package/app.py": 0o444}
+    assert (tmp_path / "package/app.py").read_text(encoding="utf-8") == ECHO
+    tmp_path.chmod(0o700)
+    (tmp_path / "package").chmod(0o700)
+
+
+# The end.
+
+
+def test_close_leaves_nothing_running(start: Start) -> None:
+    """After close no child, thread or file is left, and idle clients are hung up on."""
+    before = set(threading.enumerate())
+    function = start("import os\ndef handle(event, context):\n    return [os.getpid(), __file__]\n")
+    with closing(connect(function)) as idle:
+        idle.connect()
+        pid, file = call(function).json
+        assert Path(file).exists()
+        function.close()
+        assert idle.sock.recv(1) == b""
+    assert_gone(pid)
+    assert set(threading.enumerate()) == before
+    assert not Path(file).parent.exists()
+
+
+def test_close_in_the_middle_of_calls_leaves_nothing_running(
+    start: Start, callers: ThreadPoolExecutor, gate: Gate
+) -> None:
+    """Calls that go on are ended, and their children; who called is told, or hung up on."""
+    function = start(GATED)
+    calls = [callers.submit(call, function, target=gate.target) for _ in range(2)]
+    pids = [gate.wait_for_call() for _ in calls]
+    before = set(threading.enumerate())
+    function.close()
+    for pid in pids:
+        assert_gone(pid)
+    own = {thread for thread in before if thread.name.startswith("ThreadPoolExecutor")}
+    assert set(threading.enumerate()) == {threading.main_thread(), *own}
+    for ongoing in calls:
+        error = ongoing.exception(PATIENCE)
+        assert isinstance(error, OSError | http.client.HTTPException) or (
+            error is None and ongoing.result().status == 502
+        )

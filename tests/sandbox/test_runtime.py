@@ -1,0 +1,374 @@
+"""One child process under the real awslambdaric: what goes in, what comes out, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import runtime
+from sandbox.runtime import Answer, Failure, Fault, FunctionConfig, Worker
+
+PATIENCE = 60.0  # seconds until a test that waits for another process fails
+CONFIG = FunctionConfig(
+    name="webhook",
+    arn="arn:aws:lambda:us-west-2:123456789012:function:webhook",
+    handler="app.handle",
+    timeout=PATIENCE,
+    memory_mb=256,
+    environment={"FROM_FUNCTION": "function", "OVERRIDDEN": "function"},
+    log_format="JSON",
+    log_group="/aws/lambda/webhook",
+    region="us-west-2",
+)
+ECHO = "def handle(event, context):\n    return event\n"
+CONNECT = """
+import socket
+def handle(event, context):
+    with socket.create_connection(("127.0.0.1", event["port"])) as gate:
+        gate.recv(1)
+"""
+Start = Callable[..., Worker]
+
+
+class Log:
+    """Keeps the lines of a function's log, which may come after its answer."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._more = threading.Condition()
+
+    def __call__(self, line: str) -> None:
+        """Keep a line."""
+        with self._more:
+            self.lines.append(line)
+            self._more.notify_all()
+
+    def wait_for(self, text: str) -> str:
+        """Give the first line with this text."""
+        with self._more:
+            assert self._more.wait_for(lambda: any(text in line for line in self.lines), PATIENCE)
+            return next(line for line in self.lines if text in line)
+
+
+@pytest.fixture
+def log() -> Log:
+    """Where the workers of a test write."""
+    return Log()
+
+
+@pytest.fixture
+def start(tmp_path: Path, log: Log) -> Iterator[Start]:
+    """Start a worker with this source as its `app.py`; each is closed in the end."""
+    with ExitStack() as stack:
+
+        def started(source: str, *, config: FunctionConfig = CONFIG, **extra: str) -> Worker:
+            (tmp_path / "app.py").write_text(source, encoding="utf-8")
+            worker = Worker(config, tmp_path, log=log, extra_environment=extra)
+            stack.callback(worker.close)
+            return worker
+
+        yield started
+
+
+def invoke(worker: Worker, event: object = None) -> Any:  # noqa: ANN401 - any JSON
+    """Call the handler, which must answer, and give its answer."""
+    result = worker.invoke(json.dumps(event).encode(), "request-1")
+    assert isinstance(result, Answer), result
+    return json.loads(result.payload)
+
+
+def fail(worker: Worker, event: object = None) -> Failure:
+    """Call the handler, which must not answer."""
+    result = worker.invoke(json.dumps(event).encode(), "request-1")
+    assert isinstance(result, Failure), result
+    return result
+
+
+def assert_gone(pid: int) -> None:
+    """The process has ended and was reaped."""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_one_child_answers_call_after_call(start: Start) -> None:
+    """The handler gets each event as it was given, in one and the same process."""
+    worker = start("import os\ndef handle(event, context):\n    return [event, os.getpid()]\n")
+    event = {"text": "Zürich ✓", "n": [1, None]}
+    first, second = invoke(worker, event), invoke(worker, "again")
+    assert first[0] == event
+    assert second[0] == "again"
+    assert first[1] == second[1] == worker._process.pid
+
+
+def test_large_events_and_answers_pass(start: Start) -> None:
+    """An answer just under the limit comes back whole."""
+    text = "x" * (runtime.PAYLOAD_LIMIT - 100)
+    assert invoke(start(ECHO), text) == text
+
+
+def test_environment_is_the_functions_and_lambdas_own(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child sees the function's variables and Lambda's, and nothing of the caller's."""
+    monkeypatch.setenv("SECRET_OF_THE_CALLER", "1")
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    worker = start(
+        "import os\ndef handle(event, context):\n    return dict(os.environ)\n", OVERRIDDEN="extra"
+    )
+    seen = invoke(worker)
+    stream = seen.pop("AWS_LAMBDA_LOG_STREAM_NAME")
+    api = seen.pop("AWS_LAMBDA_RUNTIME_API")
+    seen.pop("LC_CTYPE", None)  # the interpreter's own
+    assert "[$LATEST]" in stream
+    assert api.startswith("127.0.0.1:")
+    assert seen == {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "FROM_FUNCTION": "function",
+        "OVERRIDDEN": "extra",
+        "_HANDLER": "app.handle",
+        "LAMBDA_TASK_ROOT": str(tmp_path),
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_FUNCTION_NAME": "webhook",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/webhook",
+        "AWS_REGION": "us-west-2",
+        "AWS_DEFAULT_REGION": "us-west-2",
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_SESSION_TOKEN": "sandbox",
+        "TZ": ":UTC",
+    }
+
+
+def test_context_tells_the_call(start: Start) -> None:
+    """The handler's context has the request's id, the function's ARN and the time that is left."""
+    worker = start(
+        "def handle(event, context):\n"
+        "    return [context.aws_request_id, context.invoked_function_arn,\n"
+        "            context.get_remaining_time_in_millis()]\n"
+    )
+    request_id, arn, left = invoke(worker)
+    assert (request_id, arn) == ("request-1", CONFIG.arn)
+    assert 0 < left <= PATIENCE * 1000
+
+
+def test_handler_comes_from_the_task_directory(start: Start, tmp_path: Path) -> None:
+    """A module of the repository cannot be imported; one of the same name in the zip is."""
+    package = tmp_path / "handler"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    source = """
+import importlib.util
+def handle(event, context):
+    return [__file__, importlib.util.find_spec("sandbox") is None]
+"""
+    (package / "app.py").write_text(source, encoding="utf-8")
+    worker = start(ECHO, config=replace(CONFIG, handler="handler.app.handle"))
+    assert invoke(worker) == [str(package / "app.py"), True]
+
+
+def test_task_directory_gets_no_bytecode(start: Start, tmp_path: Path) -> None:
+    """Nothing is written beside the handler, even by root: in Lambda it could not be."""
+    (tmp_path / "beside.py").touch()
+    invoke(start(f"import beside\n{ECHO}"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "beside.py"]
+
+
+def test_proxies_of_the_function_do_not_cut_it_off(start: Start) -> None:
+    """A proxy that the function is given is not asked for the way to its Runtime API."""
+    nowhere = "http://127.0.0.1:9"
+    worker = start(ECHO, http_proxy=nowhere, HTTP_PROXY=nowhere, ALL_PROXY=nowhere)
+    assert invoke(worker, 1) == 1
+
+
+def test_raised_error_leaves_the_child_alive(start: Start, log: Log) -> None:
+    """An exception of the handler is told by type and message, and the next call is answered."""
+    worker = start(
+        "def handle(event, context):\n"
+        "    if event == 'bad':\n"
+        "        raise LookupError('no such thing')\n"
+        "    return event\n"
+    )
+    assert fail(worker, "bad") == Failure(Fault.RAISED, "LookupError", "no such thing")
+    assert json.loads(log.wait_for("LookupError"))["errorMessage"] == "no such thing"
+    assert invoke(worker, "good") == "good"
+
+
+@pytest.mark.parametrize(
+    ("source", "error_type"),
+    [
+        ("import no_such_module\n", "Runtime.ImportModuleError"),
+        ("def other(event, context): ...\n", "Runtime.HandlerNotFound"),
+        ("def handle(:\n", "Runtime.UserCodeSyntaxError"),
+        ("raise RuntimeError('at import')\n", "RuntimeError"),
+    ],
+)
+def test_failed_import_is_an_init_error(start: Start, source: str, error_type: str) -> None:
+    """A handler that cannot be loaded fails the call, with the runtime's name for why."""
+    failure = fail(start(source))
+    assert (failure.fault, failure.error_type) == (Fault.INIT_FAILED, error_type)
+
+
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        ("import os\ndef handle(event, context):\n    os._exit(3)\n", "exit status 3"),
+        ("import os\ndef handle(event, context):\n    os.kill(os.getpid(), 9)\n", "signal 9"),
+        ("import os\nos._exit(4)\n", "exit status 4"),
+    ],
+)
+def test_dead_child_is_told_at_once(start: Start, log: Log, source: str, how: str) -> None:
+    """A child that ends, in its import or in a call, fails the call at once; the log says how."""
+    failure = fail(start(source))
+    assert failure == Failure(Fault.DIED, "Runtime.ExitError", f"exited with {how}")
+    assert log.wait_for("Runtime.ExitError").endswith(how)
+
+
+def test_answer_cut_off_by_death_is_none(start: Start) -> None:
+    """Half an answer counts as no answer: its child has died."""
+    # At its import, since the Runtime API talks to one client at a time.
+    source = """
+import os, socket
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+with socket.create_connection((host, int(port))) as api:
+    api.sendall(b"POST /2018-06-01/runtime/invocation/1/response HTTP/1.1\\r\\n"
+                b"Content-Length: 10\\r\\n\\r\\n12345")
+os._exit(5)
+"""
+    assert fail(start(source)).fault is Fault.DIED
+
+
+def test_call_past_the_timeout_is_given_up(start: Start, log: Log) -> None:
+    """The function's timeout ends a handler that never returns, and its process."""
+    worker = start(
+        "import threading\ndef handle(event, context):\n    threading.Event().wait()\n",
+        config=replace(CONFIG, timeout=0.5),
+    )
+    assert fail(worker).fault is Fault.TIMED_OUT
+    assert_gone(worker._process.pid)
+    assert "timed out after 0.50 seconds" in log.wait_for("request-1")
+
+
+def test_import_past_the_init_limit_is_given_up(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that never ends has a limit of its own."""
+    monkeypatch.setattr(runtime, "INIT_LIMIT", 0.5)
+    worker = start("import threading\nthreading.Event().wait()\n")
+    assert fail(worker) == Failure(
+        Fault.TIMED_OUT, "Sandbox.Timedout", "Init timed out after 0.50 seconds"
+    )
+
+
+def test_import_does_not_count_towards_the_timeout(start: Start) -> None:
+    """The function's timeout starts when the child takes the event, not when it starts."""
+    slow = f"import threading\nthreading.Event().wait(1.0)\n{ECHO}"
+    assert invoke(start(slow, config=replace(CONFIG, timeout=0.9)), 1) == 1
+
+
+def test_too_large_an_answer_fails_the_call(start: Start, log: Log) -> None:
+    """An answer over the limit is not read."""
+    worker = start(f"def handle(event, context):\n    return 'x' * {runtime.PAYLOAD_LIMIT}\n")
+    assert fail(worker).fault is Fault.TOO_LARGE
+    log.wait_for("Function.ResponseSizeTooLarge")
+
+
+def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
+    """Under JSON, records from INFO on arrive with their extra fields, prints as they are."""
+    worker = start(
+        "import logging, sys\n"
+        "def handle(event, context):\n"
+        "    logging.getLogger().debug('too fine')\n"
+        "    logging.getLogger('x').info('decided', extra={'outcome': 'approve'})\n"
+        "    print('printed ✓')\n"
+        "    print('to stderr', file=sys.stderr)\n"
+    )
+    invoke(worker)
+    record = json.loads(log.wait_for("decided"))
+    assert record["outcome"] == "approve"
+    assert (record["level"], record["requestId"]) == ("INFO", "request-1")
+    assert log.wait_for("printed") == "printed ✓"
+    assert log.wait_for("to stderr") == "to stderr"
+    assert not any("too fine" in line for line in log.lines)
+
+
+def test_text_log_has_plain_lines(start: Start, log: Log) -> None:
+    """Under Text, records from WARNING on arrive as lines, and a traceback on lines of its own."""
+    worker = start(
+        "import logging\n"
+        "def handle(event, context):\n"
+        "    logging.getLogger().info('too fine')\n"
+        "    logging.getLogger().warning('take care')\n"
+        "    raise ValueError('this')\n",
+        config=replace(CONFIG, log_format="Text"),
+    )
+    fail(worker)
+    assert log.wait_for("take care").startswith("[WARNING]\t")
+    assert log.wait_for("ValueError").split("\n")[:2] == [
+        "[ERROR] ValueError: this",
+        "Traceback (most recent call last):",
+    ]
+    assert not any("too fine" in line for line in log.lines)
+
+
+def test_close_ends_child_and_threads(start: Start) -> None:
+    """After close no process and no thread is left, and a second close does nothing."""
+    before = set(threading.enumerate())
+    worker = start("import os\ndef handle(event, context):\n    return os.getpid()\n")
+    pid = invoke(worker)
+    worker.close()
+    worker.close()
+    assert_gone(pid)
+    assert set(threading.enumerate()) == before
+
+
+def test_close_in_the_middle_of_a_call_ends_it(start: Start) -> None:
+    """A call that goes on when its worker is closed fails; its thread ends."""
+    before = set(threading.enumerate())
+    worker = start(CONNECT)
+    results: list[Failure] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        port = listener.getsockname()[1]
+        call = threading.Thread(target=lambda: results.append(fail(worker, {"port": port})))
+        call.start()
+        connection, _ = listener.accept()
+        with connection:
+            worker.close()
+            call.join(PATIENCE)
+    assert [failure.fault for failure in results] == [Fault.DIED]
+    assert_gone(worker._process.pid)
+    assert set(threading.enumerate()) == before
+
+
+def test_close_kills_what_the_handler_started(start: Start) -> None:
+    """A process that the handler left behind dies with the child."""
+    source = """
+import socket, subprocess
+def handle(event, context):
+    with socket.create_connection(("127.0.0.1", event["port"])) as gate:
+        subprocess.Popen(["sleep", "infinity"], pass_fds=[gate.fileno()])
+"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        worker = start(source)
+        invoke(worker, {"port": listener.getsockname()[1]})
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(PATIENCE)
+            worker.close()
+            assert connection.recv(1) == b""  # nobody holds the other end any more
