@@ -55,6 +55,7 @@ class App:
         self._budget = budget
         self.client = Client(clock)
         self._settings: Settings | None = None
+        self._source: IncidentIO | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
@@ -100,8 +101,7 @@ class App:
         self, requests: Sequence[Request], settings: Settings, deadline: Deadline
     ) -> list[dict[str, Any]]:
         started = deadline.left()
-        decisions, failures = self._decide(requests, settings, deadline)
-        now = self._clock.now()
+        decisions, failures, now = self._decide(requests, settings, deadline)
         for each in decisions:
             record = decision_record(
                 each,
@@ -125,22 +125,26 @@ class App:
 
     def _decide(
         self, requests: Sequence[Request], settings: Settings, deadline: Deadline
-    ) -> tuple[Sequence[Decision], Sequence[Failure]]:
-        """Ask for as much as it takes: nothing, the duties, then the updates to incidents."""
-        policy = settings.policy
+    ) -> tuple[Sequence[Decision], Sequence[Failure], datetime]:
+        """Ask for as much as it takes: nothing, the duties, then the updates to incidents.
+
+        Gives the moment of the decision, too: counted from any later one, access would be longer.
+        """
+        policy, now = settings.policy, self._clock.now()
         findings = Findings()
-        decisions = decide_all(requests, findings, policy, self._clock.now())
+        decisions = decide_all(requests, findings, policy, now)
         if any(each.wants_duty for each in decisions):
-            source = IncidentIO(
+            source = self._source = self._source or IncidentIO(
                 self.client, settings.incidentio_base_url, settings.incidentio_api_key
             )
-            findings = ask(source.questions(), deadline)
-            decisions = decide_all(requests, findings, policy, self._clock.now())
+            findings, now = ask(source.questions, deadline), self._clock.now()
+            decisions = decide_all(requests, findings, policy, now)
             if policy.counts_updates and any(each.wants_duty for each in decisions):
                 questions = source.update_questions(findings.incidents)
                 findings = findings.joined(ask(questions, deadline, at_once=UPDATES_AT_ONCE))
-                decisions = decide_all(requests, findings, policy, self._clock.now())
-        return decisions, findings.failures
+                now = self._clock.now()
+                decisions = decide_all(requests, findings, policy, now)
+        return decisions, findings.failures, now
 
     def _write(self, level: str, message: str, **fields: object) -> None:
         timestamp = format_instant(self._clock.now())

@@ -104,9 +104,9 @@ def decide_all(
 
 
 def _duties_of(email: str, findings: Findings) -> list[Duty]:
-    """Order a person's duties, so that the same facts always give the same claim."""
+    """Order a person's duties, each once, so that the same facts always give the same claim."""
     holder = emails.normal(email)
-    own = (duty for duty in findings.duties if duty.holder == holder)
+    own = dict.fromkeys(duty for duty in findings.duties if duty.holder == holder)
     rank = {kind: place for place, kind in enumerate(_BEST_EVIDENCE_FIRST)}
     return sorted(own, key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id))
 

@@ -24,7 +24,7 @@ _MOST_CHARACTERS = 64
 _MOST_NANOSECONDS = 2**63 - 1
 _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
 
@@ -47,7 +47,7 @@ def parse_go(text: str) -> timedelta | None:
         unit, fraction = _NANOSECONDS[part[3]], part[2] or ""
         total += int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
         at = part.end()
-    if at == 0 or total > _MOST_NANOSECONDS:
+    if at == 0 or total > _MOST_NANOSECONDS + (sign < 0):
         return None
     return sign * timedelta(microseconds=total // 1000 or bool(total))
 
@@ -77,5 +77,5 @@ def parse_instant(text: str) -> datetime | None:
 
 def format_instant(moment: datetime) -> str:
     """Write an instant as Indent does: UTC, milliseconds, `Z`."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"

@@ -75,7 +75,7 @@ class Titled(NamedTuple):
 
 
 class Incident(NamedTuple):
-    """A live incident: where it is asked for, and who declared it (e-mails and user ids)."""
+    """A live incident: where it is asked for, and who declared it (e-mails and ids, none empty)."""
 
     id: str
     reference: str
@@ -83,7 +83,7 @@ class Incident(NamedTuple):
 
     def declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it. Either an e-mail or an id may be missing."""
-        return not self.declarers.isdisjoint({holder, user_id} - {""})
+        return holder in self.declarers or user_id in self.declarers
 
 
 class Failure(NamedTuple):

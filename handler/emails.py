@@ -11,7 +11,11 @@ def normal(address: object) -> str:
 
     Unicode folding would make one address out of two people's: ß and ss, or the Kelvin sign and k.
     """
-    return address.strip(_BLANKS).translate(_LOWER) if isinstance(address, str) else ""
+    if not isinstance(address, str):
+        return ""
+    trimmed = address.strip(_BLANKS)
+    # The same thing, faster, for nearly all there are.
+    return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
 
 
 def same(one: object, other: object) -> bool:

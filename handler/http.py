@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import math
 import select
 import socket
 import ssl
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 MOST_BYTES = 16 * 1024 * 1024
-_CHUNK = 64 * 1024
+_CHUNK = 256 * 1024
+_SLACK_SECONDS = 0.05
 _FIRST_PAUSE = 0.2
 _RETRIED = frozenset({429, *range(500, 600)})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
@@ -90,10 +92,12 @@ class Client:
         Raises:
             HttpError: see `get_json`.
         """
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-            raise HttpError("refused to speak plain HTTP beyond this machine")
+        parts, pause = _checked(url), 0.0
         for attempt in range(RETRIES + 1):
+            if attempt:
+                if pause >= deadline.left():
+                    break
+                self._clock.sleep(pause)
             pause = _FIRST_PAUSE * 2**attempt
             try:
                 status, answered, data = self._attempt(method, parts, headers, body, deadline)
@@ -107,10 +111,7 @@ class Client:
                 failure = HttpError(f"answered {status}", status=status, body=data)
                 if status not in _RETRIED:
                     break
-                pause = self._asked_pause(answered.get("Retry-After")) or pause
-            if attempt == RETRIES or pause >= deadline.left():
-                break
-            self._clock.sleep(pause)
+                pause = self._asked_pause(answered.get("Retry-After", "").strip()) or pause
         raise failure
 
     def _attempt(
@@ -152,10 +153,8 @@ class Client:
             self._tls = ssl.create_default_context()
         return _Connection(url, self._tls if url.scheme == "https" else None)
 
-    def _asked_pause(self, retry_after: str | None) -> float:
+    def _asked_pause(self, retry_after: str) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable."""
-        if retry_after is None:
-            return 0.0
         if retry_after.isascii() and retry_after.isdigit():
             return float(retry_after[:9])
         try:
@@ -185,8 +184,7 @@ class _Connection(http.client.HTTPConnection):
         self._raw: socket.socket | None = None
 
     def connect(self) -> None:
-        raw = socket.create_connection((self.host, self.port), _left(self.deadline))
-        self._raw = raw
+        raw = self._raw = _dial(self.host, self.port, self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
             raw.settimeout(_left(self.deadline))
@@ -206,35 +204,47 @@ class _Connection(http.client.HTTPConnection):
 
 
 class _Bounded:
-    """What `http.client` uses of a socket, with the time left set before each operation."""
+    """What `http.client` uses of a socket, with the time left as its time-out."""
 
     def __init__(self, connection: _Connection, raw: socket.socket) -> None:
         self._connection = connection
         self._raw = raw
+        self._timeout = math.inf
 
     def sendall(self, data: ReadableBuffer) -> None:
-        self._raw.settimeout(_left(self._connection.deadline))
+        self.bound()
         self._raw.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._connection, self._raw), _CHUNK)
+        return io.BufferedReader(_Reader(self, self._raw), _CHUNK)
 
     def close(self) -> None:
         """Leave it open: the body may still be in it."""
+
+    def bound(self) -> None:
+        """Let the next operation end with the deadline, give or take a moment.
+
+        Setting a time-out is a system call, and each of those hands the interpreter to the
+        other question's thread.
+        """
+        left = _left(self._connection.deadline)
+        if abs(left - self._timeout) > _SLACK_SECONDS:
+            self._raw.settimeout(left)
+            self._timeout = left
 
 
 class _Reader(io.RawIOBase):
     """The reading half: closing it leaves the socket open for the next request."""
 
-    def __init__(self, connection: _Connection, raw: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, bounded: _Bounded, raw: socket.socket) -> None:
+        self._bounded = bounded
         self._raw = raw
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        self._raw.settimeout(_left(self._connection.deadline))
+        self._bounded.bound()
         return self._raw.recv_into(buffer)
 
 
@@ -245,14 +255,41 @@ def _left(deadline: Deadline) -> float:
     return left
 
 
+def _checked(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise HttpError("the address is malformed") from None
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise HttpError("refused to speak plain HTTP beyond this machine")
+    return parts
+
+
+def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """Connect to the first address that answers, all of them within the deadline."""
+    failure = OSError("the name has no address")
+    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in found:
+        raw = socket.socket(family, kind, protocol)
+        try:
+            raw.settimeout(_left(deadline))
+            raw.connect(address)
+        except OSError as error:
+            raw.close()
+            failure = error
+        else:
+            return raw
+    raise failure
+
+
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read a body piece by piece, so that neither size nor slowness is without bound."""
-    pieces, size = [], 0
+    """Read a body that is whole and not too large. Each step of it is bounded by the deadline."""
+    data = bytearray()
     while piece := response.read1(_CHUNK):
-        size += len(piece)
-        if size > MOST_BYTES:
+        data += piece
+        if len(data) > MOST_BYTES:
             raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB")
-        pieces.append(piece)
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
-    return b"".join(pieces)
+    return bytes(data)

@@ -12,12 +12,11 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.http import Client, HttpError
 
-_DOMAINS = {"aws-cn": "amazonaws.com.cn"}
+_DOMAINS = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
 _ARN_PARTS = 7
 
 
@@ -59,16 +58,16 @@ def fetch(
     if version := environment.get("HANDLER_SECRET_VERSION"):
         asked["VersionId"] = version
     body = json.dumps(asked).encode()
-    try:
-        credentials = Credentials(
-            environment["AWS_ACCESS_KEY_ID"],
-            environment["AWS_SECRET_ACCESS_KEY"],
-            environment.get("AWS_SESSION_TOKEN", ""),
-        )
-    except KeyError as error:
-        raise SecretError(f"{error.args[0]} is not set") from None
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        if not environment.get(name):
+            raise SecretError(f"{name} is not set")
+    credentials = Credentials(
+        environment["AWS_ACCESS_KEY_ID"],
+        environment["AWS_SECRET_ACCESS_KEY"],
+        environment.get("AWS_SESSION_TOKEN", ""),
+    )
     headers = {
-        "Host": urlsplit(endpoint).netloc,
+        "Host": endpoint.rstrip("/").rpartition("/")[2],
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": "secretsmanager.GetSecretValue",
     }
@@ -86,7 +85,7 @@ def fetch(
         values = json.loads(json.loads(answer)["SecretString"])
     except HttpError as error:
         raise SecretError(f"Secrets Manager: {error}{_error_type(error.body)}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise SecretError("the secret is not a JSON object") from None
     if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
         raise SecretError("the secret is not a JSON object of strings")
@@ -132,6 +131,6 @@ def _error_type(body: bytes) -> str:
     """Name AWS's own error, such as ResourceNotFoundException; its message may hold the ARN."""
     try:
         name = str(json.loads(body)["__type"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return f" ({name.rpartition('#')[2][:80]})"

@@ -199,11 +199,13 @@ def parse_base_url(key: str, value: str) -> str:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         parts, host = urlsplit(""), ""
-    plain = bool(host) and not (parts.username or parts.password or parts.query or parts.fragment)
+    plain = bool(host) and not set("?#@") & set(url)
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if not (plain and secure and _HEADER_SAFE.fullmatch(url)):
         allowed = "an https address, or http on loopback, without user, query or fragment"
-        raise SettingsError(key, f"is {value!r}: allowed is {allowed}", DEFAULTS.get(key, ""))
+        # What stands before an @ may be a password.
+        said = "holds an @" if "@" in url else f"is {value!r}"
+        raise SettingsError(key, f"{said}: allowed is {allowed}", DEFAULTS.get(key, ""))
     return url
 
 

@@ -31,19 +31,25 @@ def as_array(value: object, path: str) -> list[Any]:
     return value or []
 
 
+# Those that read a field take the right type first: a page holds thousands of fields.
+
+
 def record(parent: Mapping[str, Any], field: str, at: str = "") -> Mapping[str, Any]:
     """Read a field that is an object; `at` is the path of its parent, with its dot."""
-    return as_record(parent.get(field), at + field)
+    value = parent.get(field)
+    return value if type(value) is dict else as_record(value, at + field)
 
 
 def text(parent: Mapping[str, Any], field: str, at: str = "") -> str:
     """Read a field that is a string."""
-    return as_text(parent.get(field), at + field)
+    value = parent.get(field)
+    return value if type(value) is str else as_text(value, at + field)
 
 
 def array(parent: Mapping[str, Any], field: str, at: str = "") -> list[Any]:
     """Read a field that is a list."""
-    return as_array(parent.get(field), at + field)
+    value = parent.get(field)
+    return value if type(value) is list else as_array(value, at + field)
 
 
 def required(parent: Mapping[str, Any], field: str) -> str:

@@ -129,7 +129,7 @@ def read_call(body: bytes) -> Call:
         Refusal: not JSON, of the wrong shape, or nothing that is answered here.
     """
     try:
-        values = json.loads(body.decode(), parse_constant=_no_constant)
+        values = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         raise Refusal(400, INVALID_ARGUMENT, "the body is not JSON in UTF-8") from None
     if not isinstance(values, dict):
@@ -199,3 +199,11 @@ def _present(value: object) -> bool:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """Refuse what only fits infinity, which is echoed as no JSON."""
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise ValueError(f"{text} is not finite")
+    return number

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock, start_new_thread
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from handler.clock import Deadline
 from handler.duties import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
+from handler.shapes import ShapeError
 
 
 class Page(NamedTuple):
@@ -21,12 +21,14 @@ class Page(NamedTuple):
         titled: every schedule or role seen on it, held by somebody or not.
         incidents: the live incidents on it, newest first.
         problems: what on it could not be read or was left out, in words safe to log.
+        unnamed: whether something was left out that may bear a name of the policy.
     """
 
     duties: tuple[Duty, ...] = ()
     titled: tuple[Titled, ...] = ()
     incidents: tuple[Incident, ...] = ()
     problems: tuple[str, ...] = ()
+    unnamed: bool = False
 
 
 class Question(NamedTuple):
@@ -48,10 +50,30 @@ class CutShort(Exception):  # noqa: N818 - it is no error of the provider's
     """The rest of a list was given up on purpose; the message says why."""
 
 
-class _Answer(NamedTuple):
-    question: int
-    page: Page | None = None
-    problem: str = ""
+class _Asked:
+    """What one question has brought so far: its thread adds to it, `ask` reads it."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.pages: list[Page] = []
+        self.problem: str | None = "given up: no whole answer in time"
+        self.over = allocate_lock()
+        self.over.acquire()
+
+    def run(self, deadline: Deadline) -> None:
+        """Ask. The problem is None once every page has come."""
+        try:
+            for page in self.question.ask(deadline):
+                self.pages.append(page)  # at once: pages before a failure count
+            self.problem = None
+        except (HttpError, CutShort) as error:
+            self.problem = str(error)
+        except ShapeError as error:
+            self.problem = f"the answer could not be read: {error}"
+        except Exception as error:  # noqa: BLE001 - a strange answer must not hide another source's
+            self.problem = f"the answer could not be read ({type(error).__name__})"
+        finally:
+            self.over.release()
 
 
 def ask(questions: Iterable[Question], deadline: Deadline, at_once: int = 8) -> Findings:
@@ -60,62 +82,45 @@ def ask(questions: Iterable[Question], deadline: Deadline, at_once: int = 8) -> 
     Pages that came before a failure count. A name counts as shared where two schedules (or roles)
     of a provider bear it, and where a list was not read to its end: the rest could bear it too.
     """
-    asked = tuple(questions)
-    waiting = deque(enumerate(asked))
-    answers: SimpleQueue[_Answer] = SimpleQueue()
+    asked = tuple(_Asked(question) for question in questions)
+    waiting = deque(asked)
     for _ in range(min(at_once, len(asked))):
-        # Daemons: one that hangs beyond the deadline must not hold up the process.
-        threading.Thread(target=_work, args=(waiting, deadline, answers), daemon=True).start()
-    pages: list[Page] = []
-    failures: list[Failure] = []
-    unread = set(range(len(asked)))
-    incomplete = set()
-
-    def fail(index: int, problem: str) -> None:
-        failures.append(Failure(asked[index].provider, asked[index].name, problem))
-
-    while unread:
-        try:
-            index, page, problem = answers.get(timeout=deadline.left())
-        except Empty:
-            break
-        if page:
-            pages.append(page)
-            for each in page.problems:
-                fail(index, each)
-            continue
-        unread.discard(index)
-        if problem:
-            incomplete.add(index)
-            fail(index, problem)
+        # No Thread object: starting one waits for it to run, and joining one could wait for good.
+        # A thread started so holds up neither the answer nor the end of the process.
+        start_new_thread(_work, (waiting, deadline))
+    for each in asked:
+        each.over.acquire(timeout=deadline.left())
     waiting.clear()
-    for index in sorted(unread):
-        fail(index, "given up: no whole answer in time")
-    partly = {(asked[i].provider, asked[i].lists) for i in unread | incomplete}
+    # What a thread adds from here on is too late: it is told neither as a duty nor as read.
+    # The problem is read first: where there is none, all pages are there.
+    told = [(each.question, each.problem, tuple(each.pages)) for each in asked]
+    failures = [
+        Failure(question.provider, question.name, problem)
+        for question, problem, pages in told
+        for problem in (*(part for page in pages for part in page.problems), problem)
+        if problem
+    ]
     return Findings(
-        duties=_with_shared_names(pages, partly),
+        duties=_with_shared_names(
+            [page for *_, pages in told for page in pages],
+            {
+                (question.provider, question.lists)
+                for question, problem, pages in told
+                if problem or any(page.unnamed for page in pages)
+            },
+        ),
         failures=tuple(failures),
-        incidents=tuple(each for page in pages for each in page.incidents),
+        incidents=tuple(each for *_, pages in told for page in pages for each in page.incidents),
     )
 
 
-def _work(
-    waiting: deque[tuple[int, Question]], deadline: Deadline, answers: SimpleQueue[_Answer]
-) -> None:
+def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
     while True:
         try:
-            index, question = waiting.popleft()
+            asked = waiting.popleft()
         except IndexError:
             return
-        problem = ""
-        try:
-            for page in question.ask(deadline):
-                answers.put(_Answer(index, page))
-        except (HttpError, CutShort) as error:
-            problem = str(error)
-        except Exception as error:  # noqa: BLE001 - a strange answer must not hide another source's
-            problem = f"the answer could not be read ({type(error).__name__})"
-        answers.put(_Answer(index, problem=problem))
+        asked.run(deadline)
 
 
 def _with_shared_names(pages: list[Page], partly: set[tuple[str, str]]) -> tuple[Duty, ...]:
@@ -125,10 +130,13 @@ def _with_shared_names(pages: list[Page], partly: set[tuple[str, str]]) -> tuple
             for name in titled.names:
                 bearers[titled.provider, titled.kind, name].add(titled.id)
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
-    found: dict[Duty, None] = {}
-    for duty in (each for page in pages for each in page.duties):
+    duties = tuple(each for page in pages for each in page.duties)
+    if not (shared or partly):
+        return duties
+    found = []
+    for duty in duties:
         names = {name for name in (duty.name, duty.shortform) if name}
         if (duty.provider, duty.kind) not in partly:
             names = {name for name in names if (duty.provider, duty.kind, name) in shared}
-        found[duty._replace(shared_names=frozenset(names)) if names else duty] = None
+        found.append(duty._replace(shared_names=frozenset(names)))
     return tuple(found)

@@ -47,11 +47,9 @@ class IncidentIO:
         self._client = client
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {api_key}"}
-
-    def questions(self) -> tuple[Question, ...]:
-        """What is asked for every decision: live incidents with their roles, and shifts."""
         live = {"status_category[one_of]": "live", "mode[one_of]": "standard"}
-        return (
+        # What is asked for every decision: live incidents with their roles, and shifts.
+        self.questions = (
             Question(
                 PROVIDER, "incidents", INCIDENT_ROLE, self._list("incidents", live, _incidents)
             ),
@@ -78,19 +76,19 @@ class IncidentIO:
         self, name: str, query: Mapping[str, str], read: _Read
     ) -> Callable[[Deadline], Iterator[Page]]:
         """Read a list to its end: `after`, the id of a page's last entry, asks for the next."""
+        first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
 
         def pages(deadline: Deadline) -> Iterator[Page]:
-            asked: dict[str, str] = {**query, "page_size": str(PAGE_SIZE)}
+            target, last = first, ""
             for _ in range(MOST_PAGES):
-                answer = self._get(f"/v2/{name}?{urlencode(asked)}", name, deadline)
-                body = as_record(answer, "the answer")
+                body = as_record(self._get(target, name, deadline), "the answer")
                 yield read(body)
                 after = text(record(body, "pagination_meta"), "after")
                 if not after:
                     return
-                if after == asked.get("after"):
+                if after == last:
                     raise CutShort("the same page came twice")
-                asked["after"] = after
+                target, last = f"{first}&{urlencode({'after': after})}", after
             raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
         return pages
@@ -110,7 +108,7 @@ _Read = Callable[[Mapping[str, Any]], Page]
 
 
 def _schedules(body: Mapping[str, Any]) -> Page:
-    duties, titled, unread = [], [], 0
+    duties, titled, unread, unnamed = [], [], 0, False
     for entry in _entries(body, "schedules"):
         try:
             schedule = as_record(entry, "schedule")
@@ -119,6 +117,7 @@ def _schedules(body: Mapping[str, Any]) -> Page:
             shifts = array(schedule, "current_shifts")
         except ShapeError:
             unread += 1
+            unnamed = True
             continue
         titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,)))
         for shift in shifts:
@@ -132,7 +131,7 @@ def _schedules(body: Mapping[str, Any]) -> Page:
                     PROVIDER, ON_CALL, schedule_id, name, holder, start=start, end=end, link=link
                 )
                 duties.append(duty)
-    return Page(tuple(duties), tuple(titled), problems=_unread(unread))
+    return Page(tuple(duties), tuple(titled), problems=_unread(unread), unnamed=unnamed)
 
 
 def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
@@ -144,7 +143,7 @@ def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
 
 def _incidents(body: Mapping[str, Any]) -> Page:
     duties: list[Duty] = []
-    titled: dict[Titled, None] = {}
+    roles: dict[tuple[str, str, str], None] = {}
     incidents, unread = [], 0
     for entry in _entries(body, "incidents"):
         try:
@@ -160,10 +159,11 @@ def _incidents(body: Mapping[str, Any]) -> Page:
             continue
         incidents.append(incident)
         for role in assignments:
-            titled[Titled(PROVIDER, INCIDENT_ROLE, role.id, (role.name, role.shortform))] = None
+            roles[role.id, role.name, role.shortform] = None
             if role.holder:
                 duties.append(_role_duty(role, incident, link))
-    return Page(tuple(duties), tuple(titled), tuple(incidents), _unread(unread))
+    titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
+    return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed=bool(unread))
 
 
 def _is_live(entry: Mapping[str, Any]) -> bool:
@@ -187,7 +187,7 @@ def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
     found = []
     for value in array(entry, "incident_role_assignments"):
         assignment = as_record(value, "assignment")
-        role = record(assignment, "role")
+        role, assignee = record(assignment, "role"), record(assignment, "assignee")
         name, role_type = text(role, "name"), text(role, "role_type")
         found.append(
             _Assignment(
@@ -195,20 +195,23 @@ def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
                 name,
                 text(role, "shortform"),
                 role_type == "reporter" or (not role_type and name == "Reporter"),
-                *_person(record(assignment, "assignee")),
+                *(_person(assignee) if assignee else ("", "")),
             )
         )
     return found
 
 
 def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
-    declarers = set(_person(record(record(entry, "creator"), "user")))
+    creator = record(entry, "creator")
+    declarers = [*_person(record(creator, "user"))]
     for role in assignments:
         if role.reporter:
-            declarers.update((role.holder, role.user_id))
+            declarers += (role.holder, role.user_id)
+    if not (creator or any(declarers)):
+        raise ShapeError("nothing says who declared it")
     incident_id = required(entry, "id")
     reference = text(entry, "reference") or incident_id
-    return Incident(incident_id, reference, frozenset(declarers - {""}))
+    return Incident(incident_id, reference, frozenset(filter(None, declarers)))
 
 
 def _role_duty(role: _Assignment, incident: Incident, link: str) -> Duty:
@@ -227,27 +230,28 @@ def _role_duty(role: _Assignment, incident: Incident, link: str) -> Duty:
 
 
 def _updates(body: Mapping[str, Any], incident: Incident) -> Page:
-    duties, unread = [], 0
+    people: dict[tuple[str, str], None] = {}
+    unread = 0
     for entry in _entries(body, "incident_updates"):
         try:
             # An update made by an API key or a workflow has no person.
             updater = record(as_record(entry, "update"), "updater")
-            holder, user_id = _person(record(updater, "user"))
+            people[_person(record(updater, "user"))] = None
         except ShapeError:
             unread += 1
-            continue
-        if holder:
-            duties.append(
-                Duty(
-                    PROVIDER,
-                    INCIDENT_UPDATE,
-                    incident.id,
-                    "",
-                    holder,
-                    incident=incident.reference,
-                    self_declared=incident.declared_by(holder, user_id),
-                )
-            )
+    duties = (
+        Duty(
+            PROVIDER,
+            INCIDENT_UPDATE,
+            incident.id,
+            "",
+            holder,
+            incident=incident.reference,
+            self_declared=incident.declared_by(holder, user_id),
+        )
+        for holder, user_id in people
+        if holder
+    )
     return Page(tuple(duties), problems=_unread(unread))
 
 

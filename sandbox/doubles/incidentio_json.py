@@ -58,6 +58,36 @@ def actor(person: Person | None) -> Json:
     return {"user": user(person)}
 
 
+_TIMESTAMPS = ("Reported at", "Accepted at", "Identified at", "Fixed at", "Closed at")
+_AFFECTED_TEAM = {
+    "custom_field": {
+        "id": f"01HZC{1:021d}",
+        "name": "Affected team",
+        "description": "Whose customers notice.",
+        "field_type": "single_select",
+        "options": [
+            {
+                "id": f"01HZO{number:021d}",
+                "custom_field_id": f"01HZC{1:021d}",
+                "sort_key": number,
+                "value": value,
+            }
+            for number, value in enumerate(("Payments", "Search", "Platform"), 1)
+        ],
+    },
+    "values": [
+        {
+            "value_option": {
+                "id": f"01HZO{1:021d}",
+                "custom_field_id": f"01HZC{1:021d}",
+                "sort_key": 1,
+                "value": "Payments",
+            }
+        }
+    ],
+}
+
+
 def role(one: Role) -> Json:
     """An `IncidentRoleV2`."""
     return {
@@ -93,10 +123,29 @@ def incident(one: Incident, roles: Collection[Role]) -> Json:
             **_configured("Anything that customers notice."),
         },
         "incident_role_assignments": [_assignment(each, one.assignees) for each in roles],
-        "custom_field_entries": [],
+        "custom_field_entries": [_AFFECTED_TEAM],
+        "incident_timestamp_values": [
+            _timestamp(rank, name, one.created_at) for rank, name in enumerate(_TIMESTAMPS, 1)
+        ],
+        "duration_metrics": [
+            {
+                "duration_metric": {"id": f"01HZD{1:021d}", "name": "Time to fix"},
+                "status": "not_started",
+            }
+        ],
+        "summary": "Customers see errors. We do not know yet why.",
+        "has_debrief": False,
+        "call_url": f"https://meet.example.com/inc-{one.number}",
+        "workload_minutes_total": 12.5,
+        "workload_minutes_working": 12.5,
+        "workload_minutes_late": 0,
+        "workload_minutes_sleeping": 0,
+        "postmortem_document_ids": [],
         "team_ids": [],
         "slack_team_id": "T0SANDBOX",
         "slack_channel_id": f"C{one.number:08d}",
+        "slack_channel_name": f"inc-{one.number}",
+        "slack_channel_url": f"https://slack.example.com/archives/C{one.number:08d}",
         "created_at": instant(one.created_at),
         "updated_at": instant(one.updated_at),
         "last_activity_at": instant(one.updated_at),
@@ -171,6 +220,13 @@ def _rotation(one: Schedule) -> Json:
         "users": [user(person) for person in people.values()],
         "working_intervals": [],
     }
+
+
+def _timestamp(rank: int, name: str, reported_at: datetime) -> Json:
+    """A step of an incident's life; only the first has been reached."""
+    kind = {"id": f"01HZI{rank:021d}", "name": name, "rank": rank}
+    reached = {"value": {"value": instant(reported_at)}} if rank == 1 else {}
+    return {"incident_timestamp": kind, **reached}
 
 
 def _status(category: Category) -> Json:

@@ -139,8 +139,8 @@ def test_a_wrong_answer(
     double.fail(f"/v2/{name}", fault)
     found = find()
     assert _kinds(found) == set(LISTS.values()) - {LISTS[name]}
-    problem = Failure("incident.io", name, "the answer could not be read (ShapeError)")
-    assert found.failures == (() if harmless else (problem,))
+    said = [each.problem.partition(":")[0] for each in found.failures]
+    assert said == ([] if harmless else ["the answer could not be read"])
 
 
 @pytest.mark.parametrize("fault", WRONG_PAGES.values(), ids=WRONG_PAGES)
@@ -149,9 +149,8 @@ def test_a_wrong_cursor(fault: faults.Replaced, double: IncidentIO, find: Find) 
     double.fail("/v2/schedules", fault)
     found = find()
     assert _schedule(found).shared_names == {"DBA"}
-    assert [each.problem for each in found.failures] == [
-        "the answer could not be read (ShapeError)"
-    ]
+    (failure,) = found.failures
+    assert failure.problem.startswith("the answer could not be read: ")
 
 
 @pytest.mark.parametrize("field", ["name", "permalink", "current_shifts"])

@@ -30,7 +30,7 @@ def find_updates(source: incidentio.IncidentIO, set_clock: SetClock) -> FindUpda
     """Ask for the updates of all live incidents, as the handler does."""
 
     def found() -> Findings:
-        live = ask(source.questions(), set_clock.deadline())
+        live = ask(source.questions, set_clock.deadline())
         questions = source.update_questions(live.incidents)
         updates = ask(questions, set_clock.deadline(), at_once=UPDATES_AT_ONCE)
         for failure in updates.failures:
@@ -179,7 +179,7 @@ def test_a_later_page_is_broken(
     monkeypatch.setattr(incidentio, "PAGE_SIZE", 2)
     double.declare_incident("Fire")
     double.post_update("INC-1", by=BO)
-    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=None)
     double.post_update("INC-1", by=ANA)
     double.fail(PATH, faults.Garbage(), page=2)
     found = find_updates()
@@ -272,7 +272,7 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.fail(PATH, WRONG_UPDATES["incident_updates is an object"])
-    problem = "the answer could not be read (ShapeError)"
+    problem = "the answer could not be read: incident_updates is not a list"
     assert find_updates() == Findings(
         failures=(Failure("incident.io", "updates of INC-1", problem),)
     )

@@ -1,0 +1,127 @@
+"""The HTTPS client: what is sent, and what counts as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+from tests.handler.conftest import SetClock
+from tests.handler.scripted import (
+    Answer,
+    Scripted,
+    head,
+    reply,
+    say,
+    say_and_hang_up,
+)
+
+Serve = Callable[..., Scripted]
+CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
+
+
+def _fail(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
+    assert "k3y" not in repr(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(b'{"a": [1]}'), id="with its length"),
+        pytest.param(say_and_hang_up(head() + b'{"a": [1]}'), id="until the connection ends"),
+        pytest.param(say(CHUNKED + b'4\r\n{"a"\r\n6\r\n: [1]}\r\n0\r\n\r\n'), id="in chunks"),
+        pytest.param(
+            say(CHUNKED + b'a;x="y"\r\n{"a": [1]}\r\n0\r\nX-Trailer: 1\r\n\r\n'),
+            id="in chunks, with an extension and a trailer",
+        ),
+        pytest.param(
+            reply(b'{"a": [1]}', headers={"Connection": "close"}), id="the last of its connection"
+        ),
+        pytest.param(
+            say_and_hang_up(b'HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n{"a": [1]}'),
+            id="in HTTP/1.0",
+        ),
+        pytest.param(reply('{"a": [1]}'.encode("utf-16")), id="in UTF-16"),
+        pytest.param(
+            say(head(100) * 3 + head(200, {"Content-Length": "10"}) + b'{"a": [1]}'),
+            id="after 100 Continue",
+        ),
+        pytest.param(reply(b'{"a": [1]}', 201), id="201"),
+    ],
+)
+def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """A 2xx answer is read to its end, however it is framed."""
+    server = serve(answer)
+    assert client.get_json(server.url, {}, set_clock.deadline()) == {"a": [1]}
+    assert client.get_json(server.url, {}, set_clock.deadline()) == {"a": [1]}
+    assert set_clock.waits == []
+
+
+def test_sends_what_it_is_given(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """Method, path, query, headers and body arrive as they were given."""
+    server = serve(reply(b"yes"))
+    said = client.send(
+        "POST", f"{server.url}/a%20b?c=d%5Be%5D", {"X-Key": "v"}, b"body", set_clock.deadline()
+    )
+    assert said == b"yes"
+    (asked,) = server.asked
+    assert (asked.method, asked.target, asked.body) == ("POST", "/a%20b?c=d%5Be%5D", b"body")
+    assert asked.headers["x-key"] == "v"
+    assert asked.headers["host"] == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(("path", "target"), [("", "/"), ("?a=b", "/?a=b"), ("/c", "/c")])
+def test_asks_for_json_at_any_path(
+    path: str, target: str, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A URL without a path means "/"; JSON is asked for without any compression."""
+    server = serve(reply())
+    client.get_json(server.url + path, {}, set_clock.deadline())
+    assert server.asked[0].target == target
+    assert server.asked[0].headers["accept"] == "application/json"
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html></html>",
+        b"\xff\xfe\xfd",
+        b'{"a": ',
+        b"[" * 100_000 + b"]" * 100_000,
+        b"1" * 5_000,
+    ],
+    ids=["nothing", "HTML", "no text", "half of it", "nested absurdly deep", "an absurd number"],
+)
+def test_refuses_what_is_not_json(
+    body: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A 200 that is not JSON is a failure, not asked for again, and never quoted."""
+    server = serve(reply(body))
+    assert str(_fail(client, server, set_clock.deadline())) == "the answer is not JSON"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [203, 204])
+def test_empty_success(status: int, client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """Any 2xx is a success for `send`, even without a body."""
+    server = serve(reply(b"", status))
+    assert client.send("GET", server.url, {}, None, set_clock.deadline()) == b""
+
+
+@pytest.mark.parametrize("status", [304, 400, 401, 403, 404, 409, 422])
+def test_other_statuses_fail_at_once(
+    status: int, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """What cannot get better is not tried again; the body is at hand, but not in the message."""
+    body = b"" if status == 304 else b'{"secret": "s3cret"}'
+    server = serve(reply(body, status))
+    error = _fail(client, server, set_clock.deadline())
+    assert (str(error), error.status, error.body) == (f"answered {status}", status, body)
+    assert len(server.asked) == 1

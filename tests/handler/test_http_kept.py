@@ -1,0 +1,130 @@
+"""The HTTPS client: which connections are kept, and which are used again."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import deque
+from collections.abc import Callable
+
+import pytest
+
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+from tests.handler.conftest import SetClock
+from tests.handler.scripted import (
+    Scripted,
+    drip,
+    head,
+    reply,
+    say_and_hang_up,
+)
+
+Serve = Callable[..., Scripted]
+CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
+
+
+def _fail(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
+    assert "k3y" not in repr(caught.value)
+    return caught.value
+
+
+def test_connections_are_kept(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """The next request goes over the same connection, an error's body notwithstanding."""
+    server = serve(reply(), reply(b"no", 404), reply(b"[" + b"1," * 99_999 + b"1]"), reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    _fail(client, server, set_clock.deadline())
+    client.get_json(server.url, {}, set_clock.deadline())
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 1, 1, 1]
+
+
+def test_connections_are_kept_by_address(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """A connection to one port is not used for another."""
+    one, other = serve(reply(b"1")), serve(reply(b"2"))
+    for _ in range(2):
+        assert client.get_json(one.url, {}, set_clock.deadline()) == 1
+        assert client.get_json(other.url, {}, set_clock.deadline()) == 2
+    assert (one.connections, other.connections) == (1, 1)
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(9.9, 1), (10.0, 2), (3600.0, 2)])
+def test_old_connections_are_not_used(
+    idle: float, connections: int, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """After 10 s a kept connection is closed: a frozen Lambda's network may have forgotten it."""
+    server = serve(reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    set_clock.advance(idle)
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert server.asked[-1].connection == connections
+
+
+def test_an_announced_end_is_heeded(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """After `Connection: close` the next request opens another."""
+    server = serve(reply(headers={"Connection": "close"}), reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 2]
+
+
+def _end_of_the_kept(client: Client, server: Scripted) -> None:
+    """Wait until the end of the one kept connection has arrived."""
+    (kept,) = client._idle["http", f"127.0.0.1:{server.port}"]
+    raw = kept.connection._raw
+    assert raw
+    raw.settimeout(10)
+    assert raw.recv(1, socket.MSG_PEEK) == b""
+
+
+def test_a_kept_connection_that_ended_is_noticed(
+    client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A provider that closed a kept connection costs neither a failure nor a retry."""
+    server = serve(say_and_hang_up(head(200, {"Content-Length": "2"}) + b"{}"), reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    _end_of_the_kept(client, server)
+    set_clock.advance(1)
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 2]
+    assert set_clock.waits == []
+
+
+def test_a_connection_taken_by_another_thread(
+    client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """Where another thread takes the last kept connection first, a new one is opened."""
+
+    class Taken(deque[object]):
+        def pop(self) -> object:  # type: ignore[override]  # a deque's takes no index either
+            self.clear()
+            raise IndexError
+
+    server = serve(reply(b"[1]"))
+    address = ("http", f"127.0.0.1:{server.port}")
+    client._idle[address] = Taken([object()])  # type: ignore[assignment]  # it holds nothing usable
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    assert len(client._idle[address]) == 1
+    client._idle[address] = deque(client._idle[address])
+
+
+def test_a_failed_request_keeps_no_connection(
+    client: Client, serve: Serve, set_clock: SetClock, real_deadline: Callable[[float], Deadline]
+) -> None:
+    """A connection on which half an answer may still come is never used again."""
+    server = serve(drip(head(200, {"Content-Length": "100"}), b"[]"), reply(json.dumps(1).encode()))
+    _fail(client, server, real_deadline(0.2))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == 1
+    assert [each.connection for each in server.asked] == [1, 2]
+
+
+def test_closing_a_client(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """It closes what is kept; the client can go on, over new connections."""
+    server = serve(reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    client.close()
+    client.close()
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 2]

@@ -1,0 +1,172 @@
+"""The HTTPS client: what is tried again, when, and how often."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+from tests.handler.conftest import NOW, SetClock
+from tests.handler.scripted import (
+    Answer,
+    Scripted,
+    head,
+    reply,
+    say,
+    say_and_hang_up,
+)
+
+Serve = Callable[..., Scripted]
+CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
+
+
+def _fail(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
+    with pytest.raises(HttpError) as caught:
+        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
+    assert "k3y" not in repr(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
+def test_overload_is_tried_again(
+    status: int, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """429 and 5xx are tried again twice, each time after a longer pause."""
+    overloaded = say(b"HTTP/1.1 %d Busy\r\nContent-Length: 2\r\n\r\nno" % status)
+    server = serve(overloaded, overloaded, reply(b"[1]"))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    assert set_clock.waits == [0.2, 0.4]
+
+
+def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """The third refusal is the answer."""
+    server = serve(reply(b"no", 503))
+    error = _fail(client, server, set_clock.deadline())
+    assert (str(error), error.status, error.body) == ("answered 503", 503, b"no")
+    assert len(server.asked) == 3
+    assert set_clock.waits == [0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        pytest.param(say_and_hang_up(), "RemoteDisconnected", id="hangs up at once"),
+        pytest.param(
+            say_and_hang_up(head(200, {"Content-Length": "9"}) + b'{"a"'),
+            "IncompleteRead",
+            id="hangs up within the body",
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b'4\r\n{"a"'), "IncompleteRead", id="hangs up between chunks"
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b'9\r\n{"a"'), "IncompleteRead", id="hangs up within a chunk"
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b"zz\r\n{}\r\n"),
+            "IncompleteRead",
+            id="a chunk's size is no number",
+        ),
+        pytest.param(say_and_hang_up(b"SSH-2.0-OpenSSH\r\n\r\n"), "BadStatusLine", id="not HTTP"),
+        pytest.param(
+            say_and_hang_up(b"HTTP/1.1 2000 OK\r\n\r\n"), "BadStatusLine", id="no such status"
+        ),
+        pytest.param(
+            say_and_hang_up(b"HTTP/3.0 200 OK\r\n\r\n"), "UnknownProtocol", id="another HTTP"
+        ),
+        pytest.param(
+            say_and_hang_up(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101),
+            "HTTPException",
+            id="too many headers",
+        ),
+        pytest.param(
+            say_and_hang_up(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000),
+            "LineTooLong",
+            id="a header too long",
+        ),
+        pytest.param(say_and_hang_up(b"H" * 70_000), "LineTooLong", id="a status line too long"),
+    ],
+)
+def test_lost_connections_are_tried_again(
+    answer: Answer, named: str, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """Whatever breaks a connection is tried again on a new one, twice; the kind of it is said."""
+    server = serve(answer)
+    error = _fail(client, server, set_clock.deadline())
+    assert (str(error), error.status) == (f"connection failed ({named})", None)
+    assert [each.connection for each in server.asked] == [1, 2, 3]
+    recovered = serve(answer, answer, reply(b"[1]"))
+    assert client.get_json(recovered.url, {}, set_clock.deadline()) == [1]
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200"])
+def test_half_a_head_is_no_answer(
+    said: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """`http.client` takes an end within the headers for the end of the headers: it fails anyway."""
+    server = serve(say_and_hang_up(said))
+    assert str(_fail(client, server, set_clock.deadline())) == "the answer is not JSON"
+
+
+def test_nobody_listens(client: Client, set_clock: SetClock) -> None:
+    """A refused connection is a failure after two retries."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(HttpError, match=r"^connection failed \(ConnectionRefusedError\)$"):
+        client.get_json(f"http://127.0.0.1:{port}", {}, set_clock.deadline())
+    assert set_clock.waits == [0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause"),
+    [
+        ("3", 3.0),
+        ("3 ", 3.0),
+        ("0", 0.2),
+        (format_datetime(NOW + timedelta(seconds=5), usegmt=True), 5.0),
+        ("Wednesday, 04-Mar-26 12:00:04 GMT", 4.0),
+        ("Wed Mar  4 12:00:04 2026", 4.0),
+        ("Wed, 04 Mar 2026 13:00:04 +0100", 4.0),
+        (format_datetime(NOW - timedelta(seconds=5), usegmt=True), 0.2),
+        ("soon", 0.2),
+        ("", 0.2),
+        ("-1", 0.2),
+        ("1e0", 0.2),
+        ("\xb2", 0.2),
+        ("Mon, 99 Mar 2026 12:00:00 GMT", 0.2),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0.2),
+    ],
+)
+def test_retry_after_is_heeded(
+    retry_after: str, pause: float, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """The pause is what the provider asks, in seconds or as a date; unreadable counts as unsaid."""
+    server = serve(reply(b"no", 429, {"Retry-After": retry_after}), reply(b"[1]"))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    assert set_clock.waits == [pytest.approx(pause)]
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    ["6", "3600", "9" * 400, format_datetime(NOW + timedelta(seconds=6), usegmt=True)],
+    ids=["the budget", "an hour", "for ever", "a date"],
+)
+def test_a_pause_beyond_the_budget_is_a_failure(
+    retry_after: str, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """What cannot be waited for is given up at once."""
+    server = serve(reply(b"no", 429, {"Retry-After": retry_after}))
+    assert str(_fail(client, server, set_clock.deadline(6))) == "answered 429"
+    assert (len(server.asked), set_clock.waits) == (1, [])
+
+
+def test_retries_share_the_budget(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """Pauses count: a second one that no longer fits is not begun."""
+    server = serve(reply(b"no", 429, {"Retry-After": "4"}))
+    assert str(_fail(client, server, set_clock.deadline(6))) == "answered 429"
+    assert (len(server.asked), set_clock.waits) == (2, [4.0])

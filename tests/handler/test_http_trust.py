@@ -1,0 +1,214 @@
+"""The HTTPS client: whom it speaks to, and whom never."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+from tests.handler.conftest import SetClock
+from tests.handler.scripted import Answer, Scripted, reply, say_and_hang
+
+Serve = Callable[..., Scripted]
+REFUSED = r"^connection failed \(SSLCertVerificationError\)$"
+HERE = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+ELSEWHERE = x509.DNSName("api.incident.io")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def _certificate(folder: Path, name: x509.GeneralName, ends: timedelta) -> Path:
+    """A self-signed certificate and its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's server")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + ends)
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem)
+    )
+    return file
+
+
+@contextmanager
+def _serve_tls(certificate: Path, *answers: Answer) -> Iterator[Scripted]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with Scripted(*answers, tls=context) as server:
+        yield server
+
+
+def test_a_trusted_server(
+    client: Client, set_clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that the machine trusts, for this name and now: it is spoken to, once."""
+    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with _serve_tls(certificate, reply(b"[1]")) as server:
+        for _ in range(2):
+            assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+        assert [each.connection for each in server.asked] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "name", "ends"),
+    [
+        pytest.param(False, HERE, timedelta(days=1), id="signed by itself"),
+        pytest.param(True, ELSEWHERE, timedelta(days=1), id="another's name"),
+        pytest.param(True, HERE, timedelta(days=-1), id="no longer valid"),
+    ],
+)
+def test_an_untrusted_server(
+    trusted: bool,  # noqa: FBT001 - a column of the table
+    name: x509.GeneralName,
+    ends: timedelta,
+    client: Client,
+    set_clock: SetClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever cannot prove to be the provider gets no request, and so no key."""
+    certificate = _certificate(tmp_path, name, ends)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with _serve_tls(certificate, reply()) as server:
+        with pytest.raises(HttpError, match=REFUSED):
+            client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
+        server.close()
+        assert server.connections == 3
+        assert server.asked == []
+
+
+def test_a_trusted_server_that_hangs(
+    client: Client,
+    real_deadline: Callable[[float], Deadline],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The deadline holds within TLS."""
+    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with (
+        _serve_tls(certificate, say_and_hang(b"HTTP/1.1 200 OK\r\n")) as server,
+        pytest.raises(HttpError, match=r"^no whole answer in time$"),
+    ):
+        client.get_json(server.url, {}, real_deadline(0.3))
+
+
+def test_the_default_port(
+    client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a port, https means 443 and http means 80."""
+    asked: list[object] = []
+
+    def resolve(_host: str, port: object, *_: object) -> object:
+        asked.append(port)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    for url in ("https://api.incident.io/v2/schedules", "http://localhost/v2/schedules"):
+        with pytest.raises(HttpError, match=r"^connection failed \(gaierror\)$"):
+            client.get_json(url, {}, set_clock.deadline())
+    assert asked == [443] * 3 + [80] * 3
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.incident.io/v2/schedules",
+        "HTTP://API.INCIDENT.IO",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1@example.com",
+        "http://example.com#@127.0.0.1",
+        "http://10.0.0.1",
+        "http://0.0.0.0",
+        "http://[::2]",
+        "ftp://example.com",
+        "//example.com",
+        "/v2/schedules",
+    ],
+)
+def test_plain_http_stays_on_this_machine(
+    url: str, client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without TLS nobody but this machine is spoken to: not even a name is looked up."""
+    looked_up: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: looked_up.append(args))
+    with pytest.raises(HttpError, match=r"^refused to speak plain HTTP beyond this machine$"):
+        client.get_json(url, {}, set_clock.deadline())
+    assert looked_up == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://[::1", "https://localhost:65536", "https://localhost:http", "http://localhost:-1"],
+)
+def test_malformed_addresses(
+    url: str, client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no address is a failure like others, before anything is looked up."""
+    looked_up: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args: looked_up.append(args))
+    with pytest.raises(HttpError, match=r"^the address is malformed$"):
+        client.get_json(url, {}, set_clock.deadline())
+    assert looked_up == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(
+    status: int, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A redirect is a failure: where it points, nothing arrives, the key least of all."""
+    target = serve(reply())
+    server = serve(reply(b"", status, {"Location": f"{target.url}/"}))
+    with pytest.raises(HttpError, match=f"^answered {status}$"):
+        client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
+    assert len(server.asked) == 1
+    target.close()
+    assert target.connections == 0
+
+
+def test_no_proxy_is_taken_from_the_environment(
+    client: Client,
+    serve: Serve,
+    set_clock: SetClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the environment says, the provider is asked directly."""
+    proxy, server = serve(reply()), serve(reply(b"[1]"))
+    for name in PROXIES:
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.setenv("no_proxy", "")
+    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with _serve_tls(certificate, reply(b"[2]")) as secure:
+        assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+        assert client.get_json(secure.url, {}, set_clock.deadline()) == [2]
+    proxy.close()
+    assert proxy.connections == 0
