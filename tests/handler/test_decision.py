@@ -51,7 +51,7 @@ def asks(*resources: Resource, email: str = JANE, labels: dict[str, str] | None 
 
 def policy(**changes: object) -> Policy:
     """Take the default policy with some fields changed."""
-    return ANY._replace(**changes)  # type: ignore[arg-type] - the fields of a NamedTuple
+    return ANY._replace(**changes)  # type: ignore[arg-type]  # the fields of a Policy
 
 
 APPROVED = [

@@ -66,8 +66,13 @@ WRONG_VALUES = [
     *[(key, value, SWITCH.format(key, value)) for key in SWITCHES for value in ("yes", "1")],
     *[
         ("INCIDENTIO_BASE_URL", value, URL.format(value))
-        for value in ("http://api.incident.io", "api.incident.io", "https://u:p@x", "https://x?y")
+        for value in ("http://api.incident.io", "api.incident.io", "https://x?y")
     ],
+    (
+        "INCIDENTIO_BASE_URL",
+        "https://u:p@x",
+        URL.format("").replace("is ''", "holds an @"),  # what stands before it may be a password
+    ),
     *[
         ("WEBHOOK_MAX_AGE", value, WHOLE.format("WEBHOOK_MAX_AGE", value, 1, 3600, 300))
         for value in ("0", "3601", "5m", "-1")
