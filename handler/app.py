@@ -19,7 +19,7 @@ from handler.events import Request, claim
 from handler.http import Client
 from handler.record import decision_record
 from handler.secret import SecretError, fetch
-from handler.settings import SECRET_KEYS, Settings, SettingsError, load
+from handler.settings import SECRET_KEYS, Settings, SettingsError, load, max_age
 from handler.sources import ask, incidentio
 from handler.sources.incidentio import IncidentIO
 
@@ -75,14 +75,12 @@ class App:
 
     def _answer(self, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         body = webhook.raw_body(event)
-        settings = self._settings = self._settings or self._load(deadline)
-        webhook.verify(
-            event.get("headers") or {},
-            body,
-            settings.webhook_secrets,
-            now=self._clock.now(),
-            max_age=settings.webhook_max_age,
+        # Before the secret is fetched: a call that bears no recent signature costs nothing.
+        signature = webhook.read_signature(
+            event.get("headers") or {}, now=self._clock.now(), max_age=max_age(self._environment)
         )
+        settings = self._settings = self._settings or self._load(deadline)
+        webhook.verify(signature, body, settings.webhook_secrets)
         call = webhook.read_call(body)
         if call.name == webhook.GET_INFO:
             return webhook.info(NAME, __version__)

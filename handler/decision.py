@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -49,18 +50,14 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     def abstain(reason: str, *, wants_duty: bool = False) -> Decision:
         return Decision(request, reason, wants_duty=wants_duty, trace=(*trace, reason))
 
-    if not emails.normal(request.requester.email):
-        return abstain("the requester has no e-mail")
-    if not request.resources:
-        return abstain("no resource is requested")
-    for resource in request.resources:
-        if objection := policy.objection_to_resource(resource, request.requester):
-            return abstain(objection)
+    if objection := _objection(request, policy):
+        return abstain(objection)
     duration, limits = _duration(request, policy, now)
     if duration < _SECOND:
         return abstain(limits[-1])
     duty = None
-    for each in _duties_of(request.requester.email, findings):
+    holder = emails.normal(request.requester.email)
+    for each in _in_order(each for each in findings.duties if each.holder == holder):
         objection = policy.objection_to_duty(each)
         if not each.runs_at(now):
             objection = "it does not run now"
@@ -73,15 +70,33 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     )
 
 
+def _objection(request: Request, policy: Policy) -> str:
+    """Say why no duty could open what is requested, or "" if one could."""
+    addresses = request.requester.addresses
+    if not emails.normal(request.requester.email):
+        return "the requester has no e-mail"
+    if len(addresses) > 1:
+        return "the requester has two e-mails"
+    if not request.resources:
+        return "no resource is requested"
+    objections = (
+        policy.objection_to_resource(each, request.requester) for each in request.resources
+    )
+    return next(filter(None, objections), "")
+
+
 def decide_all(
     requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
 ) -> tuple[Decision, ...]:
     """Decide the requests of one call. Those of one petition stand or fall together."""
-    decisions = [decide(request, findings, policy, now) for request in requests]
-    groups: dict[str | int, list[int]] = {}
-    for index, request in enumerate(requests):
-        groups.setdefault(request.petition or index, []).append(index)
-    for group in groups.values():
+    held: defaultdict[str, list[Duty]] = defaultdict(list)
+    for duty in findings.duties:
+        held[duty.holder].append(duty)
+    decisions = []
+    for request in requests:
+        own = tuple(held.get(emails.normal(request.requester.email), ()))
+        decisions.append(decide(request, findings._replace(duties=own), policy, now))
+    for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # A refusal that no further duty can lift comes first: asking on would be in vain.
         refused = min(refusals, key=lambda each: each.wants_duty, default=None)
@@ -91,7 +106,9 @@ def decide_all(
             if not one.approved:
                 continue
             if refused is None:
-                decisions[i] = one._replace(duration=shortest)
+                cut = f"a request of the same petition gets {format_go(shortest)}"
+                if shortest < one.duration:
+                    decisions[i] = one._replace(duration=shortest, trace=(*one.trace, cut))
                 continue
             reason = f"another request of the same petition is not approved: {refused.reason}"
             decisions[i] = Decision(
@@ -103,12 +120,32 @@ def decide_all(
     return tuple(decisions)
 
 
-def _duties_of(email: str, findings: Findings) -> list[Duty]:
+def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
+    """Group requests, by number, that share a petition's name, directly or through others."""
+    parent: dict[str, str] = {}
+
+    def first_of(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    names = [request.petitions for request in requests]
+    for each in names:
+        for name in each:
+            parent[first_of(name)] = first_of(each[0])
+    groups: dict[str | int, list[int]] = {}
+    for index, each in enumerate(names):
+        groups.setdefault(first_of(each[0]) if each else index, []).append(index)
+    return groups.values()
+
+
+def _in_order(duties: Iterable[Duty]) -> list[Duty]:
     """Order a person's duties, each once, so that the same facts always give the same claim."""
-    holder = emails.normal(email)
-    own = dict.fromkeys(duty for duty in findings.duties if duty.holder == holder)
     rank = {kind: place for place, kind in enumerate(_BEST_EVIDENCE_FIRST)}
-    return sorted(own, key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id))
+    return sorted(
+        dict.fromkeys(duties), key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id)
+    )
 
 
 def _duration(request: Request, policy: Policy, now: datetime) -> tuple[timedelta, list[str]]:
@@ -119,7 +156,9 @@ def _duration(request: Request, policy: Policy, now: datetime) -> tuple[timedelt
         duration = asked
         limits.append(f"{format_go(asked)} was asked for")
     expiry = request.asked_expiry
-    if expiry is not None and expiry - now < duration:
-        duration = expiry - now if expiry - now >= SHORTEST_LEFT else timedelta(0)
-        limits.append(f"access was asked for until {format_instant(expiry)}")
+    if expiry is not None:
+        left = expiry - now if expiry - now >= SHORTEST_LEFT else timedelta(0)
+        if left < duration:
+            duration = left
+            limits.append(f"access was asked for until {format_instant(expiry)}")
     return duration // _SECOND * _SECOND, limits

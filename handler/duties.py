@@ -54,19 +54,21 @@ class Duty(NamedTuple):
 
     def __str__(self) -> str:
         """Say it by reference: `Incident Lead of INC-42 (incident.io)`."""
+        # Some schedules are named after a person's address, which is nobody else's business.
+        name = self.id if "@" in self.name else self.name or self.id
         if self.kind == ON_CALL:
-            words = f"on call for {self.name or self.id}"
+            words = f"on call for {name}"
             if self.end:
                 words += f" until {self.end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         elif self.kind == INCIDENT_ROLE:
-            words = f"{self.name or self.id} of {self.incident}"
+            words = f"{name} of {self.incident}"
         else:
             words = f"posted an update to {self.incident}"
         return f"{words} ({self.provider})"
 
 
 class Titled(NamedTuple):
-    """A schedule or role that exists at a provider, whether anyone holds it or not."""
+    """A schedule or role that the provider's answer shows, whether anyone holds it or not."""
 
     provider: str
     kind: str
@@ -75,15 +77,24 @@ class Titled(NamedTuple):
 
 
 class Incident(NamedTuple):
-    """A live incident: where it is asked for, and who declared it (e-mails and ids, none empty)."""
+    """A live incident.
+
+    Attributes:
+        id: where it is asked for.
+        reference: what people call it (`INC-42`).
+        declarers: e-mail and user id of each person who declared it; one of both may be empty.
+    """
 
     id: str
     reference: str
-    declarers: frozenset[str]
+    declarers: tuple[tuple[str, str], ...]
 
     def declared_by(self, holder: str, user_id: str) -> bool:
-        """Whether a person declared it. Either an e-mail or an id may be missing."""
-        return holder in self.declarers or user_id in self.declarers
+        """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
+        return any(
+            holder == email or (user_id == id_ if user_id else not email)
+            for email, id_ in self.declarers
+        )
 
 
 class Failure(NamedTuple):

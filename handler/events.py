@@ -26,6 +26,9 @@ PETITION = ("indent.com/petition", "petition")
 _TIME_PREFIX = "indent.com/time/"
 _TIME_LABELS = (ASKED_DURATION, "expires")
 _PERSON_LABEL = "indent.com/resource/email"
+_PERSON_KINDS = frozenset(
+    {"user", "slack/user", "okta.v1.user", "okta.v1.appuser", "indent.blocks.v1.user"}
+)
 
 
 class Resource(NamedTuple):
@@ -38,10 +41,15 @@ class Resource(NamedTuple):
     raw: Mapping[str, Any] = MappingProxyType({})
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """Every e-mail that the resource is said to have: with one, it is a person."""
-        found = (emails.normal(self.email), emails.normal(self.labels.get(_PERSON_LABEL)))
-        return tuple(address for address in found if address)
+    def addresses(self) -> frozenset[str]:
+        """Every e-mail that the resource is said to have, in normal form."""
+        found = (self.email, *label_values(self.labels, _PERSON_LABEL))
+        return frozenset(filter(None, map(emails.normal, found)))
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it stands for somebody: by an e-mail, or by its kind."""
+        return bool(self.addresses) or self.kind.casefold() in _PERSON_KINDS
 
 
 class Request(NamedTuple):
@@ -52,20 +60,41 @@ class Request(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
 
     @property
-    def petition(self) -> str:
-        """The petition's name, or "" where no label gives it."""
-        return next((self.labels[name] for name in PETITION if self.labels.get(name)), "")
+    def petitions(self) -> tuple[str, ...]:
+        """The petition's name, in each of the labels that may give it."""
+        return tuple(value for name in PETITION for value in label_values(self.labels, name))
 
     @property
     def asked_duration(self) -> timedelta | None:
         """The shortest positive duration among the labels; None where none was asked."""
-        asked = (parse_go(self.labels.get(name, "")) for name in (DURATION, ASKED_DURATION))
+        values = (
+            value
+            for name in (DURATION, ASKED_DURATION)
+            for value in label_values(self.labels, name)
+        )
+        asked = (parse_go(value) for value in values)
         return min((each for each in asked if each and each > timedelta(0)), default=None)
 
     @property
     def asked_expiry(self) -> datetime | None:
         """The instant until which access is wanted, in UTC; None where none was asked."""
-        return parse_instant(self.labels.get(EXPIRES, ""))
+        asked = (parse_instant(value) for value in label_values(self.labels, EXPIRES))
+        return min((each for each in asked if each), default=None)
+
+
+def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Give what a label says, under every spelling of its name, without what is empty.
+
+    Whoever reads a label later may be lax about case and blanks: what we drop, we have to heed.
+    """
+    found = (value.strip() for each, value in labels.items() if _plain(each) == name)
+    return tuple(value for value in found if value)
+
+
+def _plain(label: str) -> str:
+    if label.isascii() and label.islower() and " " not in label:
+        return label  # as nearly all are
+    return "".join(each for each in label if each.isprintable() and each != " ").casefold()
 
 
 class Call(NamedTuple):
@@ -118,8 +147,7 @@ def claim(
 
 
 def _speaks_of_time(label: str) -> bool:
-    """Whether a label could tell Indent how long: whoever reads it may be lax about case."""
-    name = label.strip().lower()
+    name = _plain(label)
     return name.startswith(_TIME_PREFIX) or name in _TIME_LABELS
 
 

@@ -8,29 +8,23 @@ connections kept for the next page. It follows no redirect and takes no proxy fr
 from __future__ import annotations
 
 import http.client
-import io
 import json
-import math
-import select
-import socket
 import ssl
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
+from handler.connection import Connection
 from handler.settings import is_loopback
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
-
 RETRIES = 2
-MOST_BYTES = 16 * 1024 * 1024
+# Several times a full page of incidents. What it unpacks to has to fit the function's memory.
+MOST_BYTES = 6 * 1024 * 1024
 _CHUNK = 256 * 1024
-_SLACK_SECONDS = 0.05
 _FIRST_PAUSE = 0.2
 _RETRIED = frozenset({429, *range(500, 600)})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
@@ -138,7 +132,7 @@ class Client:
             self._idle[url.scheme, url.netloc].append(_Idle(connection, self._clock.now()))
         return response.status, response.headers, data
 
-    def _connection(self, url: SplitResult) -> _Connection:
+    def _connection(self, url: SplitResult) -> Connection:
         """Take a kept connection that is fresh and that the other side has not closed."""
         idle = self._idle[url.scheme, url.netloc]
         while idle:
@@ -151,7 +145,7 @@ class Client:
             kept.connection.shut()
         if url.scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
-        return _Connection(url, self._tls if url.scheme == "https" else None)
+        return Connection(url, self._tls if url.scheme == "https" else None)
 
     def _asked_pause(self, retry_after: str) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable."""
@@ -168,91 +162,9 @@ class Client:
 class _Idle:
     """A connection waiting for its next request."""
 
-    def __init__(self, connection: _Connection, since: datetime) -> None:
+    def __init__(self, connection: Connection, since: datetime) -> None:
         self.connection = connection
         self.since = since
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection whose every step ends at `deadline`, which is set anew for each request."""
-
-    deadline: Deadline
-
-    def __init__(self, url: SplitResult, tls: ssl.SSLContext | None) -> None:
-        super().__init__(url.hostname or "", url.port or (443 if tls else 80))
-        self._tls = tls
-        self._raw: socket.socket | None = None
-
-    def connect(self) -> None:
-        raw = self._raw = _dial(self.host, self.port, self.deadline)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls:
-            raw.settimeout(_left(self.deadline))
-            self._raw = self._tls.wrap_socket(raw, server_hostname=self.host)
-        self.sock = _Bounded(self, self._raw)
-
-    def is_quiet(self) -> bool:
-        """Whether nothing came unasked: an end of stream, most likely."""
-        return self._raw is not None and not select.select([self._raw], [], [], 0)[0]
-
-    def shut(self) -> None:
-        """Close for good. `close()` is http.client's, and comes before the body is read."""
-        self.close()
-        if self._raw is not None:
-            self._raw.close()
-            self._raw = None
-
-
-class _Bounded:
-    """What `http.client` uses of a socket, with the time left as its time-out."""
-
-    def __init__(self, connection: _Connection, raw: socket.socket) -> None:
-        self._connection = connection
-        self._raw = raw
-        self._timeout = math.inf
-
-    def sendall(self, data: ReadableBuffer) -> None:
-        self.bound()
-        self._raw.sendall(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self, self._raw), _CHUNK)
-
-    def close(self) -> None:
-        """Leave it open: the body may still be in it."""
-
-    def bound(self) -> None:
-        """Let the next operation end with the deadline, give or take a moment.
-
-        Setting a time-out is a system call, and each of those hands the interpreter to the
-        other question's thread.
-        """
-        left = _left(self._connection.deadline)
-        if abs(left - self._timeout) > _SLACK_SECONDS:
-            self._raw.settimeout(left)
-            self._timeout = left
-
-
-class _Reader(io.RawIOBase):
-    """The reading half: closing it leaves the socket open for the next request."""
-
-    def __init__(self, bounded: _Bounded, raw: socket.socket) -> None:
-        self._bounded = bounded
-        self._raw = raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        self._bounded.bound()
-        return self._raw.recv_into(buffer)
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.left()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _checked(url: str) -> SplitResult:
@@ -264,23 +176,6 @@ def _checked(url: str) -> SplitResult:
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise HttpError("refused to speak plain HTTP beyond this machine")
     return parts
-
-
-def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """Connect to the first address that answers, all of them within the deadline."""
-    failure = OSError("the name has no address")
-    found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
-    for family, kind, protocol, _, address in found:
-        raw = socket.socket(family, kind, protocol)
-        try:
-            raw.settimeout(_left(deadline))
-            raw.connect(address)
-        except OSError as error:
-            raw.close()
-            failure = error
-        else:
-            return raw
-    raise failure
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -16,7 +16,8 @@ class Policy(NamedTuple):
     """What the settings allow.
 
     With neither `schedules` nor `incident_roles`, any duty counts but a reporter's; with either,
-    only duties named there do. Entries match a name, an id or a role's shortform, exactly.
+    only duties named there do. Entries match a name, an id or a role's shortform, exactly. Updates
+    to an incident, and duties in one that their holder declared himself, count by a switch each.
     """
 
     duration: timedelta
@@ -62,7 +63,7 @@ class Policy(NamedTuple):
         """Say why a resource cannot be opened at all, or "" if duties decide."""
         if not (resource.kind and resource.id):
             return "a resource has no kind or no id"
-        if not all(emails.same(address, requester.email) for address in resource.addresses):
+        if resource.is_person and resource.addresses != {emails.normal(requester.email)}:
             return "a resource is another person"
         for name, wanted in self.resource_labels:
             if resource.labels.get(name) != wanted:

@@ -5,19 +5,22 @@ It holds no secret, no body, no signature, and nobody's e-mail but the requester
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from handler import __version__, emails
 from handler.decision import Decision
 from handler.durations import format_go, format_instant
 from handler.duties import Duty, Failure
-from handler.events import Resource
 from handler.policy import Policy
 
-# One line of CloudWatch Logs holds 256 KB, and a body may ask for thousands of resources.
-MOST_RESOURCES = 50
+# One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, and one
+# person may have thousands of duties.
+MOST_ENTRIES = 50
 MOST_CHARACTERS = 200
+_EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
 
 
 def decision_record(
@@ -31,28 +34,34 @@ def decision_record(
     """Say what was decided about one request, on what grounds, by which policy and code."""
     request, duty = decision.request, decision.duty
     requester = emails.normal(request.requester.email)
+
+    def safe(texts: Iterable[str]) -> list[str]:
+        """Cut to size, and name nobody but the requester."""
+        return [
+            _EMAIL.sub(
+                lambda found: found[0] if emails.same(found[0], requester) else "(an e-mail)",
+                text[:MOST_CHARACTERS],
+            )
+            for text in itertools.islice(texts, MOST_ENTRIES)
+        ]
+
     return {
-        "petition": request.petition[:MOST_CHARACTERS],
+        "petition": " ".join(safe(dict.fromkeys(request.petitions))),
         "requester": requester[:MOST_CHARACTERS],
-        "resources": [_named(each, requester) for each in request.resources[:MOST_RESOURCES]],
+        "resources": safe(f"{each.kind}:{each.id}" for each in request.resources),
         "resource_count": len(request.resources),
         "outcome": "approve" if duty else "abstain",
         "dry_run": dry_run,
-        "reason": decision.reason,
+        "reason": safe([decision.reason])[0],
         "duty": _duty(duty) if duty else None,
         "duration": format_go(decision.duration) if duty else None,
-        "provider_failures": [str(each) for each in failures],
-        "trace": list(decision.trace),
+        "provider_failures": safe(str(each) for each in failures),
+        "trace": safe(decision.trace),
+        "trace_count": len(decision.trace),
         "policy": policy.fingerprint,
         "version": __version__,
         "milliseconds": milliseconds,
     }
-
-
-def _named(resource: Resource, requester: str) -> str:
-    """Name a resource as `kind:id`; an id that is somebody else's e-mail is left out."""
-    hidden = "@" in resource.id and emails.normal(resource.id) != requester
-    return f"{resource.kind}:{'(an e-mail)' if hidden else resource.id}"[:MOST_CHARACTERS]
 
 
 def _duty(duty: Duty) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def _duty(duty: Duty) -> dict[str, Any]:
         "provider": duty.provider,
         "kind": duty.kind,
         "id": duty.id,
-        "name": duty.name,
+        "name": "" if "@" in duty.name else duty.name,
         "incident": duty.incident,
         "end": format_instant(duty.end) if duty.end else None,
         "link": duty.link,

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.http import Client, HttpError
@@ -67,7 +68,7 @@ def fetch(
         environment.get("AWS_SESSION_TOKEN", ""),
     )
     headers = {
-        "Host": endpoint.rstrip("/").rpartition("/")[2],
+        "Host": urlsplit(endpoint).netloc,
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": "secretsmanager.GetSecretValue",
     }

@@ -67,7 +67,6 @@ class Settings(NamedTuple):
     webhook_secrets: tuple[str, ...]
     incidentio_api_key: str
     incidentio_base_url: str
-    webhook_max_age: timedelta
     dry_run: bool
     policy: Policy
 
@@ -101,6 +100,7 @@ def load(values: Mapping[str, str]) -> Settings:
     def parsed(key: str, parse: Callable[[str, str], _T]) -> _T:
         return parse(key, read[key])
 
+    max_age(values)  # read where it is needed; refused here with all the others
     policy = Policy(
         duration=parsed("AUTO_APPROVAL_DURATION", parse_duration),
         schedules=parsed("AUTO_APPROVAL_SCHEDULES", parse_list),
@@ -117,7 +117,6 @@ def load(values: Mapping[str, str]) -> Settings:
         ),
         incidentio_api_key=secrets["INCIDENTIO_API_KEY"],
         incidentio_base_url=parsed("INCIDENTIO_BASE_URL", parse_base_url),
-        webhook_max_age=parsed("WEBHOOK_MAX_AGE", parse_max_age),
         dry_run=parsed("AUTO_APPROVAL_DRY_RUN", parse_switch),
         policy=policy,
     )
@@ -186,9 +185,14 @@ def parse_whole(key: str, value: str, least: int, most: int, example: str) -> in
     return int(value)
 
 
-def parse_max_age(key: str, value: str) -> timedelta:
-    """Read whole seconds, at most an hour: the longer, the longer a stolen call can be replayed."""
-    return timedelta(seconds=parse_whole(key, value, 1, LONGEST_MAX_AGE, "300"))
+def max_age(values: Mapping[str, str]) -> timedelta:
+    """Read `WEBHOOK_MAX_AGE` alone, which is needed before any secret is.
+
+    In whole seconds, at most an hour: the longer, the longer a stolen call can be replayed.
+    """
+    key = "WEBHOOK_MAX_AGE"
+    value = values.get(key, "").strip() or DEFAULTS[key]
+    return timedelta(seconds=parse_whole(key, value, 1, LONGEST_MAX_AGE, DEFAULTS[key]))
 
 
 def parse_base_url(key: str, value: str) -> str:

@@ -20,7 +20,7 @@ from handler.shapes import ShapeError, as_array, as_text
 GET_INFO = "GetInfo"
 PULL_UPDATE = "PullUpdate"
 GET_DECISION = "GetDecision"
-CAPABILITIES = (GET_DECISION, PULL_UPDATE, GET_INFO)
+CAPABILITIES = (GET_DECISION, PULL_UPDATE)
 BOT_KIND = "indent.v1.Bot"
 
 MOST_BODY_BYTES = 1024 * 1024
@@ -82,15 +82,15 @@ def raw_body(event: Mapping[str, Any]) -> bytes:
     return body
 
 
-def verify(
-    headers: Mapping[str, str],
-    body: bytes,
-    secrets: Sequence[str],
-    *,
-    now: datetime,
-    max_age: timedelta,
-) -> None:
-    """Check that one of the secrets signed this body, recently.
+class Signature(NamedTuple):
+    """What came in the two headers."""
+
+    timestamp: str
+    signature: str
+
+
+def read_signature(headers: Mapping[str, str], *, now: datetime, max_age: timedelta) -> Signature:
+    """Take the signature out of the headers, if it is recent. It is not verified yet.
 
     Raises:
         Refusal: always the same to the caller; `why` tells the cases apart.
@@ -104,9 +104,18 @@ def verify(
         raise _unauthenticated("the timestamp is no RFC 3339 instant")
     if abs(now - signed_at) > max_age:
         raise _unauthenticated(f"the timestamp is {(now - signed_at).total_seconds():.0f} s old")
-    given = signature.encode(errors="surrogatepass")
+    return Signature(timestamp, signature)
+
+
+def verify(signature: Signature, body: bytes, secrets: Sequence[str]) -> None:
+    """Check that one of the secrets signed this body.
+
+    Raises:
+        Refusal: the same as `read_signature` raises.
+    """
+    given = signature.signature.encode(errors="surrogatepass")
     matches = [
-        hmac.compare_digest(sign(secret, timestamp, body).encode(), given)
+        hmac.compare_digest(sign(secret, signature.timestamp, body).encode(), given)
         for secret in secrets
         if secret
     ]
@@ -152,7 +161,7 @@ def read_call(body: bytes) -> Call:
 
 def info(name: str, version: str) -> dict[str, Any]:
     """Answer GetInfo: the integrations travel as JSON text inside a `DebugInfo`."""
-    about = {"name": name, "version": version, "capabilities": [GET_DECISION, PULL_UPDATE]}
+    about = {"name": name, "version": version, "capabilities": list(CAPABILITIES)}
     detail = {
         "@type": "type.googleapis.com/google.rpc.DebugInfo",
         "detail": json.dumps({"integrations": [about]}),
@@ -188,7 +197,7 @@ def _unauthenticated(why: str) -> Refusal:
 
 
 def _not_answered(what: str) -> Refusal:
-    answered = ", ".join(CAPABILITIES)
+    answered = ", ".join((*CAPABILITIES, GET_INFO))
     return Refusal(404, NOT_FOUND, f"{what} is not answered here; these are: {answered}")
 
 

@@ -32,6 +32,8 @@ LOG_RETENTIONS = (
 )
 LEAST_MEMORY_MB, MOST_MEMORY_MB = 128, 10240
 MOST_CONCURRENCY = 1000
+# Lambda's 4 KB, less what the secret's ARN and version take.
+MOST_ENVIRONMENT_BYTES = 3800
 
 _ACCOUNT_DIGITS = "0" * 12
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -80,6 +82,7 @@ def read_config() -> StackConfig:
     stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
     try:
         _note_what_has_no_effect(load(plain | secrets))
+        _check_size(plain)
         return StackConfig(
             function_settings=plain,
             secrets=secrets,
@@ -131,13 +134,32 @@ def _mend(key: str, example: str) -> str:
 
 def _note_what_has_no_effect(settings: Settings) -> None:
     policy = settings.policy
-    if policy.participants and (policy.schedules or policy.incident_roles):
+    reporter = next((each for each in policy.incident_roles if each.lower() == "reporter"), None)
+    if reporter and not policy.self_declared:
+        pulumi.log.warn(
+            f"{reporter!r} in AUTO_APPROVAL_INCIDENTIO_ROLES has no effect: the reporter is who "
+            "declared the incident, which counts only after "
+            "`pulumi config set INCIDENTIO_APPROVE_SELF_DECLARED true`"
+        )
+    if policy.participants and policy.names_duties:
         named_by = "AUTO_APPROVAL_SCHEDULES or AUTO_APPROVAL_INCIDENTIO_ROLES"
         pulumi.log.warn(
             f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by} set, only duties "
             "named there count, and taking part in an incident has no name; "
             "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
         )
+
+
+def _check_size(plain: Mapping[str, str]) -> None:
+    """Refuse what Lambda would refuse in the middle of an update ("Lambda quotas")."""
+    sizes = {key: len(f"{key}{value}".encode()) for key, value in plain.items()}
+    if sum(sizes.values()) > MOST_ENVIRONMENT_BYTES:
+        key = max(sizes, key=lambda each: sizes[each])
+        problem = (
+            f"takes {sizes[key]} of the {MOST_ENVIRONMENT_BYTES} bytes that the settings may take "
+            f"together in a function's environment; they take {sum(sizes.values())}"
+        )
+        raise SettingsError(key, problem, "DBA, API")
 
 
 def _parse_bucket(key: str, value: str) -> str | None:

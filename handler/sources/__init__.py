@@ -127,7 +127,8 @@ def _with_shared_names(pages: list[Page], partly: set[tuple[str, str]]) -> tuple
     bearers: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     for page in pages:
         for titled in page.titled:
-            for name in titled.names:
+            # Its id, too: another one may bear that as its name.
+            for name in (titled.id, *titled.names):
                 bearers[titled.provider, titled.kind, name].add(titled.id)
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
     duties = tuple(each for page in pages for each in page.duties)

@@ -37,6 +37,10 @@ _SCOPES = {
     "incident_updates": "incidents.view",
     "schedules": "schedules.view",
 }
+# Roles that somebody takes; the third type is the reporter, who is whoever declared the incident.
+_TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
+# Creators behind which no person stands.
+_NO_PERSON = ("api_key", "workflow", "alert")
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
 
@@ -144,13 +148,20 @@ def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
 def _incidents(body: Mapping[str, Any]) -> Page:
     duties: list[Duty] = []
     roles: dict[tuple[str, str, str], None] = {}
-    incidents, unread = [], 0
+    incidents, unread, unnamed = [], 0, False
     for entry in _entries(body, "incidents"):
         try:
             live = as_record(entry, "incident")
             if not _is_live(live):
                 continue
             assignments = _assignments(live)
+        except ShapeError:
+            unread += 1
+            unnamed = True
+            continue
+        for role in assignments:
+            roles[role.id, role.name, role.shortform] = None
+        try:
             incident = _incident(live, assignments)
             link = text(live, "permalink")
         except ShapeError:
@@ -158,12 +169,9 @@ def _incidents(body: Mapping[str, Any]) -> Page:
             unread += 1
             continue
         incidents.append(incident)
-        for role in assignments:
-            roles[role.id, role.name, role.shortform] = None
-            if role.holder:
-                duties.append(_role_duty(role, incident, link))
+        duties.extend(_role_duty(role, incident, link) for role in assignments if role.holder)
     titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
-    return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed=bool(unread))
+    return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed)
 
 
 def _is_live(entry: Mapping[str, Any]) -> bool:
@@ -179,6 +187,7 @@ class _Assignment(NamedTuple):
     name: str
     shortform: str
     reporter: bool
+    filled: bool
     holder: str
     user_id: str
 
@@ -188,13 +197,14 @@ def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
     for value in array(entry, "incident_role_assignments"):
         assignment = as_record(value, "assignment")
         role, assignee = record(assignment, "role"), record(assignment, "assignee")
-        name, role_type = text(role, "name"), text(role, "role_type")
         found.append(
             _Assignment(
                 required(role, "id"),
-                name,
+                text(role, "name"),
                 text(role, "shortform"),
-                role_type == "reporter" or (not role_type and name == "Reporter"),
+                # A type that is new to us may stand for a reporter, too.
+                text(role, "role_type") not in _TAKEN_ON_PURPOSE,
+                bool(assignee),
                 *(_person(assignee) if assignee else ("", "")),
             )
         )
@@ -203,15 +213,18 @@ def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
 
 def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
     creator = record(entry, "creator")
-    declarers = [*_person(record(creator, "user"))]
-    for role in assignments:
-        if role.reporter:
-            declarers += (role.holder, role.user_id)
-    if not (creator or any(declarers)):
+    declarers = [
+        (role.holder, role.user_id) for role in assignments if role.reporter and role.filled
+    ]
+    if creator.get("user") is not None:
+        declarers.append(_person(record(creator, "user")))
+    elif not (declarers or any(creator.get(kind) for kind in _NO_PERSON)):
         raise ShapeError("nothing says who declared it")
+    if ("", "") in declarers:
+        raise ShapeError("who declared it cannot be told from others")
     incident_id = required(entry, "id")
     reference = text(entry, "reference") or incident_id
-    return Incident(incident_id, reference, frozenset(filter(None, declarers)))
+    return Incident(incident_id, reference, tuple(declarers))
 
 
 def _role_duty(role: _Assignment, incident: Incident, link: str) -> Duty:

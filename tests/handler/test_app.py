@@ -349,6 +349,12 @@ class TestErrors:
         assert "AUTO_APPROVAL_DURATION" in hook.log[-1]["why"]
         assert "AUTO_APPROVAL_DURATION" not in json.dumps(answer)
 
+    def test_unsigned_call_costs_no_secret(self, opened: Opener) -> None:
+        """Without a recent signature's headers it is a 401, whatever state the secret is in."""
+        hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket")
+        assert hook.call({"info": True}, headers={})[0] == 401
+        assert hook.call({"info": True}, age=timedelta(hours=1))[0] == 401
+
     def test_secret_cannot_be_read(self, opened: Opener) -> None:
         """Without its secret the webhook is unavailable, and says so."""
         hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket")
@@ -543,6 +549,7 @@ class TestLog:
         assert isinstance(milliseconds, int)
         assert parse_instant(line.pop("timestamp"))
         assert line.pop("trace")[0] == "Incident Lead of INC-1 (incident.io): counts"
+        assert line.pop("trace_count") == 2
         assert len(line.pop("policy")) == 16
         duty = line.pop("duty")
         assert (duty["provider"], duty["name"], duty["incident"]) == (

@@ -70,7 +70,7 @@ def test_no_questions(set_clock: SetClock) -> None:
 def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     """Duties, incidents and problems of every page are found."""
     first, second, third = _duty("A"), _duty("B"), _duty("C")
-    incidents = tuple(Incident(f"0{n}", f"INC-{n}", frozenset()) for n in (3, 2, 1))
+    incidents = tuple(Incident(f"0{n}", f"INC-{n}", ()) for n in (3, 2, 1))
     found = ask(
         iter(
             (

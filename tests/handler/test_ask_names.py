@@ -134,3 +134,11 @@ def test_a_list_that_was_given_up_makes_its_names_doubtful(
 
     (duty,) = ask([_question("hanging", hanging)], real_deadline(0.2)).duties
     assert duty.shared_names == {"DBA"}
+
+
+def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
+    """Who may name a schedule may name it after the id of one that counts: it means that one."""
+    true, false = _duty("DBA", "S1"), _duty("S1", "S2")
+    found = ask([_question("schedules", _answers(_page(true, false)))], set_clock.deadline())
+    assert [each.id for each in found.duties if each.goes_by("S1")] == ["S1"]
+    assert [each.id for each in found.duties if each.goes_by("S2")] == ["S2"]

@@ -219,6 +219,29 @@ HOPELESS = [
         ANY,
         asks(labels={"indent.com/time/expires": "2026-03-02T12:00:59.999Z"}),
     ),
+    (
+        "less than a minute more, and less still",
+        ANY,
+        asks(
+            labels={
+                "indent.com/time/duration": "10s",
+                "indent.com/time/expires": "2026-03-02T12:00:30Z",
+            }
+        ),
+    ),
+    (
+        "less than a minute more, where the policy allows less still",
+        policy(duration=timedelta(seconds=30)),
+        asks(labels={"indent.com/time/expires": "2026-03-02T12:00:40Z"}),
+    ),
+    ("a user without e-mail", ANY, asks(Resource("slack/user", "T1/U2"))),
+    (
+        "somebody with two e-mails",
+        ANY,
+        Request(
+            Resource("u", "1", JANE, {"indent.com/resource/email": "bob@example.com"}), (DATABASE,)
+        ),
+    ),
     ("less than a second", ANY, asks(labels={"indent.com/time/duration": "999ms"})),
     ("a nanosecond", ANY, asks(labels={"indent.com/petition/duration": "1ns"})),
 ]
@@ -341,9 +364,11 @@ class TestPetition:
         [
             asks(email="bob@example.com", labels=PETITION),
             asks(email="bob@example.com", labels={"indent.com/petition": "aec1b116"}),
+            asks(email="bob@example.com", labels={"Petition": " aec1b116 "}),
+            asks(email="bob@example.com", labels={**PETITION, "indent.com/petition": "other"}),
             asks(Resource("k", ""), labels=PETITION),
         ],
-        ids=["nobody on duty", "the other label", "no id"],
+        ids=["nobody on duty", "the other label", "another spelling", "both labels", "no id"],
     )
     @pytest.mark.parametrize("order", [1, -1])
     def test_one_refused_refuses_all(self, other: Request, order: int) -> None:
@@ -351,6 +376,24 @@ class TestPetition:
         events = [asks(labels=PETITION), other][::order]
         found = decide_all(events, Findings((LEAD,)), ANY, NOW)
         assert [each.approved for each in found] == [False, False]
+
+    def test_joined_through_a_third(self) -> None:
+        """Requests that name one petition each are one where a third names both."""
+        events = [
+            asks(labels={"petition": "a"}),
+            asks(labels={"petition": "b"}),
+            asks(email="bob@example.com", labels={"petition": "b", "indent.com/petition": "c"}),
+            asks(labels={"petition": "c", "indent.com/petition": "a"}),
+            asks(labels={"petition": "d"}),
+        ]
+        found = decide_all(events, Findings((LEAD,)), ANY, NOW)
+        assert [each.approved for each in found] == [False, False, False, False, True]
+
+    def test_trace_tells_who_cut_it_short(self) -> None:
+        """A duration that another request of the petition limits is explained."""
+        short = asks(labels={**PETITION, "indent.com/time/duration": "1h"})
+        found = decide_all([asks(labels=PETITION), short], Findings((LEAD,)), ANY, NOW)
+        assert found[0].trace[-1] == "a request of the same petition gets 1h0m0s"
 
     def test_hopeless_member_stops_asking(self) -> None:
         """Where a member can never be approved, no further duty is worth asking for."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.events import Request, Resource, claim, read_events
+from handler.events import DURATION, EXPIRES, Request, Resource, claim, read_events
 from handler.shapes import ShapeError
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -111,19 +111,19 @@ class TestWhatIsAsked:
     """What the labels of a request ask for."""
 
     @pytest.mark.parametrize(
-        ("labels", "petition"),
+        ("labels", "petitions"),
         [
-            ({}, ""),
-            ({"petition": "p"}, "p"),
-            ({"indent.com__petition": "q"}, "q"),
-            ({"petition": "p", "indent.com__petition": "q"}, "q"),
-            ({"petition": "p", "indent.com__petition": ""}, "p"),
-            ({"Petition": "p"}, ""),
+            ({}, ()),
+            ({"petition": "p"}, ("p",)),
+            ({"indent.com__petition": "q"}, ("q",)),
+            ({"petition": "p", "indent.com__petition": "q"}, ("q", "p")),
+            ({"petition": "p", "indent.com__petition": ""}, ("p",)),
+            ({"Petition": " p "}, ("p",)),
         ],
     )
-    def test_petition(self, labels: dict[str, str], petition: str) -> None:
-        """The long label comes first, an empty one is none."""
-        assert labelled(**labels).petition == petition
+    def test_petitions(self, labels: dict[str, str], petitions: tuple[str, ...]) -> None:
+        """Both labels name one, in any spelling; an empty one is none."""
+        assert labelled(**labels).petitions == petitions
 
     @pytest.mark.parametrize(
         ("one", "other", "hours"),
@@ -160,22 +160,47 @@ class TestWhatIsAsked:
     @pytest.mark.parametrize(
         ("resource", "addresses"),
         [
-            (Resource(), ()),
-            (Resource(email=" "), ()),
-            (Resource(email="Jane@Example.com"), ("jane@example.com",)),
+            (Resource(), set()),
+            (Resource(email=" "), set()),
+            (Resource(email="Jane@Example.com"), {"jane@example.com"}),
             (
                 Resource(labels={"indent.com/resource/email": " Mary@example.com"}),
-                ("mary@example.com",),
+                {"mary@example.com"},
             ),
+            (Resource(labels={"Indent.com/Resource/Email": "m@x"}), {"m@x"}),
             (
                 Resource(email="a@x", labels={"indent.com/resource/email": "b@x"}),
-                ("a@x", "b@x"),
+                {"a@x", "b@x"},
             ),
         ],
     )
-    def test_addresses(self, resource: Resource, addresses: tuple[str, ...]) -> None:
+    def test_addresses(self, resource: Resource, addresses: set[str]) -> None:
         """A resource is a person by its e-mail or by the label that says one."""
         assert resource.addresses == addresses
+        assert resource.is_person is bool(addresses)
+
+    @pytest.mark.parametrize("kind", ["user", "slack/user", "okta.v1.User", "okta.v1.AppUser"])
+    def test_a_person_by_kind(self, kind: str) -> None:
+        """A user is a person, even where no e-mail is given."""
+        assert Resource(kind, "U1").is_person
+        assert not Resource("okta.v1.Group", "U1").is_person
+
+    @pytest.mark.parametrize(
+        "label",
+        [
+            "indent.com/petition/duration",
+            "Indent.com/Time/Duration",
+            " indent.com/time/duration",
+            "INDENT.COM/petition/duration",
+            "\ufeffindent.com/time/duration",
+        ],
+    )
+    def test_a_label_that_is_dropped_is_heeded(self, label: str) -> None:
+        """Whatever spelling of a time label the claim would drop also limits the time."""
+        request = Request(Resource(), (), {label: " 5m "})
+        assert request.asked_duration == timedelta(minutes=5)
+        made = claim(request, actor={}, reason="", now=NOW, duration=timedelta(minutes=1))
+        assert set(made["meta"]["labels"]) == {DURATION, EXPIRES}
 
 
 class TestClaim:

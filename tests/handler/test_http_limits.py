@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 
@@ -29,7 +30,7 @@ InSeconds = Callable[[float], Deadline]
 CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
 SIZED = head(200, {"Content-Length": str(100 * 2**20)})
 IN_TIME = "^no whole answer in time$"
-TOO_LARGE = "^the answer is over 16 MiB$"
+TOO_LARGE = "^the answer is over 6 MiB$"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_nothing_is_begun_after_the_deadline(
 def test_too_large_a_body_is_left_unread(
     answer: Answer, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
-    """A body over 16 MiB is given up where it becomes too large, and not asked for again."""
+    """A body over 6 MiB is given up where it becomes too large, and not asked for again."""
     server = serve(answer)
     with pytest.raises(HttpError, match=TOO_LARGE):
         client.get_json(server.url, {}, set_clock.deadline())
@@ -116,7 +117,7 @@ def test_too_large_a_body_is_left_unread(
 
 
 def test_the_largest_body(client: Client, serve: Serve, set_clock: SetClock) -> None:
-    """Exactly 16 MiB is read."""
+    """Exactly 6 MiB is read."""
     server = serve(reply(b"1" * MOST_BYTES))
     assert len(client.send("GET", server.url, {}, None, set_clock.deadline())) == MOST_BYTES
 
@@ -197,6 +198,19 @@ def test_connecting_to_several_addresses_takes_too_long(
         client.get_json("http://localhost", {}, real_deadline(0.2))
     server.close()
     assert server.connections == 0
+
+
+def test_resolving_takes_too_long(
+    client: Client, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The resolver has time-outs of its own: it is given up at ours."""
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: answered.wait())
+    try:
+        with pytest.raises(HttpError, match=IN_TIME):
+            client.get_json("http://localhost", {}, real_deadline(0.2))
+    finally:
+        answered.set()
 
 
 def test_no_tls_answer(client: Client, real_deadline: InSeconds) -> None:

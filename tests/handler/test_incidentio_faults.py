@@ -48,8 +48,8 @@ def _kinds(found: Findings) -> set[str]:
     [
         pytest.param(faults.Hang(), "no whole answer in time", id="hangs"),
         pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
-        pytest.param(faults.EndlessBody(), "the answer is over 16 MiB", id="never ends"),
-        pytest.param(faults.Huge(100), "the answer is over 16 MiB", id="sends 100 MB"),
+        pytest.param(faults.EndlessBody(), "the answer is over 6 MiB", id="never ends"),
+        pytest.param(faults.Huge(100), "the answer is over 6 MiB", id="sends 100 MB"),
         pytest.param(
             faults.HangUp(), "connection failed (RemoteDisconnected)", id="hangs up"
         ),

@@ -42,6 +42,32 @@ def recorded(
     return read
 
 
+def test_nobody_else_is_named_anywhere() -> None:
+    """An e-mail of somebody else is left out wherever it may stand."""
+    request = Request(
+        Resource(email="jane@example.com"),
+        (
+            Resource("user:ann@x.io", "1"),
+            Resource("u", "ann%40x.io"),
+            Resource("k", "jane@example.com"),
+        ),
+        {"petition": "for ann@x.io"},
+    )
+    shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
+    decision = Decision(request, f"Approved: {shift}", shift, trace=("because of ann@x.io",))
+    record = recorded(decision)
+    assert "ann" not in str(record)
+    assert record["resources"][2] == "k:jane@example.com"
+    assert record["reason"] == "Approved: on call for S1 (P)"
+
+
+def test_the_trace_is_cut_to_size() -> None:
+    """Thousands of duties of one person are counted, and the first told."""
+    record = recorded(Decision(REQUEST, "no", trace=("x" * 1000,) * 5000))
+    assert (record["trace_count"], len(record["trace"])) == (5000, 50)
+    assert {len(each) for each in record["trace"]} == {200}
+
+
 def test_an_approval() -> None:
     """Who got what, for how long, on what grounds, by which policy and code."""
     decision = Decision(REQUEST, "Approved: x", SHIFT, timedelta(hours=3), trace=("a", "b"))
@@ -65,6 +91,7 @@ def test_an_approval() -> None:
         "duration": "3h0m0s",
         "provider_failures": [],
         "trace": ["a", "b"],
+        "trace_count": 2,
         "policy": POLICY.fingerprint,
         "version": __version__,
         "milliseconds": 7,

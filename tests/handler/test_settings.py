@@ -20,7 +20,6 @@ DEFAULT = Settings(
     webhook_secrets=(SIGNING,),
     incidentio_api_key=API_KEY,
     incidentio_base_url=URL,
-    webhook_max_age=timedelta(seconds=300),
     dry_run=False,
     policy=Policy(duration=timedelta(hours=6)),
 )
@@ -116,10 +115,6 @@ def test_unknown_keys_are_none_of_ours() -> None:
             for value, read in (("true", True), ("True", True), (" TRUE ", True), ("False", False))
         ),
         *(
-            ("WEBHOOK_MAX_AGE", value, "webhook_max_age", timedelta(seconds=seconds))
-            for value, seconds in (("1", 1), ("300", 300), (" 0600 ", 600), ("3600", 3600))
-        ),
-        *(
             ("INCIDENTIO_BASE_URL", value, "incidentio_base_url", read)
             for value, read in (
                 ("https://api.incident.io/", URL),
@@ -141,6 +136,15 @@ def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
     found = flat(load({**LEAST, key: value}))
     assert found == {**flat(DEFAULT), name: read}
     assert type(found[name]) is type(read)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("1", 1), ("300", 300), (" 0600 ", 600), ("3600", 3600), ("", 300), (" ", 300)],
+)
+def test_max_age(value: str, seconds: int) -> None:
+    """It is read by itself: the age of a call is judged before any secret is fetched."""
+    assert settings.max_age({"WEBHOOK_MAX_AGE": value}) == timedelta(seconds=seconds)
 
 
 HOURS = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import pytest
 
 from handler import webhook
 from handler.durations import parse_instant
-from handler.webhook import Refusal, verify
+from handler.webhook import Refusal
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 SECRET = "the-current-secret"
@@ -40,6 +40,19 @@ def headers(timestamp: str = "2026-03-04T12:00:00Z", secret: str = SECRET) -> di
     """Sign `BODY`."""
     signature = webhook.sign(secret, timestamp, BODY)
     return {"x-indent-timestamp": timestamp, "x-indent-signature": signature}
+
+
+def verify(
+    given: Mapping[str, str],
+    body: bytes,
+    secrets: Sequence[str],
+    *,
+    now: datetime,
+    max_age: timedelta,
+) -> None:
+    """Check a call as the handler does: is it recent, then is it signed."""
+    signature = webhook.read_signature(given, now=now, max_age=max_age)
+    webhook.verify(signature, body, secrets)
 
 
 def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:

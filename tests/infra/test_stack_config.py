@@ -102,6 +102,17 @@ def test_participants_beside_a_list_is_noted(program: Program, named_by: str) ->
     )
 
 
+def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
+    """Whoever reported an incident declared it, which is a switch of its own."""
+    (note,) = program.run({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}).notes
+    assert "'Reporter' in AUTO_APPROVAL_INCIDENTIO_ROLES has no effect" in note
+    both = {
+        "AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter",
+        "INCIDENTIO_APPROVE_SELF_DECLARED": "true",
+    }
+    assert program.run(both).notes == ()
+
+
 @pytest.mark.parametrize(
     "plain", [{"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, {"AUTO_APPROVAL_SCHEDULES": "DBA"}]
 )

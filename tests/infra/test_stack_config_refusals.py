@@ -249,3 +249,12 @@ def test_stack_name_that_no_bucket_may_have_is_refused(program: Program, stack: 
         "run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
     )
     assert program.run({"STATE_BUCKET": "ours"}, stack=stack).outputs["state_bucket"] == "ours"
+
+
+def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) -> None:
+    """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
+    schedules = ", ".join(f"Schedule number {number}" for number in range(200))
+    said = refusal(program, {"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
+    assert said.startswith("AUTO_APPROVAL_SCHEDULES takes ")
+    assert "of the 3800 bytes" in said
+    assert said.endswith("run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API'`")
