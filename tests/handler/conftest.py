@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler import sources
+from handler import connection, sources
 from handler.clock import Clock, Deadline
 from handler.duties import Findings
 from handler.http import Client
@@ -48,12 +48,13 @@ class SetClock:
 
 @pytest.fixture(autouse=True)
 def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let coverage see the threads of `ask`: it looks only at those that `threading` starts."""
+    """Let coverage see the handler's threads: it looks only at those that `threading` starts."""
 
     def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
 
-    monkeypatch.setattr(sources, "start_new_thread", start, raising=False)
+    monkeypatch.setattr(sources, "start_new_thread", start)
+    monkeypatch.setattr(connection, "start_new_thread", start)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from handler.webhook import sign
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Fault
+from tests.handler.scripted import Scripted, reply
 
 SECRET, PREVIOUS, API_KEY = "wks0-current-secret-00", "wks0-previous-secret-0", "inc-key-123"
 JANE, OMAR, DAN, RITA = (
@@ -401,6 +402,22 @@ class TestOtherCalls:
         assert [both.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 200]
         one = opened()
         assert [one.call({"info": 1}, secret=each)[0] for each in (SECRET, PREVIOUS)] == [200, 401]
+
+    def test_secrets_come_from_the_secret(
+        self, opened: Opener, serve: Callable[..., Scripted]
+    ) -> None:
+        """With an ARN they are fetched, once; the environment's own are not looked at."""
+        values = {"INDENT_WEBHOOK_SECRET": PREVIOUS, "INCIDENTIO_API_KEY": API_KEY}
+        answer = json.dumps({"SecretString": json.dumps(values)})
+        server = serve(reply(answer.encode()))
+        hook = opened(
+            HANDLER_SECRET_ARN="arn:aws:secretsmanager:us-west-2:1:secret:s-1",
+            AWS_ENDPOINT_URL=server.url,
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secret",
+        )
+        assert [hook.call({"info": 1}, secret=each)[0] for each in (PREVIOUS, SECRET)] == [200, 401]
+        assert len(server.asked) == 1
 
     def test_base64(self, hook: Webhook) -> None:
         """The signature covers the decoded bytes."""
