@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -13,9 +14,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pulumi
+import yaml
 
 from sandbox import environment
-from sandbox.cast import put_on_stage
+from sandbox.cast import RESOURCE, put_on_stage
 from sandbox.demo import play, table
 from sandbox.program import ROOT
 from sandbox.resources.base import UnknownToSandboxError
@@ -33,12 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
-    except (UsageError, SendError, UnknownToSandboxError, RefusedByAwsError) as error:
+    except (UsageError, UnknownToSandboxError, RefusedByAwsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except pulumi.RunError as error:
         print(f"error: the stack's config is refused: {error}", file=sys.stderr)
         return 2
+    except yaml.YAMLError as error:
+        print(f"error: the stack's config cannot be read: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
     return status
 
 
@@ -51,7 +58,7 @@ def _up(options: argparse.Namespace) -> int:
         )
     file = options.root / environment.FILE
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     print(f"Deploying stack {options.stack} to a local AWS ...", flush=True)
     with Sandbox(options.root, options.stack, live_key=live_key) as sandbox:
@@ -63,7 +70,8 @@ def _up(options: argparse.Namespace) -> int:
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            file.unlink(missing_ok=True)
+            if environment.read(file) == sandbox.variables():  # not those of one started later
+                file.unlink()
     return 0
 
 
@@ -81,7 +89,7 @@ def _describe(sandbox: Sandbox, file: Path) -> None:
   log          {sandbox.log.file}
 
 In another terminal:
-  . {file}
+  . {shlex.quote(str(file))}
   .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
 
 Ctrl-C stops all of it.""",
@@ -94,7 +102,7 @@ def _demo(options: argparse.Namespace) -> int:
     with Sandbox(options.root, options.stack) as sandbox:
         played = play(sandbox)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
-    print(f"{count} resources in {region}; one signed request each:\n")
+    print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")
     print(table(each.row for each in played))
     wrong = sum(not each.expected for each in played)
     print(f"\n{len(played) - wrong} of {len(played)} came out as they should.")
@@ -111,7 +119,11 @@ def _send(options: argparse.Namespace) -> int:
         duration=options.duration,
         reason=options.reason,
     )
-    answer = send(url, secret, {"events": [event]})
+    try:
+        answer = send(url, secret, {"events": [event]})
+    except SendError as error:
+        remedy = "check --url" if options.url else "the sandbox is gone: run `make up` again"
+        raise UsageError(f"{error}; {remedy}") from error
     print(json.dumps(answer.body, indent=2) if isinstance(answer.body, dict) else answer.body)
     if answer.http != HTTPStatus.OK:
         print(f"refused: HTTP {answer.http}", file=sys.stderr)
@@ -128,12 +140,13 @@ def _target(options: argparse.Namespace) -> tuple[str, str]:
     if bool(options.url) != bool(options.secret_file):
         raise UsageError("--url and --secret-file go together: give both, or neither")
     if options.url:
-        if not options.url.startswith(("https://", "http://")):
-            raise UsageError(f"--url is {options.url!r}: it starts with https:// or http://")
         try:
-            return options.url, options.secret_file.read_text(encoding="utf-8").strip()
+            secret = options.secret_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"--secret-file cannot be read: {error}") from error
+        if not secret:
+            raise UsageError(f"--secret-file {options.secret_file} is empty")
+        return options.url, secret
     running = environment.read(options.root / environment.FILE)
     if not running:
         raise UsageError(

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 from botocore.config import Config
 from moto.awslambda_simple.models import lambda_simple_backends
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.server import MotoRequestHandler
+from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,16 +33,25 @@ class Aws:
     def __init__(self, region: str) -> None:
         self.region = region
         self.endpoint = ""
-        self._server = ThreadedMotoServer(HOST, 0, verbose=False)
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         # One line a request: neither a demo nor a test wants them.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.endpoint = f"http://{host}:{port}"
+        self._server = make_server(
+            HOST,
+            0,
+            DomainDispatcherApplication(create_backend_app),
+            threaded=True,
+            request_handler=MotoRequestHandler,
+        )
+        # Asks so often, in seconds, whether it shall end; moto's own thread takes half a second.
+        self._serving = threading.Thread(
+            target=self._server.serve_forever, args=[0.05], daemon=True
+        )
+        self._serving.start()
+        self.endpoint = f"http://{HOST}:{self._server.port}"
         self._post("/moto-api/reset", {})
         # Functions are run by the sandbox, from the zip; moto would look for a docker daemon.
         self._post("/moto-api/config", {"lambda": {"use_docker": False}})
@@ -54,7 +65,8 @@ class Aws:
     ) -> None:
         for client in self._clients.values():
             client.close()
-        self._server.stop()
+        self._server.shutdown()
+        self._serving.join()
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         """Give the boto3 client of a service (`lambda`, `s3`); any thread may use it."""
@@ -93,7 +105,7 @@ class Aws:
         )
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
-        connection = HTTPConnection(*self._server.get_host_and_port())
+        connection = HTTPConnection(HOST, self._server.port)
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
         connection.getresponse().read()
         connection.close()

@@ -24,7 +24,7 @@ class Scene:
     Attributes:
         email: who asks.
         who: what he is, in words.
-        duty: the duty that the provider states about him, in the decision's words, or none.
+        duties: what the provider states about him, in the decision's words.
         duration: what he asks for, as a Go duration, or "".
         signed_ago: how old the signature is.
         forged: whether it is made with another secret.
@@ -32,7 +32,7 @@ class Scene:
 
     email: str
     who: str
-    duty: Duty | None = None
+    duties: tuple[Duty, ...] = ()
     duration: str = ""
     signed_ago: timedelta = timedelta(0)
     forged: bool = False
@@ -49,12 +49,8 @@ class Scene:
         return HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK
 
     def is_approved_by(self, policy: Policy) -> bool:
-        """Whether the policy counts the duty: then a claim has to come, and else none."""
-        return (
-            self.http == HTTPStatus.OK
-            and self.duty is not None
-            and not policy.objection_to_duty(self.duty)
-        )
+        """Whether the policy counts one of the duties: then a claim has to come, and else none."""
+        return self.http == HTTPStatus.OK and not all(map(policy.objection_to_duty, self.duties))
 
 
 def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:
@@ -72,18 +68,22 @@ def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool
 
 JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
 DAN, NORA = "dan@example.com", "nora@example.com"
-_JANE_LEADS = _role("Incident Lead", JANE)
-_OMAR_IS_ON = Duty(_PROVIDER, ON_CALL, "", SCHEDULE, OMAR)
+_JANE_LEADS = (_role("Incident Lead", JANE),)
+_OMAR_IS_ON = (Duty(_PROVIDER, ON_CALL, "", SCHEDULE, OMAR),)
+_RITA_REPORTED = (_role("Reporter", RITA, reporter=True, self_declared=True),)
+# Whoever declares an incident is its reporter, too.
+_DAN_LEADS_HIS_OWN = (
+    _role("Incident Lead", DAN, self_declared=True),
+    _role("Reporter", DAN, reporter=True, self_declared=True),
+)
 
 SCENES: Sequence[Scene] = (
     Scene(JANE, "leads a live incident", _JANE_LEADS),
     Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
     Scene(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
     Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
-    Scene(
-        RITA, "reported the incident", _role("Reporter", RITA, reporter=True, self_declared=True)
-    ),
-    Scene(DAN, "leads what he declared", _role("Incident Lead", DAN, self_declared=True)),
+    Scene(RITA, "reported the incident", _RITA_REPORTED),
+    Scene(DAN, "leads what he declared", _DAN_LEADS_HIS_OWN),
     Scene(NORA, "off duty"),
     Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
     Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),

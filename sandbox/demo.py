@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.durations import format_go
+from handler.settings import Settings
 from sandbox.cast import RESOURCE, SCENES, Scene, put_on_stage
 from sandbox.running import Sandbox
 from sandbox.send import Answer, request_event, send
@@ -66,7 +67,7 @@ def _play(sandbox: Sandbox, scene: Scene) -> Played:
         signed_at=datetime.now(UTC) - scene.signed_ago,
     )
     line = sandbox.log.wait_for(_says_why, since=logged) or {}
-    return Played(scene, answer, _why(line), _as_expected(sandbox, scene, answer))
+    return Played(scene, answer, _why(line), as_expected(scene, answer, sandbox.settings))
 
 
 def _says_why(record: dict[str, Any]) -> bool:
@@ -76,13 +77,13 @@ def _says_why(record: dict[str, Any]) -> bool:
 def _why(line: dict[str, Any]) -> str:
     if line.get("outcome") != "abstain":
         why = str(line.get("reason") or line.get("why") or "the log has no line for it")
-        return why.removeprefix("Approved: ")
+        return why.replace("Approved: ", "dry run: " if line.get("dry_run") else "", 1)
     # What is said of his duties tells more than that none counts.
     return str(line["trace"][0])
 
 
-def _as_expected(sandbox: Sandbox, scene: Scene, answer: Answer) -> bool:
-    settings = sandbox.settings
+def as_expected(scene: Scene, answer: Answer, settings: Settings) -> bool:
+    """Tell whether the webhook answered a scene as a function with these settings has to."""
     if answer.http != scene.http:
         return False
     if settings.dry_run or not scene.is_approved_by(settings.policy):

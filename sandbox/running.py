@@ -9,6 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+import boto3
+import pulumi
+
 from handler.settings import Settings, load
 from sandbox.aws import Aws
 from sandbox.doubles.incidentio import IncidentIO
@@ -32,7 +35,7 @@ class Sandbox:
         config: settings that replace the stack's, by bare key.
 
     Raises:
-        pulumi.RunError: on entering, where the program refuses the stack's config.
+        pulumi.RunError: the stack has no region, or, on entering, the program refuses its config.
     """
 
     def __init__(
@@ -46,11 +49,12 @@ class Sandbox:
         self._stack = stack
         self._config, _ = read_stack_config(root, stack)
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
+        region = _checked_region(self._config.get("aws:region", ""))
         self._open = ExitStack()
         self.webhook_secret = f"wks0{secrets.token_urlsafe(30)}"
         self.api_key = live_key or f"inc-{secrets.token_urlsafe(24)}"
         self.double = None if live_key else IncidentIO(self.api_key)
-        self.aws = Aws(self._config["aws:region"])
+        self.aws = Aws(region)
         self.log = Logbook(root / LOG)
         self.deployment: Deployment
         self.url = ""
@@ -131,3 +135,13 @@ class Sandbox:
             log=self.log,
             extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
         )
+
+
+def _checked_region(name: str) -> str:
+    """Refuse what is no region: moto would fail on it in the middle of the deployment."""
+    known = boto3.session.Session()
+    partitions = known.get_available_partitions()
+    if not any(name in known.get_available_regions("lambda", each) for each in partitions):
+        problem = f"is {name!r}, which is no region" if name else "is not set"
+        raise pulumi.RunError(f"aws:region {problem}; run `pulumi config set aws:region us-west-2`")
+    return name

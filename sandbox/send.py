@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from handler.durations import format_instant
 from handler.webhook import sign
@@ -78,25 +78,38 @@ def signed(
     return raw, headers
 
 
+def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Give a connection that is not open yet, and what to ask for on it."""
+    parts = urlsplit(url)
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    if parts.scheme not in kinds or not parts.hostname:
+        raise ValueError("it begins with http:// or https:// and a host")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("it holds a character that has to be percent-encoded")
+    target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    return kinds[parts.scheme](parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS), target
+
+
 def send(
     url: str, secret: str, body: Mapping[str, Any], *, signed_at: datetime | None = None
 ) -> Answer:
     """POST a signed body and read the answer.
 
     Raises:
-        SendError: nobody answers there.
+        SendError: that is no address, or nobody answers there.
     """
     raw, headers = signed(secret, body, signed_at)
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("POST", parts.path or "/", raw, headers)
+        connection, target = _connection(url)
+    except (ValueError, http.client.InvalidURL) as error:
+        raise SendError(f"{url!r} is no http or https address ({error})") from error
+    try:
+        connection.request("POST", target, raw, headers)
         with connection.getresponse() as response:
             text = response.read().decode(errors="replace")
             status = response.status
     except (OSError, http.client.HTTPException) as error:
-        raise SendError(f"{url} does not answer: {error}") from error
+        raise SendError(f"{url} does not answer ({error})") from error
     finally:
         connection.close()
     try:

@@ -1,0 +1,92 @@
+"""Calling a webhook as the access system does, at its URL or in process, byte by byte."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from handler.app import App
+from handler.durations import format_instant
+from handler.webhook import sign
+from sandbox.send import Answer, request_event
+from sandbox.url_event import Request, Response, to_event, to_response
+
+PATIENCE = 60.0  # seconds until a call that is not answered fails its test
+JSON = {"Content-Type": "application/json"}
+BINARY = {"Content-Type": "application/octet-stream"}  # which a function URL passes on as base64
+NOTHING: dict[str, Any] = {"status": {"code": 0}, "claims": []}
+
+
+class Webhook:
+    """A webhook, called with what its secret signs unless a call says otherwise."""
+
+    def __init__(self, secret: str, transport: Callable[[Request], Response]) -> None:
+        self.secret = secret
+        self._transport = transport
+
+    def post(self, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Answer:
+        """Send bytes under these headers."""
+        request = Request(method, "/", "HTTP/1.1", tuple(headers.items()), body, "127.0.0.1")
+        response = self._transport(request)
+        return Answer(response.status, json.loads(response.body))
+
+    def call(
+        self,
+        body: object,
+        *,
+        secret: str | None = None,
+        age: timedelta = timedelta(0),
+        headers: Mapping[str, str] = JSON,
+    ) -> Answer:
+        """Sign and send a body: bytes and text as they are, anything else as JSON."""
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        raw = text.encode() if isinstance(text, str) else text
+        timestamp = format_instant(datetime.now(UTC) - age)
+        signature = sign(self.secret if secret is None else secret, timestamp, raw)
+        signed = {"X-Indent-Timestamp": timestamp, "X-Indent-Signature": signature}
+        return self.post(raw, {**headers, **signed})
+
+    def ask(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Send events and give the claims of the answer, which has to be a 200."""
+        answer = self.call({"events": list(events)})
+        assert answer.http == 200, answer
+        assert answer.body["status"] == {"code": 0}
+        return answer.claims
+
+
+def request_of(email: str, **changes: object) -> dict[str, Any]:
+    """A request for one resource, with some of its fields changed."""
+    return {**request_event(email, ["prod-db"]), **changes}
+
+
+def over_http(url: str) -> Callable[[Request], Response]:
+    """Send by HTTP, each call on a connection of its own."""
+
+    def send(request: Request) -> Response:
+        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as one:
+            one.request(request.method, request.target, request.body, dict(request.headers))
+            with one.getresponse() as answer:
+                return Response(answer.status, tuple(answer.getheaders()), answer.read())
+
+    return send
+
+
+def in_process(app: App) -> Callable[[Request], Response]:
+    """Send by way of the event that the function URL would make, and the answer it would take."""
+
+    def send(request: Request) -> Response:
+        event = to_event(request, request_id="1", now=datetime.now(UTC), region="us-west-2")
+        return to_response(json.dumps(app.handle(json.loads(json.dumps(event)))).encode())
+
+    return send
+
+
+def duration_of(claim: Mapping[str, Any]) -> str:
+    """For how long a claim opens."""
+    duration: str = claim["meta"]["labels"]["indent.com/time/duration"]
+    return duration

@@ -1,0 +1,396 @@
+"""Every defect of the webhook that this one succeeds, with a test that ours does not have it.
+
+The original is Indent's Lambda runtime and base handler with its incident.io integration (public
+sources of 2024). Here are one or two cases of each; the tests of the handler have the many.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler.app import App
+from handler.clock import Clock
+from handler.durations import format_instant, parse_instant
+from handler.webhook import sign
+from sandbox.cast import JANE, OMAR
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.running import Sandbox
+from sandbox.send import Answer
+from tests.e2e.calls import (
+    BINARY,
+    JSON,
+    NOTHING,
+    PATIENCE,
+    Webhook,
+    duration_of,
+    in_process,
+    over_http,
+    request_of,
+)
+from tests.handler.edited import drop
+
+SECRET, API_KEY = "wks0-secret-of-the-defects", "inc-key-of-the-defects"
+RITA, UMA = "rita@example.com", "uma@example.com"
+DATABASE = {"kind": "example.v1.Resource", "id": "prod-db"}
+Open = Callable[..., Webhook]
+
+
+@pytest.fixture
+def deployed(sandbox: Sandbox) -> Webhook:
+    """The deployed zip, at its URL."""
+    return Webhook(sandbox.webhook_secret, over_http(sandbox.url))
+
+
+@pytest.fixture
+def provider() -> Iterator[IncidentIO]:
+    """An organisation where Jane leads what Rita declared, and Omar is on shift."""
+    with IncidentIO(API_KEY) as double:
+        for email in (JANE, OMAR, RITA, UMA):
+            double.add_person(email.partition("@")[0].title(), email)
+        double.add_schedule("DBA")
+        double.put_on_shift("DBA", OMAR)
+        double.declare_incident("Payroll leaked", by=RITA, lead=JANE)
+        yield double
+
+
+@pytest.fixture
+def log() -> list[Mapping[str, Any]]:
+    """What the handler logs in process."""
+    return []
+
+
+@pytest.fixture
+def handler(provider: IncidentIO, log: list[Mapping[str, Any]]) -> Iterator[Open]:
+    """Make handlers in process with these settings: `handler(AUTO_APPROVAL_DURATION="3")`."""
+    clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
+    with ExitStack() as stack:
+
+        def opened(budget: float = PATIENCE, **settings: str) -> Webhook:
+            environment = {
+                "INDENT_WEBHOOK_SECRET": SECRET,
+                "INCIDENTIO_API_KEY": API_KEY,
+                "INCIDENTIO_BASE_URL": provider.url,
+                **settings,
+            }
+            app = App(environment, clock, log.append, budget)
+            stack.callback(app.client.close)
+            return Webhook(SECRET, in_process(app))
+
+        yield opened
+
+
+class TestRuntime:
+    """Of the Lambda wrapper and the check of the signature."""
+
+    def test_base64_is_decoded(self, deployed: Webhook) -> None:
+        """The wrapper signed the base64 text where the URL had encoded the body: always wrong."""
+        assert deployed.call({"info": True}, headers=BINARY).http == 200
+
+    def test_bad_signature_is_no_server_error(self, deployed: Webhook) -> None:
+        """A forged call got HTTP 500 with the reason; now a 401 that tells no more than that."""
+        forged = deployed.call({"info": True}, secret="some-other-secret-00")
+        missing = deployed.post(b'{"info": true}', JSON)
+        assert (forged.http, forged.body["status"]["code"]) == (401, 16)
+        assert missing == forged
+
+    def test_stale_call_is_refused(self, deployed: Webhook) -> None:
+        """The timestamp was signed and never looked at: a call could be replayed for ever."""
+        assert deployed.call({"info": True}, age=timedelta(minutes=6)).http == 401
+        assert deployed.call({"info": True}, age=timedelta(minutes=4)).http == 200
+
+    def test_comparison_takes_constant_time(
+        self, handler: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Signatures were compared as strings, which tells by its time how much of one is right."""
+        compared = []
+        compare = hmac.compare_digest
+
+        def recording(one: bytes, other: bytes) -> bool:
+            compared.append((one, other))
+            return compare(one, other)
+
+        monkeypatch.setattr(hmac, "compare_digest", recording)
+        assert handler().call({"info": True}).http == 200
+        ((ours, theirs),) = compared
+        assert ours == theirs
+
+    @pytest.mark.parametrize("name", ["X-INDENT-{}", "x-indent-{}", "x-Indent-{}"])
+    def test_header_names_in_any_case(self, handler: Open, name: str) -> None:
+        """Two spellings were known; with another the header was the text "undefined"."""
+        raw, timestamp = b'{"info": true}', format_instant(datetime.now(UTC))
+        signed = {"Timestamp": timestamp, "Signature": sign(SECRET, timestamp, raw)}
+        headers = {name.format(key): value for key, value in signed.items()}
+        assert handler().post(raw, {**JSON, **headers}).http == 200
+
+    def test_signature_covers_the_bytes_sent(self, handler: Open) -> None:
+        """A body was parsed and written anew before it was verified, spaces and escapes lost."""
+        assert handler().call(' {"info" :  "\\u00e9\\/"}\n').http == 200
+
+    @pytest.mark.parametrize("secret", ["", "s123"])
+    def test_no_key_is_assumed(self, handler: Open, secret: str) -> None:
+        """Without a secret a default one was used, or an empty one; ours answers nobody."""
+        answer = handler(INDENT_WEBHOOK_SECRET="").call({"info": True}, secret=secret)
+        assert (answer.http, answer.body["status"]["code"]) == (500, 13)
+
+    def test_provider_key_comes_from_secrets_manager(
+        self, sandbox: Sandbox, deployed: Webhook
+    ) -> None:
+        """Keys were read at import, before the secret: the name of the secret was sent as key."""
+        assert len(deployed.ask(request_of(JANE))) == 1
+        assert sandbox.api_key not in str(sandbox.deployment.function.config.environment)
+
+    def test_log_holds_no_body_and_no_other_e_mail(
+        self, handler: Open, log: list[Mapping[str, Any]]
+    ) -> None:
+        """Whole bodies were logged before they were verified, and everybody's on-call e-mail."""
+        handler().ask(request_of(UMA, reason="the password is hunter2"))
+        handler().call({"events": [request_of(UMA)]}, secret="some-other-secret-00")
+        written = json.dumps(log)
+        assert UMA in written
+        assert not any(each in written for each in ("hunter2", JANE, OMAR, RITA, SECRET, API_KEY))
+
+    def test_each_decision_leaves_a_record(
+        self, handler: Open, log: list[Mapping[str, Any]]
+    ) -> None:
+        """The log said what went in and out, and not why; now a line does, approved or not."""
+        handler().ask(request_of(JANE), request_of(UMA))
+        assert [(each["requester"], each["outcome"]) for each in log] == [
+            (JANE, "approve"),
+            (UMA, "abstain"),
+        ]
+        assert all(each["trace"] and each["policy"] for each in log)
+
+
+class TestRouting:
+    """Of the base handler."""
+
+    @pytest.mark.parametrize("body", ["{", "null", "[]", ""])
+    def test_bad_json_is_the_callers_error(self, deployed: Webhook, body: str) -> None:
+        """It got HTTP 500 with the text of the exception."""
+        answer = deployed.call(body)
+        assert (answer.http, answer.body["status"]["code"]) == (400, 3)
+        assert set(answer.body["status"]) == {"code", "message"}
+
+    @pytest.mark.parametrize("body", [{"x": 1}, {"events": [{"event": "access/grant"}]}])
+    def test_unanswered_call_is_not_found(self, deployed: Webhook, body: object) -> None:
+        """It got HTTP 500 with the list of everything that runs there."""
+        answer = deployed.call(body)
+        assert (answer.http, answer.body["status"]["code"]) == (404, 5)
+
+    def test_exception_tells_nothing(self, handler: Open) -> None:
+        """Its text was the answer's message."""
+        answer = handler(AUTO_APPROVAL_DURATION="hunter2").call({"info": True})
+        assert (answer.http, answer.body["status"]["code"]) == (500, 13)
+        assert "hunter2" not in json.dumps(answer.body)
+
+    @pytest.mark.parametrize("kind", ["foo.indent.v1.Botany", "INDENT.V1.BOT", "bot"])
+    def test_kinds_are_compared_whole(self, deployed: Webhook, kind: str) -> None:
+        """Any kind that held the bot's, in whatever case, got the bot."""
+        assert deployed.call({"kinds": [kind]}).body["resources"] == []
+
+    @pytest.mark.parametrize("body", [{"events": []}, {"events": [{"event": "sso.login"}]}])
+    def test_no_request_is_no_crash(self, deployed: Webhook, body: object) -> None:
+        """Events without a request among them were an access of null: HTTP 500."""
+        assert deployed.call(body) == Answer(200, NOTHING)
+
+    @pytest.mark.parametrize("field", ["actor", "resources", "reason", "timestamp", "meta"])
+    def test_missing_field_is_no_crash(self, deployed: Webhook, field: str) -> None:
+        """A request without actor, resources or meta was an access of null: HTTP 500."""
+        event = {key: value for key, value in request_of(JANE).items() if key != field}
+        needed = field in {"actor", "resources"}
+        assert len(deployed.ask(event)) == (0 if needed else 1)
+
+    def test_every_request_is_decided(self, handler: Open) -> None:
+        """Only the first request of a call counted; the others got its answer."""
+        claims = handler().ask(request_of(UMA), request_of(JANE), request_of(OMAR))
+        assert [each["resources"][0]["email"] for each in claims] == [JANE, OMAR]
+
+
+class TestClaim:
+    """Of the claim that all integrations made."""
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            {"indent.com/time/duration": "8760h"},
+            {"indent.com/time/duration": "-1ns", "indent.com/time/indefinite": "true"},
+            {"indent.com/time/expires": "2999-01-01T00:00:00Z"},
+            {"expires": "2999-01-01T00:00:00Z", "indent.com/petition/duration": "8760h"},
+        ],
+    )
+    def test_request_cannot_lengthen_its_access(
+        self, deployed: Webhook, labels: Mapping[str, str]
+    ) -> None:
+        """The request's own labels went over the computed ones: access for as long as one liked."""
+        (claim,) = deployed.ask(request_of(JANE, meta={"labels": {**labels, "team": "db"}}))
+        made = parse_instant(claim["timestamp"])
+        assert made is not None
+        assert claim["meta"]["labels"] == {
+            "team": "db",
+            "indent.com/time/duration": "6h0m0s",
+            "indent.com/time/expires": format_instant(made + timedelta(hours=6)),
+        }
+
+    def test_duration_and_expiry_never_contradict(self, handler: Open) -> None:
+        """Either label could be the request's while the other was computed."""
+        labels = {"indent.com/petition/duration": "45m"}
+        (claim,) = handler().ask(request_of(JANE, meta={"labels": labels}))
+        made = parse_instant(claim["timestamp"])
+        expires = parse_instant(claim["meta"]["labels"]["indent.com/time/expires"])
+        assert made is not None
+        assert expires == made + timedelta(minutes=45)
+        assert duration_of(claim) == "45m0s"
+
+    def test_fraction_of_an_hour_is_a_duration(self, handler: Open) -> None:
+        """1.5 hours came out as `1.5h0m0s`."""
+        (claim,) = handler(AUTO_APPROVAL_DURATION="1.5").ask(request_of(JANE))
+        assert duration_of(claim) == "1h30m0s"
+
+    def test_reason_says_what_it_was(self, deployed: Webhook) -> None:
+        """Whoever held a role in an incident was said to be on call."""
+        (claim,) = deployed.ask(request_of(JANE))
+        assert claim["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+
+    @pytest.mark.parametrize("email", ["JANE@Example.com", " jane@example.com "])
+    def test_e_mail_in_any_case(self, handler: Open, email: str) -> None:
+        """Two systems that write one address in two ways never met."""
+        assert len(handler().ask(request_of(email))) == 1
+
+    def test_resources_have_a_rule(self, handler: Open) -> None:
+        """Whoever was on call got all that he named, of any kind."""
+        prod = {**DATABASE, "labels": {"Env": "Prod"}}
+        hook = handler(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod")
+        assert len(hook.ask(request_of(JANE, resources=[prod]))) == 1
+        assert hook.ask(request_of(JANE, resources=[prod, DATABASE])) == []
+
+
+class TestSettings:
+    """Of how settings were read."""
+
+    def test_entries_are_trimmed(self, handler: Open) -> None:
+        """`API, DBA` named a schedule that began with a space, as the guide's own example did."""
+        assert len(handler(AUTO_APPROVAL_SCHEDULES="API, DBA").ask(request_of(OMAR))) == 1
+
+    @pytest.mark.parametrize("value", [",", " , "])
+    def test_list_without_an_entry_is_refused(self, handler: Open, value: str) -> None:
+        """It named the empty text, or nobody at all; read as unset it would open for anybody."""
+        assert handler(AUTO_APPROVAL_SCHEDULES=value).call({"info": True}).http == 500
+
+    def test_false_is_false(self, provider: IncidentIO, handler: Open) -> None:
+        """Any text switched participants on, `false` too."""
+        provider.post_update("INC-1", by=UMA)
+        assert handler(INCIDENTIO_APPROVE_PARTICIPANTS="false").ask(request_of(UMA)) == []
+        assert handler(INCIDENTIO_APPROVE_PARTICIPANTS="0").call({"info": True}).http == 500
+
+    @pytest.mark.parametrize("value", ["soon", "NaN", "-1", "0", "1e3"])
+    def test_wrong_duration_is_refused(self, handler: Open, value: str) -> None:
+        """`-1` made a negative duration, `1e3` 1,000 hours, and `soon` failed at each approval."""
+        assert handler(AUTO_APPROVAL_DURATION=value).call({"info": True}).http == 500
+
+    def test_without_a_list_not_everybody_counts(self, provider: IncidentIO, handler: Open) -> None:
+        """With no list any role opened, also the one that all have who declare an incident."""
+        provider.declare_incident("Trust me", by=UMA, lead=UMA)
+        assert handler().ask(request_of(RITA), request_of(UMA)) == []
+
+
+class TestIncidentIO:
+    """Of the incident.io integration."""
+
+    def test_every_page_of_incidents_is_read(self, provider: IncidentIO, handler: Open) -> None:
+        """Only the first 250 incidents were looked at."""
+        for number in range(251):
+            provider.declare_incident(f"Newer {number}", by=RITA)
+        assert len(handler().ask(request_of(JANE))) == 1
+
+    def test_every_page_of_updates_is_read(self, provider: IncidentIO, handler: Open) -> None:
+        """Only the first 250 updates to an incident were looked at."""
+        provider.post_update("INC-1", by=UMA)
+        for _ in range(251):
+            provider.post_update("INC-1", by=RITA)
+        assert len(handler(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(UMA))) == 1
+
+    def test_update_of_an_api_key_is_no_crash(self, provider: IncidentIO, handler: Open) -> None:
+        """An update that no person had made was an access of null: HTTP 500 for everybody."""
+        provider.post_update("INC-1", by=None)
+        provider.post_update("INC-1", by=UMA)
+        assert len(handler(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(UMA))) == 1
+
+    def test_incident_without_roles_is_no_crash(self, provider: IncidentIO, handler: Open) -> None:
+        """So was an incident whose list of roles was not there."""
+        provider.declare_incident("Newest", by=UMA)
+        provider.fail("/v2/incidents", drop("incidents", 0, "incident_role_assignments"))
+        assert len(handler().ask(request_of(JANE))) == 1
+
+    @pytest.mark.parametrize("mode", ["test", "tutorial", "retrospective"])
+    def test_only_real_incidents_count(
+        self,
+        provider: IncidentIO,
+        handler: Open,
+        mode: Any,  # noqa: ANN401 - a literal of the double's
+    ) -> None:
+        """To lead a drill opened production."""
+        provider.declare_incident("Drill", by=RITA, lead=UMA, mode=mode)
+        assert handler().ask(request_of(UMA)) == []
+
+    def test_list_of_roles_holds_for_participants(
+        self, provider: IncidentIO, handler: Open
+    ) -> None:
+        """Who only posted an update was let in although the list named other roles."""
+        provider.post_update("INC-1", by=UMA)
+        hook = handler(
+            INCIDENTIO_APPROVE_PARTICIPANTS="true", AUTO_APPROVAL_INCIDENTIO_ROLES="lead"
+        )
+        assert len(hook.ask(request_of(UMA), request_of(JANE))) == 1
+
+    def test_calls_are_bounded(self, provider: IncidentIO, handler: Open) -> None:
+        """Each live incident was one more call, all at once."""
+        for number in range(30):
+            provider.declare_incident(f"Incident {number}", by=RITA)
+        handler(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(UMA))
+        assert provider.calls.paths().count("/v2/incident_updates") == 20
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            faults.Status(401),
+            faults.Status(500),
+            faults.TooManyRequests(seconds=3600),
+            faults.HangUp(),
+            faults.Garbage(),
+        ],
+        ids=lambda fault: type(fault).__name__,
+    )
+    def test_provider_error_is_no_error_of_ours(
+        self,
+        provider: IncidentIO,
+        handler: Open,
+        fault: Any,  # noqa: ANN401 - any of the faults
+    ) -> None:
+        """It was HTTP 500 for the whole decision, with the text of the exception."""
+        provider.fail("/", fault)
+        assert handler().call({"events": [request_of(JANE)]}) == Answer(200, NOTHING)
+
+    def test_nobody_waits_for_good(self, provider: IncidentIO, handler: Open) -> None:
+        """There was no timeout: a provider that hung held the call until Lambda ended it."""
+        provider.fail("/v2/schedules", faults.Hang())
+        assert len(handler(budget=0.5).ask(request_of(JANE))) == 1
+
+    @pytest.mark.parametrize("fault", [faults.Status(503), faults.TooManyRequests(seconds=1)])
+    def test_passing_error_is_tried_again(
+        self,
+        provider: IncidentIO,
+        handler: Open,
+        fault: Any,  # noqa: ANN401 - any of the faults
+    ) -> None:
+        """A single 503 or 429 was the end of it."""
+        provider.fail("/v2/incidents", fault, times=1)
+        assert len(handler().ask(request_of(JANE))) == 1

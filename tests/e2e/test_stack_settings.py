@@ -1,0 +1,63 @@
+"""What a stack's settings, and its secret, make of the deployed webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sandbox.cast import JANE, put_on_stage
+from sandbox.running import Sandbox
+from tests.e2e.calls import Webhook, duration_of, over_http, request_of
+from tests.projects import project_in
+
+Start = Callable[..., tuple[Sandbox, Webhook]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a sandbox whose stack has other settings than the dev stack's."""
+    with ExitStack() as stack:
+
+        def started(**config: str) -> tuple[Sandbox, Webhook]:
+            sandbox = stack.enter_context(Sandbox(project_in(tmp_path), config=config))
+            assert sandbox.double
+            put_on_stage(sandbox.double)
+            return sandbox, Webhook(sandbox.webhook_secret, over_http(sandbox.url))
+
+        yield started
+
+
+def test_dry_run_claims_nothing(start: Start) -> None:
+    """The decision is made and logged, and not told."""
+    sandbox, webhook = start(AUTO_APPROVAL_DRY_RUN="true")
+    assert webhook.ask(request_of(JANE)) == []
+    line = sandbox.log.wait_for(lambda line: line.get("message") == "decision", seconds=30)
+    assert line
+    assert (line["outcome"], line["dry_run"]) == ("approve", True)
+
+
+def test_no_concurrency_shuts_the_url(start: Start) -> None:
+    """RESERVED_CONCURRENCY=0 answers every call with 429."""
+    _, webhook = start(RESERVED_CONCURRENCY="0")
+    assert webhook.call({"info": True}).http == 429
+
+
+def test_unreadable_secret_is_a_503_until_it_is_back(start: Start) -> None:
+    """A secret that is gone is told, asked for again at the next call, and then all is well.
+
+    The same stack has AUTO_APPROVAL_DURATION=3, which comes out as 3h0m0s.
+    """
+    sandbox, webhook = start(AUTO_APPROVAL_DURATION="3")
+    secrets, arn = sandbox.aws.client("secretsmanager"), sandbox.deployment.outputs["secret_arn"]
+    secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+    gone = webhook.call({"events": [request_of(JANE)]})
+    assert (gone.http, gone.body["status"]["code"]) == (503, 14)
+    line = sandbox.log.wait_for(lambda line: line.get("message") == "failed", seconds=30)
+    assert line
+    assert line["why"].startswith("Secrets Manager: answered 400")
+    secrets.restore_secret(SecretId=arn)
+    (claim,) = webhook.ask(request_of(JANE))
+    assert duration_of(claim) == "3h0m0s"

@@ -1,0 +1,247 @@
+"""The deployed zip at its URL: every row of what the webhook answers, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handler import __version__
+from handler.webhook import MOST_BODY_BYTES
+from sandbox.cast import DAN, JANE, NORA, OMAR, RITA
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.server import Fault
+from sandbox.resources.functions import PUBLIC_STATEMENTS
+from sandbox.running import Sandbox
+from tests.e2e.calls import BINARY, JSON, NOTHING, Webhook, duration_of, over_http, request_of
+
+FORGED = "not-the-secret-of-this-webhook"
+TOO_LARGE = b" " * (MOST_BODY_BYTES + 1)
+
+
+@pytest.fixture
+def webhook(sandbox: Sandbox) -> Webhook:
+    """The webhook at its URL."""
+    return Webhook(sandbox.webhook_secret, over_http(sandbox.url))
+
+
+@pytest.fixture
+def double(sandbox: Sandbox) -> Iterator[IncidentIO]:
+    """The provider, healthy again afterwards."""
+    assert sandbox.double
+    yield sandbox.double
+    sandbox.double.heal()
+
+
+class Log:
+    """The function's log from now on: a line may trail its answer."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._book = sandbox.log
+        self._since = len(sandbox.log.records)
+
+    def next(self, message: str, **parts: str) -> dict[str, Any]:
+        """Wait for the first line with this message whose fields hold these parts."""
+
+        def wanted(line: dict[str, Any]) -> bool:
+            return line.get("message") == message and all(
+                part in str(line[field]) for field, part in parts.items()
+            )
+
+        found = self._book.wait_for(wanted, since=self._since, seconds=30)
+        assert found, self._book.records[self._since :]
+        return found
+
+
+@pytest.fixture
+def log(sandbox: Sandbox) -> Log:
+    """What the function logs in this test."""
+    return Log(sandbox)
+
+
+class TestOrder:
+    """What is wrong with a call is found in one order; nothing is parsed before it is signed."""
+
+    def test_method_goes_before_all(self, webhook: Webhook) -> None:
+        """A GET is a 405, whatever else is missing; so is a PUT that is too large."""
+        for method, body in (("GET", b""), ("PUT", TOO_LARGE)):
+            answer = webhook.post(body, {}, method)
+            assert (answer.http, answer.body["status"]["code"]) == (405, 3)
+
+    def test_size_goes_before_the_signature(self, webhook: Webhook) -> None:
+        """A byte over 1 MiB is a 413, signed or not, as text and as base64."""
+        unsigned = webhook.post(TOO_LARGE, JSON)
+        signed = webhook.call(TOO_LARGE, headers=BINARY)
+        for answer in (unsigned, signed):
+            assert (answer.http, answer.body["status"]["code"]) == (413, 3)
+
+    def test_largest_body_is_read(self, webhook: Webhook) -> None:
+        """1 MiB to the byte is answered."""
+        body = json.dumps({"info": True}).ljust(MOST_BODY_BYTES)
+        assert webhook.call(body).http == 200
+
+    def test_signature_goes_before_the_body(self, webhook: Webhook, log: Log) -> None:
+        """Whatever is not signed right gets one and the same 401; only the log says what it was."""
+        answers = [
+            webhook.post(b"{not JSON", JSON),
+            webhook.call(b"{not JSON", secret=FORGED),
+            webhook.call({"info": True}, secret=FORGED),
+            webhook.call({"info": True}, age=timedelta(seconds=310)),
+            webhook.call({"info": True}, age=timedelta(seconds=-310)),
+            webhook.post(b"", {}),
+        ]
+        assert [(each.http, each.body["status"]["code"]) for each in answers] == [(401, 16)] * 6
+        assert len({json.dumps(each.body) for each in answers}) == 1
+        for why in ("missing", "is wrong", "timestamp is 310 s old", "timestamp is -310 s old"):
+            assert log.next("refused", why=why)["http"] == 401
+
+    @pytest.mark.parametrize(
+        ("body", "told"),
+        [
+            ("", "not JSON"),
+            ("[]", "not a JSON object"),
+            ("null", "not a JSON object"),
+            ("{", "not JSON"),
+            (b'{"info": "\xff"}', "not JSON in UTF-8"),
+            ("[" * 100_000, "not JSON"),
+            ({"events": {}}, "events is not a list"),
+            ({"events": [{"event": "access/request", "actor": {"email": []}}]}, "actor.email"),
+        ],
+    )
+    def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, told: str) -> None:
+        """A signed body of the wrong shape is a 400 that names what is wrong."""
+        answer = webhook.call(body)
+        assert (answer.http, answer.body["status"]["code"]) == (400, 3)
+        assert told in answer.body["status"]["message"]
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"hello": 1}, {"events": [request_of(JANE), {"event": "access/grant"}]}]
+    )
+    def test_call_that_is_not_answered(self, webhook: Webhook, body: object) -> None:
+        """What this webhook does not do is a 404 that names what it does."""
+        answer = webhook.call(body)
+        assert (answer.http, answer.body["status"]["code"]) == (404, 5)
+        assert "GetDecision, PullUpdate, GetInfo" in answer.body["status"]["message"]
+
+
+class TestAnswers:
+    """What a good call gets."""
+
+    def test_info(self, webhook: Webhook) -> None:
+        """GetInfo tells our name and version."""
+        answer = webhook.call({"info": True})
+        (detail,) = answer.body["status"]["details"]
+        (about,) = json.loads(detail["detail"])["integrations"]
+        assert (about["name"], about["version"]) == ("oncall-approvals", __version__)
+
+    def test_bots(self, webhook: Webhook) -> None:
+        """PullUpdate gives the bot when its kind is asked for, and else nothing."""
+        for kinds, ids in (
+            (["indent.v1.Bot"], ["incidentio-approval-bot"]),
+            (["user"], []),
+            ([], []),
+        ):
+            answer = webhook.call({"kinds": kinds})
+            assert (answer.http, answer.body["status"]) == (200, {"code": 0})
+            assert [each["id"] for each in answer.body["resources"]] == ids
+
+    def test_lead_of_a_live_incident_is_approved(self, webhook: Webhook, log: Log) -> None:
+        """The claim is the bot's, for requester and resources; the log line says the same."""
+        event = request_of(JANE)
+        (claim,) = webhook.ask(event)
+        assert claim["event"] == "access/approve"
+        assert claim["actor"]["id"] == "incidentio-approval-bot"
+        assert claim["resources"] == [event["actor"], *event["resources"]]
+        assert claim["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+        assert duration_of(claim) == "6h0m0s"
+        petition = event["meta"]["labels"]["petition"]
+        assert claim["meta"]["labels"]["petition"] == petition
+        line = log.next("decision", petition=petition)
+        assert (line["outcome"], line["requester"], line["duration"]) == ("approve", JANE, "6h0m0s")
+
+    def test_who_is_on_shift_is_approved(self, webhook: Webhook) -> None:
+        """The reason names the schedule and when the shift ends."""
+        (claim,) = webhook.ask(request_of(OMAR))
+        assert claim["reason"].startswith("Approved: on call for Production until ")
+
+    @pytest.mark.parametrize("email", [RITA, DAN, NORA, "eve@elsewhere.example", ""])
+    def test_everyone_else_is_not(self, webhook: Webhook, email: str) -> None:
+        """The reporter, who leads what he declared, off duty, unknown, without e-mail: no claim."""
+        answer = webhook.call({"events": [request_of(email)]})
+        assert (answer.http, answer.body) == (200, NOTHING)
+
+    def test_body_as_base64(self, webhook: Webhook) -> None:
+        """A body that the URL delivers as base64 is signed by its bytes."""
+        body = json.dumps({"events": [request_of(JANE, reason="dépannage")]}, ensure_ascii=False)
+        answer = webhook.call(body, headers=BINARY)
+        assert (answer.http, len(answer.claims)) == (200, 1)
+
+
+@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda each: each["Action"])
+def test_url_needs_both_public_statements(
+    sandbox: Sandbox, webhook: Webhook, statement: dict[str, Any]
+) -> None:
+    """Without either nobody gets in; put back, everybody is heard again."""
+    functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
+    functions.remove_permission(FunctionName=name, StatementId=statement["StatementId"])
+    try:
+        assert webhook.call({"info": True}).http == 403
+    finally:
+        functions.add_permission(FunctionName=name, Principal="*", **statement)
+    assert webhook.call({"info": True}).http == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.Status(500),
+        faults.Status(401),
+        faults.HangUp(),
+        faults.Garbage(),
+        faults.Hang(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_provider_down_is_no_claim(
+    webhook: Webhook, double: IncidentIO, log: Log, fault: Fault
+) -> None:
+    """Whatever the provider does, the answer is HTTP 200 without a claim, and the log says so."""
+    double.fail("/v2/", fault)
+    answer = webhook.call({"events": [request_of(JANE)]})
+    assert (answer.http, answer.body) == (200, NOTHING)
+    line = log.next("decision")
+    assert (line["outcome"], line["level"]) == ("abstain", "INFO")
+    assert {each.partition(":")[0] for each in line["provider_failures"]} == {
+        "incident.io incidents",
+        "incident.io schedules",
+    }
+
+
+def test_one_list_failing_does_not_hide_the_other(
+    webhook: Webhook, double: IncidentIO, log: Log
+) -> None:
+    """The lead is approved while schedules are down; who is only on shift is not."""
+    double.fail("/v2/schedules", faults.Status(500))
+    (claim,) = webhook.ask(request_of(JANE), request_of(OMAR))
+    assert claim["resources"][0]["email"] == JANE
+    (failure,) = log.next("decision")["provider_failures"]
+    assert failure.startswith("incident.io schedules: answered 500")
+
+
+def test_nothing_leaks(sandbox: Sandbox, webhook: Webhook, log: Log) -> None:
+    """No secret, signature, reason or other person's e-mail is in the log, whatever was called."""
+    webhook.ask(request_of(NORA, reason="the password is hunter2"))
+    webhook.call({"events": [request_of(NORA)]}, secret=FORGED)
+    webhook.call({"events": [{"event": "access/request", "actor": {"email": ["hunter3"]}}]})
+    log.next("refused", http="400")
+    lines = sandbox.log.file.read_text(encoding="utf-8")
+    assert "hunter" not in lines
+    assert sandbox.webhook_secret not in lines
+    assert sandbox.api_key not in lines
+    of_nora = [line for line in lines.splitlines() if NORA in line]
+    assert of_nora
+    assert not any(other in line for line in of_nora for other in (JANE, OMAR, RITA, DAN))

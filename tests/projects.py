@@ -1,0 +1,26 @@
+"""A project's folder of a test's own, so that no test meets what a developer runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from sandbox.program import PROJECT, ROOT
+
+
+def project_in(folder: Path, *, region: str = "us-west-2", **settings: str) -> Path:
+    """Put the project's files there, with a dev stack of these settings; the program stays ours."""
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    lines = [f"  {PROJECT}:{key}: {json.dumps(value)}\n" for key, value in settings.items()]
+    (folder / "Pulumi.dev.yaml").write_text(
+        f"config:\n  aws:region: {region}\n{''.join(lines)}", encoding="utf-8"
+    )
+    return folder
+
+
+def project_with_code_in(folder: Path, **settings: str) -> Path:
+    """The same with a copy of the code: `python -m sandbox` in it is a sandbox of its own."""
+    for room in ("handler", "infra", "sandbox"):
+        shutil.copytree(ROOT / room, folder / room)
+    return project_in(folder, **settings)

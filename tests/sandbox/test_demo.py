@@ -1,0 +1,197 @@
+"""The demo: what it shows, and that what it expects follows from the stack's settings."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import sandbox.__main__ as commands
+from handler.app import App
+from handler.clock import Clock
+from handler.settings import Settings, load
+from sandbox import demo
+from sandbox.cast import DAN, JANE, NORA, OMAR, RESOURCE, RITA, SCENES, Scene, put_on_stage
+from sandbox.demo import Played, as_expected, table
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.running import Sandbox
+from sandbox.send import Answer, request_event
+from tests.e2e.calls import Webhook, in_process
+from tests.projects import project_in
+
+SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
+CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}
+JANE_LEADS, HALF_AN_HOUR, _, OMAR_IS_ON, RITA_REPORTED, DAN_LEADS, NORA_IS_OFF, STALE, FORGED = (
+    SCENES
+)
+
+
+class Case(NamedTuple):
+    """What a stack sets, and who is approved then, for how long."""
+
+    settings: Mapping[str, str]
+    approved: Mapping[str, str]
+
+
+ALL_DAY = {JANE: "6h0m0s", OMAR: "6h0m0s"}
+CASES = {
+    "defaults": Case({}, ALL_DAY),
+    "shorter": Case({"AUTO_APPROVAL_DURATION": "10m"}, {JANE: "10m0s", OMAR: "10m0s"}),
+    "fraction": Case({"AUTO_APPROVAL_DURATION": "1.5"}, {JANE: "1h30m0s", OMAR: "1h30m0s"}),
+    "schedule": Case({"AUTO_APPROVAL_SCHEDULES": "API, Production"}, {OMAR: "6h0m0s"}),
+    "other schedule": Case({"AUTO_APPROVAL_SCHEDULES": "API"}, {}),
+    "role": Case({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, {JANE: "6h0m0s"}),
+    "reporter": Case({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}, {}),
+    "self-declared": Case({"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, {**ALL_DAY, DAN: "6h0m0s"}),
+    "reporter, self-declared": Case(
+        {
+            "AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter",
+            "INCIDENTIO_APPROVE_SELF_DECLARED": "true",
+        },
+        {RITA: "6h0m0s", DAN: "6h0m0s"},
+    ),
+    "labels": Case({"AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod, Team=DB"}, ALL_DAY),
+    "participants": Case({"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, ALL_DAY),
+    "dry run": Case({"AUTO_APPROVAL_DRY_RUN": "true"}, {}),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_expectation_follows_the_settings(case: Case) -> None:
+    """Whatever a stack sets, the handler answers each scene as the demo expects it to."""
+    clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
+    with IncidentIO(API_KEY) as double:
+        put_on_stage(double)
+        environment = {
+            "INDENT_WEBHOOK_SECRET": SECRET,
+            "INCIDENTIO_API_KEY": API_KEY,
+            "INCIDENTIO_BASE_URL": double.url,
+            **case.settings,
+        }
+        app, settings = App(environment, clock, lambda _: None), load(environment)
+        approved: dict[str, str] = {}
+        with closing(app.client):
+            for scene in SCENES:
+                answer = answer_to(scene, Webhook(SECRET, in_process(app)), settings)
+                assert as_expected(scene, answer, settings), (scene, answer)
+                for claim in answer.claims:
+                    duration = claim["meta"]["labels"]["indent.com/time/duration"]
+                    approved.setdefault(scene.email, duration)
+    assert approved == case.approved
+
+
+def answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
+    """Send what the demo sends for a scene."""
+    labels = dict(settings.policy.resource_labels)
+    event = request_event(scene.email, [RESOURCE], resource_labels=labels, duration=scene.duration)
+    secret = "another-secret-altogether" if scene.forged else SECRET
+    return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
+
+
+GRANTED = Answer(200, {"claims": [CLAIM]})
+NOT_GRANTED = Answer(200, {"claims": []})
+
+
+@pytest.mark.parametrize(
+    ("scene", "answer"),
+    [
+        (JANE_LEADS, NOT_GRANTED),
+        (JANE_LEADS, Answer(200, {"claims": [CLAIM, CLAIM]})),
+        (JANE_LEADS, Answer(502, "Internal Server Error")),
+        (HALF_AN_HOUR, GRANTED),
+        (OMAR_IS_ON, NOT_GRANTED),
+        (RITA_REPORTED, GRANTED),
+        (DAN_LEADS, GRANTED),
+        (NORA_IS_OFF, GRANTED),
+        (STALE, NOT_GRANTED),
+        (FORGED, GRANTED),
+    ],
+)
+def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
+    """A claim too many or too few, for another time, or another HTTP status."""
+    settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
+    assert not as_expected(scene, answer, settings)
+
+
+@pytest.mark.parametrize(
+    ("played", "row"),
+    [
+        (
+            Played(JANE_LEADS, GRANTED, "lead", expected=True),
+            ("jane", "leads a live incident", "approved", "6h0m0s", "lead"),
+        ),
+        (
+            Played(NORA_IS_OFF, NOT_GRANTED, "none", expected=True),
+            ("nora", "off duty", "left to humans", "-", "none"),
+        ),
+        (
+            Played(FORGED, Answer(401, {}), "wrong", expected=False),
+            ("jane", "a forged signature", "refused (401)", "-", "wrong  <- NOT AS EXPECTED"),
+        ),
+    ],
+)
+def test_row(played: Played, row: tuple[str, ...]) -> None:
+    """A row says who, what he is, the answer, for how long and why, and whether that is wrong."""
+    assert played.row == row
+
+
+def test_table_is_in_columns() -> None:
+    """Columns are as wide as their widest cell, and no line ends in spaces."""
+    rows = [
+        ("jane", "leads", "approved", "6h0m0s", "because"),
+        ("o", "on shift for it", "x", "-", ""),
+    ]
+    assert table(rows) == (
+        "who   is               answer    for     why\n"
+        "----  ---------------  --------  ------  -------\n"
+        "jane  leads            approved  6h0m0s  because\n"
+        "o     on shift for it  x         -"
+    )
+
+
+def test_cast_plays_on_the_double_only(tmp_path: Path) -> None:
+    """Nobody is to be declared an incident at the real provider."""
+    live = Sandbox(project_in(tmp_path), live_key="inc-real")
+    with pytest.raises(ValueError, match="on the double only"):
+        demo.play(live)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, in which the commands work."""
+    monkeypatch.setattr(commands, "ROOT", project_in(tmp_path))
+    return tmp_path
+
+
+def test_demo_fails_when_something_is_not_as_it_should(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The status is 1, and the line is marked: here Nora, of whom a duty is wrongly expected."""
+    wrong = replace(NORA_IS_OFF, duties=JANE_LEADS.duties)
+    monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, wrong, STALE])
+    assert commands.main(["demo"]) == 1
+    told = capsys.readouterr()
+    assert told.err == ""
+    marked = [line for line in told.out.splitlines() if "NOT AS EXPECTED" in line]
+    assert [line.split()[0] for line in marked] == [NORA.partition("@")[0]]
+    assert "2 of 3 came out as they should." in told.out
+    assert not (root / ".sandbox" / "env").exists()
+
+
+def test_dry_run_is_said(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a dry run nobody is approved, all is as it should be, and the table says what would be."""
+    project_in(root, AUTO_APPROVAL_DRY_RUN="true", AUTO_APPROVAL_SCHEDULES="Production")
+    monkeypatch.setattr(demo, "SCENES", [OMAR_IS_ON, JANE_LEADS])
+    assert commands.main(["demo"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"omar .* left to humans  -    dry run: on call for Production", told)
+    assert re.search(r"jane .* left to humans  -    Incident Lead of INC-1 .* not among", told)

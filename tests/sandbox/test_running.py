@@ -1,0 +1,177 @@
+"""The sandbox as a whole: what it is given, what it tells, what it hides, and that it goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+import pytest
+
+from sandbox.cast import JANE
+from sandbox.resources.functions import PUBLIC_STATEMENTS
+from sandbox.running import Sandbox
+from sandbox.send import request_event, send
+from tests.processes import children_of
+from tests.projects import project_in
+
+
+def assert_closed(address: str) -> None:
+    """Nobody listens at the address any more."""
+    parts = urlsplit(address)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((parts.hostname, parts.port), timeout=5)
+
+
+def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
+    """Nothing of it can be reached from another machine."""
+    assert sandbox.double
+    for address in (sandbox.url, sandbox.base_url, sandbox.aws.endpoint, sandbox.double.url):
+        assert urlsplit(address).hostname == "127.0.0.1"
+
+
+def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
+    """Every address, the secrets, and credentials that AWS's own tools accept."""
+    assert sandbox.double
+    assert sandbox.variables() == {
+        "WEBHOOK_URL": sandbox.url,
+        "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
+        "INCIDENTIO_BASE_URL": sandbox.double.url,
+        "INCIDENTIO_API_KEY": sandbox.api_key,
+        "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
+        "AWS_REGION": "us-west-2",
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+    }
+
+
+def test_settings_are_the_functions(sandbox: Sandbox) -> None:
+    """They are read from what was deployed, as the function reads them."""
+    settings = sandbox.settings
+    assert settings.webhook_secrets == (sandbox.webhook_secret,)
+    assert settings.incidentio_api_key == sandbox.api_key
+    assert settings.policy.duration == timedelta(hours=6)
+    assert not settings.dry_run
+
+
+def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
+    """Neither the function's environment nor outputs nor the log hold them, whatever is called."""
+    assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
+    event = request_event(JANE, ["prod-db"])
+    assert send(sandbox.url, sandbox.webhook_secret, {"events": [event]}).claims
+    assert sandbox.log.wait_for(lambda line: line.get("message") == "decision", seconds=30)
+    functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
+    deployed = functions.get_function(FunctionName=name)
+    stored = sandbox.aws.client("secretsmanager").get_secret_value(
+        SecretId=sandbox.deployment.outputs["secret_arn"]
+    )
+    for secret in (sandbox.webhook_secret, sandbox.api_key):
+        assert secret in stored["SecretString"]
+        assert secret not in json.dumps(deployed, default=str)
+        assert secret not in json.dumps(dict(sandbox.deployment.outputs))
+        assert secret not in repr(sandbox.deployment)
+        assert secret not in sandbox.log.file.read_text(encoding="utf-8")
+
+
+def test_log_is_the_owners(sandbox: Sandbox) -> None:
+    """It names who asked for what: mode 600."""
+    assert sandbox.log.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_secrets_are_new_each_time(tmp_path: Path) -> None:
+    """Two sandboxes share none, and both pass as Indent's."""
+    project_in(tmp_path)
+    one, other = Sandbox(tmp_path, live_key="k1"), Sandbox(tmp_path, live_key="k2")
+    assert one.webhook_secret.startswith("wks0")
+    assert len(one.webhook_secret) == 44
+    assert one.webhook_secret != other.webhook_secret
+
+
+@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda each: each["Action"])
+def test_public_takes_both_statements(sandbox: Sandbox, statement: dict[str, Any]) -> None:
+    """One of the two is not enough, nor one that asks for a signature or opens other ways in."""
+    functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
+    condition = next(key for key in statement if key not in {"StatementId", "Action"})
+    narrower = {"FunctionUrlAuthType": "AWS_IAM", "InvokedViaFunctionUrl": False}[condition]
+    statement_id = {"FunctionName": name, "StatementId": statement["StatementId"]}
+    functions.remove_permission(**statement_id)
+    try:
+        assert not sandbox.is_public()
+        for wrong in (
+            {"Principal": "*", **statement, condition: narrower},
+            {"Principal": "123456789012", **statement},
+        ):
+            functions.add_permission(FunctionName=name, **wrong)
+            assert not sandbox.is_public(), wrong
+            functions.remove_permission(**statement_id)
+    finally:
+        functions.add_permission(FunctionName=name, Principal="*", **statement)
+    assert sandbox.is_public()
+
+
+def test_function_without_a_policy_is_not_public(sandbox: Sandbox) -> None:
+    """Nobody has said that anybody may call it."""
+    functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
+    for statement in PUBLIC_STATEMENTS:
+        functions.remove_permission(FunctionName=name, StatementId=statement["StatementId"])
+    try:
+        assert not sandbox.is_public()
+    finally:
+        for statement in PUBLIC_STATEMENTS:
+            functions.add_permission(FunctionName=name, Principal="*", **statement)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("", "is not set"),
+        ("  aws:region:\n", "is not set"),
+        ("  aws:region: mars-1\n", "is 'mars-1', which is no region"),
+    ],
+)
+def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: str) -> None:
+    """The sentence names the key and the command, before anything is started."""
+    project_in(tmp_path)
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n{line}", encoding="utf-8")
+    with pytest.raises(pulumi.RunError) as refused:
+        Sandbox(tmp_path)
+    remedy = "run `pulumi config set aws:region us-west-2`"
+    assert str(refused.value) == f"aws:region {problem}; {remedy}"
+
+
+# The last of this file: the sandbox of the tests above is not called after it.
+def test_nothing_is_left(tmp_path: Path) -> None:
+    """Its children, threads and ports are gone with the context, be it by an error of the stack's.
+
+    A config that the program refuses is found on entering, when double and AWS already run.
+    """
+    before = set(threading.enumerate())
+    running = Sandbox(project_in(tmp_path, AUTO_APPROVAL_DURATION="1.5"))
+    with running:
+        (child,) = start_a_child(running)
+        addresses = [running.url, running.base_url, running.aws.endpoint]
+    for address in addresses:
+        assert_closed(address)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+    refused = Sandbox(tmp_path, config={"MEMORY_MB": "1"})
+    assert refused.double
+    with pytest.raises(pulumi.RunError, match="MEMORY_MB is '1'"), refused:
+        pytest.fail("entered")
+    assert_closed(refused.double.url)
+    assert_closed(refused.aws.endpoint)
+    assert set(threading.enumerate()) <= before
+
+
+def start_a_child(sandbox: Sandbox) -> set[int]:
+    """Make a call, for which a child is started; gives the process."""
+    before = children_of(os.getpid())
+    assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
+    return children_of(os.getpid()) - before

@@ -1,0 +1,131 @@
+"""Signing and sending: the bytes on the wire, and what comes of a webhook that is not there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handler.durations import parse_instant
+from handler.webhook import sign
+from sandbox.send import Answer, SendError, request_event, send, signed
+from tests.handler.scripted import Answer as Scripting
+from tests.handler.scripted import Scripted, reply, say, say_and_hang_up
+
+SECRET = "wks0-secret-of-these-tests"
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_request_event_is_indents() -> None:
+    """Requester, resources with their labels, the reason, and the time asked for."""
+    event = request_event(
+        "jane@example.com",
+        ["prod-db", "okta.v1.Group:00g1", "arn:aws:s3:::b"],
+        resource_labels={"Env": "Prod"},
+        duration="30m",
+        reason="to look",
+    )
+    labels = {"Env": "Prod"}
+    assert event["actor"] == {
+        "kind": "user",
+        "id": "jane@example.com",
+        "email": "jane@example.com",
+    }
+    assert event["resources"] == [
+        {"kind": kind, "id": name, "displayName": name, "labels": labels}
+        for kind, name in (
+            ("example.v1.Resource", "prod-db"),
+            ("okta.v1.Group", "00g1"),
+            ("arn", "aws:s3:::b"),
+        )
+    ]
+    assert event["reason"] == "to look"
+    assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
+
+
+def test_every_request_is_a_petition_of_its_own() -> None:
+    """Two requests share no petition, and ask for no time unless told to."""
+    labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
+    assert [set(each) for each in labels] == [{"petition"}] * 2
+    assert labels[0] != labels[1]
+
+
+def test_signature_is_of_the_bytes_and_the_moment() -> None:
+    """The headers sign the body as sent, at the moment that is said."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    raw, headers = signed(SECRET, {"info": True}, moment)
+    assert json.loads(raw) == {"info": True}
+    assert headers["X-Indent-Timestamp"] == "2026-01-02T03:04:05.000Z"
+    assert headers["X-Indent-Signature"] == sign(SECRET, "2026-01-02T03:04:05.000Z", raw)
+
+
+def test_sends_what_it_signed() -> None:
+    """One POST to the address, its query too; signed now where no moment is given."""
+    with Scripted(reply(b'{"claims": [{"reason": "x"}]}')) as server:
+        answer = send(f"{server.url}/hook?stage=prod", SECRET, {"info": True})
+    (asked,) = server.asked
+    assert answer == Answer(200, {"claims": [{"reason": "x"}]})
+    assert answer.claims == [{"reason": "x"}]
+    assert (asked.method, asked.target) == ("POST", "/hook?stage=prod")
+    timestamp = asked.headers["x-indent-timestamp"]
+    assert asked.headers["x-indent-signature"] == sign(SECRET, timestamp, asked.body)
+    moment = parse_instant(timestamp)
+    assert moment is not None
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("body", [b"Bad Gateway", b"\xff\xfe", b""])
+def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
+    """A proxy's page is no error, and holds no claim."""
+    with Scripted(reply(body, 502)) as server:
+        answer = send(server.url, SECRET, {})
+    assert answer == Answer(502, body.decode(errors="replace"))
+    assert answer.claims == []
+
+
+@pytest.mark.parametrize("answer", [say_and_hang_up(), say_and_hang_up(HALF), say(b"?\r\n")])
+def test_who_speaks_no_http_does_not_answer(answer: Scripting) -> None:
+    """The error names the address."""
+    with Scripted(answer) as server, pytest.raises(SendError, match=f"^{server.url} does not"):
+        send(server.url, SECRET, {})
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
+    """The error names the address, and what the system said."""
+    with pytest.raises(SendError, match=rf"^{scheme}://127.0.0.1:{port} does not answer \(.+ref"):
+        send(f"{scheme}://127.0.0.1:{port}", SECRET, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:1",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http:///path",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:no/",
+        "http://[::1",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/ü",
+        "http://127.0.0.1/\r\nX: y",
+        "http://user@host:1:2/",
+    ],
+)
+def test_what_is_no_address_is_told(url: str) -> None:
+    """It is named, and nobody is called."""
+    with pytest.raises(SendError, match="is no http or https address") as refused:
+        send(url, SECRET, {})
+    assert repr(url) in str(refused.value)
