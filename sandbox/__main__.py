@@ -25,6 +25,8 @@ from sandbox.resources.gaps import RefusedByAwsError
 from sandbox.running import Sandbox
 from sandbox.send import SendError, request_event, send
 
+DEMO_LOG = Path(".sandbox") / "demo.log"
+
 
 class UsageError(Exception):
     """A command that cannot be carried out; the sentence says why and what to do."""
@@ -99,7 +101,8 @@ Ctrl-C stops all of it.""",
 
 def _demo(options: argparse.Namespace) -> int:
     print(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...", flush=True)
-    with Sandbox(options.root, options.stack) as sandbox:
+    # Beside a sandbox that is up, whose log is another.
+    with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
         played = play(sandbox)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
     print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")

@@ -174,6 +174,11 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
             loop.set_default_executor(threads)
             yield loop
     finally:
+        # As asyncio.run ends: what still waits for a resource that failed is told to stop.
+        waiting = asyncio.all_tasks(loop)
+        for task in waiting:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
         asyncio.set_event_loop(None)
         for each in (loop, *loops_of_threads):
             each.close()

@@ -33,6 +33,7 @@ class Sandbox:
         stack: whose `Pulumi.<stack>.yaml` is deployed.
         live_key: a real incident.io key; with it the real incident.io is asked, not the double.
         config: settings that replace the stack's, by bare key.
+        log: the file for the function's log, seen from the root.
 
     Raises:
         pulumi.RunError: the stack has no region, or, on entering, the program refuses its config.
@@ -45,6 +46,7 @@ class Sandbox:
         *,
         live_key: str = "",
         config: Mapping[str, str] | None = None,
+        log: Path = LOG,
     ) -> None:
         self._stack = stack
         self._config, _ = read_stack_config(root, stack)
@@ -55,7 +57,7 @@ class Sandbox:
         self.api_key = live_key or f"inc-{secrets.token_urlsafe(24)}"
         self.double = None if live_key else IncidentIO(self.api_key)
         self.aws = Aws(region)
-        self.log = Logbook(root / LOG)
+        self.log = Logbook(root / log)
         self.deployment: Deployment
         self.url = ""
 
