@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from handler import emails
@@ -40,8 +41,7 @@ class Policy(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        rules = json.dumps(self._asdict(), default=str, sort_keys=True)
-        return hashlib.sha256(rules.encode()).hexdigest()[:16]
+        return _fingerprint(self)
 
     def objection_to_duty(self, duty: Duty) -> str:
         """Say why a duty does not count, or "" if it does."""
@@ -69,3 +69,9 @@ class Policy(NamedTuple):
             if resource.labels.get(name) != wanted:
                 return f"a resource does not carry the label {name}={wanted}"
         return ""
+
+
+@lru_cache(maxsize=1)
+def _fingerprint(policy: Policy) -> str:
+    rules = json.dumps(policy._asdict(), default=str, sort_keys=True)
+    return hashlib.sha256(rules.encode()).hexdigest()[:16]

@@ -35,15 +35,13 @@ def decision_record(
     request, duty = decision.request, decision.duty
     requester = emails.normal(request.requester.email)
 
+    def hidden(found: re.Match[str]) -> str:
+        return found[0] if emails.same(found[0], requester) else "(an e-mail)"
+
     def safe(texts: Iterable[str]) -> list[str]:
         """Cut to size, and name nobody but the requester."""
-        return [
-            _EMAIL.sub(
-                lambda found: found[0] if emails.same(found[0], requester) else "(an e-mail)",
-                text[:MOST_CHARACTERS],
-            )
-            for text in itertools.islice(texts, MOST_ENTRIES)
-        ]
+        cut = (text[:MOST_CHARACTERS] for text in itertools.islice(texts, MOST_ENTRIES))
+        return [_EMAIL.sub(hidden, each) if "@" in each or "%40" in each else each for each in cut]
 
     return {
         "petition": " ".join(safe(dict.fromkeys(request.petitions))),
