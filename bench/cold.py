@@ -16,7 +16,7 @@ from sandbox.aws import Aws
 from sandbox.function_url import unpack
 from sandbox.program import ROOT
 
-ROUNDS = 15
+ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 _REGION = "us-west-2"
