@@ -63,9 +63,11 @@ class Switched:
     left: int | None
     page: int | None
 
-    def fits(self, path: str, page: int) -> bool:
+    def fits(self, path: str, page: Callable[[], int]) -> bool:
         """Whether it is this call's turn."""
-        return self.left != 0 and path.startswith(self.prefix) and self.page in {None, page}
+        if self.left == 0 or not path.startswith(self.prefix):
+            return False
+        return self.page is None or self.page == page()
 
 
 class Switches:
@@ -85,8 +87,8 @@ class Switches:
         with self._lock:
             self._on.clear()
 
-    def pick(self, path: str, page: int) -> Callable[[Exchange], None] | None:
-        """What is played for this call, counted off its `times`."""
+    def pick(self, path: str, page: Callable[[], int]) -> Callable[[Exchange], None] | None:
+        """What is played for this call, counted off its `times`; `page` is asked if it matters."""
         with self._lock:
             for fault in self._on:
                 if fault.fits(path, page):

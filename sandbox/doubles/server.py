@@ -86,8 +86,8 @@ class Double:
     def serve(self, request: Request, write: Callable[[bytes], None]) -> None:
         """Answer one request on its connection."""
         self.calls.add(request)
-        exchange = Exchange(request, self.answer(request), self, write, self._waits)
-        play = self._switches.pick(request.path, exchange.right.page)
+        exchange = Exchange(request, self, write, self._waits)
+        play = self._switches.pick(request.path, lambda: exchange.right.page)
         if play is None:
             exchange.send(exchange.right)
         else:
@@ -181,13 +181,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def _serve(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         target = urlsplit(self.path)
         request = Request(
             self.command,
             target.path,
             parse_qs(target.query, keep_blank_values=True),
             {name.lower(): value for name, value in self.headers.items()},
+            body,
         )
         self.server.double.serve(request, self._write)
 

@@ -1,0 +1,34 @@
+"""`await approval({...})`: a script that goes on when its request is granted."""
+
+from __future__ import annotations
+
+from indentapi import Petition, Resource
+
+from approvals.approval import Approval, AsyncClock, Request, approval
+from approvals.guard import requires_approval
+from approvals.outcomes import (
+    ApprovalDenied,
+    ApprovalError,
+    ApprovalRevoked,
+    ApprovalTimeout,
+)
+from approvals.progress import Progress
+from approvals.sync import approval_sync
+from approvals.version import __version__
+
+__all__ = [
+    "Approval",
+    "ApprovalDenied",
+    "ApprovalError",
+    "ApprovalRevoked",
+    "ApprovalTimeout",
+    "AsyncClock",
+    "Petition",
+    "Progress",
+    "Request",
+    "Resource",
+    "__version__",
+    "approval",
+    "approval_sync",
+    "requires_approval",
+]

@@ -1,0 +1,59 @@
+"""What happens while a request waits, and how it is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from indentapi import Petition
+
+from approvals.outcomes import reference
+
+_PLAIN = str.maketrans({"⏵": ">", "↳": "->", "✅": "[ok]", "❌": "[no]"})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a request; its text is the line that is printed.
+
+    Attributes:
+        kind: what happened.
+        petition: as it was last seen.
+        elapsed: whole seconds of waiting, for `waiting`.
+    """
+
+    kind: Literal["requested", "waiting", "granted", "denied", "revoked", "timeout"]
+    petition: Petition
+    elapsed: int = 0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "requested":
+                return f"⏵ Requested approval {reference(self.petition)}"
+            case "waiting":
+                return f"↳ Waiting for approval... ({self.elapsed}s elapsed)"
+            case "granted":
+                return "✅ Granted"
+            case "timeout":
+                return "❌ Timed out"
+            case _:
+                return f"❌ {self.kind.capitalize()}"
+
+
+OnEvent = Callable[[Progress], object]
+
+
+def show(progress: Progress) -> None:
+    """Print the line, in plain characters where the encoding lacks the symbols."""
+    line = str(progress)
+    try:
+        line.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        line = line.translate(_PLAIN).encode("ascii", "replace").decode()
+    print(line, flush=True)  # noqa: T201 - what this package is for
+
+
+def ignore(_progress: Progress) -> None:
+    """Show nothing."""

@@ -1,0 +1,157 @@
+"""Requests for access: made, watched and reviewed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
+
+from indentapi import durations, polling
+from indentapi.claims import PetitionClaims
+from indentapi.collection import Deleting, Updating
+from indentapi.durations import Duration
+from indentapi.errors import PetitionTimeoutError
+from indentapi.settings import owner
+from indentapi.shapes import Event, Meta, Petition, Phase, Resource
+from indentapi.transport import Transport
+
+_LAST_LOOK = 1.0
+_ASKED = "indent.com/petition/duration"
+_GRANTED_FOR = "indent.com/time/duration"
+_CONFIG = "indent.com/app/config/id"
+
+
+class Petitions(Updating[Petition], Deleting[Petition]):
+    """`indent.petition`.
+
+    A list is narrowed by `among` (names), `label_selector`, `full` and `ascending`.
+    """
+
+    def __init__(self, transport: Transport, space_path: str) -> None:
+        super().__init__(
+            transport,
+            f"{space_path}/petitions",
+            plural="petitions",
+            singular="petition",
+            filters=("among", "full", "label_selector", "ascending"),
+        )
+
+    def create(
+        self,
+        *,
+        reason: str,
+        resources: Iterable[Resource],
+        petitioners: Iterable[Resource] | None = None,
+        default_duration: Duration | None = None,
+        labels: Mapping[str, str] | None = None,
+        wait_for_reviewable: bool = False,
+    ) -> Petition:
+        """Request access.
+
+        Arguments:
+            reason: why, for the reviewers; the API may want a few words.
+            resources: what is requested; each needs its `kind` and `id`.
+            petitioners: for whom; by default the owner of the token, where it names one.
+            default_duration: for how long: a timedelta, a number of hours, or a text like `1h30m`.
+            labels: of your own. They win over those that this method sets.
+            wait_for_reviewable: have the API answer only when the petition can be approved.
+
+        Raises:
+            ValueError: nothing is requested, or the duration is none.
+            ConflictError: the API has this petition already.
+        """
+        wanted = [*resources]
+        if not wanted:
+            raise ValueError("resources is empty: nothing would be requested")
+        settings = self._transport.settings
+        petition: dict[str, Any] = {
+            "spaceName": settings.space,
+            "reason": reason,
+            "resources": wanted,
+        }
+        for_whom = [*petitioners] if petitioners is not None else _owner(settings.token)
+        if for_whom:
+            petition["petitioners"] = for_whom
+        ours = {_CONFIG: f"space:{settings.space}"}
+        if default_duration is not None:
+            seconds = durations.whole_seconds(default_duration)
+            petition["defaultDuration"] = durations.protobuf(seconds)
+            ours[_ASKED] = durations.go(seconds)
+        petition["meta"] = Meta(labels={**ours, **(labels or {})})
+        options = {"waitForReviewable": True} if wait_for_reviewable else {}
+        return self._send("POST", self._path, petition, **options)
+
+    def claims(self, name: str) -> PetitionClaims:
+        """What reviewers said about the petition of that name."""
+        return PetitionClaims(self._transport, self._path_of(name))
+
+    def wait_for(self, name: str, *, timeout: float | None = 10.0) -> Petition:
+        """Return the petition once it is decided: its phase is no longer `draft` or `open`.
+
+        Arguments:
+            name: of the petition.
+            timeout: the most seconds to wait, None for as many as it takes.
+
+        Raises:
+            PetitionTimeoutError: it is still undecided then.
+        """
+        clock = self._transport.clock
+        start = clock.monotonic()
+        for interval in polling.intervals():
+            left = None if timeout is None else start + timeout - clock.monotonic()
+            petition = self.get(name, within=None if left is None else max(left, _LAST_LOOK))
+            if phase(petition) not in {"draft", "open"}:
+                return petition
+            left = None if timeout is None else start + timeout - clock.monotonic()
+            if left is not None and left <= 0:
+                break
+            clock.sleep(interval if left is None else min(interval, left))
+        raise PetitionTimeoutError(f"petition {name} is undecided after {timeout:g} s", petition)
+
+    def approve(
+        self, name: str, *, reason: str = "", duration: Duration | None = None
+    ) -> list[Event]:
+        """Grant it, for that long or else for the time that was asked; one claim a petitioner."""
+        labels = {}
+        if duration is not None:
+            labels[_GRANTED_FOR] = durations.go(durations.whole_seconds(duration))
+        return self._review("access/approve", name, reason, labels)
+
+    def deny(self, name: str, *, reason: str = "") -> list[Event]:
+        """Refuse it, or take back one's own; one claim a petitioner."""
+        return self._review("access/deny", name, reason)
+
+    def revoke(self, name: str, *, reason: str = "") -> list[Event]:
+        """End the access that it gave; one claim a petitioner."""
+        return self._review("access/revoke", name, reason)
+
+    def _review(
+        self,
+        event: Literal["access/approve", "access/deny", "access/revoke"],
+        name: str,
+        reason: str,
+        labels: dict[str, str] | None = None,
+    ) -> list[Event]:
+        petition, claims = self.get(name), self.claims(name)
+        made = []
+        for petitioner in [[p] for p in petition.get("petitioners", [])] or [[]]:
+            claim: Event = {
+                "event": event,
+                "resources": [*petitioner, *petition.get("resources", [])],
+            }
+            if reason:
+                claim["reason"] = reason
+            if labels:
+                claim["meta"] = {"labels": labels}
+            made.append(claims.create(claim))
+        return made
+
+
+def phase(petition: Petition) -> Phase:
+    """Where it stands; one without a state is `open`, as one that the API does not know is."""
+    named = petition.get("state", {}).get("status", {}).get("phase", "open")
+    return named if named in get_args(Phase) else "open"
+
+
+def _owner(token: str) -> list[Resource]:
+    email = owner(token)
+    return [{"kind": "user", "email": email}] if email else []

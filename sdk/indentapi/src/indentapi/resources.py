@@ -1,0 +1,78 @@
+"""What can be requested, and who can request it: the space's resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from indentapi.collection import Creating, Deleting, Updating, segment
+from indentapi.errors import IndentError
+from indentapi.shapes import Pulled, Resource
+from indentapi.transport import Transport
+
+
+class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
+    """`indent.resource`.
+
+    A list is narrowed by `view` (`requestable`, `people`, `email`, `recipients`, …; it overrides
+    the next), `label_selector` (`k=v,k2 in (a,b)`), `latest` and `among` (names).
+    A resource's name is its label `indent.com/block`.
+    """
+
+    def __init__(self, transport: Transport, space_path: str) -> None:
+        super().__init__(
+            transport,
+            f"{space_path}/resources",
+            plural="resources",
+            singular="resource",
+            filters=("view", "label_selector", "latest", "among"),
+        )
+
+    def create(self, item: Resource, *, ephemeral: bool = False) -> Resource:
+        """Add it; an ephemeral one is not kept for others to request."""
+        return self._send("POST", self._path, item, **_options(ephemeral=ephemeral))
+
+    def update(self, name: str, item: Resource, *, ephemeral: bool = False) -> Resource:
+        """Replace it, and return it as the API keeps it."""
+        return self._send("PUT", self._path_of(name), item, **_options(ephemeral=ephemeral))
+
+    def members(self, name: str) -> list[Resource]:
+        """Who belongs to it, for a group."""
+        path = f"{self._path}/{segment(name)}/members"
+        return cast("list[Resource]", self._transport.request("GET", path).get("members", []))
+
+    def bulk_update(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Replace many at once, and return them as the API keeps them."""
+        body = {"resources": [*resources]}
+        answer = self._transport.request("PUT", f"{self._path}:bulkUpdate", body=body)
+        return cast("list[Resource]", answer.get("resources", []))
+
+    def bulk_delete(self, names: Iterable[str]) -> None:
+        """Delete many at once."""
+        body = {"resourceNames": [*names]}
+        self._transport.request("POST", f"{self._path}:bulkDelete", body=body)
+
+    def pull_update(
+        self, kinds: Iterable[str], *, flags: Mapping[str, str] | None = None
+    ) -> list[Resource]:
+        """Have the space ask its webhooks for their resources of these kinds.
+
+        Raises:
+            IndentError: a webhook failed; `code` and `message` are its own.
+        """
+        path, body = f"{self._path}:pullUpdate", {"kinds": [*kinds], "flags": {**(flags or {})}}
+        answer = cast("Pulled", self._transport.request("PUT", path, body=body))
+        status = answer.get("status") or {}
+        if status.get("code"):
+            raise IndentError(
+                status.get("message") or "the pull failed",
+                method="PUT",
+                path=path,
+                code=status["code"],
+                details=status.get("details") or (),
+            )
+        return answer.get("resources", [])
+
+
+def _options(*, ephemeral: bool) -> dict[str, bool]:
+    return {"ephemeral": True} if ephemeral else {}

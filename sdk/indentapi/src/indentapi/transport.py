@@ -1,0 +1,155 @@
+"""One request to the API: sent, repeated where that is harmless; JSON comes back, or an error."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Protocol
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+from indentapi import answers, retries
+from indentapi.errors import IndentConnectionError, IndentError, IndentTimeoutError
+from indentapi.settings import Settings
+from indentapi.version import __version__
+
+Query = Mapping[str, str | list[str]]
+_CONNECTIONS_KEPT = 16
+_SHORTEST_TRY = 0.001
+_FIRST_NOT_GOOD = 300
+
+
+class Clock(Protocol):
+    """Time and sleep; the module `time` is one."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let them pass."""
+
+
+class Transport:
+    """The connections to the API, shared by all threads of a client."""
+
+    def __init__(
+        self, settings: Settings, *, timeout: float, max_retries: int, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS_KEPT)
+        self._session = _session(settings, self._adapter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        pools = self._adapter.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - it cannot be iterated
+            # The session drops its pools, and after a failed try something still refers to them.
+            pools[key].close()
+        self._session.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        within: float | None = None,
+    ) -> dict[str, Any]:
+        """Send it, and return the object of the answer.
+
+        Arguments:
+            method: in upper case.
+            path: below the base URL, beginning with a slash, its segments quoted.
+            query: parameters, a list for one that is repeated.
+            body: what to send as JSON.
+            within: seconds for all tries together; None for as many as they take.
+
+        Raises:
+            IndentError: after the last try, the class that its failure has.
+        """
+        end = None if within is None else self.clock.monotonic() + within
+        tries = 0
+        while True:
+            tries += 1
+            outcome = self._try(method, path, query, body, end)
+            if not isinstance(outcome, tuple):
+                return outcome
+            error, failure = outcome
+            wait = retries.pause(tries, failure)
+            late = end is not None and self.clock.monotonic() + wait >= end
+            if tries > self._max_retries or late or not retries.may_repeat(method, failure):
+                raise error
+            self.clock.sleep(wait)
+
+    def _try(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Mapping[str, Any] | None,
+        end: float | None,
+    ) -> dict[str, Any] | tuple[IndentError, retries.Failure]:
+        left = self._timeout if end is None else end - self.clock.monotonic()
+        try:
+            answer = self._session.request(
+                method,
+                self.settings.base_url + path,
+                params=query,
+                json=body,
+                timeout=max(_SHORTEST_TRY, min(left, self._timeout)),
+                # A redirect would turn a POST into a GET, or carry the token elsewhere.
+                allow_redirects=False,
+            )
+        except requests.RequestException as caught:
+            return _broken(caught, method, path)
+        # An error page may quote the request, and the token with it.
+        text = answer.content.decode("utf-8", "replace").replace(self.settings.token, "[token]")
+        if answer.status_code < _FIRST_NOT_GOOD:
+            return answers.read(text, method=method, path=path, status=answer.status_code)
+        wait = retries.retry_after(answer.headers, self.clock.time())
+        error = answers.error(
+            text, method=method, path=path, status=answer.status_code, retry_after=wait
+        )
+        return error, retries.Failure(answer.status_code, retry_after=wait)
+
+
+def _session(settings: Settings, adapter: HTTPAdapter) -> requests.Session:
+    session = requests.Session()
+
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {settings.token}"
+        return request
+
+    # Not a plain header: a .netrc entry for the host would replace that.
+    session.auth = authorize
+    session.headers["Accept"] = "application/json"
+    session.headers["User-Agent"] = f"indentapi/{__version__} Python/{platform.python_version()}"
+    # The jar is the one part of a session that threads would write to.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # No proxy of the environment for this machine itself: the token would leave it in the clear.
+    session.trust_env = not settings.local
+    session.mount(settings.base_url, adapter)
+    return session
+
+
+def _broken(
+    caught: requests.RequestException, method: str, path: str
+) -> tuple[IndentError, retries.Failure]:
+    """Say what happened; the library's own exception stays behind, for it holds the request."""
+    cause = caught.args[0] if caught.args else caught
+    reason = getattr(cause, "reason", None) or cause
+    if isinstance(caught, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+        error: IndentError = IndentTimeoutError("no answer in time", method=method, path=path)
+    else:
+        error = IndentConnectionError(f"the connection failed: {reason}", method=method, path=path)
+    return error, retries.Failure(unreached=isinstance(reason, ConnectTimeoutError))

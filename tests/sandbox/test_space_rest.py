@@ -1,0 +1,273 @@
+"""The space's REST API: tokens, lists, resources, webhooks, error bodies and faults."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from sandbox.doubles import faults
+from sandbox.space import Space
+from tests.sandbox.space_played import (
+    ADA,
+    JANE,
+    NOON,
+    SECRET,
+    Client,
+    Json,
+    PlayedWebhook,
+    Watch,
+    approve_all,
+)
+
+TEST = {"kind": "okta.v1.Group", "id": "test"}
+
+
+def names(answer: tuple[int, Any], field: str = "resources") -> list[str]:
+    """The ids in a list."""
+    assert answer[0] == 200, answer[1]
+    return [each["id"] for each in answer[1][field]]
+
+
+def test_a_token_tells_its_owner(space: Space) -> None:
+    """Its middle part is base64url of JSON whose `sub` is the e-mail."""
+    middle = space.token_for(JANE).split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    assert claims["sub"] == JANE
+
+
+def _forged(token: str) -> str:
+    head, middle, signature = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(middle + "=="))
+    claims["admin"] = True
+    forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"{head}.{forged}.{signature}"
+
+
+def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> None:
+    """None, nonsense, a forged one, one without signature, another space's, one that has ended."""
+    with Space("other") as other:
+        strange = other.token_for(JANE)
+    unsigned = jane.token.rpartition(".")[0] + "."
+    for token in ("", "x", "a.b.c", "\xe9.b.c", _forged(jane.token), unsigned, strange):
+        status, body = Client(space, token)("GET", "/resources")
+        assert (status, body["code"]) == (401, 16), token
+    watch.time = NOON + timedelta(days=30)
+    assert jane("GET", "/resources")[0] == 401
+
+
+def test_spaces(space: Space, jane: Client) -> None:
+    """A token's space, and no other."""
+    (only,) = jane.raw("GET", "/v1/spaces")[1]["spaces"]
+    assert only["name"] == space.name == jane("GET", "")[1]["name"]
+    assert jane.raw("GET", "/v1/spaces/other/resources") == (
+        404,
+        {"code": 5, "message": "Not Found.", "details": []},
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ({"view": "requestable"}, ["prod", "test"]),
+        ({"view": "people"}, [JANE, ADA]),
+        ({"labelSelector": "Env=Prod"}, ["prod"]),
+        ({"labelSelector": "Env in (Prod, Test)"}, ["prod", "test"]),
+        ({"labelSelector": "Env,Env!=Prod"}, ["test"]),
+        ({"labelSelector": "!Env"}, [JANE, ADA]),
+        ({"view": "people", "labelSelector": "Env=Prod"}, [JANE, ADA]),
+    ],
+)
+def test_views_and_selectors(query: Json, ids: list[str], jane: Client, ada: Client) -> None:
+    """A view shows its own, and overrides the selector."""
+    assert ada.token
+    assert names(jane("GET", f"/resources?{urlencode(query)}")) == ids
+
+
+@pytest.mark.parametrize(
+    "query", ["view=all", "labelSelector=%3D", "pageSize=x", "pageToken=x", "pageToken=%C3%A9"]
+)
+def test_queries_that_are_wrong(query: str, jane: Client) -> None:
+    """An unknown value is an error, never the whole list."""
+    status, body = jane("GET", f"/resources?{query}")
+    assert (status, body["code"]) == (400, 3)
+
+
+def test_pages(space: Space, jane: Client) -> None:
+    """Following the tokens gives every row once, and the last page has none."""
+    for number in range(7):
+        space.add_resource("x", str(number), labels={"n": "1"})
+    seen: list[str] = []
+    token, pages = "", 0
+    while pages == 0 or token:
+        query = urlencode({"labelSelector": "n", "pageSize": 3, "pageToken": token})
+        answer = jane("GET", f"/resources?{query}")
+        seen += names(answer)
+        token, pages = answer[1]["nextPageToken"], pages + 1
+    assert (seen, pages) == ([str(number) for number in range(7)], 3)
+
+
+def test_petitions_and_claims_are_listed(jane: Client, ada: Client) -> None:
+    """Newest first unless asked otherwise, and selected by their labels."""
+    ids = [jane.request(TEST)["name"] for _ in range(3)]
+    ada.review(ids[1], "access/approve")
+
+    def listed(query: str) -> list[str]:
+        return [each["name"] for each in jane("GET", f"/petitions?{query}")[1]["petitions"]]
+
+    assert listed("") == ids[::-1]
+    assert listed("ascending=true") == ids
+    assert listed(f"labelSelector=petition%3D{ids[0]}") == ids[:1]
+    assert listed(f"among={ids[0]}&among={ids[2]}") == [ids[2], ids[0]]
+    assert len(jane("GET", "/claims")[1]["claims"]) == 1
+    assert jane("GET", "/claims?labelSelector=petition%3Dx")[1]["claims"] == []
+
+
+def test_resources_change(jane: Client, ada: Client) -> None:
+    """Administrators create, update and delete; a thing's kind and id stay, and are one's only."""
+    body = {"resource": {"kind": "db", "id": "a/b", "labels": {"indent.com/block": "mine"}}}
+    assert jane("POST", "/resources", body)[0] == 403
+    status, made = ada("POST", "/resources", body)
+    name = made["labels"]["indent.com/block"]
+    assert (status, name == "mine") == (200, False)
+    assert ada("POST", "/resources", body)[1]["code"] == 6
+    assert ada("POST", "/resources", body)[0] == 409
+    assert jane("GET", f"/resources/{name}")[1] == made
+    change = {"resource": {"kind": "x", "id": "y", "displayName": "B", "labels": {"t": "1"}}}
+    changed = ada("PUT", f"/resources/{name}", change)[1]
+    assert (changed["kind"], changed["id"], changed["displayName"]) == ("db", "a/b", "B")
+    assert changed["labels"] == {"t": "1", "indent.com/block": name}
+    assert ada("DELETE", f"/resources/{name}")[0] == 200
+    assert jane("GET", f"/resources/{name}")[0] == 404
+    assert jane("GET", f"/resources/{quote('a/b', safe='')}")[0] == 404
+
+
+def test_resources_change_in_bulk(jane: Client, ada: Client) -> None:
+    """Known ones are updated and others added; a deletion with a wrong name deletes nothing."""
+    body = {"resources": [{**TEST, "displayName": "T"}, {"kind": "db", "id": "new"}]}
+    _, answer = ada("PUT", "/resources:bulkUpdate", body)
+    gone = [each["labels"]["indent.com/block"] for each in answer["resources"]]
+    assert names(jane("GET", "/resources?view=requestable")) == ["prod", "test", "new"]
+    assert ada("POST", "/resources:bulkDelete", {"resourceNames": [*gone, "x"]})[0] == 404
+    assert ada("POST", "/resources:bulkDelete", {"resourceNames": gone}) == (200, {})
+    assert names(jane("GET", "/resources?view=requestable")) == ["prod"]
+
+
+def test_resources_are_pulled(ada: Client, webhook: PlayedWebhook) -> None:
+    """PullUpdate brings a webhook's bots into the space."""
+    body = {"kinds": ["indent.v1.Bot"], "flags": {}}
+    assert names(ada("PUT", "/resources:pullUpdate", body)) == ["played-bot"]
+    webhook.fail("/hook", faults.Status(500))
+    assert ada("PUT", "/resources:pullUpdate", body)[0] == 503
+
+
+def test_members_are_who_holds_it(jane: Client, ada: Client) -> None:
+    """By petitions that are granted now."""
+    (thing,) = [
+        each
+        for each in jane("GET", "/resources?view=requestable")[1]["resources"]
+        if each["id"] == "test"
+    ]
+    path = f"/resources/{thing['labels']['indent.com/block']}/members"
+    name = jane.request(TEST)["name"]
+    assert names(jane("GET", path), "members") == []
+    ada.review(name, "access/approve")
+    assert names(jane("GET", path), "members") == [JANE]
+
+
+def test_blocks(jane: Client) -> None:
+    """The block by which clients find the configuration that petitions are made under."""
+    selector = quote("indent.com/app=access-manager,indent.com/kind=indent.blocks.provider.v1.App")
+    (block,) = jane("GET", f"/blocks?labelSelector={selector}")[1]["blocks"]
+    assert block["meta"]["labels"]["indent.com/app/config/id"] == "space:acmecorp"
+    assert jane("GET", f"/blocks/{block['name']}") == (200, block)
+    assert jane("GET", "/blocks/x")[0] == 404
+
+
+def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: PlayedWebhook) -> None:
+    """It is asked once a policy names it, says nothing of its secret, and forgets on a change."""
+    labels = {"indent.com/webhook/kind:decision": "true"}
+    made = {"webhook": {"url": f"{webhook.url}/hook", "secret": SECRET, "labels": labels}}
+    assert jane("POST", "/webhooks", made)[0] == 403
+    status, hook = ada("POST", "/webhooks", made)
+    assert status == 200
+    assert SECRET not in json.dumps([hook, ada("GET", "/webhooks"), ada("GET", "/webhookPolicies")])
+    expression = {"key": "Env", "operator": "In", "values": ["Test"]}
+    base = {"selector": {"matchExpressions": [expression]}}
+    policy = {"policy": {"base": base, "webhooks": [{"name": hook["name"]}]}}
+    status, kept = ada("POST", "/webhookPolicies", policy)
+    assert status == 200
+    webhook.claims = approve_all
+    assert jane.request(TEST)["state"]["status"]["phase"] == "granted"
+    dry = {"webhook": {"dryRun": True}}
+    assert ada("PATCH", f"/webhooks/{hook['name']}", dry)[1]["dryRun"] is True
+    assert jane.request(TEST)["state"]["status"]["phase"] == "open"
+    assert ada("DELETE", f"/webhookPolicies/{kept['meta']['name']}")[0] == 200
+    assert ada("DELETE", f"/webhooks/{hook['name']}")[0] == 200
+    assert ada("GET", f"/webhooks/{hook['name']}")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("base", "status"),
+    [
+        ({"conditions": [{"expression": "true"}]}, 501),
+        ({"selector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, 400),
+        ({"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}, 400),
+        ({"selector": {"matchLabels": {"a": 1}}}, 400),
+        ({"selector": "Env=Prod"}, 400),
+    ],
+)
+def test_policies_that_are_refused(base: Json, status: int, ada: Client) -> None:
+    """What cannot be evaluated is not taken for a match."""
+    assert ada("POST", "/webhookPolicies", {"policy": {"base": base}})[0] == status
+    assert len(ada("GET", "/webhookPolicies")[1]["webhookPolicies"]) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[1]",
+        b"\xff",
+        b"[" * 100_000,
+        {"petition": 1},
+        {"petition": {"resources": []}},
+        {"petition": {"resources": [{"kind": "okta.v1.Group", "id": "none"}]}},
+        {"petition": {"resources": [{"kind": "action"}]}},
+        {"petition": {"resources": [7]}},
+        {"petition": {"resources": [TEST], "defaultDuration": "long"}},
+        {"petition": {"resources": [TEST], "defaultDuration": "-1s"}},
+        {"petition": {"resources": [TEST], "meta": {"labels": {"a": 1}}}},
+        {"petition": {"resources": [TEST], "reason": 1}},
+    ],
+)
+def test_petitions_that_are_refused(body: object, jane: Client) -> None:
+    """With the gateway's body, and nothing left behind."""
+    status, answer = jane("POST", "/petitions", body)
+    assert (status, answer["code"], answer["details"]) == (400, 3, [])
+    assert answer["message"]
+    assert jane("GET", "/petitions")[1]["petitions"] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, 3), (401, 16), (403, 7), (404, 5), (409, 6), (422, 3), (429, 8), (500, 13), (503, 14)],
+)
+def test_faults_that_refuse(status: int, code: int, space: Space, jane: Client) -> None:
+    """An HTTP error of the gateway's own, by which no petition is made."""
+    space.fail("/v1/spaces", faults.Status(status), times=1)
+    answered, body = jane("POST", "/petitions", {"petition": {"resources": [TEST]}})
+    assert (answered, body["code"]) == (status, code)
+    assert space.petitions == []
+
+
+def test_faults_that_spoil_the_answer(space: Space, jane: Client) -> None:
+    """A call that was done, whose answer breaks off: its petition is there."""
+    space.fail("/v1/spaces", faults.HangUp("body"), times=1)
+    with pytest.raises(Exception, match=r"IncompleteRead|reset"):
+        jane("POST", "/petitions", {"petition": {"resources": [TEST]}})
+    assert len(space.petitions) == 1

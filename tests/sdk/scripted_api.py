@@ -1,0 +1,165 @@
+"""An API that answers what a test scripts, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs, urlsplit
+
+
+class Asked(NamedTuple):
+    """One request as it arrived; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Says(NamedTuple):
+    """One answer. `status` 0 hangs up without one; `meanwhile` runs before it."""
+
+    body: object = None
+    status: int = 200
+    headers: Mapping[str, str] = {}
+    meanwhile: Callable[[], object] = int
+
+
+HANGS_UP = Says(status=0)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def server_bind(self) -> None:
+        """Bind without looking the machine's name up, which can take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
+
+
+class ScriptedApi:
+    """A server on loopback from `with` to the end of it; each request takes the next answer.
+
+    The last one is given again and again.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.connections = 0
+        self.answers: list[Says] = [Says({})]
+        self._server = _Server(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def says(self, *answers: Says | object) -> None:
+        """Script the next answers; what is no `Says` is the body of a good one."""
+        self.answers = [a if isinstance(a, Says) else Says(a) for a in answers]
+
+    def targets(self) -> list[str]:
+        """The method and path of every request."""
+        return [f"{asked.method} {asked.path}" for asked in self.asked]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 5
+            wbufsize = -1  # head and body in one packet, or the client waits for the second
+
+            def setup(self) -> None:
+                api.connections += 1
+                super().setup()
+
+            def answer(self) -> None:
+                size = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(size)
+                parts = urlsplit(self.path)
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(
+                    self.command,
+                    parts.path.removeprefix("/v1"),
+                    parse_qs(parts.query),
+                    headers,
+                    json.loads(body) if body else None,
+                )
+                api.asked.append(asked)
+                says = api.answers[0] if len(api.answers) == 1 else api.answers.pop(0)
+                says.meanwhile()
+                if not says.status:
+                    self.close_connection = True
+                    return
+                raw = says.body if isinstance(says.body, str) else json.dumps(says.body)
+                data = raw.encode() if says.body is not None else b""
+                self.send_response(says.status)
+                for name, value in says.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - http.server's
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
+                """Say nothing."""
+
+        return Handler
+
+
+class ScriptedClock:
+    """A clock that moves only when somebody sleeps, and remembers how long."""
+
+    def __init__(self, now: float = 1_705_314_600.0) -> None:
+        self.now = now
+        self.slept: list[float] = []
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self.now
+
+    def monotonic(self) -> float:
+        """The same, for it never goes back."""
+        return self.now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Let them pass at once."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def token_of(email: str) -> str:
+    """A user's token: a JWT that nobody signed."""
+    claims = base64.urlsafe_b64encode(json.dumps({"sub": email}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJub25lIn0.{claims}.sig"
+
+
+def petition(phase: str, *events: str, name: str = "aec1b116") -> dict[str, Any]:
+    """A petition in that phase, after those events."""
+    return {
+        "name": name,
+        "spaceName": "acmecorp",
+        "petitioners": [{"kind": "user", "email": "jane@example.com"}],
+        "resources": [{"kind": "okta.v1.Group", "id": "00g1"}],
+        "state": {"status": {"phase": phase}, "eventHistory": [{"event": e} for e in events]},
+    }

@@ -1,0 +1,170 @@
+"""What is tried again, when, and what never is."""
+
+from __future__ import annotations
+
+import socket
+from email.utils import formatdate
+
+import pytest
+from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
+from indentapi.retries import Failure, may_repeat, pause
+from scripted_api import HANGS_UP, Says, ScriptedApi, ScriptedClock, petition
+
+
+def _create(indent: IndentAPI) -> object:
+    return indent.petition.create(reason="debug", resources=[{"kind": "action", "id": "x"}])
+
+
+@pytest.mark.parametrize("answer", [HANGS_UP, *(Says({}, s) for s in (408, 429, 500, 502, 503))])
+def test_reading_is_repeated(
+    answer: Says, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+) -> None:
+    """A GET survives two failures, with growing pauses."""
+    api.says(answer, answer, petition("open"))
+    assert indent.petition.get("aec1")["name"] == "aec1b116"
+    assert len(api.asked) == 3
+    first, second = clock.slept
+    assert 0.375 <= first <= 0.5
+    assert 0.75 <= second <= 1.0
+
+
+def test_reading_is_given_up(api: ScriptedApi, indent: IndentAPI) -> None:
+    """After two repetitions the last failure is raised."""
+    api.says(Says({"message": "down"}, 503))
+    with pytest.raises(IndentError, match="down"):
+        indent.petition.get("aec1")
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_refusals_are_final(status: int, api: ScriptedApi, indent: IndentAPI) -> None:
+    """What the caller did wrong is not tried again."""
+    api.says(Says({}, status))
+    with pytest.raises(IndentError):
+        indent.petition.get("aec1")
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize("answer", [HANGS_UP, *(Says({}, s) for s in (408, 409, 500, 502, 503))])
+def test_a_retry_never_makes_two_petitions(
+    answer: Says, api: ScriptedApi, indent: IndentAPI
+) -> None:
+    """A create that may have taken effect is not sent again."""
+    api.says(answer, petition("open"))
+    with pytest.raises(IndentError):
+        _create(indent)
+    assert len(api.asked) == 1
+
+
+def test_a_create_is_repeated_when_refused_for_its_rate(
+    api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+) -> None:
+    """A 429 says that nothing was done."""
+    api.says(Says({}, 429, {"Retry-After": "3"}), petition("open"))
+    assert _create(indent)
+    assert len(api.asked) == 2
+    assert clock.slept == [3.0]
+
+
+class _ServerComesUp(ScriptedClock):
+    """The first sleep is when somebody begins to listen, and to hang up on everybody."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+        self.listener: socket.socket | None = None
+
+    def sleep(self, seconds: float, /) -> None:
+        super().sleep(seconds)
+        self.listener = self.listener or socket.create_server(("127.0.0.1", self.port), backlog=8)
+
+
+def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
+    """A refused connection is tried again; the silence of a reached server is not."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    clock = _ServerComesUp(port)
+    url = f"http://127.0.0.1:{port}"
+    with (
+        IndentAPI("a", "t", base_url=url, clock=clock, max_retries=5, timeout=0.05) as indent,
+        pytest.raises(IndentTimeoutError),
+    ):
+        _create(indent)
+    assert len(clock.slept) == 1
+    assert clock.listener
+    clock.listener.close()
+
+
+def test_retries_can_be_switched_off(clock: ScriptedClock) -> None:
+    """`max_retries=0` is one try."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with (
+        IndentAPI("a", "t", base_url=url, clock=clock, max_retries=0) as indent,
+        pytest.raises(IndentConnectionError),
+    ):
+        indent.resource.list()
+    assert not clock.slept
+
+
+@pytest.mark.parametrize(
+    ("said", "waits"),
+    [
+        ("7", 7.0),
+        ("60", 60.0),
+        (formatdate(1_705_314_600.0 + 30, usegmt=True), 30.0),
+        (formatdate(1_705_314_600.0 - 30, usegmt=True), 0.0),
+    ],
+)
+def test_retry_after_is_honoured(
+    said: str, waits: float, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+) -> None:
+    """The API's own pause, in seconds or as a date, is the one that is made."""
+    api.says(Says({}, 503, {"Retry-After": said}), petition("open"))
+    indent.petition.get("aec1")
+    assert clock.slept == [waits]
+
+
+@pytest.mark.parametrize("said", ["61", "86400", formatdate(1_705_314_600.0 + 90, usegmt=True)])
+def test_a_long_retry_after_is_the_callers_to_wait(
+    said: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+) -> None:
+    """More than 60 s is not slept; the exception says how long it would be."""
+    api.says(Says({}, 429, {"Retry-After": said}))
+    with pytest.raises(IndentError) as caught:
+        indent.petition.get("aec1")
+    assert len(api.asked) == 1
+    assert caught.value.retry_after
+    assert caught.value.retry_after > 60
+    assert not clock.slept
+
+
+@pytest.mark.parametrize("said", ["soon", "-5", "1e3", ""])
+def test_a_senseless_retry_after_is_ignored(
+    said: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+) -> None:
+    """What is no pause leaves the usual one."""
+    api.says(Says({}, 503, {"Retry-After": said}), petition("open"))
+    indent.petition.get("aec1")
+    assert 0.375 <= clock.slept[0] <= 0.5
+
+
+def test_within_bounds_all_tries(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
+    """With `within`, no pause goes beyond the time that is left."""
+    api.says(Says({}, 503, {"Retry-After": "5"}))
+    with pytest.raises(IndentError):
+        indent.petition.get("aec1", within=7)
+    assert clock.slept == [5.0]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_writing_is_repeated_only_when_nothing_was_done(method: str) -> None:
+    """The rule, for every method that changes something."""
+    assert may_repeat(method, Failure(unreached=True))
+    assert may_repeat(method, Failure(429))
+    assert not any(may_repeat(method, Failure(s)) for s in (None, 408, 500, 503))
+
+
+def test_pauses_stop_growing() -> None:
+    """No pause of our own is longer than eight seconds."""
+    assert 6 <= pause(50, Failure(503)) <= 8

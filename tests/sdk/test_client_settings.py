@@ -1,0 +1,145 @@
+"""Where the API is and who calls it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+from pathlib import Path
+
+import pytest
+import requests
+from indentapi import ConfigurationError, IndentAPI, IndentError
+from indentapi.settings import owner
+from scripted_api import Says, ScriptedApi, token_of
+
+
+def test_environment_is_the_default(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INDENT_SPACE, INDENT_API_TOKEN and INDENT_API_URL are what no argument replaces."""
+    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
+    monkeypatch.setenv("INDENT_API_TOKEN", "tok-1\n")
+    monkeypatch.setenv("INDENT_API_URL", api.url + "/")
+    with IndentAPI() as indent:
+        indent.resource.list()
+    (asked,) = api.asked
+    assert asked.path == "/spaces/acmecorp/resources"
+    assert asked.headers["authorization"] == "Bearer tok-1"
+
+
+def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is passed replaces the environment."""
+    monkeypatch.setenv("INDENT_SPACE", "other")
+    monkeypatch.setenv("INDENT_API_TOKEN", "other")
+    monkeypatch.setenv("INDENT_API_URL", "https://other.example")
+    with IndentAPI("acmecorp", "tok-1", base_url=api.url) as indent:
+        indent.space.get("acmecorp")
+    assert api.asked[0].headers["authorization"] == "Bearer tok-1"
+
+
+@pytest.mark.parametrize(
+    ("space", "token", "named"),
+    [
+        (None, "t", "INDENT_SPACE"),
+        (" ", "t", "INDENT_SPACE"),
+        ("acmecorp", None, "INDENT_API_TOKEN"),
+        ("acmecorp", "", "INDENT_API_TOKEN"),
+    ],
+)
+def test_missing_is_named(space: str | None, token: str | None, named: str) -> None:
+    """Without a space or a token, the error names the variable and where to get one."""
+    with pytest.raises(ConfigurationError, match=f"{named}.*settings"):
+        IndentAPI(space, token)
+
+
+@pytest.mark.parametrize("token", ["two words", "two\nlines", "é"])
+def test_a_broken_token_is_not_quoted(token: str) -> None:
+    """A token that cannot be a header is refused, and stays out of the message."""
+    with pytest.raises(ConfigurationError) as caught:
+        IndentAPI("acmecorp", token)
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.example.com/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://localhost.example.com",
+        "ftp://127.0.0.1/v1",
+        "https://",
+        "https://user:secret@api.example.com",
+        "https://api.example.com/v1?x=1",
+        "api.example.com/v1",
+    ],
+)
+def test_only_safe_urls(url: str) -> None:
+    """The token is sent over https only, or over http to this machine."""
+    with pytest.raises(ConfigurationError, match="INDENT_API_URL"):
+        IndentAPI("acmecorp", "t", base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1/v1", "http://127.9.9.9", "http://[::1]:80/v1", "https://x.example"]
+)
+def test_safe_urls(url: str) -> None:
+    """Any https address will do, and any loopback one."""
+    with IndentAPI("acmecorp", "t", base_url=url) as indent:
+        assert url in repr(indent)
+
+
+def test_the_token_is_never_shown(api: ScriptedApi) -> None:
+    """Neither `repr` nor an error, its cause and details included, shows the token."""
+    api.says(Says({"message": "bad tok-secret", "details": [{"saw": "tok-secret"}]}, 401))
+    with IndentAPI("acmecorp", "tok-secret", base_url=api.url) as indent:
+        assert "tok-secret" not in repr(indent) + repr(vars(indent)["_settings"])
+        with pytest.raises(IndentError) as caught:
+            indent.resource.list()
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.details)
+    assert "tok-secret" not in shown
+    assert caught.value.__context__ is None
+
+
+def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that is kept for the API's host is not sent in the token's place."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.example login jane password secret\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with IndentAPI("acmecorp", "tok-1", base_url="https://api.example") as indent:
+        session = indent._transport._session
+        sent = session.prepare_request(requests.Request("GET", "https://api.example/spaces"))
+    assert sent.headers["Authorization"] == "Bearer tok-1"
+
+
+def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment sends a local call, and its token, elsewhere."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with IndentAPI("acmecorp", "t", base_url=api.url, max_retries=0) as indent:
+        indent.resource.list()
+    assert len(api.asked) == 1
+
+
+def _jwt(claims: object) -> str:
+    return "h." + base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".s"
+
+
+@pytest.mark.parametrize(
+    ("token", "email"),
+    [
+        (token_of("jane@example.com"), "jane@example.com"),
+        (_jwt({"sub": "zoë>>>???@example.com"}), "zoë>>>???@example.com"),
+        (_jwt({"sub": "service-account-7"}), None),
+        (_jwt({"sub": 7}), None),
+        (_jwt({}), None),
+        (_jwt(["sub"]), None),
+        ("opaque", None),
+        ("a.b.c", None),
+        ("a.é.c", None),
+        ("h.gICA.s", None),
+    ],
+)
+def test_owner_of_a_token(token: str, email: str | None) -> None:
+    """A user's token names its owner; any other is not an error."""
+    assert owner(token) == email

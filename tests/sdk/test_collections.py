@@ -1,0 +1,227 @@
+"""The verbs of every collection, as requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from indentapi import IndentAPI, IndentError, UnexpectedAnswerError
+from scripted_api import Says, ScriptedApi
+
+S = "/spaces/acmecorp"
+Call = Callable[[IndentAPI], object]
+GROUP: Any = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}}
+POLICY: Any = {"base": {"selector": {"matchLabels": {"Env": "Prod"}}}}
+HOOK: Any = {"displayName": "on call", "url": "https://hook.example"}
+CLAIM: Any = {"event": "access/approve"}
+TABLE: list[tuple[str, Call, str, Any]] = [
+    ("list resources", lambda i: i.resource.list(), f"GET {S}/resources", None),
+    ("get resource", lambda i: i.resource.get("r"), f"GET {S}/resources/r", None),
+    ("members", lambda i: i.resource.members("r"), f"GET {S}/resources/r/members", None),
+    ("create", lambda i: i.resource.create(GROUP), f"POST {S}/resources", {"resource": GROUP}),
+    (
+        "create ephemeral",
+        lambda i: i.resource.create(GROUP, ephemeral=True),
+        f"POST {S}/resources",
+        {"resource": GROUP, "ephemeral": True},
+    ),
+    (
+        "update",
+        lambda i: i.resource.update("r", GROUP),
+        f"PUT {S}/resources/r",
+        {"resource": GROUP},
+    ),
+    ("delete", lambda i: i.resource.delete("r"), f"DELETE {S}/resources/r", None),
+    (
+        "bulk update",
+        lambda i: i.resource.bulk_update([GROUP]),
+        f"PUT {S}/resources:bulkUpdate",
+        {"resources": [GROUP]},
+    ),
+    (
+        "bulk delete",
+        lambda i: i.resource.bulk_delete(["r"]),
+        f"POST {S}/resources:bulkDelete",
+        {"resourceNames": ["r"]},
+    ),
+    (
+        "pull",
+        lambda i: i.resource.pull_update(["indent.v1.Bot"], flags={"a": "b"}),
+        f"PUT {S}/resources:pullUpdate",
+        {"kinds": ["indent.v1.Bot"], "flags": {"a": "b"}},
+    ),
+    ("list petitions", lambda i: i.petition.list(), f"GET {S}/petitions", None),
+    ("get petition", lambda i: i.petition.get("p"), f"GET {S}/petitions/p", None),
+    (
+        "update petition",
+        lambda i: i.petition.update("p", {"name": "p", "spaceName": "acmecorp"}),
+        f"PUT {S}/petitions/p",
+        {"petition": {"name": "p", "spaceName": "acmecorp"}},
+    ),
+    ("delete petition", lambda i: i.petition.delete("p"), f"DELETE {S}/petitions/p", None),
+    ("claims", lambda i: i.petition.claims("p").list(), f"GET {S}/petitions/p/claims", None),
+    ("claim", lambda i: i.petition.claims("p").get("c"), f"GET {S}/petitions/p/claims/c", None),
+    (
+        "create claim",
+        lambda i: i.petition.claims("p").create(CLAIM),
+        f"POST {S}/petitions/p/claims",
+        {"claim": CLAIM},
+    ),
+    ("space claims", lambda i: i.claim.list(), f"GET {S}/claims", None),
+    ("space claim", lambda i: i.claim.get("c"), f"GET {S}/claims/c", None),
+    ("add space claim", lambda i: i.claim.create(CLAIM), f"POST {S}/claims", {"claim": CLAIM}),
+    ("delete space claim", lambda i: i.claim.delete("c"), f"DELETE {S}/claims/c", None),
+    ("spaces", lambda i: i.space.list(), "GET /spaces", None),
+    ("space", lambda i: i.space.get("other"), "GET /spaces/other", None),
+    ("blocks", lambda i: i.block.list(), f"GET {S}/blocks", None),
+    ("block", lambda i: i.block.get("b"), f"GET {S}/blocks/b", None),
+    ("webhooks", lambda i: i.webhook.list(), f"GET {S}/webhooks", None),
+    ("webhook", lambda i: i.webhook.get("w"), f"GET {S}/webhooks/w", None),
+    ("add webhook", lambda i: i.webhook.create(HOOK), f"POST {S}/webhooks", {"webhook": HOOK}),
+    (
+        "update webhook",
+        lambda i: i.webhook.update("w", HOOK),
+        f"PATCH {S}/webhooks/w",
+        {"webhook": HOOK},
+    ),
+    ("delete webhook", lambda i: i.webhook.delete("w"), f"DELETE {S}/webhooks/w", None),
+    ("policies", lambda i: i.webhook.policies.list(), f"GET {S}/webhookPolicies", None),
+    (
+        "add policy",
+        lambda i: i.webhook.policies.create(POLICY),
+        f"POST {S}/webhookPolicies",
+        {"policy": POLICY},
+    ),
+    (
+        "test policy",
+        lambda i: i.webhook.test_policy(POLICY),
+        f"POST {S}/webhooks:testPolicy",
+        {"policy": POLICY},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "target", "body"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_verb(call: Call, target: str, body: object, api: ScriptedApi, indent: IndentAPI) -> None:
+    """Each verb is the method, path and body of the API's table."""
+    call(indent)
+    (asked,) = api.asked
+    assert f"{asked.method} {asked.path}" == target
+    assert asked.body == body
+
+
+@pytest.mark.parametrize(
+    ("collection", "missing"),
+    [
+        ("space", ("create", "update", "delete")),
+        ("block", ("create", "update", "delete")),
+        ("claim", ("update",)),
+    ],
+)
+def test_no_verb_that_the_api_lacks(
+    collection: str, missing: tuple[str, ...], indent: IndentAPI
+) -> None:
+    """A collection has only the verbs of the table."""
+    assert not any(hasattr(getattr(indent, collection), verb) for verb in missing)
+
+
+def test_filters_are_camel_case(api: ScriptedApi, indent: IndentAPI) -> None:
+    """Filters travel under the API's names; what is None does not."""
+    indent.petition.list(
+        label_selector="Env in (a,b)", among=["p", "q"], full=True, ascending=None, page_size=50
+    )
+    assert api.asked[0].query == {
+        "labelSelector": ["Env in (a,b)"],
+        "among": ["p", "q"],
+        "full": ["true"],
+        "pageSize": ["50"],
+    }
+
+
+def test_a_misspelt_filter_is_an_error(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A filter that the API would ignore does not list everything in silence."""
+    with pytest.raises(TypeError, match=r"lable_selector.*view, label_selector"):
+        indent.resource.list(lable_selector="Env=Prod")
+    with pytest.raises(TypeError, match="view"):
+        next(indent.space.iter(view="x"))
+    assert not api.asked
+
+
+def test_lists_follow_pages(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A list is every page; the filters go with each."""
+    api.says(
+        {"resources": [{"id": "1"}], "nextPageToken": "t/1="},
+        {"nextPageToken": "t2"},
+        {"resources": [{"id": "2"}, {"id": "3"}], "nextPageToken": ""},
+    )
+    assert [r["id"] for r in indent.resource.list(view="requestable")] == ["1", "2", "3"]
+    assert [asked.query.get("pageToken") for asked in api.asked] == [None, ["t/1="], ["t2"]]
+    assert all(asked.query["view"] == ["requestable"] for asked in api.asked)
+
+
+def test_iter_is_lazy(api: ScriptedApi, indent: IndentAPI) -> None:
+    """The second page is asked for when the first is used up."""
+    api.says({"claims": [{"event": "a"}], "nextPageToken": "t"}, {"claims": [{"event": "b"}]})
+    claims = indent.claim.iter()
+    assert not api.asked
+    assert next(claims)["event"] == "a"
+    assert len(api.asked) == 1
+    assert [c["event"] for c in claims] == ["b"]
+
+
+def test_a_repeated_page_token_raises(api: ScriptedApi, indent: IndentAPI) -> None:
+    """Pages in a circle end in an error, also when the circle is wider than one."""
+    api.says(*({"blocks": [], "nextPageToken": t} for t in ("a", "b", "a", "")))
+    with pytest.raises(UnexpectedAnswerError, match="token"):
+        indent.block.list()
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_names_that_are_none(name: str, api: ScriptedApi, indent: IndentAPI) -> None:
+    """A name that would address the collection, or what is above it, is refused."""
+    with pytest.raises(ValueError, match="is no name"):
+        indent.petition.delete(name)
+    with pytest.raises(ValueError, match="is no name"):
+        indent.petition.claims(name)
+    assert not api.asked
+
+
+def test_names_are_quoted(api: ScriptedApi, indent: IndentAPI) -> None:
+    """No character of a name changes the path."""
+    indent.resource.get("a/../b?c#d%2e é")
+    assert api.asked[0].path == f"{S}/resources/a%2F..%2Fb%3Fc%23d%252e%20%C3%A9"
+
+
+def test_a_failed_pull_raises(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A webhook's failure inside a good answer is an error with its code."""
+    api.says({"resources": [], "status": {"code": 14, "message": "webhook is down"}})
+    with pytest.raises(IndentError, match="webhook is down") as caught:
+        indent.resource.pull_update(["indent.v1.Bot"])
+    assert caught.value.code == 14
+
+
+def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A delete may be answered without a body."""
+    api.says(Says(None, 204))
+    indent.petition.delete("p")
+    assert api.targets() == [f"DELETE {S}/petitions/p"]
+
+
+def test_connections_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
+    """Calls one after the other share a connection."""
+    for _ in range(5):
+        indent.resource.list()
+    assert api.connections == 1
+
+
+def test_threads_share_a_client(api: ScriptedApi, indent: IndentAPI) -> None:
+    """Eight threads get eight times their own answers."""
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: indent.resource.get(f"r{n}"), range(64)))
+    assert {asked.path for asked in api.asked} == {f"{S}/resources/r{n}" for n in range(64)}
+    assert {asked.headers["accept"] for asked in api.asked} == {"application/json"}

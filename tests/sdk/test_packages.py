@@ -1,0 +1,81 @@
+"""The packages as such: their types, their versions, what they depend on."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import approvals
+import indentapi
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SDK = ROOT / "sdk"
+
+
+def _project(name: str) -> dict[str, Any]:
+    text = (SDK / name / "pyproject.toml").read_text(encoding="utf-8")
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
+
+
+def test_public_types(tmp_path: Path) -> None:
+    """`mypy --strict` accepts the public API's good uses, and finds the bad ones."""
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull),
+            *("--cache-dir", str(tmp_path), str(HERE / "typed_example.py")),
+        ],
+        env={
+            **os.environ,
+            "MYPYPATH": os.pathsep.join(str(SDK / n / "src") for n in ("indentapi", "approvals")),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_one_version() -> None:
+    """Both packages carry the same version, and approvals asks for exactly that."""
+    assert indentapi.__version__ == approvals.__version__
+    assert _project("approvals")["dependencies"] == [f"indentapi=={indentapi.__version__}"]
+    (only,) = _project("indentapi")["dependencies"]
+    assert only.startswith("requests>=")
+
+
+@pytest.mark.parametrize(
+    ("package", "others"),
+    # urllib3 is requests' own dependency, whose exceptions requests hands through.
+    [("indentapi", {"requests", "urllib3"}), ("approvals", {"indentapi"})],
+)
+def test_imports(package: str, others: set[str]) -> None:
+    """A package imports the standard library, itself and what it depends on."""
+    files = [*(SDK / package / "src" / package).glob("*.py")]
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            tops = {name.partition(".")[0] for name in names}
+            assert tops <= {package, *others, *sys.stdlib_module_names}, file
+
+
+@pytest.mark.parametrize("package", ["indentapi", "approvals"])
+def test_typed(package: str) -> None:
+    """The packages say that they are typed."""
+    assert (SDK / package / "src" / package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package", [indentapi, approvals])
+def test_what_is_public_exists(package: Any) -> None:  # noqa: ANN401 - a module
+    """Every name in `__all__` is there."""
+    assert all(hasattr(package, name) for name in package.__all__)

@@ -1,0 +1,106 @@
+"""Functions that run only when their call has been approved."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+import pytest
+from approvals import ApprovalDenied, requires_approval
+from scripted_api import ScriptedApi, petition
+
+RESOURCES: Any = [{"kind": "action", "id": "reset:{user_id}", "labels": {"n": "{count}"}}]
+
+
+@pytest.fixture(autouse=True)
+def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, and an API that grants."""
+    monkeypatch.setenv("INDENT_API_URL", api.url)
+    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
+    monkeypatch.setenv("INDENT_API_TOKEN", "tok")
+    api.says(petition("granted"))
+
+
+@requires_approval(reason="reset {user_id}, {{really}}", resources=RESOURCES, quiet=True)
+def reset(user_id: int, count: int = 1) -> str:
+    """Reset it."""
+    return f"{user_id} reset {count}"
+
+
+@requires_approval(reason="reset {user_id}", resources=RESOURCES, quiet=True)
+async def reset_later(user_id: int, *, count: int) -> str:
+    """Reset it later."""
+    return f"{user_id} reset {count}"
+
+
+def test_sync_function(api: ScriptedApi) -> None:
+    """It runs after the approval; arguments and defaults fill the texts."""
+    assert reset(123) == "123 reset 1"
+    sent = api.asked[0].body["petition"]
+    assert sent["reason"] == "reset 123, {really}"
+    assert sent["resources"] == [{"kind": "action", "id": "reset:123", "labels": {"n": "1"}}]
+
+
+def test_async_function(api: ScriptedApi) -> None:
+    """The same for a coroutine function, which stays one."""
+    assert inspect.iscoroutinefunction(reset_later)
+    assert asyncio.run(reset_later(7, count=2)) == "7 reset 2"
+    assert api.asked[0].body["petition"]["resources"][0]["labels"] == {"n": "2"}
+
+
+def test_each_call_asks(api: ScriptedApi) -> None:
+    """An approval is for one call."""
+    reset(1)
+    reset(2)
+    assert [asked.body["petition"]["resources"][0]["id"] for asked in api.asked] == [
+        "reset:1",
+        "reset:2",
+    ]
+
+
+def test_denied_does_not_run(api: ScriptedApi) -> None:
+    """Without approval, the function is not entered."""
+    ran = []
+
+    @requires_approval(reason="no", resources=RESOURCES, quiet=True)
+    def guarded(user_id: int, count: int) -> None:
+        ran.append((user_id, count))
+
+    api.says(petition("closed", "access/deny"))
+    with pytest.raises(ApprovalDenied):
+        guarded(1, 2)
+    assert not ran
+
+
+def test_arguments_are_text_and_never_templates(api: ScriptedApi) -> None:
+    """A brace in an argument is a brace."""
+    untrusted: Any = "{count.__class__}"
+    reset(untrusted)
+    assert api.asked[0].body["petition"]["resources"][0]["id"] == "reset:{count.__class__}"
+
+
+def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
+    """A call that could not be made is not requested."""
+    wrong: Any = reset
+    with pytest.raises(TypeError):
+        wrong()
+    assert not api.asked
+
+
+@pytest.mark.parametrize("text", ["reset {user}", "reset {}", "reset {0}", "{user.id}"])
+def test_unknown_names_are_found_early(text: str) -> None:
+    """A text that names no parameter is an error where it is written."""
+    resource: Any = {"kind": "action", "id": text}
+    for reason, resources in ((text, []), ("ok", [resource])):
+        with pytest.raises(TypeError, match="is no parameter"):
+
+            @requires_approval(reason=reason, resources=resources)
+            def reset_wrongly(user_id: int) -> None:
+                """Never decorated."""
+
+
+def test_it_still_is_the_function() -> None:
+    """Its name, signature and docstring stay."""
+    assert reset.__doc__ == "Reset it."
+    assert [*inspect.signature(reset).parameters] == ["user_id", "count"]
