@@ -2,7 +2,6 @@
 PYTHON ?= python3
 STACK ?= dev
 BIN := .venv/bin
-ROOMS := handler infra sandbox tests bench
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test check format bench lock clean

@@ -20,10 +20,12 @@ from sandbox import environment
 from sandbox.cast import RESOURCE, put_on_stage
 from sandbox.demo import play, table
 from sandbox.program import ROOT
+from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
 from sandbox.resources.gaps import RefusedByAwsError
 from sandbox.running import Sandbox
 from sandbox.send import SendError, request_event, send
+from sandbox.space import Space
 
 DEMO_LOG = Path(".sandbox") / "demo.log"
 
@@ -63,21 +65,25 @@ def _up(options: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     print(f"Deploying stack {options.stack} to a local AWS ...", flush=True)
-    with Sandbox(options.root, options.stack, live_key=live_key) as sandbox:
+    with (
+        Sandbox(options.root, options.stack, live_key=live_key) as sandbox,
+        opened_space(sandbox) as space,
+    ):
         if sandbox.double:
             put_on_stage(sandbox.double)
-        environment.write(file, sandbox.variables())
+        written = {**sandbox.variables(), **variables(space)}
+        environment.write(file, written)
         try:
-            _describe(sandbox, file)
+            _describe(sandbox, space, file)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            if environment.read(file) == sandbox.variables():  # not those of one started later
+            if environment.read(file) == written:  # not those of one started later
                 file.unlink()
     return 0
 
 
-def _describe(sandbox: Sandbox, file: Path) -> None:
+def _describe(sandbox: Sandbox, space: Space, file: Path) -> None:
     for note in sandbox.deployment.notes:
         print(f"  note: {note}")
     for resource in sandbox.deployment.resources:
@@ -87,6 +93,7 @@ def _describe(sandbox: Sandbox, file: Path) -> None:
         f"""
   webhook      {sandbox.url}
   incident.io  {sandbox.base_url} ({where})
+  Indent       {space.url} (space {space.name})
   AWS          {sandbox.aws.endpoint}
   log          {sandbox.log.file}
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handler.events import EXPIRES, claim, read_events
-from handler.webhook import verify
+from handler.webhook import read_signature, verify
 from sandbox.doubles.exchange import Answer, Request
 from sandbox.doubles.server import Double
 from sandbox.space import Space
@@ -58,7 +58,8 @@ class PlayedWebhook(Double):
 
     def _hook(self, request: Request) -> Answer:
         age = timedelta(minutes=5)
-        verify(request.headers, request.body, [SECRET], now=self.now(), max_age=age)
+        signature = read_signature(request.headers, now=self.now(), max_age=age)
+        verify(signature, request.body, [SECRET])
         body = json.loads(request.body)
         if "kinds" in body:
             return Answer(200, {"status": {"code": 0}, "resources": self.bots})
