@@ -16,7 +16,7 @@ demo: .venv/run.stamp ## Run all of it, send a cast's requests, show who was app
 	@$(BIN)/python -m sandbox demo --stack $(STACK)
 
 test: .venv/dev.stamp ## Run every test, with coverage
-	@$(BIN)/pytest --cov --cov-report=term -q
+	@$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term
 	@$(BIN)/coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo 'handler/ is not covered whole'; $(BIN)/coverage report --include='handler/*'; exit 1; }
 	@$(BIN)/coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
