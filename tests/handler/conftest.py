@@ -118,3 +118,11 @@ def find(source: incidentio.IncidentIO, set_clock: SetClock) -> Callable[..., Fi
         return findings
 
     return found
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """What a hanging question waits for: the end of the test, if nothing sooner."""
+    event = threading.Event()
+    yield event
+    event.set()

@@ -9,6 +9,18 @@ from typing import Any, NamedTuple
 
 from sandbox.doubles.exchange import Exchange
 
+# Of the double's wrong types, those that only say that something is not there.
+HARMLESS = {
+    "incidents is null",
+    "incident_role_assignments is null",
+    "assignee is null",
+    "schedules is null",
+    "current_shifts is null",
+    "user is null",
+    "the user's email is null",
+}
+LISTS = {"incidents": "incident_role", "schedules": "on_call"}
+
 
 class Edited(NamedTuple):
     """The right body after `edit`, which changes it in place."""

@@ -11,6 +11,11 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import pytest
+
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -203,3 +208,14 @@ def _read(connection: socket.socket, number: int) -> Asked | None:
             headers[name.lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", "0")))
     return Asked(number, method, target, headers, body)
+
+
+CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
+
+
+def failure_of(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
+    """Ask, with a key, what has to fail; the error does not hold the key."""
+    with pytest.raises(HttpError) as caught:
+        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
+    assert "k3y" not in repr(caught.value)
+    return caught.value

@@ -11,55 +11,15 @@ from pathlib import Path
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings, Incident, Titled
+from handler.duties import INCIDENT_ROLE, Failure, Findings, Incident
 from handler.http import HttpError
 from handler.shapes import ShapeError
-from handler.sources import CutShort, Page, Question, ask
+from handler.sources import CutShort, Page, ask
+from tests.handler.asking import GIVEN_UP, LONG, Ask, a_duty, answers, page, question
 from tests.handler.conftest import SetClock
 
 InSeconds = Callable[[float], Deadline]
-Ask = Callable[[Deadline], Iterator[Page]]
-GIVEN_UP = "given up: no whole answer in time"
-LONG = 20.0
 ROOT = Path(__file__).parents[2]
-
-
-def _duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
-    return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
-
-
-def _page(*duties: Duty) -> Page:
-    """What a source makes of a page: the duties and what bears their names."""
-    return Page(
-        duties,
-        tuple(
-            Titled(each.provider, each.kind, each.id, (each.name, each.shortform))
-            for each in duties
-        ),
-    )
-
-
-def _question(name: str, ask_: Ask, lists: str = ON_CALL, provider: str = "P") -> Question:
-    return Question(provider, name, lists, ask_)
-
-
-def _answers(*pages: Page, then: Exception | None = None) -> Ask:
-    """Those pages, then the end or an error."""
-
-    def pages_of(_deadline: Deadline) -> Iterator[Page]:
-        yield from pages
-        if then:
-            raise then
-
-    return pages_of
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    """What a hanging question waits for: the end of the test, if nothing sooner."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def test_no_questions(set_clock: SetClock) -> None:
@@ -69,20 +29,20 @@ def test_no_questions(set_clock: SetClock) -> None:
 
 def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     """Duties, incidents and problems of every page are found."""
-    first, second, third = _duty("A"), _duty("B"), _duty("C")
+    first, second, third = a_duty("A"), a_duty("B"), a_duty("C")
     incidents = tuple(Incident(f"0{n}", f"INC-{n}", ()) for n in (3, 2, 1))
     found = ask(
         iter(
             (
-                _question(
+                question(
                     "one",
-                    _answers(
-                        _page(first)._replace(incidents=incidents[:2]),
-                        _page(second)._replace(incidents=incidents[2:], problems=("2 are odd",)),
+                    answers(
+                        page(first)._replace(incidents=incidents[:2]),
+                        page(second)._replace(incidents=incidents[2:], problems=("2 are odd",)),
                     ),
                 ),
-                _question("two", _answers(_page(third)), lists=INCIDENT_ROLE),
-                _question("none", _answers()),
+                question("two", answers(page(third)), lists=INCIDENT_ROLE),
+                question("none", answers()),
             )
         ),
         set_clock.deadline(),
@@ -100,7 +60,7 @@ def test_questions_are_asked_at_once(set_clock: SetClock) -> None:
         meet.wait(LONG)
         yield Page()
 
-    asked = [_question(name, pages) for name in ("one", "two")]
+    asked = [question(name, pages) for name in ("one", "two")]
     assert ask(asked, set_clock.deadline(LONG)).failures == ()
 
 
@@ -127,7 +87,7 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
 
         return read
 
-    questions = [_question(str(number), pages(number)) for number in range(9)]
+    questions = [question(str(number), pages(number)) for number in range(9)]
     assert ask(questions, set_clock.deadline(LONG), at_once).failures == ()
     assert sorted(answered) == list(range(9))
     assert not one_more.is_set()
@@ -141,7 +101,7 @@ def test_every_question_gets_the_deadline(set_clock: SetClock) -> None:
         given.append(handed)
         yield Page()
 
-    ask([_question("one", pages), _question("two", pages)], deadline)
+    ask([question("one", pages), question("two", pages)], deadline)
     assert given == [deadline, deadline]
 
 
@@ -160,11 +120,11 @@ def test_every_question_gets_the_deadline(set_clock: SetClock) -> None:
 )
 def test_a_failure_hides_nothing(error: Exception, problem: str, set_clock: SetClock) -> None:
     """A question that fails keeps its early pages and the other answers; only its kind is told."""
-    early, other = _duty("early"), _duty("other", kind=INCIDENT_ROLE)
+    early, other = a_duty("early"), a_duty("other", kind=INCIDENT_ROLE)
     found = ask(
         [
-            _question("broken", _answers(_page(early), then=error)),
-            _question("whole", _answers(_page(other)), lists=INCIDENT_ROLE),
+            question("broken", answers(page(early), then=error)),
+            question("whole", answers(page(other)), lists=INCIDENT_ROLE),
         ],
         set_clock.deadline(),
     )
@@ -178,7 +138,7 @@ def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> Non
     def unable(_deadline: Deadline) -> Iterator[Page]:
         raise OSError
 
-    found = ask([_question("broken", unable)], set_clock.deadline())
+    found = ask([question("broken", unable)], set_clock.deadline())
     assert [each.problem for each in found.failures] == ["the answer could not be read (OSError)"]
 
 
@@ -186,19 +146,19 @@ def test_a_hanging_question_is_given_up(
     real_deadline: InSeconds, released: threading.Event
 ) -> None:
     """The caller gets its early pages and the other answers; the thread goes on for nobody."""
-    early, other, late = _duty("early"), _duty("other", kind=INCIDENT_ROLE), _duty("late")
+    early, other, late = a_duty("early"), a_duty("other", kind=INCIDENT_ROLE), a_duty("late")
     ended = threading.Event()
 
     def hanging(_deadline: Deadline) -> Iterator[Page]:
-        yield _page(early)
+        yield page(early)
         released.wait(LONG)
-        yield _page(late)
+        yield page(late)
         ended.set()
 
     found = ask(
         [
-            _question("hanging", hanging),
-            _question("whole", _answers(_page(other)), lists=INCIDENT_ROLE),
+            question("hanging", hanging),
+            question("whole", answers(page(other)), lists=INCIDENT_ROLE),
         ],
         real_deadline(0.3),
     )
@@ -225,7 +185,7 @@ def test_what_waits_behind_a_hanging_question_is_not_asked(
         asked.set()
         yield Page()
 
-    questions = [_question("hanging", hanging), _question("behind", never)]
+    questions = [question("hanging", hanging), question("behind", never)]
     found = ask(questions, real_deadline(0.2), at_once=1)
     assert found.failures == (
         Failure("P", "hanging", GIVEN_UP),
@@ -277,7 +237,7 @@ def test_a_question_that_never_comes_to_an_end(
             return 0.0
 
     def caller() -> None:
-        found.append(ask([_question("endless", endless)], Passed(set_clock.clock, 0)))
+        found.append(ask([question("endless", endless)], Passed(set_clock.clock, 0)))
         returned.set()
 
     threading.Thread(target=caller, daemon=True).start()

@@ -9,75 +9,35 @@ import pytest
 
 from handler.clock import Deadline
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Titled
-from handler.sources import CutShort, Page, Question, ask
+from handler.sources import CutShort, Page, ask
+from tests.handler.asking import LONG, a_duty, answers, page, question
 from tests.handler.conftest import SetClock
 
 InSeconds = Callable[[float], Deadline]
-Ask = Callable[[Deadline], Iterator[Page]]
-GIVEN_UP = "given up: no whole answer in time"
-LONG = 20.0
-
-
-def _duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
-    return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
-
-
-def _page(*duties: Duty) -> Page:
-    """What a source makes of a page: the duties and what bears their names."""
-    return Page(
-        duties,
-        tuple(
-            Titled(each.provider, each.kind, each.id, (each.name, each.shortform))
-            for each in duties
-        ),
-    )
-
-
-def _question(name: str, ask_: Ask, lists: str = ON_CALL, provider: str = "P") -> Question:
-    return Question(provider, name, lists, ask_)
-
-
-def _answers(*pages: Page, then: Exception | None = None) -> Ask:
-    """Those pages, then the end or an error."""
-
-    def pages_of(_deadline: Deadline) -> Iterator[Page]:
-        yield from pages
-        if then:
-            raise then
-
-    return pages_of
-
-
-@pytest.fixture
-def released() -> Iterator[threading.Event]:
-    """What a hanging question waits for: the end of the test, if nothing sooner."""
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 @pytest.mark.parametrize(
     ("duties", "shared"),
     [
-        pytest.param([_duty("DBA", "1"), _duty("API", "2")], {}, id="different names"),
-        pytest.param([_duty("DBA", "1"), _duty("DBA", "2")], {"1": {"DBA"}, "2": {"DBA"}},
+        pytest.param([a_duty("DBA", "1"), a_duty("API", "2")], {}, id="different names"),
+        pytest.param([a_duty("DBA", "1"), a_duty("DBA", "2")], {"1": {"DBA"}, "2": {"DBA"}},
                      id="one name of two"),
-        pytest.param([_duty("DBA", "1"), _duty("dba", "2")], {}, id="case tells apart"),
-        pytest.param([_duty("DBA", "1"), _duty("DBA", "1")._replace(holder="bo@example.com")], {},
+        pytest.param([a_duty("DBA", "1"), a_duty("dba", "2")], {}, id="case tells apart"),
+        pytest.param([a_duty("DBA", "1"), a_duty("DBA", "1")._replace(holder="bo@example.com")], {},
                      id="two people of one"),
-        pytest.param([_duty("DBA", "1"), _duty("DBA", "2", kind=INCIDENT_ROLE)], {},
+        pytest.param([a_duty("DBA", "1"), a_duty("DBA", "2", kind=INCIDENT_ROLE)], {},
                      id="a schedule and a role"),
-        pytest.param([_duty("DBA", "1"), _duty("DBA", "2")._replace(provider="Q")], {},
+        pytest.param([a_duty("DBA", "1"), a_duty("DBA", "2")._replace(provider="Q")], {},
                      id="two providers"),
-        pytest.param([_duty("Lead", "1", shortform="ops"), _duty("ops", "2", shortform="o")],
+        pytest.param([a_duty("Lead", "1", shortform="ops"), a_duty("ops", "2", shortform="o")],
                      {"1": {"ops"}, "2": {"ops"}}, id="a shortform and a name"),
-        pytest.param([_duty("Lead", "1"), _duty("Comms", "2")], {}, id="no shortform is no name"),
-        pytest.param([_duty("", "1"), _duty("", "2")], {}, id="no name is no name"),
+        pytest.param([a_duty("Lead", "1"), a_duty("Comms", "2")], {}, id="no shortform is no name"),
+        pytest.param([a_duty("", "1"), a_duty("", "2")], {}, id="no name is no name"),
     ],
 )  # fmt: skip
 def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock: SetClock) -> None:
     """A name that two schedules, or two roles, of a provider bear is marked in both."""
-    questions = [_question("all", _answers(*(_page(each) for each in duties)))]
+    questions = [question("all", answers(*(page(each) for each in duties)))]
     found = ask(questions, set_clock.deadline()).duties
     assert {each.id: set(each.shared_names) for each in found if each.shared_names} == shared
     assert len(found) == len(duties)
@@ -86,7 +46,7 @@ def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock
 def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
     """A schedule without anybody on shift counts among the bearers of its name."""
     empty = Page(titled=(Titled("P", ON_CALL, "2", ("DBA",)),))
-    questions = [_question("all", _answers(empty, _page(_duty("DBA", "1"))))]
+    questions = [question("all", answers(empty, page(a_duty("DBA", "1"))))]
     (duty,) = ask(questions, set_clock.deadline()).duties
     assert duty.shared_names == {"DBA"}
     assert not duty.goes_by("DBA")
@@ -113,8 +73,8 @@ def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
     """Who bears the name on the pages that were not read? The id still says which one it is."""
     (duty,) = ask(
         [
-            _question("good", _answers(_page(_duty(name, "1")))),
-            _question("cut", _answers(then=CutShort("enough")), lists, provider),
+            question("good", answers(page(a_duty(name, "1")))),
+            question("cut", answers(then=CutShort("enough")), lists, provider),
         ],
         set_clock.deadline(),
     ).duties
@@ -129,16 +89,16 @@ def test_a_list_that_was_given_up_makes_its_names_doubtful(
     """A list that hangs after its first page is not read to its end, either."""
 
     def hanging(_deadline: Deadline) -> Iterator[Page]:
-        yield _page(_duty("DBA", "1"))
+        yield page(a_duty("DBA", "1"))
         released.wait(LONG)
 
-    (duty,) = ask([_question("hanging", hanging)], real_deadline(0.2)).duties
+    (duty,) = ask([question("hanging", hanging)], real_deadline(0.2)).duties
     assert duty.shared_names == {"DBA"}
 
 
 def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
     """Who may name a schedule may name it after the id of one that counts: it means that one."""
-    true, false = _duty("DBA", "S1"), _duty("S1", "S2")
-    found = ask([_question("schedules", _answers(_page(true, false)))], set_clock.deadline())
+    true, false = a_duty("DBA", "S1"), a_duty("S1", "S2")
+    found = ask([question("schedules", answers(page(true, false)))], set_clock.deadline())
     assert [each.id for each in found.duties if each.goes_by("S1")] == ["S1"]
     assert [each.id for each in found.duties if each.goes_by("S2")] == ["S2"]

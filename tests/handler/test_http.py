@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from handler.clock import Deadline
-from handler.http import Client, HttpError
+from handler.http import Client
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
+    CHUNKED,
     Answer,
     Scripted,
+    failure_of,
     head,
     reply,
     say,
@@ -19,14 +20,6 @@ from tests.handler.scripted import (
 )
 
 Serve = Callable[..., Scripted]
-CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
-
-
-def _fail(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
-    with pytest.raises(HttpError) as caught:
-        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
-    assert "k3y" not in repr(caught.value)
-    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -104,7 +97,7 @@ def test_refuses_what_is_not_json(
 ) -> None:
     """A 200 that is not JSON is a failure, not asked for again, and never quoted."""
     server = serve(reply(body))
-    assert str(_fail(client, server, set_clock.deadline())) == "the answer is not JSON"
+    assert str(failure_of(client, server, set_clock.deadline())) == "the answer is not JSON"
     assert len(server.asked) == 1
 
 
@@ -122,6 +115,6 @@ def test_other_statuses_fail_at_once(
     """What cannot get better is not tried again; the body is at hand, but not in the message."""
     body = b"" if status == 304 else b'{"secret": "s3cret"}'
     server = serve(reply(body, status))
-    error = _fail(client, server, set_clock.deadline())
+    error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status, error.body) == (f"answered {status}", status, body)
     assert len(server.asked) == 1

@@ -13,6 +13,7 @@ from handler.clock import Deadline
 from handler.http import MOST_BYTES, Client, HttpError
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
+    CHUNKED,
     Answer,
     Scripted,
     Talk,
@@ -27,7 +28,6 @@ from tests.handler.scripted import (
 
 Serve = Callable[..., Scripted]
 InSeconds = Callable[[float], Deadline]
-CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
 SIZED = head(200, {"Content-Length": str(100 * 2**20)})
 IN_TIME = "^no whole answer in time$"
 TOO_LARGE = "^the answer is over 6 MiB$"

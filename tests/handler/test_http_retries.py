@@ -9,12 +9,13 @@ from email.utils import format_datetime
 
 import pytest
 
-from handler.clock import Deadline
 from handler.http import Client, HttpError
 from tests.handler.conftest import NOW, SetClock
 from tests.handler.scripted import (
+    CHUNKED,
     Answer,
     Scripted,
+    failure_of,
     head,
     reply,
     say,
@@ -22,14 +23,6 @@ from tests.handler.scripted import (
 )
 
 Serve = Callable[..., Scripted]
-CHUNKED = head(200, {"Transfer-Encoding": "chunked"})
-
-
-def _fail(client: Client, server: Scripted, deadline: Deadline) -> HttpError:
-    with pytest.raises(HttpError) as caught:
-        client.get_json(f"{server.url}/things", {"Authorization": "Bearer k3y"}, deadline)
-    assert "k3y" not in repr(caught.value)
-    return caught.value
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
@@ -46,7 +39,7 @@ def test_overload_is_tried_again(
 def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """The third refusal is the answer."""
     server = serve(reply(b"no", 503))
-    error = _fail(client, server, set_clock.deadline())
+    error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status, error.body) == ("answered 503", 503, b"no")
     assert len(server.asked) == 3
     assert set_clock.waits == [0.2, 0.4]
@@ -97,7 +90,7 @@ def test_lost_connections_are_tried_again(
 ) -> None:
     """Whatever breaks a connection is tried again on a new one, twice; the kind of it is said."""
     server = serve(answer)
-    error = _fail(client, server, set_clock.deadline())
+    error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status) == (f"connection failed ({named})", None)
     assert [each.connection for each in server.asked] == [1, 2, 3]
     recovered = serve(answer, answer, reply(b"[1]"))
@@ -110,7 +103,7 @@ def test_half_a_head_is_no_answer(
 ) -> None:
     """`http.client` takes an end within the headers for the end of the headers: it fails anyway."""
     server = serve(say_and_hang_up(said))
-    assert str(_fail(client, server, set_clock.deadline())) == "the answer is not JSON"
+    assert str(failure_of(client, server, set_clock.deadline())) == "the answer is not JSON"
 
 
 def test_nobody_listens(client: Client, set_clock: SetClock) -> None:
@@ -161,12 +154,12 @@ def test_a_pause_beyond_the_budget_is_a_failure(
 ) -> None:
     """What cannot be waited for is given up at once."""
     server = serve(reply(b"no", 429, {"Retry-After": retry_after}))
-    assert str(_fail(client, server, set_clock.deadline(6))) == "answered 429"
+    assert str(failure_of(client, server, set_clock.deadline(6))) == "answered 429"
     assert (len(server.asked), set_clock.waits) == (1, [])
 
 
 def test_retries_share_the_budget(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """Pauses count: a second one that no longer fits is not begun."""
     server = serve(reply(b"no", 429, {"Retry-After": "4"}))
-    assert str(_fail(client, server, set_clock.deadline(6))) == "answered 429"
+    assert str(failure_of(client, server, set_clock.deadline(6))) == "answered 429"
     assert (len(server.asked), set_clock.waits) == (2, [4.0])

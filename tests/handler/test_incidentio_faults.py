@@ -15,19 +15,10 @@ from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Fault
 from tests.handler.conftest import ANA, API_KEY, BO, SetClock
+from tests.handler.edited import LISTS
 from tests.handler.scripted import Scripted, reply
 
 Find = Callable[..., Findings]
-HARMLESS = {
-    "incidents is null",
-    "incident_role_assignments is null",
-    "assignee is null",
-    "schedules is null",
-    "current_shifts is null",
-    "user is null",
-    "the user's email is null",
-}
-LISTS = {"incidents": "incident_role", "schedules": "on_call"}
 
 
 @pytest.fixture(autouse=True)

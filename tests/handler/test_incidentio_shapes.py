@@ -12,19 +12,9 @@ from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES
 from tests.handler.conftest import ANA, BO, CY
-from tests.handler.edited import Edited, put
+from tests.handler.edited import HARMLESS, LISTS, Edited, put
 
 Find = Callable[..., Findings]
-HARMLESS = {
-    "incidents is null",
-    "incident_role_assignments is null",
-    "assignee is null",
-    "schedules is null",
-    "current_shifts is null",
-    "user is null",
-    "the user's email is null",
-}
-LISTS = {"incidents": "incident_role", "schedules": "on_call"}
 
 
 @pytest.fixture(autouse=True)

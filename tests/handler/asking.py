@@ -1,0 +1,45 @@
+"""Questions and answers made up by a test of `ask`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from handler.clock import Deadline
+from handler.duties import ON_CALL, Duty, Titled
+from handler.sources import Page, Question
+
+Ask = Callable[[Deadline], Iterator[Page]]
+GIVEN_UP = "given up: no whole answer in time"
+LONG = 20.0
+
+
+def a_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
+    """One of Jane's at the provider P."""
+    return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
+
+
+def page(*duties: Duty) -> Page:
+    """What a source makes of a page: the duties and what bears their names."""
+    return Page(
+        duties,
+        tuple(
+            Titled(each.provider, each.kind, each.id, (each.name, each.shortform))
+            for each in duties
+        ),
+    )
+
+
+def question(name: str, ask_: Ask, lists: str = ON_CALL, provider: str = "P") -> Question:
+    """One to a provider, P if not said otherwise."""
+    return Question(provider, name, lists, ask_)
+
+
+def answers(*pages: Page, then: Exception | None = None) -> Ask:
+    """Those pages, then the end or an error."""
+
+    def pages_of(_deadline: Deadline) -> Iterator[Page]:
+        yield from pages
+        if then:
+            raise then
+
+    return pages_of
