@@ -4,7 +4,7 @@ STACK ?= dev
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check format bench lock clean
+.PHONY: help up demo test check format bench dist lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,10 @@ format: .venv/dev.stamp ## Format the code
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench
 
+dist: .venv/dev.stamp ## Build the client packages' wheels, with their dependencies', into dist/
+	@$(BIN)/pip wheel --quiet --wheel-dir dist ./sdk/indentapi ./sdk/approvals
+	@ls dist
+
 lock: ## Pin the dependencies anew, with hashes
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install -q uv; }
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -43,7 +47,7 @@ lock: ## Pin the dependencies anew, with hashes
 	  --no-emit-find-links --custom-compile-command 'make lock' requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove all that the targets made
-	rm -rf .venv .sandbox .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist sdk/*/build sdk/*/src/*.egg-info .venv .sandbox .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -130,7 +130,7 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
             name = parent[name]
         return name
 
-    names = [request.petitions for request in requests]
+    names = [[name.casefold() for name in request.petitions] for request in requests]
     for each in names:
         for name in each:
             parent[first_of(name)] = first_of(each[0])

@@ -6,6 +6,7 @@ field may be absent, and `null` is the same as absent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -26,9 +27,8 @@ PETITION = ("indent.com/petition", "petition")
 _TIME_PREFIX = "indent.com/time/"
 _TIME_LABELS = (ASKED_DURATION, "expires")
 _PERSON_LABEL = "indent.com/resource/email"
-_PERSON_KINDS = frozenset(
-    {"user", "slack/user", "okta.v1.user", "okta.v1.appuser", "indent.blocks.v1.user"}
-)
+_KIND_PART = re.compile(r"[/.:]")
+_PERSON_KINDS = frozenset({"user", "appuser"})
 
 
 class Resource(NamedTuple):
@@ -48,8 +48,16 @@ class Resource(NamedTuple):
 
     @property
     def is_person(self) -> bool:
-        """Whether it stands for somebody: by an e-mail, or by its kind."""
-        return bool(self.addresses) or self.kind.casefold() in _PERSON_KINDS
+        """Whether it stands for somebody: by an e-mail, or by its kind (`slack/user`)."""
+        kind = _KIND_PART.split(self.kind.strip().casefold())[-1]
+        return bool(self.addresses) or kind in _PERSON_KINDS
+
+    def may_be(self, requester: Resource) -> bool:
+        """Whether nothing about this person speaks against being the requester."""
+        email = emails.normal(requester.email)
+        other_id = self.kind == requester.kind and self.id != requester.id
+        other_address = "@" in self.id and emails.normal(self.id) != email
+        return self.addresses == {email} and not other_id and not other_address
 
 
 class Request(NamedTuple):
@@ -85,14 +93,15 @@ class Request(NamedTuple):
 def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Give what a label says, under every spelling of its name, without what is empty.
 
-    Whoever reads a label later may be lax about case and blanks: what we drop, we have to heed.
+    Whoever reads a label later may be lax about case and blanks, so every spelling that a claim
+    drops is heeded here.
     """
     found = (value.strip() for each, value in labels.items() if _plain(each) == name)
     return tuple(value for value in found if value)
 
 
 def _plain(label: str) -> str:
-    if label.isascii() and label.islower() and " " not in label:
+    if label.isascii() and label.isprintable() and label.islower() and " " not in label:
         return label  # as nearly all are
     return "".join(each for each in label if each.isprintable() and each != " ").casefold()
 

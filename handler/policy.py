@@ -8,7 +8,6 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from handler import emails
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, Duty
 from handler.events import Resource
 
@@ -61,9 +60,9 @@ class Policy(NamedTuple):
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
         """Say why a resource cannot be opened at all, or "" if duties decide."""
-        if not (resource.kind and resource.id):
+        if not (resource.kind.strip() and resource.id.strip()):
             return "a resource has no kind or no id"
-        if resource.is_person and resource.addresses != {emails.normal(requester.email)}:
+        if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
         for name, wanted in self.resource_labels:
             if resource.labels.get(name) != wanted:

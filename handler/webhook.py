@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -34,6 +35,9 @@ NOT_FOUND = 5
 INTERNAL = 13
 UNAVAILABLE = 14
 UNAUTHENTICATED = 16
+
+
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
@@ -99,6 +103,8 @@ def read_signature(headers: Mapping[str, str], *, now: datetime, max_age: timede
     timestamp, signature = lowered.get(TIMESTAMP_HEADER), lowered.get(SIGNATURE_HEADER)
     if not timestamp or not signature:
         raise _unauthenticated("the timestamp or the signature is missing")
+    if not _SIGNATURE.fullmatch(signature):
+        raise _unauthenticated("the signature is wrong")
     signed_at = parse_instant(timestamp)
     if signed_at is None:
         raise _unauthenticated("the timestamp is no RFC 3339 instant")

@@ -7,15 +7,18 @@ import json
 import os
 import shlex
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pulumi
 import yaml
 
+from handler.durations import parse_go
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_on_stage
 from sandbox.demo import play, table
@@ -61,6 +64,8 @@ def _up(options: argparse.Namespace) -> int:
             "run `export INCIDENTIO_API_KEY=...` first"
         )
     file = options.root / environment.FILE
+    if _answers(running := environment.read(file).get("WEBHOOK_URL", "")):
+        raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -81,6 +86,16 @@ def _up(options: argparse.Namespace) -> int:
             if environment.read(file) == written:  # not those of one started later
                 file.unlink()
     return 0
+
+
+def _answers(url: str) -> bool:
+    """Tell whether anything listens there: what is left of a killed sandbox does not."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _describe(sandbox: Sandbox, space: Space, file: Path) -> None:
@@ -166,6 +181,18 @@ def _target(options: argparse.Namespace) -> tuple[str, str]:
     return running["WEBHOOK_URL"], running["INDENT_WEBHOOK_SECRET"]
 
 
+def _email(text: str) -> str:
+    if "@" not in text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
+    return text
+
+
+def _duration(text: str) -> str:
+    if text and parse_go(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 30m or 1h30m")
+    return text
+
+
 def _label(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
@@ -187,14 +214,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--stack", default="dev", help="whose config is deployed (dev)")
 
     one = commands.add_parser("send", help="send one signed request and print the answer")
-    one.add_argument("--as", dest="email", required=True, metavar="EMAIL", help="who asks")
+    one.add_argument(
+        "--as", dest="email", required=True, type=_email, metavar="EMAIL", help="who asks"
+    )
     one.add_argument(
         "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
     )
     one.add_argument(
         "--label", action="append", default=[], metavar="NAME=VALUE", help="that resources carry"
     )
-    one.add_argument("--duration", default="", metavar="1h30m", help="for how long")
+    one.add_argument("--duration", default="", type=_duration, metavar="1h30m", help="for how long")
     one.add_argument("--reason", default="to debug production", help="why")
     one.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")
     one.add_argument("--secret-file", type=Path, help="a file with that webhook's secret")

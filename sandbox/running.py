@@ -51,7 +51,7 @@ class Sandbox:
         self._stack = stack
         self._config, _ = read_stack_config(root, stack)
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
-        region = _checked_region(self._config.get("aws:region", ""))
+        region = _checked_region(self._config.get("aws:region", ""), f"Pulumi.{stack}.yaml")
         self._open = ExitStack()
         self.webhook_secret = f"wks0{secrets.token_urlsafe(30)}"
         self.api_key = live_key or f"inc-{secrets.token_urlsafe(24)}"
@@ -122,6 +122,7 @@ class Sandbox:
             "INCIDENTIO_API_KEY": self.api_key,
             "AWS_ENDPOINT_URL": self.aws.endpoint,
             "AWS_REGION": self.aws.region,
+            "AWS_DEFAULT_REGION": self.aws.region,
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
         }
@@ -139,11 +140,11 @@ class Sandbox:
         )
 
 
-def _checked_region(name: str) -> str:
+def _checked_region(name: str, file: str) -> str:
     """Refuse what is no region: moto would fail on it in the middle of the deployment."""
     known = boto3.session.Session()
     partitions = known.get_available_partitions()
     if not any(name in known.get_available_regions("lambda", each) for each in partitions):
-        problem = f"is {name!r}, which is no region" if name else "is not set"
+        problem = f"is {name!r}, which is no region" if name else f"is not set in {file}"
         raise pulumi.RunError(f"aws:region {problem}; run `pulumi config set aws:region us-west-2`")
     return name

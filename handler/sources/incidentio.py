@@ -218,12 +218,14 @@ def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> I
     ]
     if creator.get("user") is not None:
         declarers.append(_person(record(creator, "user")))
-    elif not (declarers or any(creator.get(kind) for kind in _NO_PERSON)):
+    elif not any(creator.get(kind) for kind in _NO_PERSON):
         raise ShapeError("nothing says who declared it")
     if ("", "") in declarers:
         raise ShapeError("who declared it cannot be told from others")
     incident_id = required(entry, "id")
-    reference = text(entry, "reference") or incident_id
+    reference = text(entry, "reference")
+    if not reference or "@" in reference:  # it goes into claims, which name nobody
+        reference = incident_id
     return Incident(incident_id, reference, tuple(declarers))
 
 
@@ -270,7 +272,7 @@ def _updates(body: Mapping[str, Any], incident: Incident) -> Page:
 
 def _person(user: Mapping[str, Any]) -> tuple[str, str]:
     """Give a user's e-mail, in normal form, and id; each is "" where it is missing."""
-    return emails.normal(text(user, "email")), text(user, "id")
+    return emails.normal(text(user, "email")), text(user, "id").strip()
 
 
 def _entries(body: Mapping[str, Any], field: str) -> list[Any]:

@@ -234,6 +234,9 @@ HOPELESS = [
         policy(duration=timedelta(seconds=30)),
         asks(labels={"indent.com/time/expires": "2026-03-02T12:00:40Z"}),
     ),
+    ("a resource with a blank id", ANY, asks(Resource("postgres.v1.Role", " "))),
+    ("another account by the same e-mail", ANY, asks(Resource("slack/user", "U2", JANE))),
+    ("an account by another address", ANY, asks(Resource("user", "dan@example.com", JANE))),
     ("a user without e-mail", ANY, asks(Resource("slack/user", "T1/U2"))),
     (
         "somebody with two e-mails",
@@ -364,7 +367,7 @@ class TestPetition:
         [
             asks(email="bob@example.com", labels=PETITION),
             asks(email="bob@example.com", labels={"indent.com/petition": "aec1b116"}),
-            asks(email="bob@example.com", labels={"Petition": " aec1b116 "}),
+            asks(email="bob@example.com", labels={"Petition\t": " AEC1B116 "}),
             asks(email="bob@example.com", labels={**PETITION, "indent.com/petition": "other"}),
             asks(Resource("k", ""), labels=PETITION),
         ],

@@ -179,7 +179,9 @@ class TestWhatIsAsked:
         assert resource.addresses == addresses
         assert resource.is_person is bool(addresses)
 
-    @pytest.mark.parametrize("kind", ["user", "slack/user", "okta.v1.User", "okta.v1.AppUser"])
+    @pytest.mark.parametrize(
+        "kind", ["user", " user", "slack/user", "okta.v1.User ", "okta.v1.AppUser", "x:User"]
+    )
     def test_a_person_by_kind(self, kind: str) -> None:
         """A user is a person, even where no e-mail is given."""
         assert Resource(kind, "U1").is_person
@@ -193,6 +195,9 @@ class TestWhatIsAsked:
             " indent.com/time/duration",
             "INDENT.COM/petition/duration",
             "\ufeffindent.com/time/duration",
+            "\tindent.com/time/duration",
+            "indent.com/time/duration\n",
+            "\x7findent.com/petition/duration",
         ],
     )
     def test_a_label_that_is_dropped_is_heeded(self, label: str) -> None:

@@ -15,6 +15,7 @@ from tests.handler.edited import Edited, drop, put
 
 Find = Callable[..., Findings]
 ROLE = ("incidents", 0, "incident_role_assignments")
+CREATOR = ("incidents", 0, "creator")
 
 
 def _holders(found: Findings) -> list[str]:
@@ -245,6 +246,20 @@ def test_a_reporter_who_cannot_be_told_from_others(
     assert find().duties == ()
 
 
+def test_a_creator_of_a_new_kind(double: IncidentIO, find: Find) -> None:
+    """It may stand for a person, whoever is the reporter now: the role can be handed on."""
+    double.declare_incident("Fire", by=BO, lead=ANA)
+    double.fail("/v2/incidents", put(*CREATOR, value={"of_tomorrow": {"id": "X"}}))
+    assert find().duties == ()
+
+
+def test_a_reference_that_is_an_address(double: IncidentIO, find: Find) -> None:
+    """A claim names nobody: the incident's id stands in."""
+    incident = double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", put("incidents", 0, "reference", value=BO))
+    assert find().incidents[0].reference == incident.id
+
+
 def test_a_declarer_known_by_id_only(double: IncidentIO, find: Find) -> None:
     """Against a holder known by e-mail only, he might be the same person."""
     double.declare_incident("Fire", by=None, lead=ANA)
@@ -275,7 +290,6 @@ def test_an_incident_without_reference(double: IncidentIO, find: Find) -> None:
     assert find().incidents == (Incident(incident.id, incident.id, ()),)
 
 
-CREATOR = ("incidents", 0, "creator")
 NOBODYS: list[object] = [
     None,
     {},

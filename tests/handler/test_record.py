@@ -54,7 +54,8 @@ def test_nobody_else_is_named_anywhere() -> None:
         {"petition": "for ann@x.io"},
     )
     shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
-    decision = Decision(request, f"Approved: {shift}", shift, trace=("because of ann@x.io",))
+    trace = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
+    decision = Decision(request, f"Approved: {shift}", shift, trace=trace)
     record = recorded(decision)
     assert "ann" not in str(record)
     assert record["resources"][2] == "k:jane@example.com"

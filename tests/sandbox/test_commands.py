@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -281,7 +282,10 @@ class TestRefusals:
                 ["up", "--live"],
                 "INCIDENTIO_API_KEY is not set; run `export INCIDENTIO_API_KEY=...`",
             ),
-            (["up", "--stack", "none"], "aws:region is not set; run `pulumi config set aws:region"),
+            (
+                ["up", "--stack", "none"],
+                "aws:region is not set in Pulumi.none.yaml; run `pulumi config set aws:region",
+            ),
             (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
             (["send", *JANE_ASKS, "--label", "Prod"], "--label is 'Prod': it reads NAME=VALUE"),
             (["send", *JANE_ASKS, "--url", "http://127.0.0.1:1/"], "--url and --secret-file go"),
@@ -296,6 +300,30 @@ class TestRefusals:
         if "--label" in arguments:
             environment.write(here / environment.FILE, RUNNING)
         assert_refused(capsys, arguments, said)
+
+    @pytest.mark.usefixtures("handlers")
+    def test_second_sandbox(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Two would share a file of addresses: the one that answers keeps it."""
+        with socket.create_server(("127.0.0.1", 0)) as running:
+            url = f"http://127.0.0.1:{running.getsockname()[1]}/"
+            environment.write(here / environment.FILE, {**RUNNING, "WEBHOOK_URL": url})
+            assert_refused(capsys, ["up"], f"a sandbox is running here already, at {url}")
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--as", "jane", "--resource", "x"], "'jane' is no e-mail address"),
+            ([*JANE_ASKS, "--duration", "long"], "'long' is no duration, such as 30m or 1h30m"),
+        ],
+    )
+    def test_values(
+        self, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    ) -> None:
+        """What the webhook would silently ignore is refused here."""
+        with pytest.raises(SystemExit) as ended:
+            commands.main(["send", *arguments])
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
 
     @pytest.mark.usefixtures("handlers")
     def test_broken_stack_file(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

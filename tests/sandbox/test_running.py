@@ -46,6 +46,7 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
         "INCIDENTIO_API_KEY": sandbox.api_key,
         "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
         "AWS_REGION": "us-west-2",
+        "AWS_DEFAULT_REGION": "us-west-2",
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
     }
@@ -130,8 +131,8 @@ def test_function_without_a_policy_is_not_public(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("", "is not set"),
-        ("  aws:region:\n", "is not set"),
+        ("", "is not set in Pulumi.dev.yaml"),
+        ("  aws:region:\n", "is not set in Pulumi.dev.yaml"),
         ("  aws:region: mars-1\n", "is 'mars-1', which is no region"),
     ],
 )
