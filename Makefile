@@ -1,4 +1,5 @@
-# Every target sets up .venv by itself on first use.
+# Every target sets up .venv by itself on first use. The locks are whole, hence --no-deps: pip's own
+# resolver trips over a newer release of what another package wants with an extra.
 PYTHON ?= python3
 STACK ?= dev
 BIN := .venv/bin
@@ -55,10 +56,10 @@ clean: ## Remove all that the targets made
 	@echo "Setting up .venv: Pulumi, its AWS SDK and the local AWS (about a minute, 450 MB) ..."
 	@$(PYTHON) -m venv .venv || { \
 	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
 	@echo "Adding what tests and checks need (a few seconds) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@
