@@ -12,24 +12,22 @@ from typing import Any
 
 from handler import __version__, webhook
 from handler.clock import Clock, Deadline
-from handler.decision import Decision, decide_all
 from handler.durations import format_instant
-from handler.duties import Failure, Findings
 from handler.events import Request, claim
 from handler.http import Client
+from handler.inquiry import Inquiry
+from handler.providers import BY_ID, BY_NAME
 from handler.record import decision_record
 from handler.secret import SecretError, fetch
-from handler.settings import SECRET_KEYS, Settings, SettingsError, load, max_age
-from handler.sources import ask, incidentio
-from handler.sources.incidentio import IncidentIO
+from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
 
 NAME = "oncall-approvals"
 # The requester waits 10 s for the access system: this leaves it time for its own part.
 BUDGET_SECONDS = 6.0
-UPDATES_AT_ONCE = 4
+# Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
+POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
 SYSTEM_CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
-_BOTS = {incidentio.PROVIDER: incidentio.BOT}
 
 
 class App:
@@ -40,6 +38,7 @@ class App:
         clock: how time comes in.
         log: takes one JSON object, written as one line.
         budget: seconds for one call, everything upstream included.
+        policy_file: the policy, as JSON, where the environment names one.
     """
 
     def __init__(
@@ -48,14 +47,15 @@ class App:
         clock: Clock,
         log: Callable[[Mapping[str, Any]], None],
         budget: float = BUDGET_SECONDS,
+        policy_file: str = POLICY_FILE,
     ) -> None:
         self._environment = environment
         self._clock = clock
         self._log = log
         self._budget = budget
         self.client = Client(clock)
-        self._settings: Settings | None = None
-        self._source: IncidentIO | None = None
+        self._policy_file = policy_file
+        self._ready: tuple[Settings, Inquiry] | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
@@ -79,70 +79,64 @@ class App:
         signature = webhook.read_signature(
             event.get("headers") or {}, now=self._clock.now(), max_age=max_age(self._environment)
         )
-        settings = self._settings = self._settings or self._load(deadline)
+        settings, inquiry = self._ready = self._ready or self._load(deadline)
         webhook.verify(signature, body, settings.webhook_secrets)
         call = webhook.read_call(body)
         if call.name == webhook.GET_INFO:
             return webhook.info(NAME, __version__)
         if call.name == webhook.PULL_UPDATE:
-            return webhook.resources(call.kinds, _BOTS.values())
-        return webhook.claims(self._claims(call.requests, settings, deadline))
+            return webhook.resources(call.kinds, [BY_ID[each].bot for each in settings.providers])
+        call_id = str((event.get("requestContext") or {}).get("requestId") or "")
+        return webhook.claims(self._claims(call.requests, settings, inquiry, deadline, call_id))
 
-    def _load(self, deadline: Deadline) -> Settings:
+    def _load(self, deadline: Deadline) -> tuple[Settings, Inquiry]:
         values = dict(self._environment)
         if values.get("HANDLER_SECRET_ARN"):
             secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
-        return load(values)
+        settings = load(values, self._policy() if values.get(POLICY) else None)
+        return settings, Inquiry(self.client, self._clock, settings.providers)
+
+    def _policy(self) -> Any:  # noqa: ANN401 - what JSON holds
+        try:
+            with open(self._policy_file, encoding="utf-8") as file:  # noqa: PTH123 - the same
+                return json.load(file)
+        except FileNotFoundError:
+            return None
 
     def _claims(
-        self, requests: Sequence[Request], settings: Settings, deadline: Deadline
+        self,
+        requests: Sequence[Request],
+        settings: Settings,
+        inquiry: Inquiry,
+        deadline: Deadline,
+        call_id: str,
     ) -> list[dict[str, Any]]:
         started = deadline.left()
-        decisions, failures, now = self._decide(requests, settings, deadline)
-        for each in decisions:
+        outcome = inquiry.decide(requests, settings.policy, deadline)
+        for number, each in enumerate(outcome.decisions):
             record = decision_record(
                 each,
-                failures=failures,
+                findings=outcome.findings,
+                asked=outcome.asked,
                 policy=settings.policy,
                 dry_run=settings.dry_run,
                 milliseconds=round((started - deadline.left()) * 1000),
+                call=call_id,
+                number=number,
             )
             self._write("INFO", "decision", **record)
         return [
             claim(
                 each.request,
-                actor=_BOTS[each.duty.provider],
+                actor=BY_NAME[each.evidence[0].provider].bot,
                 reason=each.reason,
-                now=now,
+                now=each.now,
                 duration=each.duration,
             )
-            for each in decisions
-            if each.duty and not settings.dry_run
+            for each in outcome.decisions
+            if each.approved and not settings.dry_run
         ]
-
-    def _decide(
-        self, requests: Sequence[Request], settings: Settings, deadline: Deadline
-    ) -> tuple[Sequence[Decision], Sequence[Failure], datetime]:
-        """Ask for as much as it takes: nothing, the duties, then the updates to incidents.
-
-        Gives the moment of the decision, too: counted from any later one, access would be longer.
-        """
-        policy, now = settings.policy, self._clock.now()
-        findings = Findings()
-        decisions = decide_all(requests, findings, policy, now)
-        if any(each.wants_duty for each in decisions):
-            source = self._source = self._source or IncidentIO(
-                self.client, settings.incidentio_base_url, settings.incidentio_api_key
-            )
-            findings, now = ask(source.questions, deadline), self._clock.now()
-            decisions = decide_all(requests, findings, policy, now)
-            if policy.counts_updates and any(each.wants_duty for each in decisions):
-                questions = source.update_questions(findings.incidents)
-                findings = findings.joined(ask(questions, deadline, at_once=UPDATES_AT_ONCE))
-                now = self._clock.now()
-                decisions = decide_all(requests, findings, policy, now)
-        return decisions, findings.failures, now
 
     def _write(self, level: str, message: str, **fields: object) -> None:
         timestamp = format_instant(self._clock.now())

@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from handler import emails
+from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_go, format_instant
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
-from handler.events import Request
-from handler.policy import Policy
+from handler.events import Request, Resource
+from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
-SHORTEST_LEFT = timedelta(minutes=1)
+DENIED = "another rule denies the request"
+OTHER_RESOURCES = "it is for other resources"
 _SECOND = timedelta(seconds=1)
 _BEST_EVIDENCE_FIRST = (INCIDENT_ROLE, ON_CALL)
+_MOST_RULES_TOLD = 3
+
+
+class Judged(NamedTuple):
+    """What became of one rule.
+
+    Attributes:
+        rule: its name.
+        verdict: `grants`, `denies`, `dry_run`, or `no`.
+        why: what speaks against it, or "".
+        until: when access would end by it alone; None where it gives none.
+        duties: what it says of each duty that it looked at, "" where that counts.
+    """
+
+    rule: str
+    verdict: str
+    why: str = ""
+    until: datetime | None = None
+    duties: tuple[tuple[Duty, str], ...] = ()
 
 
 class Decision(NamedTuple):
@@ -24,50 +45,136 @@ class Decision(NamedTuple):
     Attributes:
         request: the request.
         reason: one sentence, fit for the claim: it names the evidence by reference.
-        duty: what an approval rests on; None means no claim, humans decide.
+        evidence: the duties that an approval rests on; none means no claim, humans decide.
+        rules: the names of the rules that approve.
         duration: how long an approval lasts, in whole seconds; 0 without one.
-        wants_duty: nothing but a duty is missing: it is worth asking for more of them.
-        trace: every fact that led here, in order.
+        wants_facts: more of them could change it: a duty, or when one ends.
+        duties: the requester's duties, in order.
+        judged: every rule that was looked at, in the policy's order.
+        limits: what set the duration, in order; the last one is the one that did.
+        now: the moment of the decision.
     """
 
     request: Request
     reason: str
-    duty: Duty | None = None
+    evidence: tuple[Duty, ...] = ()
+    rules: tuple[str, ...] = ()
     duration: timedelta = timedelta(0)
-    wants_duty: bool = False
-    trace: tuple[str, ...] = ()
+    wants_facts: bool = False
+    duties: tuple[Duty, ...] = ()
+    judged: tuple[Judged, ...] = ()
+    limits: tuple[str, ...] = ()
+    now: datetime = datetime.min.replace(tzinfo=UTC)
 
     @property
     def approved(self) -> bool:
         """Whether this is a yes."""
-        return self.duty is not None
+        return bool(self.evidence)
+
+
+class _Grant(NamedTuple):
+    """A rule that would open a resource."""
+
+    rule: Rule
+    proof: Proof
+    until: datetime
 
 
 def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
-    trace: list[str] = [f"no answer from {failure}" for failure in findings.failures]
-
-    def abstain(reason: str, *, wants_duty: bool = False) -> Decision:
-        return Decision(request, reason, wants_duty=wants_duty, trace=(*trace, reason))
-
+    said = Decision(request, "", now=now)
     if objection := _objection(request, policy):
-        return abstain(objection)
-    duration, limits = _duration(request, policy, now)
-    if duration < _SECOND:
-        return abstain(limits[-1])
-    duty = None
-    holder = emails.normal(request.requester.email)
-    for each in _in_order(each for each in findings.duties if each.holder == holder):
-        objection = policy.objection_to_duty(each)
-        if not each.runs_at(now):
-            objection = "it does not run now"
-        trace.append(f"{each}: {objection or 'counts'}")
-        duty = duty or (None if objection else each)
-    if duty is None:
-        return abstain("no duty of the requester counts", wants_duty=True)
-    return Decision(
-        request, f"Approved: {duty}", duty=duty, duration=duration, trace=(*trace, *limits)
+        return said._replace(reason=objection)
+    facts = facts_of(request, findings, policy, now)
+    said = said._replace(duties=facts.duties)
+    asked, limits = _asked(request, facts.asked, now)
+    if asked is not None and asked < _SECOND:
+        return said._replace(reason=limits[-1], limits=tuple(limits))
+    denying = [
+        rule for rule in policy.rules if any(rule.denies(each, facts) for each in request.resources)
+    ]
+    if denying:
+        judged = tuple(
+            Judged(each.name, "denies") if each in denying else Judged(each.name, "no", DENIED)
+            for each in policy.rules
+        )
+        return said._replace(reason=f'rule "{denying[0].name}" denies it', judged=judged)
+    judged, grants = _judge(request.resources, policy, facts)
+    wants_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
+    said = said._replace(judged=judged, wants_facts=wants_end)
+    chosen = [_longest(grants, each) for each in request.resources]
+    granted = [each for each in chosen if each]
+    if len(granted) < len(chosen):
+        live = [_longest(grants, each, dry_run=True) for each in request.resources]
+        if all(live):
+            return said._replace(reason="only rules in dry run approve it", wants_facts=True)
+        return said._replace(reason="no duty of the requester counts", wants_facts=True)
+    first = min(granted, key=lambda each: each.until)
+    left = first.until - now
+    limits = [_limit(first, left), *limits]
+    duration = left if asked is None else min(left, asked)
+    if asked is None or left < asked:
+        limits = [*limits[1:], limits[0]]
+    return said._replace(
+        reason=_reason(granted, now),
+        evidence=tuple(dict.fromkeys(duty for each in granted for duty in each.proof.duties)),
+        rules=tuple(dict.fromkeys(each.rule.name for each in granted)),
+        duration=duration // _SECOND * _SECOND,
+        limits=tuple(limits),
     )
+
+
+def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime) -> Facts:
+    """Gather what the rules are held against for one request."""
+    email = emails.normal(request.requester.email)
+    addresses = policy.addresses(email)
+    asked = request.asked_duration
+    if request.asked_expiry is not None:
+        left = request.asked_expiry - now
+        asked = left if asked is None else min(left, asked)
+    duties = _in_order(each for each in findings.duties if each.holder in addresses)
+    return Facts(email, addresses, tuple(duties), asked, now, policy.self_declared)
+
+
+def _judge(
+    resources: Sequence[Resource], policy: Policy, facts: Facts
+) -> tuple[tuple[Judged, ...], list[_Grant]]:
+    judged, grants = [], []
+    for rule in policy.rules:
+        if rule.deny:
+            judged.append(Judged(rule.name, "no", "it denies other requests"))
+            continue
+        if not any(rule.resources.covers(each) for each in resources):
+            judged.append(Judged(rule.name, "no", OTHER_RESOURCES))
+            continue
+        notes: dict[Duty, str] = {}
+        unmet: list[str] = []
+        proof = rule.proof(facts, notes, unmet)
+        for duty in facts.duties:
+            notes.setdefault(duty, UNNAMED)
+        told = tuple(notes.items())
+        # A proof without a duty would approve somebody for asking.
+        if proof is None or not proof.duties:
+            why = "; ".join(dict.fromkeys(unmet)) or "no duty of the requester counts"
+            judged.append(Judged(rule.name, "no", why, duties=told))
+            continue
+        until = min(proof.until or facts.now, facts.now + rule.duration)
+        grants.append(_Grant(rule, proof, until))
+        verdict = "dry_run" if rule.dry_run else "grants"
+        judged.append(Judged(rule.name, verdict, until=until, duties=told))
+    return tuple(judged), grants
+
+
+def _longest(
+    grants: Iterable[_Grant], resource: Resource, *, dry_run: bool = False
+) -> _Grant | None:
+    """Give the rule that opens a resource for longest, the first of those that are equal."""
+    for_it = (
+        each
+        for each in grants
+        if each.rule.resources.covers(resource) and (dry_run or not each.rule.dry_run)
+    )
+    return max(for_it, key=lambda each: each.until, default=None)
 
 
 def _objection(request: Request, policy: Policy) -> str:
@@ -85,6 +192,37 @@ def _objection(request: Request, policy: Policy) -> str:
     return next(filter(None, objections), "")
 
 
+def _asked(
+    request: Request, asked: timedelta | None, now: datetime
+) -> tuple[timedelta | None, list[str]]:
+    """Say how long access is asked for, and in which words; None is for as long as may be."""
+    limits = []
+    if request.asked_duration is not None:
+        limits.append(f"{format_go(request.asked_duration)} was asked for")
+    expiry = request.asked_expiry
+    if expiry is not None and expiry - now == asked:
+        limits.append(f"access was asked for until {format_instant(expiry)}")
+        if expiry - now < SHORTEST_LEFT:
+            asked = timedelta(0)
+    return asked, limits
+
+
+def _limit(grant: _Grant, left: timedelta) -> str:
+    if left < grant.rule.duration:
+        return f"the duty ends, with any grace, at {format_instant(grant.until)}"
+    return f"the policy allows {format_go(grant.rule.duration)}"
+
+
+def _reason(granted: Sequence[_Grant], now: datetime) -> str:
+    """Name the rules and their evidence."""
+    told = []
+    for rule, proof, _ in dict.fromkeys(granted):
+        words = " and ".join(each.told(now) for each in proof.duties)
+        told.append(f'Rule "{rule.name}": {words}' if rule.name else f"Approved: {words}")
+    more = len(told) - _MOST_RULES_TOLD
+    return "; ".join(told[:_MOST_RULES_TOLD]) + (f"; and {more} more" if more > 0 else "")
+
+
 def decide_all(
     requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
 ) -> tuple[Decision, ...]:
@@ -94,12 +232,13 @@ def decide_all(
         held[duty.holder].append(duty)
     decisions = []
     for request in requests:
-        own = tuple(held.get(emails.normal(request.requester.email), ()))
+        addresses = policy.addresses(emails.normal(request.requester.email))
+        own = tuple(duty for each in sorted(addresses) for duty in held.get(each, ()))
         decisions.append(decide(request, findings._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
-        # A refusal that no further duty can lift comes first: asking on would be in vain.
-        refused = min(refusals, key=lambda each: each.wants_duty, default=None)
+        # A refusal that no further fact can lift comes first: asking on would be in vain.
+        refused = min(refusals, key=lambda each: each.wants_facts, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:
             one = decisions[i]
@@ -108,14 +247,14 @@ def decide_all(
             if refused is None:
                 cut = f"a request of the same petition gets {format_go(shortest)}"
                 if shortest < one.duration:
-                    decisions[i] = one._replace(duration=shortest, trace=(*one.trace, cut))
+                    decisions[i] = one._replace(duration=shortest, limits=(*one.limits, cut))
                 continue
-            reason = f"another request of the same petition is not approved: {refused.reason}"
-            decisions[i] = Decision(
-                one.request,
-                reason,
-                wants_duty=refused.wants_duty,
-                trace=(*one.trace, reason),
+            decisions[i] = one._replace(
+                reason=f"another request of the same petition is not approved: {refused.reason}",
+                evidence=(),
+                rules=(),
+                duration=timedelta(0),
+                wants_facts=refused.wants_facts,
             )
     return tuple(decisions)
 
@@ -144,21 +283,6 @@ def _in_order(duties: Iterable[Duty]) -> list[Duty]:
     """Order a person's duties, each once, so that the same facts always give the same claim."""
     rank = {kind: place for place, kind in enumerate(_BEST_EVIDENCE_FIRST)}
     return sorted(
-        dict.fromkeys(duties), key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id)
+        dict.fromkeys(duties),
+        key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id, d.provider),
     )
-
-
-def _duration(request: Request, policy: Policy, now: datetime) -> tuple[timedelta, list[str]]:
-    """Take the earliest of what the policy allows and what was asked, in whole seconds."""
-    duration, limits = policy.duration, [f"the policy allows {format_go(policy.duration)}"]
-    asked = request.asked_duration
-    if asked is not None and asked < duration:
-        duration = asked
-        limits.append(f"{format_go(asked)} was asked for")
-    expiry = request.asked_expiry
-    if expiry is not None:
-        left = expiry - now if expiry - now >= SHORTEST_LEFT else timedelta(0)
-        if left < duration:
-            duration = left
-            limits.append(f"access was asked for until {format_instant(expiry)}")
-    return duration // _SECOND * _SECOND, limits

@@ -18,11 +18,16 @@ class Duty(NamedTuple):
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: what the schedule or role is called at the provider.
         holder: the person's e-mail, in the normal form of `emails.normal`; never empty.
-        start, end: when the shift begins and ends; None where a duty has no such time.
+        level: the escalation level on which a schedule is reached; 1 where there are none.
+        start, end: when the shift begins and ends; None where a duty has no such time, or where
+            nobody has read it.
+        endless: whether the provider says that an on-call duty has no end.
         link: where a person can look the duty up.
         incident: the incident's reference (`INC-42`), never its title.
         reporter: whether the role only says who declared the incident.
+        severity, type: the incident's, by id and by name; empty where it has none.
         self_declared: whether the holder himself declared the incident.
+        declarers: the e-mails of who declared it, in normal form.
         shared_names: those of its names that another schedule or role bears too, or might.
     """
 
@@ -32,12 +37,17 @@ class Duty(NamedTuple):
     name: str
     holder: str
     shortform: str = ""
+    level: int = 1
     start: datetime | None = None
     end: datetime | None = None
+    endless: bool = False
     link: str = ""
     incident: str = ""
     reporter: bool = False
+    severity: tuple[str, ...] = ()
+    type: tuple[str, ...] = ()
     self_declared: bool = False
+    declarers: frozenset[str] = frozenset()
     shared_names: frozenset[str] = frozenset()
 
     def goes_by(self, entry: str) -> bool:
@@ -52,19 +62,35 @@ class Duty(NamedTuple):
         begun = self.start is None or self.start <= now
         return begun and (self.end is None or now < self.end)
 
-    def __str__(self) -> str:
-        """Say it by reference: `Incident Lead of INC-42 (incident.io)`."""
-        # Some schedules are named after a person's address, which is nobody else's business.
-        name = self.id if "@" in self.name else self.name or self.id
-        if self.kind == ON_CALL:
-            words = f"on call for {name}"
-            if self.end:
-                words += f" until {self.end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        elif self.kind == INCIDENT_ROLE:
-            words = f"{name} of {self.incident}"
+    @property
+    def identity(self) -> tuple[str, str, str, str, str]:
+        """What makes two statements of a provider one duty."""
+        return self.provider, self.kind, self.id, self.incident, self.holder
+
+    @property
+    def has_end(self) -> bool:
+        """Whether it ends at a time that somebody could know: shifts do, roles do not."""
+        return self.kind == ON_CALL and not self.endless
+
+    @property
+    def title(self) -> str:
+        """What it is called, without anybody's address: some schedules are named after one."""
+        return self.id if "@" in self.name else self.name or self.id
+
+    def told(self, now: datetime) -> str:
+        """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""
+        if self.kind == INCIDENT_ROLE:
+            words = f"{self.title} of {self.incident}"
+        elif self.kind == ON_CALL:
+            words = f"on call for {self.title}"
         else:
             words = f"posted an update to {self.incident}"
-        return f"{words} ({self.provider})"
+        words += f" ({self.provider})"
+        if self.kind != ON_CALL or self.end is None:
+            return words
+        end = self.end.astimezone(UTC)
+        form = "%H:%M" if end.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M"
+        return f"{words} until {end:{form}} UTC"
 
 
 class Titled(NamedTuple):
@@ -89,6 +115,11 @@ class Incident(NamedTuple):
     reference: str
     declarers: tuple[tuple[str, str], ...]
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """The e-mails of who declared it."""
+        return frozenset(email for email, _ in self.declarers if email)
+
     def declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
         return any(
@@ -110,16 +141,30 @@ class Failure(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """All that the providers said: duties, and what they could not say."""
+    """All that the providers said so far.
+
+    Attributes:
+        duties: the duties.
+        failures: what could not be said.
+        incidents: the live incidents, newest first.
+        titled: every schedule and role that was listed, held by somebody or not.
+        partly: provider and kind of each list that was not read to its end.
+    """
 
     duties: tuple[Duty, ...] = ()
     failures: tuple[Failure, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    titled: tuple[Titled, ...] = ()
+    partly: frozenset[tuple[str, str]] = frozenset()
 
     def joined(self, more: Findings) -> Findings:
-        """Put together what was found in turn."""
+        """Put together what was found in turn: a duty whose end came later is told with it."""
+        ended = {each.identity for each in more.duties if each.end}
+        kept = (each for each in self.duties if each.end or each.identity not in ended)
         return Findings(
-            self.duties + more.duties,
+            (*kept, *more.duties),
             self.failures + more.failures,
             self.incidents + more.incidents,
+            self.titled + more.titled,
+            self.partly | more.partly,
         )

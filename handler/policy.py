@@ -3,74 +3,199 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, Duty
+from handler.conditions import (
+    ANY,
+    AnyOf,
+    Condition,
+    Facts,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    Proof,
+    may_hold,
+    prove,
+)
+from handler.duties import Duty
 from handler.events import Resource
+from handler.globs import matches
+
+# Below this, access counts as over.
+SHORTEST_LEFT = timedelta(minutes=1)
+UNREAD_END = "its end could not be read"
+_NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+class Selector(NamedTuple):
+    """Which resources a rule is for: each of the fields that are given has to fit."""
+
+    kinds: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def covers(self, resource: Resource) -> bool:
+        """Whether an approving rule is for this resource."""
+        return self._fits(resource) and not self.lacking(resource)
+
+    def touches(self, resource: Resource) -> bool:
+        """Whether a denying rule is for it: also where it does not carry the label at all."""
+        return self._fits(resource) and all(
+            resource.labels.get(name, wanted) == wanted for name, wanted in self.labels
+        )
+
+    def lacking(self, resource: Resource) -> str:
+        """Give the first label that the resource does not carry as asked, or ""."""
+        for name, wanted in self.labels:
+            if resource.labels.get(name) != wanted:
+                return f"{name}={wanted}"
+        return ""
+
+    def _fits(self, resource: Resource) -> bool:
+        return (not self.kinds or resource.kind in self.kinds) and (
+            not self.ids or any(matches(each, resource.id) for each in self.ids)
+        )
+
+
+class ShiftEnd(NamedTuple):
+    """That access ends with the duty it rests on.
+
+    Attributes:
+        grace: how much longer it lasts.
+        without_end: how long it lasts where the duty has no end; None is not at all.
+    """
+
+    grace: timedelta = timedelta(0)
+    without_end: timedelta | None = None
+
+
+class Rule(NamedTuple):
+    """One rule. A denying one has no duration, and may have no condition."""
+
+    name: str
+    resources: Selector
+    when: Condition | None = None
+    duration: timedelta = timedelta(0)
+    deny: bool = False
+    shift_end: ShiftEnd | None = None
+    dry_run: bool = False
+
+    def denies(self, resource: Resource, facts: Facts) -> bool:
+        """Whether this rule forbids that the resource be opened by any other."""
+        if not (self.deny and self.resources.touches(resource)):
+            return False
+        return self.when is None or may_hold(self.when, facts)
+
+    def proof(self, facts: Facts, notes: dict[Duty, str], unmet: list[str]) -> Proof | None:
+        """Prove the rule's condition by what carries longest; None where it does not hold.
+
+        `notes` takes what is said of each duty that was looked at ("" where it counts), `unmet`
+        what else does not hold.
+        """
+
+        def judge(duty: Duty, objection: str) -> datetime | None:
+            if not objection and (duty.self_declared or facts.addresses & duty.declarers):
+                objection = "" if facts.self_declared else "declared by the requester himself"
+            if not duty.runs_at(facts.now):
+                objection = "it does not run now"
+            until = objection or self.until(duty, facts.now)
+            if isinstance(until, str):
+                notes.setdefault(duty, until)
+                return None
+            notes[duty] = ""
+            return until
+
+        return prove(self.when, facts, judge, unmet) if self.when else None
+
+    def until(self, duty: Duty, now: datetime) -> datetime | str:
+        """When access ends that rests on a duty, or why there can be none."""
+        longest = now + self.duration
+        if self.shift_end is None:
+            return longest
+        if not duty.has_end:
+            if self.shift_end.without_end is None:
+                return "it has no end with which access could end"
+            return min(longest, now + self.shift_end.without_end)
+        if duty.end is None:
+            return UNREAD_END
+        end = _later(duty.end, self.shift_end.grace)
+        if end - now < SHORTEST_LEFT:
+            return "it is as good as over"
+        return min(longest, end)
 
 
 class Policy(NamedTuple):
-    """What the settings allow.
+    """What is allowed. A policy from settings has one rule, without a name.
 
-    With neither `schedules` nor `incident_roles`, any duty counts but a reporter's; with either,
-    only duties named there do. Entries match a name, an id or a role's shortform, exactly. Updates
-    to an incident, and duties in one that their holder declared himself, count by a switch each.
+    Attributes:
+        aliases: by the e-mail of a request, those that this person has at the providers.
+        self_declared: whether duties in an incident count that the requester declared himself.
     """
 
-    duration: timedelta
-    schedules: tuple[str, ...] = ()
-    incident_roles: tuple[str, ...] = ()
-    resource_labels: tuple[tuple[str, str], ...] = ()
-    participants: bool = False
+    rules: tuple[Rule, ...]
+    aliases: Mapping[str, tuple[str, ...]] = _NO_ALIASES
     self_declared: bool = False
-
-    @property
-    def names_duties(self) -> bool:
-        """Whether only duties that are named count."""
-        return bool(self.schedules or self.incident_roles)
-
-    @property
-    def counts_updates(self) -> bool:
-        """Whether an update to an incident can count: nothing names one, so never beside names."""
-        return self.participants and not self.names_duties
 
     @property
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        return _fingerprint(self)
+        return _fingerprint(self.rules, tuple(sorted(self.aliases.items())), self.self_declared)
 
-    def objection_to_duty(self, duty: Duty) -> str:
-        """Say why a duty does not count, or "" if it does."""
-        entries = self.incident_roles if duty.kind == INCIDENT_ROLE else self.schedules
-        named = duty.kind != INCIDENT_UPDATE and any(duty.goes_by(entry) for entry in entries)
-        if duty.kind == INCIDENT_UPDATE and not self.counts_updates:
-            return "updates to an incident do not count here"
-        if self.names_duties and not named:
-            if not duty.shared_names.isdisjoint(entries):
-                return "its name may belong to another one too: the policy has to name it by id"
-            return "it is not among the schedules and roles that count"
-        if duty.reporter and not named:
-            return "counts only where the policy names it"
-        if duty.self_declared and not self.self_declared:
-            return "declared by the requester himself"
-        return ""
+    def addresses(self, email: str) -> frozenset[str]:
+        """Whose duties count for the requester of this e-mail, in normal form."""
+        return frozenset((email, *self.aliases.get(email, ())))
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
-        """Say why a resource cannot be opened at all, or "" if duties decide."""
+        """Say why a resource cannot be opened at all, or "" if rules decide."""
         if not (resource.kind.strip() and resource.id.strip()):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
-        for name, wanted in self.resource_labels:
-            if resource.labels.get(name) != wanted:
-                return f"a resource does not carry the label {name}={wanted}"
-        return ""
+        if any(not rule.deny and rule.resources.covers(resource) for rule in self.rules):
+            return ""
+        if len(self.rules) == 1 and (label := self.rules[0].resources.lacking(resource)):
+            return f"a resource does not carry the label {label}"
+        return "no rule is for one of the resources"
 
 
-@lru_cache(maxsize=1)
-def _fingerprint(policy: Policy) -> str:
-    rules = json.dumps(policy._asdict(), default=str, sort_keys=True)
-    return hashlib.sha256(rules.encode()).hexdigest()[:16]
+def simple(
+    duration: timedelta,
+    schedules: tuple[str, ...] = (),
+    incident_roles: tuple[str, ...] = (),
+    resource_labels: tuple[tuple[str, str], ...] = (),
+    *,
+    participants: bool = False,
+    self_declared: bool = False,
+) -> Policy:
+    """Make the policy that the settings describe.
+
+    With neither schedules nor roles, any duty counts but a reporter's; with either, only duties
+    named there do. Updates to an incident, and duties in one that their holder declared himself,
+    count by a switch each; updates have no name, so they never count beside names.
+    """
+    ways: tuple[Condition, ...]
+    if schedules or incident_roles:
+        ways = (
+            *((IncidentRole(incident_roles),) if incident_roles else ()),
+            *((OnCall(schedules),) if schedules else ()),
+        )
+    else:
+        ways = (IncidentRole(ANY), OnCall(ANY), *((PostedUpdate(),) if participants else ()))
+    rule = Rule("", Selector(labels=resource_labels), AnyOf(ways), duration)
+    return Policy((rule,), self_declared=self_declared)
+
+
+def _later(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
+
+
+@lru_cache(maxsize=4)
+def _fingerprint(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

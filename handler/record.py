@@ -1,79 +1,211 @@
 """The decision's log line: the audit trail. No I/O.
 
-It holds no secret, no body, no signature, and nobody's e-mail but the requester's.
+It holds all that the decision was made from, so that it can be made again (`replay.py`), but no
+secret, no body, no signature, and nobody's e-mail but the requester's.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from handler import __version__, emails
-from handler.decision import Decision
-from handler.durations import format_go, format_instant
-from handler.duties import Duty, Failure
+from handler.decision import Decision, Judged
+from handler.durations import format_go
+from handler.duties import Duty, Failure, Findings
+from handler.events import Resource
 from handler.policy import Policy
 
-# One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, and one
-# person may have thousands of duties.
+# One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, one person
+# may have thousands of duties, and a policy hundreds of rules.
 MOST_ENTRIES = 50
+MOST_RULES = 600
 MOST_CHARACTERS = 200
+HIDDEN = "(an e-mail)"
 _EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
+
+
+class _Teller:
+    """Cuts what is told to size, names nobody but the requester, and knows whether it had to."""
+
+    def __init__(self, requester: str) -> None:
+        self._requester = requester
+        self.whole = True
+
+    def text(self, text: str) -> str:
+        """Tell a text."""
+        told = text[:MOST_CHARACTERS]
+        if "@" in text or "%40" in text:
+            # Cut twice: an address that the second cut would halve is hidden before it.
+            told = _EMAIL.sub(self._hidden, text[: 2 * MOST_CHARACTERS])[:MOST_CHARACTERS]
+        self.whole = self.whole and told == text
+        return told
+
+    def texts(self, texts: Iterable[str]) -> list[str]:
+        """Tell the first of them."""
+        return [self.text(each) for each in self.first(texts)]
+
+    def first(self, entries: Iterable[Any], most: int = MOST_ENTRIES) -> list[Any]:
+        """Take as many as fit."""
+        taken = list(islice(entries, most + 1))
+        self.whole = self.whole and len(taken) <= most
+        return taken[:most]
+
+    def _hidden(self, found: re.Match[str]) -> str:
+        return found[0] if emails.same(found[0], self._requester) else HIDDEN
 
 
 def decision_record(
     decision: Decision,
     *,
-    failures: Sequence[Failure],
+    findings: Findings,
+    asked: Sequence[str],
     policy: Policy,
     dry_run: bool,
     milliseconds: int,
+    call: str = "",
+    number: int = 0,
 ) -> dict[str, Any]:
-    """Say what was decided about one request, on what grounds, by which policy and code."""
-    request, duty = decision.request, decision.duty
+    """Say what was decided about one request, on what grounds, by which policy and code.
+
+    Args:
+        decision: the decision.
+        findings: all that was found out for the call.
+        asked: the providers that were asked.
+        policy: by which it was decided.
+        dry_run: whether no claim is made of it, whatever it says.
+        milliseconds: how long the call took until here.
+        call: the call's id.
+        number: of the request within its call, from 0.
+    """
+    request = decision.request
     requester = emails.normal(request.requester.email)
-
-    def hidden(found: re.Match[str]) -> str:
-        return found[0] if emails.same(found[0], requester) else "(an e-mail)"
-
-    def safe(texts: Iterable[str]) -> list[str]:
-        """Cut to size, and name nobody but the requester."""
-        return [
-            # Cut twice: an address that the second cut would halve is hidden before it.
-            _EMAIL.sub(hidden, each[: 2 * MOST_CHARACTERS])[:MOST_CHARACTERS]
-            if "@" in each or "%40" in each
-            else each[:MOST_CHARACTERS]
-            for each in itertools.islice(texts, MOST_ENTRIES)
-        ]
-
+    own = policy.addresses(requester)
+    tell = _Teller(requester)
+    shown = {
+        "requester": {
+            "email": requester[:MOST_CHARACTERS],
+            "emails": len(request.requester.addresses),
+        },
+        "resources": [
+            _resource(each, request.requester, tell) for each in tell.first(request.resources)
+        ],
+        "asked_duration": _go(request.asked_duration),
+        "asked_until": _instant(request.asked_expiry),
+    }
+    duties = tell.first(decision.duties)
+    trace = {
+        "request": shown,
+        "duties": [_duty(each, own, tell) for each in duties],
+        "rules": [_rule(each, duties, tell) for each in tell.first(decision.judged, MOST_RULES)],
+        "limits": tell.texts(decision.limits),
+        "providers": _providers(asked, findings.failures, tell),
+    }
+    whole = tell.whole
+    evidence = decision.evidence
     return {
-        "petition": " ".join(safe(dict.fromkeys(request.petitions))),
+        "call": call,
+        "number": number,
+        "petition": " ".join(tell.texts(dict.fromkeys(request.petitions))),
+        "petitions": tell.texts(request.petitions),
         "requester": requester[:MOST_CHARACTERS],
-        "resources": safe(f"{each.kind}:{each.id}" for each in request.resources),
+        "resources": tell.texts(f"{each.kind}:{each.id}" for each in request.resources),
         "resource_count": len(request.resources),
-        "outcome": "approve" if duty else "abstain",
+        "outcome": "approve" if decision.approved else "abstain",
         "dry_run": dry_run,
-        "reason": safe([decision.reason])[0],
-        "duty": _duty(duty) if duty else None,
-        "duration": format_go(decision.duration) if duty else None,
-        "provider_failures": safe(str(each) for each in failures),
-        "trace": safe(decision.trace),
-        "trace_count": len(decision.trace),
+        "reason": tell.text(decision.reason),
+        "rules": tell.texts(decision.rules),
+        "evidence": [_duty(each, own, tell) for each in tell.first(evidence)],
+        "duration": format_go(decision.duration) if decision.approved else None,
+        "provider_failures": tell.texts(str(each) for each in findings.failures),
+        "decided_at": _instant(decision.now),
+        "trace": trace,
+        "whole": whole,
         "policy": policy.fingerprint,
         "version": __version__,
         "milliseconds": milliseconds,
     }
 
 
-def _duty(duty: Duty) -> dict[str, Any]:
+def _resource(resource: Resource, requester: Resource, tell: _Teller) -> dict[str, Any]:
+    person = ""
+    if resource.is_person:
+        person = "requester" if resource.may_be(requester) else "another"
     return {
+        "kind": tell.text(resource.kind),
+        "id": tell.text(resource.id),
+        "labels": {
+            tell.text(name): tell.text(value) for name, value in tell.first(resource.labels.items())
+        },
+        "person": person,
+    }
+
+
+def _duty(duty: Duty, own: frozenset[str], tell: _Teller) -> dict[str, Any]:
+    """Tell a duty, without saying under which of the requester's addresses it is held."""
+    told: dict[str, Any] = {
         "provider": duty.provider,
         "kind": duty.kind,
-        "id": duty.id,
-        "name": "" if "@" in duty.name else duty.name,
-        "incident": duty.incident,
-        "end": format_instant(duty.end) if duty.end else None,
-        "link": duty.link,
+        "id": tell.text(duty.id),
+        "name": tell.text(duty.name),
+        "shortform": tell.text(duty.shortform),
+        "level": duty.level,
+        "incident": tell.text(duty.incident),
+        "severity": tell.texts(duty.severity),
+        "type": tell.texts(duty.type),
+        "start": _instant(duty.start),
+        "end": _instant(duty.end),
+        "endless": duty.endless,
+        "reporter": duty.reporter,
+        "self_declared": duty.self_declared or bool(own & duty.declarers),
+        "shared_names": tell.texts(sorted(duty.shared_names)),
+        "link": tell.text(duty.link),
     }
+    # Most duties have few of these: the rest would only make the line long.
+    return {name: value for name, value in told.items() if value or name in {"provider", "kind"}}
+
+
+def _rule(judged: Judged, duties: Sequence[Duty], tell: _Teller) -> dict[str, Any]:
+    told: dict[str, Any] = {"rule": tell.text(judged.rule), "verdict": judged.verdict}
+    if judged.why:
+        told["why"] = tell.text(judged.why)
+    if judged.until:
+        told["until"] = _instant(judged.until)
+    if judged.duties:
+        places = {duty: place for place, duty in enumerate(duties)}
+        told["duties"] = [
+            {"duty": places[duty], "why": tell.text(why)}
+            for duty, why in judged.duties
+            if duty in places
+        ]
+    return told
+
+
+def _providers(
+    asked: Sequence[str], failures: Sequence[Failure], tell: _Teller
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "provider": each,
+            "failures": tell.texts(
+                f"{failure.question}: {failure.problem}"
+                for failure in failures
+                if failure.provider == each
+            ),
+        }
+        for each in asked
+    ]
+
+
+def _go(duration: timedelta | None) -> str | None:
+    if duration is None or duration % timedelta(seconds=1) == timedelta(0):
+        return None if duration is None else format_go(duration)
+    return f"{duration // timedelta(microseconds=1)}us"
+
+
+def _instant(moment: datetime | None) -> str | None:
+    """Write an instant to the microsecond: made again, the decision has to be the same."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -9,29 +9,39 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from handler.durations import parse_go
-from handler.policy import Policy
+from handler.policy import Policy, simple
+from handler.policy_json import read_policy
+from handler.providers import PROVIDERS, Provider
+from handler.shapes import ShapeError
 
-SECRET_KEYS = ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS", "INCIDENTIO_API_KEY")
-PROVIDER_KEYS = ("INCIDENTIO_API_KEY",)
+SIGNING_KEYS = ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS")
+PROVIDER_KEYS = tuple(each.key for each in PROVIDERS)
+SECRET_KEYS = (*SIGNING_KEYS, *PROVIDER_KEYS)
+# The name that this setting once had.
+OLDER_SCHEDULES = "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
+SCHEDULES, POLICY = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY"
+ROLES, LABELS = "AUTO_APPROVAL_INCIDENTIO_ROLES", "AUTO_APPROVAL_RESOURCE_LABELS"
 DEFAULTS = {
     "AUTO_APPROVAL_DURATION": "6",
-    "INCIDENTIO_BASE_URL": "https://api.incident.io",
     "WEBHOOK_MAX_AGE": "300",
+    **{key: value for each in PROVIDERS for key, value in each.settings.items() if value},
 }
 PLAIN_KEYS = (
     "AUTO_APPROVAL_DURATION",
-    "AUTO_APPROVAL_SCHEDULES",
-    "AUTO_APPROVAL_INCIDENTIO_ROLES",
-    "AUTO_APPROVAL_RESOURCE_LABELS",
+    POLICY,
+    SCHEDULES,
+    OLDER_SCHEDULES,
+    ROLES,
+    LABELS,
     "AUTO_APPROVAL_DRY_RUN",
     "INCIDENTIO_APPROVE_PARTICIPANTS",
     "INCIDENTIO_APPROVE_SELF_DECLARED",
-    "INCIDENTIO_BASE_URL",
     "WEBHOOK_MAX_AGE",
+    *(key for each in PROVIDERS for key in each.settings),
 )
 LONGEST_APPROVAL = timedelta(hours=168)
 SHORTEST_SECRET = 16
@@ -62,11 +72,15 @@ class SettingsError(ValueError):
 
 
 class Settings(NamedTuple):
-    """All that a call needs to know. `webhook_secrets` is the current one, then the previous."""
+    """All that a call needs to know.
+
+    Attributes:
+        webhook_secrets: the current one, then the previous.
+        providers: of each provider that is on, by its id, its settings, the key among them.
+    """
 
     webhook_secrets: tuple[str, ...]
-    incidentio_api_key: str
-    incidentio_base_url: str
+    providers: Mapping[str, Mapping[str, str]]
     dry_run: bool
     policy: Policy
 
@@ -75,8 +89,12 @@ class Settings(NamedTuple):
         return f"Settings(policy={self.policy!r}, ...)"
 
 
-def load(values: Mapping[str, str]) -> Settings:
+def load(values: Mapping[str, str], policy: Mapping[str, Any] | None = None) -> Settings:
     """Validate the plain and the secret settings together; an empty value counts as unset.
+
+    Args:
+        values: the settings.
+        policy: what the file holds that `AUTO_APPROVAL_POLICY` names.
 
     Raises:
         SettingsError: for the first wrong value.
@@ -91,35 +109,66 @@ def load(values: Mapping[str, str]) -> Settings:
             "",
         )
     if not any(secrets[key] for key in PROVIDER_KEYS):
+        others = f" (or {', '.join(PROVIDER_KEYS[1:])})" if PROVIDER_KEYS[1:] else ""
         raise SettingsError(
             PROVIDER_KEYS[0],
-            "is not set: at least one provider's key is needed to see who is on duty",
+            f"{others} is not set: at least one provider's key is needed to see who is on duty",
             "",
         )
+    max_age(values)  # read where it is needed; refused here with all the others
+    return Settings(
+        webhook_secrets=tuple(secrets[key] for key in SIGNING_KEYS if secrets[key]),
+        providers={
+            each.id: _provider(each, read, secrets[each.key])
+            for each in PROVIDERS
+            if secrets[each.key]
+        },
+        dry_run=parse_switch("AUTO_APPROVAL_DRY_RUN", read["AUTO_APPROVAL_DRY_RUN"]),
+        policy=_policy(read, policy),
+    )
 
+
+def _provider(provider: Provider, read: Mapping[str, str], key: str) -> dict[str, str]:
+    settings = {provider.key: key}
+    for name in provider.settings:
+        value = read[name]
+        if name in provider.required and not value:
+            raise SettingsError(name, f"is not set: {provider.key} needs it", "")
+        settings[name] = parse_base_url(name, value) if name.endswith("_BASE_URL") else value
+    return settings
+
+
+def _policy(read: Mapping[str, str], body: Mapping[str, Any] | None) -> Policy:
     def parsed(key: str, parse: Callable[[str, str], _T]) -> _T:
         return parse(key, read[key])
 
-    max_age(values)  # read where it is needed; refused here with all the others
-    policy = Policy(
-        duration=parsed("AUTO_APPROVAL_DURATION", parse_duration),
-        schedules=parsed("AUTO_APPROVAL_SCHEDULES", parse_list),
-        incident_roles=parsed("AUTO_APPROVAL_INCIDENTIO_ROLES", parse_list),
-        resource_labels=parsed("AUTO_APPROVAL_RESOURCE_LABELS", parse_labels),
-        participants=parsed("INCIDENTIO_APPROVE_PARTICIPANTS", parse_switch),
-        self_declared=parsed("INCIDENTIO_APPROVE_SELF_DECLARED", parse_switch),
-    )
-    return Settings(
-        webhook_secrets=tuple(
-            secrets[key]
-            for key in ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS")
-            if secrets[key]
-        ),
-        incidentio_api_key=secrets["INCIDENTIO_API_KEY"],
-        incidentio_base_url=parsed("INCIDENTIO_BASE_URL", parse_base_url),
-        dry_run=parsed("AUTO_APPROVAL_DRY_RUN", parse_switch),
-        policy=policy,
-    )
+    if read[SCHEDULES] and read[OLDER_SCHEDULES]:
+        problem = f"is set beside {SCHEDULES}, whose older name it is: leave one of them out"
+        raise SettingsError(OLDER_SCHEDULES, problem, "")
+    schedules = SCHEDULES if read[SCHEDULES] else OLDER_SCHEDULES
+    self_declared = parsed("INCIDENTIO_APPROVE_SELF_DECLARED", parse_switch)
+    duration = parsed("AUTO_APPROVAL_DURATION", parse_duration)
+    participants = parsed("INCIDENTIO_APPROVE_PARTICIPANTS", parse_switch)
+    named = parsed(schedules, parse_list)
+    roles, labels = parsed(ROLES, parse_list), parsed(LABELS, parse_labels)
+    if not read[POLICY]:
+        return simple(
+            duration,
+            named,
+            roles,
+            labels,
+            participants=participants,
+            self_declared=self_declared,
+        )
+    if beside := next((key for key in (schedules, ROLES, LABELS) if read[key]), ""):
+        problem = f"is set beside {beside}: a policy file says that, too, so leave one of them out"
+        raise SettingsError(POLICY, problem, "")
+    if body is None:
+        raise SettingsError(POLICY, f"is {read[POLICY]!r}, but that file is not here", "")
+    try:
+        return read_policy(body, self_declared=self_declared)
+    except ShapeError as error:
+        raise SettingsError(POLICY, f"names a file that cannot be used: {error}", "") from None
 
 
 def parse_secret(key: str, value: str) -> str:

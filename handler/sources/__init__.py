@@ -5,12 +5,14 @@ from __future__ import annotations
 from _thread import allocate_lock, start_new_thread
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from handler.clock import Deadline
 from handler.duties import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
 from handler.shapes import ShapeError
+
+_NOTHING = Findings()
 
 
 class Page(NamedTuple):
@@ -46,6 +48,46 @@ class Question(NamedTuple):
     ask: Callable[[Deadline], Iterator[Page]]
 
 
+class Wants(NamedTuple):
+    """What the rules for some requests need to know of a provider.
+
+    Attributes:
+        schedules: those that are named, by name or id.
+        any_schedule: whether being on call for any other counts, too.
+        roles: whether a role in a live incident may count.
+        updates: whether an update to a live incident may count.
+        ends: whether it matters when a shift ends.
+        holders: the e-mails of those whom it is about, in normal form.
+    """
+
+    schedules: tuple[str, ...] = ()
+    any_schedule: bool = False
+    roles: bool = False
+    updates: bool = False
+    ends: bool = False
+    holders: frozenset[str] = frozenset()
+
+    @property
+    def on_call(self) -> bool:
+        """Whether it matters who is on call."""
+        return bool(self.schedules) or self.any_schedule
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything is wanted at all."""
+        return self.on_call or self.roles or self.updates
+
+
+class Source(Protocol):
+    """One provider, ready to be asked. Its file has `source(client, settings)`, which makes it."""
+
+    def questions(self, wants: Wants, findings: Findings) -> Iterable[Question]:
+        """Say what to ask, given all that was found so far; what was asked before is left out.
+
+        Called until nothing new is asked: what the first answers leave open comes in turn.
+        """
+
+
 class CutShort(Exception):  # noqa: N818 - it is no error of the provider's
     """The rest of a list was given up on purpose; the message says why."""
 
@@ -76,11 +118,17 @@ class _Asked:
             self.over.release()
 
 
-def ask(questions: Iterable[Question], deadline: Deadline, at_once: int = 8) -> Findings:
+def ask(
+    questions: Iterable[Question],
+    deadline: Deadline,
+    at_once: int = 8,
+    before: Findings = _NOTHING,
+) -> Findings:
     """Ask concurrently; whatever is not answered by the deadline is given up and said so.
 
-    Pages that came before a failure count. A name counts as shared where two schedules (or roles)
-    of a provider bear it, and where a list was not read to its end: the rest could bear it too.
+    Gives what was found `before` and now. Pages that came before a failure count. A name counts as
+    shared where two schedules (or roles) of a provider bear it, and where a list was not read to
+    its end: the rest could bear it too.
     """
     asked = tuple(_Asked(question) for question in questions)
     waiting = deque(asked)
@@ -94,24 +142,25 @@ def ask(questions: Iterable[Question], deadline: Deadline, at_once: int = 8) -> 
     # What a thread adds from here on is too late: it is told neither as a duty nor as read.
     # The problem is read first: where there is none, all pages are there.
     told = [(each.question, each.problem, tuple(each.pages)) for each in asked]
+    pages = [page for *_, some in told for page in some]
     failures = [
         Failure(question.provider, question.name, problem)
-        for question, problem, pages in told
-        for problem in (*(part for page in pages for part in page.problems), problem)
+        for question, problem, some in told
+        for problem in (*(part for page in some for part in page.problems), problem)
         if problem
     ]
-    return Findings(
-        duties=_with_shared_names(
-            [page for *_, pages in told for page in pages],
-            {
-                (question.provider, question.lists)
-                for question, problem, pages in told
-                if problem or any(page.unnamed for page in pages)
-            },
-        ),
+    found = Findings(
+        duties=tuple(each for page in pages for each in page.duties),
         failures=tuple(failures),
-        incidents=tuple(each for *_, pages in told for page in pages for each in page.incidents),
+        incidents=tuple(each for page in pages for each in page.incidents),
+        titled=tuple(each for page in pages for each in page.titled),
+        partly=frozenset(
+            (question.provider, question.lists)
+            for question, problem, some in told
+            if problem or any(page.unnamed for page in some)
+        ),
     )
+    return _with_shared_names(before.joined(found))
 
 
 def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
@@ -123,21 +172,19 @@ def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
         asked.run(deadline)
 
 
-def _with_shared_names(pages: list[Page], partly: set[tuple[str, str]]) -> tuple[Duty, ...]:
+def _with_shared_names(findings: Findings) -> Findings:
     bearers: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
-    for page in pages:
-        for titled in page.titled:
-            # Its id, too: another one may bear that as its name.
-            for name in (titled.id, *titled.names):
-                bearers[titled.provider, titled.kind, name].add(titled.id)
+    for titled in findings.titled:
+        # Its id, too: another one may bear that as its name.
+        for name in (titled.id, *titled.names):
+            bearers[titled.provider, titled.kind, name].add(titled.id)
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
-    duties = tuple(each for page in pages for each in page.duties)
-    if not (shared or partly):
-        return duties
+    if not (shared or findings.partly):
+        return findings
     found = []
-    for duty in duties:
+    for duty in findings.duties:
         names = {name for name in (duty.name, duty.shortform) if name}
-        if (duty.provider, duty.kind) not in partly:
+        if (duty.provider, duty.kind) not in findings.partly:
             names = {name for name in names if (duty.provider, duty.kind, name) in shared}
         found.append(duty._replace(shared_names=frozenset(names)))
-    return tuple(found)
+    return findings._replace(duties=tuple(found))

@@ -1,0 +1,53 @@
+"""The providers that there are, a line each, and the settings that switch them on. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Provider(NamedTuple):
+    """A provider of duties. `handler/sources/<id>.py` asks it.
+
+    Attributes:
+        id: what a policy calls it.
+        name: what people call it.
+        key: the secret setting that switches it on.
+        settings: its plain settings, with their defaults.
+        required: those of them that have to be set where the key is.
+        title: its name in that of its bot, where the access system spells it in another way.
+    """
+
+    id: str
+    name: str
+    key: str
+    settings: Mapping[str, str] = _NONE
+    required: tuple[str, ...] = ()
+    title: str = ""
+
+    @property
+    def bot(self) -> dict[str, Any]:
+        """In whose name a claim is made; the access system knows it by PullUpdate."""
+        return {
+            "kind": "indent.v1.Bot",
+            "id": f"{self.id}-approval-bot",
+            "displayName": f"{self.title or self.name} Approval Bot",
+            "email": "bot@indent.com",
+        }
+
+
+# One line registers a provider.
+PROVIDERS = (
+    Provider(
+        "incidentio",
+        "incident.io",
+        "INCIDENTIO_API_KEY",
+        {"INCIDENTIO_BASE_URL": "https://api.incident.io"},
+        title="Incident.io",
+    ),
+)
+BY_ID = MappingProxyType({each.id: each for each in PROVIDERS})
+BY_NAME = MappingProxyType({each.name: each for each in PROVIDERS})

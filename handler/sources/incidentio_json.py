@@ -1,0 +1,213 @@
+"""What incident.io's answers say, read entry by entry: one that is odd hides no other. No I/O.
+
+Facts from the vendor's API reference ("Schedules V2", "Incidents V2", "Incident Updates V2").
+Optional fields may be absent, and new ones may come at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from handler import emails
+from handler.durations import parse_instant
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Incident, Titled
+from handler.providers import BY_ID
+from handler.shapes import ShapeError, array, as_record, record, required, text
+from handler.sources import Page
+
+PROVIDER = BY_ID["incidentio"].name
+# Roles that somebody takes; the third type is the reporter, who is whoever declared the incident.
+_TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
+# Creators behind which no person stands.
+_NO_PERSON = ("api_key", "workflow", "alert")
+
+
+def read_schedules(body: Mapping[str, Any]) -> Page:
+    """Read a page of schedules: who is on shift."""
+    duties, titled, unread, unnamed = [], [], 0, False
+    for entry in _entries(body, "schedules"):
+        try:
+            schedule = as_record(entry, "schedule")
+            schedule_id, name = required(schedule, "id"), text(schedule, "name")
+            link = text(schedule, "permalink")
+            shifts = array(schedule, "current_shifts")
+        except ShapeError:
+            unread += 1
+            unnamed = True
+            continue
+        titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,)))
+        for shift in shifts:
+            try:
+                holder, start, end = _shift(as_record(shift, "shift"))
+            except ShapeError:
+                unread += 1
+                continue
+            if holder:
+                duty = Duty(
+                    PROVIDER, ON_CALL, schedule_id, name, holder, start=start, end=end, link=link
+                )
+                duties.append(duty)
+    return Page(tuple(duties), tuple(titled), problems=_unread(unread), unnamed=unnamed)
+
+
+def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
+    start, end = (parse_instant(required(shift, field)) for field in ("start_at", "end_at"))
+    if start is None or end is None:
+        raise ShapeError("a shift's time is no RFC 3339 instant")
+    return _person(record(shift, "user"))[0], start, end
+
+
+def read_incidents(body: Mapping[str, Any]) -> Page:
+    """Read a page of incidents: who holds a role in a live one."""
+    duties: list[Duty] = []
+    roles: dict[tuple[str, str, str], None] = {}
+    incidents, unread, unnamed = [], 0, False
+    for entry in _entries(body, "incidents"):
+        try:
+            live = as_record(entry, "incident")
+            if not _is_live(live):
+                continue
+            assignments = _assignments(live)
+        except ShapeError:
+            unread += 1
+            unnamed = True
+            continue
+        for role in assignments:
+            roles[role.id, role.name, role.shortform] = None
+        try:
+            incident = _incident(live, assignments)
+            about = {
+                "link": text(live, "permalink"),
+                "severity": _named(live, "severity"),
+                "type": _named(live, "incident_type"),
+            }
+        except ShapeError:
+            # Without all of it, nobody can tell who declared the incident: it proves nothing.
+            unread += 1
+            continue
+        incidents.append(incident)
+        duties.extend(_role_duty(role, incident, about) for role in assignments if role.holder)
+    titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
+    return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed)
+
+
+def _is_live(entry: Mapping[str, Any]) -> bool:
+    """Check again what was asked for: a test or a closed incident must not count."""
+    mode, category = text(entry, "mode"), text(record(entry, "incident_status"), "category")
+    return mode in {"", "standard"} and category in {"", "live"}
+
+
+class _Assignment(NamedTuple):
+    """A role in an incident, and who holds it, if anybody."""
+
+    id: str
+    name: str
+    shortform: str
+    reporter: bool
+    filled: bool
+    holder: str
+    user_id: str
+
+
+def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
+    found = []
+    for value in array(entry, "incident_role_assignments"):
+        assignment = as_record(value, "assignment")
+        role, assignee = record(assignment, "role"), record(assignment, "assignee")
+        found.append(
+            _Assignment(
+                required(role, "id"),
+                text(role, "name"),
+                text(role, "shortform"),
+                # A type that is new to us may stand for a reporter, too.
+                text(role, "role_type") not in _TAKEN_ON_PURPOSE,
+                bool(assignee),
+                *(_person(assignee) if assignee else ("", "")),
+            )
+        )
+    return found
+
+
+def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
+    creator = record(entry, "creator")
+    declarers = [
+        (role.holder, role.user_id) for role in assignments if role.reporter and role.filled
+    ]
+    if creator.get("user") is not None:
+        declarers.append(_person(record(creator, "user")))
+    elif not any(creator.get(kind) for kind in _NO_PERSON):
+        raise ShapeError("nothing says who declared it")
+    if ("", "") in declarers:
+        raise ShapeError("who declared it cannot be told from others")
+    incident_id = required(entry, "id")
+    reference = text(entry, "reference")
+    if not reference or "@" in reference:  # it goes into claims, which name nobody
+        reference = incident_id
+    return Incident(incident_id, reference, tuple(declarers))
+
+
+def _named(entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    """Give id and name of what an incident is classified by, where it is."""
+    found = record(entry, field)
+    return tuple(filter(None, (text(found, "id"), text(found, "name"))))
+
+
+def _role_duty(role: _Assignment, incident: Incident, about: Mapping[str, Any]) -> Duty:
+    return Duty(
+        PROVIDER,
+        INCIDENT_ROLE,
+        role.id,
+        role.name,
+        role.holder,
+        shortform=role.shortform,
+        incident=incident.reference,
+        reporter=role.reporter,
+        self_declared=incident.declared_by(role.holder, role.user_id),
+        declarers=incident.addresses,
+        **about,
+    )
+
+
+def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
+    """Read a page of updates: who posted to the incident."""
+    people: dict[tuple[str, str], None] = {}
+    unread = 0
+    for entry in _entries(body, "incident_updates"):
+        try:
+            # An update made by an API key or a workflow has no person.
+            updater = record(as_record(entry, "update"), "updater")
+            people[_person(record(updater, "user"))] = None
+        except ShapeError:
+            unread += 1
+    duties = (
+        Duty(
+            PROVIDER,
+            INCIDENT_UPDATE,
+            incident.id,
+            "",
+            holder,
+            incident=incident.reference,
+            self_declared=incident.declared_by(holder, user_id),
+            declarers=incident.addresses,
+        )
+        for holder, user_id in people
+        if holder
+    )
+    return Page(tuple(duties), problems=_unread(unread))
+
+
+def _person(user: Mapping[str, Any]) -> tuple[str, str]:
+    """Give a user's e-mail, in normal form, and id; each is "" where it is missing."""
+    return emails.normal(text(user, "email")), text(user, "id").strip()
+
+
+def _entries(body: Mapping[str, Any], field: str) -> list[Any]:
+    if field not in body:
+        raise ShapeError(f"{field} is missing")
+    return array(body, field)
+
+
+def _unread(count: int) -> tuple[str, ...]:
+    return (f"{count} entries could not be read",) if count else ()
