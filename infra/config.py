@@ -12,7 +12,18 @@ import pulumi
 from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
-from handler.settings import PLAIN_KEYS, SECRET_KEYS, Settings, SettingsError, load, parse_whole
+from handler.settings import (
+    OLDER_SCHEDULES,
+    PLAIN_KEYS,
+    ROLES,
+    SCHEDULES,
+    SECRET_KEYS,
+    SettingsError,
+    load,
+    parse_list,
+    parse_switch,
+    parse_whole,
+)
 from infra.state_bucket import NAME_PREFIX
 
 if TYPE_CHECKING:
@@ -81,7 +92,8 @@ def read_config() -> StackConfig:
     plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}
     stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
     try:
-        _note_what_has_no_effect(load(plain | secrets))
+        load(plain | secrets)
+        _note_what_has_no_effect(plain)
         _check_size(plain)
         return StackConfig(
             function_settings=plain,
@@ -132,19 +144,22 @@ def _mend(key: str, example: str) -> str:
     return shlex.join(["pulumi", "config", "set", *option, key, *([example] if example else [])])
 
 
-def _note_what_has_no_effect(settings: Settings) -> None:
-    policy = settings.policy
-    reporter = next((each for each in policy.incident_roles if each.lower() == "reporter"), None)
-    if reporter and not policy.self_declared:
+def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:
+    def on(key: str) -> bool:
+        return parse_switch(key, plain.get(key, ""))
+
+    roles = parse_list(ROLES, plain.get(ROLES, ""))
+    reporter = next((each for each in roles if each.lower() == "reporter"), None)
+    if reporter and not on("INCIDENTIO_APPROVE_SELF_DECLARED"):
         pulumi.log.warn(
-            f"{reporter!r} in AUTO_APPROVAL_INCIDENTIO_ROLES has no effect: the reporter is who "
+            f"{reporter!r} in {ROLES} has no effect: the reporter is who "
             "declared the incident, which counts only after "
             "`pulumi config set INCIDENTIO_APPROVE_SELF_DECLARED true`"
         )
-    if policy.participants and policy.names_duties:
-        named_by = "AUTO_APPROVAL_SCHEDULES or AUTO_APPROVAL_INCIDENTIO_ROLES"
+    named_by = [key for key in (SCHEDULES, OLDER_SCHEDULES, ROLES) if plain.get(key)]
+    if named_by and on("INCIDENTIO_APPROVE_PARTICIPANTS"):
         pulumi.log.warn(
-            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by} set, only duties "
+            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by[0]} set, only duties "
             "named there count, and taking part in an incident has no name; "
             "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
         )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
-from handler.durations import parse_go
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty
+from handler.decision import Decision, decide
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.events import read_events
 from handler.policy import Policy
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.send import request_event
 
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"
@@ -38,19 +41,20 @@ class Scene:
     forged: bool = False
 
     @property
-    def asked(self) -> timedelta | None:
-        """The time asked for, or None."""
-        return parse_go(self.duration)
-
-    @property
     def http(self) -> int:
         """The HTTP status that has to come."""
         refused = self.forged or self.signed_ago
         return HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK
 
-    def is_approved_by(self, policy: Policy) -> bool:
-        """Whether the policy counts one of the duties: then a claim has to come, and else none."""
-        return self.http == HTTPStatus.OK and not all(map(policy.objection_to_duty, self.duties))
+    def event(self, policy: Policy) -> dict[str, Any]:
+        """The request, for a resource that the policy's rules are for."""
+        labels = labels_for(policy)
+        return request_event(self.email, [RESOURCE], resource_labels=labels, duration=self.duration)
+
+    def decision(self, policy: Policy, now: datetime) -> Decision:
+        """Decide on what the provider states, as the webhook has to."""
+        (request,) = read_events([self.event(policy)]).requests
+        return decide(request, Findings(self.duties), policy, now)
 
 
 def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:
@@ -88,6 +92,12 @@ SCENES: Sequence[Scene] = (
     Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
     Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),
 )
+
+
+def labels_for(policy: Policy) -> dict[str, str]:
+    """Give the labels that a resource has to carry so that rules are for it."""
+    rules = [rule for rule in policy.rules if not rule.deny]
+    return {name: value for rule in reversed(rules) for name, value in rule.resources.labels}
 
 
 def put_on_stage(double: IncidentIO) -> None:

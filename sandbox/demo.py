@@ -11,9 +11,9 @@ from typing import Any
 
 from handler.durations import format_go
 from handler.settings import Settings
-from sandbox.cast import RESOURCE, SCENES, Scene, put_on_stage
+from sandbox.cast import SCENES, Scene, put_on_stage
 from sandbox.running import Sandbox
-from sandbox.send import Answer, request_event, send
+from sandbox.send import Answer, send
 
 _HEADINGS = ("who", "is", "answer", "for", "why")
 
@@ -51,25 +51,19 @@ def play(sandbox: Sandbox) -> list[Played]:
 
 
 def _play(sandbox: Sandbox, scene: Scene) -> Played:
-    policy = sandbox.settings.policy
-    event = request_event(
-        scene.email,
-        [RESOURCE],
-        resource_labels=dict(policy.resource_labels),
-        duration=scene.duration,
-    )
+    settings = sandbox.settings
     secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
     logged = len(sandbox.log.records)
     answer = send(
         sandbox.url,
         secret,
-        {"events": [event]},
+        {"events": [scene.event(settings.policy)]},
         signed_at=datetime.now(UTC) - scene.signed_ago,
     )
     # Of a call that never reached the function there is no line to wait for.
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
-    return Played(scene, answer, _why(line), as_expected(scene, answer, sandbox.settings))
+    return Played(scene, answer, _why(line), as_expected(scene, answer, settings))
 
 
 def _says_why(record: dict[str, Any]) -> bool:
@@ -81,16 +75,22 @@ def _why(line: dict[str, Any]) -> str:
         why = str(line.get("reason") or line.get("why") or "the call did not reach the function")
         return why.replace("Approved: ", "dry run: " if line.get("dry_run") else "", 1)
     # What is said of his duties tells more than that none counts.
-    return str(line["trace"][0])
+    said = [duty["why"] for rule in line["trace"]["rules"] for duty in rule.get("duties", ())]
+    duty = next(iter(line["trace"]["duties"]), None)
+    if not (said and duty):
+        return str(line["reason"])
+    of = f" of {duty['incident']}" if "incident" in duty else ""
+    return f"{duty['name']}{of} ({duty['provider']}): {said[0]}"
 
 
 def as_expected(scene: Scene, answer: Answer, settings: Settings) -> bool:
     """Tell whether the webhook answered a scene as a function with these settings has to."""
     if answer.http != scene.http:
         return False
-    if settings.dry_run or not scene.is_approved_by(settings.policy):
+    decision = scene.decision(settings.policy, datetime.now(UTC))
+    if scene.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
         return not answer.claims
-    granted = format_go(min(settings.policy.duration, scene.asked or settings.policy.duration))
+    granted = format_go(decision.duration)
     return [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims] == [
         granted
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox.cast import JANE, NORA, RESOURCE
+from sandbox.cast import JANE, NORA, RESOURCE, labels_for
 from sandbox.running import Sandbox
 from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
@@ -15,7 +15,7 @@ from sandbox.space import Space
 def opened_space(sandbox: Sandbox) -> Iterator[Space]:
     """Open a space whose decisions the deployed webhook makes, until the context ends."""
     with Space() as space:
-        labels = {"Env": "Prod", **dict(sandbox.settings.policy.resource_labels)}
+        labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
         space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)
         webhook = space.add_webhook(sandbox.url, sandbox.webhook_secret, "On-call approvals")
         space.add_policy(webhook)

@@ -14,12 +14,13 @@ from handler import connection, sources
 from handler.clock import Clock, Deadline
 from handler.duties import Findings
 from handler.http import Client
-from handler.sources import ask, incidentio
+from handler.sources import Wants, ask, incidentio
 from sandbox.doubles.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 API_KEY = "inc-k3y-0123456789"
+EVERYTHING = Wants(any_schedule=True, roles=True)
 ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
 
 
@@ -111,7 +112,7 @@ def find(source: incidentio.IncidentIO, set_clock: SetClock) -> Callable[..., Fi
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
     def found(deadline: Deadline | None = None) -> Findings:
-        findings = ask(source.questions, deadline or set_clock.deadline())
+        findings = ask(source.questions(EVERYTHING, Findings()), deadline or set_clock.deadline())
         for failure in findings.failures:
             assert API_KEY not in str(failure)
             assert "@" not in str(failure)

@@ -14,7 +14,7 @@ from handler.sources import ask, incidentio
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Fault
-from tests.handler.conftest import ANA, API_KEY, BO, SetClock
+from tests.handler.conftest import ANA, API_KEY, BO, EVERYTHING, SetClock
 from tests.handler.edited import LISTS
 from tests.handler.scripted import Scripted, reply
 
@@ -98,7 +98,7 @@ def test_what_an_error_says(
 def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
     """Both lists fail, nothing is found, the key is not repeated."""
     source = incidentio.IncidentIO(client, double.url, "another-k3y")
-    found = ask(source.questions, set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
     assert found.duties == ()
     assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
     assert all(each.problem.startswith("answered 401") for each in found.failures)
@@ -111,7 +111,7 @@ def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -
         double.add_person("Ana Lima", ANA)
         double.declare_incident("Fire", lead=ANA)
         source = incidentio.IncidentIO(client, double.url, API_KEY)
-        found = ask(source.questions, set_clock.deadline())
+        found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
     assert [each.holder for each in found.duties] == [ANA]
     (failure,) = found.failures
     assert "the key needs the scope schedules.view" in failure.problem
@@ -143,7 +143,7 @@ def test_request_ids(
 ) -> None:
     """Only what looks like an id is quoted out of an error's body."""
     source = incidentio.IncidentIO(client, serve(reply(body, 404)).url, API_KEY)
-    found = ask(source.questions, set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
     assert {each.problem for each in found.failures} == {f"answered 404{told}"}
 
 
@@ -153,6 +153,6 @@ def test_the_body_of_a_good_answer_is_never_told(
     """What the provider says of people stays out of failures, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
     source = incidentio.IncidentIO(client, serve(reply(body.encode())).url, API_KEY)
-    found = ask(source.questions, set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
     assert len(found.failures) == 2
     assert ANA not in repr(found.failures)

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from handler.app import UPDATES_AT_ONCE
+from handler.decision import decide
 from handler.duties import INCIDENT_UPDATE, Duty, Failure, Findings
-from handler.policy import Policy
-from handler.sources import ask, incidentio
+from handler.events import Request, Resource
+from handler.inquiry import FOLLOW_UPS_AT_ONCE
+from handler.policy import simple
+from handler.sources import Wants, ask, incidentio
 from sandbox.doubles import faults
 from sandbox.doubles.exchange import Exchange
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.incidentio_faults import WRONG_UPDATES
-from tests.handler.conftest import ANA, API_KEY, BO, CY, SetClock
+from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 
 PATH = "/v2/incident_updates"
@@ -30,9 +32,11 @@ def find_updates(source: incidentio.IncidentIO, set_clock: SetClock) -> FindUpda
     """Ask for the updates of all live incidents, as the handler does."""
 
     def found() -> Findings:
-        live = ask(source.questions, set_clock.deadline())
-        questions = source.update_questions(live.incidents)
-        updates = ask(questions, set_clock.deadline(), at_once=UPDATES_AT_ONCE)
+        wants = Wants(updates=True)
+        live = ask(source.questions(wants, Findings()), set_clock.deadline())
+        first, *questions = source.questions(wants, live)
+        assert first.name == "incidents"
+        updates = ask(questions, set_clock.deadline(), at_once=FOLLOW_UPS_AT_ONCE)
         for failure in updates.failures:
             assert API_KEY not in str(failure)
             assert "@" not in str(failure)
@@ -63,7 +67,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
             ),
         )
     )
-    assert str(found.duties[0]) == "posted an update to INC-1 (incident.io)"
+    assert found.duties[0].told(NOW) == "posted an update to INC-1 (incident.io)"
     (call,) = (each for each in double.calls if each.path == PATH)
     assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
     assert call.headers["authorization"] == f"Bearer {API_KEY}"
@@ -109,9 +113,14 @@ def test_the_role_list_rules_out_participants(
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     (duty,) = find_updates().duties
-    policy = Policy(timedelta(hours=6), participants=True)
-    assert policy.objection_to_duty(duty) == ""
-    assert policy._replace(incident_roles=("Incident Lead",)).objection_to_duty(duty)
+    request = Request(Resource(email=ANA), (Resource("k", "1"),))
+
+    def approved(*roles: str) -> bool:
+        policy = simple(timedelta(hours=6), (), roles, participants=True)
+        return decide(request, Findings((duty,)), policy, NOW).approved
+
+    assert approved()
+    assert not approved("Incident Lead")
 
 
 def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from handler.policy import Policy
+from handler.policy import simple
+
+JANE = "jane@example.com"
 
 
 def test_fingerprint_tells_policies_apart() -> None:
     """Equal policies have one fingerprint, and every field is part of it."""
-    base = Policy(timedelta(hours=6))
+    six = timedelta(hours=6)
+    base = simple(six)
     others = [
-        Policy(timedelta(hours=3)),
-        base._replace(schedules=("DBA",)),
-        base._replace(incident_roles=("DBA",)),
-        base._replace(resource_labels=(("Env", "Prod"),)),
-        base._replace(participants=True),
-        base._replace(self_declared=True),
+        simple(timedelta(hours=3)),
+        simple(six, schedules=("DBA",)),
+        simple(six, incident_roles=("DBA",)),
+        simple(six, resource_labels=(("Env", "Prod"),)),
+        simple(six, participants=True),
+        simple(six, self_declared=True),
+        base._replace(aliases={JANE: ("jane@corp.example",)}),
+        base._replace(rules=()),
     ]
-    assert base.fingerprint == Policy(timedelta(minutes=360)).fingerprint
+    assert base.fingerprint == simple(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
     assert len(base.fingerprint) == 16
-
-
-def test_updates_count_only_where_nothing_is_named() -> None:
-    """Participation cannot be named, so a list of names leaves it out."""
-    participants = Policy(timedelta(hours=6), participants=True)
-    assert participants.counts_updates
-    assert not participants._replace(schedules=("DBA",)).counts_updates
-    assert not participants._replace(incident_roles=("lead",)).counts_updates
-    assert not Policy(timedelta(hours=6)).counts_updates

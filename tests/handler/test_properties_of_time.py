@@ -12,7 +12,7 @@ from handler.decision import decide, decide_all
 from handler.durations import format_go, format_instant, parse_go, parse_instant
 from handler.duties import INCIDENT_ROLE, Duty, Findings
 from handler.events import Request, Resource, claim
-from handler.policy import Policy
+from handler.policy import simple
 from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
 
 MARY = "mary@example.com"
@@ -31,7 +31,7 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", inci
 @example(labels={"indent.com/time/expires": "2026-03-04T12:01:00Z"}, allowed=timedelta(hours=6))
 def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
     """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
-    policy, findings = Policy(allowed), Findings((LEAD,))
+    policy, findings = simple(allowed), Findings((LEAD,))
     request = Request(JANE, (GROUP,), labels)
     decision = decide(request, findings, policy, NOW)
     if not decision.approved:
@@ -61,7 +61,7 @@ def test_no_label_makes_a_duty(
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
     requests = [Request(JANE, (resource,), labels), Request(JANE, (GROUP,), labels)]
-    decisions = decide_all(requests, Findings((mary,)), Policy(timedelta(hours=6)), NOW)
+    decisions = decide_all(requests, Findings((mary,)), simple(timedelta(hours=6)), NOW)
     assert not any(each.approved for each in decisions)
 
 

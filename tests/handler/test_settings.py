@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler import settings
-from handler.policy import Policy
+from handler.policy import simple
 from handler.settings import Settings, SettingsError, load
 
 SIGNING = "signing-secret-1"
@@ -18,10 +18,9 @@ LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
 URL = "https://api.incident.io"
 DEFAULT = Settings(
     webhook_secrets=(SIGNING,),
-    incidentio_api_key=API_KEY,
-    incidentio_base_url=URL,
+    providers={"incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": URL}},
     dry_run=False,
-    policy=Policy(duration=timedelta(hours=6)),
+    policy=simple(timedelta(hours=6)),
 )
 
 

@@ -89,8 +89,7 @@ def test_expectation_follows_the_settings(case: Case) -> None:
 
 def answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
     """Send what the demo sends for a scene."""
-    labels = dict(settings.policy.resource_labels)
-    event = request_event(scene.email, [RESOURCE], resource_labels=labels, duration=scene.duration)
+    event = scene.event(settings.policy)
     secret = "another-secret-altogether" if scene.forged else SECRET
     return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
 

@@ -56,8 +56,8 @@ def test_settings_are_the_functions(sandbox: Sandbox) -> None:
     """They are read from what was deployed, as the function reads them."""
     settings = sandbox.settings
     assert settings.webhook_secrets == (sandbox.webhook_secret,)
-    assert settings.incidentio_api_key == sandbox.api_key
-    assert settings.policy.duration == timedelta(hours=6)
+    assert settings.providers["incidentio"]["INCIDENTIO_API_KEY"] == sandbox.api_key
+    assert settings.policy.rules[0].duration == timedelta(hours=6)
     assert not settings.dry_run
 
 
