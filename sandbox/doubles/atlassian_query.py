@@ -9,8 +9,19 @@ from sandbox.doubles.atlassian_timeline import UNITS, Unit, Window, window
 from sandbox.doubles.exchange import Request
 
 
-class InvalidError(Exception):
-    """A parameter's value cannot be; the argument is a message that names it."""
+class RefusedError(Exception):
+    """The call is answered with an error: an HTTP status, and a message if not the usual one."""
+
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class InvalidError(RefusedError):
+    """A parameter's value cannot be; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(422, message)
 
 
 def instant(moment: datetime) -> str:

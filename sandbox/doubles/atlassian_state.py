@@ -149,6 +149,9 @@ class Organisation:
     def _visible_schedules(self) -> list[Schedule]:
         return [each for each in self._tables.schedules.values() if self._visible(each)]
 
+    def _person(self, who: Person | str) -> Person:
+        return _find(self._tables.people, who)
+
     def _team(self, team: Team | str | None) -> str | None:
         return None if team is None else _find(self._tables.teams, team).id
 

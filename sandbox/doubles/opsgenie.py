@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from sandbox.doubles import opsgenie_json as render
 from sandbox.doubles.atlassian_query import (
     InvalidError,
+    RefusedError,
     asked_window,
     expansions,
     flag,
@@ -27,8 +28,8 @@ from sandbox.doubles.exchange import OK, Answer, Request
 from sandbox.doubles.server import Clock, Double, utc_now
 
 _EXPANDABLE = ("base", "forwarding", "override")
+_FORBIDDEN, _TOO_MANY = 403, 429
 _NO_RIGHT = 40301
-_TOO_MANY = 429
 _MESSAGES = {
     401: "The API key is not valid, or its integration is off.",
     403: "The API key has no right to this.",
@@ -70,8 +71,8 @@ class Opsgenie(Organisation, Double):
         try:
             with self._lock:
                 return super().answer(request)
-        except InvalidError as error:
-            return self.error(422, message=str(error))
+        except RefusedError as error:
+            return self.error(error.status, message=str(error))
 
     def error(
         self,
@@ -82,7 +83,7 @@ class Opsgenie(Organisation, Double):
     ) -> Answer:
         """The body of an error; when to come back is told by the headers' period alone."""
         body = {"message": message or _MESSAGES.get(status, _MESSAGES[500])}
-        code = {"code": _NO_RIGHT} if status == 403 else {}
+        code = {"code": _NO_RIGHT} if status == _FORBIDDEN else {}
         headers = throttled() if status == _TOO_MANY else _unthrottled()
         return Answer(status, {**body, **code, **self._envelope()}, headers)
 
@@ -112,35 +113,31 @@ class Opsgenie(Organisation, Double):
 
     def _show_schedule(self, request: Request, wanted: str) -> Answer:
         found = self._found(request, wanted, "identifierType")
-        if isinstance(found, Answer):
-            return found
         return self._told(render.schedule(found, self._tables, with_rotations=True))
 
     def _show_on_calls(self, request: Request, wanted: str) -> Answer:
         found = self._found(request, wanted, "scheduleIdentifierType")
-        if isinstance(found, Answer):
-            return found
         participants = on_call(self._tables, found, moment(request, self.now()))
         return self._told(render.on_call(found, participants, flat=flag(request, "flat")))
 
     def _show_timeline(self, request: Request, wanted: str) -> Answer:
         found = self._found(request, wanted, "identifierType")
-        if isinstance(found, Answer):
-            return found
         now, expand = self.now(), expansions(request, _EXPANDABLE)
         shown = asked_window(request, now)
         data = render.timeline(found, self._tables, shown, now, expand)
         return self._told(data, expandable=list(_EXPANDABLE))
 
-    def _found(self, request: Request, wanted: str, parameter: str) -> Schedule | Answer:
+    def _found(self, request: Request, wanted: str, parameter: str) -> Schedule:
         """The schedule of this id, or of this name if the parameter says that it is a name."""
         kind, named = last(request, parameter, "id"), unquote(wanted)
         if kind not in {"id", "name"}:
             raise InvalidError(f"{parameter} must be id or name.")
         for each in self._tables.schedules.values():
             if named == (each.name if kind == "name" else each.id):
-                return each if self._visible(each) else self.error(403)
-        return self.error(404)
+                if not self._visible(each):
+                    raise RefusedError(_FORBIDDEN)
+                return each
+        raise RefusedError(404)
 
 
 def throttled(period: int = 60, reason: str = "ACCOUNT") -> dict[str, str]:

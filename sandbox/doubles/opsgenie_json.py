@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.doubles.atlassian_query import instant
-from sandbox.doubles.atlassian_records import Person, Responder, Schedule, Shift, Tables, kind_of
+from sandbox.doubles.atlassian_records import Person, Responder, Schedule, Tables, kind_of
 from sandbox.doubles.atlassian_timeline import Period, Window, periods
 from sandbox.doubles.atlassian_tree import Participant, flattened
 
@@ -30,11 +30,7 @@ def schedule(one: Schedule, tables: Tables, *, with_rotations: bool) -> Json:
         "description": f"Who answers for {one.name}.",
         "timezone": "UTC",
         **({"ownerTeam": {"id": team.id, "name": team.name}} if team else {}),
-        "rotations": [
-            _rotation(order, name, shifts, tables)
-            for order, (name, shifts) in enumerate(one.rotations().items(), 1)
-            if with_rotations
-        ],
+        "rotations": _rotations(one, tables) if with_rotations else [],
     }
 
 
@@ -107,19 +103,24 @@ def _period(one: Period) -> Json:
     return body
 
 
-def _rotation(order: int, name: str, shifts: Iterable[Shift], tables: Tables) -> Json:
-    """Everybody in the rotation, on shift or not: a reader must not take them for on call."""
-    everybody, first, *_ = tables.responders(), *shifts
-    return {
-        "id": f"rotation-{order}",
-        "name": name,
-        "startDate": instant(first.start),
-        "type": "weekly",
-        "length": 1,
-        "participants": [
-            _named(everybody[who]) for who in dict.fromkeys(shift.who for shift in shifts) if who
-        ],
-    }
+def _rotations(one: Schedule, tables: Tables) -> list[Json]:
+    """Everybody in each rotation, on shift or not: a reader must not take them for on call."""
+    everybody = tables.responders()
+    return [
+        {
+            "id": _rotation_id(one, order),
+            "name": name,
+            "startDate": instant(shifts[0].start),
+            "type": "weekly",
+            "length": 1,
+            "participants": [
+                _named(everybody[who])
+                for who in dict.fromkeys(shift.who for shift in shifts)
+                if who
+            ],
+        }
+        for order, (name, shifts) in enumerate(one.rotations().items(), 1)
+    ]
 
 
 def _rotation_id(one: Schedule, order: int) -> str:
