@@ -17,6 +17,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from sandbox.doubles import jsm_json as render
+from sandbox.doubles.atlassian_json import LAYERS, timeline
 from sandbox.doubles.atlassian_query import (
     RefusedError,
     asked_window,
@@ -193,9 +194,8 @@ class JSM(Organisation, Double):
 
     def _show_timeline(self, request: Request, wanted: str) -> Answer:
         found, now = self._found(wanted), self.now()
-        expand = expansions(request, ("base", "forwarding", "override"))
-        shown = asked_window(request, now)
-        return Answer(OK, render.timeline(found, self._tables, shown, now, expand))
+        shown, expand = asked_window(request, now), expansions(request, LAYERS)
+        return Answer(OK, timeline(found, self._tables, shown, now, expand, render.period))
 
     def _list_escalations(self, _: Request, team: str) -> Answer:
         rows = [

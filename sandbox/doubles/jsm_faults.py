@@ -42,7 +42,6 @@ _SCHEDULE = ("values", "*")
 _PARTICIPANT = ("onCallParticipants", "*")
 _ROTATION = ("finalTimeline", "rotations", "*")
 _PERIOD = (*_ROTATION, "periods", "*")
-_USER = ("values", "*")
 _BODY = {
     "the body is a list": Replaced((), []),
     "the body is null": Replaced((), None),
@@ -107,19 +106,32 @@ WRONG_TIMELINES = {
     "the responder's id is a number": Replaced((*_PERIOD, "responder", "id"), 7),
 }
 
+
+def _users(where: tuple[str, ...]) -> dict[str, Replaced]:
+    return {
+        "a user is a string": Replaced(where, "Ana"),
+        "accountId is a number": Replaced((*where, "accountId"), 7),
+        "accountId is null": Replaced((*where, "accountId"), None),
+        "emailAddress is a number": Replaced((*where, "emailAddress"), 7),
+        "emailAddress is null": Replaced((*where, "emailAddress"), None),
+        "emailAddress is empty": Replaced((*where, "emailAddress"), ""),
+        "active is a string": Replaced((*where, "active"), "false"),
+        "active is null": Replaced((*where, "active"), None),
+        "accountType is a list": Replaced((*where, "accountType"), []),
+    }
+
+
 WRONG_USERS = {
     **_BODY,
+    **_users(("values", "*")),
     "values is an object": Replaced(("values",), {}),
     "values is null": Replaced(("values",), None),
-    "a user is a string": Replaced(_USER, "Ana"),
-    "accountId is a number": Replaced((*_USER, "accountId"), 7),
-    "accountId is null": Replaced((*_USER, "accountId"), None),
-    "emailAddress is a number": Replaced((*_USER, "emailAddress"), 7),
-    "emailAddress is null": Replaced((*_USER, "emailAddress"), None),
-    "emailAddress is empty": Replaced((*_USER, "emailAddress"), ""),
-    "active is a string": Replaced((*_USER, "active"), "false"),
-    "active is null": Replaced((*_USER, "active"), None),
-    "accountType is a list": Replaced((*_USER, "accountType"), []),
     "isLast is a string": Replaced(("isLast",), "true"),
     "total is a string": Replaced(("total",), "1"),
+}
+
+WRONG_SEARCHES = {
+    **_users(("*",)),
+    "the body is an object": Replaced((), {}),
+    "the body is null": Replaced((), None),
 }

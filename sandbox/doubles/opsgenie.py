@@ -12,6 +12,7 @@ from datetime import datetime
 from urllib.parse import unquote
 
 from sandbox.doubles import opsgenie_json as render
+from sandbox.doubles.atlassian_json import LAYERS, timeline
 from sandbox.doubles.atlassian_query import (
     InvalidError,
     RefusedError,
@@ -27,7 +28,6 @@ from sandbox.doubles.atlassian_tree import on_call
 from sandbox.doubles.exchange import OK, Answer, Request
 from sandbox.doubles.server import Clock, Double, utc_now
 
-_EXPANDABLE = ("base", "forwarding", "override")
 _FORBIDDEN, _TOO_MANY = 403, 429
 _NO_RIGHT = 40301
 _MESSAGES = {
@@ -122,10 +122,10 @@ class Opsgenie(Organisation, Double):
 
     def _show_timeline(self, request: Request, wanted: str) -> Answer:
         found = self._found(request, wanted, "identifierType")
-        now, expand = self.now(), expansions(request, _EXPANDABLE)
+        now, expand = self.now(), expansions(request, LAYERS)
         shown = asked_window(request, now)
-        data = render.timeline(found, self._tables, shown, now, expand)
-        return self._told(data, expandable=list(_EXPANDABLE))
+        body = timeline(found, self._tables, shown, now, expand, render.period)
+        return self._told({"_parent": render.meta(found), **body}, expandable=list(LAYERS))
 
     def _found(self, request: Request, wanted: str, parameter: str) -> Schedule:
         """The schedule of this id, or of this name if the parameter says that it is a name."""
