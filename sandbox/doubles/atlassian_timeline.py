@@ -62,14 +62,13 @@ def periods(
     *,
     forwarded: bool = True,
 ) -> list[Period]:
-    """What of the shifts is in the window, the earliest first."""
-    found = [
+    """What of the shifts is in the window, in their order."""
+    return [
         _period(tables, shift.who, max(start, shown.start), min(end, shown.end), now, forwarded)
         for shift in shifts
         for start, end in _pieces(tables, shift, forwarded=forwarded)
         if start < shown.end and shown.start < end
     ]
-    return sorted(found, key=lambda one: one.start)
 
 
 def _pieces(

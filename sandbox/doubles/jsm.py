@@ -38,7 +38,6 @@ CLOUD_ID = "11223344-5566-4788-99aa-bbccddeeff00"
 OPS_SCOPE = "read:ops-config:jira-service-management"
 USER_SCOPE = "read:jira-user"
 
-_PAGING = ("offset", "size")
 _LARGEST = 100
 _MOST = 1_000_000
 _NEEDED = {"/jsm/": OPS_SCOPE, "/rest/": USER_SCOPE}
@@ -172,8 +171,7 @@ class JSM(Organisation, Double):
         size = number(request, "size", 25, 1, _LARGEST)
         found = [each for each in self._visible_schedules() if query in each.name.lower()]
         seen = offset + size
-        asked = {name: values for name, values in request.query.items() if name not in _PAGING}
-        following = urlencode({**asked, "offset": seen, "size": size}, doseq=True)
+        following = urlencode({**request.query, "offset": seen, "size": size}, doseq=True)
         body = {
             "values": [
                 render.schedule(each, self._tables, with_rotations="rotation" in expand)

@@ -102,11 +102,12 @@ def test_one_call_tells_of_all_schedules(double: Opsgenie) -> None:
 
 
 def test_flat_list_mixes_back_ups_in(double: Opsgenie) -> None:
-    """Only the tree tells who is notified at once and who minutes later."""
+    """Only the tree tells who is notified at once and who minutes later; each is in it once."""
     steps = double.add_escalation("First, then", [(ANA, 0), (BO, 5)])
     double.put_on_shift("Payments", steps)
+    double.put_on_shift("Payments", BO, rotation="Nights")
     assert recipients(double) == [ANA, BO]
-    (escalation,) = tree(double)
+    escalation, _ = tree(double)
     assert (escalation["type"], escalation["name"]) == ("escalation", "First, then")
     assert [
         (each["name"], each["type"], each["escalationTime"], each["notifyType"])
@@ -206,7 +207,7 @@ def test_shifts_end_and_schedules_are_renamed(double: Opsgenie) -> None:
     double.put_on_shift("Payments", None)
     double.put_on_shift("Payments", BO)
     double.take_off_shift("Payments", ANA)
-    double.rename_schedule("Payments", "Money")
+    double.rename_schedule("pay-0001", "Money")
     (row,) = data(double, ON_CALLS)
     assert row["_parent"] == {"id": "pay-0001", "name": "Money", "enabled": True}
     assert [each["name"] for each in row["onCallParticipants"]] == [BO]
@@ -284,8 +285,10 @@ def test_timeline_is_cut_at_whole_units(double: Opsgenie, query: str, start: str
 
 
 def test_timeline_leaves_out_what_is_elsewhere(double: Opsgenie) -> None:
-    """A shift that ends as the window begins is not in it; nobody's shift is of the type none."""
-    double.put_on_shift("Payments", ANA, NOON - 2 * DAY, NOON - DAY)
+    """Shifts that end as it begins, or begin as it ends; nobody's shift is of the type none."""
+    midnight = NOON.replace(hour=0, microsecond=0)
+    double.put_on_shift("Payments", ANA, midnight - DAY, midnight)
+    double.put_on_shift("Payments", ANA, midnight + DAY, midnight + 2 * DAY)
     double.put_on_shift("Payments", None)
     (period,) = periods(double, "intervalUnit=days")
     assert period["recipient"] == {"type": "none"}
@@ -311,6 +314,16 @@ def test_timeline_cuts_where_a_shift_is_forwarded(double: Opsgenie) -> None:
     body = data(double, f"/v2/schedules/pay-0001/timeline?{expanded}")
     assert body["overrideTimeline"] == {"rotations": []}
     assert "baseTimeline" not in data(double, "/v2/schedules/pay-0001/timeline")
+
+
+def test_timeline_of_a_shift_that_is_forwarded_as_a_whole(double: Opsgenie) -> None:
+    """The forwarding is longer; the period ends with the shift."""
+    double.put_on_shift("Payments", ANA, NOON, NOON + HOUR)
+    double.forward(ANA, BO, NOON - HOUR, NOON + 2 * HOUR)
+    (period,) = periods(double, "intervalUnit=days")
+    assert (period["type"], period["recipient"]["name"]) == ("forwarding", BO)
+    assert period["startDate"] == "2026-03-04T12:00:00.250Z"
+    assert period["endDate"] == "2026-03-04T13:00:00.250Z"
 
 
 def test_timeline_names_a_team_and_not_its_people(double: Opsgenie) -> None:
@@ -385,10 +398,14 @@ def test_throttled_tells_a_period_and_no_time(double: Opsgenie) -> None:
 
 def test_the_general_faults_are_in_its_words(double: Opsgenie) -> None:
     """An error that is switched on has the vendor's body."""
-    for fault, status in ((faults.Status(503), 503), (faults.TooManyRequests(), 429)):
+    for fault, status, state in (
+        (faults.Status(503), 503, "OK"),
+        (faults.TooManyRequests(), 429, "THROTTLED"),
+    ):
         double.fail(ON_CALLS, fault)
         answered, body, headers = get(double, ON_CALLS)
         assert (answered, set(body)) == (status, {"message", "took", "requestId"})
+        assert headers["X-RateLimit-State"] == state
         assert "Retry-After" not in headers
 
 
