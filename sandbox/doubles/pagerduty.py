@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from sandbox.doubles.exchange import OK, Answer, Request
+from sandbox.doubles.keys import refusal
 from sandbox.doubles.pagerduty_final import layered, shift_based
 from sandbox.doubles.pagerduty_json import Json, Rendering
 from sandbox.doubles.pagerduty_lists import (
@@ -91,11 +93,8 @@ class PagerDuty(Account, Double):
 
     def answer(self, request: Request) -> Answer:
         """What the vendor would say to this key."""
-        if request.headers.get("authorization") != f"Token token={self.api_key}":
-            return self.error(401)
-        for prefix, scope in _NEEDED.items():
-            if request.path.startswith(prefix) and scope not in self.scopes:
-                return self.error(403)
+        if refused := refusal(request, f"Token token={self.api_key}", _NEEDED, self.scopes):
+            return self.error(refused)
         try:
             with self._lock:
                 answer = super().answer(request)
@@ -117,7 +116,7 @@ class PagerDuty(Account, Double):
         error: Json = {"message": message, "code": code or usual}
         if details:
             error["errors"] = list(details)
-        left = int((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
+        left = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
         headers = self._rate_limit(
             0 if status == HTTPStatus.TOO_MANY_REQUESTS else _LIMIT - 1, left
         )

@@ -200,7 +200,8 @@ def test_deleted_person_is_a_bare_reference(account: PagerDuty) -> None:
     assert get(account, f"/users/{ana.id}")[0] == 404
     assert get(account, "/users", query="ana")[1]["users"] == []
     assert ana.id not in {each.id for each in account.people}
-    assert account.add_person("Ana Lima", ANA).id != ana.id
+    another = account.add_person("Ana Lima", ANA)
+    assert account.put_on_shift("Payments", ANA).person_id == another.id
 
 
 def test_users_are_found_by_a_part_of_name_or_email(account: PagerDuty) -> None:
