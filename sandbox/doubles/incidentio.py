@@ -17,6 +17,7 @@ from sandbox.doubles.exchange import OK, Answer, Request
 from sandbox.doubles.incidentio_lists import InvalidError, one_of, page_of, size_of
 from sandbox.doubles.incidentio_records import Category, Incident, Mode
 from sandbox.doubles.incidentio_state import Organisation
+from sandbox.doubles.keys import refusal
 from sandbox.doubles.server import Clock, Double, utc_now
 
 _LIMIT = 1200
@@ -74,11 +75,8 @@ class IncidentIO(Organisation, Double):
 
     def answer(self, request: Request) -> Answer:
         """What the vendor would say to this key."""
-        if request.headers.get("authorization") != f"Bearer {self.api_key}":
-            return self.error(401)
-        for prefix, role in _NEEDED.items():
-            if request.path.startswith(prefix) and role not in self.key_roles:
-                return self.error(403)
+        if refused := refusal(request, f"Bearer {self.api_key}", _NEEDED, self.key_roles):
+            return self.error(refused)
         try:
             with self._lock:
                 return self._from_cache(request)
