@@ -200,10 +200,11 @@ def _asked(
     if request.asked_duration is not None:
         limits.append(f"{format_go(request.asked_duration)} was asked for")
     expiry = request.asked_expiry
-    if expiry is not None and expiry - now == asked:
-        limits.append(f"access was asked for until {format_instant(expiry)}")
-        if expiry - now < SHORTEST_LEFT:
-            asked = timedelta(0)
+    if expiry is not None:
+        over = expiry - now < SHORTEST_LEFT
+        if over or expiry - now == asked:
+            limits.append(f"access was asked for until {format_instant(expiry)}")
+        asked = timedelta(0) if over else asked
     return asked, limits
 
 

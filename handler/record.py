@@ -7,9 +7,8 @@ secret, no body, no signature, and nobody's e-mail but the requester's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from handler import __version__, emails
@@ -24,6 +23,9 @@ from handler.policy import Policy
 MOST_ENTRIES = 50
 MOST_RULES = 600
 MOST_CHARACTERS = 200
+# For the trace, entries and texts together; what else the line holds is far smaller.
+MOST_BYTES = 60_000
+_ENTRY_BYTES, _DUTY_BYTES = 40, 400
 HIDDEN = "(an e-mail)"
 _EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
 
@@ -33,6 +35,7 @@ class _Teller:
 
     def __init__(self, requester: str) -> None:
         self._requester = requester
+        self._left = MOST_BYTES
         self.whole = True
 
     def text(self, text: str) -> str:
@@ -41,6 +44,7 @@ class _Teller:
         if "@" in text or "%40" in text:
             # Cut twice: an address that the second cut would halve is hidden before it.
             told = _EMAIL.sub(self._hidden, text[: 2 * MOST_CHARACTERS])[:MOST_CHARACTERS]
+        self._left -= len(told) if told.isascii() else 6 * len(told)  # as JSON escapes it
         self.whole = self.whole and told == text
         return told
 
@@ -48,11 +52,16 @@ class _Teller:
         """Tell the first of them."""
         return [self.text(each) for each in self.first(texts)]
 
-    def first(self, entries: Iterable[Any], most: int = MOST_ENTRIES) -> list[Any]:
+    def first(
+        self, entries: Iterable[Any], most: int = MOST_ENTRIES, each: int = _ENTRY_BYTES
+    ) -> Iterator[Any]:
         """Take as many as fit."""
-        taken = list(islice(entries, most + 1))
-        self.whole = self.whole and len(taken) <= most
-        return taken[:most]
+        for number, entry in enumerate(entries):
+            if number == most or self._left < each:
+                self.whole = False
+                return
+            self._left -= each
+            yield entry
 
     def _hidden(self, found: re.Match[str]) -> str:
         return found[0] if emails.same(found[0], self._requester) else HIDDEN
@@ -96,7 +105,7 @@ def decision_record(
         "asked_duration": _go(request.asked_duration),
         "asked_until": _instant(request.asked_expiry),
     }
-    duties = tell.first(decision.duties)
+    duties = tuple(tell.first(decision.duties, each=_DUTY_BYTES))
     trace = {
         "request": shown,
         "duties": [_duty(each, own, tell) for each in duties],
@@ -105,7 +114,7 @@ def decision_record(
         "providers": _providers(asked, findings.failures, tell),
     }
     whole = tell.whole
-    evidence = decision.evidence
+    tell = _Teller(requester)  # what comes first is told in any case
     return {
         "call": call,
         "number": number,
@@ -118,7 +127,7 @@ def decision_record(
         "dry_run": dry_run,
         "reason": tell.text(decision.reason),
         "rules": tell.texts(decision.rules),
-        "evidence": [_duty(each, own, tell) for each in tell.first(evidence)],
+        "evidence": [_duty(each, own, tell) for each in tell.first(decision.evidence)],
         "duration": format_go(decision.duration) if decision.approved else None,
         "provider_failures": tell.texts(str(each) for each in findings.failures),
         "decided_at": _instant(decision.now),

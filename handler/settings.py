@@ -109,10 +109,10 @@ def load(values: Mapping[str, str], policy: Mapping[str, Any] | None = None) -> 
             "",
         )
     if not any(secrets[key] for key in PROVIDER_KEYS):
-        others = f" (or {', '.join(PROVIDER_KEYS[1:])})" if PROVIDER_KEYS[1:] else ""
+        others = f" (nor {', '.join(PROVIDER_KEYS[1:])})" if PROVIDER_KEYS[1:] else ""
         raise SettingsError(
             PROVIDER_KEYS[0],
-            f"{others} is not set: at least one provider's key is needed to see who is on duty",
+            f"is not set{others}: at least one provider's key is needed to see who is on duty",
             "",
         )
     max_age(values)  # read where it is needed; refused here with all the others

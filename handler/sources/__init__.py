@@ -157,7 +157,7 @@ def ask(
         partly=frozenset(
             (question.provider, question.lists)
             for question, problem, some in told
-            if problem or any(page.unnamed for page in some)
+            if question.lists and (problem or any(page.unnamed for page in some))
         ),
     )
     return _with_shared_names(before.joined(found))

@@ -116,7 +116,7 @@ def find(source: incidentio.IncidentIO, set_clock: SetClock) -> Callable[..., Fi
         for failure in findings.failures:
             assert API_KEY not in str(failure)
             assert "@" not in str(failure)
-        return findings
+        return findings._replace(titled=())  # every test of its own would have to list them
 
     return found
 

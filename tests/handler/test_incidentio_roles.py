@@ -10,7 +10,7 @@ import pytest
 from handler.duties import INCIDENT_ROLE, Duty, Findings, Incident
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.incidentio_records import Category, Mode
-from tests.handler.conftest import ANA, BO, CY
+from tests.handler.conftest import ANA, BO, CY, NOW
 from tests.handler.edited import Edited, drop, put
 
 Find = Callable[..., Findings]
@@ -33,7 +33,13 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
     double.add_role("Scribe", "scribe")
     incident = double.declare_incident("Fire", by=ANA)
     double.assign_role(incident, comms, BO)
-    link = "https://app.incident.io/sandbox/incidents/1"
+    about: dict[str, Any] = {
+        "link": "https://app.incident.io/sandbox/incidents/1",
+        "incident": "INC-1",
+        "severity": ("01HZV000000000000000000001", "Major"),
+        "type": ("01HZT000000000000000000001", "Production"),
+        "declarers": frozenset({ANA}),
+    }
     found = find()
     assert found.duties == (
         Duty(
@@ -42,10 +48,9 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             id=double.reporter.id,
             name="Reporter",
             holder=ANA,
-            link=link,
-            incident="INC-1",
             reporter=True,
             self_declared=True,
+            **about,
         ),
         Duty(
             provider="incident.io",
@@ -54,11 +59,10 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             name="Communications Lead",
             holder="bo@acme.example",
             shortform="comms",
-            link=link,
-            incident="INC-1",
+            **about,
         ),
     )
-    assert str(found.duties[1]) == "Communications Lead of INC-1 (incident.io)"
+    assert found.duties[1].told(NOW) == "Communications Lead of INC-1 (incident.io)"
     assert [(each.id, each.reference) for each in found.incidents] == [(incident.id, "INC-1")]
 
 

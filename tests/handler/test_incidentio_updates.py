@@ -64,6 +64,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
                 name="",
                 holder=ANA,
                 incident="INC-1",
+                declarers=frozenset({"bo@acme.example"}),
             ),
         )
     )

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.decision import Decision
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure
+from handler.decision import Decision, Judged
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import Request, Resource
-from handler.policy import Policy
+from handler.policy import simple
 from handler.record import decision_record
 
-POLICY = Policy(timedelta(hours=6))
+POLICY = simple(timedelta(hours=6))
 JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")
 GROUP = Resource("okta.v1.Group", "00g1")
 REQUEST = Request(JANE, (GROUP,), {"petition": "p-1"})
@@ -30,12 +30,29 @@ SHIFT = Duty(
 )
 
 
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+TOLD_SHIFT = {
+    "provider": "incident.io",
+    "kind": "on_call",
+    "id": "S1",
+    "name": "DBA",
+    "level": 1,
+    "end": "2026-03-04T18:00:00Z",
+    "link": "https://app.incident.io/s1",
+}
+
+
 def recorded(
     decision: Decision, *failures: Failure, dry_run: bool = False, milliseconds: int = 7
 ) -> dict[str, Any]:
     """The record, as it is read back from the log."""
     record = decision_record(
-        decision, failures=failures, policy=POLICY, dry_run=dry_run, milliseconds=milliseconds
+        decision,
+        findings=Findings(failures=failures),
+        asked=("incident.io",),
+        policy=POLICY,
+        dry_run=dry_run,
+        milliseconds=milliseconds,
     )
     read: dict[str, Any] = json.loads(json.dumps(record, allow_nan=False))
     assert read == record
@@ -54,25 +71,39 @@ def test_nobody_else_is_named_anywhere() -> None:
         {"petition": "for ann@x.io"},
     )
     shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
-    trace = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
-    decision = Decision(request, f"Approved: {shift}", shift, trace=trace)
+    limits = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
+    judged = (Judged("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
+    reason = f"Approved: {shift.told(NOW)}"
+    decision = Decision(request, reason, (shift,), duties=(shift,), judged=judged, limits=limits)
     record = recorded(decision)
     assert "ann" not in str(record)
     assert record["resources"][2] == "k:jane@example.com"
     assert record["reason"] == "Approved: on call for S1 (P)"
+    assert record["whole"] is False
 
 
 def test_the_trace_is_cut_to_size() -> None:
     """Thousands of duties of one person are counted, and the first told."""
-    record = recorded(Decision(REQUEST, "no", trace=("x" * 1000,) * 5000))
-    assert (record["trace_count"], len(record["trace"])) == (5000, 50)
-    assert {len(each) for each in record["trace"]} == {200}
+    duties = tuple(SHIFT._replace(id=f"{number:01000}") for number in range(5000))
+    long = Judged("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
+    judged = (long, *(Judged("x", "no") for _ in duties))
+    record = recorded(Decision(REQUEST, "no", duties=duties, judged=judged))
+    trace = record["trace"]
+    assert (len(trace["duties"]), len(trace["rules"])) == (50, 600)
+    assert {len(each["id"]) for each in trace["duties"]} == {200}
+    assert (len(trace["rules"][0]["rule"]), trace["rules"][0]["duties"][0]["duty"]) == (200, 0)
+    assert record["whole"] is False
 
 
 def test_an_approval() -> None:
     """Who got what, for how long, on what grounds, by which policy and code."""
-    decision = Decision(REQUEST, "Approved: x", SHIFT, timedelta(hours=3), trace=("a", "b"))
+    decision = Decision(
+        REQUEST, "Approved: x", (SHIFT,), ("",), timedelta(hours=3), duties=(SHIFT,), now=NOW
+    )
     assert recorded(decision) == {
+        "call": "",
+        "number": 0,
+        "petitions": ["p-1"],
         "petition": "p-1",
         "requester": "jane@example.com",
         "resources": ["okta.v1.Group:00g1"],
@@ -80,19 +111,24 @@ def test_an_approval() -> None:
         "outcome": "approve",
         "dry_run": False,
         "reason": "Approved: x",
-        "duty": {
-            "provider": "incident.io",
-            "kind": "on_call",
-            "id": "S1",
-            "name": "DBA",
-            "incident": "",
-            "end": "2026-03-04T18:00:00.000Z",
-            "link": "https://app.incident.io/s1",
-        },
+        "rules": [""],
+        "evidence": [TOLD_SHIFT],
         "duration": "3h0m0s",
         "provider_failures": [],
-        "trace": ["a", "b"],
-        "trace_count": 2,
+        "decided_at": "2026-03-04T12:00:00Z",
+        "trace": {
+            "request": {
+                "requester": {"email": "jane@example.com", "emails": 1},
+                "resources": [{"kind": "okta.v1.Group", "id": "00g1", "labels": {}, "person": ""}],
+                "asked_duration": None,
+                "asked_until": None,
+            },
+            "duties": [TOLD_SHIFT],
+            "rules": [],
+            "limits": [],
+            "providers": [{"provider": "incident.io", "failures": []}],
+        },
+        "whole": True,
         "policy": POLICY.fingerprint,
         "version": __version__,
         "milliseconds": 7,
@@ -102,9 +138,10 @@ def test_an_approval() -> None:
 def test_an_abstention() -> None:
     """No duty, no duration, but the reason, and which provider could not be asked."""
     failure = Failure("incident.io", "schedules", "answered 500")
-    record = recorded(Decision(REQUEST, "no duty", trace=("no duty",)), failure, dry_run=True)
+    record = recorded(Decision(REQUEST, "no duty"), failure, dry_run=True)
     assert record["outcome"] == "abstain"
-    assert record["duty"] is record["duration"] is None
+    assert record["evidence"] == []
+    assert record["duration"] is None
     assert record["reason"] == "no duty"
     assert record["provider_failures"] == ["incident.io schedules: answered 500"]
     assert record["dry_run"] is True
@@ -113,8 +150,8 @@ def test_an_abstention() -> None:
 def test_a_duty_without_end() -> None:
     """A role in an incident has no end; the incident is there by reference."""
     role = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", incident="INC-42")
-    duty = recorded(Decision(REQUEST, "", role, timedelta(hours=1)))["duty"]
-    assert duty["end"] is None
+    (duty,) = recorded(Decision(REQUEST, "", (role,)))["evidence"]
+    assert "end" not in duty
     assert duty["incident"] == "INC-42"
 
 
@@ -153,4 +190,5 @@ def test_however_much_is_asked_for() -> None:
     assert len(record["resources"]) == 50
     assert {len(each) for each in record["resources"]} == {200}
     assert len(record["requester"]) == len(record["petition"]) == 200
-    assert len(json.dumps(record)) < 128 * 1024
+    assert record["whole"] is False
+    assert len(json.dumps(record)) < 192 * 1024

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handler import settings
+from handler.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
 from handler.policy import simple
 from handler.settings import Settings, SettingsError, load
 
@@ -25,8 +26,26 @@ DEFAULT = Settings(
 
 
 def flat(found: Settings) -> dict[str, Any]:
-    """All values by name, those of the policy among them."""
-    return {**found._asdict(), **found.policy._asdict(), "policy": None}
+    """All values by name, those of the policy's one rule and of incident.io among them."""
+    (rule,) = found.policy.rules
+    named: dict[str, Any] = {"schedules": (), "incident_roles": (), "participants": False}
+    assert isinstance(rule.when, AnyOf)
+    for each in rule.when.members:
+        if isinstance(each, OnCall) and each.schedules:
+            named["schedules"] = each.schedules
+        if isinstance(each, IncidentRole) and each.roles:
+            named["incident_roles"] = each.roles
+        named["participants"] = named["participants"] or isinstance(each, PostedUpdate)
+    return {
+        **found._asdict(),
+        **named,
+        "duration": rule.duration,
+        "resource_labels": rule.resources.labels,
+        "self_declared": found.policy.self_declared,
+        "incidentio_base_url": found.providers["incidentio"]["INCIDENTIO_BASE_URL"],
+        "providers": None,
+        "policy": None,
+    }
 
 
 def refused(changes: Mapping[str, str]) -> SettingsError:

@@ -78,9 +78,10 @@ def test_an_api_key_travels_in_a_header(value: str) -> None:
     """Visible ASCII only: a line break in it would be another header."""
     error = refused({"INCIDENTIO_API_KEY": value})
     assert str(error) == "INCIDENTIO_API_KEY holds a character that no API key has"
-    assert load({**LEAST, "INCIDENTIO_API_KEY": "!x~"}).providers["incidentio"][
-        "INCIDENTIO_API_KEY"
-    ] == "!x~"
+    assert (
+        load({**LEAST, "INCIDENTIO_API_KEY": "!x~"}).providers["incidentio"]["INCIDENTIO_API_KEY"]
+        == "!x~"
+    )
 
 
 @pytest.mark.parametrize("key", settings.SECRET_KEYS)
