@@ -187,7 +187,7 @@ def test_however_much_is_asked_for() -> None:
     labels = {"indent.com/petition": long}
     record = recorded(Decision(Request(Resource(email=long), many, labels), ""))
     assert record["resource_count"] == 5000
-    assert len(record["resources"]) == 50
+    assert 40 < len(record["resources"]) <= 50
     assert {len(each) for each in record["resources"]} == {200}
     assert len(record["requester"]) == len(record["petition"]) == 200
     assert record["whole"] is False
