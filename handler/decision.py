@@ -115,6 +115,8 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     duration = left if asked is None else min(left, asked)
     if asked is None or left < asked:
         limits = [*limits[1:], limits[0]]
+    if duration < _SECOND:
+        return said._replace(reason=limits[-1], limits=tuple(limits))
     return said._replace(
         reason=_reason(granted, now),
         evidence=tuple(dict.fromkeys(duty for each in granted for duty in each.proof.duties)),

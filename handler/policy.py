@@ -159,7 +159,7 @@ class Policy(NamedTuple):
             return ""
         if len(self.rules) == 1 and (label := self.rules[0].resources.lacking(resource)):
             return f"a resource does not carry the label {label}"
-        return "no rule is for one of the resources"
+        return f"no rule is for {resource.kind}:{resource.id}"
 
 
 def simple(

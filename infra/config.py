@@ -156,10 +156,11 @@ def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:
             "declared the incident, which counts only after "
             "`pulumi config set INCIDENTIO_APPROVE_SELF_DECLARED true`"
         )
-    named_by = [key for key in (SCHEDULES, OLDER_SCHEDULES, ROLES) if plain.get(key)]
-    if named_by and on("INCIDENTIO_APPROVE_PARTICIPANTS"):
+    named = any(plain.get(key) for key in (SCHEDULES, OLDER_SCHEDULES, ROLES))
+    if named and on("INCIDENTIO_APPROVE_PARTICIPANTS"):
+        named_by = f"{SCHEDULES} or {ROLES}"
         pulumi.log.warn(
-            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by[0]} set, only duties "
+            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by} set, only duties "
             "named there count, and taking part in an incident has no name; "
             "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
         )

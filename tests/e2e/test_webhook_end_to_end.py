@@ -166,7 +166,7 @@ class TestAnswers:
     def test_who_is_on_shift_is_approved(self, webhook: Webhook) -> None:
         """The reason names the schedule and when the shift ends."""
         (claim,) = webhook.ask(request_of(OMAR))
-        assert claim["reason"].startswith("Approved: on call for Production until ")
+        assert claim["reason"].startswith("Approved: on call for Production (incident.io) until ")
 
     @pytest.mark.parametrize("email", [RITA, DAN, NORA, "eve@elsewhere.example", ""])
     def test_everyone_else_is_not(self, webhook: Webhook, email: str) -> None:
