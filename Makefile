@@ -3,9 +3,11 @@
 PYTHON ?= python3
 STACK ?= dev
 BIN := .venv/bin
+SDK := sdk
+DIST := dist
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check format bench dist lock clean
+.PHONY: help up demo test check format bench dist packages lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,9 +38,22 @@ format: .venv/dev.stamp ## Format the code
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench
 
-dist: .venv/dev.stamp ## Build the client packages' wheels, with their dependencies', into dist/
-	@$(BIN)/pip wheel --quiet --wheel-dir dist ./sdk/indentapi ./sdk/approvals
-	@ls dist
+dist: packages ## Build the client packages, and collect the wheels they need, into dist/
+	@# Pure wheels only, by our lock: they serve any Python and platform.
+	@awk '/^[a-z]/ { ours = /^(certifi|charset-normalizer|idna|requests|urllib3)==/ } ours' requirements.txt \
+	  | $(BIN)/pip download --quiet --require-hashes --no-deps --only-binary :all: --platform any \
+	    --implementation py --python-version 3.11 --dest $(DIST) --requirement /dev/stdin
+	@$(BIN)/pip install --quiet --dry-run --ignore-installed --no-index --find-links $(DIST) approvals
+	@ls $(DIST)
+
+# The part of `dist` that needs no network.
+packages: .venv/dev.stamp
+	@mkdir -p $(DIST) && rm -f $(DIST)/*.whl $(DIST)/*.tar.gz
+	@for name in indentapi approvals; do \
+	  (cd $(SDK)/$$name && $(abspath $(BIN))/python -c \
+	    'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])' \
+	    $(abspath $(DIST))) >/dev/null || exit; done
+	@$(BIN)/pip wheel --quiet --no-index --no-build-isolation --no-deps --wheel-dir $(DIST) $(DIST)/*.tar.gz
 
 lock: ## Pin the dependencies anew, with hashes
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install -q uv; }

@@ -109,8 +109,15 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
         if all(live):
             return said._replace(reason="only rules in dry run approve it", wants_facts=True)
         return said._replace(reason="no duty of the requester counts", wants_facts=True)
+    return _granted(said, granted, asked, limits)
+
+
+def _granted(
+    said: Decision, granted: Sequence[_Grant], asked: timedelta | None, limits: Sequence[str]
+) -> Decision:
+    """Approve until the earliest end, and no longer than was asked for."""
     first = min(granted, key=lambda each: each.until)
-    left = first.until - now
+    left = first.until - said.now
     limits = [_limit(first, left), *limits]
     duration = left if asked is None else min(left, asked)
     if asked is None or left < asked:
@@ -118,7 +125,7 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     if duration < _SECOND:
         return said._replace(reason=limits[-1], limits=tuple(limits))
     return said._replace(
-        reason=_reason(granted, now),
+        reason=_reason(granted, said.now),
         evidence=tuple(dict.fromkeys(duty for each in granted for duty in each.proof.duties)),
         rules=tuple(dict.fromkeys(each.rule.name for each in granted)),
         duration=duration // _SECOND * _SECOND,

@@ -21,7 +21,8 @@ import yaml
 from handler.durations import parse_go
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_on_stage
-from sandbox.demo import play, table
+from sandbox.demo import NOT_EXPECTED, play, table
+from sandbox.from_code import SCRIPT, is_approved, request_from_code
 from sandbox.program import ROOT
 from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
@@ -126,12 +127,17 @@ def _demo(options: argparse.Namespace) -> int:
     # Beside a sandbox that is up, whose log is another.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
         played = play(sandbox)
+        by_webhook = is_approved(sandbox.settings, is_shut=sandbox.is_shut)
+        with opened_space(sandbox) as space:
+            asked = request_from_code(space, by_webhook=by_webhook)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
     print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")
     print(table(each.row for each in played))
-    wrong = sum(not each.expected for each in played)
-    print(f"\n{len(played) - wrong} of {len(played)} came out as they should.")
-    return 1 if wrong else 0
+    print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
+    print(asked.shown + ("" if asked.expected else NOT_EXPECTED))
+    outcomes = [asked.expected, *(each.expected for each in played)]
+    print(f"\n{sum(outcomes)} of {len(outcomes)} came out as they should.")
+    return 0 if all(outcomes) else 1
 
 
 def _send(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from sandbox.cast import SCENES, Scene, put_on_stage
 from sandbox.running import Sandbox
 from sandbox.send import Answer, send
 
+NOT_EXPECTED = "  <- NOT AS EXPECTED"
 _HEADINGS = ("who", "is", "answer", "for", "why")
 
 
@@ -37,7 +38,7 @@ class Played:
             duration = claims[0]["meta"]["labels"]["indent.com/time/duration"]
         else:
             verdict, duration = "left to humans", "-"
-        mark = "" if self.expected else "  <- NOT AS EXPECTED"
+        mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark
 
@@ -63,7 +64,8 @@ def _play(sandbox: Sandbox, scene: Scene) -> Played:
     # Of a call that never reached the function there is no line to wait for.
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
-    return Played(scene, answer, _why(line), as_expected(scene, answer, settings))
+    expected = as_expected(scene, answer, settings, is_shut=sandbox.is_shut)
+    return Played(scene, answer, _why(line), expected)
 
 
 def _says_why(record: dict[str, Any]) -> bool:
@@ -83,8 +85,13 @@ def _why(line: dict[str, Any]) -> str:
     return f"{duty['name']}{of} ({duty['provider']}): {said[0]}"
 
 
-def as_expected(scene: Scene, answer: Answer, settings: Settings) -> bool:
-    """Tell whether the webhook answered a scene as a function with these settings has to."""
+def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:
+    """Tell whether the webhook answered a scene as a function with these settings has to.
+
+    One that is shut is not even asked: its URL answers 429, whatever the call is.
+    """
+    if is_shut:
+        return answer.http == HTTPStatus.TOO_MANY_REQUESTS and not answer.claims
     if answer.http != scene.http:
         return False
     decision = scene.decision(settings.policy, datetime.now(UTC))

@@ -91,6 +91,11 @@ class Sandbox:
         own = {"INDENT_WEBHOOK_SECRET": self.webhook_secret, "INCIDENTIO_API_KEY": self.api_key}
         return load({**self.deployment.function.config.environment, **own})
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether the function answers no call at all: none is reserved for it."""
+        return self.deployment.function.reserved_concurrency == 0
+
     def is_public(self) -> bool:
         """Whether the function's policy lets anybody call its URL: that takes both statements."""
         lambda_ = self.aws.client("lambda")

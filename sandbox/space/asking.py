@@ -31,7 +31,7 @@ class Asker:
 
     Args:
         now: the clock that the signatures' timestamps are read from.
-        timeout: seconds for one try to connect, and for each wait for bytes.
+        timeout: seconds to connect, and then for the whole of one answer.
         pauses: seconds before each further try.
     """
 
@@ -111,12 +111,34 @@ class Asker:
                     raise ConnectionAbortedError
                 self._sockets.add(connection.sock)
             try:
-                yield connection
+                with _hung_up_after(self._timeout, connection.sock):
+                    yield connection
             finally:
                 with self._lock:
                     self._sockets.discard(connection.sock)
         finally:
             connection.close()
+
+
+@contextmanager
+def _hung_up_after(seconds: float, connected: socket.socket) -> Iterator[None]:
+    """End a connection that is still in use then, however many bytes trickle in; TimeoutError."""
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):  # the other end was faster
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if late.is_set():
+            raise TimeoutError
 
 
 def _read(http_status: int, raw: bytes) -> Mapping[str, Any]:

@@ -71,10 +71,13 @@ class Desk:
             )
         )
         self._send_to_webhooks(petition)
-        if wait:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._is_reviewable(petition.name))
-        return self.get(petition.name)
+        return self.answered(petition.name) if wait else self.get(petition.name)
+
+    def answered(self, name: str) -> Petition:
+        """The petition of this name, once the webhooks have been asked about it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._is_reviewable(name))
+            return self.get(name)
 
     def review(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Claim:
         """Take a claim made through the API; ApiError or ShapeError where it cannot be."""

@@ -40,7 +40,7 @@ class Space(Double):
     Args:
         name: the space's name.
         now: its clock; time that passes is seen when a petition is next looked at.
-        webhook_timeout: seconds that a webhook may be silent in one try.
+        webhook_timeout: seconds that a webhook has for one answer, and for the connection to it.
         webhook_pauses: seconds before each further try.
 
     Attributes:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from indentapi import IndentAPI, PermissionDeniedError
+from indentapi import IndentAPI
 
 from sandbox.cast import JANE, NORA
 from sandbox.doubles import faults
-from sandbox.requesting import opened_space, variables
+from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
 from sandbox.space import Space
-
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = os.pathsep.join(str(ROOT / "sdk" / each / "src") for each in ("indentapi", "approvals"))
+from tests.e2e.tampering import client_of
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +21,6 @@ def space(sandbox: Sandbox) -> Iterator[Space]:
     """A space that asks the deployed webhook; Jane leads an incident, Nora is off duty."""
     with opened_space(sandbox) as space:
         yield space
-
-
-def client_of(space: Space, email: str, *, admin: bool = False) -> IndentAPI:
-    """Open the real client with somebody's token."""
-    return IndentAPI(
-        space_name=space.name,
-        api_token=space.token_for(email, admin=admin),
-        base_url=space.url,
-    )
 
 
 def asked(indent: IndentAPI) -> dict[str, Any]:
@@ -67,20 +52,6 @@ def test_off_duty_stays_open_until_a_human_approves(space: Space) -> None:
         assert phase(indent, petition) == "granted"
 
 
-def test_requester_cannot_approve_himself(space: Space) -> None:
-    """A claim posted by the requester in the bot's name is refused, and nothing is granted."""
-    with client_of(space, "omid@example.com") as indent:
-        petition = asked(indent)
-        forged: Any = {
-            "event": "access/approve",
-            "actor": {"kind": "indent.v1.Bot", "email": "bot@indent.com"},
-            "resources": [{"kind": "user", "email": "omid@example.com"}],
-        }
-        with pytest.raises(PermissionDeniedError):
-            indent.petition.claims(petition["name"]).create(forged)
-        assert phase(indent, petition) == "open"
-
-
 def test_provider_down_leaves_it_open(space: Space, sandbox: Sandbox) -> None:
     """With the provider failing, the petition waits for a human, and no error reaches the asker."""
     assert sandbox.double
@@ -90,28 +61,3 @@ def test_provider_down_leaves_it_open(space: Space, sandbox: Sandbox) -> None:
             assert phase(indent, asked(indent)) == "open"
     finally:
         sandbox.double.heal()
-
-
-@pytest.mark.parametrize(
-    ("script", "lines"),
-    [
-        ("request_prod.py", ["Requested: indent.com/access/acmecorp/"]),
-        ("reset_password.py", ["⏵ Requested approval #acmecorp/", "✅ Granted", "The password of"]),
-    ],
-)
-def test_examples_run(space: Space, script: str, lines: list[str]) -> None:
-    """The examples run as they are, with nothing but the sandbox's variables."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / script)],
-        env={**variables(space), "PYTHONPATH": SOURCES, "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    told = done.stdout.splitlines()
-    assert len(told) == len(lines)
-    for line, begins in zip(told, lines, strict=True):
-        assert line.startswith(begins)

@@ -173,7 +173,7 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     told = demo.rest()
     assert (demo.process.returncode, demo.errors) == (0, "")
     assert "14 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
-    assert "9 of 9 came out as they should." in told
+    assert "10 of 10 came out as they should." in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]
     assert [line[line.index("approved") + 1] for line in answers] == [
         "3h0m0s",

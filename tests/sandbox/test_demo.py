@@ -181,7 +181,7 @@ def test_demo_fails_when_something_is_not_as_it_should(
     assert told.err == ""
     marked = [line for line in told.out.splitlines() if "NOT AS EXPECTED" in line]
     assert [line.split()[0] for line in marked] == [NORA.partition("@")[0]]
-    assert "2 of 3 came out as they should." in told.out
+    assert "3 of 4 came out as they should." in told.out
     assert not (root / ".sandbox" / "env").exists()
 
 

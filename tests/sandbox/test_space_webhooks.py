@@ -263,6 +263,7 @@ NO_ANSWERS: dict[str, Fault] = {
     "a status that says no": faults.Replaced(("status",), {"code": 13}),
     "a status that is none": faults.Replaced(("status",), 0.5),
     "deep nesting": faults.Nested(),
+    "a body without end": faults.EndlessBody(),
 }
 
 
@@ -308,6 +309,23 @@ def test_a_bot_that_could_not_be_pulled_is_pulled_later(
         space.add_policy(space.add_webhook(f"{late.url}/hook", SECRET))
         late.heal()
         assert jane.request(TEST)["state"]["status"]["phase"] == "granted"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.Hang(), faults.Drip(0.01, "headers"), faults.Drip(0.01)],
+    ids=["silent", "headers that trickle", "a body that trickles"],
+)
+def test_a_slow_webhook_is_given_up(fault: Fault, watch: Watch, webhook: PlayedWebhook) -> None:
+    """The time for an answer is for the whole of it, however steadily its bytes come."""
+    with Space(now=watch, webhook_timeout=0.1, webhook_pauses=()) as one:
+        one.add_resource("okta.v1.Group", "prod")
+        one.add_policy(one.add_webhook(f"{webhook.url}/hook", SECRET))
+        webhook.claims = approve_all
+        webhook.fail("/hook", fault)
+        client = Client(one, one.token_for(JANE))
+        assert client.request(PROD)["state"]["status"]["phase"] == "open"
+        assert "TimeoutError" in one.petitions[0].notes[-1].text
 
 
 def test_waiting_is_the_caller_s_choice(jane: Client, webhook: PlayedWebhook) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_FIRST, _GROWTH, _LONGEST = 0.005, 1.6, 2.0
+_FIRST, _GROWTH, _LONGEST = 0.005, 1.3, 2.0
 
 
 def intervals() -> Iterator[float]:

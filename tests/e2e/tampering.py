@@ -1,0 +1,88 @@
+"""Somebody between the space and the deployed webhook, who passes calls on, perhaps changed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from indentapi import IndentAPI
+
+from sandbox.cast import RESOURCE
+from sandbox.doubles.exchange import Answer, Request
+from sandbox.doubles.server import Double
+from sandbox.running import Sandbox
+from sandbox.send import DEFAULT_KIND
+from sandbox.space import Space
+from tests.e2e.calls import PATIENCE
+
+Json = dict[str, Any]
+OTHER = "test-db"
+
+
+class Proxy(Double):
+    """Passes every call on to a webhook.
+
+    Attributes:
+        body: changes the body of a call; its signature stays what it was.
+        claims: changes the claims of an answer.
+        answered: the claims that the webhook made, answer by answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__({"POST /": self._pass_on})
+        self.body: Callable[[bytes], bytes] = lambda body: body
+        self.claims: Callable[[list[Json]], Any] = lambda claims: claims
+        self.answered: list[list[Json]] = []
+        self._address = urlsplit(url).netloc
+
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:  # noqa: ARG002 - it tells no time
+        """What a load balancer says."""
+        return Answer(status, b"<html>Bad gateway</html>")
+
+    def _pass_on(self, request: Request) -> Answer:
+        headers = {name: value for name, value in request.headers.items() if name != "host"}
+        body = self.body(request.body)
+        with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE)) as one:
+            one.request("POST", "/", body, {**headers, "content-length": str(len(body))})
+            with one.getresponse() as response:
+                status, answer = response.status, json.loads(response.read())
+        if "claims" in answer:
+            self.answered.append(answer["claims"])
+            answer = {**answer, "claims": self.claims(json.loads(json.dumps(answer["claims"])))}
+        return Answer(status, answer)
+
+
+@contextmanager
+def space_asking(
+    url: str, secret: str, *, timeout: float = PATIENCE, pauses: Sequence[float] = ()
+) -> Iterator[Space]:
+    """A space with two databases, whose decisions a webhook makes."""
+    with Space(webhook_timeout=timeout, webhook_pauses=pauses) as space:
+        for id_ in (RESOURCE, OTHER):
+            space.add_resource(DEFAULT_KIND, id_, id_)
+        space.add_policy(space.add_webhook(url, secret, "On-call approvals"))
+        yield space
+
+
+@contextmanager
+def tampered_space(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
+    """A space that reaches the deployed webhook through a proxy only."""
+    with (
+        Proxy(sandbox.url) as proxy,
+        space_asking(f"{proxy.url}/", sandbox.webhook_secret) as space,
+    ):
+        yield space, proxy
+
+
+def client_of(space: Space, email: str, *, admin: bool = False) -> IndentAPI:
+    """Open the real client with somebody's token."""
+    return IndentAPI(
+        space_name=space.name,
+        api_token=space.token_for(email, admin=admin),
+        base_url=space.url,
+    )

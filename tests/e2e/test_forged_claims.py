@@ -1,0 +1,145 @@
+"""Whoever is not the deployed webhook says yes in its name: nothing is granted by that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from indentapi import IndentAPI, PermissionDeniedError, Petition, Resource
+
+from sandbox.cast import JANE, NORA, OMAR, RESOURCE
+from sandbox.running import Sandbox
+from sandbox.send import DEFAULT_KIND
+from sandbox.space import Space
+from tests.e2e.tampering import OTHER, Json, Proxy, client_of, tampered_space
+
+PROD: Resource = {"kind": DEFAULT_KIND, "id": RESOURCE}
+TEST: Resource = {"kind": DEFAULT_KIND, "id": OTHER}
+
+
+@pytest.fixture
+def tampered(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
+    """A space, and the proxy before its webhook."""
+    with tampered_space(sandbox) as both:
+        yield both
+
+
+def asked(indent: IndentAPI, **fields: Any) -> Petition:  # noqa: ANN401 - any field of a petition
+    """Ask for the database, and give the petition once the webhook has answered."""
+    return indent.petition.create(
+        reason="to debug", resources=[PROD], wait_for_reviewable=True, **fields
+    )
+
+
+def phase_of(petition: Petition) -> str:
+    """Where it stands."""
+    return petition["state"]["status"]["phase"]
+
+
+def changed(**fields: object) -> Callable[[Json], Json]:
+    """Change fields of a claim."""
+    return lambda claim: {**claim, **fields}
+
+
+def labelled(**labels: str) -> Callable[[Json], Json]:
+    """Change labels of a claim; two underscores stand for `indent.com/`."""
+
+    def change(claim: Json) -> Json:
+        told = {name.replace("__", "indent.com/"): value for name, value in labels.items()}
+        labels_now = {**claim["meta"]["labels"], **told}
+        return {**claim, "meta": {"labels": labels_now}}
+
+    return change
+
+
+def for_what(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Json]:
+    """Change the resources of a claim: the petitioner first, then what is asked for."""
+    return lambda claim: {**claim, "resources": change(claim["resources"])}
+
+
+FORGERIES: dict[str, Callable[[Json], Json]] = {
+    "for another petition": labelled(petition="8ef33e3e-2a1c-4a6e-9f3d-d4ba2f6f1d5a"),
+    "for another petition, by both labels": labelled(petition="other", __petition="other"),
+    "for no petition": changed(meta={"labels": {"indent.com/time/duration": "6h0m0s"}}),
+    "for more than was asked": for_what(lambda them: [*them, dict(TEST)]),
+    "for another resource": for_what(lambda them: [them[0], dict(TEST)]),
+    "for less than was asked": for_what(lambda them: them[:1]),
+    "for another person": for_what(
+        lambda them: [{"kind": "user", "id": OMAR, "email": OMAR}, *them[1:]]
+    ),
+    "by another bot": changed(actor={"kind": "indent.v1.Bot", "id": "another-bot"}),
+    "by a person": changed(actor={"kind": "user", "id": NORA, "email": NORA}),
+    "without an end": changed(meta={"labels": {}}),
+    "a grant at once": changed(event="access/grant"),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_claim_that_was_tampered_with(
+    forge: Callable[[Json], Json], tampered: tuple[Space, Proxy]
+) -> None:
+    """The webhook's own approval of somebody on duty grants; changed on its way, it does not."""
+    space, proxy = tampered
+    proxy.claims = lambda claims: [forge(claim) for claim in claims]
+    with client_of(space, JANE) as jane:
+        assert phase_of(asked(jane)) == "open"
+        assert len(proxy.answered[-1]) == 1
+        assert jane.claim.list() == []
+        proxy.claims = lambda claims: claims
+        assert phase_of(asked(jane)) == "granted"
+
+
+def test_an_answer_given_before(tampered: tuple[Space, Proxy]) -> None:
+    """What granted one petition is no answer to the next, nor to somebody else's."""
+    space, proxy = tampered
+    with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
+        assert phase_of(asked(jane)) == "granted"
+        (earlier,) = proxy.answered
+        proxy.claims = lambda _: earlier
+        assert phase_of(asked(jane)) == "open"
+        assert phase_of(asked(nora)) == "open"
+
+
+def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None:
+    """Somebody off duty, turned into somebody on duty on the way, is no longer signed for."""
+    space, proxy = tampered
+    proxy.body = lambda body: body.replace(NORA.encode(), JANE.encode())
+    with client_of(space, NORA) as nora:
+        assert phase_of(asked(nora)) == "open"
+    assert NORA.encode() in proxy.calls[-1].body
+    assert any("answered HTTP 401" in note.text for note in space.petitions[0].notes)
+
+
+def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
+    """A bot's approval, posted by the requester himself with all that is his in it, is refused."""
+    space, proxy = tampered
+    with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
+        asked(jane)
+        petition = asked(nora)
+        name = petition["name"]
+        ((genuine,), nothing) = proxy.answered
+        assert nothing == []
+        copied = json.dumps(genuine).replace(JANE, NORA)
+        forged = labelled(petition=name, __petition=name)(json.loads(copied))
+        # It is what the webhook would answer for him: only the way it comes makes it a forgery.
+        for claims in (nora.petition.claims(name), nora.claim):
+            with pytest.raises(PermissionDeniedError):
+                claims.create(forged)  # type: ignore[arg-type] # a dict, as it was answered
+        assert phase_of(nora.petition.get(name)) == "open"
+        assert nora.claim.list(label_selector=f"petition={name}") == []
+
+
+def test_every_petitioner_needs_his_own(tampered: tuple[Space, Proxy]) -> None:
+    """For two on duty the webhook answers two claims: with one of them lost, nothing is granted."""
+    space, proxy = tampered
+    both: list[Resource] = [{"kind": "user", "email": each} for each in (JANE, OMAR)]
+    for email in (JANE, OMAR):
+        space.add_person(email)
+    with client_of(space, NORA, admin=True) as boss:
+        proxy.claims = lambda claims: claims[:1] * 2
+        assert phase_of(asked(boss, petitioners=both)) == "open"
+        proxy.claims = lambda claims: claims
+        assert phase_of(asked(boss, petitioners=both)) == "granted"
+    assert [len(claims) for claims in proxy.answered] == [2, 2]

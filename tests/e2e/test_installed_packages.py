@@ -1,0 +1,121 @@
+"""Both packages as a user has them: built, installed in a clean environment, put to use."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from indentapi import __version__
+
+from sandbox.requesting import opened_space, variables
+from sandbox.running import Sandbox
+from sandbox.space import Space
+from tests.e2e.wheels import ROOT, build_ours, pack_installed
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Installed(NamedTuple):
+    """Where the built files are, and the Python that has them."""
+
+    built: Path
+    python: Path
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A clean environment with nothing but approvals and what it needs, and no index to ask."""
+    folder = tmp_path_factory.mktemp("installed")
+    built = build_ours(folder)
+    pack_installed("requests", built)
+    venv.create(folder / "venv")
+    python = folder / "venv" / "bin" / "python"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--isolated", "--python", str(python), "install"),
+            *("--quiet", "--no-index", "--find-links", str(built), "--no-compile", "approvals"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return Installed(built, python)
+
+
+@pytest.fixture(scope="module")
+def space(sandbox: Sandbox) -> Iterator[Space]:
+    """A space that asks the deployed webhook."""
+    with opened_space(sandbox) as one:
+        yield one
+
+
+@pytest.mark.parametrize("name", ["indentapi", "approvals"])
+def test_wheel_and_source(installed: Installed, name: str) -> None:
+    """Each package is there as a wheel and as source, typed and with its licence."""
+    full = f"{name}-{__version__}"
+    with zipfile.ZipFile(installed.built / f"{full}-py3-none-any.whl") as wheel:
+        held = set(wheel.namelist())
+    assert {f"{name}/py.typed", f"{full}.dist-info/licenses/LICENSE"} <= held
+    assert {Path(file).parts[0] for file in held} == {name, f"{full}.dist-info"}
+    with tarfile.open(installed.built / f"{full}.tar.gz") as source:
+        assert {f"{full}/README.md", f"{full}/LICENSE"} <= set(source.getnames())
+
+
+def test_nothing_else_is_installed(installed: Installed) -> None:
+    """The two packages, requests and what that needs; and they are found where they should be."""
+    told = _run(
+        installed.python,
+        "-c",
+        "import approvals, indentapi, importlib.metadata as m;"
+        "print(approvals.__file__, indentapi.__file__, *sorted(d.name for d in m.distributions()))",
+    )
+    ours, theirs, *names = told.split()
+    assert Path(ours).is_relative_to(installed.python.parents[1])
+    assert Path(theirs).is_relative_to(installed.python.parents[1])
+    assert names == [
+        *("approvals", "certifi", "charset-normalizer", "idna", "indentapi", "requests", "urllib3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        ("request_prod.py", "Requested: indent.com/access/acmecorp/UUID\n"),
+        (
+            "reset_password.py",
+            "⏵ Requested approval #acmecorp/UUID\n✅ Granted\nThe password of user 123 is reset.\n",
+        ),
+    ],
+)
+def test_guides_scripts(
+    installed: Installed, space: Space, tmp_path: Path, script: str, printed: str
+) -> None:
+    """They print what the guide says, with the settings of a `.env` that a shell reads."""
+    shutil.copy(ROOT / "examples" / script, tmp_path)
+    lines = [f"{name}={value}\n" for name, value in variables(space).items()]
+    (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
+    shell = 'set -a; . ./.env; set +a; exec "$@"'
+    told = _run(Path("/bin/sh"), "-c", shell, "sh", str(installed.python), script, folder=tmp_path)
+    assert UUID.sub("UUID", told) == printed
+
+
+def _run(program: Path, *arguments: str, folder: Path | None = None) -> str:
+    done = subprocess.run(
+        [str(program), *arguments],
+        cwd=folder,
+        env={"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout

@@ -1,0 +1,115 @@
+"""The deployed webhook down, slow or talking nonsense: who waits in a script waits for a human."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+from approvals import Progress, Request, approval
+from indentapi import phase
+
+from sandbox.cast import JANE, NORA
+from sandbox.doubles import faults
+from sandbox.doubles.server import Fault
+from sandbox.running import Sandbox
+from sandbox.space import Space
+from tests.e2e.calls import PATIENCE
+from tests.e2e.tampering import Proxy, client_of, space_asking
+
+REQUEST: Request = {
+    "reason": "to reset a password",
+    "resources": [{"kind": "action", "id": "reset-password:123"}],
+}
+
+
+def is_down(proxy: Proxy) -> None:
+    """Nobody listens any more: connections are refused."""
+    proxy.close()
+
+
+def _plays(fault: Fault) -> Callable[[Proxy], None]:
+    return lambda proxy: proxy.fail("/", fault)
+
+
+def _claims(claims: object) -> Callable[[Proxy], None]:
+    def answer(proxy: Proxy) -> None:
+        proxy.claims = lambda _: claims
+
+    return answer
+
+
+FAILURES: dict[str, tuple[Callable[[Proxy], None], str]] = {
+    "down": (is_down, "does not answer (ConnectionRefusedError)"),
+    "hanging up": (_plays(faults.HangUp()), "does not answer (RemoteDisconnected)"),
+    "behind a gateway that fails": (_plays(faults.Status(502)), "answered HTTP 502"),
+    "no JSON": (_plays(faults.Garbage()), "answered what is no JSON object"),
+    "no list of claims": (_claims("approved"), "answered in the wrong shape"),
+    "claims that are nonsense": (_claims([7, None, {"event": "yes"}]), "does not count"),
+}
+
+
+@pytest.fixture
+def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
+    """What the space asks instead of the webhook itself."""
+    with Proxy(sandbox.url) as one:
+        yield one
+
+
+@pytest.fixture
+def space(
+    request: pytest.FixtureRequest, sandbox: Sandbox, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Space]:
+    """A space that asks twice, with all the time in the world unless a test says otherwise.
+
+    It is Jane, who is on duty, that asks it.
+    """
+    timeout = getattr(request, "param", PATIENCE)
+    with space_asking(f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)) as one:
+        monkeypatch.setenv("INDENT_API_URL", one.url)
+        monkeypatch.setenv("INDENT_SPACE", one.name)
+        monkeypatch.setenv("INDENT_API_TOKEN", one.token_for(JANE))
+        yield one
+
+
+@pytest.mark.parametrize(("fails", "noted"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_left_to_a_human(
+    fails: Callable[[Proxy], None], noted: str, space: Space, proxy: Proxy
+) -> None:
+    """Nothing is granted by a failure, the script sees none, and a human's yes is what it gets."""
+    fails(proxy)
+    assert_left_to_a_human(space, noted)
+
+
+@pytest.mark.parametrize("space", [0.3], indirect=True)
+def test_silence_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
+    """The same for a webhook that takes longer than the space waits."""
+    proxy.fail("/", faults.Hang())
+    assert_left_to_a_human(space, "does not answer (TimeoutError)")
+
+
+def assert_left_to_a_human(space: Space, noted: str) -> None:
+    """Ask as a script does, see the petition open for that reason, and approve by hand."""
+    seen: list[str] = []
+
+    def decide(progress: Progress) -> None:
+        seen.append(progress.kind)
+        if progress.kind == "requested":
+            petition = space.desk.answered(progress.petition["name"])
+            assert petition.phase == "open"
+            assert any(noted in note.text for note in petition.notes)
+            with client_of(space, NORA, admin=True) as boss:
+                boss.petition.approve(petition.name, reason="go ahead")
+
+    petition = asyncio.run(approval(REQUEST, on_event=decide))
+    assert (phase(petition), seen) == ("granted", ["requested", "granted"])
+    (claim,) = [e for e in petition["state"]["eventHistory"] if e["event"] == "access/approve"]
+    assert (claim["actor"]["email"], claim["reason"]) == (NORA, "go ahead")
+
+
+def test_one_failure_is_tried_again(space: Space, proxy: Proxy) -> None:
+    """Through the same proxy, the webhook's own yes arrives at the second try."""
+    proxy.fail("/", faults.Status(502), times=1)
+    petition = asyncio.run(approval(REQUEST, quiet=True))
+    assert phase(petition) == "granted"
+    assert space.petitions[0].claims[0].event["actor"]["kind"] == "indent.v1.Bot"

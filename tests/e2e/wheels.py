@@ -1,0 +1,50 @@
+"""Wheels without a network: ours as `make dist` builds them, others made of what is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def build_ours(folder: Path) -> Path:
+    """Build both packages from a copy of their sources; give the folder of the files."""
+    sources, built = folder / "sdk", folder / "dist"
+    shutil.copytree(ROOT / "sdk", sources, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    subprocess.run(
+        [
+            *("make", "--directory", str(ROOT), "-o", ".venv/run.stamp", "-o", ".venv/dev.stamp"),
+            *("packages", f"SDK={sources}", f"DIST={built}", f"BIN={Path(sys.executable).parent}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return built
+
+
+def pack_installed(name: str, into: Path) -> None:
+    """Make wheels of a distribution that is installed here, and of all that it requires."""
+    for one in _with_requirements(name, {}).values():
+        tag = re.findall("^Tag: (.*)$", one.read_text("WHEEL") or "", re.MULTILINE)[0]
+        file = into / f"{one.name.replace('-', '_')}-{one.version}-{tag}.whl"
+        with zipfile.ZipFile(file, "w") as wheel:
+            for each in one.files or ():
+                # Neither what was compiled nor the scripts, which an installation makes anew.
+                if ".." not in each.parts and each.suffix != ".pyc":
+                    wheel.write(each.locate(), str(each))
+
+
+def _with_requirements(name: str, found: dict[str, Distribution]) -> dict[str, Distribution]:
+    if name not in found:
+        found[name] = distribution(name)
+        for requirement in found[name].requires or ():
+            if "extra ==" not in requirement and (needed := _NAME.match(requirement)):
+                _with_requirements(needed[0], found)
+    return found

@@ -1,0 +1,107 @@
+"""The demo's request from code: who has to approve it, what it shows, and when that is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+import sandbox.__main__ as commands
+from handler.settings import load
+from sandbox import demo
+from sandbox.cast import NORA, SCENES, Scene
+from sandbox.demo import as_expected
+from sandbox.doubles import faults
+from sandbox.from_code import FromCode, is_approved, request_from_code
+from sandbox.requesting import opened_space
+from sandbox.running import Sandbox
+from sandbox.send import Answer
+from sandbox.space import Space
+from tests.projects import project_in
+
+KEYS = {"INDENT_WEBHOOK_SECRET": "wks0-secret-of-the-demo", "INCIDENTIO_API_KEY": "inc-key"}
+JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = SCENES
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+GRANTED = "⏵ Requested approval #acmecorp/UUID\n✅ Granted\nThe password of user 123 is reset."
+BY_HAND = f"\n(The webhook left it to humans: {NORA} approved it by hand.)"
+
+
+@pytest.mark.parametrize(
+    ("settings", "approved"),
+    [
+        ({}, True),
+        ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, True),
+        ({"AUTO_APPROVAL_SCHEDULES": "Production"}, False),
+        ({"AUTO_APPROVAL_DRY_RUN": "true"}, False),
+        # What a script makes up has no labels.
+        ({"AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod"}, False),
+    ],
+)
+def test_expectation_follows_the_settings(settings: Mapping[str, str], approved: bool) -> None:  # noqa: FBT001 - a row of a table
+    """The webhook approves the script where Jane's duty counts, and what it asks for can open."""
+    assert is_approved(load({**KEYS, **settings})) is approved
+    assert not is_approved(load({**KEYS, **settings}), is_shut=True)
+
+
+@pytest.mark.parametrize("scene", [JANE_LEADS, NORA_IS_OFF, STALE, FORGED])
+def test_a_shut_function_answers_nobody(scene: Scene) -> None:
+    """Whoever calls it, 429 is as it should be, and anything else is not."""
+    settings = load(KEYS)
+    assert as_expected(scene, Answer(429, "Too Many Requests"), settings, is_shut=True)
+    for http in (200, 401, 502):
+        assert not as_expected(scene, Answer(http, {"claims": []}), settings, is_shut=True)
+    assert not as_expected(scene, Answer(429, {}), settings)
+
+
+@pytest.fixture
+def space() -> Iterator[Space]:
+    """A space that asks nobody."""
+    with Space() as one:
+        yield one
+
+
+def shown(asked: FromCode) -> str:
+    """What is shown, with the petition's name taken out."""
+    return UUID.sub("UUID", asked.shown)
+
+
+def test_granted_by_the_webhook(sandbox: Sandbox) -> None:
+    """The script prints what the guide's prints; without a webhook's approval that is not right."""
+    with opened_space(sandbox) as space:
+        asked = request_from_code(space, by_webhook=True)
+    assert (shown(asked), asked.expected) == (GRANTED, True)
+    with opened_space(sandbox) as space:
+        assert not request_from_code(space, by_webhook=False).expected
+
+
+def test_left_to_humans(space: Space) -> None:
+    """What no webhook approves is approved by hand, and said to be; that may be right or wrong."""
+    asked = request_from_code(space, by_webhook=False)
+    assert (shown(asked), asked.expected) == (GRANTED + BY_HAND, True)
+    with Space() as another:
+        assert not request_from_code(another, by_webhook=True).expected
+
+
+def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
+    """Its last line says why, and holds no token."""
+    space.fail("/v1/spaces", faults.Status(403))
+    asked = request_from_code(space, by_webhook=False)
+    assert "PermissionDeniedError: POST /spaces/acmecorp/petitions: Forbidden." in asked.shown
+    assert "eyJ" not in asked.shown
+    assert not asked.expected
+
+
+def test_demo_of_a_shut_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With RESERVED_CONCURRENCY 0 every call is refused, a human approves, and all is well."""
+    monkeypatch.setattr(commands, "ROOT", project_in(tmp_path, RESERVED_CONCURRENCY="0"))
+    monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, FORGED])
+    assert commands.main(["demo"]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert told.out.count("refused (429)  -    the call did not reach the function") == 2
+    assert GRANTED + BY_HAND in UUID.sub("UUID", told.out)
+    assert "3 of 3 came out as they should." in told.out
