@@ -22,7 +22,7 @@ from handler.durations import parse_go
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_on_stage
 from sandbox.demo import play, table
-from sandbox.page import Page
+from sandbox.page import Page, page_of
 from sandbox.program import ROOT
 from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
@@ -74,7 +74,7 @@ def _up(options: argparse.Namespace) -> int:
     with (
         Sandbox(options.root, options.stack, live_key=live_key) as sandbox,
         opened_space(sandbox) as space,
-        Page(sandbox, space) as page,
+        page_of(sandbox, space) as page,
     ):
         if sandbox.double:
             put_on_stage(sandbox.double)

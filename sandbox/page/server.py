@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from handler.settings import Settings
+from sandbox.logbook import Logbook
 from sandbox.page.app import make_app
 from sandbox.page.guard import Guard
 from sandbox.page.incidentio_roster import IncidentIORoster
@@ -21,15 +24,22 @@ _ASKS_EVERY = 0.05  # seconds until it sees that it shall end
 
 
 class Page:
-    """The page of a running sandbox and its space.
+    """The page of a space.
+
+    Args:
+        space: whose petitions are shown, and where requests go.
+        rosters: the providers' doubles; none where the real provider is asked.
+        log: where the function says why.
+        settings: what the function was given.
 
     Attributes:
         url: where a browser opens it.
     """
 
-    def __init__(self, sandbox: Sandbox, space: Space) -> None:
-        app = make_app(space, rosters_of(sandbox), sandbox.log, sandbox.settings, Guard())
-        self._server = _Server(app)
+    def __init__(
+        self, space: Space, rosters: Sequence[Roster], log: Logbook, settings: Settings
+    ) -> None:
+        self._server = _Server(make_app(space, rosters, log, settings, Guard()))
         self._serving = threading.Thread(
             target=self._server.serve_forever, args=[_ASKS_EVERY], daemon=True
         )
@@ -45,9 +55,10 @@ class Page:
         self._server.hang_up()
 
 
-def rosters_of(sandbox: Sandbox) -> list[Roster]:
-    """A roster for each provider's double; none where the real provider is asked."""
-    return [IncidentIORoster(sandbox.double)] if sandbox.double else []
+def page_of(sandbox: Sandbox, space: Space) -> Page:
+    """Make the page of a running sandbox and its space."""
+    rosters: list[Roster] = [IncidentIORoster(sandbox.double)] if sandbox.double else []
+    return Page(space, rosters, sandbox.log, sandbox.settings)
 
 
 class _Handler(WSGIRequestHandler):

@@ -2,8 +2,8 @@
 // has focused stays. Without this script every form still works.
 "use strict";
 
-const BUSY_MS = 500;
-const IDLE_MS = 2000;
+const BUSY_MS = 300;
+const IDLE_MS = 1000;
 const news = document.getElementById("news");
 const live = document.getElementById("live");
 const known = new Map(); // the server's HTML of each part, as last shown
