@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.cast import JANE, NORA
 from sandbox.space import Space
-from tests.sandbox.page_visited import PROD, Visitor, asked
+from tests.sandbox.page_visited import PROD, TEST, Visitor, asked
 from tests.sandbox.space_played import HOUR, PlayedWebhook, Watch, approve_all
 
 
@@ -44,6 +44,14 @@ def test_approve(space: Space, visitor: Visitor, name: str) -> None:
     assert "Nora Falk, a human, approves until 2 Mar 12:30 UTC “go ahead”" in words
     assert "Access is granted until 2 Mar 12:30 UTC" in words
     assert verbs(visitor, name) == ["revoke"]
+
+
+def test_grant_of_several_things_is_one_step(space: Space, visitor: Visitor) -> None:
+    """The space keeps an event for each; the page tells what happened, and that happened once."""
+    name = asked(space, visitor, JANE, PROD, TEST).name
+    visitor.review(name, "approve", length="1h")
+    assert len(space.desk.get(name).events) == 4
+    assert visitor.get().words.count("Access is granted") == 1
 
 
 def test_approve_as_long_as_asked(space: Space, visitor: Visitor) -> None:
