@@ -23,6 +23,7 @@ from sandbox import environment
 from sandbox.cast import RESOURCE, put_on_stage
 from sandbox.demo import NOT_EXPECTED, play, table
 from sandbox.from_code import SCRIPT, is_approved, request_from_code
+from sandbox.page import Page, page_of
 from sandbox.program import ROOT
 from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
@@ -74,13 +75,14 @@ def _up(options: argparse.Namespace) -> int:
     with (
         Sandbox(options.root, options.stack, live_key=live_key) as sandbox,
         opened_space(sandbox) as space,
+        page_of(sandbox, space) as page,
     ):
         if sandbox.double:
             put_on_stage(sandbox.double)
-        written = {**sandbox.variables(), **variables(space)}
+        written = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
         environment.write(file, written)
         try:
-            _describe(sandbox, space, file)
+            _describe(sandbox, space, page, file)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
@@ -99,7 +101,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _describe(sandbox: Sandbox, space: Space, file: Path) -> None:
+def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
     for note in sandbox.deployment.notes:
         print(f"  note: {note}")
     for resource in sandbox.deployment.resources:
@@ -107,6 +109,8 @@ def _describe(sandbox: Sandbox, space: Space, file: Path) -> None:
     where = "the double, with the demo's cast" if sandbox.double else "the real one"
     print(
         f"""
+  Open  {page.url}  in a browser: request as somebody, and see who gets access and why.
+
   webhook      {sandbox.url}
   incident.io  {sandbox.base_url} ({where})
   Indent       {space.url} (space {space.name})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from handler.decision import Decision, decide
@@ -72,6 +73,15 @@ def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool
 
 JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
 DAN, NORA = "dan@example.com", "nora@example.com"
+PEOPLE: Mapping[str, str] = MappingProxyType(
+    {
+        JANE: "Jane Lind",
+        OMAR: "Omar Haddad",
+        RITA: "Rita Mora",
+        DAN: "Dan Weiss",
+        NORA: "Nora Falk",
+    }
+)
 _JANE_LEADS = (_role("Incident Lead", JANE),)
 _OMAR_IS_ON = (Duty(_PROVIDER, ON_CALL, "", SCHEDULE, OMAR),)
 _RITA_REPORTED = (_role("Reporter", RITA, reporter=True, self_declared=True),)
@@ -102,8 +112,7 @@ def labels_for(policy: Policy) -> dict[str, str]:
 
 def put_on_stage(double: IncidentIO) -> None:
     """Give the provider the people, the schedule and the incidents that the scenes speak of."""
-    people = {JANE: "Jane Lind", OMAR: "Omar Haddad", RITA: "Rita Mora", DAN: "Dan Weiss"}
-    for email, name in {**people, NORA: "Nora Falk"}.items():
+    for email, name in PEOPLE.items():
         double.add_person(name, email)
     double.add_schedule(SCHEDULE)
     double.put_on_shift(SCHEDULE, OMAR)

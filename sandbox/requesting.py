@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sandbox.cast import JANE, NORA, RESOURCE, labels_for
+from sandbox.cast import JANE, NORA, PEOPLE, RESOURCE, labels_for
 from sandbox.running import Sandbox
 from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
@@ -13,8 +13,13 @@ from sandbox.space import Space
 
 @contextmanager
 def opened_space(sandbox: Sandbox) -> Iterator[Space]:
-    """Open a space whose decisions the deployed webhook makes, until the context ends."""
+    """Open a space whose decisions the deployed webhook makes, until the context ends.
+
+    The cast are its people; where the real provider is asked, only its administrator is.
+    """
     with Space() as space:
+        for email in PEOPLE if sandbox.double else (NORA,):
+            space.add_person(email, PEOPLE[email])
         labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
         space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)
         webhook = space.add_webhook(sandbox.url, sandbox.webhook_secret, "On-call approvals")

@@ -38,6 +38,30 @@ class Organisation(Tables):
         self.lead = self._new_role("Incident Lead", "lead", "lead")
         self.reporter = self._new_role("Reporter", "", "reporter")
 
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Every user."""
+        with self._lock:
+            return tuple(self._people.values())
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Every schedule."""
+        with self._lock:
+            return tuple(self._schedules.values())
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Every role that an incident has."""
+        with self._lock:
+            return tuple(self._roles.values())
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Every incident, closed ones too."""
+        with self._lock:
+            return tuple(self._incidents.values())
+
     def add_person(self, name: str, email: str | None) -> Person:
         """A new user."""
         with self._lock:

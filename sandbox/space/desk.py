@@ -177,7 +177,8 @@ class Desk:
 
     def _claims_of(self, webhook: Webhook, petition: Petition) -> list[Claim]:
         """The claims of a webhook that count."""
-        called = webhook.display_name or webhook.url
+        called = f"The webhook {webhook.display_name or webhook.url}"
+        self._note(petition, f"{called} is asked.")
         try:
             if not webhook.bots:
                 webhook = self._webhooks.saw_bots(webhook.name, self._asker.bots(webhook))
@@ -187,13 +188,14 @@ class Desk:
             return []
         except ApiError:  # the webhook is gone meanwhile
             return []
-        self._note(petition, f"{called} answered with {len(answered)} claims.")
+        number = len(answered) or "no"
+        self._note(petition, f"{called} answered with {number} claim{'s' * (len(answered) > 1)}.")
         counted = []
         for each in answered:
             try:
                 counted.append(rules.webhook_claim(petition, each, webhook.bots, self._now()))
             except rules.NotCountedError as why:
-                self._note(petition, f"A claim of {called} does not count: {why}.")
+                self._note(petition, f"A claim that it made does not count: {why}.")
         return counted
 
     def _note(self, petition: Petition, text: str) -> None:

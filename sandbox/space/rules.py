@@ -18,6 +18,7 @@ from sandbox.space.tokens import Owner
 
 Json = dict[str, Any]
 INDEFINITE = "indent.com/time/indefinite"
+NO_REASON = "No reason given."
 # Which claims a phase takes.
 _TAKES = {"open": {APPROVE, DENY}, "granted": {REVOKE}}
 
@@ -197,7 +198,7 @@ def _claim(
 ) -> Claim:
     """Make the claim anew from what was checked: nothing unread of the given one is kept."""
     resources = (*people, *petition.resources)
-    event = petition.event(kind, now, actor, resources, reason or "No reason given.")
+    event = petition.event(kind, now, actor, resources, reason or NO_REASON)
     event["meta"]["name"] = event["id"] = str(uuid.uuid4())
     if until:
         event["meta"]["labels"][EXPIRES] = format_instant(until)

@@ -1,15 +1,22 @@
-"""A space with three people, two resources and a webhook that a test plays; a PagerDuty account."""
+"""A space with a webhook that a test plays, the page of it, and a PagerDuty account."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from sandbox.cast import PEOPLE
+from sandbox.doubles.incidentio_state import Organisation
 from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.logbook import Logbook
+from sandbox.page import Page
+from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.space import Space
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
+from tests.sandbox.page_visited import SETTINGS, Visitor, staged
 from tests.sandbox.space_played import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
 
 
@@ -63,3 +70,33 @@ def account(watch: Watch) -> Iterator[PagerDuty]:
         one.add_person("Bo Berg", pagerduty_asked.BO)
         one.add_person("Cy Nomail", None)
         yield one
+
+
+def organisation(watch: Watch) -> Organisation:
+    """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
+    return staged(watch)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Logbook:
+    """The function's log, empty."""
+    return Logbook(tmp_path / "function.log")
+
+
+@pytest.fixture
+def page(
+    request: pytest.FixtureRequest, space: Space, organisation: Organisation, log: Logbook
+) -> Iterator[Page]:
+    """The page, with the provider's switches; with the parameter "live" it has none."""
+    live = getattr(request, "param", "") == "live"
+    for email, name in PEOPLE.items():
+        space.add_person(email, name)
+    rosters = [] if live else [IncidentIORoster(organisation)]
+    with Page(space, rosters, log, SETTINGS) as one:
+        yield one
+
+
+@pytest.fixture
+def visitor(page: Page) -> Visitor:
+    """Somebody who looks at it with a browser."""
+    return Visitor(page.url)

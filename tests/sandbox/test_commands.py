@@ -24,6 +24,7 @@ from sandbox.resources import RESOURCES
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
 from tests.projects import project_in, project_with_code_in
+from tests.sandbox.page_visited import Visitor
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"
@@ -125,6 +126,9 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
         assert f" {variables[name]}" in told
     for name in (".sandbox/env", ".sandbox/function.log"):
         assert f" {root / name}" in told
+    page = variables["SANDBOX_PAGE"]
+    assert f"\n  Open  {page}  in a browser" in told
+    assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
 
     sent = run(stack, root, "send", *JANE_ASKS, "--duration", "45m")
     (claim,) = json.loads(sent.rest())["claims"]
@@ -136,6 +140,8 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     assert children
     up.process.send_signal(signal.SIGINT)
     told += up.rest()
+    with pytest.raises(ConnectionRefusedError):
+        Visitor(page)
     assert told.endswith("\nStopping ...\n")
     assert (up.process.returncode, up.errors) == (0, "")
     assert_nothing_left(up, children)
@@ -155,6 +161,8 @@ def test_live_up_asks_the_real_provider(root: Path, stack: ExitStack) -> None:
     up = run(stack, root, "up", "--live", INCIDENTIO_API_KEY=LIVE_KEY)
     told = up.read_to(LAST_LINE)
     assert f"{vendor.url} (the real one)" in told
+    page = environment.read(root / environment.FILE)["SANDBOX_PAGE"]
+    assert "The real incident.io is asked (LIVE=1)" in Visitor(page).get().words
     sent = run(stack, root, "send", *JANE_ASKS)
     assert "on call for DBA" in sent.rest()
     assert sent.process.returncode == 0

@@ -1,0 +1,176 @@
+"""A real Chromium, driven by the W3C WebDriver protocol over plain HTTP.
+
+Protocol: "WebDriver" (W3C), whose driver waits for an element by itself: no test sleeps.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+PATIENCE_MS = 10_000
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",  # which root, in a container, cannot have
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+)
+
+
+class WebDriverError(Exception):
+    """The driver refused a command; the message is its own."""
+
+
+class Browser:
+    """One browser with an empty profile, from `with` to the end of it."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._session = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            profile = opened.enter_context(tempfile.TemporaryDirectory(prefix="browser-"))
+            # Every file of it goes there; no proxy is inherited.
+            environment = {"PATH": os.environ["PATH"], "HOME": profile, "TMPDIR": profile}
+            driver = opened.enter_context(
+                subprocess.Popen(
+                    [str(DRIVER), "--port=0"],
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+            opened.callback(driver.terminate)
+            self._http = http.client.HTTPConnection("127.0.0.1", _port(driver), timeout=60)
+            opened.callback(self._http.close)
+            arguments = [*_ARGUMENTS, f"--user-data-dir={profile}/data"]
+            options = {"binary": str(CHROMIUM), "args": arguments}
+            wanted = {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "timeouts": {"implicit": PATIENCE_MS, "pageLoad": 30_000, "script": 30_000},
+            }
+            made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+            self._session = f"/session/{made['sessionId']}"
+            opened.callback(self._call, "DELETE", self._session)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def open(self, url: str) -> None:
+        """Go to an address."""
+        self("POST", "/url", url=url)
+
+    def find(self, xpath: str) -> Element:
+        """Give the first element, as soon as there is one.
+
+        Raises:
+            WebDriverError: none comes in time.
+        """
+        found = self("POST", "/element", using="xpath", value=xpath)
+        return Element(self, found[_ELEMENT])
+
+    def script(self, body: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script gives
+        """Run a function's body in the page."""
+        return self("POST", "/execute/sync", script=body, args=list(arguments))
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, one after the other, wherever the focus is."""
+        downs = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self("POST", "/actions", actions=[{"type": "key", "id": "keys", "actions": downs}])
+
+    def devtools(self, command: str, **parameters: object) -> None:
+        """Give Chromium a command of its own protocol."""
+        self("POST", "/goog/cdp/execute", cmd=command, params=parameters)
+
+    def looks(self, width: int, *, dark: bool = False, height: int = 900) -> None:
+        """Have the page be so wide, and the person prefer light or dark."""
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.devtools("Emulation.setEmulatedMedia", features=[scheme])
+
+    def screenshot(self) -> bytes:
+        """The page as a PNG, as far as it is on screen."""
+        return base64.b64decode(self("GET", "/screenshot"))
+
+    def __call__(self, method: str, path: str, **body: object) -> Any:  # noqa: ANN401 - each command gives another thing
+        """Give a command of the session, by the protocol's own path."""
+        return self._call(method, self._session + path, body)
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the same
+        sent = json.dumps(body or {}) if method == "POST" else None
+        self._http.request(method, path, sent, {"Content-Type": "application/json"})
+        value = json.loads(self._http.getresponse().read())["value"]
+        if isinstance(value, dict) and "error" in value:
+            raise WebDriverError(f"{value['error']}: {value['message']}")
+        return value
+
+
+class Element:
+    """An element of the page."""
+
+    def __init__(self, browser: Browser, id_: str) -> None:
+        self._browser = browser
+        self._path = f"/element/{id_}"
+
+    def click(self) -> None:
+        """Click it."""
+        self._browser("POST", f"{self._path}/click")
+
+    def type(self, text: str) -> None:
+        """Type into it."""
+        self._browser("POST", f"{self._path}/value", text=text)
+
+    @property
+    def text(self) -> str:
+        """What a person reads there."""
+        return str(self._browser("GET", f"{self._path}/text"))
+
+    @property
+    def label(self) -> str:
+        """What a screen reader calls it."""
+        return str(self._browser("GET", f"{self._path}/computedlabel"))
+
+
+def why_not() -> str:
+    """Say why there is no browser here, or ""."""
+    missing = [str(each) for each in (CHROMIUM, DRIVER) if not each.exists()]
+    remedy = "on Debian: apt-get install chromium chromium-driver"
+    return f"there is no {' and no '.join(missing)} ({remedy})" if missing else ""
+
+
+def _port(driver: subprocess.Popen[str]) -> int:
+    """Read where the driver listens: it says so in its last line before it serves."""
+    said: Sequence[str] = ()
+    assert driver.stdout
+    for line in driver.stdout:
+        said = (*said, line)
+        if "started successfully on port" in line:
+            return int(line.rstrip().rstrip(".").rpartition(" ")[2])
+    raise WebDriverError(f"the driver ended: {said}")

@@ -1,0 +1,306 @@
+"""The page in a real Chromium: what a person sees, types and presses, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cast import JANE, NORA, RESOURCE
+from sandbox.page import Page, page_of
+from sandbox.requesting import opened_space
+from sandbox.running import Sandbox
+from sandbox.send import DEFAULT_KIND
+from sandbox.space import Space
+from sandbox.space.tokens import Owner
+from tests.e2e import looks
+from tests.e2e.browser import Browser, why_not
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+NARROW, WIDE = 360, 1400
+TAB, ENTER, SPACE = "\ue004", "\ue007", " "
+NEWEST = '//article[@class="card"][1]'
+RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
+
+
+@pytest.fixture(scope="module")
+def space(sandbox: Sandbox) -> Iterator[Space]:
+    """The space that asks the deployed webhook."""
+    with opened_space(sandbox) as space:
+        yield space
+
+
+@pytest.fixture(scope="module")
+def page(sandbox: Sandbox, space: Space) -> Iterator[Page]:
+    """The page, as `make up` serves it."""
+    with page_of(sandbox, space) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for all of the tests: to start it takes longer than any of them."""
+    with Browser() as one:
+        yield one
+
+
+@pytest.fixture
+def browser(chromium: Browser, page: Page, sandbox: Sandbox) -> Browser:
+    """The browser with the page just opened, wide and light; Jane leads the incident."""
+    assert sandbox.double
+    sandbox.double.assign_role("INC-1", sandbox.double.lead, JANE)
+    chromium.looks(WIDE)
+    chromium.open("about:blank")  # else a fragment alone would not load it anew
+    chromium.open(page.url)
+    return chromium
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: SCREENSHOTS names a folder for who wants to look at them."""
+    return Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+
+
+def button(word: str, within: str = "") -> str:
+    """Where a button with this word is."""
+    return f'{within}//button[contains(., "{word}")]'
+
+
+def switch(person: str, *, on: bool) -> str:
+    """Where the switch of a person in the incident's lead is, while it is on or off."""
+    form = '//form[.//strong[.="Incident Lead:"] and ancestor::article[contains(., "INC-1")]]'
+    return (
+        f'{form}//button[@aria-pressed="{"true" if on else "false"}" and contains(., "{person}")]'
+    )
+
+
+def story(browser: Browser, status: str) -> str:
+    """What the newest petition's story says, as soon as it bears this status."""
+    browser.find(f'{NEWEST}//p[contains(@class, "status") and contains(., "{status}")]')
+    return browser.find(f"{NEWEST}//ol").text
+
+
+def active(browser: Browser) -> str:
+    """The id of what has the focus, or its text."""
+    found = browser.script("const a = document.activeElement; return a.id || a.textContent")
+    return str(found)
+
+
+def tab_to(browser: Browser, id_: str) -> None:
+    """Press the tab key until something has the focus."""
+    for _ in range(80):
+        if active(browser) == id_:
+            return
+        browser.press(TAB)
+    pytest.fail(f"the tab key does not lead to {id_}")
+
+
+def shoot(browser: Browser, pictures: Path, name: str, *, dark: bool) -> None:
+    """Take a screenshot of the whole page at both widths; all of it has to fit, and be legible."""
+    for width in (NARROW, WIDE):
+        browser.looks(width, dark=dark)
+        height = browser.script("return document.documentElement.scrollHeight")
+        browser.looks(width, dark=dark, height=height)
+        assert looks.cramped(browser) == []
+        assert looks.faint(browser) == []
+        picture = browser.screenshot()
+        assert struct.unpack(">II", picture[16:24]) == (width, height)
+        (pictures / f"{name}-{width}.png").write_bytes(picture)
+
+
+def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
+    """On duty it is granted, and says why; off duty it stays open, until a human approves it."""
+    browser.find('//input[@id="reason"]').type("to fix the checkout")
+    browser.find(button("Request access")).click()
+    told = story(browser, "Granted until")
+    assert "“to fix the checkout”" in told
+    assert "The webhook approves: Incident Lead of INC-1 (incident.io), for 6 hours." in told
+    assert "Incident Lead of INC-1 (incident.io): this duty counts." in told
+    assert "Access is granted until" in told
+    shoot(browser, pictures, "granted", dark=False)
+
+    browser.find(switch("Jane Lind", on=True)).click()
+    browser.find(switch("Jane Lind", on=False))
+    browser.find('//option[.="Jane Lind: off duty"]')
+    browser.find(button("Request access")).click()
+    told = story(browser, "Open: waits for a human")
+    assert "The webhook leaves it to humans: no duty of the requester counts." in told
+    assert "No provider states any duty of the requester now." in told
+    shoot(browser, pictures, "open", dark=True)
+
+    browser.find(f'{NEWEST}//input[@name="reason"]').type("go ahead")
+    browser.find(button("Approve", NEWEST)).click()
+    told = story(browser, "Granted until")
+    assert "Nora Falk, a human, approves until" in told
+    assert "“go ahead”" in told
+    shoot(browser, pictures, "approved", dark=False)
+
+
+def test_all_of_it_by_keyboard(browser: Browser) -> None:
+    """Skip the header, flip a switch that keeps the focus, request, review: without a mouse."""
+    browser.press(TAB)
+    assert active(browser) == "Skip to the content"
+    browser.press(ENTER)
+    assert active(browser) == "main"
+    where = browser.script(
+        "return document.evaluate(arguments[0], document).iterateNext().id",
+        switch("Jane Lind", on=True),
+    )
+    tab_to(browser, where)
+    browser.press(SPACE)
+    browser.find(switch("Jane Lind", on=False))
+    assert active(browser) == where
+    browser.press(SPACE)
+    browser.find(switch("Jane Lind", on=True))
+    assert active(browser) == where
+
+    tab_to(browser, "who")
+    browser.press(*"Nora")
+    tab_to(browser, "reason")
+    browser.press(*"by hand", ENTER)
+    assert "“by hand”" in story(browser, "Open: waits for a human")
+    name = browser.script("return document.querySelector('.card').id.replace('petition-', '')")
+    tab_to(browser, f"deny-petition-{name}")
+    browser.press(ENTER)
+    assert "Nora Falk denies it." in story(browser, "Denied")
+    assert active(browser) == f"petition-{name}"
+
+
+def test_revoke(browser: Browser) -> None:
+    """A grant can be taken back, at once and by itself on screen."""
+    browser.find(button("Request access")).click()
+    story(browser, "Granted until")
+    browser.find(button("Revoke", NEWEST)).click()
+    assert "Nora Falk revokes it: the access ends." in story(browser, "Revoked")
+
+
+def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:
+    """What comes in from elsewhere appears and is told; typing, focus and folding stay."""
+    first = space.desk.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
+    browser.find(f'{NEWEST}//p[.="“first”"]')
+    story(browser, "Open: waits for a human")
+    browser.find(f"{NEWEST}//summary").click()
+    reason = browser.find(f'{NEWEST}//input[@name="reason"]')
+    reason.type("half a sen")
+    browser.find('//input[@id="duration"]').type("45")
+    reason.type("t")
+    second = space.desk.create(Owner(JANE), {"reason": "second", "resources": RESOURCES})
+    browser.find(f'{NEWEST}[@id="petition-{second.name}"]//p[contains(., "Granted")]')
+    browser.find('//p[@role="status" and contains(., "Jane Lind, Production (prod-db): ")]')
+    state = browser.script(
+        """
+        const card = document.getElementById("petition-" + arguments[0]);
+        return [card.querySelector("details").open, card.querySelector("input[name=reason]").value,
+          document.getElementById("duration").value, document.activeElement.id];
+        """,
+        first.name,
+    )
+    assert state == [False, "half a sent", "45", f"why-petition-{first.name}"]
+    browser.press("e")
+    assert browser.script("return document.activeElement.value") == "half a sente"
+
+
+def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
+    """A petition that changes while somebody types keeps what was typed, caret and folding."""
+    made = space.desk.create(Owner(NORA), {"resources": RESOURCES})
+    story(browser, "Open: waits for a human")
+    browser.find(f"{NEWEST}//summary").click()
+    browser.find(f'{NEWEST}//input[@name="reason"]').type("too la")
+    space.desk.review(Owner(NORA, admin=True), made.name, {"event": "access/approve"})
+    story(browser, "Granted until revoked")
+    browser.press("t", "e")
+    assert browser.script("return document.activeElement.value") == "too late"
+    assert browser.script("return document.querySelector('.card details').open") is False
+
+
+def test_problem_in_the_form_is_told_there(browser: Browser) -> None:
+    """The field has the focus, and all that was typed is kept."""
+    browser.find('//input[@id="reason"]').type("to look")
+    browser.find('//input[@id="duration"]').type("soon")
+    browser.find(button("Request access")).click()
+    assert "“soon” is no duration" in browser.find('//p[@id="problem-request"]').text
+    assert active(browser) == "duration"
+    assert browser.script("return document.getElementById('reason').value") == "to look"
+
+
+def test_problem_with_a_switch_is_told_there(
+    browser: Browser, sandbox: Sandbox, space: Space
+) -> None:
+    """It stays until the next form, though the page refreshes itself meanwhile."""
+    assert sandbox.double
+    made = sandbox.double.declare_incident("Soon over", lead=NORA)
+    pressed = f'//article[contains(., "{made.reference}")]//button[@aria-pressed="true"]'
+    browser.find(pressed)
+    # Closed and pressed between two refreshes: those are held until later.
+    browser.script(
+        """
+        const send = window.fetch;
+        const later = new Promise((resolve) => { window.goOn = resolve; });
+        window.fetch = (...call) => (call[1] ? send(...call) : later.then(() => send(...call)));
+        """
+    )
+    sandbox.double.close_incident(made)
+    browser.find(pressed).click()
+    gone = "That duty is not there any more: what you see now is how things stand."
+    assert browser.find('//p[@id="problem-duties"]').text == f"Not done: {gone}"
+    assert "Soon over" not in browser.find("//main").text
+    browser.script("window.goOn()")
+    space.desk.create(Owner(NORA), {"reason": "meanwhile", "resources": RESOURCES})
+    browser.find(f'{NEWEST}//p[.="“meanwhile”"]')
+    assert browser.script("return document.getElementById('problem-duties') !== null")
+    browser.find(switch("Jane Lind", on=True)).click()
+    browser.find(switch("Jane Lind", on=False))
+    assert browser.script("return document.getElementById('problem-duties') === null")
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_long_words_fit(browser: Browser, space: Space, width: int) -> None:
+    """Neither a reason without a space nor a long name makes the page scroll sideways."""
+    long = "x" * 400
+    person = space.add_person(f"{'long' * 15}@example.com", "Long" * 30)
+    body = {"reason": long, "resources": RESOURCES}
+    space.desk.create(Owner(person["email"]), body)
+    browser.looks(width)
+    browser.find(f'{NEWEST}//p[contains(., "{long}")]')
+    assert looks.cramped(browser) == []
+
+
+def test_screen_readers_find_their_way(browser: Browser) -> None:
+    """Landmarks, headings in order, a name for each control that tells it from the others."""
+    browser.find(button("Request access")).click()
+    story(browser, "Granted until")
+    assert looks.shape(browser) == {"skipped": [], "titles": 1, "twice": [], "dangling": []}
+    landmarks = "return [...document.querySelectorAll('body > *, nav')].map((e) => e.localName)"
+    assert browser.script(landmarks) == ["a", "header", "nav", "main", "footer"]
+    sections = [
+        browser.find(f'//section[@id="{each}"]') for each in ("duties", "request", "petitions")
+    ]
+    assert [each.label for each in sections] == ["On duty now", "Request access", "Petitions"]
+    found = {
+        f'//{kind}[@id="{id_}"]': browser.find(f'//{kind}[@id="{id_}"]').label
+        for kind, id_ in (("select", "who"), ("input", "reason"), ("input", "duration"))
+    }
+    assert list(found.values()) == ["As", "Why (optional)", "For how long (optional)"]
+    assert browser.find(f"{NEWEST}//form").label == "Review: Jane Lind, Production (prod-db)"
+    assert browser.find(f"{NEWEST}//form//button").label == "Revoke Jane Lind, Production (prod-db)"
+    assert browser.find(f"{NEWEST}").label == "Jane Lind for Production (prod-db)"
+    assert browser.find(switch("Jane Lind", on=True)).label.strip() == "Jane Lind"
+    unnamed = browser.script(
+        "return [...document.querySelectorAll('input:not([type=hidden]), select')]"
+        ".filter((each) => !each.labels.length).map((each) => each.outerHTML)"
+    )
+    assert unnamed == []
+
+
+def test_sandbox_that_is_gone_is_told(browser: Browser, sandbox: Sandbox, space: Space) -> None:
+    """Whoever leaves the page open after Ctrl-C is not left with what looks like the present."""
+    with page_of(sandbox, space) as other:
+        browser.open(other.url)
+        browser.find('//p[@id="live" and .="Refreshes itself"]')
+    lost = "The sandbox does not answer: it may have been stopped."
+    browser.find(f'//p[@id="live" and .="{lost}"]')
+    browser.find(f'//p[@role="status" and .="{lost}"]')

@@ -1,0 +1,117 @@
+"""What the tests of the page share: who is on duty, and plain HTTP as a browser would send it."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from html import unescape
+from urllib.parse import urlencode, urlsplit
+
+from handler.settings import load
+from sandbox.cast import JANE, OMAR, PEOPLE, RITA
+from sandbox.doubles.incidentio_state import Organisation
+from sandbox.space import Space
+from sandbox.space.petition import Petition
+
+PROD, TEST = "okta.v1.Group:prod", "okta.v1.Group:test"
+SETTINGS = load(
+    {"INDENT_WEBHOOK_SECRET": "wks0-of-the-page-tests", "INCIDENTIO_API_KEY": "inc-page-tests"}
+)
+_TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
+_TAGS = re.compile(r"<[^>]*>")
+
+
+def staged(now: Callable[[], datetime]) -> Organisation:
+    """The demo's people, Omar on a schedule, and an incident of Rita's that Jane leads."""
+    organisation = Organisation(now)
+    for email, name in PEOPLE.items():
+        organisation.add_person(name, email)
+    organisation.add_schedule("Production")
+    organisation.put_on_shift("Production", OMAR)
+    organisation.declare_incident("Checkout answers 500", by=RITA, lead=JANE)
+    return organisation
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    html: str
+
+    @property
+    def words(self) -> str:
+        """What a person reads, with single spaces."""
+        return " ".join(unescape(_TAGS.sub("", self.html)).split())
+
+    def part(self, id_: str) -> str:
+        """The HTML from the start tag of this id to the next form's, section's or article's end."""
+        begin = self.html.index(f'id="{id_}"')
+        ends = re.compile(r"</(form|section|article)>")
+        found = ends.search(self.html, begin)
+        return self.html[begin : found.start() if found else None]
+
+
+class Visitor:
+    """Somebody with the page open."""
+
+    def __init__(self, url: str) -> None:
+        self.authority = urlsplit(url).netloc
+        self.port = urlsplit(url).port or 0
+        self.token = _token_in(self.get())
+
+    def get(self, path: str = "/", **headers: str) -> Answer:
+        """Look at an address."""
+        return self.call("GET", path, None, headers)
+
+    def send(self, path: str, fields: object, **headers: str) -> Answer:
+        """Send a form with its token, as a browser sends it; headers are said with `_` for `-`."""
+        pairs = list(fields.items()) if isinstance(fields, Mapping) else fields
+        assert isinstance(pairs, list)
+        body = urlencode([("csrf", self.token), *pairs])
+        usual = {"Origin": "null", "Sec_Fetch_Site": "same-origin"}
+        return self.call("POST", path, body, {**usual, **headers})
+
+    def call(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
+        """Call with just these headers, and the ones that HTTP needs."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as one:
+            one.request(method, path, body, sent)
+            answer = one.getresponse()
+            text = answer.read().decode()
+            return Answer(answer.status, dict(answer.getheaders()), text)
+
+    def request(self, who: str = JANE, *resources: str, **fields: str) -> Answer:
+        """Send the form that requests access; for Production unless a test says otherwise."""
+        chosen = [("resource", each) for each in resources or (PROD,)]
+        return self.send("/requests", [("who", who), *chosen, *fields.items()])
+
+    def review(self, name: str, verb: str, **fields: str) -> Answer:
+        """Press a button of the reviewer."""
+        return self.send(f"/petitions/{name}", {"verb": verb, **fields})
+
+
+def asked(space: Space, visitor: Visitor, who: str = JANE, *things: str, **fields: str) -> Petition:
+    """Request with the form, and give the petition once the webhook has been asked."""
+    answer = visitor.request(who, *things, **fields)
+    assert answer.status == 303, answer.words
+    made = space.petitions[0]
+    assert answer.headers["Location"] == f"/#petition-{made.name}"
+    with space.desk._changed:
+        assert space.desk._changed.wait_for(
+            lambda: space.desk.get(made.name).reviewable, timeout=10
+        )
+    return space.desk.get(made.name)
+
+
+def _token_in(answer: Answer) -> str:
+    found = _TOKEN.search(answer.html)
+    assert found
+    return found[1]
