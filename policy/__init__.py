@@ -1,1 +1,1 @@
-"""Who may do what: policy files and their tests, and decisions told in words."""
+"""Who may what: policy files, their schema, loader and tests. The function never reads YAML."""

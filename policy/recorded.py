@@ -26,8 +26,15 @@ def is_decision(record: object) -> bool:
     return isinstance(record.get("trace"), dict) and "outcome" in record
 
 
-def duty_of(told: Record, holder: str) -> Duty:
-    """Make the duty that a record tells, held by whom it is about."""
+def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:
+    """Make all of the requester's duties; `alias` holds those under another address of his."""
+    email = record["trace"]["request"]["requester"]["email"]
+    return tuple(
+        _duty(each, alias if each.get("alias") else email) for each in record["trace"]["duties"]
+    )
+
+
+def _duty(told: Record, holder: str) -> Duty:
     texts = ("id", "name", "shortform", "incident", "link")
     return Duty(
         provider=told["provider"],
@@ -44,12 +51,6 @@ def duty_of(told: Record, holder: str) -> Duty:
         shared_names=frozenset(told.get("shared_names", ())),
         **{field: told.get(field, "") for field in texts},
     )
-
-
-def duties_of(record: Record) -> tuple[Duty, ...]:
-    """Make all of the requester's duties."""
-    email = record["trace"]["request"]["requester"]["email"]
-    return tuple(duty_of(each, email) for each in record["trace"]["duties"])
 
 
 def moment_of(text: str | None) -> datetime | None:
