@@ -119,11 +119,13 @@ class App:
                 each,
                 findings=outcome.findings,
                 asked=outcome.asked,
+                wants=outcome.wants,
                 policy=settings.policy,
                 dry_run=settings.dry_run,
                 milliseconds=round((started - deadline.left()) * 1000),
                 call=call_id,
                 number=number,
+                of=len(outcome.decisions),
             )
             self._write("INFO", "decision", **record)
         return [

@@ -16,6 +16,8 @@ from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"
+DENIES_OTHERS = "it denies other requests"
+NO_DUTY = "no duty of the requester counts"
 _SECOND = timedelta(seconds=1)
 _BEST_EVIDENCE_FIRST = (INCIDENT_ROLE, ON_CALL)
 _MOST_RULES_TOLD = 3
@@ -108,7 +110,7 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
         live = [_longest(grants, each, dry_run=True) for each in request.resources]
         if all(live):
             return said._replace(reason="only rules in dry run approve it", wants_facts=True)
-        return said._replace(reason="no duty of the requester counts", wants_facts=True)
+        return said._replace(reason=NO_DUTY, wants_facts=True)
     return _granted(said, granted, asked, limits)
 
 
@@ -151,7 +153,7 @@ def _judge(
     judged, grants = [], []
     for rule in policy.rules:
         if rule.deny:
-            judged.append(Judged(rule.name, "no", "it denies other requests"))
+            judged.append(Judged(rule.name, "no", DENIES_OTHERS))
             continue
         if not any(rule.resources.covers(each) for each in resources):
             judged.append(Judged(rule.name, "no", OTHER_RESOURCES))
@@ -164,7 +166,7 @@ def _judge(
         told = tuple(notes.items())
         # A proof without a duty would approve somebody for asking.
         if proof is None or not proof.duties:
-            why = "; ".join(dict.fromkeys(unmet)) or "no duty of the requester counts"
+            why = "; ".join(dict.fromkeys(unmet)) or NO_DUTY
             judged.append(Judged(rule.name, "no", why, duties=told))
             continue
         until = min(proof.until or facts.now, facts.now + rule.duration)

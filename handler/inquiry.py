@@ -29,11 +29,13 @@ class Outcome(NamedTuple):
         decisions: one for each request, in order.
         findings: all that was found out.
         asked: the names of the providers that were asked.
+        wants: what the rules needed to know of each.
     """
 
     decisions: tuple[Decision, ...]
     findings: Findings
     asked: tuple[str, ...]
+    wants: Mapping[str, Wants]
 
 
 class Inquiry:
@@ -64,11 +66,12 @@ class Inquiry:
         findings = Findings()
         decisions = decide_all(requests, findings, policy, self._clock.now())
         asked: dict[tuple[str, str], None] = {}
+        wants: dict[str, Wants] = {}
         for number in range(MOST_ROUNDS):
             undecided = [each.request for each in decisions if each.wants_facts]
             questions = [
                 each
-                for each in self._questions(undecided, findings, policy)
+                for each in self._questions(undecided, findings, policy, wants)
                 if (each.provider, each.name) not in asked
             ]
             if not questions:
@@ -77,10 +80,14 @@ class Inquiry:
             at_once = FOLLOW_UPS_AT_ONCE if number else len(questions)
             findings = ask(questions, deadline, at_once=at_once, before=findings)
             decisions = decide_all(requests, findings, policy, self._clock.now())
-        return Outcome(decisions, findings, tuple(dict.fromkeys(name for name, _ in asked)))
+        return Outcome(decisions, findings, tuple(dict.fromkeys(name for name, _ in asked)), wants)
 
     def _questions(
-        self, requests: Sequence[Request], findings: Findings, policy: Policy
+        self,
+        requests: Sequence[Request],
+        findings: Findings,
+        policy: Policy,
+        wanted: dict[str, Wants],
     ) -> Iterable[Question]:
         if not requests:
             return
@@ -88,6 +95,7 @@ class Inquiry:
         for name, source in self.sources.items():
             wants = wants_of(name, requests, policy, now)
             if wants.anything:
+                wanted.setdefault(name, wants)  # nobody wants more than at first
                 yield from source.questions(wants, findings)
 
 

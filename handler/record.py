@@ -7,8 +7,9 @@ secret, no body, no signature, and nobody's e-mail but the requester's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from handler import __version__, emails
@@ -17,6 +18,7 @@ from handler.durations import format_go
 from handler.duties import Duty, Failure, Findings
 from handler.events import Resource
 from handler.policy import Policy
+from handler.sources import Wants
 
 # One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, one person
 # may have thousands of duties, and a policy hundreds of rules.
@@ -27,6 +29,7 @@ MOST_CHARACTERS = 200
 MOST_BYTES = 60_000
 _ENTRY_BYTES, _DUTY_BYTES = 40, 400
 HIDDEN = "(an e-mail)"
+_NONE: Mapping[str, Wants] = MappingProxyType({})
 _EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
 
 
@@ -75,8 +78,10 @@ def decision_record(
     policy: Policy,
     dry_run: bool,
     milliseconds: int,
+    wants: Mapping[str, Wants] = _NONE,
     call: str = "",
     number: int = 0,
+    of: int = 1,
 ) -> dict[str, Any]:
     """Say what was decided about one request, on what grounds, by which policy and code.
 
@@ -87,8 +92,10 @@ def decision_record(
         policy: by which it was decided.
         dry_run: whether no claim is made of it, whatever it says.
         milliseconds: how long the call took until here.
+        wants: what the rules needed to know of each.
         call: the call's id.
         number: of the request within its call, from 0.
+        of: how many requests the call holds.
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
@@ -108,18 +115,21 @@ def decision_record(
     duties = tuple(tell.first(decision.duties, each=_DUTY_BYTES))
     trace = {
         "request": shown,
-        "duties": [_duty(each, own, tell) for each in duties],
+        "duties": [_duty(each, requester, own, tell) for each in duties],
         "rules": [_rule(each, duties, tell) for each in tell.first(decision.judged, MOST_RULES)],
         "limits": tell.texts(decision.limits),
         "providers": _providers(asked, findings.failures, tell),
     }
-    whole = tell.whole
+    whole = tell.whole and len(requester) <= MOST_CHARACTERS
     tell = _Teller(requester)  # what comes first is told in any case
+    petitions = tell.texts(request.petitions)
+    whole = whole and tell.whole
     return {
         "call": call,
         "number": number,
-        "petition": " ".join(tell.texts(dict.fromkeys(request.petitions))),
-        "petitions": tell.texts(request.petitions),
+        "of": of,
+        "petition": " ".join(dict.fromkeys(petitions)),
+        "petitions": petitions,
         "requester": requester[:MOST_CHARACTERS],
         "resources": tell.texts(f"{each.kind}:{each.id}" for each in request.resources),
         "resource_count": len(request.resources),
@@ -127,11 +137,11 @@ def decision_record(
         "dry_run": dry_run,
         "reason": tell.text(decision.reason),
         "rules": tell.texts(decision.rules),
-        "evidence": [_duty(each, own, tell) for each in tell.first(decision.evidence)],
+        "evidence": [_duty(each, requester, own, tell) for each in tell.first(decision.evidence)],
         "duration": format_go(decision.duration) if decision.approved else None,
         "provider_failures": tell.texts(str(each) for each in findings.failures),
         "decided_at": _instant(decision.now),
-        "trace": trace,
+        "trace": {**trace, "wanted": {each: _wanted(wants[each], tell) for each in wants}},
         "whole": whole,
         "policy": policy.fingerprint,
         "version": __version__,
@@ -153,8 +163,8 @@ def _resource(resource: Resource, requester: Resource, tell: _Teller) -> dict[st
     }
 
 
-def _duty(duty: Duty, own: frozenset[str], tell: _Teller) -> dict[str, Any]:
-    """Tell a duty, without saying under which of the requester's addresses it is held."""
+def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dict[str, Any]:
+    """Tell a duty, without saying under which other address of the requester it is held."""
     told: dict[str, Any] = {
         "provider": duty.provider,
         "kind": duty.kind,
@@ -172,6 +182,7 @@ def _duty(duty: Duty, own: frozenset[str], tell: _Teller) -> dict[str, Any]:
         "self_declared": duty.self_declared or bool(own & duty.declarers),
         "shared_names": tell.texts(sorted(duty.shared_names)),
         "link": tell.text(duty.link),
+        "alias": duty.holder != requester,
     }
     # Most duties have few of these: the rest would only make the line long.
     return {name: value for name, value in told.items() if value or name in {"provider", "kind"}}
@@ -207,6 +218,12 @@ def _providers(
         }
         for each in asked
     ]
+
+
+def _wanted(wants: Wants, tell: _Teller) -> dict[str, Any]:
+    """Tell what of a provider was needed: by another policy, only that can be decided again."""
+    told = {**wants._asdict(), "schedules": tell.texts(wants.schedules), "holders": ()}
+    return {name: value for name, value in told.items() if value}
 
 
 def _go(duration: timedelta | None) -> str | None:

@@ -11,10 +11,12 @@ from typing import Any
 
 from handler.durations import format_go
 from handler.settings import Settings
+from policy.telling import why
 from sandbox.cast import SCENES, Scene, put_on_stage
 from sandbox.running import Sandbox
 from sandbox.send import Answer, send
 
+NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"
 _HEADINGS = ("who", "is", "answer", "for", "why")
 
@@ -65,24 +67,11 @@ def _play(sandbox: Sandbox, scene: Scene) -> Played:
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
     expected = as_expected(scene, answer, settings, is_shut=sandbox.is_shut)
-    return Played(scene, answer, _why(line), expected)
+    return Played(scene, answer, why(line) or NOT_REACHED, expected)
 
 
 def _says_why(record: dict[str, Any]) -> bool:
     return record.get("message") in {"decision", "refused", "failed"}
-
-
-def _why(line: dict[str, Any]) -> str:
-    if line.get("outcome") != "abstain":
-        why = str(line.get("reason") or line.get("why") or "the call did not reach the function")
-        return why.replace("Approved: ", "dry run: " if line.get("dry_run") else "", 1)
-    # What is said of his duties tells more than that none counts.
-    said = [duty["why"] for rule in line["trace"]["rules"] for duty in rule.get("duties", ())]
-    duty = next(iter(line["trace"]["duties"]), None)
-    if not (said and duty):
-        return str(line["reason"])
-    of = f" of {duty['incident']}" if "incident" in duty else ""
-    return f"{duty['name']}{of} ({duty['provider']}): {said[0]}"
 
 
 def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:

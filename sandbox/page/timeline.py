@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from handler.durations import parse_instant
 from handler.events import APPROVE, EXPIRES, REQUEST
+from policy.telling import Told
 from sandbox.page import words
 from sandbox.space.catalogue import PERSON
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition
@@ -29,7 +30,7 @@ class Entry:
         text: what happened.
         until: when what it gave ends.
         quote: the reason that somebody gave.
-        lines: the facts behind a decision.
+        facts: what is behind a decision.
     """
 
     at: datetime | None
@@ -37,7 +38,7 @@ class Entry:
     text: str
     until: datetime | None = None
     quote: str = ""
-    lines: tuple[words.Line, ...] = ()
+    facts: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def entries(petition: Petition, verdicts: Iterable[words.Verdict]) -> list[Entry
     requests = [_event(petition, each) for each in petition.requests]
     notes = [Entry(_cut(each.at), "note", each.text) for each in petition.notes]
     decided = [
-        Entry(each.at, "yes" if each.approves else "open", each.headline, lines=each.lines)
+        Entry(each.at, "yes" if each.approves else "open", each.headline, facts=each.facts)
         for each in verdicts
         if petition.name in each.petitions
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from handler.policy import Policy
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import timeline, words
@@ -114,12 +115,17 @@ class Viewer:
             resources=[_thing(each) for each in catalogue.all("requestable")],
             cards=cards,
             reviewer=timeline.who([reviewer]) if reviewer else REVIEWER.email,
-            longest=words.duration(self._settings.policy.duration),
+            longest=words.duration(longest_of(self._settings.policy)),
             dry_run=self._settings.dry_run,
             left_out=len(petitions) - len(cards),
             busy=any(each.status.sign == "asked" for each in cards),
             problem=_placed(problem, boards, cards),
         )
+
+
+def longest_of(policy: Policy) -> timedelta:
+    """How long the policy lets access last at most."""
+    return max((rule.duration for rule in policy.rules), default=timedelta(0))
 
 
 def _card(petition: Petition, verdicts: Sequence[words.Verdict]) -> Card:

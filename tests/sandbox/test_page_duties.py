@@ -11,8 +11,9 @@ from sandbox.cast import JANE, NORA, OMAR, RITA
 from sandbox.doubles.incidentio_state import Organisation
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.rosters import Post
+from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import Answer, Visitor
-from tests.sandbox.space_played import HOUR, Watch
+from tests.sandbox.space_played import HOUR
 
 
 def post(organisation: Organisation, name: str) -> Post:

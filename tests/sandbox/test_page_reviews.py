@@ -8,8 +8,9 @@ import pytest
 
 from sandbox.cast import JANE, NORA
 from sandbox.space import Space
+from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import PROD, TEST, Visitor, asked
-from tests.sandbox.space_played import HOUR, PlayedWebhook, Watch, approve_all
+from tests.sandbox.space_played import HOUR, PlayedWebhook, approve_all
 
 
 @pytest.fixture

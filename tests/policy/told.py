@@ -1,0 +1,79 @@
+"""Decisions to tell: made by the handler, recorded as it logs them, and read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
+from handler.decision import decide_all
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.events import DURATION, Request, Resource
+from handler.policy import Policy, Rule, Selector, ShiftEnd
+from handler.record import decision_record
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+JANE = "jane@example.com"
+DATABASE, VAULT = Resource("db", "prod"), Resource("vault", "root")
+SHIFT = Duty(
+    "PagerDuty",
+    ON_CALL,
+    "S1",
+    "DBA",
+    JANE,
+    start=NOW - timedelta(hours=1),
+    end=NOW + timedelta(hours=2),
+)
+LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
+REPORTER = Duty(
+    "incident.io", INCIDENT_ROLE, "R2", "Reporter", JANE, incident="INC-7", reporter=True
+)
+DBAS = Rule(
+    "DBAs reach databases",
+    Selector(kinds=("db",)),
+    OnCall(("DBA",), "PagerDuty"),
+    timedelta(hours=3),
+    shift_end=ShiftEnd(timedelta(minutes=15)),
+)
+LEADS = Rule(
+    "Leads reach databases",
+    Selector(kinds=("db",)),
+    AnyOf((IncidentRole(("Incident Lead",)),)),
+    timedelta(hours=1),
+)
+STAFF = Rule(
+    "Staff on call",
+    Selector(kinds=("db",)),
+    AllOf((OnCall(("DBA",)), Requester(domains=("corp.example",)))),
+    timedelta(hours=1),
+)
+VAULTS = Rule("Nobody gets the vault", Selector(kinds=("vault",)), deny=True)
+VAULT_KEEPERS = Rule(
+    "Vault keepers", Selector(kinds=("vault",)), OnCall(("Vault",)), timedelta(hours=1)
+)
+POLICY = Policy((DBAS, LEADS, VAULT_KEEPERS, VAULTS))
+
+
+def asks_for(*resources: Resource, duration: str = "") -> Request:
+    """A request of Jane's."""
+    return Request(Resource(email=JANE), resources, {DURATION: duration} if duration else {})
+
+
+def recorded(
+    request: Request,
+    *duties: Duty,
+    policy: Policy = POLICY,
+    failures: Sequence[Failure] = (),
+    asked: Sequence[str] = ("PagerDuty", "incident.io"),
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Decide a request at `NOW`, and give the decision's log line as it is read back."""
+    findings = Findings(duties, tuple(failures))
+    (decision,) = decide_all([request], findings, policy, NOW)
+    record = decision_record(
+        decision, findings=findings, asked=asked, policy=policy, dry_run=dry_run, milliseconds=7
+    )
+    read: dict[str, Any] = json.loads(json.dumps({"message": "decision", **record}))
+    return read
