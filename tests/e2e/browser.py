@@ -46,7 +46,10 @@ class Browser:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            profile = opened.enter_context(tempfile.TemporaryDirectory(prefix="browser-"))
+            # A process of the browser's may outlive it for a moment, and write there once more.
+            profile = opened.enter_context(
+                tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
+            )
             # Every file of it goes there; no proxy is inherited.
             environment = {"PATH": os.environ["PATH"], "HOME": profile, "TMPDIR": profile}
             driver = opened.enter_context(
