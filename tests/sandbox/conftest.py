@@ -72,6 +72,7 @@ def account(watch: Watch) -> Iterator[PagerDuty]:
         yield one
 
 
+@pytest.fixture
 def organisation(watch: Watch) -> Organisation:
     """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
     return staged(watch)
