@@ -72,7 +72,7 @@ def _test(file: Path, options: argparse.Namespace) -> int:
     count, red, gaps = len(trial.results), len(trial.red), len(trial.gaps)
     untested = f"; {gaps} {'gap' if gaps == 1 else 'gaps'} in the tests" if gaps else ""
     print(f"{count - red} of {count} cases came out as expected{untested}.")
-    return 0 if trial.good else 1
+    return 1 if trial.faults else 0
 
 
 def _difference(trial: Trial, result: Result) -> Iterator[str]:

@@ -11,7 +11,7 @@ from handler.durations import parse_go
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import DURATION, Request, Resource
 from handler.providers import BY_ID
-from policy.conditions import read_provider
+from policy.conditions import HAS_ROLES, read_provider
 from policy.loader import read_labels
 from policy.problems import Problem, Problems, nearest, quoted
 from policy.reading import Reader
@@ -27,8 +27,7 @@ SAYING_KEYS = ("on_call", "incident_role", "failure")
 YES_KEYS = ("approved", "rule", "rules", "duration", "evidence")
 NO_KEYS = ("approved", "denied_by", "dry_run_of", "why")
 MOST_CHARACTERS = 200
-# The only provider with roles in incidents, and what it calls the one that says who declared it.
-_HAS_ROLES = BY_ID["incidentio"].name
+# What the role is called that only says who declared the incident.
 _REPORTER = "reporter"
 _FOR_GOOD = "never"
 # A request that names no time may ask for as long as the policy allows.
@@ -169,7 +168,7 @@ class _CaseReader(Reader):
         if "declared_by" in found:
             declarer = emails.normal(self.email(found["declared_by"], "declared_by"))
         return Duty(
-            _HAS_ROLES,
+            BY_ID[HAS_ROLES].name,
             INCIDENT_ROLE,
             role,
             role,

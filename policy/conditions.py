@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from handler.providers import BY_ID
@@ -18,6 +18,8 @@ INCIDENT_ROLE_KEYS = ("roles", "severities", "types")
 REQUESTER_KEYS = ("emails", "domains")
 # The provider whose schedules are reached level by level.
 HAS_LEVELS = "pagerduty"
+# The provider with roles in incidents.
+HAS_ROLES = "incidentio"
 _MOST_GROUPS = 2
 
 
@@ -130,6 +132,25 @@ def read_provider(node: Node, reader: Reader) -> str:
         reader.error(node, f"{quoted(text)} is no provider{nearest(text, BY_ID)}")
         return ""
     return text
+
+
+def providers_of(policy: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the providers, by id, of which a policy that is deployed needs to hear."""
+    found: dict[str, None] = {}
+
+    def visit(condition: Mapping[str, Any]) -> None:
+        for kind, value in condition.items():
+            if kind in GROUPS:
+                for each in value:
+                    visit(each)
+            elif kind == "incident_role":
+                found[HAS_ROLES] = None
+            elif "provider" in value:
+                found[value["provider"]] = None
+
+    for rule in policy["rules"]:
+        visit(rule.get("when", {}))
+    return tuple(found)
 
 
 def _names(node: Node, what: str, reader: Reader) -> list[str] | str:

@@ -65,9 +65,14 @@ class Trial(NamedTuple):
         return (*placed(self.file, self.policy.errors), *placed(self.test_file, self.errors))
 
     @property
-    def good(self) -> bool:
-        """Whether the policy may be deployed."""
-        return not (self.problems or self.red or self.gaps)
+    def faults(self) -> tuple[str, ...]:
+        """All that speaks against deploying the policy, a sentence each; none is good."""
+        return (*self.problems, *map(self._red, self.red), *self.gaps)
+
+    def _red(self, result: Result) -> str:
+        expected, came = result.differences[0]
+        place = f"{self.test_file}:{result.case.line}"
+        return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {came}"
 
 
 def placed(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
