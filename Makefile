@@ -7,7 +7,7 @@ SDK := sdk
 DIST := dist
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check format bench dist packages lock clean
+.PHONY: help up demo test check policy-test format bench dist packages lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ check: .venv/dev.stamp ## Lint, check types and the rules of the house
 format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+policy-test: .venv/run.stamp ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
+	@$(BIN)/python -m policy test $(if $(SELF_DECLARED),--self-declared) $(FILES)
 
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench

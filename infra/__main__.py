@@ -16,7 +16,9 @@ from infra.config import read_config
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.state_bucket import StateBucket, StateBucketArgs
 
-config = read_config()
+# The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
+project = Path(pulumi.get_root_directory() or ROOT)
+config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 
 state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
@@ -24,7 +26,7 @@ secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets
 webhook = ApprovalWebhook(
     "approval-webhook",
     ApprovalWebhookArgs(
-        code=handler_archive(ROOT),
+        code=handler_archive(ROOT, config.policy),
         settings=config.function_settings,
         secret=secret,
         memory_mb=config.memory_mb,

@@ -1,4 +1,4 @@
-"""The function's zip: the handler's own files, and nothing else."""
+"""The function's zip: the handler's own files, the policy, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,20 +11,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def handler_archive(root: Path) -> pulumi.AssetArchive:
+# Where `handler/app.py` looks for it.
+POLICY_IN_ZIP = "handler/policy.json"
+
+
+def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
     """List the Python files of `root/handler` by name: {"handler/app.py": its contents, ...}.
+
+    A policy, as JSON, lies beside them, so that another one deploys the function anew.
 
     Pulumi hashes and zips names and contents only (no times, owners or modes), in sorted order.
     The same files give the same hash and the same zip on any machine, wherever they lie there, and
     the function is deployed anew exactly when one of them changes. Listing them, instead of handing
     over the folder, keeps out what tests and editors leave in it.
     """
-    return pulumi.AssetArchive(
-        {
-            path.relative_to(root).as_posix(): pulumi.FileAsset(str(path))
-            for path in sorted(_modules(root.resolve() / "handler", root.resolve()))
-        }
-    )
+    root = root.resolve()
+    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
+        path.relative_to(root).as_posix(): pulumi.FileAsset(str(path))
+        for path in sorted(_modules(root / "handler", root))
+    }
+    if policy:
+        assets[POLICY_IN_ZIP] = pulumi.StringAsset(policy)
+    return pulumi.AssetArchive(assets)
 
 
 def _modules(folder: Path, root: Path) -> Iterator[Path]:

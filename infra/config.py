@@ -13,21 +13,26 @@ from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
 from handler.settings import (
+    DEFAULTS,
     OLDER_SCHEDULES,
     PLAIN_KEYS,
+    POLICY,
     ROLES,
     SCHEDULES,
     SECRET_KEYS,
     SettingsError,
     load,
+    parse_duration,
     parse_list,
     parse_switch,
     parse_whole,
 )
+from infra.policy_file import tested_policy
 from infra.state_bucket import NAME_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 STACK_DEFAULTS = {
     "STATE_BUCKET": "",
@@ -35,7 +40,10 @@ STACK_DEFAULTS = {
     "MEMORY_MB": "512",
     "RESERVED_CONCURRENCY": "",
 }
+DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
 KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
+# What another key says, too.
+NAMED_BESIDE = (POLICY, OLDER_SCHEDULES)
 # What CloudWatch's PutRetentionPolicy takes. "Never" is no length of time.
 LOG_RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -60,6 +68,7 @@ class StackConfig:
     Attributes:
         function_settings: the plain settings that are set: environment variables of the function.
         secrets: the secret settings that are set, in plain text.
+        policy: the policy that the settings name, as JSON; empty where they name none.
         state_bucket: name of the state bucket; None is the default name.
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
@@ -68,14 +77,18 @@ class StackConfig:
 
     function_settings: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
+    policy: str = field(repr=False, default="")
     state_bucket: str | None
     log_retention_days: int
     memory_mb: int
     reserved_concurrency: int | None
 
 
-def read_config() -> StackConfig:
+def read_config(root: Path) -> StackConfig:
     """Read the config of the running program's stack; an empty value counts as unset.
+
+    Args:
+        root: the project's folder, from which a policy file is named.
 
     Raises:
         pulumi.RunError: for the first wrong value, in one sentence that names the key and the
@@ -92,12 +105,14 @@ def read_config() -> StackConfig:
     plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}
     stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
     try:
-        load(plain | secrets)
+        policy = tested_policy(root, plain | secrets)
+        load(plain | secrets, policy.body if policy else None)
         _note_what_has_no_effect(plain)
         _check_size(plain)
         return StackConfig(
             function_settings=plain,
             secrets=secrets,
+            policy=policy.json if policy else "",
             state_bucket=_parse_bucket("STATE_BUCKET", stack["STATE_BUCKET"]),
             log_retention_days=_parse_retention("LOG_RETENTION_DAYS", stack["LOG_RETENTION_DAYS"]),
             memory_mb=parse_whole(
@@ -108,7 +123,10 @@ def read_config() -> StackConfig:
             ),
         )
     except SettingsError as error:
-        raise pulumi.RunError(f"{error}; run `{_mend(error.key, error.example)}`") from None
+        mend = _mend(error.key, error.example)
+        if error.key in NAMED_BESIDE and error.key in plain and not error.example:
+            mend = f"pulumi config rm {error.key}"
+        raise pulumi.RunError(f"{error}; run `{mend}`") from None
 
 
 def _check_keys(found: Mapping[str, str]) -> None:
@@ -156,13 +174,29 @@ def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:
             "declared the incident, which counts only after "
             "`pulumi config set INCIDENTIO_APPROVE_SELF_DECLARED true`"
         )
+    if POLICY in plain:
+        _note_what_the_policy_says(plain, participants=on(PARTICIPANTS))
     named = any(plain.get(key) for key in (SCHEDULES, OLDER_SCHEDULES, ROLES))
-    if named and on("INCIDENTIO_APPROVE_PARTICIPANTS"):
+    if named and on(PARTICIPANTS):
         named_by = f"{SCHEDULES} or {ROLES}"
         pulumi.log.warn(
-            f"INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with {named_by} set, only duties "
+            f"{PARTICIPANTS} has no effect: with {named_by} set, only duties "
             "named there count, and taking part in an incident has no name; "
-            "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+            f"run `pulumi config rm {PARTICIPANTS}`"
+        )
+
+
+def _note_what_the_policy_says(plain: Mapping[str, str], *, participants: bool) -> None:
+    given = parse_duration(DURATION, plain.get(DURATION, DEFAULTS[DURATION]))
+    if given != parse_duration(DURATION, DEFAULTS[DURATION]):
+        pulumi.log.warn(
+            f"{DURATION} has no effect: each rule of {plain[POLICY]} says how long; "
+            f"run `pulumi config rm {DURATION}`"
+        )
+    if participants:
+        pulumi.log.warn(
+            f"{PARTICIPANTS} has no effect: a policy file, such as {plain[POLICY]}, counts shifts "
+            f"and roles; run `pulumi config rm {PARTICIPANTS}`"
         )
 
 

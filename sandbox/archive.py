@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -18,19 +19,32 @@ _MODE = 0o644 << 16
 
 
 def build_zip(archive: AssetArchive) -> bytes:
-    """Zip the files that an archive lists; the same names and contents give the same bytes.
+    """Zip what an archive lists; the same names and contents give the same bytes.
 
     Raises:
-        TypeError: for an asset that is not a file.
+        TypeError: for an asset that is neither a file nor a text.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         for name, asset in sorted(archive.assets.items()):
-            if not isinstance(asset, pulumi.FileAsset):
-                raise TypeError(f"{name} is a {type(asset).__name__}: add it to sandbox/archive.py")
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = _UNIX
             entry.external_attr = _MODE
-            file.writestr(entry, Path(asset.path).read_bytes())
+            file.writestr(entry, _contents(name, asset))
     return buffer.getvalue()
+
+
+def _contents(name: str, asset: object) -> bytes:
+    match asset:
+        case pulumi.FileAsset(path=path):
+            return Path(path).read_bytes()
+        case pulumi.StringAsset(text=text):
+            return text.encode()
+    raise TypeError(f"{name} is a {type(asset).__name__}: add it to sandbox/archive.py")
+
+
+def read_from_zip(data: bytes, name: str) -> Any:  # noqa: ANN401 - what JSON holds
+    """Read a JSON file out of a zip; None where there is none of that name."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        return json.loads(file.read(name)) if name in file.namelist() else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from sandbox.program import run_program
+from sandbox.program import ROOT, run_program
 from sandbox.resources import resource_of
 from sandbox.resources.base import UnknownToSandboxError
 from sandbox.resources.functions import Function
@@ -17,6 +17,7 @@ from sandbox.runtime import FunctionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
@@ -75,16 +76,22 @@ class Deployment:
 
 
 def deploy(
-    aws: Aws, config: Mapping[str, str], secret_keys: Collection[str], stack: str
+    aws: Aws,
+    config: Mapping[str, str],
+    secret_keys: Collection[str],
+    stack: str,
+    root: Path = ROOT,
 ) -> Deployment:
     """Run the program with a stack's config, and create on the local AWS what it registers.
+
+    The root is the project's folder, where policy files are named from.
 
     Raises:
         pulumi.RunError: the program refuses the config.
         UnknownToSandboxError: the program uses what the sandbox cannot make.
     """
     maker = _OnLocalAws(aws)
-    run = run_program(config, secret_keys, maker, stack=stack)
+    run = run_program(config, secret_keys, maker, root=root, stack=stack)
     return Deployment(
         outputs=run.outputs,
         resources=tuple(maker.created),

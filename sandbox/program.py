@@ -81,6 +81,7 @@ def run_program(
     secret_keys: Collection[str],
     mocks: pulumi.runtime.Mocks,
     *,
+    root: Path = ROOT,
     stack: str = "dev",
     preview: bool = False,
 ) -> ProgramRun:
@@ -90,6 +91,7 @@ def run_program(
         config: the stack's config, defaults too, by qualified key (`oncall-approvals:MEMORY_MB`).
         secret_keys: which of its keys are secret.
         mocks: asked for each resource and each call, from several threads.
+        root: the project's folder, where policy files are named from; the program stays ours.
         stack: the stack's name.
         preview: whether outputs that only a deployment would know are unknown.
 
@@ -98,7 +100,7 @@ def run_program(
     """
     # Pulumi keeps its state in context variables: in a context of its own, runs do not meet.
     return contextvars.copy_context().run(
-        _run, dict(config), list(secret_keys), mocks, stack, preview
+        _run, dict(config), list(secret_keys), mocks, root, stack, preview
     )
 
 
@@ -106,6 +108,7 @@ def _run(
     config: dict[str, str],
     secret_keys: list[str],
     mocks: pulumi.runtime.Mocks,
+    root: Path,
     stack: str,
     preview: bool,  # noqa: FBT001 - Context.run passes positions
 ) -> ProgramRun:
@@ -120,6 +123,7 @@ def _run(
         stack=stack,
         dry_run=preview,
         organization="organization",
+        root_directory=str(root),
         callbacks=None,
     )
     settings.configure(mocked)

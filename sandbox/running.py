@@ -13,6 +13,8 @@ import boto3
 import pulumi
 
 from handler.settings import Settings, load
+from infra.archive import POLICY_IN_ZIP
+from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.engine import Deployment, deploy
@@ -48,6 +50,7 @@ class Sandbox:
         config: Mapping[str, str] | None = None,
         log: Path = LOG,
     ) -> None:
+        self._root = root
         self._stack = stack
         self._config, _ = read_stack_config(root, stack)
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
@@ -71,7 +74,8 @@ class Sandbox:
                 f"{PROJECT}:INDENT_WEBHOOK_SECRET": self.webhook_secret,
                 f"{PROJECT}:INCIDENTIO_API_KEY": self.api_key,
             }
-            self.deployment = deploy(self.aws, {**self._config, **own}, set(own), self._stack)
+            config = {**self._config, **own}
+            self.deployment = deploy(self.aws, config, set(own), self._stack, self._root)
             served = opened.enter_context(self._serve())
             self.url = served.url
             self._open = opened.pop_all()
@@ -89,7 +93,10 @@ class Sandbox:
     def settings(self) -> Settings:
         """What the deployed function was given, read as it reads it."""
         own = {"INDENT_WEBHOOK_SECRET": self.webhook_secret, "INCIDENTIO_API_KEY": self.api_key}
-        return load({**self.deployment.function.config.environment, **own})
+        function = self.deployment.function
+        return load(
+            {**function.config.environment, **own}, read_from_zip(function.zip, POLICY_IN_ZIP)
+        )
 
     @property
     def is_shut(self) -> bool:
