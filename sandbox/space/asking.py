@@ -81,7 +81,8 @@ class Asker:
                 break
             try:
                 status, raw = self._post(webhook, body)
-            except (OSError, http.client.HTTPException) as error:
+            # Of a host name that is none, UnicodeError.
+            except (OSError, http.client.HTTPException, UnicodeError) as error:
                 problem = f"does not answer ({type(error).__name__})"
                 continue
             if status < _FAULTY:

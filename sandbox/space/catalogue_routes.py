@@ -11,7 +11,7 @@ from sandbox.space.asking import Asker, AskError
 from sandbox.space.call import Call, Route, Routes, ok
 from sandbox.space.catalogue import NAME, Catalogue, key_of
 from sandbox.space.desk import Desk
-from sandbox.space.errors import UNAVAILABLE, ApiError, not_found
+from sandbox.space.errors import UNAVAILABLE, UNIMPLEMENTED, ApiError, not_found
 from sandbox.space.listing import asked, page_of, selected
 from sandbox.space.webhooks import Webhooks
 
@@ -48,12 +48,16 @@ class CatalogueRoutes:
             f"PUT {base}/resources/{{name}}": self._update,
             f"DELETE {base}/resources/{{name}}": self._delete,
             f"PUT {base}/resources:bulkUpdate": self._bulk_update,
+            # As Indent's JavaScript client calls it.
+            f"POST {base}/resources:bulkUpdate": self._bulk_update,
             f"POST {base}/resources:bulkDelete": self._bulk_delete,
             f"PUT {base}/resources:pullUpdate": self._pull_update,
             f"POST {base}/webhooks": self._create_webhook,
             f"PATCH {base}/webhooks/{{name}}": self._update_webhook,
             f"DELETE {base}/webhooks/{{name}}": self._delete_webhook,
+            f"POST {base}/webhooks:testPolicy": self._test_policy,
             f"POST {base}/webhookPolicies": self._create_policy,
+            f"PATCH {base}/webhookPolicies/{{name}}": self._update_policy,
             f"DELETE {base}/webhookPolicies/{{name}}": self._delete_policy,
         }
         return read | {path: _for_administrators(route) for path, route in change.items()}
@@ -146,13 +150,19 @@ class CatalogueRoutes:
 
     def _list_policies(self, call: Call) -> Answer:
         rows = [(each.name, each.body) for each in self._webhooks.policies()]
-        return page_of(call.query, "webhookPolicies", selected(call.query, rows))
+        return page_of(call.query, "policies", selected(call.query, rows))
 
     def _get_policy(self, _: Call, name: str) -> Answer:
         return ok(self._webhooks.policy(name).body)
 
     def _create_policy(self, call: Call) -> Answer:
         return ok(self._webhooks.add_policy(record(call.body, "policy")).body)
+
+    def _update_policy(self, call: Call, name: str) -> Answer:
+        return ok(self._webhooks.update_policy(name, record(call.body, "policy")).body)
+
+    def _test_policy(self, _: Call) -> Answer:
+        raise ApiError(UNIMPLEMENTED, "What this answers in Indent is not known here.")
 
     def _delete_policy(self, _: Call, name: str) -> Answer:
         return ok(self._webhooks.remove_policy(name).body)

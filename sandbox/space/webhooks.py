@@ -112,25 +112,12 @@ class Webhooks:
             ApiError, ShapeError: it cannot be read, or has conditions in CEL, which nobody
                 evaluates here: taken without them it would match too much.
         """
-        base = record(body, "base")
-        if array(base, "conditions", "base."):
-            raise ApiError(UNIMPLEMENTED, "Conditions in CEL are not evaluated: use a selector.")
-        try:
-            selector = selectors.from_json(record(base, "selector", "base."))
-        except selectors.SelectorError as error:
-            raise ApiError(INVALID_ARGUMENT, f"selector: {error}.") from None
-        named = [
-            required(as_record(each, "webhooks[]"), "name") for each in array(body, "webhooks")
-        ]
-        for each in named:
-            self.get(each)
-        name = str(uuid.uuid4())
-        kept: Json = {"meta": {**record(body, "meta"), "name": name}, "base": base}
-        kept["webhooks"] = [{"name": each} for each in named]
-        policy = Policy(name, selector, tuple(named), kept)
+        return self._keep_policy(str(uuid.uuid4()), body)
+
+    def update_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
+        """Change the fields that a body gives."""
         with self._lock:
-            self._policies[name] = policy
-        return policy
+            return self._keep_policy(name, {**self.policy(name).body, **body})
 
     def remove_policy(self, name: str) -> Policy:
         """Forget a policy."""
@@ -161,6 +148,26 @@ class Webhooks:
             if each.name in named and not each.dry_run and each.labels.get(DECISION) == "true"
         ]
 
+    def _keep_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
+        base = record(body, "base")
+        if any(array(base, field, "base.") for field in ("conditions", "compiledConditions")):
+            raise ApiError(UNIMPLEMENTED, "Conditions in CEL are not evaluated: use a selector.")
+        try:
+            selector = selectors.from_json(record(base, "selector", "base."))
+        except selectors.SelectorError as error:
+            raise ApiError(INVALID_ARGUMENT, f"selector: {error}.") from None
+        named = [
+            required(as_record(each, "webhooks[]"), "name") for each in array(body, "webhooks")
+        ]
+        for each in named:
+            self.get(each)
+        kept: Json = {"meta": {**record(body, "meta"), "name": name}, "base": base}
+        kept["webhooks"] = [{"name": each} for each in named]
+        policy = Policy(name, selector, tuple(named), kept)
+        with self._lock:
+            self._policies[name] = policy
+        return policy
+
     def _keep(self, webhook: Webhook) -> Webhook:
         with self._lock:
             self._webhooks[webhook.name] = webhook
@@ -168,13 +175,10 @@ class Webhooks:
 
 
 def _described(name: str, body: Mapping[str, Any]) -> Webhook:
-    url = required(body, "url")
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise ApiError(INVALID_ARGUMENT, "A webhook's url is http:// or https://.")
     return Webhook(
         name,
-        url,
-        required(body, "secret"),
+        _usable_url(required(body, "url")),
+        _usable_secret(required(body, "secret")),
         text(body, "displayName"),
         {
             name: as_text(value, "a value of labels")
@@ -182,3 +186,22 @@ def _described(name: str, body: Mapping[str, Any]) -> Webhook:
         },
         bool(body.get("dryRun")),
     )
+
+
+def _usable_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        usable = False
+    if not (usable and url.isascii() and url.isprintable() and " " not in url):
+        raise ApiError(INVALID_ARGUMENT, "A webhook's url is http:// or https:// and a host.")
+    return url
+
+
+def _usable_secret(secret: str) -> str:
+    try:
+        secret.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise ApiError(INVALID_ARGUMENT, "A webhook's secret is not a text.") from None
+    return secret

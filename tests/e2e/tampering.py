@@ -14,7 +14,7 @@ from indentapi import IndentAPI
 
 from sandbox.cast import RESOURCE
 from sandbox.doubles.exchange import Answer, Request
-from sandbox.doubles.server import Double
+from sandbox.doubles.server import Clock, Double, utc_now
 from sandbox.running import Sandbox
 from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
@@ -59,10 +59,15 @@ class Proxy(Double):
 
 @contextmanager
 def space_asking(
-    url: str, secret: str, *, timeout: float = PATIENCE, pauses: Sequence[float] = ()
+    url: str,
+    secret: str,
+    *,
+    now: Clock = utc_now,
+    timeout: float = PATIENCE,
+    pauses: Sequence[float] = (),
 ) -> Iterator[Space]:
     """A space with two databases, whose decisions a webhook makes."""
-    with Space(webhook_timeout=timeout, webhook_pauses=pauses) as space:
+    with Space(now=now, webhook_timeout=timeout, webhook_pauses=pauses) as space:
         for id_ in (RESOURCE, OTHER):
             space.add_resource(DEFAULT_KIND, id_, id_)
         space.add_policy(space.add_webhook(url, secret, "On-call approvals"))

@@ -59,6 +59,13 @@ def for_what(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Jso
     return lambda claim: {**claim, "resources": change(claim["resources"])}
 
 
+def without_end(claim: Json) -> Json:
+    """Take the labels that say for how long."""
+    labels = claim["meta"]["labels"].items()
+    kept = {name: value for name, value in labels if not name.startswith("indent.com/time/")}
+    return {**claim, "meta": {"labels": kept}}
+
+
 FORGERIES: dict[str, Callable[[Json], Json]] = {
     "for another petition": labelled(petition="8ef33e3e-2a1c-4a6e-9f3d-d4ba2f6f1d5a"),
     "for another petition, by both labels": labelled(petition="other", __petition="other"),
@@ -71,7 +78,7 @@ FORGERIES: dict[str, Callable[[Json], Json]] = {
     ),
     "by another bot": changed(actor={"kind": "indent.v1.Bot", "id": "another-bot"}),
     "by a person": changed(actor={"kind": "user", "id": NORA, "email": NORA}),
-    "without an end": changed(meta={"labels": {}}),
+    "without an end": without_end,
     "a grant at once": changed(event="access/grant"),
 }
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from approvals import ApprovalRevoked, approval
 from indentapi import IndentAPI
 
 from sandbox.cast import JANE, NORA
 from sandbox.doubles import faults
-from sandbox.requesting import opened_space
+from sandbox.requesting import opened_space, variables
 from sandbox.running import Sandbox
 from sandbox.space import Space
-from tests.e2e.tampering import client_of
+from tests.e2e.tampering import client_of, space_asking
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,11 @@ def space(sandbox: Sandbox) -> Iterator[Space]:
 def asked(indent: IndentAPI) -> dict[str, Any]:
     """Ask for all that can be requested, and give the petition once it is reviewable."""
     resources = indent.resource.list(view="requestable")
-    return dict(indent.petition.create(reason="to debug production", resources=resources))
+    return dict(
+        indent.petition.create(
+            reason="to debug production", resources=resources, wait_for_reviewable=True
+        )
+    )
 
 
 def phase(indent: IndentAPI, petition: dict[str, Any]) -> str:
@@ -37,10 +44,59 @@ def phase(indent: IndentAPI, petition: dict[str, Any]) -> str:
 def test_on_duty_is_granted(space: Space) -> None:
     """Whoever is on duty has access at once, for the policy's time, by the webhook's own reason."""
     with client_of(space, JANE) as indent:
-        petition = indent.petition.wait_for(asked(indent)["name"], timeout=10)
+        petition = asked(indent)
     assert petition["state"]["status"]["phase"] == "granted"
     reasons = [each.get("reason") for each in petition["state"]["eventHistory"]]
     assert "Approved: Incident Lead of INC-1 (incident.io)" in reasons
+
+
+def test_tokens_that_are_handed_out(space: Space) -> None:
+    """Of the two in `.sandbox/env`, one is granted at once; the other reviews, and is off duty."""
+    told = variables(space)
+    with (
+        IndentAPI(told["INDENT_SPACE"], told["INDENT_API_TOKEN"], base_url=space.url) as indent,
+        IndentAPI(told["INDENT_SPACE"], told["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
+    ):
+        assert phase(indent, asked(indent)) == "granted"
+        petition = asked(boss)
+        assert phase(boss, petition) == "open"
+        boss.petition.approve(petition["name"])
+        assert phase(boss, petition) == "granted"
+
+
+class Wound:
+    """The real time, which a test may wind on."""
+
+    def __init__(self) -> None:
+        self.on = timedelta(0)
+
+    def __call__(self) -> datetime:
+        """The time it shows."""
+        return datetime.now(UTC) + self.on
+
+
+def test_a_grant_ends_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the webhook's six hours the access is revoked, the petition closes, and all is told."""
+    clock = Wound()
+    with (
+        space_asking(sandbox.url, sandbox.webhook_secret, now=clock) as space,
+        client_of(space, JANE) as indent,
+    ):
+        petition = asked(indent)
+        assert phase(indent, petition) == "granted"
+        clock.on = timedelta(hours=5, minutes=59)
+        assert phase(indent, petition) == "granted"
+        clock.on = timedelta(hours=6, minutes=1)
+        assert phase(indent, petition) == "closed"
+        history = indent.petition.get(petition["name"])["state"]["eventHistory"]
+        steps = ["access/request", "access/approve", "access/grant", "access/revoke"]
+        assert [*dict.fromkeys(event["event"] for event in history)] == steps
+        monkeypatch.setenv("INDENT_API_URL", space.url)
+        resumed = approval.resume(
+            petition["name"], space_name=space.name, api_token=space.token_for(JANE)
+        )
+        with pytest.raises(ApprovalRevoked):
+            asyncio.run(resumed)
 
 
 def test_off_duty_stays_open_until_a_human_approves(space: Space) -> None:

@@ -20,6 +20,7 @@ import pytest
 import sandbox.__main__ as commands
 from sandbox import environment
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.from_code import SCRIPT
 from sandbox.resources import RESOURCES
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
@@ -121,7 +122,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     assert (root / environment.FILE).stat().st_mode & 0o777 == 0o600
     for type_ in RESOURCES:
         assert f"  + {type_.rpartition(':')[2]}" in told
-    for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL"):
+    for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"):
         assert variables[name].startswith("http://127.0.0.1:")
         assert f" {variables[name]}" in told
     for name in (".sandbox/env", ".sandbox/function.log"):
@@ -135,6 +136,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     assert sent.process.returncode == 0
     assert claim["resources"][1]["id"] == "prod-db"
     assert sent.errors == "approved for 45m0s: Approved: Incident Lead of INC-1 (incident.io)\n"
+    assert "✅ Granted\nThe password of user 123 is reset.\n" in from_code(root)
 
     children = children_of(up.process.pid)
     assert children
@@ -147,8 +149,23 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     assert_nothing_left(up, children)
     log = (root / ".sandbox" / "function.log").read_text(encoding="utf-8")
     assert '"message": "decision"' in log
-    for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY"):
+    tokens = ("INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN")
+    for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY", *tokens):
         assert variables[name] not in told + sent.errors + log
+
+
+def from_code(root: Path) -> str:
+    """Run the example in a shell that has read `.sandbox/env`, and give what it prints."""
+    sources = [str(root / "sdk" / name / "src") for name in ("indentapi", "approvals")]
+    return subprocess.run(
+        ["/bin/sh", "-c", '. .sandbox/env; exec "$0" "$@"', sys.executable, SCRIPT],
+        cwd=root,
+        env={"PYTHONPATH": os.pathsep.join(sources), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE,
+        check=True,
+    ).stdout
 
 
 def test_live_up_asks_the_real_provider(root: Path, stack: ExitStack) -> None:
@@ -182,6 +199,8 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     assert (demo.process.returncode, demo.errors) == (0, "")
     assert "14 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
     assert "10 of 10 came out as they should." in told
+    assert "✅ Granted\nThe password of user 123 is reset.\n" in told
+    assert "eyJ" not in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]
     assert [line[line.index("approved") + 1] for line in answers] == [
         "3h0m0s",

@@ -146,10 +146,11 @@ def test_resources_change(jane: Client, ada: Client) -> None:
     assert jane("GET", f"/resources/{quote('a/b', safe='')}")[0] == 404
 
 
-def test_resources_change_in_bulk(jane: Client, ada: Client) -> None:
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_resources_change_in_bulk(method: str, jane: Client, ada: Client) -> None:
     """Known ones are updated and others added; a deletion with a wrong name deletes nothing."""
     body = {"resources": [{**TEST, "displayName": "T"}, {"kind": "db", "id": "new"}]}
-    _, answer = ada("PUT", "/resources:bulkUpdate", body)
+    _, answer = ada(method, "/resources:bulkUpdate", body)
     gone = [each["labels"]["indent.com/block"] for each in answer["resources"]]
     assert names(jane("GET", "/resources?view=requestable")) == ["prod", "test", "new"]
     assert ada("POST", "/resources:bulkDelete", {"resourceNames": [*gone, "x"]})[0] == 404
@@ -212,9 +213,38 @@ def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: Play
 
 
 @pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("ftp://h/", "s"),
+        ("http://", "s"),
+        ("h/hook", "s"),
+        ("http://[::1/", "s"),
+        ("http://h:99999/", "s"),
+        ("http://h:0/", "s"),
+        ("http://h/a b", "s"),
+        ("http://h/\u00e9", "s"),
+        ("http://h/", ""),
+        ("http://h/", "\ud800"),
+    ],
+)
+def test_webhooks_that_are_refused(url: str, secret: str, ada: Client) -> None:
+    """What could not be called, or not be signed for, is refused when it is made."""
+    made = {"webhook": {"url": url, "secret": secret}}
+    assert ada("POST", "/webhooks", made)[0] == 400
+    assert len(ada("GET", "/webhooks")[1]["webhooks"]) == 1
+
+
+def test_a_host_that_is_none(space: Space, jane: Client) -> None:
+    """A webhook under a name that no host can have is asked in vain, and that is all."""
+    space.add_policy(space.add_webhook(f"http://{'x' * 70}.test/", SECRET))
+    assert jane.request(TEST)["state"]["status"]["phase"] == "open"
+
+
+@pytest.mark.parametrize(
     ("base", "status"),
     [
         ({"conditions": [{"expression": "true"}]}, 501),
+        ({"compiledConditions": [{"expr": {}}]}, 501),
         ({"selector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}, 400),
         ({"selector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}, 400),
         ({"selector": {"matchLabels": {"a": 1}}}, 400),
@@ -224,7 +254,7 @@ def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: Play
 def test_policies_that_are_refused(base: Json, status: int, ada: Client) -> None:
     """What cannot be evaluated is not taken for a match."""
     assert ada("POST", "/webhookPolicies", {"policy": {"base": base}})[0] == status
-    assert len(ada("GET", "/webhookPolicies")[1]["webhookPolicies"]) == 1
+    assert len(ada("GET", "/webhookPolicies")[1]["policies"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import pickle
 import sys
@@ -113,6 +114,21 @@ def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> 
     raw = out.detach()
     assert isinstance(raw, io.BytesIO)
     assert raw.getvalue().decode("ascii") == f"> Requested approval {REFERENCE}\n[ok] Granted\n"
+
+
+def test_all_characters_in_memory(api: ScriptedApi) -> None:
+    """An output without an encoding lacks no symbol."""
+    api.says(GRANTED)
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        approval_sync(REQUEST)
+    assert out.getvalue() == f"⏵ Requested approval {REFERENCE}\n✅ Granted\n"
+
+
+def test_no_output_at_all(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without a standard output is granted all the same."""
+    monkeypatch.setattr(sys, "stdout", None)
+    api.says(GRANTED)
+    assert approval_sync(REQUEST) == GRANTED
 
 
 def test_an_instant_approval_needs_no_look(api: ScriptedApi) -> None:
@@ -281,6 +297,56 @@ def test_cancelling_leaves_nothing_running(api: ScriptedApi) -> None:
     asyncio.run(cancel())
     # The 503 would have been tried again.
     assert len(api.asked) == 2
+
+
+def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
+    """However often it is cancelled, the task ends after its request, never before."""
+    release, arrived = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        arrived.set()
+        release.wait(30)
+
+    api.says(Says(OPEN, meanwhile=hold))
+
+    async def cancel() -> None:
+        task = asyncio.create_task(approval(REQUEST, quiet=True))
+        assert await asyncio.to_thread(arrived.wait, 30)
+        for _ in range(3):
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=0)
+            assert not done
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(cancel())
+    assert len(api.asked) == 1
+
+
+def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
+    """Cancelled between two looks, the task ends at once."""
+    sleeping = asyncio.Event()
+
+    class Sleeper(AsyncScriptedClock):
+        async def sleep(self, seconds: float) -> None:
+            assert seconds > 0
+            sleeping.set()
+            await asyncio.Event().wait()
+
+    api.says(OPEN)
+
+    async def cancel() -> None:
+        task = asyncio.create_task(Approval(Sleeper())(REQUEST, quiet=True))
+        await sleeping.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(cancel())
+    assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
 def test_sync_inside_a_loop_is_refused(api: ScriptedApi) -> None:

@@ -11,7 +11,7 @@ import pytest
 import requests
 from indentapi import ConfigurationError, IndentAPI, IndentError
 from indentapi.settings import owner
-from scripted_api import Says, ScriptedApi, token_of
+from scripted_api import HANGS_UP, Says, ScriptedApi, token_of
 
 
 def test_environment_is_the_default(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +97,16 @@ def test_the_token_is_never_shown(api: ScriptedApi) -> None:
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.details)
     assert "tok-secret" not in shown
     assert caught.value.__context__ is None
+
+
+def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
+    """The library's own exception, which holds the request and its headers, stays behind."""
+    api.says(HANGS_UP)
+    with IndentAPI("acmecorp", "tok-secret", base_url=api.url, max_retries=0) as indent:
+        with pytest.raises(IndentError) as caught:
+            indent.resource.list()
+        assert caught.value.__context__ is caught.value.__cause__ is None
+        assert "tok-secret" not in repr(vars(caught.value)) + str(caught.value)
 
 
 def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

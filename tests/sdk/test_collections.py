@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -217,11 +216,3 @@ def test_connections_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
     for _ in range(5):
         indent.resource.list()
     assert api.connections == 1
-
-
-def test_threads_share_a_client(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Eight threads get eight times their own answers."""
-    with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda n: indent.resource.get(f"r{n}"), range(64)))
-    assert {asked.path for asked in api.asked} == {f"{S}/resources/r{n}" for n in range(64)}
-    assert {asked.headers["accept"] for asked in api.asked} == {"application/json"}

@@ -49,7 +49,8 @@ def show(progress: Progress) -> None:
     """Print the line, in plain characters where the encoding lacks the symbols."""
     line = str(progress)
     try:
-        line.encode(sys.stdout.encoding or "ascii")
+        # Neither a text in memory nor a missing output (None) lacks any symbol.
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         line = line.translate(_PLAIN).encode("ascii", "replace").decode()
     print(line, flush=True)  # noqa: T201 - what this package is for

@@ -47,7 +47,10 @@ async def beside(call: Callable[[], Result], pauses: Pauses) -> Result:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         pauses.stop()
-        await asyncio.wait([running])
+        while not running.done():
+            # Cancelled again, it waits on: the thread cannot be left behind.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         with suppress(Interrupted, Exception):
             running.result()
         raise

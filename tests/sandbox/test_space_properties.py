@@ -1,0 +1,135 @@
+"""Whatever is sent to a space, or answered to it, is answered; and grants only what it may."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.doubles.exchange import Request
+from sandbox.space import Space
+from sandbox.space.petition import Petition, claimed, opened
+from sandbox.space.rules import NotCountedError, webhook_claim
+from sandbox.space.tokens import Owner
+from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
+from tests.sandbox.space_played import ADA, BOT, JANE, NOON, OMAR, Json, approval
+
+PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
+TEST: Json = {**PROD, "id": "test"}
+PEOPLE: list[Json] = [{"kind": "user", "id": each, "email": each} for each in (JANE, OMAR)]
+PETITION = opened(
+    Petition("p-1", "acmecorp", "to debug", (PEOPLE[0],), (PROD,), {}, NOON, timedelta(hours=1))
+)
+GOOD = approval(PETITION.requests[0])
+PATHS = [
+    *(("event",), ("actor",), ("actor", "kind"), ("actor", "id"), ("meta",), ("meta", "labels")),
+    *(("resources",), ("resources", 0), ("resources", 1), ("resources", 0, "id")),
+    *(("resources", 1, "id"), ("resources", 1, "kind"), ("resources", 0, "email")),
+]
+VALUES = st.sampled_from([*PEOPLE, PROD, TEST, BOT, "access/deny", "prod", JANE, [], {}]) | JSON
+
+
+@st.composite
+def almost_good(draw: st.DrawFn) -> object:
+    """The claim that grants, with up to three things in it changed."""
+    claim = copy.deepcopy(GOOD)
+    claim["meta"]["labels"].update(draw(rarely(LABELS, st.just({}))))
+    for path in draw(st.lists(st.sampled_from(PATHS), max_size=3)):
+        *way, last = path
+        place: Any = claim
+        for step in way:
+            place = place[step] if isinstance(place, dict) and step in place else {}
+        if isinstance(place, dict):
+            place[last] = draw(VALUES)
+    return draw(rarely(JSON, st.just(claim)))
+
+
+@STEADY
+@given(claim=almost_good())
+def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # noqa: ANN401 - anything
+    """One that counts names this petition, its petitioner, its resource and an end, by the bot."""
+    try:
+        counted = webhook_claim(PETITION, claim, [BOT], NOON)
+    except NotCountedError:
+        return
+    assert [claim["actor"]["kind"], claim["actor"]["id"]] == [BOT["kind"], BOT["id"]]
+    first, only = claim["resources"]
+    assert first.get("id") == JANE or (not first.get("id") and first["email"] == JANE)
+    assert [only["kind"], only["id"]] == [PROD["kind"], PROD["id"]]
+    labels = claim["meta"]["labels"]
+    assert {labels.get(name, "p-1") for name in ("petition", "indent.com/petition")} == {"p-1"}
+    after = claimed(PETITION, counted, NOON)
+    if after.phase == "granted":
+        assert claim["event"] == "access/approve"
+        assert after.expires_at
+        assert after.expires_at > NOON
+    else:
+        assert (after.phase, claim["event"]) == ("closed", "access/deny")
+
+
+DURATION = rarely(JSON, st.sampled_from(["3600s", "1.5s", "9e9s", {"seconds": "60"}, "-1s"]))
+WHOM = st.sampled_from([*PEOPLE, {"email": ADA}, {"kind": "user", "id": ADA}])
+WHAT = st.sampled_from([PROD, TEST, {"kind": "action", "id": "reset:1"}])
+PETITIONS = st.fixed_dictionaries(
+    {"resources": rarely(JSON, st.lists(rarely(JSON, WHAT), max_size=3))},
+    optional={
+        "petitioners": rarely(JSON, st.lists(rarely(JSON, WHOM), max_size=2)),
+        "reason": rarely(JSON, TEXT),
+        "defaultDuration": DURATION,
+        "meta": rarely(JSON, st.fixed_dictionaries({"labels": rarely(JSON, LABELS)})),
+    },
+)
+CLAIMS = st.fixed_dictionaries(
+    {"event": st.sampled_from(["access/approve", "access/deny", "access/revoke", "access/grant"])},
+    optional={
+        "resources": rarely(JSON, st.lists(rarely(JSON, WHAT | WHOM), max_size=3)),
+        "meta": rarely(JSON, st.fixed_dictionaries({"labels": rarely(JSON, LABELS)})),
+        "reason": rarely(JSON, TEXT),
+    },
+)
+WEBHOOKS = st.fixed_dictionaries(
+    {
+        "url": rarely(JSON, st.sampled_from(["http://h", "http://h:99999/", "http://[", "x"])),
+        "secret": rarely(JSON, TEXT),
+    },
+    optional={"labels": rarely(JSON, LABELS), "dryRun": JSON},
+)
+BODIES = st.one_of(
+    st.tuples(
+        st.just("POST"), st.just("/petitions"), st.fixed_dictionaries({"petition": PETITIONS})
+    ),
+    st.tuples(st.just("POST"), st.just("/claims"), st.fixed_dictionaries({"claim": CLAIMS})),
+    st.tuples(st.just("POST"), st.just("/webhooks"), st.fixed_dictionaries({"webhook": WEBHOOKS})),
+    st.tuples(
+        st.sampled_from(["POST /resources", "PUT /resources:bulkUpdate", "POST /webhookPolicies"]),
+        JSON,
+    ).map(lambda both: (*both[0].split(), both[1])),
+)
+
+
+@STEADY
+@given(call=BODIES, admin=st.booleans(), granted=st.booleans())
+def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted: bool) -> None:  # noqa: FBT001 - drawn
+    """Whatever a body holds, the answer is good or a refusal in the gateway's form."""
+    method, path, body = call
+    with Space(now=lambda: NOON) as space:
+        for each in (PROD, TEST):
+            space.add_resource(each["kind"], each["id"], each["displayName"])
+        tokens = {True: space.token_for(ADA, admin=True), False: space.token_for(JANE)}
+        mine = space.desk.create(Owner(JANE), {"resources": [PROD]})
+        if granted:
+            space.desk.review(Owner(ADA, admin=True), mine.name, {"event": "access/approve"})
+        if path == "/claims":
+            path = f"/petitions/{mine.name}/claims"
+        target, headers = f"/v1/spaces/acmecorp{path}", {"authorization": f"Bearer {tokens[admin]}"}
+        answer = space.answer(Request(method, target, {}, headers, json.dumps(body).encode()))
+        assert answer.status in {200, 400, 403, 404, 409, 501}
+        assert json.loads(answer.rendered())
+        if not admin and answer.status == 200:
+            # Her own petition, one more or the old one taken back: nothing is granted by her.
+            assert path.startswith("/petitions")
+            assert sum(each.phase == "granted" for each in space.petitions) == granted

@@ -1,0 +1,77 @@
+"""What the packages' READMEs show is what the packages do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import approvals
+import indentapi
+import pytest
+from scripted_api import ScriptedApi, petition, token_of
+
+SDK = Path(__file__).resolve().parents[2] / "sdk"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+GROUP = {"kind": "okta.v1.Group", "id": "00g1", "displayName": "Production"}
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """The code blocks of a README in that language."""
+    text = (SDK / name / "README.md").read_text(encoding="utf-8")
+    return [code for written_in, code in BLOCK.findall(text) if written_in == language]
+
+
+@pytest.fixture(autouse=True)
+def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the README's `.env`."""
+    monkeypatch.setenv("INDENT_API_URL", api.url)
+    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
+    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
+
+
+def run(code: str) -> None:
+    """Run a script."""
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own README
+
+
+def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """The client's example asks for what is called Production, and prints where to follow it."""
+    other = {**GROUP, "id": "00g2", "displayName": "Staging"}
+    api.says({"resources": [GROUP, other]}, petition("open"), petition("granted"))
+    (script,) = blocks("indentapi", "python")
+    run(script)
+    assert capsys.readouterr().out == "Requested: indent.com/access/acmecorp/aec1b116\n"
+    sent = api.asked[1].body["petition"]
+    assert (sent["resources"], sent["defaultDuration"]) == ([GROUP], "5400s")
+
+
+def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first example prints what stands below it, but the waiting and the petition's name."""
+    api.says(petition("granted"))
+    script, *_ = blocks("approvals", "python")
+    run(script)
+    (shown,) = blocks("approvals", "")
+    lines = [line for line in shown.splitlines() if "Waiting" not in line]
+    lines[0] = lines[0].rpartition("/")[0] + "/aec1b116"
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_guarded_function(api: ScriptedApi) -> None:
+    """The decorated example asks for what its argument names."""
+    api.says(petition("granted"))
+    *_, script = blocks("approvals", "python")
+    run(f"from approvals import requires_approval\n{script}\nreset_password(7)")
+    assert api.asked[0].body["petition"]["reason"] == "reset the password of 7"
+
+
+@pytest.mark.parametrize("package", [indentapi, approvals])
+def test_names(package: object) -> None:
+    """Every exception that a README names is one of the package."""
+    name = str(getattr(package, "__name__", ""))
+    text = (SDK / name / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
+    assert named
+    assert all(hasattr(package, each) or hasattr(indentapi, each) for each in named)
+    for code in blocks(name, "python"):
+        compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
