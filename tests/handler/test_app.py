@@ -580,6 +580,7 @@ class TestLog:
             "message": "decision",
             "call": CALL,
             "number": 0,
+            "of": 1,
             "petition": "aec1b116",
             "petitions": ["aec1b116"],
             "rules": [""],

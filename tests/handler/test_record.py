@@ -14,6 +14,7 @@ from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import Request, Resource
 from handler.policy import simple
 from handler.record import decision_record
+from handler.sources import Wants
 
 POLICY = simple(timedelta(hours=6))
 JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")
@@ -103,6 +104,7 @@ def test_an_approval() -> None:
     assert recorded(decision) == {
         "call": "",
         "number": 0,
+        "of": 1,
         "petitions": ["p-1"],
         "petition": "p-1",
         "requester": "jane@example.com",
@@ -127,12 +129,50 @@ def test_an_approval() -> None:
             "rules": [],
             "limits": [],
             "providers": [{"provider": "incident.io", "failures": []}],
+            "wanted": {},
         },
         "whole": True,
         "policy": POLICY.fingerprint,
         "version": __version__,
         "milliseconds": 7,
     }
+
+
+def test_what_was_wanted_and_whose_address_it_is() -> None:
+    """It tells what the rules needed to know, and what an alias holds, without the address."""
+    wants = Wants(
+        schedules=("DBA", "of ann@x.io"), ends=True, holders=frozenset({"j@corp.example"})
+    )
+    alias = SHIFT._replace(holder="j@corp.example")
+    policy = POLICY._replace(aliases={"jane@example.com": ("j@corp.example",)})
+    record = decision_record(
+        Decision(REQUEST, "no duty", duties=(SHIFT, alias)),
+        findings=Findings((SHIFT, alias)),
+        asked=("incident.io",),
+        policy=policy,
+        dry_run=False,
+        milliseconds=7,
+        wants={"incident.io": wants},
+    )
+    trace = record["trace"]
+    assert trace["wanted"] == {
+        "incident.io": {"schedules": ["DBA", "of (an e-mail)"], "ends": True}
+    }
+    assert [each.get("alias", False) for each in trace["duties"]] == [False, True]
+    assert "corp.example" not in json.dumps(record)
+    assert record["whole"] is True
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        REQUEST._replace(labels={"petition": "p" * 201}),
+        REQUEST._replace(requester=Resource(email=f"{'j' * 200}@example.com")),
+    ],
+)
+def test_what_decides_is_whole_or_said_not_to_be(request_: Request) -> None:
+    """A petition's or a requester's name that is cut could be another's."""
+    assert recorded(Decision(request_, "no duty"))["whole"] is False
 
 
 def test_an_abstention() -> None:

@@ -1,0 +1,177 @@
+"""Deciding logged decisions again, by the same policy or by another one. No I/O.
+
+What a record does not hold cannot be decided again, and is said so: a no that rests on what nobody
+asked then would be no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from handler.conditions import AllOf, AnyOf, Condition, OnCall
+from handler.decision import Decision, decide_all
+from handler.duties import Findings
+from handler.inquiry import wants_of
+from handler.policy import Policy
+from handler.record import decision_record
+from handler.sources import Wants
+from policy.recorded import ANOTHER, Record, duties_of, is_decision, moment_of, request_of
+
+COMPARED = ("outcome", "reason", "rules", "duration")
+OLDER = "it is of an older form, which holds too little"
+NOT_WHOLE = "it was cut to size or hides an e-mail, so it does not hold all that was decided from"
+TORN = "requests of its call that may be of the same petition are missing, or are not whole"
+UNREADABLE = "it cannot be read"
+
+
+class Replayed(NamedTuple):
+    """A record, decided again.
+
+    Attributes:
+        record: as it was logged.
+        again: as it would be logged now; None where it cannot be decided again.
+        problem: why it cannot, or "".
+    """
+
+    record: Record
+    again: Record | None = None
+    problem: str = ""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What came out in another way."""
+        again = self.again
+        if again is None:
+            return ()
+        return tuple(each for each in COMPARED if self.record[each] != again[each])
+
+
+def replay(records: Iterable[Record], policy: Policy) -> list[Replayed]:
+    """Decide records of the log again. Those of one call are decided together, as they were."""
+    all_records = list(records)
+    providers = _providers(all_records, policy)
+    replayed: list[Replayed] = []
+    for call in _calls(all_records):
+        replayed += _replay_call(call, policy, providers)
+    return replayed
+
+
+def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
+    """Put the records of each call together; a line that is there twice counts once."""
+    calls: dict[object, dict[object, Record]] = {}
+    unnamed = 0
+    for record in records:
+        # Where calls have no id, the first request of the next one tells them apart.
+        unnamed += record.get("number") == 0
+        call = calls.setdefault(record.get("call") or unnamed, {})
+        call[record.get("number")] = record
+    return (list(call.values()) for call in calls.values())
+
+
+def _replay_call(
+    call: Sequence[Record], policy: Policy, providers: frozenset[str]
+) -> Iterator[Replayed]:
+    complete = all(map(_is_whole, call)) and len(call) == call[0].get("of")
+    fit = []
+    for record in call:
+        if problem := _problem(record, complete=complete):
+            yield Replayed(record, problem=problem)
+        else:
+            fit.append(record)
+    try:
+        yield from _decide(fit, policy, providers) if fit else ()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        yield from (Replayed(record, problem=UNREADABLE) for record in fit)
+
+
+def _problem(record: Record, *, complete: bool) -> str:
+    if not is_decision(record) or "of" not in record:
+        return OLDER
+    if not _is_whole(record):
+        return NOT_WHOLE
+    # Without a petition, a request stands alone.
+    return TORN if record.get("petitions") and not complete else ""
+
+
+def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -> list[Replayed]:
+    now = moment_of(call[0]["decided_at"])
+    if now is None:
+        raise ValueError("the record has no moment")
+    requests = [request_of(each) for each in call]
+    found = [_findings(each, policy) for each in call]
+    together = Findings(tuple(duty for each in found for duty in each.duties))
+    decisions = decide_all(requests, together, policy, now)
+    replayed = []
+    for record, findings, decision in zip(call, found, decisions, strict=True):
+        problem = _unknown(decision, record, policy, providers)
+        again = None if problem else _again(decision, record, policy, findings)
+        replayed.append(Replayed(record, again, problem))
+    return replayed
+
+
+def _is_whole(record: Record) -> bool:
+    return record.get("whole") is True
+
+
+def _findings(record: Record, policy: Policy) -> Findings:
+    email = record["trace"]["request"]["requester"]["email"]
+    others = sorted(policy.addresses(email) - {email})
+    return Findings(duties_of(record, alias=others[0] if others else ANOTHER))
+
+
+def _again(
+    decision: Decision, record: Record, policy: Policy, findings: Findings
+) -> dict[str, Any]:
+    return decision_record(
+        decision,
+        findings=findings,
+        asked=[each["provider"] for each in record["trace"]["providers"]],
+        policy=policy,
+        dry_run=record["dry_run"],
+        milliseconds=record["milliseconds"],
+        call=record["call"],
+        number=record["number"],
+        of=record["of"],
+    )
+
+
+def _unknown(decision: Decision, record: Record, policy: Policy, providers: frozenset[str]) -> str:
+    """Say what would have had to be asked, too, before this could be a no; "" for nothing."""
+    if record["policy"] == policy.fingerprint or decision.approved or not decision.wants_facts:
+        return ""
+    if policy.aliases.get(record["requester"]):
+        return "by this policy, duties under other addresses of the requester would count, too"
+    for name in sorted(providers):
+        wants = wants_of(name, [decision.request], policy, decision.now)
+        if wants.anything and not _covers(record["trace"]["wanted"].get(name, {}), wants):
+            return f"by this policy, {name} would have been asked for what the record does not hold"
+    return ""
+
+
+def _covers(asked: Record, wants: Wants) -> bool:
+    schedules = set(wants.schedules) <= set(asked.get("schedules", ()))
+    return (schedules or asked.get("any_schedule", False)) and all(
+        asked.get(field, False) or not getattr(wants, field)
+        for field in ("any_schedule", "roles", "updates", "ends")
+    )
+
+
+def _providers(records: Iterable[Record], policy: Policy) -> frozenset[str]:
+    """Give the providers that there are: those that were asked, and those that the policy names."""
+    asked = (
+        name
+        for record in records
+        if is_decision(record)
+        for name in record["trace"].get("wanted", ())
+    )
+    named = (name for rule in policy.rules for name in _named(rule.when))
+    return frozenset((*asked, *named))
+
+
+def _named(condition: Condition | None) -> Iterator[str]:
+    if isinstance(condition, AnyOf | AllOf):
+        for each in condition.members:
+            yield from _named(each)
+    elif isinstance(condition, OnCall) and condition.provider:
+        yield condition.provider

@@ -1,0 +1,109 @@
+"""Every decision that a test sees made, made again from its log record alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+
+from handler import app, inquiry
+from handler.decision import Decision, decide, decide_all
+from handler.duties import Findings
+from handler.events import Request
+from handler.policy import Policy
+from handler.record import decision_record
+from ops.replay import NOT_WHOLE, TORN, replay
+
+Record = Mapping[str, Any]
+# What a decision does not follow from.
+_OUTSIDE = ("provider_failures", "version", "milliseconds")
+_OUTSIDE_TRACE = ("providers", "wanted")
+
+
+@contextmanager
+def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Watch what the handler logs, and what a test module decides by itself; in the end, replay.
+
+    Raises:
+        AssertionError: the record and the policy give another decision.
+    """
+    logged: list[tuple[Policy, Record]] = []
+
+    def recorded(decision: Decision, **facts: Any) -> dict[str, Any]:  # noqa: ANN401 - passed on
+        record = decision_record(decision, **facts)
+        logged.append((facts["policy"], record))
+        return record
+
+    def decided_all(
+        requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
+    ) -> tuple[Decision, ...]:
+        decisions = decide_all(requests, findings, policy, now)
+        _check(policy, _records(decisions, findings, policy))
+        return decisions
+
+    def decided(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
+        decision = decide(request, findings, policy, now)
+        _check(policy, _records([decision], findings, policy))
+        return decision
+
+    watched: dict[Callable[..., object], Callable[..., object]] = {
+        decide_all: decided_all,
+        decide: decided,
+        decision_record: recorded,
+    }
+    for place in (module, inquiry, app):
+        for name, value in list(vars(place).items()):
+            if (
+                isinstance(value, FunctionType)
+                and value in watched
+                and (place, name) != (module, "decision_record")
+            ):
+                monkeypatch.setattr(place, name, watched[value])
+    yield
+    call: list[Record] = []
+    for policy, record in logged:
+        call.append(record)
+        if len(call) == record["of"]:
+            _check(policy, call)
+            call = []
+    assert not call
+
+
+def _records(
+    decisions: Sequence[Decision], findings: Findings, policy: Policy
+) -> list[dict[str, Any]]:
+    return [
+        decision_record(
+            each,
+            findings=findings,
+            asked=(),
+            policy=policy,
+            dry_run=False,
+            milliseconds=0,
+            number=number,
+            of=len(decisions),
+        )
+        for number, each in enumerate(decisions)
+    ]
+
+
+def _check(policy: Policy, records: Iterable[Record]) -> None:
+    for each in replay(json.loads(json.dumps(list(records))), policy):
+        if each.again is None:
+            assert each.problem in {NOT_WHOLE, TORN}, each.problem
+            assert each.problem == TORN or not each.record["whole"]
+            continue
+        assert not each.differences
+        assert _what_follows(json.loads(json.dumps(each.again))) == _what_follows(each.record)
+
+
+def _what_follows(record: Record) -> dict[str, Any]:
+    trace = {name: value for name, value in record["trace"].items() if name not in _OUTSIDE_TRACE}
+    return {name: value for name, value in record.items() if name not in _OUTSIDE} | {
+        "trace": trace
+    }
