@@ -19,8 +19,9 @@ import pulumi
 import yaml
 
 from handler.durations import parse_go
+from handler.providers import PROVIDERS
 from sandbox import environment
-from sandbox.cast import RESOURCE, put_on_stage
+from sandbox.cast import RESOURCE, put_all_on_stage
 from sandbox.demo import NOT_EXPECTED, play, table
 from sandbox.from_code import SCRIPT, is_approved, request_from_code
 from sandbox.page import Page, page_of
@@ -59,12 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    live_key = ""
-    if options.live and not (live_key := os.environ.get("INCIDENTIO_API_KEY", "")):
-        raise UsageError(
-            "LIVE=1 asks the real incident.io, and INCIDENTIO_API_KEY is not set; "
-            "run `export INCIDENTIO_API_KEY=...` first"
-        )
+    live = _live_settings() if options.live else {}
     file = options.root / environment.FILE
     if _answers(running := environment.read(file).get("WEBHOOK_URL", "")):
         raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
@@ -73,12 +69,11 @@ def _up(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     print(f"Deploying stack {options.stack} to a local AWS ...", flush=True)
     with (
-        Sandbox(options.root, options.stack, live_key=live_key) as sandbox,
+        Sandbox(options.root, options.stack, live=live) as sandbox,
         opened_space(sandbox) as space,
         page_of(sandbox, space) as page,
     ):
-        if sandbox.double:
-            put_on_stage(sandbox.double)
+        put_all_on_stage(sandbox.doubles)
         written = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
         environment.write(file, written)
         try:
@@ -89,6 +84,24 @@ def _up(options: argparse.Namespace) -> int:
             if environment.read(file) == written:  # not those of one started later
                 file.unlink()
     return 0
+
+
+def _live_settings() -> dict[str, str]:
+    """Read the settings of every real provider whose key is in the environment."""
+    found = {
+        name: value
+        for each in PROVIDERS
+        if os.environ.get(each.key)
+        for name in (each.key, *each.settings)
+        if (value := os.environ.get(name, ""))
+    }
+    if not found:
+        keys = " or ".join(each.key for each in PROVIDERS)
+        raise UsageError(
+            f"LIVE=1 asks the real providers, and {keys} is not set; "
+            f"run `export {PROVIDERS[0].key}=...` first"
+        )
+    return found
 
 
 def _answers(url: str) -> bool:
@@ -106,13 +119,14 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
         print(f"  note: {note}")
     for resource in sandbox.deployment.resources:
         print(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
-    where = "the double, with the demo's cast" if sandbox.double else "the real one"
+    where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
+    providers = "\n".join(f"  {name:12} {url} ({where})" for name, url in sandbox.base_urls.items())
     print(
         f"""
   Open  {page.url}  in a browser: request as somebody, and see who gets access and why.
 
   webhook      {sandbox.url}
-  incident.io  {sandbox.base_url} ({where})
+{providers}
   Indent       {space.url} (space {space.name})
   AWS          {sandbox.aws.endpoint}
   log          {sandbox.log.file}

@@ -14,6 +14,10 @@ from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
 from handler.events import read_events
 from handler.policy import Policy
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.doubles.server import Double
 from sandbox.send import request_event
 
 _PROVIDER = "incident.io"
@@ -32,6 +36,7 @@ class Scene:
         duration: what he asks for, as a Go duration, or "".
         signed_ago: how old the signature is.
         forged: whether it is made with another secret.
+        provider: whose double has to be on stage for it.
     """
 
     email: str
@@ -40,6 +45,7 @@ class Scene:
     duration: str = ""
     signed_ago: timedelta = timedelta(0)
     forged: bool = False
+    provider: str = "incidentio"
 
     @property
     def http(self) -> int:
@@ -73,6 +79,9 @@ def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool
 
 JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
 DAN, NORA = "dan@example.com", "nora@example.com"
+PETRA, PAUL = "petra@example.com", "paul@example.com"
+OLGA, JUAN = "olga@example.com", "juan@example.com"
+DATABASES, PAYMENTS, SEARCH = "Databases", "Payments", "Search"
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
         JANE: "Jane Lind",
@@ -80,6 +89,10 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
         RITA: "Rita Mora",
         DAN: "Dan Weiss",
         NORA: "Nora Falk",
+        PETRA: "Petra Wolf",
+        PAUL: "Paul Okoro",
+        OLGA: "Olga Brandt",
+        JUAN: "Juan Vidal",
     }
 )
 _JANE_LEADS = (_role("Incident Lead", JANE),)
@@ -91,6 +104,11 @@ _DAN_LEADS_HIS_OWN = (
     _role("Reporter", DAN, reporter=True, self_declared=True),
 )
 
+_PETRA_IS_ON = (Duty("PagerDuty", ON_CALL, "", DATABASES, PETRA),)
+_PAUL_IS_BACK_UP = (Duty("PagerDuty", ON_CALL, "", f"{DATABASES} back-up", PAUL, level=2),)
+_OLGA_IS_ON = (Duty("Opsgenie", ON_CALL, "", PAYMENTS, OLGA),)
+_JUAN_IS_ON = (Duty("JSM Operations", ON_CALL, "", SEARCH, JUAN),)
+
 SCENES: Sequence[Scene] = (
     Scene(JANE, "leads a live incident", _JANE_LEADS),
     Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
@@ -98,6 +116,10 @@ SCENES: Sequence[Scene] = (
     Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
     Scene(RITA, "reported the incident", _RITA_REPORTED),
     Scene(DAN, "leads what he declared", _DAN_LEADS_HIS_OWN),
+    Scene(PETRA, f"on call for {DATABASES}", _PETRA_IS_ON, provider="pagerduty"),
+    Scene(PAUL, "her back-up, on level 2", _PAUL_IS_BACK_UP, provider="pagerduty"),
+    Scene(OLGA, f"on call for {PAYMENTS}", _OLGA_IS_ON, provider="opsgenie"),
+    Scene(JUAN, f"on call for {SEARCH}", _JUAN_IS_ON, provider="jsm"),
     Scene(NORA, "off duty"),
     Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
     Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),
@@ -118,3 +140,32 @@ def put_on_stage(double: IncidentIO) -> None:
     double.put_on_shift(SCHEDULE, OMAR)
     double.declare_incident("Checkout answers 500", by=RITA, lead=JANE)
     double.declare_incident("Trust me", by=DAN, lead=DAN)
+
+
+def put_all_on_stage(doubles: Mapping[str, Double]) -> None:
+    """Have the cast play at each provider that there is a double of."""
+    for double in doubles.values():
+        match double:
+            case IncidentIO():
+                put_on_stage(double)
+            case PagerDuty():
+                _at_pagerduty(double)
+            case Opsgenie() | JSM():
+                _at_atlassian(double)
+
+
+def _at_pagerduty(double: PagerDuty) -> None:
+    for email in (PETRA, PAUL):
+        double.add_person(PEOPLE[email], email)
+    for schedule, who in ((DATABASES, PETRA), (f"{DATABASES} back-up", PAUL)):
+        double.add_schedule(schedule)
+        double.put_on_shift(schedule, who)
+    double.add_escalation_policy(DATABASES, DATABASES)
+    double.add_target(DATABASES, f"{DATABASES} back-up", level=2)
+
+
+def _at_atlassian(double: Opsgenie | JSM) -> None:
+    schedule, who = (PAYMENTS, OLGA) if isinstance(double, Opsgenie) else (SEARCH, JUAN)
+    double.add_person(PEOPLE[who], who)
+    double.add_schedule(schedule)
+    double.put_on_shift(schedule, who)

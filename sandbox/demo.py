@@ -12,7 +12,7 @@ from typing import Any
 from handler.durations import format_go
 from handler.settings import Settings
 from policy.telling import why
-from sandbox.cast import SCENES, Scene, put_on_stage
+from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
 from sandbox.send import Answer, send
 
@@ -47,10 +47,10 @@ class Played:
 
 def play(sandbox: Sandbox) -> list[Played]:
     """Put the cast on stage and send its requests, one after the other."""
-    if sandbox.double is None:
+    if not sandbox.doubles:
         raise ValueError("the cast plays on the double only")
-    put_on_stage(sandbox.double)
-    return [_play(sandbox, scene) for scene in SCENES]
+    put_all_on_stage(sandbox.doubles)
+    return [_play(sandbox, scene) for scene in SCENES if scene.provider in sandbox.doubles]
 
 
 def _play(sandbox: Sandbox, scene: Scene) -> Played:

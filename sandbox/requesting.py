@@ -18,7 +18,7 @@ def opened_space(sandbox: Sandbox) -> Iterator[Space]:
     The cast are its people; where the real provider is asked, only its administrator is.
     """
     with Space() as space:
-        for email in PEOPLE if sandbox.double else (NORA,):
+        for email in PEOPLE if sandbox.doubles else (NORA,):
             space.add_person(email, PEOPLE[email])
         labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
         space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)

@@ -6,17 +6,21 @@ import json
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import boto3
 import pulumi
 
-from handler.settings import Settings, load
+from handler.providers import BY_ID, PROVIDERS, Provider
+from handler.settings import SECRET_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.server import Played
 from sandbox.engine import Deployment, deploy
 from sandbox.function_url import FunctionUrl
 from sandbox.logbook import Logbook
@@ -33,7 +37,7 @@ class Sandbox:
     Args:
         root: the project's folder.
         stack: whose `Pulumi.<stack>.yaml` is deployed.
-        live_key: a real incident.io key; with it the real incident.io is asked, not the double.
+        live: settings of real providers, keys among them: these are asked, and no double is.
         config: settings that replace the stack's, by bare key.
         log: the file for the function's log, seen from the root.
 
@@ -46,7 +50,7 @@ class Sandbox:
         root: Path,
         stack: str = "dev",
         *,
-        live_key: str = "",
+        live: Mapping[str, str] = MappingProxyType({}),
         config: Mapping[str, str] | None = None,
         log: Path = LOG,
     ) -> None:
@@ -57,8 +61,11 @@ class Sandbox:
         region = _checked_region(self._config.get("aws:region", ""), f"Pulumi.{stack}.yaml")
         self._open = ExitStack()
         self.webhook_secret = f"wks0{secrets.token_urlsafe(30)}"
-        self.api_key = live_key or f"inc-{secrets.token_urlsafe(24)}"
-        self.double = None if live_key else IncidentIO(self.api_key)
+        played = {} if live else {each.id: _played(each) for each in PROVIDERS}
+        self.doubles = {id_: each.double for id_, each in played.items()}
+        self._providers = dict(live)
+        for each in played.values():
+            self._providers |= each.settings
         self.aws = Aws(region)
         self.log = Logbook(root / log)
         self.deployment: Deployment
@@ -66,16 +73,13 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
-            if self.double:
-                opened.enter_context(self.double)
-                self._config[f"{PROJECT}:INCIDENTIO_BASE_URL"] = self.double.url
+            for each in self.doubles.values():
+                opened.enter_context(each)
             opened.enter_context(self.aws)
-            own = {
-                f"{PROJECT}:INDENT_WEBHOOK_SECRET": self.webhook_secret,
-                f"{PROJECT}:INCIDENTIO_API_KEY": self.api_key,
-            }
+            own = {f"{PROJECT}:{key}": value for key, value in self._own.items()}
+            secret = {f"{PROJECT}:{key}" for key in SECRET_KEYS if key in self._own}
             config = {**self._config, **own}
-            self.deployment = deploy(self.aws, config, set(own), self._stack, self._root)
+            self.deployment = deploy(self.aws, config, secret, self._stack, self._root)
             served = opened.enter_context(self._serve())
             self.url = served.url
             self._open = opened.pop_all()
@@ -85,17 +89,32 @@ class Sandbox:
         self._open.close()
 
     @property
-    def base_url(self) -> str:
-        """Where the deployed function asks incident.io."""
-        return self.deployment.function.config.environment["INCIDENTIO_BASE_URL"]
+    def double(self) -> IncidentIO | None:
+        """incident.io's double, on which most of the cast plays."""
+        double = self.doubles.get("incidentio")
+        return double if isinstance(double, IncidentIO) else None
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """Where the deployed function asks each provider, by its name."""
+        return {
+            BY_ID[each].name: next(
+                url for key, url in settings.items() if key.endswith("_BASE_URL")
+            )
+            for each, settings in self.settings.providers.items()
+        }
+
+    @property
+    def _own(self) -> dict[str, str]:
+        return {"INDENT_WEBHOOK_SECRET": self.webhook_secret, **self._providers}
 
     @property
     def settings(self) -> Settings:
         """What the deployed function was given, read as it reads it."""
-        own = {"INDENT_WEBHOOK_SECRET": self.webhook_secret, "INCIDENTIO_API_KEY": self.api_key}
         function = self.deployment.function
         return load(
-            {**function.config.environment, **own}, read_from_zip(function.zip, POLICY_IN_ZIP)
+            {**function.config.environment, **self._own},
+            read_from_zip(function.zip, POLICY_IN_ZIP),
         )
 
     @property
@@ -130,8 +149,11 @@ class Sandbox:
         return {
             "WEBHOOK_URL": self.url,
             "INDENT_WEBHOOK_SECRET": self.webhook_secret,
-            "INCIDENTIO_BASE_URL": self.base_url,
-            "INCIDENTIO_API_KEY": self.api_key,
+            **{
+                key: value
+                for settings in self.settings.providers.values()
+                for key, value in settings.items()
+            },
             "AWS_ENDPOINT_URL": self.aws.endpoint,
             "AWS_REGION": self.aws.region,
             "AWS_DEFAULT_REGION": self.aws.region,
@@ -150,6 +172,12 @@ class Sandbox:
             log=self.log,
             extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
         )
+
+
+def _played(provider: Provider) -> Played:
+    """Make a provider's double: it is the module of its name, which no other line has to name."""
+    played: Played = import_module(f"sandbox.doubles.{provider.id}").played()
+    return played
 
 
 def _checked_region(name: str, file: str) -> str:

@@ -7,6 +7,7 @@ Facts from the vendor's API reference ("Incidents V2", "Schedules V2", "Incident
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from sandbox.doubles.incidentio_lists import InvalidError, one_of, page_of, size
 from sandbox.doubles.incidentio_records import Category, Incident, Mode
 from sandbox.doubles.incidentio_state import Organisation
 from sandbox.doubles.keys import refusal
-from sandbox.doubles.server import Clock, Double, utc_now
+from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 _LIMIT = 1200
 _SHORT_PAGE = 25
@@ -205,3 +206,10 @@ class IncidentIO(Organisation, Double):
             body = render.schedule(found, self.now(), with_next=True)
             return Answer(OK, {"schedule": body})
         return self.error(404)
+
+
+def played() -> Played:
+    """Make one for the sandbox, with a key of its own."""
+    key = f"inc-{secrets.token_urlsafe(24)}"
+    double = IncidentIO(key)
+    return Played(double, {"INCIDENTIO_API_KEY": key, "INCIDENTIO_BASE_URL": double.url})

@@ -10,6 +10,7 @@ and set here: what an unknown cloud id and a schedule that the token may not see
 
 from __future__ import annotations
 
+import secrets
 from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import replace
@@ -32,7 +33,7 @@ from sandbox.doubles.atlassian_state import Organisation
 from sandbox.doubles.atlassian_tree import on_call
 from sandbox.doubles.exchange import OK, Answer, Request
 from sandbox.doubles.jsm_users import many_users, matching_users, one_user
-from sandbox.doubles.server import Clock, Double, utc_now
+from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 CLOUD_ID = "11223344-5566-4788-99aa-bbccddeeff00"
 OPS_SCOPE = "read:ops-config:jira-service-management"
@@ -223,3 +224,18 @@ class JSM(Organisation, Double):
     def _search_users(self, request: Request) -> Answer:
         people = self._tables.people if self.browses_users else {}
         return matching_users(request, people, self.url)
+
+
+def played() -> Played:
+    """Make one for the sandbox, with a token of its own."""
+    email, token = "approvals@example.com", secrets.token_urlsafe(24)
+    double = JSM(email, token)
+    return Played(
+        double,
+        {
+            "JSM_API_TOKEN": token,
+            "JSM_EMAIL": email,
+            "JSM_SITE": double.url,
+            "JSM_BASE_URL": double.url,
+        },
+    )

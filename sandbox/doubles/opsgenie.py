@@ -8,6 +8,7 @@ with a whole day or week, and cuts what reaches out of it, is seen in its succes
 from __future__ import annotations
 
 import itertools
+import secrets
 from datetime import datetime
 from urllib.parse import unquote
 
@@ -26,7 +27,7 @@ from sandbox.doubles.atlassian_records import Schedule
 from sandbox.doubles.atlassian_state import Organisation
 from sandbox.doubles.atlassian_tree import on_call
 from sandbox.doubles.exchange import OK, Answer, Request
-from sandbox.doubles.server import Clock, Double, utc_now
+from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 _FORBIDDEN, _TOO_MANY = 403, 429
 _NO_RIGHT = 40301
@@ -151,3 +152,10 @@ def throttled(period: int = 60, reason: str = "ACCOUNT") -> dict[str, str]:
 
 def _unthrottled() -> dict[str, str]:
     return {"X-RateLimit-State": "OK"}
+
+
+def played() -> Played:
+    """Make one for the sandbox, with a key of its own."""
+    key = secrets.token_urlsafe(24)
+    double = Opsgenie(key)
+    return Played(double, {"OPSGENIE_KEY": key, "OPSGENIE_BASE_URL": double.url})

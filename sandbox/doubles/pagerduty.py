@@ -6,6 +6,7 @@ Facts from the vendor's API reference ("On-Calls", "Schedules", "Schedules V3", 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -29,7 +30,7 @@ from sandbox.doubles.pagerduty_lists import (
 from sandbox.doubles.pagerduty_oncalls import on_calls
 from sandbox.doubles.pagerduty_records import Schedule
 from sandbox.doubles.pagerduty_state import Account
-from sandbox.doubles.server import Clock, Double, utc_now
+from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 _LIMIT = 960
 _MINUTE = 60
@@ -220,3 +221,10 @@ def _window(request: Request, zone: ZoneInfo) -> Window | None:
     if since is None:
         return Window(until - _TWO_WEEKS, until) if until else None
     return Window(since, until or since + _TWO_WEEKS)
+
+
+def played() -> Played:
+    """Make one for the sandbox, with a key of its own."""
+    key = secrets.token_urlsafe(15)
+    double = PagerDuty(key)
+    return Played(double, {"PAGERDUTY_KEY": key, "PAGERDUTY_BASE_URL": double.url})

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.doubles.exchange import Answer, Exchange, Request, Waits
@@ -112,6 +112,13 @@ class Double:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Played(NamedTuple):
+    """A double for the sandbox, not yet opened, and the settings by which it is asked."""
+
+    double: Double
+    settings: Mapping[str, str]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -11,13 +11,14 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 PATIENCE_MS = 10_000
+_TRIES = 5
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = (
     "--headless=new",
@@ -52,17 +53,8 @@ class Browser:
             )
             # Every file of it goes there; no proxy is inherited.
             environment = {"PATH": os.environ["PATH"], "HOME": profile, "TMPDIR": profile}
-            driver = opened.enter_context(
-                subprocess.Popen(
-                    [str(DRIVER), "--port=0"],
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                )
-            )
-            opened.callback(driver.terminate)
-            self._http = http.client.HTTPConnection("127.0.0.1", _port(driver), timeout=60)
+            port = _served(opened, environment)
+            self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             opened.callback(self._http.close)
             arguments = [*_ARGUMENTS, f"--user-data-dir={profile}/data"]
             options = {"binary": str(CHROMIUM), "args": arguments}
@@ -168,12 +160,26 @@ def why_not() -> str:
     return f"there is no {' and no '.join(missing)} ({remedy})" if missing else ""
 
 
-def _port(driver: subprocess.Popen[str]) -> int:
-    """Read where the driver listens: it says so in its last line before it serves."""
-    said: Sequence[str] = ()
-    assert driver.stdout
-    for line in driver.stdout:
-        said = (*said, line)
-        if "started successfully on port" in line:
-            return int(line.rstrip().rstrip(".").rpartition(" ")[2])
+def _served(opened: ExitStack, environment: Mapping[str, str]) -> int:
+    """Start a driver, and say on which port it listens.
+
+    It takes a free port of IPv4 and wants that of IPv6, too: where that is taken, it ends.
+    """
+    said: list[str] = []
+    for _ in range(_TRIES):
+        driver = opened.enter_context(
+            subprocess.Popen(
+                [str(DRIVER), "--port=0"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        opened.callback(driver.terminate)
+        assert driver.stdout
+        for line in driver.stdout:
+            said.append(line)
+            if "started successfully on port" in line:
+                return int(line.rstrip().rstrip(".").rpartition(" ")[2])
     raise WebDriverError(f"the driver ended: {said}")

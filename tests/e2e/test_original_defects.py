@@ -146,7 +146,9 @@ class TestRuntime:
     ) -> None:
         """Keys were read at import, before the secret: the name of the secret was sent as key."""
         assert len(deployed.ask(request_of(JANE))) == 1
-        assert sandbox.api_key not in str(sandbox.deployment.function.config.environment)
+        assert sandbox.variables()["INCIDENTIO_API_KEY"] not in str(
+            sandbox.deployment.function.config.environment
+        )
 
     def test_log_holds_no_body_and_no_other_e_mail(
         self, handler: Open, log: list[Mapping[str, Any]]

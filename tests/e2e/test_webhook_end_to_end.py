@@ -241,7 +241,7 @@ def test_nothing_leaks(sandbox: Sandbox, webhook: Webhook, log: Log) -> None:
     lines = sandbox.log.file.read_text(encoding="utf-8")
     assert "hunter" not in lines
     assert sandbox.webhook_secret not in lines
-    assert sandbox.api_key not in lines
+    assert sandbox.variables()["INCIDENTIO_API_KEY"] not in lines
     of_nora = [line for line in lines.splitlines() if NORA in line]
     assert of_nora
     assert not any(other in line for line in of_nora for other in (JANE, OMAR, RITA, DAN))

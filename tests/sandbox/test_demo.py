@@ -28,8 +28,9 @@ from tests.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
 CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}
+AT_INCIDENTIO = [each for each in SCENES if each.provider == "incidentio"]
 JANE_LEADS, HALF_AN_HOUR, _, OMAR_IS_ON, RITA_REPORTED, DAN_LEADS, NORA_IS_OFF, STALE, FORGED = (
-    SCENES
+    AT_INCIDENTIO
 )
 
 
@@ -78,7 +79,7 @@ def test_expectation_follows_the_settings(case: Case) -> None:
         app, settings = App(environment, clock, lambda _: None), load(environment)
         approved: dict[str, str] = {}
         with closing(app.client):
-            for scene in SCENES:
+            for scene in AT_INCIDENTIO:
                 answer = answer_to(scene, Webhook(SECRET, in_process(app)), settings)
                 assert as_expected(scene, answer, settings), (scene, answer)
                 for claim in answer.claims:
@@ -157,7 +158,7 @@ def test_table_is_in_columns() -> None:
 
 def test_cast_plays_on_the_double_only(tmp_path: Path) -> None:
     """Nobody is to be declared an incident at the real provider."""
-    live = Sandbox(project_in(tmp_path), live_key="inc-real")
+    live = Sandbox(project_in(tmp_path), live={"INCIDENTIO_API_KEY": "inc-real"})
     with pytest.raises(ValueError, match="on the double only"):
         demo.play(live)
 

@@ -32,7 +32,12 @@ def assert_closed(address: str) -> None:
 def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
     """Nothing of it can be reached from another machine."""
     assert sandbox.double
-    for address in (sandbox.url, sandbox.base_url, sandbox.aws.endpoint, sandbox.double.url):
+    for address in (
+        sandbox.url,
+        *sandbox.base_urls.values(),
+        sandbox.aws.endpoint,
+        sandbox.double.url,
+    ):
         assert urlsplit(address).hostname == "127.0.0.1"
 
 
@@ -43,7 +48,7 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
         "WEBHOOK_URL": sandbox.url,
         "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
         "INCIDENTIO_BASE_URL": sandbox.double.url,
-        "INCIDENTIO_API_KEY": sandbox.api_key,
+        "INCIDENTIO_API_KEY": sandbox.variables()["INCIDENTIO_API_KEY"],
         "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
         "AWS_REGION": "us-west-2",
         "AWS_DEFAULT_REGION": "us-west-2",
@@ -56,7 +61,10 @@ def test_settings_are_the_functions(sandbox: Sandbox) -> None:
     """They are read from what was deployed, as the function reads them."""
     settings = sandbox.settings
     assert settings.webhook_secrets == (sandbox.webhook_secret,)
-    assert settings.providers["incidentio"]["INCIDENTIO_API_KEY"] == sandbox.api_key
+    assert (
+        settings.providers["incidentio"]["INCIDENTIO_API_KEY"]
+        == sandbox.variables()["INCIDENTIO_API_KEY"]
+    )
     assert settings.policy.rules[0].duration == timedelta(hours=6)
     assert not settings.dry_run
 
@@ -72,7 +80,7 @@ def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
     stored = sandbox.aws.client("secretsmanager").get_secret_value(
         SecretId=sandbox.deployment.outputs["secret_arn"]
     )
-    for secret in (sandbox.webhook_secret, sandbox.api_key):
+    for secret in (sandbox.webhook_secret, sandbox.variables()["INCIDENTIO_API_KEY"]):
         assert secret in stored["SecretString"]
         assert secret not in json.dumps(deployed, default=str)
         assert secret not in json.dumps(dict(sandbox.deployment.outputs))
@@ -88,7 +96,10 @@ def test_log_is_the_owners(sandbox: Sandbox) -> None:
 def test_secrets_are_new_each_time(tmp_path: Path) -> None:
     """Two sandboxes share none, and both pass as Indent's."""
     project_in(tmp_path)
-    one, other = Sandbox(tmp_path, live_key="k1"), Sandbox(tmp_path, live_key="k2")
+    one, other = (
+        Sandbox(tmp_path, live={"INCIDENTIO_API_KEY": "k1"}),
+        Sandbox(tmp_path, live={"INCIDENTIO_API_KEY": "k2"}),
+    )
     assert one.webhook_secret.startswith("wks0")
     assert len(one.webhook_secret) == 44
     assert one.webhook_secret != other.webhook_secret
@@ -156,7 +167,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     running = Sandbox(project_in(tmp_path, AUTO_APPROVAL_DURATION="1.5"))
     with running:
         (child,) = start_a_child(running)
-        addresses = [running.url, running.base_url, running.aws.endpoint]
+        addresses = [running.url, *running.base_urls.values(), running.aws.endpoint]
     for address in addresses:
         assert_closed(address)
     with pytest.raises(ProcessLookupError):
