@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from sandbox.doubles.incidentio_records import (
     Category,
@@ -21,11 +18,10 @@ from sandbox.doubles.incidentio_records import (
     Update,
     Visibility,
 )
+from sandbox.doubles.tables import Tables, find
 
-Row = TypeVar("Row", Person, Schedule, Role, Incident)
 
-
-class Organisation:
+class Organisation(Tables):
     """People, schedules, roles, incidents and updates, as they are now.
 
     Whatever it returns is the thing as it was then. Things are named by themselves or by what
@@ -33,10 +29,7 @@ class Organisation:
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.now = now
-        self.changes = 0
-        self._lock = threading.RLock()
-        self._ids = itertools.count(1)
+        super().__init__(now)
         self._people: dict[str, Person] = {}
         self._schedules: dict[str, Schedule] = {}
         self._roles: dict[str, Role] = {}
@@ -64,7 +57,7 @@ class Organisation:
     ) -> Shift:
         """Add a shift, by default from now for 8 hours; `who` None leaves it to nobody."""
         with self._lock:
-            kept = _find(self._schedules, schedule, "name")
+            kept = find(self._schedules, schedule, "name")
             begin = start or self.now()
             finish = end or begin + timedelta(hours=8)
             shift = Shift(self._id(), self._person(who), begin, finish)
@@ -74,7 +67,7 @@ class Organisation:
     def take_off_shift(self, schedule: Schedule | str, who: Person | str) -> None:
         """Remove every shift this person has in the schedule."""
         with self._lock:
-            kept = _find(self._schedules, schedule, "name")
+            kept = find(self._schedules, schedule, "name")
             person = self._person(who)
             rest = tuple(shift for shift in kept.shifts if shift.person != person)
             self._keep(self._schedules, replace(kept, shifts=rest))
@@ -119,9 +112,9 @@ class Organisation:
     ) -> Incident:
         """Give a role of the incident to someone; `who` None leaves it unfilled."""
         with self._lock:
-            kept = _find(self._incidents, incident, "reference")
+            kept = find(self._incidents, incident, "reference")
             assignees = dict(kept.assignees)
-            role_id, person = _find(self._roles, role, "name").id, self._person(who)
+            role_id, person = find(self._roles, role, "name").id, self._person(who)
             if person:
                 assignees[role_id] = person
             else:
@@ -131,14 +124,14 @@ class Organisation:
     def close_incident(self, incident: Incident | str) -> Incident:
         """Close it; its roles stay assigned."""
         with self._lock:
-            return self._change(_find(self._incidents, incident, "reference"), category="closed")
+            return self._change(find(self._incidents, incident, "reference"), category="closed")
 
     def post_update(
         self, incident: Incident | str, by: Person | str | None = None, message: str = "Looking."
     ) -> Update:
         """Post to an incident; `by` None is an API key."""
         with self._lock:
-            kept = _find(self._incidents, incident, "reference")
+            kept = find(self._incidents, incident, "reference")
             update = Update(
                 self._id(), kept.id, self._person(by), message, kept.category, self.now()
             )
@@ -153,29 +146,8 @@ class Organisation:
         return self._keep(self._incidents, changed)
 
     def _person(self, who: Person | str | None) -> Person | None:
-        return None if who is None else _find(self._people, who, "email")
-
-    def _keep(self, table: dict[str, _Kept], row: _Kept) -> _Kept:
-        table[row.id] = row
-        self.changes += 1
-        return row
+        return None if who is None else find(self._people, who, "email")
 
     def _id(self) -> str:
         """As long and as sortable as the vendor's ULIDs, and the same in every run."""
-        return f"01HZX{next(self._ids):021d}"
-
-
-_Kept = TypeVar("_Kept", Person, Schedule, Role, Incident, Update)
-
-
-def _find(table: Mapping[str, Row], wanted: Row | str, called: str) -> Row:
-    if not isinstance(wanted, str):
-        return table[wanted.id]
-    if wanted in table:
-        return table[wanted]
-    found: Iterable[Row] = [row for row in table.values() if getattr(row, called) == wanted]
-    match list(found):
-        case [row]:
-            return row
-        case rows:
-            raise LookupError(f"{len(rows)} have the {called} {wanted!r}, not 1")
+        return f"01HZX{next(self._numbers):021d}"
