@@ -33,7 +33,6 @@ class RateLimited:
 class EndlessPages:
     """There is always more: the first page again, or pages without a row."""
 
-    name: str = "oncalls"
     empty: bool = False
 
     def play(self, exchange: Exchange) -> None:
@@ -45,7 +44,7 @@ class EndlessPages:
         body["offset"] = int(request.query.get("offset", ["0"])[-1])
         body["more"] = True
         if self.empty:
-            body[self.name] = []
+            body = {name: [] if isinstance(told, list) else told for name, told in body.items()}
         exchange.send(replace(first, body=body))
 
 
@@ -61,7 +60,7 @@ WRONG_ONCALLS = {
     "oncalls is null": Replaced(("oncalls",), None),
     "an on-call is a list": Replaced(_ONCALL, []),
     "escalation_level is a string": Replaced((*_ONCALL, "escalation_level"), "1"),
-    "escalation_level is true": Replaced((*_ONCALL, "escalation_level"), True),
+    "escalation_level is true": Replaced((*_ONCALL, "escalation_level"), value=True),
     "escalation_level is null": Replaced((*_ONCALL, "escalation_level"), None),
     "escalation_policy is null": Replaced((*_ONCALL, "escalation_policy"), None),
     "schedule is a string": Replaced((*_ONCALL, "schedule"), "Payments"),
@@ -77,7 +76,7 @@ WRONG_ONCALLS = {
     "start is a number": Replaced((*_ONCALL, "start"), 1_700_000_000),
     "start has no time zone": Replaced((*_ONCALL, "start"), "2020-01-01T00:00:00"),
     "end is no time": Replaced((*_ONCALL, "end"), "whenever"),
-    "end is false": Replaced((*_ONCALL, "end"), False),
+    "end is false": Replaced((*_ONCALL, "end"), value=False),
 }
 
 WRONG_SCHEDULES = {

@@ -1,4 +1,4 @@
-"""A space with three people, two resources and a webhook that a test plays."""
+"""A space with three people, two resources and a webhook that a test plays; a PagerDuty account."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.space import Space
-from tests.sandbox.space_played import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook, Watch
+from tests.sandbox import pagerduty_asked
+from tests.sandbox.asked import Watch
+from tests.sandbox.space_played import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
 
 
 @pytest.fixture
@@ -50,3 +53,13 @@ def omar(space: Space) -> Client:
 def ada(space: Space) -> Client:
     """An administrator."""
     return Client(space, space.token_for(ADA, admin=True))
+
+
+@pytest.fixture
+def account(watch: Watch) -> Iterator[PagerDuty]:
+    """Two people and one who has no e-mail, at PagerDuty; nobody is on call."""
+    with PagerDuty(pagerduty_asked.KEY, now=watch) as one:
+        one.add_person("Ana Lima", pagerduty_asked.ANA)
+        one.add_person("Bo Berg", pagerduty_asked.BO)
+        one.add_person("Cy Nomail", None)
+        yield one

@@ -15,6 +15,7 @@ from handler.webhook import read_signature, verify
 from sandbox.doubles.exchange import Answer, Request
 from sandbox.doubles.server import Double
 from sandbox.space import Space
+from tests.sandbox.asked import Watch
 
 Json = dict[str, Any]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -22,17 +23,6 @@ HOUR = timedelta(hours=1)
 SECRET = "wks0played"
 JANE, OMAR, ADA = "jane@acme.example", "omar@acme.example", "ada@acme.example"
 BOT = {"kind": "indent.v1.Bot", "id": "played-bot", "displayName": "Played Bot"}
-
-
-class Watch:
-    """A clock that a test turns."""
-
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def __call__(self) -> datetime:
-        """The time it shows."""
-        return self.time
 
 
 class PlayedWebhook(Double):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
 from sandbox.doubles import faults, incidentio_faults
 from sandbox.doubles.incidentio import IncidentIO
+from tests.sandbox import asked
+from tests.sandbox.asked import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from http.client import HTTPMessage
 
 
 KEY = "the-double-s-own-key"
@@ -25,21 +25,10 @@ ANA, BO = "ana@acme.example", "Bo@Acme.example"
 LIVE = "/v2/incidents?" + urlencode({"status_category[one_of]": "live", "mode[one_of]": "standard"})
 
 
-class Watch:
-    """A clock that a test turns."""
-
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def __call__(self) -> datetime:
-        """The time it shows."""
-        return self.time
-
-
 @pytest.fixture
 def watch() -> Watch:
     """The double's clock."""
-    return Watch()
+    return Watch(NOON)
 
 
 @pytest.fixture
@@ -54,13 +43,9 @@ def double(watch: Watch) -> Iterator[IncidentIO]:
 
 def get(
     double: IncidentIO, target: str, key: str | None = f"Bearer {KEY}"
-) -> tuple[int, Any, dict[str, str]]:
-    """Status, JSON and headers of one plain GET."""
-    headers = {} if key is None else {"Authorization": key}
-    with closing(HTTPConnection(urlsplit(double.url).netloc, timeout=10)) as connection:
-        connection.request("GET", target, headers=headers)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read()), dict(response.headers)
+) -> tuple[int, Any, HTTPMessage]:
+    """Status, JSON and headers of one GET with the key."""
+    return asked.get(double, target, key)
 
 
 def names(double: IncidentIO, target: str) -> list[str]:

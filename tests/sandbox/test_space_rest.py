@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.doubles import faults
 from sandbox.space import Space
+from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,
     JANE,
@@ -20,7 +21,6 @@ from tests.sandbox.space_played import (
     Client,
     Json,
     PlayedWebhook,
-    Watch,
     approve_all,
 )
 

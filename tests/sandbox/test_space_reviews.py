@@ -7,7 +7,8 @@ from datetime import datetime
 import pytest
 
 from sandbox.space.rules import INDEFINITE
-from tests.sandbox.space_played import ADA, HOUR, JANE, NOON, OMAR, Client, Json, Watch
+from tests.sandbox.asked import Watch
+from tests.sandbox.space_played import ADA, HOUR, JANE, NOON, OMAR, Client, Json
 
 TEST = {"kind": "okta.v1.Group", "id": "test"}
 PROD = {"kind": "okta.v1.Group", "id": "prod"}

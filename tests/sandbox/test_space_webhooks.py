@@ -12,6 +12,7 @@ import pytest
 from sandbox.doubles import faults
 from sandbox.doubles.server import Fault
 from sandbox.space import Space
+from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,
     BOT,
@@ -23,7 +24,6 @@ from tests.sandbox.space_played import (
     Client,
     Json,
     PlayedWebhook,
-    Watch,
     approval,
     approve_all,
 )

@@ -1,0 +1,224 @@
+"""The vendor's own client, `pagerduty` on PyPI, reads the double as it would read the vendor."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import httpx2
+import pagerduty
+import pytest
+
+from sandbox.doubles import faults, pagerduty_faults
+from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, KEY, NOON, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.doubles.pagerduty import PagerDuty
+
+UTC_USERS = {"include[]": ["users"], "time_zone": "UTC"}
+
+
+class ToDouble(httpx2.HTTPTransport):
+    """The way to the double, for a client that takes no address without TLS for the vendor's."""
+
+    def __init__(self, account: PagerDuty) -> None:
+        super().__init__()
+        self._url = httpx2.URL(account.url)
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send it there, whatever its address is."""
+        where = {"scheme": "http", "host": self._url.host, "port": self._url.port}
+        request.url = request.url.copy_with(**where)
+        return super().handle_request(request)
+
+
+def client_of(account: PagerDuty, key: str) -> pagerduty.RestApiV2Client:
+    """The vendor's client, which by default would try a 429 again without end."""
+    client = pagerduty.RestApiV2Client(key, transport=ToDouble(account))
+    client.retry = {429: 1}
+    client.sleep_timer = 0
+    return client
+
+
+@pytest.fixture
+def vendor(account: PagerDuty) -> Iterator[pagerduty.RestApiV2Client]:
+    """The client with the right key."""
+    with client_of(account, KEY) as client:
+        yield client
+
+
+def code_of(error: pagerduty.Error) -> tuple[int, int | None]:
+    """The status and the vendor's code of what the client raised."""
+    assert error.response is not None
+    body = error.response.content and error.response.json()
+    return error.response.status_code, body["error"]["code"] if body else None
+
+
+def test_vendor_client_says_who_it_is(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """Its key and the version it wants are in every call's headers."""
+    list(vendor.iter_all("oncalls"))
+    headers = account.calls[0].headers
+    assert headers["authorization"] == f"Token token={KEY}"
+    assert headers["accept"] == "application/vnd.pagerduty+json;version=2"
+    assert vendor.api_key_access == "account"
+    assert vendor.subdomain == "sandbox"
+    assert "teams" in vendor.rget("abilities")
+
+
+def test_vendor_client_reads_all_pages_of_on_calls(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """Seven rows in pages of three come each once, with their person, schedule and times."""
+    schedule = account.add_schedule("Payments", id="PABC123")
+    account.put_on_shift(schedule, ANA, NOON - HOUR, NOON + HOUR)
+    for number in range(7):
+        account.add_escalation_policy(f"Policy {number}", schedule)
+    rows = list(vendor.iter_all("oncalls", params=dict(UTC_USERS), page_size=3))
+    assert [call.query["offset"] for call in account.calls] == [["0"], ["3"], ["6"]]
+    assert [row["escalation_policy"]["summary"] for row in rows] == [
+        f"Policy {number}" for number in range(7)
+    ]
+    (row,) = (row for row in rows if row["escalation_policy"]["summary"] == "Policy 0")
+    assert (row["escalation_level"], row["user"]["email"]) == (1, ANA)
+    assert (row["start"], row["end"]) == ("2026-03-02T11:00:00Z", "2026-03-02T13:00:00Z")
+    assert (row["schedule"]["id"], row["schedule"]["summary"]) == ("PABC123", "Payments")
+
+
+def test_vendor_client_filters_on_calls(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """Lists become repeated parameters; those without a schedule are asked for by null."""
+    payments, search = account.add_schedule("Payments"), account.add_schedule("Search", v3=True)
+    account.add_escalation_policy("One", payments, search, BO)
+    account.put_on_shift(payments, ANA)
+    account.put_on_shift(search, ANA)
+    params = {"schedule_ids": [search.id, "null"]}
+    rows = vendor.list_all("oncalls", params=params)
+    assert account.calls[0].query["schedule_ids[]"] == [search.id, "null"]
+    assert [row["schedule"] and row["schedule"]["type"] for row in rows] == [
+        "schedule_v3_reference",
+        None,
+    ]
+
+
+def test_vendor_client_finds_a_user_by_email(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """Whole, whatever the case, among those whose e-mail holds it; then his on-calls."""
+    account.add_person("Joana", f"jo{ANA}")
+    account.add_escalation_policy("Boss", ANA)
+    found = vendor.find("users", ANA.upper(), attribute="email")
+    assert found is not None
+    assert (found["email"], found["name"]) == (ANA, "Ana Lima")
+    (row,) = vendor.iter_all("oncalls", params={"user_ids": [found["id"]]})
+    assert row["user"]["id"] == found["id"]
+    assert vendor.rget(found["self"]) == found
+    assert vendor.find("users", "nobody@acme.example", attribute="email") is None
+
+
+def test_vendor_client_reads_both_kinds_of_schedules(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """All pages of each list, and each schedule with who is on."""
+    for number in range(120):
+        account.add_schedule(f"Layers {number}")
+        account.add_schedule(f"Shifts {number}", v3=True)
+    layers, shifts = account.schedules[-2:]
+    account.put_on_shift(layers, ANA)
+    account.put_on_shift(shifts, ANA)
+    for path, called in (("schedules", "Layers"), ("v3/schedules", "Shifts")):
+        names = [each["summary"] for each in vendor.iter_all(path)]
+        assert names == [f"{called} {number}" for number in range(120)]
+    window = {"since": iso(NOON), "until": iso(NOON), "include[]": ["final_schedule"]}
+    told = vendor.rget(f"schedules/{layers.id}", params=window)["final_schedule"]
+    assert [each["user"]["summary"] for each in told["rendered_schedule_entries"]] == ["Ana Lima"]
+    told = vendor.rget(f"v3/schedules/{shifts.id}", params=window)["final_schedule"]
+    (assignment,) = told["computed_shift_assignments"]
+    member = vendor.rget(f"users/{assignment['member']['user_id']}")
+    assert member["email"] == ANA
+    users = vendor.rget(f"schedules/{layers.id}/users")
+    assert [each["email"] for each in users] == [ANA]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("schedules/PNOBODY", 404, 3004),
+        ("v3/schedules/PNOBODY", 404, 2100),
+        ("users/PNOBODY", 404, 2100),
+        ("schedules/PSHIFTS", 400, 2001),
+        ("v3/schedules/PLAYERS", 400, 2001),
+    ],
+)
+def test_vendor_client_reads_errors(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client, path: str, status: int, code: int
+) -> None:
+    """A refusal is an exception that holds the status and the vendor's code."""
+    account.add_schedule("Layers", id="PLAYERS")
+    account.add_schedule("Shifts", id="PSHIFTS", v3=True)
+    with pytest.raises(pagerduty.HttpError) as caught:
+        vendor.rget(path)
+    assert code_of(caught.value) == (status, code)
+
+
+def test_vendor_client_gives_up_on_a_wrong_key(account: PagerDuty) -> None:
+    """It takes it for a key of the other region, or one that is no more."""
+    with (
+        client_of(account, "another-key") as client,
+        pytest.raises(pagerduty.HttpError, match="401 Unauthorized"),
+    ):
+        client.rget("abilities")
+    assert len(account.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(pagerduty_faults.RateLimited(1), 2020), (pagerduty_faults.RateLimited(), None)],
+    ids=["as documented", "without a word"],
+)
+def test_vendor_client_tries_again_after_a_limit(
+    account: PagerDuty,
+    vendor: pagerduty.RestApiV2Client,
+    fault: pagerduty_faults.RateLimited,
+    code: int | None,
+) -> None:
+    """Once, as it was told; with or without the vendor's headers and body."""
+    account.add_escalation_policy("Boss", ANA)
+    account.fail("/oncalls", fault, times=1)
+    assert len(vendor.list_all("oncalls")) == 1
+    account.fail("/oncalls", fault)
+    with pytest.raises(pagerduty.HttpError) as caught:
+        vendor.list_all("oncalls")
+    assert code_of(caught.value) == (429, code)
+    assert len(account.calls) == 4
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 2010), (500, 2000)])
+def test_vendor_client_reads_faults(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client, status: int, code: int
+) -> None:
+    """An error that is switched on has the vendor's body too."""
+    account.fail("/oncalls", faults.Status(status))
+    with pytest.raises(pagerduty.HttpError) as caught:
+        vendor.list_all("oncalls")
+    assert code_of(caught.value) == (status, code)
+
+
+def test_vendor_client_stops_at_ten_thousand(
+    account: PagerDuty, vendor: pagerduty.RestApiV2Client
+) -> None:
+    """It asks for no page that the vendor would refuse, however many more there are said to be."""
+    schedule = account.add_schedule("Payments")
+    account.put_on_shift(schedule, ANA)
+    for number in range(100):
+        account.add_escalation_policy(str(number), schedule)
+    account.fail("/oncalls", pagerduty_faults.EndlessPages())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = vendor.list_all("oncalls", params={"offset": 9700})
+    assert len(rows) == 300
+    assert "exceeds the maximum permitted" in str(caught[0].message)
