@@ -25,3 +25,7 @@ class Deadline:
     def left(self) -> float:
         """Seconds left, never below 0."""
         return max(0.0, self._at - self._clock.monotonic())
+
+    def now(self) -> datetime:
+        """Give the time, for answers in which it has to be looked up."""
+        return self._clock.now()

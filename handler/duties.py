@@ -94,12 +94,16 @@ class Duty(NamedTuple):
 
 
 class Titled(NamedTuple):
-    """A schedule or role that the provider's answer shows, whether anyone holds it or not."""
+    """A schedule or role that the provider's answer shows, whether anyone holds it or not.
+
+    A schedule that is switched off is not `enabled`: nobody is on duty by it.
+    """
 
     provider: str
     kind: str
     id: str
     names: tuple[str, ...]
+    enabled: bool = True
 
 
 class Incident(NamedTuple):

@@ -48,6 +48,20 @@ PROVIDERS = (
         {"INCIDENTIO_BASE_URL": "https://api.incident.io"},
         title="Incident.io",
     ),
+    Provider(
+        "opsgenie",
+        "Opsgenie",
+        "OPSGENIE_KEY",
+        {"OPSGENIE_BASE_URL": "https://api.opsgenie.com"},
+        title="OpsGenie",
+    ),
+    Provider(
+        "jsm",
+        "JSM Operations",
+        "JSM_API_TOKEN",
+        {"JSM_SITE": "", "JSM_EMAIL": "", "JSM_BASE_URL": "https://api.atlassian.com"},
+        ("JSM_SITE", "JSM_EMAIL"),
+    ),
 )
 BY_ID = MappingProxyType({each.id: each for each in PROVIDERS})
 BY_NAME = MappingProxyType({each.name: each for each in PROVIDERS})

@@ -53,6 +53,9 @@ _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 _HEADER_SAFE = re.compile(r"[!-~]+")
+_SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
+# What comes before a colon is the name that a password belongs to.
+_EMAIL = re.compile(r"[!-9;-?A-~]+@[!-9;-?A-~]+")
 
 
 class SettingsError(ValueError):
@@ -134,7 +137,10 @@ def _provider(provider: Provider, read: Mapping[str, str], key: str) -> dict[str
         value = read[name]
         if name in provider.required and not value:
             raise SettingsError(name, f"is not set: {provider.key} needs it", "")
-        settings[name] = parse_base_url(name, value) if name.endswith("_BASE_URL") else value
+        for ending, parse in _BY_ENDING.items():
+            if name.endswith(ending):
+                value = parse(name, value)
+        settings[name] = value
     return settings
 
 
@@ -260,6 +266,30 @@ def parse_base_url(key: str, value: str) -> str:
         said = "holds an @" if "@" in url else f"is {value!r}"
         raise SettingsError(key, f"{said}: allowed is {allowed}", DEFAULTS.get(key, ""))
     return url
+
+
+def parse_site(key: str, value: str) -> str:
+    """Read a site's name (`acme`), host (`acme.atlassian.net`) or address as its address."""
+    host = f"{value}.atlassian.net" if _SITE_NAME.fullmatch(value) else value
+    try:
+        url = parse_base_url(key, host if "://" in host else f"https://{host}")
+        if not urlsplit(url).path:
+            return url
+    except SettingsError:
+        pass
+    said = "holds an @" if "@" in value else f"is {value!r}"
+    allowed = "a site's name, its host, or its https address without a path"
+    raise SettingsError(key, f"{said}: allowed are {allowed}", "acme")
+
+
+def parse_email(key: str, value: str) -> str:
+    """Check an e-mail that travels before a password, without ever quoting it."""
+    if not _EMAIL.fullmatch(value):
+        raise SettingsError(key, "is not the e-mail of an account", "bot@example.com")
+    return value
+
+
+_BY_ENDING = {"_BASE_URL": parse_base_url, "_SITE": parse_site, "_EMAIL": parse_email}
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,89 @@
+"""What Opsgenie and its successor have in common: whose end is asked for, and timelines. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from handler.durations import parse_instant
+from handler.duties import Duty, Findings
+from handler.shapes import ShapeError, array, as_record, record, required, text
+from handler.sources import Wants
+
+Json = Mapping[str, Any]
+
+# A timeline begins with today, and what reaches out of it is cut. However late today is, more than
+# the longest approval is left: an end that is only the timeline's cuts no access short.
+TIMELINE = "timeline?interval=8&intervalUnit=days"
+MOST_TIMELINES = 20
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+def without_end(provider: str, wants: Wants, findings: Findings) -> list[tuple[str, list[Duty]]]:
+    """Give the duties whose end a rule needs, by schedule."""
+    found: defaultdict[str, list[Duty]] = defaultdict(list)
+    for duty in findings.duties if wants.ends else ():
+        if duty.provider != provider or duty.end or duty.holder not in wants.holders:
+            continue
+        if wants.any_schedule or any(map(duty.goes_by, wants.schedules)):
+            found[duty.id].append(duty)
+    return list(islice(found.items(), MOST_TIMELINES))
+
+
+def ends(body: Json, who: Callable[[Json], str], now: datetime) -> tuple[dict[str, datetime], int]:
+    """Say until when each person on shift now is so, and how many entries could not be read.
+
+    Periods of one person that touch or overlap, in whatever rotations, are one. `who` gives the
+    person of a period, or "" where it is nobody, or a team's or an escalation's.
+    """
+    periods: list[tuple[datetime, datetime, str]] = []
+    unread = 0
+    for rotation in listed(record(body, "finalTimeline"), "rotations"):
+        try:
+            entries = listed(as_record(rotation, "rotation"), "periods")
+        except ShapeError:
+            unread += 1
+            continue
+        for entry in entries:
+            try:
+                period = as_record(entry, "period")
+                start, end = (_instant(period, field) for field in ("startDate", "endDate"))
+                periods.append((start, end, who(period)))
+            except ShapeError:
+                unread += 1
+    until: dict[str, datetime] = {}
+    for start, end, person in sorted(periods):
+        if person and start <= until.get(person, now) < end:
+            until[person] = end
+    return until, unread
+
+
+def _instant(parent: Json, field: str) -> datetime:
+    moment = parse_instant(text(parent, field))
+    if moment is None:
+        raise ShapeError(f"{field} is no RFC 3339 instant")
+    return moment
+
+
+def listed(parent: Json, field: str) -> list[Any]:
+    """Read a list that must be there."""
+    if parent.get(field) is None:
+        raise ShapeError(f"{field} is missing")
+    return array(parent, field)
+
+
+def identifier(parent: Json, field: str) -> str:
+    """Read an id that may become part of an address."""
+    found = required(parent, field)
+    if not _ID.fullmatch(found):
+        raise ShapeError(f"{field} is no id")
+    return found
+
+
+def unread(count: int) -> tuple[str, ...]:
+    """Say so where entries could not be read."""
+    return (f"{count} entries could not be read",) if count else ()

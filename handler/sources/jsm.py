@@ -1,0 +1,238 @@
+"""JSM Operations, Opsgenie's successor: who is on shift, by account, and whose account it is.
+
+Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, on-calls,
+timelines; "Jira Cloud platform REST API": users).
+
+Only a person who is on shift himself counts. Nothing tells when a step of an escalation comes, nor
+whether a team goes by one: who is on call by a team, an escalation or another schedule does not.
+
+People are accounts here. Whose e-mail the site does not show, or whose account is closed or no
+person's, is nobody. A link to a next page is never followed: it only says that there is one.
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from handler import emails
+from handler.clock import Deadline
+from handler.duties import ON_CALL, Duty, Findings, Titled
+from handler.http import Client, HttpError
+from handler.providers import BY_ID
+from handler.shapes import ShapeError, as_record, record, required, text
+from handler.sources import CutShort, Page, Question, Wants
+from handler.sources.atlassian import (
+    TIMELINE,
+    Json,
+    ends,
+    identifier,
+    listed,
+    unread,
+    without_end,
+)
+
+PROVIDER = BY_ID["jsm"].name
+PAGE_SIZE = 100
+MOST_PAGES = 20
+MOST_SCHEDULES = 20
+ACCOUNTS_A_CALL = 50
+_KINDS = frozenset({"user", "team", "escalation", "schedule", "noone"})
+_OPS, _USERS = "read:ops-config:jira-service-management", "read:jira-user"
+_HINTS = {
+    401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
+    403: "; the account may not see this",
+}
+
+
+class JSM:
+    """Questions to one site; one per environment, for which the site's cloud id is kept."""
+
+    def __init__(self, client: Client, settings: Mapping[str, str]) -> None:
+        self._client = client
+        self._site = settings["JSM_SITE"]
+        self._base_url = settings["JSM_BASE_URL"]
+        account = f"{settings['JSM_EMAIL']}:{settings['JSM_API_TOKEN']}".encode()
+        self._headers = {"Authorization": f"Basic {b2a_base64(account, newline=False).decode()}"}
+        self._api = ""
+
+    def questions(self, wants: Wants, findings: Findings) -> Iterator[Question]:
+        """Ask for the schedules; then who is on shift, then until when, schedule by schedule."""
+        if not wants.on_call:
+            return
+        yield Question(PROVIDER, "schedules", ON_CALL, self._list)
+        wanted = _wanted(wants, findings)
+        for schedule in wanted[:MOST_SCHEDULES]:
+            yield self._on_calls(schedule)
+        if len(wanted) > MOST_SCHEDULES:
+            yield Question(PROVIDER, "other schedules", "", _too_many)
+        for schedule_id, duties in without_end(PROVIDER, wants, findings):
+            yield self._timeline(schedule_id, duties)
+
+    def _list(self, deadline: Deadline) -> Iterator[Page]:
+        url = f"{self._schedules(deadline)}?size={PAGE_SIZE}&offset="
+        for values in self._values(url, _OPS, _has_next, deadline):
+            yield read_schedules(values)
+
+    def _on_calls(self, schedule: Titled) -> Question:
+        def pages(deadline: Deadline) -> Iterator[Page]:
+            url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
+            accounts, odd = read_on_shift(self._get(url, _OPS, deadline))
+            yield Page(problems=unread(odd))
+            for people, odd in self._people(accounts, deadline):
+                found = dict.fromkeys(people.values())
+                duties = (
+                    Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], each) for each in found
+                )
+                yield Page(tuple(duties), problems=unread(odd))
+
+        return Question(PROVIDER, f"on-calls of {schedule.id}", "", pages)
+
+    def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
+        def pages(deadline: Deadline) -> Iterator[Page]:
+            url = f"{self._schedules(deadline)}/{schedule_id}/{TIMELINE}"
+            until, odd = ends(self._get(url, _OPS, deadline), _responder, deadline.now())
+            yield Page(problems=unread(odd))
+            for people, odd in self._people(list(until), deadline):
+                found = (
+                    duty._replace(end=until[account])
+                    for account, email in people.items()
+                    for duty in duties
+                    if duty.holder == email
+                )
+                yield Page(tuple(found), problems=unread(odd))
+
+        return Question(PROVIDER, f"timeline of {schedule_id}", "", pages)
+
+    def _people(
+        self, accounts: list[str], deadline: Deadline
+    ) -> Iterator[tuple[dict[str, str], int]]:
+        """Look up e-mails by account, so many at a time."""
+        for at in range(0, len(accounts), ACCOUNTS_A_CALL):
+            asked = accounts[at : at + ACCOUNTS_A_CALL]
+            query = urlencode(
+                [*(("accountId", each) for each in asked), ("maxResults", len(asked))]
+            )
+            url = f"{self._site}/rest/api/3/user/bulk?{query}&startAt="
+            for values in self._values(url, _USERS, _is_not_last, deadline):
+                yield read_users(values, asked)
+
+    def _values(
+        self, url: str, scope: str, more: Callable[[Json], bool], deadline: Deadline
+    ) -> Iterator[list[Any]]:
+        """Read a list page by page; `url` ends where the number of the first entry goes."""
+        start, last = 0, None
+        for _ in range(MOST_PAGES):
+            body = self._get(f"{url}{start}", scope, deadline)
+            values = listed(body, "values")
+            yield values
+            if not more(body):
+                return
+            if not values or values == last:
+                raise CutShort("a page says that there is another, and there is none")
+            start, last = start + len(values), values
+        raise CutShort(f"only the first {MOST_PAGES} pages were read")
+
+    def _schedules(self, deadline: Deadline) -> str:
+        """Give the address of the schedules, for which the site tells its cloud id to anybody."""
+        if not self._api:
+            try:
+                body = self._client.get_json(f"{self._site}/_edge/tenant_info", {}, deadline)
+                cloud_id = identifier(as_record(body, "the answer"), "cloudId")
+            except HttpError as error:
+                hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
+                raise HttpError(f"{error}{hint}", status=error.status) from error
+            self._api = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
+        return self._api
+
+    def _get(self, url: str, scope: str, deadline: Deadline) -> Json:
+        try:
+            return as_record(self._client.get_json(url, self._headers, deadline), "the answer")
+        except HttpError as error:
+            hint = _HINTS.get(error.status or 0, "").format(scope=scope)
+            raise HttpError(f"{error}{hint}", status=error.status) from error
+
+
+def source(client: Client, settings: Mapping[str, str]) -> JSM:
+    """Make the source from its settings."""
+    return JSM(client, settings)
+
+
+def read_schedules(values: list[Any]) -> Page:
+    """Read a page of schedules: what they are called, and whether they are switched on."""
+    titled, odd, unnamed = [], 0, False
+    for value in values:
+        try:
+            schedule = as_record(value, "schedule")
+            schedule_id, name = identifier(schedule, "id"), text(schedule, "name")
+        except ShapeError:
+            odd += 1
+            unnamed = True
+            continue
+        enabled = schedule.get("enabled")
+        odd += not isinstance(enabled, bool)
+        titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True))
+    return Page(titled=tuple(titled), problems=unread(odd), unnamed=unnamed)
+
+
+def read_on_shift(body: Json) -> tuple[list[str], int]:
+    """Read the accounts on shift, and how many entries could not be read."""
+    accounts: dict[str, None] = {}
+    odd = 0
+    for value in listed(body, "onCallParticipants"):
+        try:
+            participant = as_record(value, "participant")
+            kind = text(participant, "type")
+            if kind == "user":
+                accounts[required(participant, "id")] = None
+            odd += kind not in _KINDS
+        except ShapeError:
+            odd += 1
+    return list(accounts), odd
+
+
+def read_users(values: list[Any], asked: Collection[str]) -> tuple[dict[str, str], int]:
+    """Read the e-mail, in normal form, of each account that is a person's and in use."""
+    people, odd = {}, 0
+    for value in values:
+        try:
+            user = as_record(value, "user")
+            account, email = required(user, "accountId"), emails.normal(text(user, "emailAddress"))
+            person = text(user, "accountType") == "atlassian"
+            active = user.get("active")
+        except ShapeError:
+            odd += 1
+            continue
+        odd += not isinstance(active, bool)
+        if email and person and active is True and account in asked:
+            people[account] = email
+    return people, odd
+
+
+def _wanted(wants: Wants, findings: Findings) -> list[Titled]:
+    """Give the schedules to ask about, those that are named first."""
+    known = {
+        each.id: each for each in findings.titled if each.provider == PROVIDER and each.enabled
+    }
+    names = set(wants.schedules)
+    named = {key: each for key, each in known.items() if names & {key, *each.names}}
+    return list((named | known if wants.any_schedule else named).values())
+
+
+def _responder(period: Json) -> str:
+    responder = record(period, "responder")
+    return required(responder, "id") if text(responder, "type") == "user" else ""
+
+
+def _has_next(body: Json) -> bool:
+    return bool(text(record(body, "links"), "next"))
+
+
+def _is_not_last(body: Json) -> bool:
+    return body.get("isLast") is not True
+
+
+def _too_many(_: Deadline) -> Iterator[Page]:
+    raise CutShort(f"only the first {MOST_SCHEDULES} of the schedules were asked about")
