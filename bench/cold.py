@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bench.measure import Figure, Used, median_ratio, run, say
-from bench.organisation import API_KEY, organisation
+from bench.organisation import organisation
+from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
 from sandbox.archive import build_zip
 from sandbox.aws import Aws
@@ -26,12 +27,13 @@ def figures() -> Iterator[Figure]:
     """Measure CPU time and memory of a cold decision, and the size of what is deployed."""
     zipped = build_zip(handler_archive(ROOT))
     yield Figure("zip", len(zipped) / 1000, "kB", 60)
-    with tempfile.TemporaryDirectory() as folder, organisation(3) as url, Aws(_REGION) as aws:
+    with tempfile.TemporaryDirectory() as folder, organisation(3) as asked, Aws(_REGION) as aws:
         task = Path(folder) / "task"
         task.mkdir()
         unpack(zipped, task)
-        secrets = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
-        plain = {"INCIDENTIO_BASE_URL": url}
+        settings = {"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}
+        secrets = {key: settings[key] for key in SECRET_KEYS if key in settings}
+        plain = {key: value for key, value in settings.items() if key not in secrets}
         say(f"cold start, {ROUNDS} rounds of each ...")
         ours, yardstick = _compare(task, plain | secrets)
         yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.8)

@@ -1,45 +1,90 @@
-"""The incident.io organisation of the benchmarks, served by a process of its own."""
+"""The providers of the benchmarks, all that there are, served by a process of their own."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
+from handler.providers import PROVIDERS
+from sandbox.cast import put_all_on_stage
 from sandbox.doubles.incidentio import IncidentIO
 
-API_KEY = "inc-bench"
 JANE = "jane@example.com"
 
 
+class Call(NamedTuple):
+    """A call that a provider got."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+class Organisation:
+    """The providers in the child.
+
+    Attributes:
+        settings: those by which all of them are asked.
+    """
+
+    def __init__(self, child: subprocess.Popen[str]) -> None:
+        self._child = child
+        self.settings: dict[str, str] = self._told()
+
+    def calls(self) -> list[Call]:
+        """Give the calls that they got since this was last asked."""
+        assert self._child.stdin
+        print(file=self._child.stdin, flush=True)
+        told: list[tuple[str, dict[str, str]]] = self._told()
+        return [Call(url, headers) for url, headers in told]
+
+    def _told(self) -> Any:  # noqa: ANN401 - what JSON holds
+        assert self._child.stdout
+        return json.loads(self._child.stdout.readline())
+
+
 @contextmanager
-def organisation(incidents: int) -> Iterator[str]:
+def organisation(incidents: int) -> Iterator[Organisation]:
     """Serve it in a child, so that it shares no interpreter lock with what is measured."""
     command = [sys.executable, "-m", "bench.organisation", str(incidents)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdin
-        assert child.stdout
         try:
-            yield child.stdout.readline().strip()
+            yield Organisation(child)
         finally:
             child.stdin.close()
 
 
 def main() -> None:
-    """Serve until standard input ends."""
-    with IncidentIO(API_KEY) as double:
-        for email in (JANE, "rita@example.com"):
-            double.add_person(email, email)
-        double.add_schedule("DBA")
-        double.put_on_shift("DBA", "rita@example.com")
-        for number in range(int(sys.argv[1])):
-            double.declare_incident(f"Incident {number}", by="rita@example.com")
-        double.assign_role("INC-1", double.lead, JANE)
-        print(double.url, flush=True)
-        sys.stdin.read()
+    """Serve until standard input ends; each line of it asks for the calls so far."""
+    played = {each.id: import_module(f"sandbox.doubles.{each.id}").played() for each in PROVIDERS}
+    doubles = {id_: each.double for id_, each in played.items()}
+    with ExitStack() as opened:
+        for double in doubles.values():
+            opened.enter_context(double)
+        put_all_on_stage(doubles)
+        first = doubles["incidentio"]
+        assert isinstance(first, IncidentIO)
+        for number in range(int(sys.argv[1]) - len(first.incidents)):
+            first.declare_incident(f"Incident {number}", by="rita@example.com")
+        settings = {key: value for each in played.values() for key, value in each.settings.items()}
+        print(json.dumps(settings), flush=True)
+        for _ in sys.stdin:
+            calls = [
+                (f"{double.url}{call.path}?{urlencode(call.query, doseq=True)}", dict(call.headers))
+                for double in doubles.values()
+                for call in double.calls
+            ]
+            for double in doubles.values():
+                double.calls.clear()
+            print(json.dumps(calls), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,35 +13,29 @@ from urllib.parse import urlsplit
 
 from bench.cold import SECRET
 from bench.measure import Figure, median_ratio, say
-from bench.organisation import API_KEY, JANE, organisation
+from bench.organisation import JANE, Call, Organisation, organisation
 from handler.app import SYSTEM_CLOCK, App
 from sandbox.send import request_event, signed
 
 ROUNDS = 1000
-LIVE = "status_category%5Bone_of%5D=live&mode%5Bone_of%5D=standard"
-TARGETS = (f"/v2/incidents?{LIVE}&page_size=250", "/v2/schedules?page_size=250")
 
 
 def figures() -> Iterator[Figure]:
     """Measure the middle of many decisions, few incidents and many."""
     for incidents in (3, 250):
         say(f"warm decisions with {incidents} live incidents, {ROUNDS} rounds ...")
-        with organisation(incidents) as url:
-            yield _warm(url, f"warm decision / bare GETs, {incidents} live incidents")
+        with organisation(incidents) as asked:
+            yield _warm(asked, f"warm decision / bare GETs, {incidents} live incidents")
 
 
-def _warm(url: str, name: str) -> Figure:
-    app = App(
-        {
-            "INDENT_WEBHOOK_SECRET": SECRET,
-            "INCIDENTIO_API_KEY": API_KEY,
-            "INCIDENTIO_BASE_URL": url,
-        },
-        SYSTEM_CLOCK,
-        _log,
-    )
+def _warm(asked: Organisation, name: str) -> Figure:
+    app = App({"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}, SYSTEM_CLOCK, _log)
+    _decide(app, _event())
+    asked.calls()
+    _decide(app, _event())
+    # What a warm decision asks, each provider's calls on a connection of its own.
+    fetchers = [_fetcher(each) for each in asked.calls()]
     ours, bare = [], []
-    fetchers = [_fetcher(url, target) for target in TARGETS]
     for _ in range(ROUNDS):
         bare.append(_seconds(partial(_at_once, fetchers)))
         ours.append(_seconds(partial(_decide, app, _event())))
@@ -63,11 +57,13 @@ def _at_once(calls: Sequence[Callable[[], object]]) -> None:
         thread.join()
 
 
-def _fetcher(url: str, target: str) -> Callable[[], object]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+def _fetcher(call: Call) -> Callable[[], object]:
+    parts = urlsplit(call.url)
+    connection = http.client.HTTPConnection(parts.netloc)
+    headers = {name: value for name, value in call.headers.items() if name != "host"}
 
     def fetch() -> object:
-        connection.request("GET", target, headers={"Authorization": f"Bearer {API_KEY}"})
+        connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
         with connection.getresponse() as response:
             return json.loads(response.read())
 

@@ -5,21 +5,21 @@ A socket's own time-out starts anew with each operation, so a peer that drips wo
 
 from __future__ import annotations
 
-import http.client
 import io
 import math
 import select
 import socket
 import ssl
 from _thread import allocate_lock, start_new_thread
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
 from handler.clock import Deadline
+from handler.http1 import Answer, read_answer, rendered
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import WriteableBuffer
 
     _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
@@ -27,54 +27,67 @@ _BUFFER = 64 * 1024
 _SLACK_SECONDS = 0.05
 
 
-class Connection(http.client.HTTPConnection):
+class Connection:
     """A connection whose every step ends at `deadline`, which is set anew for each request."""
 
     deadline: Deadline
 
     def __init__(self, url: SplitResult, tls: ssl.SSLContext | None) -> None:
-        super().__init__(url.hostname or "", url.port or (443 if tls else 80))
+        self._host, self._port = url.hostname or "", url.port or (443 if tls else 80)
+        # Without user and password, which an address must not have.
+        self._named = url.netloc.rpartition("@")[2]
         self._tls = tls
         self._raw: socket.socket | None = None
+        self._bounded: _Bounded | None = None
 
-    def connect(self) -> None:
-        """Open it, with TLS where the URL says so. Called by `http.client` when it first sends."""
-        raw = self._raw = _dial(self.host, self.port, self.deadline)
+    def exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, most: int
+    ) -> Answer:
+        """Send a request, and read its answer; opens the connection first if need be.
+
+        Raises:
+            OSError, BrokenError: it broke; TimeoutError where that was the deadline.
+            TooLarge: the answer's body has more than `most` bytes.
+        """
+        request = rendered(method, self._named, target, headers, body)
+        if self._bounded is None:
+            self._open()
+        assert self._bounded  # noqa: S101 - for the type checker
+        self._bounded.sendall(request)
+        return read_answer(self._bounded.stream, most)
+
+    def _open(self) -> None:
+        """Open it, with TLS where the URL says so."""
+        raw = self._raw = _dial(self._host, self._port, self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
             raw.settimeout(_left(self.deadline))
-            self._raw = self._tls.wrap_socket(raw, server_hostname=self.host)
-        self.sock = _Bounded(self, self._raw)
+            self._raw = self._tls.wrap_socket(raw, server_hostname=self._host)
+        self._bounded = _Bounded(self, self._raw)
 
     def is_quiet(self) -> bool:
         """Whether nothing came unasked: an end of stream, most likely."""
         return self._raw is not None and not select.select([self._raw], [], [], 0)[0]
 
     def shut(self) -> None:
-        """Close for good. `close()` is http.client's, and comes before the body is read."""
-        self.close()
+        """Close for good."""
         if self._raw is not None:
             self._raw.close()
-            self._raw = None
+            self._raw = self._bounded = None
 
 
 class _Bounded:
-    """What `http.client` uses of a socket, with the time left as its time-out."""
+    """A socket with the time left as its time-out, and the stream of what comes from it."""
 
     def __init__(self, connection: Connection, raw: socket.socket) -> None:
         self._connection = connection
         self._raw = raw
         self._timeout = math.inf
+        self.stream = io.BufferedReader(_Reader(self, raw), _BUFFER)
 
-    def sendall(self, data: ReadableBuffer) -> None:
+    def sendall(self, data: bytes) -> None:
         self.bound()
         self._raw.sendall(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self, self._raw), _BUFFER)
-
-    def close(self) -> None:
-        """Leave it open: the body may still be in it."""
 
     def bound(self) -> None:
         """Let the next operation end with the deadline, give or take a moment.
@@ -89,7 +102,7 @@ class _Bounded:
 
 
 class _Reader(io.RawIOBase):
-    """The reading half: closing it leaves the socket open for the next request."""
+    """The reading half, each read of it within the deadline."""
 
     def __init__(self, bounded: _Bounded, raw: socket.socket) -> None:
         self._bounded = bounded

@@ -1,30 +1,28 @@
-"""JSON over HTTPS within a deadline, on `http.client`.
+"""JSON over HTTPS within a deadline.
 
-Written here because the zip holds no third-party package. What it does beyond `http.client`: one
-deadline for connecting, sending, headers and body together, a limit on the body, two retries, and
-connections kept for the next page. It follows no redirect and takes no proxy from the environment.
+Written here because the zip holds no third-party package. One deadline for connecting, sending,
+headers and body together, a limit on the body, two retries, and connections kept for the next page.
+It follows no redirect and takes no proxy from the environment.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import ssl
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.connection import Connection
+from handler.http1 import Answer, BrokenError, TooLarge
 from handler.settings import is_loopback
 
 RETRIES = 2
 # Several times a full page of incidents. What it unpacks to has to fit the function's memory.
 MOST_BYTES = 6 * 1024 * 1024
-_CHUNK = 256 * 1024
 _FIRST_PAUSE = 0.2
 _RETRIED = frozenset({429, *range(500, 600)})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
@@ -94,10 +92,10 @@ class Client:
                 self._clock.sleep(pause)
             pause = _FIRST_PAUSE * 2**attempt
             try:
-                status, answered, data = self._attempt(method, parts, headers, body, deadline)
+                status, answered, data, _ = self._attempt(method, parts, headers, body, deadline)
             except TimeoutError as error:
                 raise HttpError("no whole answer in time") from error
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, BrokenError) as error:
                 failure = HttpError(f"connection failed ({type(error).__name__})")
             else:
                 if 200 <= status < 300:  # noqa: PLR2004 - the class of success
@@ -105,7 +103,7 @@ class Client:
                 failure = HttpError(f"answered {status}", status=status, body=data)
                 if status not in _RETRIED:
                     break
-                pause = self._asked_pause(answered.get("Retry-After", "").strip()) or pause
+                pause = self._asked_pause(answered.get("retry-after", "").strip()) or pause
         raise failure
 
     def _attempt(
@@ -115,22 +113,23 @@ class Client:
         headers: Mapping[str, str],
         body: bytes | None,
         deadline: Deadline,
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+    ) -> Answer:
         connection = self._connection(url)
         connection.deadline = deadline
         target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
         try:
-            connection.request(method, target, body, dict(headers))
-            with connection.getresponse() as response:
-                data = _read(response)
+            answer = connection.exchange(method, target, headers, body, MOST_BYTES)
+        except TooLarge:
+            connection.shut()
+            raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB") from None
         except BaseException:
             connection.shut()
             raise
-        if response.will_close:
+        if answer.is_last:
             connection.shut()
         else:
             self._idle[url.scheme, url.netloc].append(_Idle(connection, self._clock.now()))
-        return response.status, response.headers, data
+        return answer
 
     def _connection(self, url: SplitResult) -> Connection:
         """Take a kept connection that is fresh and that the other side has not closed."""
@@ -151,6 +150,10 @@ class Client:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable."""
         if retry_after.isascii() and retry_after.isdigit():
             return float(retry_after[:9])
+        if not retry_after:
+            return 0.0
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to load, and rare
+
         try:
             date = parsedate_to_datetime(retry_after)
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
@@ -176,15 +179,3 @@ def _checked(url: str) -> SplitResult:
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise HttpError("refused to speak plain HTTP beyond this machine")
     return parts
-
-
-def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read a body that is whole and not too large. Each step of it is bounded by the deadline."""
-    data = bytearray()
-    while piece := response.read1(_CHUNK):
-        data += piece
-        if len(data) > MOST_BYTES:
-            raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB")
-    if response.length:
-        raise http.client.IncompleteRead(b"", response.length)
-    return bytes(data)

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from handler.durations import parse_go
 from handler.policy import Policy, simple
-from handler.policy_json import read_policy
 from handler.providers import PROVIDERS, Provider
 from handler.shapes import ShapeError
 
@@ -112,10 +111,10 @@ def load(values: Mapping[str, str], policy: Mapping[str, Any] | None = None) -> 
             "",
         )
     if not any(secrets[key] for key in PROVIDER_KEYS):
-        others = f" (nor {', '.join(PROVIDER_KEYS[1:])})" if PROVIDER_KEYS[1:] else ""
         raise SettingsError(
             PROVIDER_KEYS[0],
-            f"is not set{others}: at least one provider's key is needed to see who is on duty",
+            f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: "
+            "at least one provider's key is needed to see who is on duty",
             "",
         )
     max_age(values)  # read where it is needed; refused here with all the others
@@ -171,6 +170,8 @@ def _policy(read: Mapping[str, str], body: Mapping[str, Any] | None) -> Policy:
         raise SettingsError(POLICY, problem, "")
     if body is None:
         raise SettingsError(POLICY, f"is {read[POLICY]!r}, but that file is not here", "")
+    from handler.policy_json import read_policy  # noqa: PLC0415 - only where a file is named
+
     try:
         return read_policy(body, self_declared=self_declared)
     except ShapeError as error:

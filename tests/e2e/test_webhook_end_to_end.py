@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from handler import __version__
+from handler.providers import PROVIDERS
 from handler.webhook import MOST_BODY_BYTES
 from sandbox.cast import DAN, JANE, NORA, OMAR, RITA
 from sandbox.doubles import faults
@@ -139,9 +140,9 @@ class TestAnswers:
         assert (about["name"], about["version"]) == ("oncall-approvals", __version__)
 
     def test_bots(self, webhook: Webhook) -> None:
-        """PullUpdate gives the bot when its kind is asked for, and else nothing."""
+        """PullUpdate gives each provider's bot when its kind is asked for, and else nothing."""
         for kinds, ids in (
-            (["indent.v1.Bot"], ["incidentio-approval-bot"]),
+            (["indent.v1.Bot"], [f"{each.id}-approval-bot" for each in PROVIDERS]),
             (["user"], []),
             ([], []),
         ):

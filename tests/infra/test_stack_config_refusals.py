@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from handler.settings import PLAIN_KEYS, SECRET_KEYS
+from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, SECRET_KEYS
 from infra.config import STACK_DEFAULTS
 from tests.infra.made_up import Program
 
@@ -173,8 +173,9 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {},
         {"INDENT_WEBHOOK_SECRET": "webhook-secret-16"},
         (
-            "INCIDENTIO_API_KEY is not set: at least one provider's key is needed to see who is on "
-            "duty; run `pulumi config set --secret INCIDENTIO_API_KEY`"
+            f"INCIDENTIO_API_KEY is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: at least one "
+            "provider's key is needed to see who is on duty; "
+            "run `pulumi config set --secret INCIDENTIO_API_KEY`"
         ),
     ),
     (

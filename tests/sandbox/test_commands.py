@@ -19,6 +19,7 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import environment
+from sandbox.cast import SCENES
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.from_code import SCRIPT
 from sandbox.resources import RESOURCES
@@ -198,7 +199,7 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     told = demo.rest()
     assert (demo.process.returncode, demo.errors) == (0, "")
     assert "14 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
-    assert "10 of 10 came out as they should." in told
+    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as they should." in told
     assert "✅ Granted\nThe password of user 123 is reset.\n" in told
     assert "eyJ" not in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]
@@ -307,7 +308,7 @@ class TestRefusals:
         [
             (
                 ["up", "--live"],
-                "INCIDENTIO_API_KEY is not set; run `export INCIDENTIO_API_KEY=...`",
+                "is not set; run `export INCIDENTIO_API_KEY=...`",
             ),
             (
                 ["up", "--stack", "none"],

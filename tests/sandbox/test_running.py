@@ -44,11 +44,15 @@ def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
 def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
     """Every address, the secrets, and credentials that AWS's own tools accept."""
     assert sandbox.double
+    assert sandbox.variables()["INCIDENTIO_BASE_URL"] == sandbox.double.url
     assert sandbox.variables() == {
         "WEBHOOK_URL": sandbox.url,
         "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
-        "INCIDENTIO_BASE_URL": sandbox.double.url,
-        "INCIDENTIO_API_KEY": sandbox.variables()["INCIDENTIO_API_KEY"],
+        **{
+            key: value
+            for settings in sandbox.settings.providers.values()
+            for key, value in settings.items()
+        },
         "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
         "AWS_REGION": "us-west-2",
         "AWS_DEFAULT_REGION": "us-west-2",
