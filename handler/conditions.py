@@ -58,9 +58,7 @@ class OnCall(NamedTuple):
         if self.schedules is not ANY and (objection := _unnamed(duty, self.schedules)):
             return objection
         if duty.level > self.max_level:
-            return (
-                f"it is on escalation level {duty.level}, and {self.max_level} is the last to count"
-            )
+            return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
         return ""
 
     def __str__(self) -> str:

@@ -96,7 +96,9 @@ class Duty(NamedTuple):
 class Titled(NamedTuple):
     """A schedule or role that the provider's answer shows, whether anyone holds it or not.
 
-    A schedule that is switched off is not `enabled`: nobody is on duty by it.
+    Attributes:
+        enabled: whether the schedule is switched on: by one that is not, nobody is on duty.
+        path: where it is asked for by itself, if the provider has several places for such things.
     """
 
     provider: str
@@ -104,6 +106,7 @@ class Titled(NamedTuple):
     id: str
     names: tuple[str, ...]
     enabled: bool = True
+    path: str = ""
 
 
 class Incident(NamedTuple):

@@ -24,7 +24,8 @@ RETRIES = 2
 # Several times a full page of incidents. What it unpacks to has to fit the function's memory.
 MOST_BYTES = 6 * 1024 * 1024
 _FIRST_PAUSE = 0.2
-_RETRIED = frozenset({429, *range(500, 600)})
+_TOO_MANY = 429
+_RETRIED = frozenset({_TOO_MANY, *range(500, 600)})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
 _LONGEST_IDLE = timedelta(seconds=10)
 
@@ -103,7 +104,7 @@ class Client:
                 failure = HttpError(f"answered {status}", status=status, body=data)
                 if status not in _RETRIED:
                     break
-                pause = self._asked_pause(answered.get("retry-after", "").strip()) or pause
+                pause = self._asked_pause(status, answered) or pause
         raise failure
 
     def _attempt(
@@ -146,8 +147,14 @@ class Client:
             self._tls = ssl.create_default_context()
         return Connection(url, self._tls if url.scheme == "https" else None)
 
-    def _asked_pause(self, retry_after: str) -> float:
-        """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable."""
+    def _asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
+        """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable.
+
+        PagerDuty tells the seconds in `ratelimit-reset`, with every answer: it matters in a 429.
+        """
+        retry_after = headers.get("retry-after", "")
+        if not retry_after and status == _TOO_MANY:
+            retry_after = headers.get("ratelimit-reset", "")
         if retry_after.isascii() and retry_after.isdigit():
             return float(retry_after[:9])
         if not retry_after:

@@ -49,6 +49,12 @@ PROVIDERS = (
         title="Incident.io",
     ),
     Provider(
+        "pagerduty",
+        "PagerDuty",
+        "PAGERDUTY_KEY",
+        {"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"},
+    ),
+    Provider(
         "opsgenie",
         "Opsgenie",
         "OPSGENIE_KEY",

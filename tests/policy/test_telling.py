@@ -61,7 +61,7 @@ def lines(told: Told) -> Iterator[str]:
         (
             recorded(asks_for(DATABASE), SHIFT._replace(level=2), failures=[FAILURE]),
             (
-                f"{ON_DBA}: it is on escalation level 2, and 1 is the last to count; "
+                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
                 "no answer from incident.io incidents: answered 500"
             ),
         ),
@@ -78,7 +78,7 @@ def lines(told: Told) -> Iterator[str]:
         (
             # That one of two rules is about something else tells least, so it comes last.
             recorded(asks_for(DATABASE), SHIFT._replace(level=3), policy=Policy((LEADS, DBAS))),
-            f"{ON_DBA}: it is on escalation level 3, and 1 is the last to count",
+            f"{ON_DBA}: its escalation level is 3, and only up to 1 counts",
         ),
         ({"message": "refused", "why": "the signature is wrong"}, "the signature is wrong"),
         ({"message": "decision", "outcome": "abstain", "reason": "old", "trace": ["x"]}, "old"),

@@ -1,0 +1,197 @@
+"""What PagerDuty's answers say, read entry by entry: one that is odd hides no other. No I/O.
+
+Facts from the vendor's API reference ("On-Calls", "Schedules", "Schedules V3", "Users"): a list is
+never null, any other field that is not required may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from handler import emails
+from handler.durations import parse_instant
+from handler.duties import ON_CALL, Duty, Findings, Titled
+from handler.providers import BY_ID
+from handler.shapes import ShapeError, array, as_record, record, required, text
+from handler.sources import Page
+
+PROVIDER = BY_ID["pagerduty"].name
+LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
+Told: TypeAlias = MutableMapping[tuple[str, str, datetime | None], Duty]
+
+
+def rows_of(body: Mapping[str, Any], field: str) -> list[Any]:
+    """Take a list that has to be there: taken for empty, it would hide who else bears a name."""
+    if not isinstance(rows := body.get(field), list):
+        raise ShapeError(f"{field} is no list")
+    return rows
+
+
+def has_more(body: Mapping[str, Any]) -> bool:
+    """Whether another page follows."""
+    if not isinstance(more := body.get("more"), bool):
+        raise ShapeError("more is neither true nor false")
+    return more
+
+
+def read_on_calls(rows: Iterable[Any], told: Told) -> Page:
+    """Read a page of on-calls, one for each escalation policy that uses a schedule.
+
+    `told` holds the shifts of the pages before: the page has those that are new, or better known.
+    """
+    duties: dict[tuple[str, str, datetime | None], Duty] = {}
+    titled: dict[Titled, None] = {}
+    unread = 0
+    for row in rows:
+        try:
+            entry = as_record(row, "on-call")
+            # Whom a policy pages directly is on call at any time, so it says nothing about now.
+            if entry.get("schedule") is None:
+                continue
+            schedule = _titled(shown := record(entry, "schedule"))
+            titled[schedule] = None
+            duty = _on_call(entry, schedule, text(shown, "html_url"))
+        except ShapeError:
+            unread += 1
+            continue
+        key = duty.id, duty.holder, duty.start
+        if duty.holder and (better := _joined(told.get(key, duty), duty)) != told.get(key):
+            told[key] = duties[key] = better
+    # Schedules that nobody is on call for, or no policy uses, are missing: any could bear a name.
+    return Page(tuple(duties.values()), tuple(titled), problems=_unread(unread), unnamed=True)
+
+
+def _on_call(entry: Mapping[str, Any], schedule: Titled, link: str) -> Duty:
+    level = entry.get("escalation_level")
+    if type(level) is not int or level < 1:
+        raise ShapeError("escalation_level is no level")
+    endless = entry.get("end", "") is None
+    return Duty(
+        PROVIDER,
+        ON_CALL,
+        schedule.id,
+        schedule.names[0] if schedule.names else "",
+        # One who was deleted is a bare reference, without an e-mail.
+        emails.normal(text(record(entry, "user"), "email")),
+        level=level,
+        start=None if entry.get("start", "") is None else _instant(entry, "start"),
+        end=None if endless else _instant(entry, "end"),
+        endless=endless,
+        link=link,
+    )
+
+
+def _joined(one: Duty, other: Duty) -> Duty:
+    """Make one duty of one shift: on the lowest level of both, until the later end."""
+    latest = max((one, other), key=lambda each: (each.endless, each.end))
+    return latest._replace(level=min(one.level, other.level))
+
+
+def read_schedules(rows: Iterable[Any], path: str) -> Page:
+    """Read a page of schedules, of layers or of shifts: what there is, and what it is called."""
+    titled, unread, unnamed = [], 0, False
+    for row in rows:
+        try:
+            titled.append(_titled(as_record(row, "schedule"), path))
+        except ShapeError:
+            unread += 1
+            unnamed = True
+            continue
+        unnamed = unnamed or not titled[-1].names
+    return Page(titled=tuple(titled), problems=_unread(unread), unnamed=unnamed)
+
+
+def to_look_up(entries: Iterable[str], findings: Findings) -> Iterator[tuple[str, str]]:
+    """Give id and path of each schedule that the policy names and nobody is seen on call for.
+
+    No escalation policy may use it: then it is not among the on-calls.
+    """
+    manned = {each.id for each in findings.duties if each.provider == PROVIDER}
+    listed = [each for each in findings.titled if each.provider == PROVIDER]
+    whole = (PROVIDER, ON_CALL) not in findings.partly
+    for entry in entries:
+        found = {each.id: each.path for each in listed if entry in {each.id, *each.names}}
+        if entry in found or (listed and not found and not whole):
+            # An id means that schedule, whatever else is called so. It may be on an unread page.
+            found = {entry: found.get(entry, "")}
+        elif not whole:
+            continue
+        if len(found) == 1 and manned.isdisjoint(found):
+            yield from ((id_, path) for id_, path in found.items() if _is_id(id_))
+
+
+def read_schedule(
+    body: Mapping[str, Any], now: datetime
+) -> tuple[dict[str, Duty], tuple[str, ...]]:
+    """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
+
+    Nobody in one that an escalation policy uses: only the on-calls say on which level it comes.
+    """
+    shown = record(body, "schedule")
+    schedule = _titled(shown)
+    shifts: dict[str, Duty] = {}
+    unread = 0
+    if array(shown, "escalation_policies"):
+        return shifts, ()
+    final = record(shown, "final_schedule")
+    v3 = "computed_shift_assignments" in final
+    name = schedule.names[0] if schedule.names else ""
+    made = Duty(PROVIDER, ON_CALL, schedule.id, name, "", link=text(shown, "html_url"))
+    entries = "computed_shift_assignments" if v3 else "rendered_schedule_entries"
+    for each in rows_of(final, entries):
+        try:
+            entry = as_record(each, "shift")
+            user_id = _member(entry) if v3 else required(record(entry, "user"), "id")
+            start, end = (_instant(entry, f"{at}_time" if v3 else at) for at in ("start", "end"))
+            user_id = _checked_id(user_id)
+        except ShapeError:
+            unread += 1
+            continue
+        if user_id and start <= now < end:
+            # Both of his shifts run now, so that they are one.
+            known = shifts.get(user_id)
+            start = min(start, known.start) if known and known.start else start
+            end = max(end, known.end) if known and known.end else end
+            shifts[user_id] = made._replace(start=start, end=end)
+    return shifts, _unread(unread)
+
+
+def _member(entry: Mapping[str, Any]) -> str:
+    member = record(entry, "member")
+    return "" if text(member, "type") == "empty_member" else required(member, "user_id")
+
+
+def read_email(body: Mapping[str, Any]) -> str:
+    """Read a user's e-mail, in normal form, or ""."""
+    user = record(body, "user")
+    required(user, "id")
+    return emails.normal(text(user, "email"))
+
+
+def _titled(schedule: Mapping[str, Any], path: str = "") -> Titled:
+    # A reference has a summary only; elsewhere it is the name, but it need not be.
+    names = dict.fromkeys(filter(None, (text(schedule, "summary"), text(schedule, "name"))))
+    return Titled(PROVIDER, ON_CALL, required(schedule, "id"), tuple(names), path=path)
+
+
+def _instant(entry: Mapping[str, Any], field: str) -> datetime:
+    if (moment := parse_instant(text(entry, field))) is None:
+        raise ShapeError(f"{field} is no RFC 3339 instant")
+    return moment
+
+
+def _is_id(text_: str) -> bool:
+    """Whether it can be one: it becomes part of a path, and of what is logged."""
+    return text_.isascii() and text_.isalnum()
+
+
+def _checked_id(user_id: str) -> str:
+    if user_id and not _is_id(user_id):
+        raise ShapeError("a user's id is none")
+    return user_id
+
+
+def _unread(count: int) -> tuple[str, ...]:
+    return (f"{count} entries could not be read",) if count else ()
