@@ -23,6 +23,10 @@ cases:
     expect: {approved: true, rule: DBAs, duration: 3h}
 """
 NEEDS_TIME = "a time with its offset is needed, such as 2026-11-24T10:00:00Z"
+UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
+SAYINGS = "allowed: on_call, incident_role, failure"
+WITH_YES = "allowed: approved, rule, rules, duration, evidence"
+WITH_NO = "allowed: approved, denied_by, dry_run_of, why"
 WRONG = [
     (
         "no cases",
@@ -59,12 +63,7 @@ WRONG = [
     (
         "a duration has a unit",
         ("duration: 30m", "duration: 30"),
-        [
-            (
-                6,
-                '"duration" is 30: whole seconds with their units are needed, such as 3h, 90m or 1h30m',
-            )
-        ],
+        [(6, f'"duration" is 30: {UNITS}')],
     ),
     (
         "a provider that there is not",
@@ -86,12 +85,7 @@ WRONG = [
     (
         "a duty of another kind",
         ("- failure:", "- outage:"),
-        [
-            (
-                10,
-                '"outage" is no key of what a provider says; allowed: on_call, incident_role, failure',
-            )
-        ],
+        [(10, f'"outage" is no key of what a provider says; {SAYINGS}')],
     ),
     (
         "nothing is expected",
@@ -121,24 +115,12 @@ WRONG = [
     (
         "an approval that is denied",
         ("duration: 3h", "duration: 3h, denied_by: no vault"),
-        [
-            (
-                11,
-                '"denied_by" does not go with "approved: true"; allowed: approved, rule, rules, '
-                "duration, evidence",
-            )
-        ],
+        [(11, f'"denied_by" does not go with "approved: true"; {WITH_YES}')],
     ),
     (
         "a refusal for some time",
         ("{approved: true, rule: DBAs, duration: 3h}", "{approved: false, duration: 3h}"),
-        [
-            (
-                11,
-                '"duration" does not go with "approved: false"; allowed: approved, denied_by, '
-                "dry_run_of, why",
-            )
-        ],
+        [(11, f'"duration" does not go with "approved: false"; {WITH_NO}')],
     ),
 ]
 
@@ -162,11 +144,8 @@ def test_right_case_is_read() -> None:
     assert (resource.kind, resource.id, resource.labels) == ("db", "orders", {"Env": "Prod"})
     shift, role = case.findings.duties
     assert (shift.level, shift.endless, shift.has_end) == (2, True, False)
-    assert (role.declarers, role.severity, role.reporter) == (
-        {"rita@example.com"},
-        ("Major",),
-        False,
-    )
+    assert role.declarers == {"rita@example.com"}
+    assert (role.severity, role.reporter) == (("Major",), False)
     assert [str(each) for each in case.findings.failures] == [
         "incident.io everything: given up: no answer in time"
     ]
