@@ -167,8 +167,8 @@ def test_missing_files_are_named(program: Program, root: Path) -> None:
     """A policy without tests is not deployed; nor is one that is not there."""
     (root / "policy" / "prod.test.yaml").unlink()
     assert refusal(program, root, NAMED) == (
-        f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, without "
-        "which no policy is used; run `make policy-test`"
+        f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, "
+        "without which no policy is used; run `make policy-test`"
     )
     (root / "policy" / "prod.yaml").unlink()
     assert refusal(program, root, NAMED) == (
