@@ -15,7 +15,7 @@ from handler.policy_json import read_policy
 from infra.archive import POLICY_IN_ZIP
 from policy.loader import load
 from sandbox.archive import build_zip
-from tests.infra.made_up import ROOT, environment_of, inputs_of
+from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
 from tests.policy.tried import POLICY, TESTS, written
 
 if TYPE_CHECKING:
@@ -262,6 +262,22 @@ def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None
             "labels are as trustworthy as who sets them"
         ),
     )
+
+
+def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> None:
+    """A rule that counts what nobody asks for never holds; the key that lacks is named."""
+    policy = POLICY.replace("{schedules: any}", "{provider: opsgenie, schedules: any}")
+    tests = TESTS.replace(
+        "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
+    )
+    written(root / "policy", policy, tests)
+    assert program.run(NAMED, root=root).notes == (
+        (
+            "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
+            "run `pulumi config set --secret OPSGENIE_KEY`"
+        ),
+    )
+    assert program.run(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).notes == ()
 
 
 def test_the_example_can_be_deployed(program: Program) -> None:
