@@ -64,13 +64,13 @@ def quoted(text: str) -> str:
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Say `; the nearest is "..."`, or which words there are where none is near."""
+    """Say `; the nearest is "..."`, or which words are allowed where none is near."""
     by_plain = {_plain(each): each for each in allowed}
     found = difflib.get_close_matches(_plain(word), by_plain, n=1)
     if found:
         return f"; the nearest is {quoted(by_plain[found[0]])}"
     listed = 0 < len(by_plain) <= _MOST_LISTED
-    return f"; there are {', '.join(by_plain.values())}" if listed else ""
+    return f"; allowed: {', '.join(by_plain.values())}" if listed else ""
 
 
 def _plain(word: str) -> str:

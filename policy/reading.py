@@ -59,7 +59,7 @@ class Reader:
             self.error(node, f"{what} is {_told(node)}: a mapping (key: value) is needed")
             return ()
         if not node.entries:
-            self.error(node, f"{what} is empty: leave it out, or say what it is about")
+            self.error(node, f"{what} is empty: name something in it")
         return node.entries
 
     def items(self, node: Node, what: str) -> Sequence[Node]:
@@ -68,7 +68,7 @@ class Reader:
             self.error(node, f'"{what}" is {_told(node)}: a list is needed ([a, b])')
             return ()
         if not node.items:
-            self.error(node, f'"{what}" is empty: leave it out, or name something')
+            self.error(node, f'"{what}" is empty: name something in it')
         return node.items
 
     def text(self, node: Node, what: str, most: int = 0) -> str:

@@ -176,9 +176,7 @@ def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:
     for rule in policy.rules:
         if rule.name not in exercised:
             does = "denies" if rule.deny else "would approve" if rule.dry_run else "approves"
-            said = (
-                f"the rule {quoted(rule.name)} is exercised by no case: in none of them it {does}"
-            )
+            said = f"no case exercises the rule {quoted(rule.name)}: in none of them it {does}"
             yield f"{trial.file}:{trial.policy.lines[rule.name]}: {said}"
 
 

@@ -23,6 +23,8 @@ from sandbox.send import request_event
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"
 RESOURCE = "prod-db"
+# How long one is on shift at the doubles, if not said otherwise.
+SHIFT = timedelta(hours=8)
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ class Scene:
         return request_event(self.email, [RESOURCE], resource_labels=labels, duration=self.duration)
 
     def decision(self, policy: Policy, now: datetime) -> Decision:
-        """Decide on what the provider states, as the webhook has to."""
+        """Decide on what the provider states, as the webhook has to; shifts have just begun."""
         (request,) = read_events([self.event(policy)]).requests
-        return decide(request, Findings(self.duties), policy, now)
+        ends = {ON_CALL: now + SHIFT}
+        duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
+        return decide(request, Findings(duties), policy, now)
 
 
 def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:

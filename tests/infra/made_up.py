@@ -56,6 +56,7 @@ class Program:
         plain: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         *,
+        root: Path = ROOT,
         stack: str = "dev",
         preview: bool = False,
     ) -> ProgramRun:
@@ -65,7 +66,7 @@ class Program:
         given = {**(plain or {}), **encrypted}
         config |= {f"{PROJECT}:{key}": value for key, value in given.items()}
         secret_keys = {f"{PROJECT}:{key}" for key in encrypted}
-        return run_program(config, secret_keys, self.mocks, stack=stack, preview=preview)
+        return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
 
 
 def inputs_of(run: ProgramRun, kind: str) -> dict[str, Any]:

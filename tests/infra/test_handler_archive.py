@@ -7,10 +7,12 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pulumi
 import pytest
 
-from infra.archive import handler_archive
-from sandbox.archive import build_zip
+from handler.app import POLICY_FILE
+from infra.archive import POLICY_IN_ZIP, handler_archive
+from sandbox.archive import build_zip, read_from_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,9 +26,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def built(root: Path) -> bytes:
+def built(root: Path, policy: str = "") -> bytes:
     """Build the zip of a project."""
-    return build_zip(handler_archive(root))
+    return build_zip(handler_archive(root, policy))
 
 
 def test_the_same_files_give_the_same_bytes_anywhere(project: Path) -> None:
@@ -57,6 +59,7 @@ def test_zip_holds_the_files_as_they_are(project: Path) -> None:
         "handler/.ipynb_checkpoints/app.py",
         "handler/app-old.py",
         "handler/notes.md",
+        "handler/policy.json",
         "infra/new.py",
         "app.py",
     ],
@@ -68,6 +71,31 @@ def test_stray_file_changes_nothing(project: Path, stray: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("print('stray')\n", encoding="utf-8")
     assert built(project) == before
+
+
+def test_policy_lies_where_the_function_looks_for_it() -> None:
+    """Another policy is another zip; without one there is no such file, whatever lies around."""
+    with zipfile.ZipFile(io.BytesIO(built(ROOT, '{"rules":[]}'))) as zipped:
+        name = Path(POLICY_FILE).relative_to(ROOT).as_posix()
+        assert zipped.read(name) == b'{"rules":[]}'
+        assert zipped.namelist() == sorted(zipped.namelist())
+    assert built(ROOT, '{"rules":[]}') == built(ROOT, '{"rules":[]}')
+    assert len({built(ROOT), built(ROOT, "{}"), built(ROOT, '{"rules":[]}')}) == 3
+
+
+def test_policy_is_read_out_of_the_zip_again() -> None:
+    """As the sandbox does, to say what the function was given."""
+    assert read_from_zip(built(ROOT, '{"rules":[]}'), POLICY_IN_ZIP) == {"rules": []}
+    assert read_from_zip(built(ROOT), POLICY_IN_ZIP) is None
+
+
+def test_asset_of_another_kind_is_told() -> None:
+    """What nothing here can zip is not left out in silence."""
+    archive = pulumi.AssetArchive({"handler/x": pulumi.RemoteAsset("https://example.com")})
+    with pytest.raises(
+        TypeError, match=r"handler/x is a RemoteAsset: add it to sandbox/archive\.py"
+    ):
+        build_zip(archive)
 
 
 def test_changed_new_and_removed_files_change_it(project: Path) -> None:

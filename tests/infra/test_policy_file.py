@@ -1,0 +1,287 @@
+"""A stack that names a policy file deploys it, if it is right and its tests pass."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+
+from handler.policy_json import read_policy
+from infra.archive import POLICY_IN_ZIP
+from policy.loader import load
+from sandbox.archive import build_zip
+from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
+from tests.policy.tried import POLICY, TESTS, written
+
+if TYPE_CHECKING:
+    from sandbox.program import ProgramRun
+    from tests.infra.made_up import Program
+
+KEY = "AUTO_APPROVAL_POLICY"
+NAMED = {KEY: "policy/prod.yaml"}
+OWN = "[{incident_role: {role: Lead, declared_by: omar@example.com}}]"
+# A case that comes out otherwise where duties count that the requester declared himself.
+ON_HIS_OWN = f"""\
+  - name: own
+    who: omar@example.com
+    asks_for: {{kind: db, id: orders}}
+    providers_say: {OWN}
+    expect: {{approved: false}}
+"""
+MISSING = "cannot be read: No such file or directory"
+NOT_PASSED = f"{KEY} is 'policy/prod.yaml', which its tests do not let pass:"
+PATH = (
+    "AUTO_APPROVAL_POLICY is {!r}: allowed is the path of a .yaml file in the project, seen from "
+    "its folder; run `pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml`"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give a project's folder with a good policy in it."""
+    folder = tmp_path / "project"
+    (folder / "policy").mkdir(parents=True)
+    written(folder / "policy")
+    return folder
+
+
+def refusal(program: Program, root: Path, plain: dict[str, str]) -> str:
+    """Run the program at a preview, which must refuse before it registers or asks anything."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run(plain, root=root, preview=True)
+    assert program.mocks.asked == []
+    return str(refused.value)
+
+
+def zip_of(run: ProgramRun) -> bytes:
+    """Build the function's zip."""
+    return build_zip(inputs_of(run, "Function")["code"])
+
+
+def policy_of(run: ProgramRun) -> Any:  # noqa: ANN401 - what JSON holds
+    """Read the policy out of the zip; None where there is none."""
+    with zipfile.ZipFile(io.BytesIO(zip_of(run))) as zipped:
+        names = zipped.namelist()
+        return json.loads(zipped.read(POLICY_IN_ZIP)) if POLICY_IN_ZIP in names else None
+
+
+def test_policy_is_deployed_beside_the_code(program: Program, root: Path) -> None:
+    """As the JSON that the function reads; the function is told that it has one."""
+    run = program.run(NAMED, root=root)
+    body = policy_of(run)
+    assert body == load(POLICY.encode()).body
+    assert [rule.name for rule in read_policy(body).rules] == ["DBAs", "dry", "no vault"]
+    assert environment_of(run)[KEY] == "policy/prod.yaml"
+    assert run.notes == ()
+
+
+def test_without_one_nothing_is_beside_the_code(program: Program, root: Path) -> None:
+    """Nor is the file read, or its tests run."""
+    written(root / "policy", "rules: 1\n")
+    run = program.run(root=root)
+    assert policy_of(run) is None
+    assert KEY not in environment_of(run)
+
+
+def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None:
+    """The function is deployed anew when its policy means something else, and only then."""
+    before = zip_of(program.run(NAMED, root=root))
+    written(root / "policy", f"# A comment.\n{POLICY}")
+    assert zip_of(program.run(NAMED, root=root)) == before
+    written(root / "policy", POLICY.replace("grace: 15m", "grace: 10m"))
+    assert zip_of(program.run(NAMED, root=root)) != before
+
+
+@pytest.mark.parametrize(
+    ("what", "policy", "tests", "said"),
+    [
+        (
+            "a case is red",
+            POLICY.replace("duration: 3h", "duration: 2h"),
+            TESTS,
+            'policy/prod.test.yaml:3: "on shift" is expected for 3h0m0s, and came out for 2h0m0s',
+        ),
+        (
+            "no case must not be approved",
+            POLICY[: POLICY.index("  - name: dry")],
+            TESTS[: TESTS.index("  - name: runs dry")],
+            (
+                "policy/prod.test.yaml:1: no case must not be approved: a policy that approves "
+                "everybody would pass"
+            ),
+        ),
+        (
+            "a rule is exercised by no case",
+            POLICY,
+            TESTS[: TESTS.index("  - name: the vault")],
+            (
+                'policy/prod.yaml:12: no case exercises the rule "no vault": in none of them it '
+                "denies"
+            ),
+        ),
+        (
+            "the policy is wrong",
+            POLICY.replace("any: [{on_call", "any: [{requester: {domains: [a.b]}}, {on_call"),
+            TESTS,
+            (
+                "policy/prod.yaml:4: no duty is needed on this path, so that anybody would be "
+                "approved for asking: put it under all, beside on_call or incident_role"
+            ),
+        ),
+        (
+            "the tests are wrong",
+            POLICY,
+            TESTS.replace("rule: DBAs", "rule: DBA"),
+            ('policy/prod.test.yaml:7: "DBA" is no rule of the policy; the nearest is "DBAs"'),
+        ),
+        (
+            "more than one thing is wrong",
+            POLICY.replace("3h", "3").replace("1h}", "1}"),
+            TESTS,
+            (
+                'policy/prod.yaml:5: "duration" is 3: whole seconds with their units are needed, '
+                "such as 3h, 90m or 1h30m (and 1 more)"
+            ),
+        ),
+    ],
+)
+def test_policy_that_does_not_pass_is_not_deployed(
+    program: Program,
+    root: Path,
+    what: str,
+    policy: str,
+    tests: str,
+    said: str,
+) -> None:
+    """One sentence says what is red, and what shows all of it."""
+    written(root / "policy", policy, tests)
+    assert refusal(program, root, NAMED) == f"{NOT_PASSED} {said}; run `make policy-test`", what
+
+
+def test_missing_files_are_named(program: Program, root: Path) -> None:
+    """A policy without tests is not deployed; nor is one that is not there."""
+    (root / "policy" / "prod.test.yaml").unlink()
+    assert refusal(program, root, NAMED) == (
+        f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, "
+        "without which no policy is used; run `make policy-test`"
+    )
+    (root / "policy" / "prod.yaml").unlink()
+    assert refusal(program, root, NAMED) == (
+        f"{KEY} is 'policy/prod.yaml': policy/prod.yaml {MISSING}; run `make policy-test`"
+    )
+
+
+def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) -> None:
+    """The tests run as the policy is deployed; a policy elsewhere in the project is named."""
+    (root / "access").mkdir()
+    written(root / "access", tests=TESTS + ON_HIS_OWN)
+    plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
+    assert refusal(program, root, plain) == (
+        f"{KEY} is 'access/prod.yaml', which its tests do not let pass: access/prod.test.yaml:18: "
+        '"own" is expected not approved, and came out approved by "DBAs" for 1h0m0s; '
+        "run `make policy-test FILES=access/prod.yaml SELF_DECLARED=1`"
+    )
+    assert policy_of(program.run({KEY: "access/prod.yaml"}, root=root))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/prod.yaml",
+        "../prod.yaml",
+        "policy/../../prod.yaml",
+        "policy/../policy/prod.yaml",
+        "policy\\prod.yaml",
+        "policy/prod.json",
+        "policy/prod.test.yaml",
+        "policy",
+        "policy/away.yaml",
+    ],
+)
+def test_file_outside_of_the_project_is_refused(program: Program, root: Path, name: str) -> None:
+    """Nor is what is no policy; a link does not lead out, either."""
+    (root / "policy" / "away.yaml").symlink_to(root.parent / "prod.yaml")
+    written(root.parent)
+    assert refusal(program, root, {KEY: name}) == PATH.format(name)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "AUTO_APPROVAL_SCHEDULES",
+        "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
+        "AUTO_APPROVAL_INCIDENTIO_ROLES",
+        "AUTO_APPROVAL_RESOURCE_LABELS",
+    ],
+)
+def test_what_a_policy_says_is_not_said_beside_it(
+    program: Program, root: Path, beside: str
+) -> None:
+    """Two places that say who is approved would be one too many."""
+    value = "Env=Prod" if beside.endswith("LABELS") else "DBA"
+    assert refusal(program, root, {**NAMED, beside: value}) == (
+        f"{KEY} is set beside {beside}: a policy file says that, too, so leave one of them out; "
+        f"run `pulumi config rm {KEY}`"
+    )
+
+
+def test_settings_without_effect_are_noted(program: Program, root: Path) -> None:
+    """They are deployed, and the user is told how to be rid of them."""
+    beside = {"AUTO_APPROVAL_DURATION": "3", "INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
+    assert program.run({**NAMED, **beside}, root=root).notes == (
+        (
+            "AUTO_APPROVAL_DURATION has no effect: each rule of policy/prod.yaml says how long; "
+            "run `pulumi config rm AUTO_APPROVAL_DURATION`"
+        ),
+        (
+            "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: a policy file, such as "
+            "policy/prod.yaml, counts shifts and roles; "
+            "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+        ),
+    )
+    defaults = {"AUTO_APPROVAL_DURATION": "6h", "INCIDENTIO_APPROVE_PARTICIPANTS": "false"}
+    assert program.run({**NAMED, **defaults}, root=root).notes == ()
+
+
+def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None:
+    """What the loader warns of is said where it is deployed."""
+    policy = POLICY.replace("{kinds: [db]}", "{labels: {Env: Prod}}")
+    written(
+        root / "policy",
+        policy,
+        TESTS.replace("{kind: db, id: orders}", "{kind: db, id: orders, labels: {Env: Prod}}"),
+    )
+    assert program.run(NAMED, root=root).notes == (
+        (
+            'policy/prod.yaml:2: "DBAs" opens whatever carries these labels, of any kind and id: '
+            "labels are as trustworthy as who sets them"
+        ),
+    )
+
+
+def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> None:
+    """A rule that counts what nobody asks for never holds; the key that lacks is named."""
+    policy = POLICY.replace("{schedules: any}", "{provider: opsgenie, schedules: any}")
+    tests = TESTS.replace(
+        "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
+    )
+    written(root / "policy", policy, tests)
+    assert program.run(NAMED, root=root).notes == (
+        (
+            "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
+            "run `pulumi config set --secret OPSGENIE_KEY`"
+        ),
+    )
+    assert program.run(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).notes == ()
+
+
+def test_the_example_can_be_deployed(program: Program) -> None:
+    """What a newcomer copies works as it is."""
+    run = program.run({KEY: "policy/example.yaml"})
+    assert policy_of(run) == load((ROOT / "policy" / "example.yaml").read_bytes()).body
+    assert run.notes == ()

@@ -1,0 +1,155 @@
+"""`python -m policy check` and `test`: what they print, and their exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from handler.conditions import UNNAMED
+from policy.__main__ import main
+from sandbox.program import ROOT
+from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written
+
+UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
+Out = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder in which the command runs, with a good policy in policy/."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy").mkdir()
+    written(tmp_path / "policy")
+    return tmp_path / "policy"
+
+
+@pytest.mark.usefixtures("folder")
+def test_good_policies_are_told_case_by_case(capsys: Out) -> None:
+    """Every policy of the folder is tried, with its tests, and none of the tests as a policy."""
+    assert main(["test"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "policy/prod.yaml, by policy/prod.test.yaml:",
+        "  ok  on shift",
+        "  ok  runs dry",
+        "  ok  the vault",
+        "3 of 3 cases came out as expected.",
+    ]
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == "policy/prod.yaml: 3 rules, no errors\n"
+
+
+def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> None:
+    """What was expected, what came, and what became of each rule and duty; nobody's e-mail."""
+    written(folder, POLICY.replace("schedules: [DBA]", "schedules: [API]"))
+    assert main(["test"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "policy/prod.yaml, by policy/prod.test.yaml:",
+        "  RED on shift",
+        "      policy/prod.test.yaml:3",
+        '      - approved by "DBAs" for 3h0m0s',
+        "      + not approved: no duty of the requester counts",
+        '      rule "DBAs": no duty of the requester counts',
+        f"        on call for DBA (incident.io) until 18:00 UTC: {UNNAMED}",
+        '      rule "dry": it is for other resources',
+        '      rule "no vault": it denies other requests',
+        "  ok  runs dry",
+        "  ok  the vault",
+        'policy/prod.yaml:2: no case exercises the rule "DBAs": in none of them it approves',
+        "2 of 3 cases came out as expected; 1 gap in the tests.",
+    ]
+
+
+def test_gaps_fail(folder: Path, capsys: Out) -> None:
+    """Tests that try too little are as bad as red ones."""
+    written(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
+    assert main(["test"]) == 1
+    assert "1 of 1 cases came out as expected; 3 gaps in the tests." in capsys.readouterr().out
+
+
+def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
+    """A file that cannot be used is told whole, and is no result of a test."""
+    written(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
+    said = [
+        f'policy/prod.yaml:5: "duration" is 3: {UNITS}',
+        'policy/prod.yaml:7: "nam" is no key of a rule; the nearest is "name"',
+        'policy/prod.yaml:7: a rule has no "name"',
+    ]
+    assert main(["test"]) == 2
+    assert sorted(capsys.readouterr().out.splitlines()) == said
+    assert main(["check"]) == 1
+    assert sorted(capsys.readouterr().out.splitlines()) == said
+
+
+def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
+    """What is doubtful is told beside the rest."""
+    written(folder, POLICY.replace(", without_end: 1h", ""))
+    warning = (
+        'policy/prod.yaml:2: warning: "DBAs" ends with the shift, and a role has no end: roles '
+        "count only if end_with_shift says without_end, such as 1h"
+    )
+    for command in ("check", "test"):
+        assert main([command]) == 0
+        assert warning in capsys.readouterr().out
+
+
+def test_worst_of_several_files_is_the_status(folder: Path, capsys: Out) -> None:
+    """Each file that is named is tried, whatever became of the others."""
+    (folder / "bad.yaml").write_text("rules: 1\n", encoding="utf-8")
+    files = ["policy/none.yaml", "policy/bad.yaml", "policy/prod.yaml"]
+    assert main(["check", *files]) == 2
+    told = capsys.readouterr()
+    assert told.err == "error: policy/none.yaml cannot be read: No such file or directory\n"
+    assert told.out == (
+        'policy/bad.yaml:1: "rules" is 1: a list is needed ([a, b])\n'
+        "policy/prod.yaml: 3 rules, no errors\n"
+    )
+
+
+def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
+    """The tests can be run as a stack would that counts such duties."""
+    own = "[{incident_role: {role: Lead, declared_by: omar@example.com}}]"
+    start = TESTS.index("  - name: on shift")
+    case = TESTS[start : TESTS.index("  - name: runs dry")].replace("on shift", "own")
+    case = case.replace(ON_SHIFT, own).replace("true, rule: DBAs, duration: 3h", "false")
+    written(folder, tests=TESTS + case)
+    assert main(["test"]) == 0
+    assert main(["test", "--self-declared"]) == 1
+    assert "RED own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("policy/prod.test.yaml", "policy/prod.test.yaml holds tests: name the policy beside it"),
+        ("prod.json", "prod.json: a policy's name ends in .yaml"),
+        (".yaml", ".yaml is no name for a policy"),
+    ],
+)
+def test_file_that_is_no_policy_is_a_usage_error(capsys: Out, file: str, said: str) -> None:
+    """The sentence says what to name instead."""
+    with pytest.raises(SystemExit) as ended:
+        main(["check", file])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_folder_without_policies_is_told(folder: Path, capsys: Out) -> None:
+    """Nothing tried is no success."""
+    for each in folder.iterdir():
+        each.unlink()
+    assert main(["test"]) == 2
+    assert capsys.readouterr().err == "error: there is no policy file in policy/: name one\n"
+
+
+def test_the_projects_own_policies_are_good(monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    """The example, too, which has no doubtful rule."""
+    monkeypatch.chdir(ROOT)
+    assert main(["test"]) == 0
+    told = capsys.readouterr().out
+    assert "policy/example.yaml, by policy/example.test.yaml:" in told
+    assert "warning" not in told
+    for name in ("example.yaml", "example.test.yaml"):
+        first = (ROOT / "policy" / name).read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith("# yaml-language-server: $schema=")
+        assert (ROOT / "policy" / first.partition("=")[2]).is_file()

@@ -1,0 +1,246 @@
+"""What a right policy file becomes: the JSON that the function reads, and warnings."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, RequestedDuration, Requester
+from handler.policy import Policy, Rule, Selector, ShiftEnd
+from handler.policy_json import read_policy
+from policy.loader import load
+from policy.problems import Problems
+from policy.tree import read_tree
+from tests.policy.texts import ON_CALL, POLICY, SELECTOR, changed, with_condition
+
+TIER = '{labels: {Tier: "0"}}'
+BY_LABELS = (
+    '"DBAs" opens whatever carries these labels, of any kind and id: labels are as trustworthy as '
+    "who sets them"
+)
+NO_END = (
+    '"DBAs" ends with the shift, and a role has no end: roles count only if end_with_shift says '
+    "without_end, such as 1h"
+)
+ALL_DENIED = '"DBAs" never approves: "nobody" denies all that it is for'
+BY_VALUE = (
+    '"nobody" names a requester by an alias\'s value, with which nobody requests: name the '
+    "alias's key"
+)
+EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"
+# The same examples in every run: a red build has to be red again on the next machine.
+STEADY = settings(derandomize=True, deadline=None, max_examples=300)
+WHOLE = """\
+rules:
+  - name: DBAs reach production databases
+    duration: 3h
+    dry_run: true
+    end_with_shift: {without_end: 90m, grace: 0s}
+    when:
+      any:
+        - on_call: {provider: incidentio, schedules: [DBA, API]}
+        - all:
+            - incident_role: {roles: any, severities: [Major], types: [Outage]}
+            - requester: {emails: [Jane@example.com], domains: [Example.com]}
+            - requested_duration: {up_to: 1h}
+    resources: {labels: {Env: Prod}, ids: ["db-*"], kinds: [postgres.v1.Role]}
+  - {name: b, resources: any, when: {on_call: {schedules: any}}, duration: 1h, end_with_shift: true}
+  - {name: nobody, resources: {labels: {Tier: "0"}}, deny: true}
+aliases:
+  Jane@example.com: [jane.doe@corp.example]
+"""
+
+
+def test_policy_is_deployed_as_the_function_reads_it() -> None:
+    """Each thing that a file can say arrives at the function as it is meant."""
+    loaded = load(WHOLE.encode())
+    assert loaded.errors == ()
+    assert loaded.lines == {"DBAs reach production databases": 2, "b": 14, "nobody": 15}
+    either = AnyOf(
+        (
+            OnCall(("DBA", "API"), "incident.io"),
+            AllOf(
+                (
+                    IncidentRole(None, ("Major",), ("Outage",)),
+                    Requester(("jane@example.com",), ("example.com",)),
+                    RequestedDuration(timedelta(hours=1)),
+                )
+            ),
+        )
+    )
+    first = Rule(
+        "DBAs reach production databases",
+        Selector(("postgres.v1.Role",), ("db-*",), (("Env", "Prod"),)),
+        either,
+        timedelta(hours=3),
+        shift_end=ShiftEnd(timedelta(0), timedelta(minutes=90)),
+        dry_run=True,
+    )
+    second = Rule("b", Selector(), OnCall(None), timedelta(hours=1), shift_end=ShiftEnd())
+    third = Rule("nobody", Selector(labels=(("Tier", "0"),)), deny=True)
+    aliases = {"jane@example.com": ("jane.doe@corp.example",)}
+    assert read_policy(json.loads(loaded.json)) == Policy((first, second, third), aliases)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("rules:", "# Who may what.\n\nrules:"),
+        ("duration: 3h", "duration: 180m   # as long as it takes"),
+        (ON_CALL, "\n      on_call:\n        schedules:\n          - 'DBA'"),
+        (f"    resources: {TIER}\n    deny: true", f"    deny: true\n    resources: {TIER}"),
+        ("duration: 3h", "duration: 3h\n    dry_run: false"),
+        ("rules:", "\ufeffrules:"),
+    ],
+)
+def test_what_means_the_same_deploys_the_same(old: str, new: str) -> None:
+    """Comments, layout and the order of keys do not deploy the function anew."""
+    assert load(changed(old, new)).json == load(POLICY.encode()).json
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("duration: 3h", "duration: 2h"),
+        ("[DBA]", "[API]"),
+        ("deny: true", "deny: true\n    when: {requester: {domains: [example.com]}}"),
+        ("jane.doe@", "j.doe@"),
+    ],
+)
+def test_what_means_something_else_deploys_something_else(old: str, new: str) -> None:
+    """An edit reaches the function."""
+    assert load(changed(old, new)).json != load(POLICY.encode()).json
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{on_call: {schedules: any}}",
+        "{on_call: {schedules: ['any rota']}}",
+        "{incident_role: {roles: any}}",
+        "{all: [{on_call: {schedules: any}}, {requester: {domains: [example.com]}}]}",
+        "{all: [{any: [{requester: {domains: [a.b]}}]}, {on_call: {schedules: any}}]}",
+        "{any: [{all: [{on_call: {schedules: any}}, {requested_duration: {up_to: 168h}}]}]}",
+        "{any: [{any: [{on_call: {schedules: any}}]}]}",
+    ],
+)
+def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
+    """What needs a duty, one way or another, is taken."""
+    assert with_condition(condition).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("what", "data", "said"),
+    [
+        ("labels alone", changed(SELECTOR, "{labels: {Env: Prod}}"), [(2, BY_LABELS)]),
+        ("all resources, written out", changed(SELECTOR, "any"), []),
+        (
+            "a role that has no end, where access ends with the shift",
+            changed(ON_CALL, EITHER).replace(b"3h", b"3h\n    end_with_shift: {grace: 5m}"),
+            [(2, NO_END)],
+        ),
+        (
+            "the same, with a time for it",
+            changed(ON_CALL, EITHER).replace(b"3h", b"3h\n    end_with_shift: {without_end: 1h}"),
+            [],
+        ),
+        ("everything is denied", changed(TIER, "any"), [(2, ALL_DENIED)]),
+        ("the same resources are denied", changed(TIER, SELECTOR), [(2, ALL_DENIED)]),
+        (
+            "by label, a kind is denied among others",
+            changed(TIER, "{kinds: [a, postgres.v1.Role], labels: {Env: Prod}}"),
+            [(2, ALL_DENIED)],
+        ),
+        ("another label is denied", changed(TIER, "{labels: {Env: Test}}"), []),
+        (
+            "one kind of two is denied",
+            changed("[postgres.v1.Role]", "[postgres.v1.Role, b]").replace(
+                TIER.encode(), b"{kinds: [b]}"
+            ),
+            [],
+        ),
+        (
+            "everything is denied to some",
+            changed(TIER, "any\n    when: {requester: {domains: [example.com]}}"),
+            [],
+        ),
+        (
+            "a requester by the address that he has elsewhere",
+            changed(
+                "true", "true\n    when: {any: [requester: {emails: [Jane.Doe@corp.example]}]}"
+            ),
+            [(6, BY_VALUE)],
+        ),
+        (
+            "a requester by the address with which he asks",
+            changed("true", "true\n    when: {requester: {emails: [jane@example.com]}}"),
+            [],
+        ),
+    ],
+)
+def test_what_is_seldom_meant_gets_a_warning(
+    what: str, data: bytes, said: list[tuple[int, str]]
+) -> None:
+    """It is deployed, and said."""
+    loaded = load(data)
+    assert loaded.errors == (), what
+    assert [tuple(each) for each in loaded.warnings] == said, what
+
+
+ANY_TEXT = st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
+
+
+@STEADY
+@given(st.binary(max_size=200) | ANY_TEXT)
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    """Whatever a file holds, there is no traceback, and the lines are the file's."""
+    loaded = load(data)
+    assert loaded.errors or read_policy(loaded.body)
+    most = len(data.decode("utf-8", "replace").splitlines()) + 1
+    assert all(1 <= each.line <= most for each in loaded.errors)
+
+
+PIECES = st.sampled_from(
+    [
+        *("[", "]", "{", "}", ":", ", ", "- ", "\n", "\n  ", "#", "'", '"', "|", ">", "&a ", "*a"),
+        *("? ", "<<: ", "!!x ", "---\n", "...\n", "%YAML 1.2\n", "\t", "\x85", "\u2028", "\ufeff"),
+        *("any", "all", "null", "~", "true", "0", "1e9", "3h", "@", "*", "a@b.c", "deny", "rules"),
+        *("when", "\\x", "\\ud8", "\\U00110000"),
+    ]
+)
+
+
+@STEADY
+@given(st.data())
+def test_edited_policy_is_right_or_refused(data: st.DataObject) -> None:
+    """However a right file is changed in a few places, what is taken is what the function reads."""
+    text = WHOLE
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 12))
+        text = text[:start] + data.draw(PIECES) + text[end:]
+    loaded = load(text.encode())
+    assert bool(loaded.errors) == (not loaded.body)
+    if loaded.body:
+        assert read_policy(json.loads(loaded.json)).rules
+
+
+@STEADY
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_any_yaml_is_read_or_refused(text: str) -> None:
+    """The same of what is made of YAML's own signs."""
+    loaded = load(text.encode())
+    assert loaded.errors
+    assert not loaded.body
+
+
+def test_tree_is_plain() -> None:
+    """Nothing is made of the values but what is written, so that each of them can be checked."""
+    problems = Problems()
+    tree = read_tree(b"a: [1, 'b', 2026-11-24, ~, yes, = ]", problems)
+    assert problems.errors == ()
+    assert repr(tree).count("Scalar") == 7

@@ -1,0 +1,173 @@
+"""What is wrong with aliases and with whole files is told, all of it at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from policy.loader import load
+from policy.tree import MOST_BYTES
+from tests.policy.texts import POLICY, changed, errors_of
+
+TWO_PEOPLE = "it would make two people one"
+
+ALIASES = [
+    (
+        "a key is an e-mail",
+        "jane: [a@b.c]",
+        [(10, '"aliases" holds what is no e-mail: one whole address is needed')],
+    ),
+    (
+        "a value is one, too",
+        "j@x.y: [a]",
+        [(10, '"an alias" holds what is no e-mail: one whole address is needed')],
+    ),
+    ("an empty list", "j@x.y: []", [(10, '"an alias" is empty: name something in it')]),
+    (
+        "a list is a list",
+        "j@x.y: a@b.c",
+        [(10, "the e-mails of an alias are a list ([a@b.example])")],
+    ),
+    (
+        "a value twice",
+        "j@x.y: [a@b.c, A@B.c]",
+        [(10, '"an alias": this e-mail is here twice: first in line 10')],
+    ),
+    (
+        "a value under two keys, whatever its case",
+        "j@x.y: [a@b.c]\n  k@x.y: [A@B.c]",
+        [(11, f"this e-mail is under another key in line 10, too: {TWO_PEOPLE}")],
+    ),
+    (
+        "a value that is another key",
+        "j@x.y: [k@x.y]\n  K@x.y: [a@b.c]",
+        [(10, f"this e-mail is a key in line 11: {TWO_PEOPLE}")],
+    ),
+    (
+        "a value that is its own key",
+        "j@x.y: [J@x.y]",
+        [(10, "this e-mail is its own key, and counts anyway: leave it out")],
+    ),
+    (
+        "two keys that are one address",
+        "j@x.y: [a@b.c]\n  J@x.y: [d@e.f]",
+        [(11, "this e-mail is a key in line 10, too: put them together")],
+    ),
+]
+FILES = [
+    ("an empty file", b"", [(1, "the file is empty")]),
+    ("a file of comments", b"# rules\n", [(1, "the file is empty")]),
+    ("a list", b"- a\n", [(1, "a policy is a list: a mapping (key: value) is needed")]),
+    ("another encoding", b"rules:\n  - \xff", [(2, "this is not UTF-8")]),
+    ("a control character", b"a\nb: \x00", [(2, "the character U+0000 is not allowed here")]),
+    (
+        "a tab",
+        b"rules:\n\t- a",
+        [(2, "this is not YAML: found character '\\t' that cannot start any token")],
+    ),
+    (
+        "a list that does not end",
+        b"a: [\n",
+        [(2, "this is not YAML: expected the node content, but found '<stream end>'")],
+    ),
+    (
+        "an endless number",
+        b"%YAML 1." + b"1" * 5000 + b"\n---\na",
+        [(1, "this is not YAML (ValueError)")],
+    ),
+    (
+        "a character that there is not",
+        b'a:\n "\\UFFFFFFFF"',
+        [(2, "this is not YAML (OverflowError)")],
+    ),
+    (
+        "half a character",
+        b'rules: "\\ud800"',
+        [
+            (1, "a text holds U+D800, which cannot be seen"),
+            (1, '"rules" is "\ud800": a list is needed ([a, b])'),
+        ],
+    ),
+    ("a depth", b"[" * 5000, [(1, "this is nested more than 12 levels deep")]),
+    (
+        "too much",
+        b"#" * (MOST_BYTES + 1),
+        [(1, "the file has 1048577 bytes: at most 1048576 are read")],
+    ),
+    ("no rules", b"aliases: {j@x.y: [a@b.c]}", [(1, 'a policy has no "rules"')]),
+    ("rules that are none", b"rules: []", [(1, '"rules" is empty: name something in it')]),
+    (
+        "a key that is a list",
+        b"? [a]\n: b\nrules: []",
+        [
+            (1, "a key is a list or a mapping: a text is needed"),
+            (3, '"rules" is empty: name something in it'),
+        ],
+    ),
+    ("a second document", b"rules: []\n---\n", [(2, "a second document begins: a file holds one")]),
+    ("an anchor", b"rules: &a []", [(1, "&a names a part to repeat it: write it out")]),
+    ("an alias", b"rules:\n  *a", [(2, "*a repeats another part: write it out")]),
+    (
+        "a tag",
+        b"rules: !!python/object:os.system []",
+        [(1, "tag:yaml.org,2002:python/object:os.system is a tag: a policy has none")],
+    ),
+    (
+        "a comment that runs backwards",
+        "#\n# \u202e".encode(),
+        [(2, "U+202E makes a line look like another one: leave it out")],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("aliases", "said"), [row[1:] for row in ALIASES], ids=[row[0] for row in ALIASES]
+)
+def test_wrong_alias_is_told(aliases: str, said: list[tuple[int, str]]) -> None:
+    """The same of aliases; no e-mail is repeated."""
+    found = errors_of(changed("jane@example.com: [jane.doe@corp.example]", aliases))
+    assert found == said
+    assert not any("@" in text.replace("a@b.example", "") for _, text in found)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"), [row[1:] for row in FILES], ids=[row[0] for row in FILES]
+)
+def test_file_that_is_no_policy_is_told(data: bytes, said: list[tuple[int, str]]) -> None:
+    """Whatever a file holds, there is a line and a sentence."""
+    assert errors_of(data) == said
+
+
+def test_everything_wrong_is_told_at_once_by_line() -> None:
+    """One run tells all of it, from the top to the end, and nothing is deployed."""
+    data = (
+        changed("name: DBAs", "name: 1")
+        .replace(b"3h", b"3 hours")
+        .replace(b"deny: true", b"deny: maybe\n    when: {on_call: {schedules: any}}")
+        .replace(b"jane@", b"jane")
+    )
+    loaded = load(data)
+    assert [each.line for each in loaded.errors] == [2, 5, 6, 8, 11]
+    assert loaded.body == {}
+
+
+def test_two_rules_of_one_line_have_two_names() -> None:
+    """The line alone does not tell rules apart."""
+    rule = "{name: a, resources: any, deny: true}"
+    assert errors_of(f"rules: [{rule}, {rule}]".encode()) == [
+        (1, 'the name "a" is taken by the rule of line 1: the log tells rules by their names')
+    ]
+
+
+def test_more_rules_than_the_log_holds_are_refused() -> None:
+    """A decision that cannot be logged whole cannot be made again."""
+    rule = "  - {{name: r{0}, resources: any, deny: true}}\n"
+    rules = "".join(rule.format(number) for number in range(601))
+    assert errors_of(f"rules:\n{rules}".encode()) == [
+        (602, "there are 601 rules: the log holds 600 of them at most")
+    ]
+    assert load(f"rules:\n{rules}".replace(rule.format(600), "").encode()).errors == ()
+
+
+def test_right_policy_has_no_errors() -> None:
+    """What the rows of this file change is right before."""
+    assert load(POLICY.encode()).errors == ()

@@ -1,0 +1,130 @@
+"""The schema for editors says the same as the loader, where a schema can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from policy.cases import CASE_KEYS, read_cases
+from policy.conditions import INCIDENT_ROLE_KEYS, ON_CALL_KEYS, REQUESTER_KEYS
+from policy.loader import RULE_KEYS, load
+from tests.policy import test_loader_conditions, test_loader_files, test_loader_rules
+from tests.policy.test_loader import WHOLE
+from tests.policy.texts import ON_CALL, POLICY, changed
+
+ROOM = Path(__file__).resolve().parents[2] / "policy"
+ALIAS = "jane@example.com: [jane.doe@corp.example]"
+# What takes the whole file, the providers' names or arithmetic to see, or the other YAML.
+BEYOND_A_SCHEMA = {
+    "a provider has a nearest word, whatever its case",
+    "a switch is true or false",
+    "the label's value 0o17 is a number to YAML",
+    "the label's value 1e3 is a number to YAML",
+    "the label's value 2026-11-24 is a time to YAML",
+    "a name is told apart without regard to case",
+    "a name holds nothing that cannot be seen",
+    "a key twice is told with its first place",
+    'the duration "500ms" has no unit or none that is known',
+    'the duration "1.5s" has no unit or none that is known',
+    "the duration 0s is out of bounds",
+    "the duration 168h1s is out of bounds",
+    "grace has an end, and what has none gets some time",
+    "an e-mail once, whatever its case",
+    "a value twice",
+    "a value under two keys, whatever its case",
+    "a value that is another key",
+    "a value that is its own key",
+    "two keys that are one address",
+}
+BAD = [
+    *((name, changed(*change)) for name, change, _ in test_loader_rules.RULES),
+    *((name, changed(ON_CALL, new)) for name, new, _ in test_loader_conditions.CONDITIONS),
+    *((name, changed(ALIAS, new)) for name, new, _ in test_loader_files.ALIASES),
+]
+GOOD = [
+    POLICY.encode(),
+    WHOLE.encode(),
+    (ROOM / "example.yaml").read_bytes(),
+    changed("deny: true", "deny: true\n    when: {any: [{requester: {emails: [a@b.c]}}]}"),
+    changed(ON_CALL, f"{{all: [{{any: [{{requester: {{domains: [a.b]}}}}]}}, {ON_CALL}]}}"),
+    changed("3h", "1h30m"),
+]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as editors do, which know no times."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to state it
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def said_by(schema: str, data: bytes) -> list[str]:
+    """Give what a schema says against a file."""
+    read = json.loads((ROOM / schema).read_text(encoding="utf-8"))
+    Draft7Validator.check_schema(read)
+    value: Any = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
+    return [error.message for error in Draft7Validator(read).iter_errors(value)]
+
+
+@pytest.mark.parametrize(("name", "data"), BAD, ids=[name for name, _ in BAD])
+def test_what_the_loader_refuses_the_schema_refuses(name: str, data: bytes) -> None:
+    """An editor underlines what the loader would not take, but for what only the loader can see."""
+    assert load(data).errors
+    assert bool(said_by("schema.json", data)) == (name not in BEYOND_A_SCHEMA)
+
+
+@pytest.mark.parametrize("data", GOOD)
+def test_what_the_loader_takes_the_schema_takes(data: bytes) -> None:
+    """An editor underlines nothing that is right."""
+    assert load(data).errors == ()
+    assert said_by("schema.json", data) == []
+
+
+def test_schema_knows_every_key() -> None:
+    """A new key that the loader knows is in the schema, too."""
+    schema = json.loads((ROOM / "schema.json").read_text(encoding="utf-8"))["definitions"]
+    assert set(schema["rule"]["properties"]) == set(RULE_KEYS)
+    conditions = schema["one_condition"]["properties"]
+    assert set(conditions["on_call"]["properties"]) == set(ON_CALL_KEYS)
+    assert set(conditions["incident_role"]["properties"]) == set(INCIDENT_ROLE_KEYS)
+    assert set(conditions["requester"]["properties"]) == set(REQUESTER_KEYS)
+    tests = json.loads((ROOM / "test.schema.json").read_text(encoding="utf-8"))["definitions"]
+    assert set(tests["case"]["properties"]) == set(CASE_KEYS)
+
+
+EXAMPLE = (ROOM / "example.test.yaml").read_text(encoding="utf-8")
+OFF_DUTY = EXAMPLE[EXAMPLE.index("  - name: Somebody off duty") :]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("who: nora", "whom: nora"),
+        ("who: nora@example.com", "who: nora"),
+        ("approved: false", "approved: no one"),
+        ("approved: false", "approved: true"),
+        ("{approved: false,", "{"),
+        ("approved: false, why", "approved: false, rule"),
+        ("    expect", "    providers_say: []\n    expect"),
+        ("    expect", "    providers_say: [{on_call: {provider: incidentio}}]\n    expect"),
+        ("    expect", "    duration: 1\n    expect"),
+        ("kind: postgres.v1.Role, ", ""),
+        ('Tier: "1"', "Tier: 1"),
+    ],
+)
+def test_schema_of_the_tests_agrees_with_their_reader(old: str, new: str) -> None:
+    """The same of test files."""
+    right = f"at: 2026-11-24T10:00:00Z\ncases:\n{OFF_DUTY}"
+    wrong = changed(old, new, right)
+    assert read_cases(right.encode(), ()).errors == ()
+    assert said_by("test.schema.json", right.encode()) == []
+    assert said_by("test.schema.json", EXAMPLE.encode()) == []
+    assert read_cases(wrong, ()).errors
+    assert said_by("test.schema.json", wrong)
