@@ -62,7 +62,7 @@ def run(options: argparse.Namespace, world: World) -> int:
         )
     else:
         _print(out, differing)
-        out.line(f"by the policy of {given.origin}: {same} the same, {len(differing)} different")
+        out.line(f"by the policy from {given.origin}: {same} the same, {len(differing)} different")
         _print_undecided(out, undecided)
     return 1 if differing or undecided else 0
 

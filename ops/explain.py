@@ -77,7 +77,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
         client.close()
     (decision,) = outcome.decisions
     notes += switched_off(given.settings, approving(given.policy, request.resources))
-    notes.append(f"the policy is of {given.origin}")
+    notes.append(f"the policy is from {given.origin}")
     record = _record(decision, outcome, given)
     told = tree(record)
     told = told._replace(under=(*told.under, *(Told(each, NOTE) for each in notes)))
