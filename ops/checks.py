@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from handler.conditions import IncidentRole, OnCall
+from handler.conditions import ANY, IncidentRole, OnCall
 from handler.duties import INCIDENT_ROLE, INCIDENT_TYPE, KEY, ON_CALL, SEVERITY, Findings, Titled
 from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
@@ -15,6 +14,7 @@ from handler.settings import Settings
 from handler.sources import Wants
 from ops.asking import approving, duties_named
 from ops.output import listed
+from policy.problems import nearest
 from policy.telling import SETTINGS
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
@@ -53,8 +53,14 @@ class _Named(NamedTuple):
 
 def kinds_named(policy: Policy) -> frozenset[str]:
     """Say of which kinds the policy names something; the key itself is always of interest."""
-    named = (each.kind for rule in approving(policy) for each in _names(rule, ()))
-    return frozenset((KEY, *named))
+    rules = tuple(approving(policy))
+    named = (each.kind for rule in rules for each in _names(rule, ()))
+    return frozenset((KEY, *named, *((INCIDENT_ROLE,) if _any_role(rules) else ())))
+
+
+def _any_role(rules: Iterable[Rule]) -> bool:
+    conditions = (each for rule in rules for each in duties_named(rule.when))
+    return any(isinstance(each, IncidentRole) and each.roles is ANY for each in conditions)
 
 
 def checks(
@@ -65,7 +71,7 @@ def checks(
     rules = tuple(approving(settings.policy))
     names = [_where_listed(each, findings) for rule in rules for each in _names(rule, on)]
     for provider in on:
-        yield from _key(provider, findings, wants.get(provider, Wants()), names)
+        yield from _key(provider, findings, wants.get(provider, Wants()), rules, names)
     yield from _without_key(rules, on)
     for each in dict.fromkeys(names):
         yield from _name(each, findings, now)
@@ -91,13 +97,13 @@ def _where_listed(named: _Named, findings: Findings) -> _Named:
     """Look for it only where there are such things at all."""
     if named.kind == ON_CALL:
         return named
-    lists = {(each.provider, each.kind) for each in findings.titled} | findings.partly
+    lists = _listed(findings)
     where = tuple(each for each in named.providers if (each, named.kind) in lists)
     return named._replace(providers=where)
 
 
 def _key(
-    provider: str, findings: Findings, wants: Wants, names: Iterable[_Named]
+    provider: str, findings: Findings, wants: Wants, rules: Iterable[Rule], names: Iterable[_Named]
 ) -> Iterator[Check]:
     setting = next(each.key for each in PROVIDERS if each.name == provider)
     failures = [each for each in findings.failures if each.provider == provider]
@@ -113,10 +119,35 @@ def _key(
         yield Check(
             OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
         )
-    at_it = [each for each in names if each.kind == ON_CALL and _bearers(each, provider, findings)]
     whole = (provider, ON_CALL) not in findings.partly
-    if not (wants.any_schedule or wants.roles or wants.updates or at_it) and whole:
+    if whole and not _is_used(provider, findings, wants, rules, names):
         yield Check(NOTE, f"no rule uses {setting}: nothing that the policy names is at {provider}")
+
+
+def _is_used(
+    provider: str,
+    findings: Findings,
+    wants: Wants,
+    rules: Iterable[Rule],
+    names: Iterable[_Named],
+) -> bool:
+    # What is nowhere to be found may have been meant to be here.
+    named_at_it = (
+        each.kind in {ON_CALL, INCIDENT_ROLE}
+        and provider in each.providers
+        and (_bearers(each, provider, findings) or not _is_anywhere(each, findings))
+        for each in names
+    )
+    return (
+        wants.any_schedule
+        or (_any_role(rules) and (provider, INCIDENT_ROLE) in _listed(findings))
+        or any(named_at_it)
+    )
+
+
+def _listed(findings: Findings) -> set[tuple[str, str]]:
+    """Give provider and kind of whatever there is a list of, whole or not."""
+    return {(each.provider, each.kind) for each in findings.titled} | findings.partly
 
 
 def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
@@ -142,6 +173,10 @@ def _bearers(named: _Named, provider: str, findings: Findings) -> list[Titled]:
         and named.entry in {each.id, *each.names}
     }
     return list(found.values())
+
+
+def _is_anywhere(named: _Named, findings: Findings) -> bool:
+    return any(_bearers(named, each, findings) for each in named.providers)
 
 
 def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
@@ -185,17 +220,10 @@ def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
         name: None
         for each in findings.titled
         if each.kind == named.kind and each.provider in named.providers
-        for name in (*each.names, each.id)
+        for name in each.names
         if name
     }
-    nearest = _nearest(named.entry, known)
-    yield Check(PROBLEM, f"{said} is not to be found at {where}{nearest}")
-
-
-def _nearest(entry: str, known: Iterable[str]) -> str:
-    by_plain = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(entry.casefold(), by_plain, n=1)
-    return f'; the nearest is "{by_plain[near[0]]}"' if near else ""
+    yield Check(PROBLEM, f"{said} is not to be found at {where}{nearest(named.entry, known)}")
 
 
 def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) -> Iterator[Check]:

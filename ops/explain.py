@@ -16,6 +16,7 @@ from handler.record import decision_record
 from ops import arguments
 from ops.asking import approving, switched_off
 from ops.configured import Configured, configured
+from ops.errors import CommandError
 from ops.world import World
 from policy.telling import NOTE, Told, tree, why
 
@@ -24,6 +25,9 @@ EXAMPLES = """examples:
   oncall explain --as jane@example.com --resource okta.v1.Group:admins --at +8h --policy new.yaml
 
 exit status: 0 would be approved, 1 would be left to humans, 2 could not be carried out"""
+
+# More than any access lasts: it has to end within the calendar.
+_AHEAD = timedelta(days=366)
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -107,8 +111,9 @@ def _moment(asked: datetime | timedelta | None, world: World) -> tuple[datetime,
         return now, []
     try:
         at = now + asked if isinstance(asked, timedelta) else asked
+        _ = at + _AHEAD
     except OverflowError:
-        at = now
+        raise CommandError("--at is too far ahead to decide for") from None
     said = f"decided as of {format_instant(at)}, by what the providers say now"
     return at, [f"{said}: who is on duty only then is not known"]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from handler.durations import format_instant
 from ops import arguments
 from ops.errors import CommandError
 from ops.logs import Record, records_of_file, records_of_group
@@ -71,8 +72,7 @@ def _records(options: argparse.Namespace, world: World) -> list[Record]:
     records = records_of_file(options.file, world)
     if options.since is None:
         return records
-    # As text: both are RFC 3339 in UTC.
-    first = since.isoformat()
+    first = format_instant(since)
     return [each for each in records if str(each.get("timestamp", "")) >= first]
 
 
