@@ -8,6 +8,8 @@ from typing import NamedTuple
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
+# What an incident is classified by, and a provider's key: no duties, but what has a name, too.
+SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
 
 
 class Duty(NamedTuple):
@@ -94,7 +96,7 @@ class Duty(NamedTuple):
 
 
 class Titled(NamedTuple):
-    """A schedule or role that the provider's answer shows, whether anyone holds it or not.
+    """A schedule, role or the like that the provider's answer shows, held by anyone or not.
 
     Attributes:
         enabled: whether the schedule is switched on: by one that is not, nobody is on duty.

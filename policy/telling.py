@@ -89,7 +89,7 @@ def tree(record: Record) -> Told:
     at = moment_of(record["decided_at"])
     return Told(
         _headline(record, at),
-        YES if record["outcome"] == "approve" else NO,
+        _mark(record),
         (
             Told(f"why: {why(record)}"),
             *_rules(record, at),
@@ -102,12 +102,19 @@ def tree(record: Record) -> Told:
     )
 
 
+def _mark(record: Record) -> str:
+    if record["outcome"] != "approve":
+        return NO
+    return NOTE if record["dry_run"] else YES
+
+
 def _headline(record: Record, at: datetime | None) -> str:
     who, what = record["requester"] or "somebody without an e-mail", _resources(record)
     if record["outcome"] != "approve":
         return f"no: humans decide whether {who} gets {what}"
     until = _until(record, at)
-    return f"yes: {who} gets {what} for {record['duration']}{until}"
+    says = "in dry run, so no claim is made: else" if record["dry_run"] else "yes:"
+    return f"{says} {who} gets {what} for {record['duration']}{until}"
 
 
 def _resources(record: Record) -> str:
@@ -204,8 +211,6 @@ def _failures(record: Record) -> list[str]:
 
 
 def _remarks(record: Record) -> Iterable[Told]:
-    if record["dry_run"]:
-        yield Told("all of it is in dry run: no claim is made, humans decide")
     if not record["whole"]:
         yield Told("the record was cut to size, or hides an e-mail: not all is told")
 

@@ -13,13 +13,22 @@ from typing import Any
 from urllib.parse import urlencode
 
 from handler.clock import Deadline
-from handler.duties import INCIDENT_ROLE, ON_CALL, Findings, Incident
+from handler.duties import (
+    INCIDENT_ROLE,
+    INCIDENT_TYPE,
+    KEY,
+    ON_CALL,
+    SEVERITY,
+    Findings,
+    Incident,
+)
 from handler.http import Client, HttpError
 from handler.shapes import as_record, record, text
 from handler.sources import CutShort, Page, Question, Wants
 from handler.sources.incidentio_json import (
     PROVIDER,
     read_incidents,
+    read_named,
     read_schedules,
     read_updates,
 )
@@ -28,10 +37,13 @@ PAGE_SIZE = 250
 MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
 _FORBIDDEN = 403
-_SCOPES = {
-    "incidents": "incidents.view",
-    "incident_updates": "incidents.view",
-    "schedules": "schedules.view",
+_SCOPES = {"incident_updates": "incidents.view"}
+# Whole lists, each in one answer.
+INVENTORY = {
+    "/v1/identity": KEY,
+    "/v2/incident_roles": INCIDENT_ROLE,
+    "/v1/severities": SEVERITY,
+    "/v1/incident_types": INCIDENT_TYPE,
 }
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
 
@@ -61,6 +73,19 @@ class IncidentIO:
             # A call each, so of the newest only.
             for each in itertools.islice(findings.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
                 yield self._updates_of(each)
+
+    def inventory(self) -> Iterator[Question]:
+        """Ask for what a policy may name beside schedules: for checks, never for a decision."""
+        for path, kind in INVENTORY.items():
+            yield Question(PROVIDER, path.rpartition("/")[2], kind, self._named(path, kind))
+
+    def _named(self, path: str, kind: str) -> Callable[[Deadline], Iterator[Page]]:
+        field = path.rpartition("/")[2]
+
+        def pages(deadline: Deadline) -> Iterator[Page]:
+            yield read_named(as_record(self._get(path, field, deadline), "the answer"), field, kind)
+
+        return pages
 
     def _updates_of(self, incident: Incident) -> Question:
         return Question(
@@ -99,9 +124,8 @@ class IncidentIO:
         try:
             return self._client.get_json(self._base_url + target, self._headers, deadline)
         except HttpError as error:
-            hint = (
-                f"; the key needs the scope {_SCOPES[name]}" if error.status == _FORBIDDEN else ""
-            )
+            scope = _SCOPES.get(name, f"{name}.view")
+            hint = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
             request = _request_id(error.body)
             raise HttpError(f"{error}{hint}{request}", status=error.status) from error
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from handler import emails
 from handler.durations import parse_instant
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Incident, Titled
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, KEY, ON_CALL, Duty, Incident, Titled
 from handler.providers import BY_ID
 from handler.shapes import ShapeError, array, as_record, record, required, text
 from handler.sources import Page
@@ -196,6 +197,21 @@ def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
         if holder
     )
     return Page(tuple(duties), problems=_unread(unread))
+
+
+def read_named(body: Mapping[str, Any], field: str, kind: str) -> Page:
+    """Read a list of things with names, or one: the key, whose names are what it may do."""
+    if kind == KEY:
+        key = record(body, field)
+        return Page(titled=(Titled(PROVIDER, kind, text(key, "name"), tuple(array(key, "roles"))),))
+    return Page(
+        titled=tuple(
+            Titled(
+                PROVIDER, kind, required(each, "id"), (text(each, "name"), text(each, "shortform"))
+            )
+            for each in map(partial(as_record, path=field), _entries(body, field))
+        )
+    )
 
 
 def _person(user: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """incident.io on loopback: an organisation, answered about as the vendor's API does.
 
 Facts from the vendor's API reference ("Incidents V2", "Schedules V2", "Incident Updates V2",
-"Incident Roles V2", "Utilities V1", "Making requests", "Errors", "Rate limits", "Pagination").
+"Incident Roles V2", "Severities V1", "Incident Types V1", "Utilities V1", "Making requests",
+"Errors", "Rate limits", "Pagination").
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _SHORT_PAGE = 25
 
 # The role that a key needs for each path.
 _NEEDED = {
+    "/v1/incident_types": "viewer",
+    "/v1/severities": "viewer",
     "/v2/incident": "viewer",
     "/v2/schedules": "schedules_reader",
 }
@@ -59,6 +62,8 @@ class IncidentIO(Organisation, Double):
             self,
             {
                 "GET /v1/identity": self._identity,
+                "GET /v1/incident_types": self._list_types,
+                "GET /v1/severities": self._list_severities,
                 "GET /v2/incidents": self._list_incidents,
                 "GET /v2/incidents/{wanted}": self._show_incident,
                 "GET /v2/incident_roles": self._list_roles,
@@ -176,6 +181,12 @@ class IncidentIO(Organisation, Double):
 
     def _list_roles(self, _: Request) -> Answer:
         return Answer(OK, {"incident_roles": [render.role(each) for each in self._roles.values()]})
+
+    def _list_severities(self, _: Request) -> Answer:
+        return Answer(OK, {"severities": render.severities()})
+
+    def _list_types(self, _: Request) -> Answer:
+        return Answer(OK, {"incident_types": render.incident_types()})
 
     def _list_updates(self, request: Request) -> Answer:
         visible = {each.id for each in self._visible()}

@@ -113,15 +113,8 @@ def incident(one: Incident, roles: Collection[Role]) -> Json:
         "visibility": one.visibility,
         "creator": actor(one.creator),
         "incident_status": _status(one.category),
-        "severity": {"id": f"01HZV{1:021d}", "name": "Major", "rank": 2, **_configured("Bad.")},
-        "incident_type": {
-            "id": f"01HZT{1:021d}",
-            "name": "Production",
-            "is_default": True,
-            "private_incidents_only": False,
-            "create_in_triage": "optional",
-            **_configured("Anything that customers notice."),
-        },
+        "severity": severities()[0],
+        "incident_type": incident_types()[0],
         "incident_role_assignments": [_assignment(each, one.assignees) for each in roles],
         "custom_field_entries": [_AFFECTED_TEAM],
         "incident_timestamp_values": [
@@ -150,6 +143,29 @@ def incident(one: Incident, roles: Collection[Role]) -> Json:
         "updated_at": instant(one.updated_at),
         "last_activity_at": instant(one.updated_at),
     }
+
+
+def severities() -> list[Json]:
+    """Every `SeverityV1`, the one of all incidents here first."""
+    return [
+        {"id": f"01HZV{number:021d}", "name": name, "rank": rank, **_configured(f"It is {name}.")}
+        for number, (name, rank) in enumerate((("Major", 2), ("Minor", 1), ("Critical", 3)), 1)
+    ]
+
+
+def incident_types() -> list[Json]:
+    """Every `IncidentTypeV1`, the default first."""
+    return [
+        {
+            "id": f"01HZT{number:021d}",
+            "name": name,
+            "is_default": number == 1,
+            "private_incidents_only": False,
+            "create_in_triage": "optional",
+            **_configured(f"Whatever goes wrong with {name}."),
+        }
+        for number, name in enumerate(("Production", "Security"), 1)
+    ]
 
 
 def update(one: Update) -> Json:

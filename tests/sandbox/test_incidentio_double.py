@@ -215,16 +215,20 @@ def test_only_the_key_opens(double: IncidentIO, key: str | None, path: str) -> N
     assert (status, body["type"], body["status"]) == (401, "authentication_error", 401)
 
 
+CLASSES = ["/v1/severities", "/v1/incident_types"]
+
+
 @pytest.mark.parametrize(
     ("key_role", "opened"),
     [
-        ("viewer", ["/v2/incidents", "/v2/incident_roles", "/v2/incident_updates"]),
+        ("viewer", [*CLASSES, "/v2/incidents", "/v2/incident_roles", "/v2/incident_updates"]),
         ("schedules_reader", ["/v2/schedules"]),
     ],
 )
 def test_each_path_needs_its_key_role(key_role: str, opened: list[str]) -> None:
     """Without it the answer is 403; the identity needs none."""
     lists = ["/v2/incidents", "/v2/incident_roles", "/v2/incident_updates", "/v2/schedules"]
+    lists += CLASSES
     with IncidentIO(KEY, key_roles=[key_role]) as double:
         statuses = {path: get(double, path)[0] for path in lists}
         assert statuses == {path: 200 if path in opened else 403 for path in lists}

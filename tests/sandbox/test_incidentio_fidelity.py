@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 from incident_io import AuthenticatedClient
 from incident_io.api.incident_roles_v2 import incident_roles_v2_list
+from incident_io.api.incident_types_v1 import incident_types_v1_list
 from incident_io.api.incident_updates_v2 import incident_updates_v2_list
 from incident_io.api.incidents_v2 import incidents_v2_list, incidents_v2_show
 from incident_io.api.schedules_v2 import schedules_v2_list, schedules_v2_show
+from incident_io.api.severities_v1 import severities_v1_list
 from incident_io.api.utilities_v1 import utilities_v1_identity
 from incident_io.models.error_response import ErrorResponse
 from incident_io.models.incident_roles_list_result_v2 import IncidentRolesListResultV2
+from incident_io.models.incident_types_list_result_v1 import IncidentTypesListResultV1
 from incident_io.models.incident_updates_list_result_v2 import IncidentUpdatesListResultV2
 from incident_io.models.incidents_list_result_v2 import IncidentsListResultV2
 from incident_io.models.incidents_v2_list_mode import IncidentsV2ListMode
 from incident_io.models.incidents_v2_list_status_category import IncidentsV2ListStatusCategory
 from incident_io.models.schedules_list_result_v2 import SchedulesListResultV2
 from incident_io.models.schedules_show_result_v2 import SchedulesShowResultV2
+from incident_io.models.severities_list_result_v1 import SeveritiesListResultV1
 from incident_io.models.utilities_identity_result_v1 import UtilitiesIdentityResultV1
 from incident_io.types import UNSET, Unset
 
@@ -202,6 +206,26 @@ def test_vendor_client_reads_roles_and_identity(
     identity = utilities_v1_identity.sync(client=vendor)
     assert isinstance(identity, UtilitiesIdentityResultV1)
     assert [role.value for role in identity.identity.roles] == ["viewer", "schedules_reader"]
+
+
+def test_vendor_client_reads_severities_and_types(
+    double: IncidentIO, vendor: AuthenticatedClient
+) -> None:
+    """All that incidents are classified by is listed, and they carry some of it."""
+    double.declare_incident("Database is sad", by=BO)
+    severities = severities_v1_list.sync(client=vendor)
+    assert isinstance(severities, SeveritiesListResultV1)
+    ranks = {each.name: int(each.rank) for each in severities.severities}
+    assert ranks == {"Minor": 1, "Major": 2, "Critical": 3}
+    types = incident_types_v1_list.sync(client=vendor)
+    assert isinstance(types, IncidentTypesListResultV1)
+    result = incidents_v2_list.sync(client=vendor)
+    assert isinstance(result, IncidentsListResultV2)
+    (incident,) = result.incidents
+    assert not isinstance(incident.severity, Unset)
+    assert not isinstance(incident.incident_type, Unset)
+    assert incident.severity.id in {each.id for each in severities.severities}
+    assert incident.incident_type.id in {each.id for each in types.incident_types}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""`oncall replay`: logged records decided again, and what comes out in another way."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ops import arguments
+from ops.configured import configured
+from ops.errors import CommandError
+from ops.logs import records_of_file
+from ops.output import Output, listed
+from ops.replay import COMPARED, Replayed, replay
+from ops.world import World
+from policy.telling import NO, YES
+
+EXAMPLES = """examples:
+  aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
+  oncall replay week.log --stack prod             the policy as it is: what would differ now?
+  oncall replay week.log --policy policy/new.yaml as an edit would have it
+
+exit status: 0 every decision came out the same, 1 some differ or cannot be decided again,
+2 could not be carried out"""
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
+    """Add the command."""
+    parser = commands.add_parser(
+        "replay",
+        help="decide logged records again, and print what would differ",
+        description="Decide what the log holds again, offline, by the policy of today or another.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="lines of the function's log; - is stdin")
+    arguments.for_a_policy(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, world: World) -> int:
+    """Decide again, and print what differs."""
+    given = configured(options, world.environment, world.folder, asks=False)
+    records = records_of_file(options.file, world)
+    decisions = [each for each in records if each["message"] == "decision"]
+    if not decisions:
+        raise CommandError(f"{options.file} holds no decision")
+    replayed = replay(decisions, given.policy)
+    differing = [each for each in replayed if each.differences]
+    undecided = [each for each in replayed if each.again is None]
+    same = len(replayed) - len(differing) - len(undecided)
+    out = world.output(options)
+    if options.json:
+        out.json(
+            {
+                "policy": given.policy.fingerprint,
+                "same": same,
+                "different": [_as_data(each) for each in differing],
+                "undecided": [{**_named(each), "problem": each.problem} for each in undecided],
+            }
+        )
+    else:
+        _print(out, differing)
+        out.line(f"by the policy from {given.origin}: {same} the same, {len(differing)} different")
+        _print_undecided(out, undecided)
+    return 1 if differing or undecided else 0
+
+
+def _named(replayed: Replayed) -> dict[str, Any]:
+    names = ("call", "number", "decided_at", "requester", "resources", "policy")
+    return {name: replayed.record.get(name) for name in names}
+
+
+def _as_data(replayed: Replayed) -> dict[str, Any]:
+    was, now = replayed.record, replayed.again or {}
+    return {
+        **_named(replayed),
+        "differs": list(replayed.differences),
+        "was": {name: was[name] for name in COMPARED},
+        "now": {name: now[name] for name in COMPARED},
+    }
+
+
+def _print(out: Output, differing: Iterable[Replayed]) -> None:
+    for each in differing:
+        record = each.record
+        what = listed(record["resources"])
+        out.line(f"{record['decided_at']}  {record['requester']} for {what}")
+        for when, one in (("was", record), ("now", each.again or {})):
+            approved = one["outcome"] == "approve"
+            outcome = f"approved for {one['duration']}" if approved else "left to humans"
+            out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO)
+
+
+def _print_undecided(out: Output, undecided: Iterable[Replayed]) -> None:
+    problems = Counter(each.problem for each in undecided)
+    for problem, count in problems.items():
+        out.line(f"{count} could not be decided again: {problem}")

@@ -1,0 +1,94 @@
+"""Reading what is typed: people, resources, labels, durations and times."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from handler import emails
+from handler.durations import format_go, parse_go, parse_instant
+from handler.events import DURATION, Request, Resource
+
+_NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
+
+
+def email(text: str) -> str:
+    """Read an e-mail address."""
+    if "@" not in text.strip("@ "):
+        raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
+    return emails.normal(text)
+
+
+def resource(text: str) -> tuple[str, str]:
+    """Read `KIND:ID`; the id may hold more colons."""
+    kind, _, id_ = text.partition(":")
+    if not (kind.strip() and id_.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no KIND:ID, such as postgres.v1.Role:db-1")
+    return kind, id_
+
+
+def label(text: str) -> tuple[str, str]:
+    """Read `NAME=VALUE`."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as Env=Prod")
+    return name, value
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration of a second or more."""
+    read = parse_go(text)
+    if read is None or read < timedelta(seconds=1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 30m or 1h30m")
+    return read
+
+
+def period(text: str) -> timedelta:
+    """Read a period, in days, too."""
+    days = re.fullmatch(r"([0-9]{1,4})d", text)
+    return timedelta(days=int(days[1])) if days else duration(text)
+
+
+def moment(text: str) -> datetime | timedelta:
+    """Read an instant, or how far it lies ahead (`+2h`)."""
+    if text.startswith("+"):
+        return duration(text[1:])
+    read = parse_instant(_NO_SECONDS.sub(r"\1:00\2", text))
+    if read is None:
+        example = "2026-03-04T14:00Z or +2h"
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with its zone, such as {example}")
+    return read
+
+
+def for_a_policy(parser: argparse.ArgumentParser, *, asks: bool = True) -> None:
+    """Add what says by which policy, and in which form the answer comes."""
+    parser.add_argument(
+        "--policy", type=Path, metavar="FILE", help="by this policy file, whatever else is set"
+    )
+    parser.add_argument(
+        "--stack", metavar="NAME", help="by the plain settings of Pulumi.NAME.yaml, not one's own"
+    )
+    parser.set_defaults(asks=asks)
+    for_scripts(parser)
+
+
+def for_scripts(parser: argparse.ArgumentParser) -> None:
+    """Add the switch that makes the answer JSON."""
+    parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")
+
+
+def request(
+    who: str,
+    resources: list[tuple[str, str]],
+    labels: list[tuple[str, str]],
+    asked: timedelta | None = None,
+) -> Request:
+    """Make a request as the access system would: the labels are on each resource."""
+    carried = dict(labels)
+    return Request(
+        Resource(email=who),
+        tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
+        {DURATION: format_go(asked)} if asked else {},
+    )

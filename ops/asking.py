@@ -1,0 +1,124 @@
+"""Asking the live providers, as the function would, or for everybody at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from handler.app import BUDGET_SECONDS
+from handler.clock import Clock, Deadline
+from handler.conditions import ANY, AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
+from handler.duties import Findings
+from handler.events import Resource
+from handler.http import Client
+from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry
+from handler.policy import Policy, Rule
+from handler.providers import BY_ID, PROVIDERS
+from handler.settings import Settings
+from handler.sources import Source, Wants, ask
+
+# Nobody waits for an approval here: a large organisation is read whole.
+PATIENCE_SECONDS = 5 * BUDGET_SECONDS
+
+
+class Asked(NamedTuple):
+    """What everybody who is asked says, whoever it is about."""
+
+    findings: Findings
+    wants: Mapping[str, Wants]
+
+
+def ask_for_all(
+    settings: Settings, clock: Clock, resources: Sequence[Resource] | None = None
+) -> Asked:
+    """Ask each provider for all that the rules could need, whoever requests what.
+
+    Args:
+        settings: the policy, and the keys.
+        clock: what time it is.
+        resources: what the rules have to be for; None takes every rule.
+    """
+    client = Client(clock)
+    try:
+        sources = Inquiry(client, clock, settings.providers).sources
+        wants = {name: wants_of_rules(name, settings.policy, resources) for name in sources}
+        return Asked(_ask(sources, wants, clock), wants)
+    finally:
+        client.close()
+
+
+def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock) -> Findings:
+    deadline = Deadline(clock, PATIENCE_SECONDS)
+    findings = Findings()
+    asked: set[tuple[str, str]] = set()
+    for number in range(MOST_ROUNDS):
+        # When a duty ends is looked up for the people it is about: here, all of them.
+        everybody = frozenset(each.holder for each in findings.duties)
+        questions = [
+            question
+            for name, source in sources.items()
+            if wants[name].anything
+            for question in source.questions(wants[name]._replace(holders=everybody), findings)
+            if (question.provider, question.name) not in asked
+        ]
+        if not questions:
+            break
+        asked.update((each.provider, each.name) for each in questions)
+        at_once = FOLLOW_UPS_AT_ONCE if number else len(questions)
+        findings = ask(questions, deadline, at_once=at_once, before=findings)
+    return findings
+
+
+def wants_of_rules(
+    provider: str, policy: Policy, resources: Sequence[Resource] | None = None
+) -> Wants:
+    """Say what the rules need to know of a provider, whoever requests."""
+    schedules: dict[str, None] = {}
+    wants = Wants()
+    for rule in approving(policy, resources):
+        for each in duties_named(rule.when):
+            if isinstance(each, OnCall):
+                if each.provider not in {"", provider}:
+                    continue
+                schedules.update(dict.fromkeys(each.schedules or ()))
+                wants = wants._replace(any_schedule=wants.any_schedule or each.schedules is ANY)
+            wants = wants._replace(
+                roles=wants.roles or isinstance(each, IncidentRole),
+                updates=wants.updates or isinstance(each, PostedUpdate),
+                ends=wants.ends or rule.shift_end is not None,
+            )
+    return wants._replace(schedules=tuple(schedules))
+
+
+def approving(policy: Policy, resources: Sequence[Resource] | None = None) -> Iterator[Rule]:
+    """Give the rules that may approve, for any of these resources."""
+    for rule in policy.rules:
+        if not rule.deny and (
+            resources is None or any(rule.resources.covers(each) for each in resources)
+        ):
+            yield rule
+
+
+def duties_named(condition: Condition | None) -> Iterator[OnCall | IncidentRole | PostedUpdate]:
+    """Give every condition on duties, wherever it stands."""
+    if isinstance(condition, AnyOf | AllOf):
+        for each in condition.members:
+            yield from duties_named(each)
+    elif isinstance(condition, OnCall | IncidentRole | PostedUpdate):
+        yield condition
+
+
+def switched_off(settings: Settings, rules: Iterable[Rule]) -> list[str]:
+    """Say which providers the rules name that nobody can ask, for want of a key."""
+    on = {BY_ID[each].name for each in settings.providers}
+    named = {
+        each.provider
+        for rule in rules
+        for each in duties_named(rule.when)
+        if isinstance(each, OnCall) and each.provider
+    }
+    return [
+        f"{each.name} is not asked, though the policy names it: {each.key} is not set"
+        for each in PROVIDERS
+        if each.name in named - on
+    ]

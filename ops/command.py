@@ -1,0 +1,86 @@
+"""The `oncall` command: what it can do, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ops import again, explain, preflight, report, who
+from ops.errors import CommandError
+from ops.world import World, process
+
+NOT_DONE = 2
+EPILOG = """settings come from the environment, as the function's do: keys (INCIDENTIO_API_KEY, ...)
+and AUTO_APPROVAL_*. --stack NAME takes the plain ones from Pulumi.NAME.yaml, --policy FILE another
+policy. Beside a running sandbox: . .sandbox/env
+
+exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be carried out"""
+
+
+def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
+    """Run one command and give its exit status: 0 yes, 1 no, 2 could not be carried out."""
+    world = world or process()
+    for stream in (world.stdout, world.stderr):
+        _show_anything(stream)
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options, world)
+        world.stdout.flush()
+    except CommandError as error:
+        world.tell(f"oncall: {error}")
+        return NOT_DONE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
+    except BrokenPipeError:
+        return _reader_gone(world)
+    except Exception as error:  # noqa: BLE001 - an error of ours is no riddle for who operates it
+        world.tell(
+            f"oncall: something unexpected went wrong ({_place_of(error)}): please report it"
+        )
+        return NOT_DONE
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOT_DONE, f"oncall: {message}; run `{self.prog} --help` for how it goes\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="oncall",
+        description="Explain, foresee and check automatic approvals.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for each in (explain, who, again, preflight, report):
+        each.add(commands)
+    return parser
+
+
+def _show_anything(stream: Any) -> None:  # noqa: ANN401 - only real streams can be told
+    """Let no name that a terminal cannot show end the command."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _reader_gone(world: World) -> int:
+    """End quietly when nobody reads on (`| head`), as other commands do."""
+    if world.stdout is sys.stdout:
+        # Or the interpreter would complain when it flushes in the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _place_of(error: Exception) -> str:
+    """Say where, and nothing of what: that may hold a secret."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{place}"

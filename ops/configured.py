@@ -1,0 +1,116 @@
+"""Settings and policy for a command: from the environment, a stack, or a policy file.
+
+Secrets come from the environment only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from handler.policy import Policy
+from handler.providers import PROVIDERS
+from handler.settings import (
+    LABELS,
+    OLDER_SCHEDULES,
+    PLAIN_KEYS,
+    POLICY,
+    PROVIDER_KEYS,
+    ROLES,
+    SCHEDULES,
+    SHORTEST_SECRET,
+    Settings,
+    SettingsError,
+    load,
+)
+from ops.errors import CommandError
+from ops.project import project_folder, stack_settings
+from policy.loader import load as load_policy
+from policy.trial import FileError, placed, read
+
+# No command signs or checks a call: whatever the webhook's secret is, it is not needed.
+_STAND_IN = "-" * SHORTEST_SECRET
+_OF_PROVIDERS = frozenset(key for each in PROVIDERS for key in each.settings)
+_BESIDE_A_FILE = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS)
+_REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
+
+
+class Configured(NamedTuple):
+    """What a command works with.
+
+    Attributes:
+        settings: as the function reads them.
+        origin: where the policy is from, in words.
+        body: the policy's file, as JSON; None where there is none.
+    """
+
+    settings: Settings
+    origin: str
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy."""
+        return self.settings.policy
+
+
+def configured(
+    options: argparse.Namespace, environment: Mapping[str, str], folder: Path, *, asks: bool = True
+) -> Configured:
+    """Read the settings.
+
+    Args:
+        options: `policy` (a file, or None) and `stack` (a name, or None).
+        environment: the process's.
+        folder: where the process stands.
+        asks: whether providers are asked: only then keys are needed.
+
+    Raises:
+        CommandError: a setting is missing or wrong, or a file cannot be used.
+    """
+    values = {key: environment.get(key, "") for key in PLAIN_KEYS}
+    values.pop("WEBHOOK_MAX_AGE")
+    origin = "the environment's settings"
+    if options.stack:
+        folder = project_folder(folder)
+        of_stack = stack_settings(folder, options.stack)
+        values = _by_stack(values, of_stack)
+        origin = f"Pulumi.{options.stack}.yaml"
+    if options.policy:
+        values = {**values, **dict.fromkeys(_BESIDE_A_FILE, ""), POLICY: str(options.policy)}
+        folder = Path()
+    body = None
+    if values[POLICY].strip():
+        origin = values[POLICY].strip()
+        body = _policy_body(Path(origin), folder)
+    secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
+    if not asks:
+        secrets[PROVIDER_KEYS[0]] = _STAND_IN
+    try:
+        settings = load({**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}, body)
+    except SettingsError as error:
+        remedy = f"; {_REMEDY}" if error.key in PROVIDER_KEYS else ""
+        raise CommandError(f"{error}{remedy}") from None
+    return Configured(settings, origin, body)
+
+
+def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
+    """Take the policy from the stack alone, and where providers answer from who has the keys."""
+    return {
+        key: (environment[key] if key in _OF_PROVIDERS else "") or stack.get(key, "")
+        for key in environment
+    }
+
+
+def _policy_body(file: Path, folder: Path) -> Mapping[str, Any]:
+    try:
+        loaded = load_policy(read(file, folder))
+    except FileError as error:
+        raise CommandError(f"the policy {error}") from None
+    if loaded.errors:
+        first, *others = placed(file, loaded.errors)
+        more = f" (and {len(others)} more)" if others else ""
+        raise CommandError(f"{first}{more}; run `make policy-test` to see all of it")
+    return loaded.body

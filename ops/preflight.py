@@ -1,0 +1,80 @@
+"""`oncall preflight`: whether keys and names are right, before anybody needs them at night."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from handler.clock import Clock, Deadline
+from handler.duties import Findings
+from handler.http import Client
+from handler.inquiry import Inquiry
+from handler.settings import Settings
+from handler.sources import Question, Source, ask
+from ops import arguments
+from ops.asking import PATIENCE_SECONDS, ask_for_all
+from ops.checks import NOTE, OK, PROBLEM, checks, kinds_named
+from ops.configured import configured
+from ops.world import World
+from policy.telling import NO, YES
+
+EXAMPLES = """examples:
+  . .sandbox/env && oncall preflight
+  oncall preflight --stack prod --json
+
+exit status: 0 no problem (there may be notes), 1 problems, 2 could not be carried out"""
+_MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
+    """Add the command."""
+    parser = commands.add_parser(
+        "preflight",
+        help="check keys, and every name in the policy, at the providers",
+        description="Ask each provider for what the policy needs, and for what it names.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.for_a_policy(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, world: World) -> int:
+    """Check, and print what was found."""
+    given = configured(options, world.environment, world.folder)
+    asked = ask_for_all(given.settings, world.clock)
+    findings = with_inventory(given.settings, asked.findings, world.clock)
+    found = list(checks(given.settings, findings, asked.wants, world.clock.now()))
+    good = all(each.level != PROBLEM for each in found)
+    out = world.output(options)
+    if options.json:
+        out.json({"ok": good, "checks": [each._asdict() for each in found]})
+    else:
+        for each in found:
+            out.line(f"{each.level:8} {each.text}", _MARKS[each.level])
+        out.line(f"the policy is from {given.origin}")
+    return 0 if good else 1
+
+
+def with_inventory(settings: Settings, findings: Findings, clock: Clock) -> Findings:
+    """Add what sources can list beside duties: the names that the policy needs to be there."""
+    client = Client(clock)
+    try:
+        sources = Inquiry(client, clock, settings.providers).sources
+        wanted = kinds_named(settings.policy)
+        questions = [
+            question
+            for source in sources.values()
+            for question in _inventory(source)
+            if question.lists in wanted
+        ]
+        return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=findings)
+    finally:
+        client.close()
+
+
+def _inventory(source: Source) -> Iterable[Question]:
+    """Ask a source for its inventory, which few have: most list all names with their duties."""
+    inventory = getattr(source, "inventory", None)
+    return inventory() if inventory else ()

@@ -1,0 +1,136 @@
+"""`oncall report`: a period's decisions, by outcome, rule and provider."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from handler.durations import format_instant
+from ops import arguments
+from ops.errors import CommandError
+from ops.logs import Record, records_of_file, records_of_group
+from ops.output import Output
+from ops.world import World
+from policy.recorded import is_decision
+from policy.telling import SETTINGS
+
+EXAMPLES = """examples:
+  oncall report week.log
+  oncall report --log-group "$(pulumi stack output log_group)" --since 30d
+
+exit status: 0 reported, 2 could not be carried out"""
+WEEK = timedelta(days=7)
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
+    """Add the command."""
+    parser = commands.add_parser(
+        "report",
+        help="a period's decisions by outcome, rule and provider",
+        description="Count what the log says, without naming anybody.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="lines of the function's log; - is stdin"
+    )
+    parser.add_argument("--log-group", metavar="NAME", help="of CloudWatch, instead of a file")
+    parser.add_argument(
+        "--since",
+        type=arguments.period,
+        metavar="7d",
+        help="how far back; 7d from a log group, all of a file, if not said",
+    )
+    arguments.for_scripts(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, world: World) -> int:
+    """Read the records, and count."""
+    if bool(options.file) == bool(options.log_group):
+        raise CommandError("give either a FILE or --log-group NAME")
+    counted = count(_records(options, world))
+    out = world.output(options)
+    if options.json:
+        out.json(counted)
+    else:
+        _print(out, counted)
+    return 0
+
+
+def _records(options: argparse.Namespace, world: World) -> list[Record]:
+    now = world.clock.now()
+    try:
+        since = now - (options.since or WEEK)
+    except OverflowError:
+        raise CommandError("--since reaches back too far") from None
+    if options.log_group:
+        return records_of_group(options.log_group, since, now, world.environment)
+    records = records_of_file(options.file, world)
+    if options.since is None:
+        return records
+    first = format_instant(since)
+    return [each for each in records if str(each.get("timestamp", "")) >= first]
+
+
+def count(records: Iterable[Record]) -> dict[str, Any]:
+    """Count decisions, and the calls that came to none."""
+    of: dict[str, Counter[str]] = {
+        name: Counter()
+        for name in ("outcomes", "rules", "providers", "failures", "refused", "failed", "policies")
+    }
+    times = []
+    for record in records:
+        message = record["message"]
+        if message in {"refused", "failed"}:
+            of[message][str(record.get("why", ""))] += 1
+        if message != "decision" or not is_decision(record):
+            continue
+        times.append(str(record.get("timestamp") or record.get("decided_at", "")))
+        for name, words in _facts(record):
+            of[name][words] += 1
+    counts = {name: dict(counter.most_common()) for name, counter in of.items()}
+    return {
+        "decisions": len(times),
+        "from": min(times, default=None),
+        "to": max(times, default=None),
+        **counts,
+    }
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    approved = record["outcome"] == "approve"
+    dry = ", in dry run" if record.get("dry_run") else ""
+    yield "outcomes", ("approved" if approved else "left to humans") + dry
+    yield "policies", str(record.get("policy", ""))
+    for rule in record.get("rules", ()):
+        yield "rules", rule or SETTINGS
+    for provider in {each.get("provider", "") for each in record.get("evidence", ())}:
+        yield "providers", provider
+    for failure in record.get("provider_failures", ()):
+        yield "failures", failure
+
+
+_HEADINGS = {
+    "outcomes": "decisions",
+    "rules": "approved by rule",
+    "providers": "approved by a duty at",
+    "failures": "no answer from",
+    "refused": "calls refused",
+    "failed": "calls failed",
+    "policies": "decided by policy",
+}
+
+
+def _print(out: Output, counted: Mapping[str, Any]) -> None:
+    if counted["decisions"]:
+        out.line(f"{counted['decisions']} decisions, {counted['from']} to {counted['to']}")
+    else:
+        out.line("no decisions")
+    for name, heading in _HEADINGS.items():
+        if rows := counted[name]:
+            out.line()
+            out.table((heading, "times"), [(each, str(times)) for each, times in rows.items()])

@@ -1,0 +1,38 @@
+"""What a command finds outside itself: it comes in as a value, so that tests can bring another."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Clock
+from ops.output import Output, output
+
+
+class World(NamedTuple):
+    """The process's surroundings."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    clock: Clock = SYSTEM_CLOCK
+
+    def output(self, options: argparse.Namespace) -> Output:
+        """Where the answer goes, in the form that was asked for."""
+        return output(self.stdout, self.environment, as_json=options.json)
+
+    def tell(self, text: str) -> None:
+        """Say something beside the answer."""
+        self.stderr.write(f"{text}\n")
+
+
+def process() -> World:
+    """Take the process as it is."""
+    return World(os.environ, Path.cwd(), sys.stdin, sys.stdout, sys.stderr)

@@ -1,0 +1,199 @@
+"""`oncall report`: a period's decisions, counted, without anybody's name."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.app import SYSTEM_CLOCK
+from handler.conditions import OnCall
+from handler.policy import Policy, Rule, Selector
+from ops.report import count
+from sandbox.aws import Aws
+from tests.ops.conftest import JANE, NOW, OMAR, Command
+from tests.ops.test_replay import HOUR, POLICY, asks, logged
+
+REGION = "eu-west-1"
+RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))
+REFUSED = {"level": "WARN", "message": "refused", "http": 401, "why": "the signature is wrong"}
+FAILED = {"level": "ERROR", "message": "failed", "http": 503, "why": "the secret cannot be read"}
+
+
+def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
+    """The records, logged at that time."""
+    return [{"timestamp": timestamp, **each} for each in records]
+
+
+RECORDS = [
+    *stamped(logged(asks(), asks(OMAR)), "2026-03-01T08:00:00.000Z"),
+    *stamped(logged(asks(), policy=RULE, call="c-2"), "2026-03-04T09:00:00.000Z"),
+    *stamped([{**logged(asks(), call="c-3")[0], "dry_run": True}], "2026-03-04T10:00:00.000Z"),
+    *stamped(
+        [
+            {**each, "provider_failures": ["incident.io schedules: answered 500"]}
+            for each in logged(asks(OMAR), call="c-4")
+        ],
+        "2026-03-04T11:00:00.000Z",
+    ),
+    *stamped([REFUSED, REFUSED, FAILED], "2026-03-04T11:30:00.000Z"),
+]
+LOG = "\n".join(map(json.dumps, RECORDS))
+
+
+def test_a_report(oncall: Command) -> None:
+    """By outcome, rule and provider, with what failed and what was refused."""
+    oncall.environment = {}
+    answer = oncall("report", "-", stdin=LOG)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines == [
+        "5 decisions, 2026-03-01T08:00:00.000Z to 2026-03-04T11:00:00.000Z",
+        "",
+        "decisions             times",
+        "--------------------  -----",
+        "approved              2",
+        "left to humans        2",
+        "approved, in dry run  1",
+        "",
+        "approved by rule  times",
+        "----------------  -----",
+        "the settings      2",
+        "DBAs              1",
+        "",
+        "approved by a duty at  times",
+        "---------------------  -----",
+        "incident.io            3",
+        "",
+        "no answer from                       times",
+        "-----------------------------------  -----",
+        "incident.io schedules: answered 500  1",
+        "",
+        "calls refused           times",
+        "----------------------  -----",
+        "the signature is wrong  2",
+        "",
+        "calls failed               times",
+        "-------------------------  -----",
+        "the secret cannot be read  1",
+        "",
+        "decided by policy  times",
+        "-----------------  -----",
+        f"{POLICY.fingerprint}   4",
+        f"{RULE.fingerprint}   1",
+    ]
+
+
+def test_json_names_nobody(oncall: Command) -> None:
+    """The counts, and no person."""
+    answer = oncall("report", "-", "--json", stdin=LOG)
+    said = answer.json
+    assert said["decisions"] == 5
+    assert said["outcomes"] == {"approved": 2, "left to humans": 2, "approved, in dry run": 1}
+    assert (said["from"], said["to"]) == ("2026-03-01T08:00:00.000Z", "2026-03-04T11:00:00.000Z")
+    for name in (JANE, OMAR):
+        assert name not in answer.out
+
+
+def test_since(oncall: Command) -> None:
+    """A period of a file."""
+    file = oncall.write("log", LOG)
+    assert oncall("report", file, "--since", "1d", "--json").json["decisions"] == 3
+    assert oncall("report", file, "--since", "90m", "--json").json["decisions"] == 1
+    assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
+
+
+def test_records_of_an_older_form_are_passed_over() -> None:
+    """What cannot be told apart by rule is not counted."""
+    assert count([{"message": "decision", "outcome": "approve", "trace": []}])["decisions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give either a FILE or --log-group NAME"),
+        (["a", "--log-group", "b"], "give either a FILE or --log-group NAME"),
+        (["-", "--since", "9999d"], "--since reaches back too far"),
+    ],
+)
+def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
+    """The sentence says what to give."""
+    oncall.clock = oncall.clock._replace(now=lambda: NOW.replace(year=2))
+    assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {said}\n")
+
+
+def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """A period has a unit."""
+    with pytest.raises(SystemExit):
+        oncall("report", "-", "--since", "7")
+    assert "'7' is no duration" in capsys.readouterr().err
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN401 - boto3's client
+    """A local AWS, and the client of its logs."""
+    with Aws(REGION) as local:
+        for name, value in {
+            "AWS_ENDPOINT_URL": local.endpoint,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        oncall.environment["AWS_REGION"] = REGION
+        yield local.client("logs")
+
+
+def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3's client
+    """CloudWatch is read page by page, for the period."""
+    aws.create_log_group(logGroupName="/aws/lambda/f")
+    aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
+    # By the machine's clock: AWS refuses events of another time.
+    oncall.clock = SYSTEM_CLOCK
+    base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
+    line = json.dumps({"level": "INFO", "message": "decision", "outcome": "abstain", "trace": {}})
+    # More than one answer holds, and one before the period.
+    ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
+    events = [
+        {"timestamp": base - int(age.total_seconds() * 1000), "message": line} for age in ages
+    ]
+    for start in range(0, len(events), 5000):
+        aws.put_log_events(
+            logGroupName="/aws/lambda/f",
+            logStreamName="s",
+            logEvents=events[start : start + 5000],
+        )
+    said = oncall("report", "--log-group", "/aws/lambda/f", "--json").json
+    assert said["decisions"] == 10_050
+    again = oncall("report", "--log-group", "/aws/lambda/f", "--since", "9d", "--json").json
+    assert again["decisions"] == 10_051
+    missing = oncall("report", "--log-group", "missing")
+    assert missing == (
+        2,
+        "",
+        "oncall: the log group missing cannot be read: AWS says ResourceNotFoundException\n",
+    )
+
+
+def test_without_credentials_or_aws(
+    oncall: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is missing is said, without a stack trace."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    oncall.environment["AWS_REGION"] = REGION
+    answer = oncall("report", "--log-group", "g")
+    assert answer.status == 2
+    assert answer.err.startswith("oncall: AWS cannot be asked without credentials: export AWS_")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sandbox")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    answer = oncall("report", "--log-group", "g")
+    assert answer.status == 2
+    assert answer.err.startswith("oncall: AWS cannot be asked: Could not connect")
