@@ -20,6 +20,8 @@ from handler.sources import Question, Source, Wants, ask
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
+# Whoever hangs leaves the others time for what their answers leave open.
+SHARE_OF_A_ROUND = 0.6
 
 
 class Outcome(NamedTuple):
@@ -78,7 +80,9 @@ class Inquiry:
                 break
             asked.update(((each.provider, each.name), None) for each in questions)
             at_once = FOLLOW_UPS_AT_ONCE if number else len(questions)
-            findings = ask(questions, deadline, at_once=at_once, before=findings)
+            last = number + 1 == MOST_ROUNDS or len(self.sources) == 1
+            until = deadline if last else deadline.part(SHARE_OF_A_ROUND)
+            findings = ask(questions, until, at_once=at_once, before=findings)
             decisions = decide_all(requests, findings, policy, self._clock.now())
         return Outcome(decisions, findings, tuple(dict.fromkeys(name for name, _ in asked)), wants)
 

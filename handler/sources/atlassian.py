@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from handler.durations import parse_instant
@@ -27,11 +26,17 @@ def without_end(provider: str, wants: Wants, findings: Findings) -> list[tuple[s
     """Give the duties whose end a rule needs, by schedule."""
     found: defaultdict[str, list[Duty]] = defaultdict(list)
     for duty in findings.duties if wants.ends else ():
-        if duty.provider != provider or duty.end or duty.holder not in wants.holders:
-            continue
-        if wants.any_schedule or any(map(duty.goes_by, wants.schedules)):
+        if (
+            duty.provider == provider
+            and duty.holder in wants.holders
+            and (wants.any_schedule or any(map(duty.goes_by, wants.schedules)))
+        ):
             found[duty.id].append(duty)
-    return list(islice(found.items(), MOST_TIMELINES))
+    # The same ones in every round, those that are read already among them.
+    return [
+        (schedule, [each for each in found[schedule] if not each.end])
+        for schedule in sorted(found)[:MOST_TIMELINES]
+    ]
 
 
 def ends(body: Json, who: Callable[[Json], str], now: datetime) -> tuple[dict[str, datetime], int]:

@@ -1,0 +1,393 @@
+"""Opsgenie: who of a schedule's tree is notified at once, and what the original got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from handler.clock import Deadline
+from handler.http import Client
+from handler.providers import BY_ID
+from handler.settings import load
+from handler.sources import Wants, opsgenie
+from sandbox.doubles import faults, opsgenie_faults
+from sandbox.doubles.exchange import Answer, Exchange
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.server import Fault
+from tests.handler.atlassian_worlds import (
+    ANAS_END,
+    KEY,
+    PAYMENTS,
+    World,
+    holders,
+    opened,
+    problems,
+)
+from tests.handler.conftest import ANA, BO, CY, SetClock
+from tests.handler.edited import Edited, drop, put
+
+ON_CALLS = "/v2/schedules/on-calls"
+FIRST = ("data", 0, "onCallParticipants", 0)
+STEP = (*FIRST, "onCallParticipants", 0)
+# Of the double's wrong types, those that only say that something is not there.
+HARMLESS = {
+    "its name is null",
+    "onCallParticipants is null",
+    "escalationTime is null",
+}
+
+
+@pytest.fixture
+def world(client: Client, set_clock: SetClock) -> Iterator[World]:
+    """Opsgenie, by the clock that is set by hand."""
+    with opened("opsgenie", client, set_clock) as one:
+        yield one
+
+
+@pytest.fixture
+def double(world: World) -> Opsgenie:
+    """The double itself."""
+    assert isinstance(world.double, Opsgenie)
+    return world.double
+
+
+# -- what is asked -------------------------------------------------------------------------------
+
+
+def test_one_call_for_all_schedules(world: World, double: Opsgenie) -> None:
+    """However many there are: the original asked for each, and for the list before."""
+    for number in range(30):
+        double.put_on_shift(double.add_schedule(f"S{number}"), ANA)
+    assert len(world.find(Wants(schedules=("S7",))).duties) == 30
+    (call,) = double.calls
+    assert (call.method, call.path, call.query) == ("GET", ON_CALLS, {"flat": ["false"]})
+    assert call.headers["authorization"] == f"GenieKey {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("set_to", "url"),
+    [
+        ("", "https://api.opsgenie.com"),
+        ("https://api.eu.opsgenie.com", "https://api.eu.opsgenie.com"),
+    ],
+)
+def test_the_host_is_a_setting(set_to: str, url: str) -> None:
+    """The account may be the EU's: the original knew one host."""
+    settings = load(
+        {
+            "INDENT_WEBHOOK_SECRET": "wks0-current-secret-00",
+            "OPSGENIE_KEY": KEY,
+            "OPSGENIE_BASE_URL": set_to,
+        }
+    )
+    assert settings.providers == {"opsgenie": {"OPSGENIE_KEY": KEY, "OPSGENIE_BASE_URL": url}}
+
+
+def test_its_bot() -> None:
+    """The access system knows it as the original's."""
+    assert BY_ID["opsgenie"].bot == {
+        "kind": "indent.v1.Bot",
+        "id": "opsgenie-approval-bot",
+        "displayName": "OpsGenie Approval Bot",
+        "email": "bot@indent.com",
+    }
+
+
+# -- who is notified at once ---------------------------------------------------------------------
+
+
+def test_only_users_are_people(world: World, double: Opsgenie) -> None:
+    """A team, a schedule or an escalation that is called like an address is nobody."""
+    for thing in (
+        double.add_team(ANA),
+        double.add_schedule(ANA),
+        double.add_escalation(ANA, [(BO, 0)]),
+    ):
+        double.put_on_shift("Payments", thing)
+    assert holders(world.find()) == ["bo@acme.example"]
+
+
+def test_steps_that_come_at_once(world: World, double: Opsgenie) -> None:
+    """Those notified with the first alert count, and nobody whom it reaches later."""
+    steps = double.add_escalation("Steps", [(ANA, 0), (BO, 1), (CY, 30)])
+    double.put_on_shift("Payments", steps)
+    found = world.find()
+    assert (holders(found), found.failures) == ([ANA], ())
+
+
+@pytest.mark.parametrize(("minutes", "people"), [(0, ["bo@acme.example", CY]), (5, [])])
+def test_what_is_behind_a_step(
+    minutes: int, people: list[str], world: World, double: Opsgenie
+) -> None:
+    """A team or schedule in a step comes when the step comes, though its people say no time."""
+    nights = double.add_schedule("Nights")
+    double.put_on_shift(nights, BO)
+    core = double.add_team("Core", [CY])
+    steps = double.add_escalation("Steps", [(core, minutes), (nights, minutes)])
+    double.put_on_shift("Payments", steps)
+    found = world.find(Wants(schedules=("Payments",)))
+    assert sorted(each.holder for each in found.duties if each.id == PAYMENTS) == people
+    assert found.failures == ()
+
+
+def test_escalations_within_one_another(world: World, double: Opsgenie) -> None:
+    """Every step on the way down has to come at once."""
+    inner = double.add_escalation("Inner", [(ANA, 0), (BO, 5)])
+    late = double.add_escalation("Late", [(CY, 0)])
+    double.put_on_shift("Payments", double.add_escalation("Outer", [(inner, 0), (late, 5)]))
+    assert holders(world.find()) == [ANA]
+
+
+def test_a_team_on_shift(world: World, double: Opsgenie) -> None:
+    """All of it, or whom its own escalation notifies at once."""
+    double.put_on_shift("Payments", double.add_team("Core", [ANA, BO]))
+    assert holders(world.find()) == [ANA, "bo@acme.example"]
+    double.add_escalation("Core first", [(ANA, 0), (BO, 5)], team="Core")
+    assert holders(world.find()) == [ANA]
+
+
+def test_a_schedule_on_shift_of_another(world: World, double: Opsgenie) -> None:
+    """Its people count for both; switched off, or out of the key's sight, for neither."""
+    team = double.add_team("Core")
+    inner = double.add_schedule("Inner")
+    outer = double.add_schedule("Outer", team=team)
+    double.put_on_shift(inner, ANA)
+    double.put_on_shift(outer, inner)
+    assert {(each.name, each.holder) for each in world.find().duties} == {
+        ("Inner", ANA),
+        ("Outer", ANA),
+    }
+    # The provider tells the people of a schedule that is switched off.
+    double.fail(ON_CALLS, put("data", 1, "_parent", "enabled", value=False), times=1)
+    assert world.find().duties == ()
+    double.restrict_key(team)
+    assert world.find().duties == ()
+
+
+@pytest.mark.parametrize(
+    ("how", "counts"),
+    [
+        ("default", True),
+        ("next", False),
+        ("previous", False),
+        ("all", False),
+        ("users", False),
+        ("admins", False),
+        ("random", False),
+        ("Default", False),
+        ("robot", False),
+    ],
+)
+def test_how_a_step_notifies(how: str, counts: bool, world: World, double: Opsgenie) -> None:  # noqa: FBT001 - a parameter of the test
+    """Who is on shift, not who is next, was before, or belongs to the team at all."""
+    double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
+    double.fail(ON_CALLS, put(*STEP, "notifyType", value=how))
+    assert holders(world.find()) == ([ANA] if counts else [])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        drop(*STEP, "escalationTime"),
+        put(*STEP, "escalationTime", value=None),
+        put(*STEP, "escalationTime", value=False),
+        put(*STEP, "escalationTime", value=0.0),
+        put(*STEP, "escalationTime", value="0"),
+        put(*STEP, "escalationTime", value=-1),
+        drop(*STEP, "notifyType"),
+        put(*STEP, "notifyType", value=None),
+        put(*STEP, "notifyType", value=["default"]),
+        put(*STEP, "type", value="robot"),
+        put(*STEP, "type", value=None),
+        put(*STEP, "name", value=" "),
+        put(*STEP, "name", value=None),
+        put(*STEP, "name", value=[ANA]),
+        put(*STEP, value=None),
+        put(*STEP, value=[]),
+        put(*FIRST, "type", value="robot"),
+        put(*FIRST, "onCallParticipants", value="ana"),
+        put(*FIRST, "escalationTime", value=0),
+        put(*FIRST, "notifyType", value="default"),
+    ],
+)
+def test_what_is_not_understood_does_not_count(
+    edit: Edited, world: World, double: Opsgenie
+) -> None:
+    """It is left out and said, and hides neither its neighbour nor another schedule."""
+    double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
+    double.put_on_shift("Payments", BO)
+    double.put_on_shift(double.add_schedule("Search"), CY)
+    double.fail(ON_CALLS, edit)
+    found = world.find()
+    assert holders(found) == ["bo@acme.example", CY]
+    assert problems(found) == ["1 entries could not be read"]
+    assert all(each.goes_by(each.name) for each in found.duties)
+
+
+def test_nothing_where_a_tree_should_be(world: World, double: Opsgenie) -> None:
+    """Nulls in the tree are nobody: the original fell over them."""
+    double.put_on_shift("Payments", BO)
+    double.put_on_shift(double.add_schedule("Search"), CY)
+    for edit in (put(*FIRST[:3], value=None), drop(*FIRST[:3])):
+        double.fail(ON_CALLS, edit)
+        found = world.find()
+        assert (holders(found), found.failures) == ([CY], ())
+    double.fail(ON_CALLS, put(*FIRST, value={"type": "none"}))
+    found = world.find()
+    assert (holders(found), found.failures) == ([CY], ())
+
+
+def test_a_tree_that_is_deep(world: World, double: Opsgenie) -> None:
+    """Somebody three hundred teams down is found, and hides nobody."""
+    double.put_on_shift("Payments", BO)
+    double.put_on_shift(double.add_schedule("Search"), CY)
+
+    def bury(body: Any) -> None:  # noqa: ANN401 - any JSON
+        for _ in range(300):
+            inner = body["data"][0]["onCallParticipants"]
+            team = {"id": "t", "type": "team", "name": "T", "onCallParticipants": inner}
+            body["data"][0]["onCallParticipants"] = [team]
+
+    double.fail(ON_CALLS, Edited(bury))
+    assert holders(world.find()) == ["bo@acme.example", CY]
+
+
+def test_no_end_for_who_is_not_on_shift_himself(world: World, double: Opsgenie) -> None:
+    """A timeline names the team or escalation only: access that ends with the shift is refused."""
+    for thing in (
+        double.add_team("Core", [ANA]),
+        double.add_escalation("Steps", [(ANA, 0)]),
+    ):
+        double.put_on_shift("Payments", thing)
+        found = world.find(ANAS_END)
+        assert [(each.holder, each.end) for each in found.duties] == [(ANA, None)]
+        assert found.failures == ()
+        decision = world.decide(end_with_shift={})
+        assert not decision.approved
+        assert "its end could not be read" in str(decision.judged)
+        assert world.decide().approved
+        double.take_off_shift("Payments", thing)
+
+
+def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
+    world: World, double: Opsgenie
+) -> None:
+    """The end of a team's period is nobody's."""
+    double.put_on_shift("Payments", double.add_team(ANA, [ANA]))
+    (duty,) = world.find(ANAS_END).duties
+    assert duty.end is None
+
+
+# -- a bad day -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(401), "answered 401; the key is wrong, or its integration is switched off"),
+        (faults.Status(402), "answered 402; the account's plan does not include this"),
+        (
+            faults.Status(403),
+            (
+                "answered 403; the key's integration needs the right to read, and to access "
+                "configurations; or it is a team's, which may not see this"
+            ),
+        ),
+        (faults.Status(404), "answered 404"),
+        (faults.Status(422), "answered 422"),
+        (faults.Status(429), "answered 429"),
+        (faults.Status(500), "answered 500"),
+        (faults.Status(503), "answered 503"),
+        (faults.TooManyRequests(3600), "answered 429"),
+        (opsgenie_faults.Throttled(), "answered 429"),
+        (faults.Redirect("http://127.0.0.1:9"), "answered 302"),
+        (faults.Garbage(), "the answer is not JSON"),
+        (faults.Nested(), "the answer is not JSON"),
+        (faults.HangUp(), "connection failed (RemoteDisconnected)"),
+        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
+        (faults.EndlessBody(), "the answer is over 6 MiB"),
+        (faults.Huge(100), "the answer is over 6 MiB"),
+        (faults.Hang(), "no whole answer in time"),
+        (faults.Drip(0.02), "no whole answer in time"),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_on_calls_that_cannot_be_had(
+    fault: Fault,
+    problem: str,
+    world: World,
+    double: Opsgenie,
+    real_deadline: Callable[[float], Deadline],
+) -> None:
+    """Nobody is on call, within the budget, and the log says why: the original waited for good."""
+    double.put_on_shift("Payments", ANA)
+    double.fail(ON_CALLS, fault)
+    slow = isinstance(fault, faults.Hang | faults.Drip)
+    found = world.find(deadline=real_deadline(0.5) if slow else None)
+    assert found.duties == ()
+    (failure,) = found.failures
+    assert failure.question == "on-calls"
+    assert failure.problem == problem or (slow and problem in failure.problem)
+    assert found.partly == {("Opsgenie", "on_call")}
+
+
+def test_a_403_of_another_kind(world: World, double: Opsgenie) -> None:
+    """Only the code that says so is about the key's team."""
+    double.fail(ON_CALLS, _Refused(b'{"message": "40301", "code": 40302}'))
+    (failure,) = world.find().failures
+    assert failure.problem.endswith("and to access configurations")
+
+
+class _Refused(NamedTuple):
+    """A 403 with this body."""
+
+    body: bytes
+
+    def play(self, exchange: Exchange) -> None:
+        """Answer with it."""
+        exchange.send(Answer(403, self.body))
+
+
+def test_a_key_that_is_wrong(client: Client, double: Opsgenie, world: World) -> None:
+    """Nobody is on call, and the key is not repeated."""
+    double.put_on_shift("Payments", ANA)
+    source = opsgenie.Opsgenie(client, double.url, "another-k3y")
+    found = world._replace(source=source).find()
+    assert found.duties == ()
+    assert problems(found) == ["answered 401; the key is wrong, or its integration is switched off"]
+    assert "k3y" not in repr(found)
+
+
+@pytest.mark.parametrize("what", opsgenie_faults.WRONG_TREES)
+def test_trees_of_wrong_types(what: str, world: World, double: Opsgenie) -> None:
+    """Nobody is on call by what is wrong, and that is said."""
+    double.put_on_shift("Payments", ANA)
+    double.fail(ON_CALLS, opsgenie_faults.WRONG_TREES[what])
+    found = world.find()
+    counts = what in {"its name is null", "escalationTime is null", "those within are null"}
+    assert holders(found) == ([ANA] if counts else [])
+    assert bool(found.failures) is (what not in HARMLESS)
+    assert ANA not in repr(found.failures)
+    assert world.decide().approved is (what == "escalationTime is null")
+
+
+def test_the_flat_list_is_not_read(world: World, double: Opsgenie) -> None:
+    """It mixes in back-ups: an answer of that form is of nobody."""
+    double.put_on_shift("Payments", ANA)
+    flat = {"onCallRecipients": [ANA]}
+
+    def flatten(body: Any) -> None:  # noqa: ANN401 - any JSON
+        body["data"][0] = {"_parent": body["data"][0]["_parent"], **flat}
+
+    double.fail(ON_CALLS, Edited(flatten))
+    assert world.find().duties == ()
+
+
+def test_an_empty_account(world: World, double: Opsgenie) -> None:
+    """No schedule at all is an answer, without data it is none."""
+    double.fail(ON_CALLS, put("data", value=[]))
+    assert world.find().failures == ()
+    double.fail(ON_CALLS, drop("data"))
+    assert problems(world.find()) == ["the answer could not be read: data is missing"]
