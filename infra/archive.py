@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
+from infra.bare import bare
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -16,7 +18,7 @@ POLICY_IN_ZIP = "handler/policy.json"
 
 
 def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
-    """List the Python files of `root/handler` by name: {"handler/app.py": its contents, ...}.
+    """List the Python files of `root/handler` by name: {"handler/app.py": its statements, ...}.
 
     A policy, as JSON, lies beside them, so that another one deploys the function anew.
 
@@ -27,7 +29,7 @@ def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
     """
     root = root.resolve()
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
-        path.relative_to(root).as_posix(): pulumi.FileAsset(str(path))
+        path.relative_to(root).as_posix(): pulumi.StringAsset(bare(path.read_text("utf-8")))
         for path in sorted(_modules(root / "handler", root))
     }
     if policy:

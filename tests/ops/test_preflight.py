@@ -76,10 +76,10 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     missing = "is not to be found at incident.io"
     assert answer.lines[1:-1] == [
         f'problem  rule "R": schedule "production" {missing}; the nearest is "Production"',
-        f'problem  rule "R": schedule "Nightwatch" {missing}; there are Production',
+        f'problem  rule "R": schedule "Nightwatch" {missing}; allowed: Production',
         f'problem  rule "R": role "incident lead" {missing}; the nearest is "Incident Lead"',
         f'problem  rule "R": severity "Mayor" {missing}; the nearest is "Major"',
-        f'problem  rule "R": type of incidents "Prod" {missing}; there are Production, Security',
+        f'problem  rule "R": type of incidents "Prod" {missing}; allowed: Production, Security',
     ]
 
 

@@ -206,8 +206,7 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     assert [line[line.index("approved") + 1] for line in answers] == [
         "3h0m0s",
         "30m0s",
-        "3h0m0s",
-        "3h0m0s",
+        *["3h0m0s"] * 5,
     ]
     # The prefixes of the sandbox's two secrets.
     assert "wks0" not in told
