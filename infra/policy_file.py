@@ -63,6 +63,7 @@ def _in_project(name: str, root: Path) -> Path:
     path = PurePosixPath(name)
     is_policy = path.name.endswith(SUFFIX) and not path.name.endswith(TEST_SUFFIX)
     inside = not path.is_absolute() and ".." not in path.parts and "\\" not in name
+    inside = inside and name.isprintable()
     if not (is_policy and inside and (root / path).resolve().is_relative_to(root.resolve())):
         allowed = f"the path of a {SUFFIX} file in the project, seen from its folder"
         raise SettingsError(POLICY, f"is {name!r}: allowed is {allowed}", EXAMPLE)

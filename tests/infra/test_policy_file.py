@@ -200,6 +200,7 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
         "policy/prod.json",
         "policy/prod.test.yaml",
         "policy",
+        "policy/\0.yaml",
         "policy/away.yaml",
     ],
 )
@@ -266,7 +267,7 @@ def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None
 
 def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> None:
     """A rule that counts what nobody asks for never holds; the key that lacks is named."""
-    policy = POLICY.replace("{schedules: any}", "{provider: opsgenie, schedules: any}")
+    policy = POLICY.replace("{schedules: [DBA]}", "{provider: opsgenie, schedules: [DBA]}")
     tests = TESTS.replace(
         "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
     )

@@ -70,6 +70,11 @@ WRONG = [
         ("- failure: {provider: incidentio}", "- failure: {provider: incident_io}"),
         [(10, '"incident_io" is no provider; the nearest is "incidentio"')],
     ),
+    (
+        "a list of providers' words has one",
+        (CASE[CASE.index("      - on_call") : CASE.index("    expect")], "      []\n"),
+        [(8, '"providers_say" is empty: name something in it')],
+    ),
     ("a shift is for a schedule", ("schedule: DBA, ", ""), [(8, 'on_call has no "schedule"')]),
     (
         "a level is a number",
@@ -157,6 +162,12 @@ def test_two_cases_have_two_names() -> None:
     assert [tuple(each) for each in read_cases(wrong.encode(), RULES).errors] == [
         (8, "the case of line 3 has this name, too")
     ]
+
+
+def test_file_that_is_not_yaml_is_told() -> None:
+    """As for a policy."""
+    said = "this is not YAML: expected the node content, but found '<stream end>'"
+    assert [tuple(each) for each in read_cases(b"cases: [", RULES).errors] == [(1, said)]
 
 
 def test_everything_wrong_is_told_at_once() -> None:

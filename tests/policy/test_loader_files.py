@@ -96,6 +96,11 @@ FILES = [
     ("no rules", b"aliases: {j@x.y: [a@b.c]}", [(1, 'a policy has no "rules"')]),
     ("rules that are none", b"rules: []", [(1, '"rules" is empty: name something in it')]),
     (
+        "as much as may be",
+        b"rules: []\n".ljust(MOST_BYTES, b"#"),
+        [(1, '"rules" is empty: name something in it')],
+    ),
+    (
         "a key that is a list",
         b"? [a]\n: b\nrules: []",
         [

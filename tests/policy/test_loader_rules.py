@@ -81,6 +81,22 @@ RULES = [
         [(6, '"name" is 12, which YAML reads as a number: write it in quotes ("12")')],
     ),
     (
+        "what is long is quoted in part",
+        ("deny: true", f"deny: {'x' * 61}"),
+        [
+            (6, 'an approving rule has no "when"'),
+            (8, f'"deny" is "{"x" * 60}...": true and false are allowed'),
+        ],
+    ),
+    (
+        "what is short is quoted whole",
+        ("deny: true", f"deny: {'x' * 60}"),
+        [
+            (6, 'an approving rule has no "when"'),
+            (8, f'"deny" is "{"x" * 60}": true and false are allowed'),
+        ],
+    ),
+    (
         "a rule says which resources",
         (f"    resources: {SELECTOR}\n", ""),
         [(2, 'a rule has no "resources"')],
