@@ -15,7 +15,7 @@ import boto3
 import pulumi
 
 from handler.providers import BY_ID, PROVIDERS, Provider
-from handler.settings import SECRET_KEYS, Settings, load
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
@@ -145,10 +145,12 @@ class Sandbox:
         )
 
     def variables(self) -> dict[str, str]:
-        """What a shell needs to talk to this sandbox."""
+        """What a shell needs to talk to this sandbox, and to foresee its answers."""
+        deployed = self.deployment.function.config.environment
         return {
             "WEBHOOK_URL": self.url,
             "INDENT_WEBHOOK_SECRET": self.webhook_secret,
+            **{key: deployed[key] for key in PLAIN_KEYS if key in deployed},
             **{
                 key: value
                 for settings in self.settings.providers.values()

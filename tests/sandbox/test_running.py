@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pytest
 
+from handler.settings import PLAIN_KEYS
 from sandbox.cast import JANE
 from sandbox.resources.functions import PUBLIC_STATEMENTS
 from sandbox.running import Sandbox
@@ -42,12 +43,15 @@ def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
 
 
 def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
-    """Every address, the secrets, and credentials that AWS's own tools accept."""
+    """Every address, the secrets, the settings, and credentials that AWS's own tools accept."""
     assert sandbox.double
+    deployed = sandbox.deployment.function.config.environment
+    assert deployed["AUTO_APPROVAL_DURATION"] == "6"
     assert sandbox.variables()["INCIDENTIO_BASE_URL"] == sandbox.double.url
     assert sandbox.variables() == {
         "WEBHOOK_URL": sandbox.url,
         "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
+        **{key: value for key, value in deployed.items() if key in PLAIN_KEYS},
         **{
             key: value
             for settings in sandbox.settings.providers.values()
