@@ -130,7 +130,7 @@ class JSM:
             yield values
             if not more(body):
                 return
-            if not values or values == last:
+            if values == last:
                 raise CutShort("a page says that there is another, and there is none")
             start, last = start + len(values), values
         raise CutShort(f"only the first {MOST_PAGES} pages were read")

@@ -131,6 +131,24 @@ def test_shifts_that_touch_are_one(
     assert _end(world.find(ANAS_END)) == NOW + hours * HOUR
 
 
+def test_the_order_of_rotations_does_not_matter(world: World) -> None:
+    """The later shift may be told first."""
+    world.double.put_on_shift("Payments", ANA, end=NOW + HOUR, rotation="Days")
+    world.double.put_on_shift("Payments", ANA, NOW + HOUR, NOW + 2 * HOUR, rotation="Nights")
+    world.double.fail(
+        world.timeline,
+        Edited(lambda body: body.get("data", body)["finalTimeline"]["rotations"].reverse()),
+    )
+    assert _end(world.find(ANAS_END)) == NOW + 2 * HOUR
+
+
+def test_the_end_of_another_provider_s_duty_is_not_asked_for(world: World) -> None:
+    """Each looks up its own."""
+    other = Duty("another", ON_CALL, PAYMENTS, "Payments", ANA)
+    questions = world.source.questions(ANAS_END, Findings(duties=(other,)))
+    assert [each.name for each in questions if each.name.startswith("timeline")] == []
+
+
 def test_shifts_of_others_are_not_his(world: World) -> None:
     """Neither who is on shift beside him nor who comes next makes his longer."""
     world.double.put_on_shift("Payments", ANA, end=NOW + HOUR)

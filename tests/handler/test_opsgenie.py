@@ -187,6 +187,11 @@ def test_how_a_step_notifies(how: str, counts: bool, world: World, double: Opsge
     assert holders(world.find()) == ([ANA] if counts else [])
 
 
+def _step(body: Any) -> dict[str, object]:  # noqa: ANN401 - any JSON
+    step: dict[str, object] = body["data"][0]["onCallParticipants"][0]["onCallParticipants"][0]
+    return step
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -199,6 +204,7 @@ def test_how_a_step_notifies(how: str, counts: bool, world: World, double: Opsge
         drop(*STEP, "notifyType"),
         put(*STEP, "notifyType", value=None),
         put(*STEP, "notifyType", value=["default"]),
+        Edited(lambda body: _step(body).update(escalationTime=None, notifyType=None)),
         put(*STEP, "type", value="robot"),
         put(*STEP, "type", value=None),
         put(*STEP, "name", value=" "),
