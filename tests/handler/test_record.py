@@ -127,6 +127,7 @@ def test_an_approval() -> None:
             },
             "duties": [TOLD_SHIFT],
             "rules": [],
+            "other_rules": {},
             "limits": [],
             "providers": [{"provider": "incident.io", "failures": []}],
             "wanted": {},
