@@ -19,6 +19,7 @@ from handler.sources import Page
 
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
+_ASSIGNMENTS = "computed_shift_assignments"
 Told: TypeAlias = MutableMapping[tuple[str, str, datetime | None], Duty]
 
 
@@ -104,9 +105,9 @@ def read_schedules(rows: Iterable[Any], path: str) -> Page:
 
 
 def to_look_up(entries: Iterable[str], findings: Findings) -> Iterator[tuple[str, str]]:
-    """Give id and path of each schedule that the policy names and nobody is seen on call for.
+    """Give id and path of each schedule that the policy names but nobody seems to be on call for.
 
-    No escalation policy may use it: then it is not among the on-calls.
+    Maybe no escalation policy uses it: then it is not among the on-calls.
     """
     manned = {each.id for each in findings.duties if each.provider == PROVIDER}
     listed = [each for each in findings.titled if each.provider == PROVIDER]
@@ -119,48 +120,49 @@ def to_look_up(entries: Iterable[str], findings: Findings) -> Iterator[tuple[str
         elif not whole:
             continue
         if len(found) == 1 and manned.isdisjoint(found):
-            yield from ((id_, path) for id_, path in found.items() if _is_id(id_))
+            yield from (each for each in found.items() if _is_id(each[0]))
 
 
 def read_schedule(
     body: Mapping[str, Any], now: datetime
-) -> tuple[dict[str, Duty], tuple[str, ...]]:
+) -> tuple[Mapping[str, Duty], tuple[str, ...]]:
     """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
 
-    Nobody in one that an escalation policy uses: only the on-calls say on which level it comes.
+    There is none where an escalation policy uses it: the on-calls alone tell on which level.
     """
     shown = record(body, "schedule")
     schedule = _titled(shown)
-    shifts: dict[str, Duty] = {}
-    unread = 0
     if array(shown, "escalation_policies"):
-        return shifts, ()
+        return {}, ()
     final = record(shown, "final_schedule")
-    v3 = "computed_shift_assignments" in final
+    v3 = _ASSIGNMENTS in final
     name = schedule.names[0] if schedule.names else ""
     made = Duty(PROVIDER, ON_CALL, schedule.id, name, "", link=text(shown, "html_url"))
-    entries = "computed_shift_assignments" if v3 else "rendered_schedule_entries"
-    for each in rows_of(final, entries):
+    shifts: dict[str, Duty] = {}
+    unread = 0
+    for each in rows_of(final, _ASSIGNMENTS if v3 else "rendered_schedule_entries"):
         try:
             entry = as_record(each, "shift")
-            user_id = _member(entry) if v3 else required(record(entry, "user"), "id")
+            user_id = _user_id(entry, v3=v3)
             start, end = (_instant(entry, f"{at}_time" if v3 else at) for at in ("start", "end"))
-            user_id = _checked_id(user_id)
         except ShapeError:
             unread += 1
             continue
-        if user_id and start <= now < end:
-            # Both of his shifts run now, so that they are one.
-            known = shifts.get(user_id)
-            start = min(start, known.start) if known and known.start else start
-            end = max(end, known.end) if known and known.end else end
+        known = shifts.get(user_id)
+        longer = known is None or known.end is None or known.end < end
+        if user_id and start <= now < end and longer:
             shifts[user_id] = made._replace(start=start, end=end)
     return shifts, _unread(unread)
 
 
-def _member(entry: Mapping[str, Any]) -> str:
-    member = record(entry, "member")
-    return "" if text(member, "type") == "empty_member" else required(member, "user_id")
+def _user_id(entry: Mapping[str, Any], *, v3: bool) -> str:
+    """Give the id of whoever is on a shift, or "" where it is nobody's."""
+    member = record(entry, "member" if v3 else "user")
+    if text(member, "type") == "empty_member":
+        return ""
+    if not _is_id(user_id := required(member, "user_id" if v3 else "id")):
+        raise ShapeError("a user's id is no id")
+    return user_id
 
 
 def read_email(body: Mapping[str, Any]) -> str:
@@ -185,12 +187,6 @@ def _instant(entry: Mapping[str, Any], field: str) -> datetime:
 def _is_id(text_: str) -> bool:
     """Whether it can be one: it becomes part of a path, and of what is logged."""
     return text_.isascii() and text_.isalnum()
-
-
-def _checked_id(user_id: str) -> str:
-    if user_id and not _is_id(user_id):
-        raise ShapeError("a user's id is none")
-    return user_id
 
 
 def _unread(count: int) -> tuple[str, ...]:
