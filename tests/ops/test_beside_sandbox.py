@@ -8,11 +8,42 @@ from typing import Any
 
 import pytest
 
-from sandbox.cast import JANE, NORA, OMAR, RESOURCE, RITA
+from handler.providers import BY_NAME
+from sandbox.cast import (
+    DATABASES,
+    JANE,
+    JUAN,
+    NORA,
+    OLGA,
+    OMAR,
+    PAYMENTS,
+    PETRA,
+    RESOURCE,
+    RITA,
+    SCHEDULE,
+    SEARCH,
+    put_all_on_stage,
+)
 from sandbox.running import Sandbox
 from sandbox.send import DEFAULT_KIND, request_event, send
 from tests.ops.conftest import Command
 
+# At which provider each schedule is, and who is on call for it.
+SCHEDULES = {
+    SCHEDULE: ("incident.io", OMAR),
+    DATABASES: ("PagerDuty", PETRA),
+    PAYMENTS: ("Opsgenie", OLGA),
+    SEARCH: ("JSM Operations", JUAN),
+}
+POLICY = "rules:\n" + "".join(
+    f"""  - name: {provider}
+    resources: any
+    when: {{on_call: {{provider: {BY_NAME[provider].id}, schedules: [{name}]}}}}
+    duration: 2h
+    end_with_shift: true
+"""
+    for name, (provider, _) in SCHEDULES.items()
+)
 ASKED = f"{DEFAULT_KIND}:{RESOURCE}"
 
 
@@ -52,11 +83,33 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
     assert report.json["outcomes"] == {"approved": 2, "left to humans": 2}
 
 
-def test_who_and_preflight(sandbox: Sandbox, oncall: Command) -> None:
-    """The cast's people on duty are found, and the sandbox's keys are right."""
-    assert {JANE, OMAR} <= {each["who"] for each in oncall("who", ASKED, "--json").json["approved"]}
-    answer = oncall("preflight", "--json")
+@pytest.fixture(scope="module")
+def everywhere(sandbox: Sandbox) -> None:
+    """The cast is on duty at every provider, not at incident.io alone."""
+    others = {name: each for name, each in sandbox.doubles.items() if name != "incidentio"}
+    put_all_on_stage(others)
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
+    """Names are found at each, or the nearest right one is told; so is everybody on duty."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("preflight", "--policy", policy)
     assert answer.status == 0, answer.out
-    for secret in sandbox.settings.providers.values():
-        for key, value in secret.items():
+    for name, (provider, _) in SCHEDULES.items():
+        assert f'ok       rule "{provider}": schedule "{name}" is at {provider}' in answer.lines
+    for settings in sandbox.settings.providers.values():
+        for key, value in settings.items():
             assert key.endswith(("_BASE_URL", "_SITE", "_EMAIL")) or value not in answer.out
+    who = oncall("who", ASKED, "--policy", policy, "--json").json
+    assert {each["who"]: each["rules"] for each in who["approved"]} == {
+        email: [provider] for provider, email in SCHEDULES.values()
+    }
+    # Every shift's end is known: all of them are longer than the rule's hours.
+    assert {each["duration"] for each in who["approved"]} == {"2h0m0s"}
+    assert who["notes"] == []
+    for name in SCHEDULES:
+        policy.write_text(POLICY.replace(f"[{name}]", f"[{name.lower()}s]"), encoding="utf-8")
+        answer = oncall("preflight", "--policy", policy)
+        assert answer.status == 1
+        assert f'the nearest is "{name}"' in answer.out
