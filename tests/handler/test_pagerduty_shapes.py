@@ -1,0 +1,208 @@
+"""PagerDuty answers with wrong types: one entry is dropped, what is left counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from handler.duties import Failure
+from handler.http import Client
+from sandbox.doubles import faults
+from sandbox.doubles.faults import Replaced
+from sandbox.doubles.pagerduty_faults import (
+    WRONG_LAYERED,
+    WRONG_ONCALLS,
+    WRONG_PAGES,
+    WRONG_SCHEDULES,
+    WRONG_SHIFT_BASED,
+    WRONG_USERS,
+)
+from sandbox.doubles.server import Fault
+from tests.handler.conftest import ANA, BO, CY, SetClock
+from tests.handler.edited import Edited, drop, put
+from tests.handler.pagerduty_world import (
+    LAYERED,
+    ON_CALLS,
+    PAYMENTS,
+    SHIFT_BASED,
+    World,
+    holders,
+    opened,
+    problems,
+)
+
+BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
+PATHS = {False: LAYERED, True: SHIFT_BASED}
+# Those that only say that something is not there; where it is the holder, nobody is on call.
+HARMLESS = {"escalation_policy is null", "the schedule's summary is null", "user is null"}
+UNREAD = "1 entries could not be read"
+
+
+@pytest.fixture
+def world(client: Client, set_clock: SetClock) -> Iterator[World]:
+    """An account whose one schedule has nobody on it."""
+    with opened(client, set_clock) as one:
+        yield one
+
+
+def _first_only(fault: Replaced) -> Edited:
+    """The same fault in the first on-call only."""
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        alone = {"oncalls": body["oncalls"][:1]}
+        body["oncalls"][:1] = faults._replaced(alone, fault.path, fault.value)["oncalls"]
+
+    return Edited(edit)
+
+
+INSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" in fault.path}
+OUTSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" not in fault.path}
+
+
+@pytest.mark.parametrize("what", INSIDE)
+def test_a_wrong_type_in_an_on_call(what: str, world: World) -> None:
+    """It drops that on-call only, and is said; null is the same as absent."""
+    world.double.put_on_shift("Payments", ANA)
+    world.on_shift("Search", BO)
+    world.double.fail(ON_CALLS, _first_only(INSIDE[what]))
+    found = world.find()
+    counts = what in HARMLESS and what != "user is null"
+    assert holders(found) == ([ANA, "bo@acme.example"] if counts else ["bo@acme.example"])
+    failure = Failure("PagerDuty", "on-calls", UNREAD)
+    assert found.failures == (() if what in HARMLESS else (failure,))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.0, 1.5, [1], {}], ids=repr)
+def test_what_is_no_level(value: object, world: World) -> None:
+    """Somebody whose level nobody knows is on none that counts."""
+    world.double.put_on_shift("Payments", ANA)
+    world.double.fail(ON_CALLS, put("oncalls", 0, "escalation_level", value=value))
+    found = world.find()
+    assert (holders(found), problems(found)) == ([], [UNREAD])
+
+
+@pytest.mark.parametrize("field", ["start", "end"])
+@pytest.mark.parametrize("value", ["", 0, "2026-03-04", None], ids=repr)
+def test_a_time_that_is_missing(field: str, value: object, world: World) -> None:
+    """Only null says that there is none: what is missing or empty is unreadable."""
+    world.double.put_on_shift("Payments", ANA)
+    row = ("oncalls", 0, field)
+    world.double.fail(ON_CALLS, drop(*row) if value is None else put(*row, value=value))
+    found = world.find()
+    assert (holders(found), problems(found)) == ([], [UNREAD])
+
+
+@pytest.mark.parametrize("fault", [*OUTSIDE.values(), drop("oncalls")], ids=repr)
+def test_an_answer_that_is_no_list(fault: Fault, world: World) -> None:
+    """It is a failure, unlike a list that is empty."""
+    world.double.put_on_shift("Payments", ANA)
+    world.double.fail(ON_CALLS, fault)
+    found = world.find()
+    assert found.duties == ()
+    assert [each.partition(":")[0] for each in problems(found)] == ["the answer could not be read"]
+
+
+@pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
+@pytest.mark.parametrize("fault", WRONG_SCHEDULES.values(), ids=WRONG_SCHEDULES)
+def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, world: World) -> None:
+    """It is said, and leaves every name in doubt; nobody's duty is lost by it."""
+    world.double.put_on_shift("Payments", ANA)
+    world.on_shift("Search", BO, v3=True)
+    world.double.fail(path, fault)
+    found = world.named("Payments", PAYMENTS)
+    assert holders(found) == [ANA, "bo@acme.example"]
+    (problem,) = problems(found)
+    assert problem.startswith(UNREAD if "*" in fault.path else "the answer could not be read: ")
+    assert not any(each.goes_by(each.name) for each in found.duties)
+    assert all(each.goes_by(each.id) for each in found.duties)
+
+
+@pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
+@pytest.mark.parametrize("what", WRONG_PAGES)
+def test_a_wrong_word_of_pages(what: str, path: str, world: World) -> None:
+    """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
+    world.double.put_on_shift("Payments", ANA)
+    world.double.fail(path, WRONG_PAGES[what])
+    found = world.named("Payments")
+    (duty,) = found.duties
+    wrong = what.startswith("more ")
+    assert problems(found) == (
+        ["the answer could not be read: more is neither true nor false"] if wrong else []
+    )
+    assert duty.goes_by("Payments") is (not wrong or path == ON_CALLS)
+
+
+WRONG = [
+    pytest.param(v3, fault, id=f"{PATHS[v3]}: {what}")
+    for v3, table in ((False, WRONG_LAYERED), (True, WRONG_SHIFT_BASED))
+    for what, fault in table.items()
+]
+
+
+@pytest.mark.parametrize(("v3", "fault"), WRONG)
+def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, world: World) -> None:  # noqa: FBT001 - a column of the table
+    """It proves nothing and is said; another schedule counts."""
+    odd = world.on_shift("Odd", ANA, v3=v3, policy=False)
+    world.on_shift("Other", BO, policy=False)
+    world.double.fail(f"{PATHS[v3]}/{odd}", fault)
+    found = world.named("Odd", "Other")
+    assert holders(found) == ["bo@acme.example"]
+    (failure,) = found.failures
+    assert failure.question == f"schedule {odd}"
+    inside = "1 entries could not be read"
+    begins = inside if "*" in fault.path else "the answer could not be read: "
+    assert failure.problem.startswith(begins)
+
+
+def test_a_wrong_shift_hides_no_other(world: World) -> None:
+    """Whoever shares a schedule with an unreadable shift is on call."""
+    schedule = world.on_shift("Shared", ANA, BO, CY, v3=True, policy=False)
+    shifts = ("schedule", "final_schedule", "computed_shift_assignments")
+    odd = put(*shifts, 0, "member", "user_id", value="../users")
+    world.double.fail(f"{SHIFT_BASED}/{schedule}", odd)
+    found = world.named("Shared")
+    assert holders(found) == ["bo@acme.example", CY]
+    assert problems(found) == ["1 entries could not be read"]
+
+
+@pytest.mark.parametrize("fault", [*WRONG_USERS.values(), faults.Status(403), faults.Garbage()])
+def test_a_user_that_cannot_be_read(fault: Fault, world: World) -> None:
+    """He hides no other, and is said, without his name."""
+    world.on_shift("Shared", ANA, BO, v3=True, policy=False)
+    world.double.fail("/users/", fault, times=1)
+    found = world.named("Shared")
+    assert holders(found) == ["bo@acme.example"]
+    (problem,) = problems(found)
+    assert problem.startswith("somebody on shift: ")
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize(
+    ("edit", "name"),
+    [
+        (drop("schedule", "html_url"), "Forgotten"),
+        (put("schedule", "html_url", value=None), "Forgotten"),
+        (drop("schedule", "summary"), "Forgotten"),
+        (drop("schedule", "name"), "Forgotten"),
+        (Edited(lambda body: body["schedule"].update(name=None, summary=None)), ""),
+        (drop("schedule", "escalation_policies"), "Forgotten"),
+        (drop("schedule", "teams"), "Forgotten"),
+    ],
+)
+def test_optional_fields(edit: Edited, name: str, v3: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
+    """What the vendor's schema does not require may be absent or null."""
+    schedule = world.on_shift("Forgotten", ANA, v3=v3, policy=False)
+    world.double.fail(f"{PATHS[v3]}/{schedule}", edit)
+    (duty,) = world.named(schedule).duties
+    assert (duty.holder, duty.name) == (ANA, name)
+
+
+@BOTH_KINDS
+def test_an_answer_without_the_shifts(v3: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
+    """They were asked for: that they are missing is said."""
+    schedule = world.on_shift("Forgotten", ANA, v3=v3, policy=False)
+    world.double.fail(f"{PATHS[v3]}/{schedule}", drop("schedule", "final_schedule"))
+    (problem,) = problems(world.named(schedule))
+    assert problem.startswith("the answer could not be read: ")
