@@ -7,16 +7,18 @@ SDK := sdk
 DIST := dist
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check policy-test format bench dist packages lock clean
+.PHONY: help up demo oncall test check policy-test format bench dist packages lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-up: .venv/run.stamp ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real incident.io)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real incident.io)
 	@$(BIN)/python -m sandbox up --stack $(STACK) $(if $(LIVE),--live)
 
-demo: .venv/run.stamp ## Run all of it, send a cast's requests, show who was approved and why
+demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who was approved and why
 	@$(BIN)/python -m sandbox demo --stack $(STACK)
+
+oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 
 test: .venv/dev.stamp ## Run every test, with coverage
 	@$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term
@@ -77,7 +79,13 @@ clean: ## Remove all that the targets made
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+# From whatever folder it is called, -P keeps that folder's modules out.
+$(BIN)/oncall: .venv/run.stamp Makefile
+	@printf '%s\n' '#!/bin/sh' 'export PYTHONPATH="$(CURDIR)"' \
+	  'exec "$(CURDIR)/.venv/bin/python" -P -m ops "$$@"' > $@
+	@chmod +x $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt | $(BIN)/oncall
 	@echo "Adding what tests and checks need (a few seconds) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from itertools import chain
 
-from bench import cold, load, loop, warm
+from bench import cold, load, loop, policies, warm
 
 ok = True
-for figure in chain(cold.figures(), warm.figures(), loop.figures(), load.figures()):
+for figure in chain(
+    cold.figures(), warm.figures(), policies.figures(), loop.figures(), load.figures()
+):
     print(figure, flush=True)
     ok = ok and figure.holds
 sys.exit(not ok)

@@ -29,21 +29,21 @@ def figures() -> Iterator[Figure]:
 
 
 def _warm(asked: Organisation, name: str) -> Figure:
-    app = App({"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}, SYSTEM_CLOCK, _log)
-    _decide(app, _event())
+    app = App({"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}, SYSTEM_CLOCK, log)
+    decide(app, event())
     asked.calls()
-    _decide(app, _event())
+    decide(app, event())
     # What a warm decision asks, each provider's calls on a connection of its own.
     fetchers = [_fetcher(each) for each in asked.calls()]
     ours, bare = [], []
     for _ in range(ROUNDS):
-        bare.append(_seconds(partial(_at_once, fetchers)))
-        ours.append(_seconds(partial(_decide, app, _event())))
+        bare.append(seconds(partial(_at_once, fetchers)))
+        ours.append(seconds(partial(decide, app, event())))
     app.client.close()
     return Figure(name, median_ratio(ours, bare), "x", 1.5)
 
 
-def _log(record: Mapping[str, Any]) -> None:
+def log(record: Mapping[str, Any]) -> None:
     """Take as long as a log does, and keep nothing."""
     json.dumps(record)
 
@@ -70,12 +70,14 @@ def _fetcher(call: Call) -> Callable[[], object]:
     return fetch
 
 
-def _decide(app: App, event: Mapping[str, Any]) -> None:
-    if '"access/approve"' not in app.handle(event)["body"]:
+def decide(app: App, call: Mapping[str, Any]) -> None:
+    """Have a call answered, which has to be by an approval."""
+    if '"access/approve"' not in app.handle(call)["body"]:
         raise RuntimeError("not approved")
 
 
-def _event() -> dict[str, Any]:
+def event() -> dict[str, Any]:
+    """Make Jane's call, signed now."""
     body, headers = signed(SECRET, {"events": [request_event(JANE, ["prod-db"])]})
     return {
         "requestContext": {"http": {"method": "POST"}},
@@ -84,7 +86,8 @@ def _event() -> dict[str, Any]:
     }
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
+    """Say how long a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

@@ -18,6 +18,8 @@ DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"
 DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
+# What says only that a rule was not needed.
+BESIDE_THE_POINT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
 _SECOND = timedelta(seconds=1)
 _BEST_EVIDENCE_FIRST = (INCIDENT_ROLE, ON_CALL)
 _MOST_RULES_TOLD = 3
@@ -85,23 +87,24 @@ class _Grant(NamedTuple):
 def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
     said = Decision(request, "", now=now)
-    if objection := _objection(request, policy):
+    # A long policy is gone through once: most of its rules are for other resources.
+    fitting = [any(map(rule.resources.touches, request.resources)) for rule in policy.rules]
+    near = [rule for rule, fits in zip(policy.rules, fitting, strict=True) if fits]
+    if objection := _objection(request, near, policy):
         return said._replace(reason=objection)
     facts = facts_of(request, findings, policy, now)
     said = said._replace(duties=facts.duties)
     asked, limits = _asked(request, facts.asked, now)
     if asked is not None and asked < _SECOND:
         return said._replace(reason=limits[-1], limits=tuple(limits))
-    denying = [
-        rule for rule in policy.rules if any(rule.denies(each, facts) for each in request.resources)
-    ]
+    denying = [rule for rule in near if any(rule.denies(each, facts) for each in request.resources)]
     if denying:
         judged = tuple(
             Judged(each.name, "denies") if each in denying else Judged(each.name, "no", DENIED)
             for each in policy.rules
         )
         return said._replace(reason=f'rule "{denying[0].name}" denies it', judged=judged)
-    judged, grants = _judge(request.resources, policy, facts)
+    judged, grants = _judge(request.resources, policy.rules, fitting, facts)
     wants_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
     said = said._replace(judged=judged, wants_facts=wants_end)
     chosen = [_longest(grants, each) for each in request.resources]
@@ -148,14 +151,14 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
 
 
 def _judge(
-    resources: Sequence[Resource], policy: Policy, facts: Facts
+    resources: Sequence[Resource], rules: Sequence[Rule], fitting: Sequence[bool], facts: Facts
 ) -> tuple[tuple[Judged, ...], list[_Grant]]:
     judged, grants = [], []
-    for rule in policy.rules:
+    for rule, fits in zip(rules, fitting, strict=True):
         if rule.deny:
             judged.append(Judged(rule.name, "no", DENIES_OTHERS))
             continue
-        if not any(rule.resources.covers(each) for each in resources):
+        if not (fits and any(map(rule.resources.covers, resources))):
             judged.append(Judged(rule.name, "no", OTHER_RESOURCES))
             continue
         notes: dict[Duty, str] = {}
@@ -180,15 +183,12 @@ def _longest(
     grants: Iterable[_Grant], resource: Resource, *, dry_run: bool = False
 ) -> _Grant | None:
     """Give the rule that opens a resource for longest, the first of those that are equal."""
-    for_it = (
-        each
-        for each in grants
-        if each.rule.resources.covers(resource) and (dry_run or not each.rule.dry_run)
-    )
+    live = (each for each in grants if dry_run or not each.rule.dry_run)
+    for_it = (each for each in live if each.rule.resources.covers(resource))
     return max(for_it, key=lambda each: each.until, default=None)
 
 
-def _objection(request: Request, policy: Policy) -> str:
+def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
     """Say why no duty could open what is requested, or "" if one could."""
     addresses = request.requester.addresses
     if not emails.normal(request.requester.email):
@@ -198,7 +198,7 @@ def _objection(request: Request, policy: Policy) -> str:
     if not request.resources:
         return "no resource is requested"
     objections = (
-        policy.objection_to_resource(each, request.requester) for each in request.resources
+        policy.objection_to_resource(each, request.requester, near) for each in request.resources
     )
     return next(filter(None, objections), "")
 

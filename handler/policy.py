@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -143,19 +142,29 @@ class Policy(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        return _fingerprint(self.rules, tuple(sorted(self.aliases.items())), self.self_declared)
+        # Kept by identity, and the policy with it: comparing hundreds of rules takes as long again.
+        kept = _fingerprints.get(id(self))
+        if kept is None:
+            _fingerprints.clear()
+            kept = _fingerprints[id(self)] = self, _fingerprint(self)
+        return kept[1]
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
-    def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
-        """Say why a resource cannot be opened at all, or "" if rules decide."""
+    def objection_to_resource(
+        self, resource: Resource, requester: Resource, near: Sequence[Rule]
+    ) -> str:
+        """Say why a resource cannot be opened at all, or "" if rules decide.
+
+        `near` are the rules that could be for it.
+        """
         if not (resource.kind.strip() and resource.id.strip()):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
-        if any(not rule.deny and rule.resources.covers(resource) for rule in self.rules):
+        if any(not rule.deny and rule.resources.covers(resource) for rule in near):
             return ""
         if len(self.rules) == 1 and (label := self.rules[0].resources.lacking(resource)):
             return f"a resource does not carry the label {label}"
@@ -196,6 +205,9 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment
 
 
-@lru_cache(maxsize=4)
-def _fingerprint(*parts: object) -> str:
+_fingerprints: dict[int, tuple[Policy, str]] = {}
+
+
+def _fingerprint(policy: Policy) -> str:
+    parts = policy.rules, tuple(sorted(policy.aliases.items())), policy.self_declared
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -28,6 +28,7 @@ from handler.shapes import ShapeError
 
 Json = Mapping[str, Any]
 WRITTEN_OUT = "any"
+LONGEST_NAME = 100
 
 
 def read_policy(body: Json, *, self_declared: bool = False) -> Policy:
@@ -58,6 +59,8 @@ def _rule(body: Json) -> Rule:
         dry_run=body.pop("dry_run", False) is True,
     )
     _nothing_else(body)
+    if len(rule.name) > LONGEST_NAME or "@" in rule.name:
+        raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
     if not rule.deny and not (rule.when and rule.duration):
         raise ValueError("an approving rule has no condition or no duration")
     return rule

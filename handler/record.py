@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handler import __version__, emails
-from handler.decision import Decision, Judged
+from handler.decision import BESIDE_THE_POINT, Decision, Judged
 from handler.durations import format_go
 from handler.duties import Duty, Failure, Findings
 from handler.events import Resource
@@ -27,7 +27,7 @@ MOST_RULES = 600
 MOST_CHARACTERS = 200
 # For the trace, entries and texts together; what else the line holds is far smaller.
 MOST_BYTES = 60_000
-_ENTRY_BYTES, _DUTY_BYTES = 40, 400
+_ENTRY_BYTES, _RULE_BYTES, _DUTY_BYTES = 40, 50, 400
 HIDDEN = "(an e-mail)"
 _NONE: Mapping[str, Wants] = MappingProxyType({})
 _EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
@@ -116,7 +116,7 @@ def decision_record(
     trace = {
         "request": shown,
         "duties": [_duty(each, requester, own, tell) for each in duties],
-        "rules": [_rule(each, duties, tell) for each in tell.first(decision.judged, MOST_RULES)],
+        **_rules(decision.judged, duties, tell),
         "limits": tell.texts(decision.limits),
         "providers": _providers(asked, findings.failures, tell),
     }
@@ -186,6 +186,20 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
     }
     # Most duties have few of these: the rest would only make the line long.
     return {name: value for name, value in told.items() if value or name in {"provider", "kind"}}
+
+
+def _rules(
+    judged: Sequence[Judged], duties: Sequence[Duty], tell: _Teller
+) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
+    """Tell the rules that were looked at; of the others, nearly all of a long policy, the names."""
+    others: dict[str, list[str]] = {}
+    looked_at = []
+    for each in tell.first(judged, MOST_RULES, each=_RULE_BYTES):
+        if each.why in BESIDE_THE_POINT:
+            others.setdefault(each.why, []).append(each.rule)
+        else:
+            looked_at.append(_rule(each, duties, tell))
+    return {"rules": looked_at, "other_rules": others}
 
 
 def _rule(judged: Judged, duties: Sequence[Duty], tell: _Teller) -> dict[str, Any]:

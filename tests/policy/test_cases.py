@@ -40,6 +40,11 @@ WRONG = [
         [(1, f'"at" is "2026-11-24 10:00": {NEEDS_TIME}')],
     ),
     (
+        "a time is one",
+        ("at: 2026-11-24T10:00:00Z", "at: [2026-11-24T10:00:00Z]"),
+        [(1, f'"at" is a list: {NEEDS_TIME}')],
+    ),
+    (
         "a misspelt key",
         ("who: omar", "whom: omar"),
         [(3, 'a case has no "who"'), (4, '"whom" is no key of a case; the nearest is "who"')],

@@ -144,7 +144,12 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             [(2, NO_END)],
         ),
         (
-            "the same, with a time for it",
+            "a shift alone, where access ends with it",
+            changed("3h", "3h\n    end_with_shift: {grace: 5m}"),
+            [],
+        ),
+        (
+            "a role, with a time for it",
             changed(ON_CALL, EITHER).replace(b"3h", b"3h\n    end_with_shift: {without_end: 1h}"),
             [],
         ),

@@ -1,0 +1,106 @@
+"""What a long policy costs: 500 rules beside 5, warm and cold."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.cold import ROUNDS, SECRET, cold_start
+from bench.measure import Figure, median_ratio, say
+from bench.organisation import organisation
+from bench.warm import decide, event, log, seconds
+from handler.app import SYSTEM_CLOCK, App
+from infra.archive import handler_archive
+from sandbox.archive import build_zip
+from sandbox.function_url import unpack
+from sandbox.program import ROOT
+
+FEW, MANY = 5, 500
+WARM_ROUNDS = 500
+
+
+def figures() -> Iterator[Figure]:
+    """Measure decisions of which the last rule approves, after all the others were looked at."""
+    with tempfile.TemporaryDirectory() as folder, organisation(3) as asked:
+        tasks = {count: _task(Path(folder), count) for count in (FEW, MANY)}
+        settings = {
+            "INDENT_WEBHOOK_SECRET": SECRET,
+            "AUTO_APPROVAL_POLICY": "policy/bench.yaml",
+            **asked.settings,
+        }
+        say(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
+        apps = {count: _app(settings, task) for count, task in tasks.items()}
+        taken: dict[int, list[float]] = {FEW: [], MANY: []}
+        for _ in range(WARM_ROUNDS):
+            for count, app in apps.items():
+                taken[count].append(seconds(partial(decide, app, event())))
+        for app in apps.values():
+            app.client.close()
+        yield Figure(
+            f"warm decision, {MANY} rules / {FEW} rules",
+            median_ratio(taken[MANY], taken[FEW]),
+            "x",
+            2,
+        )
+        say(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
+        used: dict[int, list[float]] = {FEW: [], MANY: []}
+        for _ in range(ROUNDS):
+            for count, task in tasks.items():
+                used[count].append(cold_start(task, settings).cpu)
+        yield Figure(
+            f"cold decision, {MANY} rules / {FEW} rules, CPU",
+            median_ratio(used[MANY], used[FEW]),
+            "x",
+            1.1,
+        )
+
+
+def _app(settings: Mapping[str, str], task: Path) -> App:
+    policy_file = str(task / "handler" / "policy.json")
+    return App(settings, SYSTEM_CLOCK, log, policy_file=policy_file)
+
+
+def _task(folder: Path, count: int) -> Path:
+    task = folder / f"{count}-rules"
+    task.mkdir()
+    unpack(build_zip(handler_archive(ROOT, json.dumps(policy(count)))), task)
+    return task
+
+
+def policy(count: int) -> dict[str, Any]:
+    """Make a policy of so many rules, as various as people write them; the last one approves."""
+    return {"rules": [*(_rule(each) for each in range(count - 1)), _LAST], "aliases": {}}
+
+
+def _rule(number: int) -> dict[str, Any]:
+    resources: dict[str, Any] = {
+        "kinds": ["okta.v1.Group"],
+        "ids": [f"team-{number}-*"],
+        "labels": {"Env": "Prod", "Team": f"T{number}"},
+    }
+    if number % 10 == 0:
+        return {"name": f"not {number}", "resources": resources, "deny": True}
+    return {
+        "name": f"rule {number}",
+        "resources": resources,
+        "when": {
+            "any": [
+                {"on_call": {"provider": "pagerduty", "schedules": [f"S{number}"], "max_level": 2}},
+                {"incident_role": {"roles": ["Incident Lead"], "severities": ["Critical"]}},
+            ]
+        },
+        "duration": "3h",
+        "end_with_shift": {"grace": "15m", "without_end": "1h"},
+    }
+
+
+_LAST = {
+    "name": "the last one",
+    "resources": {"ids": ["prod-*"]},
+    "when": {"incident_role": {"roles": ["Incident Lead"]}},
+    "duration": "3h",
+}

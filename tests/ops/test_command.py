@@ -1,0 +1,216 @@
+"""The command as a process of its own: how it ends, and that nothing surprises whoever runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from handler.durations import format_instant
+from ops.command import main
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.program import ROOT
+from tests.ops.conftest import API_KEY, DATABASE, JANE, NOW, OMAR, RITA, Command
+from tests.ops.test_replay import asks, logged
+
+PATIENCE = 60.0  # seconds until a command that does not end fails its test
+EXPLAIN = ("explain", "--resource", DATABASE, "--as")
+AT = format_instant(NOW)
+COMMANDS = ("explain", "who", "replay", "preflight", "report")
+
+
+class Child:
+    """`python -m ops ...` in a folder that holds nothing of ours."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+            "INCIDENTIO_BASE_URL": url,
+            "INCIDENTIO_API_KEY": API_KEY,
+        }
+        self.command: tuple[str | Path, ...] = (sys.executable, "-P", "-m", "ops")
+
+    def run(
+        self, *arguments: str, stdin: str = "", stdout: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end; it never prints a key or a stack trace."""
+        ended = subprocess.run(
+            [*self.command, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        for said in (ended.stdout or "", ended.stderr):
+            assert API_KEY not in said
+            assert "Traceback" not in said
+        return ended
+
+
+@pytest.fixture
+def child(tmp_path: Path, double: IncidentIO) -> Child:
+    """The command as a process, asking the organisation."""
+    return Child(tmp_path, double.url)
+
+
+def test_yes_no_and_not_done(child: Child) -> None:
+    """The status tells a script all three, and what it asked is on standard output alone."""
+    yes = child.run(*EXPLAIN, JANE, "--at", AT)
+    assert (yes.returncode, yes.stderr) == (0, "")
+    lines = yes.stdout.splitlines()
+    assert lines[0] == f"yes: {JANE} gets {DATABASE} for 6h0m0s, until 18:00 UTC"
+    assert "├─ ✓ the settings: matched, and opens it until 18:00 UTC" in lines
+    assert "│  └─ ✓ Incident Lead of INC-1 (incident.io): counts" in lines
+    no = child.run(*EXPLAIN, RITA, "--at", AT, "--json")
+    assert (no.returncode, no.stderr) == (1, "")
+    assert json.loads(no.stdout)["approved"] is False
+    del child.environment["INCIDENTIO_API_KEY"]
+    not_done = child.run(*EXPLAIN, JANE)
+    assert (not_done.returncode, not_done.stdout) == (2, "")
+    assert not_done.stderr.startswith("oncall: INCIDENTIO_API_KEY is not set")
+
+
+def test_each_command_by_itself(child: Child) -> None:
+    """All of them run as a process, by the machine's own clock."""
+    log = "\n".join(map(json.dumps, logged(asks(), asks(OMAR))))
+    assert child.run("who", DATABASE).returncode == 0
+    assert child.run("preflight", "--json").returncode == 0
+    assert child.run("replay", "-", stdin=log).returncode == 1  # other settings than the log's
+    assert child.run("report", "-", stdin=log).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_and_statuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command tells how it is used, and what its exit status means."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "examples:\n" in said
+    assert f"oncall {command} " in said or f"oncall {command}\n" in said
+    assert "exit status: 0 " in said
+    assert "--json" in said
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """And where the settings come from."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for each in (*COMMANDS, "AUTO_APPROVAL_", "exit status: 0 "):
+        assert each in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["approve"], ["who"], ["who", DATABASE, "--jsn"]])
+def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is wrong and where help is; the status is 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("oncall: ")
+    assert "--help` for how it goes" in line
+
+
+def colours(child: Child) -> str:
+    """What the command prints on a terminal."""
+    ours, its = pty.openpty()
+    try:
+        assert child.run(*EXPLAIN, JANE, "--at", AT, stdout=its).returncode == 0
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def test_colour_on_a_terminal_only(child: Child) -> None:
+    """A terminal shows colour, unless NO_COLOR asks for none; a pipe never does."""
+    assert "\x1b[32m" in colours(child)
+    child.environment["NO_COLOR"] = "1"
+    assert "\x1b" not in colours(child)
+    del child.environment["NO_COLOR"]
+    assert "\x1b" not in child.run(*EXPLAIN, JANE, "--at", AT).stdout
+
+
+def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> None:
+    """A name that the terminal cannot show is shown by its number, and ends nothing."""
+    double.add_schedule("Zürich ✅")
+    double.put_on_shift("Zürich ✅", RITA, NOW, NOW + timedelta(hours=1))
+    child.environment["PYTHONIOENCODING"] = "ascii"
+    answer = child.run(*EXPLAIN, RITA, "--at", AT)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "on call for Z\\xfcrich \\u2705 (incident.io)" in answer.stdout
+
+
+def test_nobody_reads_on(child: Child) -> None:
+    """Where the reader goes away (`| head`), the command ends as others do: without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_ctrl_c(oncall: Command) -> None:
+    """It ends with the status that a shell gives, and without a word."""
+
+    def interrupted() -> datetime:
+        raise KeyboardInterrupt
+
+    oncall.clock = oncall.clock._replace(now=interrupted)
+    assert oncall(*EXPLAIN, JANE) == (128 + signal.SIGINT, "", "")
+
+
+def test_an_error_of_ours(oncall: Command) -> None:
+    """It is told by kind and place, not by what it says, which may be a secret; the status is 2."""
+
+    def broken() -> datetime:
+        raise ValueError(API_KEY)
+
+    oncall.clock = oncall.clock._replace(now=broken)
+    answer = oncall(*EXPLAIN, JANE)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: something unexpected went wrong (ValueError at ")
+    assert answer.err.endswith("please report it\n")
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The command as the Makefile installs it, in a folder of the test's own."""
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    subprocess.run(
+        ["make", "-s", "-o", ".venv/run.stamp", f"BIN={bin_}", f"{bin_}/oncall"],  # noqa: S607 - the one on the path
+        cwd=ROOT,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return bin_ / "oncall"
+
+
+def test_the_installed_command(child: Child, installed: Path) -> None:
+    """It runs from any folder, and takes no module from there."""
+    for room in ("handler", "ops", "policy", "json"):
+        (child.folder / f"{room}.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    child.command = (installed,)
+    del child.environment["PYTHONPATH"]
+    answer = child.run(*EXPLAIN, JANE, "--at", AT, "--json")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["duration"] == "6h0m0s"
+    assert child.run("--help").stdout.startswith("usage: oncall ")
