@@ -146,6 +146,33 @@ def test_retry_after_is_heeded(
 
 
 @pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [
+        (429, {"ratelimit-reset": "3"}, 3.0),
+        (429, {"RateLimit-Reset": " 3 "}, 3.0),
+        (429, {"ratelimit-reset": "0"}, 0.2),
+        (429, {"ratelimit-reset": "soon"}, 0.2),
+        (429, {"ratelimit-reset": "3", "Retry-After": "1"}, 1.0),
+        (500, {"ratelimit-reset": "3"}, 0.2),
+        (503, {"ratelimit-reset": "3", "Retry-After": "1"}, 1.0),
+        (429, {"X-RateLimit-Reset": "1772625600"}, 0.2),
+    ],
+)
+def test_pagerduty_tells_the_pause_by_another_name(
+    status: int,
+    headers: dict[str, str],
+    pause: float,
+    client: Client,
+    serve: Serve,
+    set_clock: SetClock,
+) -> None:
+    """`ratelimit-reset` is in seconds, and in every answer: it matters where a limit was met."""
+    server = serve(reply(b"no", status, headers), reply(b"[1]"))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    assert set_clock.waits == [pytest.approx(pause)]
+
+
+@pytest.mark.parametrize(
     "retry_after",
     ["6", "3600", "9" * 400, format_datetime(NOW + timedelta(seconds=6), usegmt=True)],
     ids=["the budget", "an hour", "for ever", "a date"],

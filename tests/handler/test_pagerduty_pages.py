@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -170,10 +171,10 @@ def test_a_list_without_end(path: str, most: int, world: World) -> None:
 def test_the_vendor_is_never_asked_beyond_its_limit(world: World) -> None:
     """Offset and limit are 10,000 in sum at the most, else it answers 400."""
     world.double.put_on_shift("Payments", ANA)
-    full: list[object] = []
+    full: list[Any] = []
 
-    def full_page(body: dict[str, object]) -> None:
-        full[:] = full or [body["oncalls"]] * 100
+    def full_page(body: dict[str, Any]) -> None:
+        full[:] = full or body["oncalls"] * 100
         body.update(oncalls=full, more=True)
 
     world.double.fail(ON_CALLS, Edited(full_page))
