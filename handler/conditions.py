@@ -19,12 +19,14 @@ class Facts(NamedTuple):
     Attributes:
         email: the requester's, in normal form.
         addresses: that one, and those that the policy says are the same person's.
+        known_as: all that are known to be, those under which he is not asking, too.
         asked: the time that was asked for; None where none was.
         self_declared: whether duties in an incident count that the requester declared himself.
     """
 
     email: str
     addresses: frozenset[str]
+    known_as: frozenset[str]
     duties: tuple[Duty, ...]
     asked: timedelta | None
     now: datetime
@@ -115,8 +117,16 @@ class Requester(NamedTuple):
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the requester is. A subdomain is another domain."""
-        return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
+        """Whether the requester is, by the e-mail of the request."""
+        return self._are(facts.email)
+
+    def may_hold(self, facts: Facts) -> bool:
+        """Whether the requester is, by any address that is known to be his."""
+        return any(map(self._are, facts.known_as))
+
+    def _are(self, email: str) -> bool:
+        """Whether these people are of this e-mail. A subdomain is another domain."""
+        return email in self.emails or email.rpartition("@")[2] in self.domains
 
     def __str__(self) -> str:
         """Say it without naming anybody: it goes into the log."""
@@ -203,7 +213,7 @@ def _carries(proof: Proof) -> datetime:
 def may_hold(condition: Condition, facts: Facts) -> bool:
     """Say whether a condition could hold: of duties too, and where no time was asked for.
 
-    A denying rule holds then: who leaves out how long lifts no denial.
+    A denying rule holds then: who leaves out how long, or asks by another account, lifts no denial.
     """
     if isinstance(condition, AnyOf):
         return any(may_hold(each, facts) for each in condition.members)
@@ -211,7 +221,7 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
         return all(may_hold(each, facts) for each in condition.members)
     if isinstance(condition, RequestedDuration):
         return facts.asked is None or condition.holds(facts)
-    return not isinstance(condition, Requester) or condition.holds(facts)
+    return not isinstance(condition, Requester) or condition.may_hold(facts)
 
 
 def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
