@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import JANE, NORA, RESOURCE
+from sandbox.cast import JANE, NORA, RESOURCE, put_all_on_stage
 from sandbox.page import Page, page_of
 from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
@@ -29,7 +29,8 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
-    """The space that asks the deployed webhook."""
+    """The space that asks the deployed webhook, with the cast at every provider."""
+    put_all_on_stage({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
     with opened_space(sandbox) as space:
         yield space
 
