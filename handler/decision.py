@@ -20,6 +20,8 @@ DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
 # What says only that a rule was not needed.
 BESIDE_THE_POINT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
+# Each is held against each rule: a body may name tens of thousands, and a policy has hundreds.
+MOST_RESOURCES = 1000
 _SECOND = timedelta(seconds=1)
 _MOST_RULES_TOLD = 3
 
@@ -87,7 +89,8 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     """Decide one request, taken by itself."""
     said = Decision(request, "", now=now)
     # A long policy is gone through once: most of its rules are for other resources.
-    fitting = [any(map(rule.resources.touches, request.resources)) for rule in policy.rules]
+    resources = request.resources[:MOST_RESOURCES]
+    fitting = [any(map(rule.resources.touches, resources)) for rule in policy.rules]
     near = [rule for rule, fits in zip(policy.rules, fitting, strict=True) if fits]
     if objection := _objection(request, near, policy):
         return said._replace(reason=objection)
@@ -197,6 +200,8 @@ def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
         return "the requester has two e-mails"
     if not request.resources:
         return "no resource is requested"
+    if len(request.resources) > MOST_RESOURCES:
+        return f"more than {MOST_RESOURCES} resources are requested"
     objections = (
         policy.objection_to_resource(each, request.requester, near) for each in request.resources
     )
