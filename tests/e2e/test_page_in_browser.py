@@ -171,6 +171,18 @@ def test_all_of_it_by_keyboard(browser: Browser) -> None:
     assert active(browser) == f"petition-{name}"
 
 
+def test_folded_switch(browser: Browser) -> None:
+    """Whoever is folded away can be put on; the fold stays open, and the focus where it was."""
+    lead = '//form[.//strong[.="Incident Lead:"] and ancestor::article[contains(., "INC-1")]]'
+    browser.find(f"{lead}//summary").click()
+    browser.find(switch("Petra Wolf", on=False)).click()
+    browser.find(switch("Petra Wolf", on=True))
+    focused = browser.script("return document.activeElement.textContent.trim()")
+    assert focused == "✓ Petra Wolf"
+    browser.find(switch("Petra Wolf", on=True)).click()
+    browser.find(switch("Petra Wolf", on=False))
+
+
 def test_revoke(browser: Browser) -> None:
     """A grant can be taken back, at once and by itself on screen."""
     browser.find(button("Request access")).click()
