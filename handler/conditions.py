@@ -63,11 +63,6 @@ class OnCall(NamedTuple):
             return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
         return ""
 
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        who = f" ({self.provider})" if self.provider else ""
-        return f"on call for {_listed(self.schedules, 'any schedule')}{who}"
-
 
 class IncidentRole(NamedTuple):
     """Holding a role in a live incident: by name, shortform or id, or any but the reporter's."""
@@ -90,13 +85,6 @@ class IncidentRole(NamedTuple):
             return f"the incident's type is not {_listed(self.types)}"
         return ""
 
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        words = f"{_listed(self.roles, 'any role')} of a live incident"
-        if self.severities:
-            words += f" of severity {_listed(self.severities)}"
-        return words + (f" of type {_listed(self.types)}" if self.types else "")
-
 
 class PostedUpdate(NamedTuple):
     """Having posted an update to a live incident."""
@@ -104,10 +92,6 @@ class PostedUpdate(NamedTuple):
     def objection(self, duty: Duty) -> str | None:
         """Say "" of any such, None of every other duty."""
         return "" if duty.kind == INCIDENT_UPDATE else None
-
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        return "an update to a live incident"
 
 
 class Requester(NamedTuple):
@@ -233,5 +217,5 @@ def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
     return UNNAMED
 
 
-def _listed(entries: tuple[str, ...] | None, any_of_them: str = "") -> str:
-    return any_of_them if entries is ANY else " or ".join(entries)
+def _listed(entries: tuple[str, ...]) -> str:
+    return " or ".join(entries)
