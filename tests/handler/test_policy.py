@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from handler.policy import simple
+from handler.conditions import ANY, OnCall
+from handler.duties import ON_CALL, Duty
+from handler.policy import Rule, Selector, ShiftEnd, simple
 
 JANE = "jane@example.com"
+
+
+def test_grace_after_the_last_moment_there_is() -> None:
+    """A shift that ends with time itself is no error."""
+    rule = Rule("r", Selector(), OnCall(ANY), timedelta(hours=1), shift_end=ShiftEnd(timedelta(1)))
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    shift = Duty("P", ON_CALL, "S", "DBA", JANE, end=datetime.max.replace(tzinfo=UTC))
+    assert rule.until(shift, now) == now + timedelta(hours=1)
 
 
 def test_fingerprint_tells_policies_apart() -> None:

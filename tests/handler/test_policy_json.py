@@ -113,6 +113,7 @@ def test_aliases() -> None:
         {"when": {"any": []}},
         {"when": {"all": []}},
         {"when": {"none": [ON_CALL]}},
+        {"when": {"none": {}}},
         {"when": {"on_call": {}}},
         {"when": {"on_call": {"schedules": []}}},
         {"when": {"on_call": {"schedules": "DBA"}}},

@@ -100,6 +100,17 @@ def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock
     assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"
 
 
+def test_who_is_not_needed_is_not_asked(
+    lead: IncidentIO, tmp_path: Path, set_clock: SetClock
+) -> None:
+    """Rules that count another provider's duties ask this one nothing."""
+    file = tmp_path / "policy.json"
+    when = {"on_call": {"provider": "pagerduty", "schedules": ["DBA"]}}
+    file.write_text(json.dumps({"rules": [{**RULE, "when": when}], "aliases": {}}), "utf-8")
+    assert asked(lead, file, set_clock).claims == []
+    assert not list(lead.calls)
+
+
 @pytest.mark.parametrize("held", [None, "", "{", "[]", '{"rules": []}'])
 def test_without_its_file_nobody_is_approved(
     held: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
