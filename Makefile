@@ -7,10 +7,11 @@ SDK := sdk
 DIST := dist
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test check policy-test format bench dist packages lock clean
+.PHONY: help up demo oncall test check policy-test format bench dist packages lock clean \
+  preview deploy preview-comment pulumi
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real incident.io)
 	@$(BIN)/python -m sandbox up --stack $(STACK) $(if $(LIVE),--live)
@@ -31,7 +32,25 @@ check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -q --no-cov tests/test_house.py
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/pytest -q --no-cov tests/test_house.py tests/docs
+
+preview: pulumi .venv/run.stamp ## Show what a deploy of STACK would change
+	@pulumi preview --stack '$(STACK)' --diff --non-interactive
+
+deploy: pulumi .venv/run.stamp ## Deploy STACK, whose state lies at PULUMI_BACKEND_URL
+	@pulumi up --stack '$(STACK)' --yes --non-interactive
+
+preview-comment: pulumi .venv/run.stamp ## The preview of STACK as Markdown, for a pull request
+	@$(BIN)/python -m infra.preview '$(STACK)'
+
+pulumi:
+	@command -v pulumi >/dev/null || { \
+	  echo "There is no pulumi on PATH. Remedy: https://www.pulumi.com/docs/install/" >&2; exit 1; }
+	@test -n "$$PULUMI_BACKEND_URL" || { \
+	  echo "PULUMI_BACKEND_URL is not set: it says where the state lies. Remedy: export PULUMI_BACKEND_URL='s3://BUCKET?region=REGION', or file://~ before there is a bucket" >&2; exit 1; }
 
 format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff format .

@@ -19,12 +19,14 @@ class Facts(NamedTuple):
     Attributes:
         email: the requester's, in normal form.
         addresses: that one, and those that the policy says are the same person's.
+        known_as: all that are known to be, those under which he is not asking, too.
         asked: the time that was asked for; None where none was.
         self_declared: whether duties in an incident count that the requester declared himself.
     """
 
     email: str
     addresses: frozenset[str]
+    known_as: frozenset[str]
     duties: tuple[Duty, ...]
     asked: timedelta | None
     now: datetime
@@ -61,11 +63,6 @@ class OnCall(NamedTuple):
             return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
         return ""
 
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        who = f" ({self.provider})" if self.provider else ""
-        return f"on call for {_listed(self.schedules, 'any schedule')}{who}"
-
 
 class IncidentRole(NamedTuple):
     """Holding a role in a live incident: by name, shortform or id, or any but the reporter's."""
@@ -88,13 +85,6 @@ class IncidentRole(NamedTuple):
             return f"the incident's type is not {_listed(self.types)}"
         return ""
 
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        words = f"{_listed(self.roles, 'any role')} of a live incident"
-        if self.severities:
-            words += f" of severity {_listed(self.severities)}"
-        return words + (f" of type {_listed(self.types)}" if self.types else "")
-
 
 class PostedUpdate(NamedTuple):
     """Having posted an update to a live incident."""
@@ -102,10 +92,6 @@ class PostedUpdate(NamedTuple):
     def objection(self, duty: Duty) -> str | None:
         """Say "" of any such, None of every other duty."""
         return "" if duty.kind == INCIDENT_UPDATE else None
-
-    def __str__(self) -> str:
-        """Say it as a policy's reader would."""
-        return "an update to a live incident"
 
 
 class Requester(NamedTuple):
@@ -115,8 +101,16 @@ class Requester(NamedTuple):
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the requester is. A subdomain is another domain."""
-        return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
+        """Whether the requester is, by the e-mail of the request."""
+        return self._are(facts.email)
+
+    def may_hold(self, facts: Facts) -> bool:
+        """Whether the requester is, by any address that is known to be his."""
+        return any(map(self._are, facts.known_as))
+
+    def _are(self, email: str) -> bool:
+        """Whether these people are of this e-mail. A subdomain is another domain."""
+        return email in self.emails or email.rpartition("@")[2] in self.domains
 
     def __str__(self) -> str:
         """Say it without naming anybody: it goes into the log."""
@@ -203,7 +197,7 @@ def _carries(proof: Proof) -> datetime:
 def may_hold(condition: Condition, facts: Facts) -> bool:
     """Say whether a condition could hold: of duties too, and where no time was asked for.
 
-    A denying rule holds then: who leaves out how long lifts no denial.
+    A denying rule holds then: who leaves out how long, or asks by another account, lifts no denial.
     """
     if isinstance(condition, AnyOf):
         return any(may_hold(each, facts) for each in condition.members)
@@ -211,7 +205,7 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
         return all(may_hold(each, facts) for each in condition.members)
     if isinstance(condition, RequestedDuration):
         return facts.asked is None or condition.holds(facts)
-    return not isinstance(condition, Requester) or condition.holds(facts)
+    return not isinstance(condition, Requester) or condition.may_hold(facts)
 
 
 def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
@@ -223,5 +217,5 @@ def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
     return UNNAMED
 
 
-def _listed(entries: tuple[str, ...] | None, any_of_them: str = "") -> str:
-    return any_of_them if entries is ANY else " or ".join(entries)
+def _listed(entries: tuple[str, ...]) -> str:
+    return " or ".join(entries)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from handler import emails
 from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_go, format_instant
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.duties import Duty, Findings, in_order
 from handler.events import Request, Resource
 from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
@@ -20,8 +20,9 @@ DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
 # What says only that a rule was not needed.
 BESIDE_THE_POINT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
+# Each is held against each rule: a body may name tens of thousands, and a policy has hundreds.
+MOST_RESOURCES = 1000
 _SECOND = timedelta(seconds=1)
-_BEST_EVIDENCE_FIRST = (INCIDENT_ROLE, ON_CALL)
 _MOST_RULES_TOLD = 3
 
 
@@ -88,7 +89,8 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     """Decide one request, taken by itself."""
     said = Decision(request, "", now=now)
     # A long policy is gone through once: most of its rules are for other resources.
-    fitting = [any(map(rule.resources.touches, request.resources)) for rule in policy.rules]
+    resources = request.resources[:MOST_RESOURCES]
+    fitting = [any(map(rule.resources.touches, resources)) for rule in policy.rules]
     near = [rule for rule, fits in zip(policy.rules, fitting, strict=True) if fits]
     if objection := _objection(request, near, policy):
         return said._replace(reason=objection)
@@ -146,8 +148,9 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
     if request.asked_expiry is not None:
         left = request.asked_expiry - now
         asked = left if asked is None else min(left, asked)
-    duties = _in_order(each for each in findings.duties if each.holder in addresses)
-    return Facts(email, addresses, tuple(duties), asked, now, policy.self_declared)
+    duties = in_order(each for each in findings.duties if each.holder in addresses)
+    known_as = policy.known_as(email)
+    return Facts(email, addresses, known_as, duties, asked, now, policy.self_declared)
 
 
 def _judge(
@@ -197,6 +200,8 @@ def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
         return "the requester has two e-mails"
     if not request.resources:
         return "no resource is requested"
+    if len(request.resources) > MOST_RESOURCES:
+        return f"more than {MOST_RESOURCES} resources are requested"
     objections = (
         policy.objection_to_resource(each, request.requester, near) for each in request.resources
     )
@@ -289,12 +294,3 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
     for index, each in enumerate(names):
         groups.setdefault(first_of(each[0]) if each else index, []).append(index)
     return groups.values()
-
-
-def _in_order(duties: Iterable[Duty]) -> list[Duty]:
-    """Order a person's duties, each once, so that the same facts always give the same claim."""
-    rank = {kind: place for place, kind in enumerate(_BEST_EVIDENCE_FIRST)}
-    return sorted(
-        dict.fromkeys(duties),
-        key=lambda d: (rank.get(d.kind, len(rank)), d.incident, d.name, d.id, d.provider),
-    )

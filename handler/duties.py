@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
 # What an incident is classified by, and a provider's key: no duties, but what has a name, too.
 SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
+_BEST_EVIDENCE_FIRST = {INCIDENT_ROLE: 0, ON_CALL: 1}
 
 
 class Duty(NamedTuple):
@@ -93,6 +95,20 @@ class Duty(NamedTuple):
         end = self.end.astimezone(UTC)
         form = "%H:%M" if end.date() == now.astimezone(UTC).date() else "%Y-%m-%d %H:%M"
         return f"{words} until {end:{form}} UTC"
+
+
+def in_order(duties: Iterable[Duty]) -> tuple[Duty, ...]:
+    """Order duties, each once: the same ones in any order are always told in the same way."""
+
+    def place(duty: Duty) -> tuple[object, ...]:
+        rank = _BEST_EVIDENCE_FIRST.get(duty.kind, len(_BEST_EVIDENCE_FIRST))
+        told = rank, duty.incident, duty.name, duty.id, duty.provider
+        # The rest only tells apart what is told alike; sets have no order of their own.
+        sets = sorted(duty.declarers), sorted(duty.shared_names)
+        plain = duty._replace(holder="", declarers=frozenset(), shared_names=frozenset())
+        return *told, repr(plain), sets, duty.holder
+
+    return tuple(sorted(dict.fromkeys(duties), key=place))
 
 
 class Titled(NamedTuple):

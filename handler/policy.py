@@ -42,9 +42,12 @@ class Selector(NamedTuple):
         return self._fits(resource) and not self.lacking(resource)
 
     def touches(self, resource: Resource) -> bool:
-        """Whether a denying rule is for it: also where it does not carry the label at all."""
+        """Whether a denying rule is for it: also where it does not carry the label at all.
+
+        A label without a value is none: `null` is read as such.
+        """
         return self._fits(resource) and all(
-            resource.labels.get(name, wanted) == wanted for name, wanted in self.labels
+            (resource.labels.get(name) or wanted) == wanted for name, wanted in self.labels
         )
 
     def lacking(self, resource: Resource) -> str:
@@ -97,7 +100,7 @@ class Rule(NamedTuple):
         """
 
         def judge(duty: Duty, objection: str) -> datetime | None:
-            if not objection and (duty.self_declared or facts.addresses & duty.declarers):
+            if not objection and (duty.self_declared or facts.known_as & duty.declarers):
                 objection = "" if facts.self_declared else "declared by the requester himself"
             if not duty.runs_at(facts.now):
                 objection = "it does not run now"
@@ -115,12 +118,12 @@ class Rule(NamedTuple):
         longest = now + self.duration
         if self.shift_end is None:
             return longest
-        if not duty.has_end:
+        if duty.end is None:
+            if duty.has_end:
+                return UNREAD_END
             if self.shift_end.without_end is None:
                 return "it has no end with which access could end"
             return min(longest, now + self.shift_end.without_end)
-        if duty.end is None:
-            return UNREAD_END
         end = _later(duty.end, self.shift_end.grace)
         if end - now < SHORTEST_LEFT:
             return "it is as good as over"
@@ -152,6 +155,17 @@ class Policy(NamedTuple):
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
+
+    def known_as(self, email: str) -> frozenset[str]:
+        """Every address that is known to be this person's: what speaks against one, counts for all.
+
+        Unlike the duties, which count one way only: another account would be a way around.
+        """
+        found = {email}
+        for key, values in self.aliases.items():
+            if email == key or email in values:
+                found.update((key, *values))
+        return frozenset(found)
 
     def objection_to_resource(
         self, resource: Resource, requester: Resource, near: Sequence[Rule]

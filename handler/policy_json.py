@@ -38,10 +38,10 @@ def read_policy(body: Json, *, self_declared: bool = False) -> Policy:
         ShapeError: it is not of the form that `policy/` writes.
     """
     try:
-        rules = tuple(_rule(each) for each in body["rules"])
-        aliases = {
-            emails.normal(key): _addresses(values) for key, values in body["aliases"].items()
-        }
+        body = dict(body)
+        rules = tuple(map(_rule, body.pop("rules")))
+        aliases = {_address(key): _addresses(each) for key, each in body.pop("aliases").items()}
+        _nothing_else(body)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
     return Policy(rules, MappingProxyType(aliases), self_declared)
@@ -50,13 +50,13 @@ def read_policy(body: Json, *, self_declared: bool = False) -> Policy:
 def _rule(body: Json) -> Rule:
     body = dict(body)
     rule = Rule(
-        name=body.pop("name"),
+        name=_text(body.pop("name")),
         resources=_selector(body.pop("resources")),
         when=_condition(body.pop("when")) if "when" in body else None,
         duration=_duration(body.pop("duration")) if "duration" in body else timedelta(0),
-        deny=body.pop("deny", False) is True,
+        deny=_switch(body, "deny"),
         shift_end=_shift_end(body.pop("end_with_shift")) if "end_with_shift" in body else None,
-        dry_run=body.pop("dry_run", False) is True,
+        dry_run=_switch(body, "dry_run"),
     )
     _nothing_else(body)
     if len(rule.name) > LONGEST_NAME or "@" in rule.name:
@@ -70,10 +70,11 @@ def _selector(body: Json | str) -> Selector:
     if body == WRITTEN_OUT:
         return Selector()
     body = dict(body)  # type: ignore[arg-type]  # another text raises
+    labels = body.pop("labels", {})
     selector = Selector(
-        tuple(body.pop("kinds", ())),
-        tuple(body.pop("ids", ())),
-        tuple(body.pop("labels", {}).items()),
+        _texts(body.pop("kinds")) if "kinds" in body else (),
+        _texts(body.pop("ids")) if "ids" in body else (),
+        tuple((_text(name), _text(value)) for name, value in labels.items()),
     )
     _nothing_else(body)
     if not any(selector):
@@ -92,21 +93,24 @@ def _condition(body: Json) -> Condition:
     condition: Condition
     match kind:
         case "on_call":
-            provider = value.pop("provider", "")
             condition = OnCall(
                 _names(value.pop("schedules")),
-                BY_ID[provider].name if provider else "",
-                value.pop("max_level", 1),
+                BY_ID[value.pop("provider")].name if "provider" in value else "",
+                _whole(value.pop("max_level", 1)),
             )
         case "incident_role":
             condition = IncidentRole(
                 _names(value.pop("roles")),
-                tuple(value.pop("severities", ())),
-                tuple(value.pop("types", ())),
+                _texts(value.pop("severities")) if "severities" in value else (),
+                _texts(value.pop("types")) if "types" in value else (),
             )
         case "requester":
-            domains = tuple(emails.normal(each) for each in value.pop("domains", ()))
-            condition = Requester(_addresses(value.pop("emails", ())), domains)
+            condition = Requester(
+                _addresses(value.pop("emails")) if "emails" in value else (),
+                _addresses(value.pop("domains")) if "domains" in value else (),
+            )
+            if not any(condition):
+                raise ValueError("a requester is nobody")
         case "requested_duration":
             condition = RequestedDuration(_duration(value.pop("up_to")))
         case _:
@@ -115,26 +119,51 @@ def _condition(body: Json) -> Condition:
     return condition
 
 
-def _names(value: list[str] | str) -> tuple[str, ...] | None:
-    if value == WRITTEN_OUT:
-        return ANY
+def _names(value: object) -> tuple[str, ...] | None:
+    return ANY if value == WRITTEN_OUT else _texts(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("a list names nothing")
-    return tuple(value)
+    return tuple(map(_text, value))
 
 
-def _addresses(values: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(emails.normal, values))
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    return tuple(map(_address, _texts(value)))
+
+
+def _address(value: object) -> str:
+    return _text(emails.normal(value))
+
+
+def _switch(body: dict[str, Any], key: str) -> bool:
+    value = body.pop(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is neither true nor false")  # noqa: TRY004 - caught with the others
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is no whole number")
+    return value
 
 
 def _shift_end(body: Json) -> ShiftEnd:
     body = dict(body)
-    grace, without_end = body.pop("grace", None), body.pop("without_end", None)
-    _nothing_else(body)
-    return ShiftEnd(
-        _duration(grace) if grace else timedelta(0),
-        _duration(without_end) if without_end else None,
+    end = ShiftEnd(
+        _duration(body.pop("grace")) if "grace" in body else timedelta(0),
+        _duration(body.pop("without_end")) if "without_end" in body else None,
     )
+    _nothing_else(body)
+    return end
 
 
 def _duration(text: str) -> timedelta:

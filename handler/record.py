@@ -99,7 +99,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    own = policy.addresses(requester)
+    own = policy.known_as(requester)
     tell = _Teller(requester)
     shown = {
         "requester": {

@@ -18,10 +18,11 @@ from handler.events import Request
 from handler.policy import Policy
 from handler.record import decision_record
 from ops.replay import NOT_WHOLE, TORN, replay
+from policy import trial
 
 Record = Mapping[str, Any]
 # What a decision does not follow from.
-_OUTSIDE = ("provider_failures", "version", "milliseconds")
+_OUTSIDE = ("timestamp", "level", "message", "provider_failures", "version", "milliseconds")
 _OUTSIDE_TRACE = ("providers", "wanted")
 
 
@@ -43,12 +44,12 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
     ) -> tuple[Decision, ...]:
         decisions = decide_all(requests, findings, policy, now)
-        _check(policy, _records(decisions, findings, policy))
+        replay_all(_records(decisions, findings, policy), policy)
         return decisions
 
     def decided(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
         decision = decide(request, findings, policy, now)
-        _check(policy, _records([decision], findings, policy))
+        replay_all(_records([decision], findings, policy), policy)
         return decision
 
     watched: dict[Callable[..., object], Callable[..., object]] = {
@@ -56,7 +57,7 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         decide: decided,
         decision_record: recorded,
     }
-    for place in (module, inquiry, app):
+    for place in (module, inquiry, app, trial):
         for name, value in list(vars(place).items()):
             if (
                 isinstance(value, FunctionType)
@@ -69,7 +70,7 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
     for policy, record in logged:
         call.append(record)
         if len(call) == record["of"]:
-            _check(policy, call)
+            replay_all(call, policy)
             call = []
     assert not call
 
@@ -92,8 +93,10 @@ def _records(
     ]
 
 
-def _check(policy: Policy, records: Iterable[Record]) -> None:
-    for each in replay(json.loads(json.dumps(list(records))), policy):
+def replay_all(records: Iterable[Record], policy: Policy) -> None:
+    """Decide again all decisions among these records; records of anything else are passed over."""
+    decisions = [each for each in records if each.get("message", "decision") == "decision"]
+    for each in replay(json.loads(json.dumps(decisions)), policy):
         if each.again is None:
             assert each.problem in {NOT_WHOLE, TORN}, each.problem
             assert each.problem == TORN or not each.record["whole"]

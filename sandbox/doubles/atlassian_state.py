@@ -20,9 +20,10 @@ from sandbox.doubles.atlassian_records import (
     Tables,
     Team,
 )
+from sandbox.doubles.atlassian_timeline import Period, Window, periods
 
 Row = TypeVar("Row", bound=Responder)
-_A_SHIFT = timedelta(hours=8)
+_A_SHIFT, _A_YEAR = timedelta(hours=8), timedelta(days=365)
 
 
 class Organisation:
@@ -40,6 +41,35 @@ class Organisation:
         self._ids = itertools.count(1)
         self._tables = Tables()
         self._only_team: str | None = None
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """Every user."""
+        with self._lock:
+            return tuple(self._tables.people.values())
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Every schedule, whatever the key sees."""
+        with self._lock:
+            return tuple(self._tables.schedules.values())
+
+    def on_shift(self, schedule: Schedule | str) -> list[Period]:
+        """Who and what is on shift now, once forwardings have their say; each until it changes."""
+        with self._lock:
+            now, kept = self.now(), _find(self._tables.schedules, schedule)
+            shown = Window(now, now + _A_YEAR)
+            found = periods(self._tables, kept.shifts, shown, now)
+            return [each for each in found if each.start <= now]
+
+    def forwards_to(self, who: Person | str) -> Person | None:
+        """Who gets now what is this person's, if somebody else does."""
+        with self._lock:
+            now = self.now()
+            for each in self._tables.forwarded(self._person(who)):
+                if each.start <= now < each.end:
+                    return self._tables.people[each.to]
+        return None
 
     def add_person(self, name: str, email: str | None) -> Person:
         """A new user."""

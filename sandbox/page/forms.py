@@ -64,7 +64,7 @@ def create(space: Space, typed: Typed, *, anybody: bool) -> Petition:
     email = typed.who.strip()
     if anybody:
         if "@" not in email or len(email) > _LONGEST_ADDRESS:
-            raise FieldError("who", "Give the e-mail address that incident.io knows you by.")
+            raise FieldError("who", "Give the e-mail address that the provider knows you by.")
         space.add_person(email)
     body: dict[str, Any] = {
         "reason": typed.reason.strip(),

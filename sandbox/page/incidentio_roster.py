@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-from handler.sources.incidentio_json import PROVIDER
+from handler.providers import BY_ID
 from sandbox.doubles.incidentio_records import Incident, Role, Schedule
 from sandbox.doubles.incidentio_records import Person as Record
 from sandbox.doubles.incidentio_state import Organisation
-from sandbox.page.rosters import Group, Holder, Person, Post, RosterError
-
-_GONE = "is not there any more: what you see now is how things stand."
+from sandbox.page.rosters import Group, Holder, Person, Post, Roster
 
 
-class IncidentIORoster:
-    """Reads and changes the organisation, as people do in the vendor's own pages."""
+class IncidentIORoster(Roster):
+    """Its people are the users who have an e-mail."""
+
+    knows = "schedule and no live incident"
 
     def __init__(self, organisation: Organisation) -> None:
+        super().__init__(BY_ID["incidentio"], organisation)
         self._organisation = organisation
-
-    @property
-    def provider(self) -> str:
-        """The provider's name."""
-        return PROVIDER
 
     def people(self) -> Sequence[Person]:
         """The users who have an e-mail."""
@@ -31,67 +28,36 @@ class IncidentIORoster:
 
     def groups(self) -> Sequence[Group]:
         """The schedules, then the live incidents with each of their roles."""
-        schedules = [
-            Group(each.name, each.name, "on-call schedule", (self._shift(each),))
-            for each in self._organisation.schedules
-        ]
-        roles = self._organisation.roles
-        return [
-            *schedules,
-            *(
-                Group(
-                    f"{each.reference} {each.name}",
-                    each.reference,
-                    _declared(each),
-                    _roles(each, roles),
-                )
-                for each in self._live()
-            ),
-        ]
+        return [*self._schedules(), *self._live_incidents()]
 
-    def turn(self, post: str, email: str, *, on: bool) -> None:
-        """Add or end a shift, give or take a role."""
-        posts = {one.id: one for group in self.groups() for one in group.posts}
-        if post not in posts:
-            raise RosterError(f"That duty {_GONE}")
-        if email not in {each.email for each in self.people()}:
-            raise RosterError(f"{email or 'A person without an e-mail'} is nobody at {PROVIDER}.")
-        if posts[post].held_by(email) == on:
-            return
-        first, _, role = post.partition("-")
-        if role:
-            self._organisation.assign_role(first, role, email if on else None)
-        elif on:
-            self._organisation.put_on_shift(first, email)
-        else:
-            self._organisation.take_off_shift(first, email)
+    def _schedules(self) -> Iterator[Group]:
+        for each in self._organisation.schedules:
+            yield Group(each.name, each.name, "on-call schedule", (self._on_shift(each),))
 
-    def _shift(self, schedule: Schedule) -> Post:
+    def _on_shift(self, schedule: Schedule) -> Post:
         current = schedule.current(self._organisation.now())
-        on = [(_person(shift.person), shift.end) for shift in current]
-        holders = {person.email: Holder(person, end) for person, end in on if person}
-        return Post(schedule.id, "On shift", tuple(holders.values()))
+        return self._shift(schedule.id, [(_person(shift.person), shift.end) for shift in current])
 
-    def _live(self) -> list[Incident]:
-        return [each for each in self._organisation.incidents if each.category == "live"]
+    def _live_incidents(self) -> Iterator[Group]:
+        roles = self._organisation.roles
+        for each in self._organisation.incidents:
+            if each.category == "live":
+                by = each.creator.name if each.creator else "an API key"
+                posts = tuple(self._role(each, role) for role in roles)
+                title, about = f"{each.reference} {each.name}", f"live incident, declared by {by}"
+                yield Group(title, each.reference, about, posts)
 
-
-def _roles(incident: Incident, roles: Sequence[Role]) -> tuple[Post, ...]:
-    held = {role.id: _person(incident.assignees.get(role.id)) for role in roles}
-    return tuple(
-        Post(
-            f"{incident.id}-{role.id}",
+    def _role(self, incident: Incident, role: Role) -> Post:
+        person = _person(incident.assignees.get(role.id))
+        return Post(
+            self._post_id(incident.id, role.id),
             role.name,
-            tuple(Holder(person) for person in [held[role.id]] if person),
-            one_holder=True,
+            (Holder(person),) if person else (),
+            partial(self._assign, incident.id, role.id),
         )
-        for role in roles
-    )
 
-
-def _declared(incident: Incident) -> str:
-    by = incident.creator.name if incident.creator else "an API key"
-    return f"live incident, declared by {by}"
+    def _assign(self, incident: str, role: str, email: str, on: bool) -> None:  # noqa: FBT001 - a switch is called so
+        self._organisation.assign_role(incident, role, email if on else None)
 
 
 def _person(record: Record | None) -> Person | None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from handler.providers import BY_ID
 from handler.settings import Settings
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.doubles.server import Double
 from sandbox.logbook import Logbook
 from sandbox.page.app import make_app
+from sandbox.page.atlassian_roster import AtlassianRoster
 from sandbox.page.guard import Guard
 from sandbox.page.incidentio_roster import IncidentIORoster
+from sandbox.page.pagerduty_roster import PagerDutyRoster
 from sandbox.page.rosters import Roster
 from sandbox.running import Sandbox
 from sandbox.space import Space
@@ -57,8 +65,19 @@ class Page:
 
 def page_of(sandbox: Sandbox, space: Space) -> Page:
     """Make the page of a running sandbox and its space."""
-    rosters: list[Roster] = [IncidentIORoster(sandbox.double)] if sandbox.double else []
-    return Page(space, rosters, sandbox.log, sandbox.settings)
+    return Page(space, list(rosters_of(sandbox.doubles)), sandbox.log, sandbox.settings)
+
+
+def rosters_of(doubles: Mapping[str, Double]) -> Iterator[Roster]:
+    """Make the roster of each provider that there is a double of, by the provider's id."""
+    for id_, double in doubles.items():
+        match double:
+            case IncidentIO():
+                yield IncidentIORoster(double)
+            case PagerDuty():
+                yield PagerDutyRoster(double)
+            case Opsgenie() | JSM():
+                yield AtlassianRoster(BY_ID[id_], double)
 
 
 class _Handler(WSGIRequestHandler):

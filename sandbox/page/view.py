@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from handler.policy import Policy
+from handler.providers import BY_ID
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import timeline, words
@@ -33,9 +34,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One provider's duties, as they are now."""
+    """One provider's duties, as they are now; `knows` is what it has them for."""
 
+    id: str
     provider: str
+    knows: str
     people: Sequence[Person]
     groups: Sequence[Group]
 
@@ -68,7 +71,8 @@ class View:
     """All that the template needs.
 
     Attributes:
-        boards: none where the real provider is asked.
+        boards: none where the real providers are asked.
+        asked: those, in words.
         people: who can request; none where anybody can.
         longest: for how long the webhook approves at most.
         left_out: how many older petitions are not shown.
@@ -78,6 +82,7 @@ class View:
 
     space: str
     boards: Sequence[Board]
+    asked: str
     people: Sequence[Choice]
     resources: Sequence[Choice]
     cards: Sequence[Card]
@@ -102,7 +107,10 @@ class Viewer:
 
     def view(self, problem: Problem | None = None) -> View:
         """Everything as it is now."""
-        boards = [Board(each.provider, each.people(), each.groups()) for each in self._rosters]
+        boards = [
+            Board(each.id, each.provider, each.knows, each.people(), each.groups())
+            for each in self._rosters
+        ]
         petitions = self._space.petitions
         verdicts = [each for each in map(words.verdict, self._log.records) if each]
         cards = [_card(each, verdicts) for each in petitions[:MOST_PETITIONS]]
@@ -111,6 +119,7 @@ class Viewer:
         return View(
             space=self._space.name,
             boards=boards,
+            asked=_listed([BY_ID[each].name for each in self._settings.providers]),
             people=[_person(each, boards) for each in catalogue.all("people")] if boards else [],
             resources=[_thing(each) for each in catalogue.all("requestable")],
             cards=cards,
@@ -152,6 +161,11 @@ def _person(person: dict[str, Any], boards: Sequence[Board]) -> Choice:
         if post.held_by(email)
     ]
     return Choice(email, f"{timeline.who([person])}: {'; '.join(duties) or 'off duty'}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *most, last = names or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _thing(thing: dict[str, Any]) -> Choice:

@@ -25,9 +25,15 @@ NOTHING: dict[str, Any] = {"status": {"code": 0}, "claims": []}
 class Webhook:
     """A webhook, called with what its secret signs unless a call says otherwise."""
 
-    def __init__(self, secret: str, transport: Callable[[Request], Response]) -> None:
+    def __init__(
+        self,
+        secret: str,
+        transport: Callable[[Request], Response],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.secret = secret
         self._transport = transport
+        self._now = now
 
     def post(self, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Answer:
         """Send bytes under these headers."""
@@ -46,7 +52,7 @@ class Webhook:
         """Sign and send a body: bytes and text as they are, anything else as JSON."""
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         raw = text.encode() if isinstance(text, str) else text
-        timestamp = format_instant(datetime.now(UTC) - age)
+        timestamp = format_instant(self._now() - age)
         signature = sign(self.secret if secret is None else secret, timestamp, raw)
         signed = {"X-Indent-Timestamp": timestamp, "X-Indent-Signature": signature}
         return self.post(raw, {**headers, **signed})

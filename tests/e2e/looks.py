@@ -34,7 +34,8 @@ for (const each of document.querySelectorAll("body *")) {
 }
 return faint;
 """
-# What reaches over the page's side, or is too small for a finger (WCAG 2.2, 24 pixels).
+# What reaches over the page's side, is too small for a finger (WCAG 2.2, 24 pixels), or is squeezed
+# into a column of letters.
 _CRAMPED = """
 const wide = document.documentElement.clientWidth;
 const found = [];
@@ -45,6 +46,12 @@ for (const each of document.querySelectorAll("button, input, select, summary, na
   const html = each.outerHTML;
   if (each.type !== "checkbox" && box.height < 24) found.push(`${html} is ${box.height} high`);
   if (box.right > wide || box.left < 0) found.push(`${html} reaches over the side`);
+}
+for (const each of document.querySelectorAll("p, li")) {
+  const box = each.getBoundingClientRect();
+  if (box.width > 2 && box.width < 100 && box.height > 3 * box.width) {
+    found.push(`${each.textContent.trim()} is ${box.width} wide and ${box.height} high`);
+  }
 }
 return found;
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import JANE, NORA, RESOURCE
+from sandbox.cast import JANE, NORA, RESOURCE, put_all_on_stage
 from sandbox.page import Page, page_of
 from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
@@ -29,7 +29,8 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
-    """The space that asks the deployed webhook."""
+    """The space that asks the deployed webhook, with the cast at every provider."""
+    put_all_on_stage({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
     with opened_space(sandbox) as space:
         yield space
 
@@ -168,6 +169,18 @@ def test_all_of_it_by_keyboard(browser: Browser) -> None:
     browser.press(ENTER)
     assert "Nora Falk denies it." in story(browser, "Denied")
     assert active(browser) == f"petition-{name}"
+
+
+def test_folded_switch(browser: Browser) -> None:
+    """Whoever is folded away can be put on; the fold stays open, and the focus where it was."""
+    lead = '//form[.//strong[.="Incident Lead:"] and ancestor::article[contains(., "INC-1")]]'
+    browser.find(f"{lead}//summary").click()
+    browser.find(switch("Petra Wolf", on=False)).click()
+    browser.find(switch("Petra Wolf", on=True))
+    focused = browser.script("return document.activeElement.textContent.trim()")
+    assert focused == "✓ Petra Wolf"
+    browser.find(switch("Petra Wolf", on=True)).click()
+    browser.find(switch("Petra Wolf", on=False))
 
 
 def test_revoke(browser: Browser) -> None:

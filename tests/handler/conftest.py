@@ -17,7 +17,6 @@ from handler.http import Client
 from handler.sources import Wants, ask, incidentio
 from sandbox.doubles.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
-from tests.replayed import all_decisions_replayed
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 API_KEY = "inc-k3y-0123456789"
@@ -128,10 +127,3 @@ def released() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
-
-
-@pytest.fixture(autouse=True)
-def _replayed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Record and policy give every decision of these tests again, offline."""
-    with all_decisions_replayed(request.module, monkeypatch):
-        yield

@@ -191,6 +191,7 @@ HOPELESS = [
     ("no e-mail", ANY, asks(email="")),
     ("a blank e-mail", ANY, asks(email=" \t")),
     ("nothing requested", ANY, Request(Resource(email=JANE), ())),
+    ("more than anybody needs", ANY, asks(*[DATABASE] * 1001)),
     ("a resource without kind", ANY, asks(Resource("", "prod-db"))),
     ("a resource without id", ANY, asks(Resource("postgres.v1.Role", ""))),
     ("one good resource and one without id", ANY, asks(DATABASE, Resource("k", ""))),

@@ -94,7 +94,9 @@ def test_a_time_that_is_missing(field: str, value: object, world: World) -> None
     assert (holders(found), problems(found)) == ([], [UNREAD])
 
 
-@pytest.mark.parametrize("fault", [*OUTSIDE.values(), drop("oncalls")], ids=repr)
+@pytest.mark.parametrize(
+    "fault", [*OUTSIDE.values(), drop("oncalls")], ids=[*map(str, OUTSIDE), "missing"]
+)
 def test_an_answer_that_is_no_list(fault: Fault, world: World) -> None:
     """It is a failure, unlike a list that is empty."""
     world.double.put_on_shift("Payments", ANA)

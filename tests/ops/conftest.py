@@ -43,8 +43,16 @@ class Answer(NamedTuple):
         return json.loads(self.out)
 
 
+class _Stream(io.StringIO):
+    """A stream that says what it can show."""
+
+    encoding = "ascii"
+
+
 class Command:
     """The command, in process, at `NOW`, in a folder of its own; `environment` may be changed."""
+
+    encoding = "ascii"
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
@@ -53,7 +61,8 @@ class Command:
 
     def __call__(self, *arguments: str | Path, stdin: str = "") -> Answer:
         """Run it; neither keys nor stack traces are ever printed."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = _Stream(), io.StringIO()
+        out.encoding = self.encoding
         world = World(self.environment, self.folder, io.StringIO(stdin), out, err, clock=self.clock)
         status = main([str(each) for each in arguments], world)
         answer = Answer(status, out.getvalue(), err.getvalue())

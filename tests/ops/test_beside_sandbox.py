@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from sandbox.cast import (
     SEARCH,
     put_all_on_stage,
 )
+from sandbox.program import ROOT
 from sandbox.running import Sandbox
 from sandbox.send import DEFAULT_KIND, request_event, send
 from tests.ops.conftest import Command
@@ -113,3 +116,31 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
         answer = oncall("preflight", "--policy", policy)
         assert answer.status == 1
         assert f'the nearest is "{name}"' in answer.out
+
+
+def _without_times(text: str) -> str:
+    """What is the same at any time: columns are as wide as what is in them."""
+    text = re.sub(r"([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "TIME", text)
+    text = re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text)
+    return re.sub(r" {2,}", "  ", re.sub(r"-{3,}", "---", text))
+
+
+def _shown() -> list[tuple[str, str]]:
+    """The README's commands, and what it shows of their answers."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Why was that?")[2]
+    block = text.partition("```console\n$ ")[2].partition("```")[0]
+    return [
+        (command, answer.strip())
+        for command, _, answer in (each.partition("\n") for each in block.split("\n$ "))
+    ]
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda each: each[:24])
+def test_the_readme(oncall: Command, command: str, answer: str) -> None:
+    """What the README shows is what the command says."""
+    oncall.encoding = "utf-8"
+    words = shlex.split(command)
+    at = words.index("oncall")
+    oncall.environment |= dict(each.split("=", 1) for each in words[:at])
+    assert _without_times(oncall(*words[at + 1 :]).out.strip()) == _without_times(answer)

@@ -155,7 +155,7 @@ def test_right_case_is_read() -> None:
     shift, role = case.findings.duties
     assert (shift.level, shift.endless, shift.has_end) == (2, True, False)
     assert role.declarers == {"rita@example.com"}
-    assert (role.severity, role.reporter) == (("Major",), False)
+    assert (role.severity, role.reporter, role.incident) == (("Major",), False, "INC-1")
     assert [str(each) for each in case.findings.failures] == [
         "incident.io everything: given up: no answer in time"
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.page.incidentio_roster import IncidentIORoster
+from sandbox.page.rosters import Roster
 from sandbox.space import Space
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
@@ -85,15 +86,20 @@ def log(tmp_path: Path) -> Logbook:
 
 
 @pytest.fixture
+def rosters(organisation: Organisation) -> Sequence[Roster]:
+    """Whose duties the page shows: incident.io's, unless a test module says otherwise."""
+    return [IncidentIORoster(organisation)]
+
+
+@pytest.fixture
 def page(
-    request: pytest.FixtureRequest, space: Space, organisation: Organisation, log: Logbook
+    request: pytest.FixtureRequest, space: Space, rosters: Sequence[Roster], log: Logbook
 ) -> Iterator[Page]:
-    """The page, with the provider's switches; with the parameter "live" it has none."""
+    """The page, with the providers' switches; with the parameter "live" it has none."""
     live = getattr(request, "param", "") == "live"
     for email, name in PEOPLE.items():
         space.add_person(email, name)
-    rosters = [] if live else [IncidentIORoster(organisation)]
-    with Page(space, rosters, log, SETTINGS) as one:
+    with Page(space, [] if live else rosters, log, SETTINGS) as one:
         yield one
 
 

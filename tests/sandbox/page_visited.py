@@ -49,6 +49,11 @@ class Answer:
         """What a person reads, with single spaces."""
         return " ".join(unescape(_TAGS.sub("", self.html)).split())
 
+    @property
+    def pressed(self) -> list[str]:
+        """The names on the switches that are pressed."""
+        return re.findall(r'aria-pressed="true".*</span> (.*)</button>', self.html)
+
     def part(self, id_: str) -> str:
         """The HTML from the start tag of this id to the next form's, section's or article's end."""
         begin = self.html.index(f'id="{id_}"')
@@ -96,6 +101,10 @@ class Visitor:
     def review(self, name: str, verb: str, **fields: str) -> Answer:
         """Press a button of the reviewer."""
         return self.send(f"/petitions/{name}", {"verb": verb, **fields})
+
+    def turn(self, provider: str, post: str, **switch: str) -> Answer:
+        """Press a switch of a duty: `on` or `off`, with whom."""
+        return self.send("/duties", {"provider": provider, "post": post, **switch})
 
 
 def asked(space: Space, visitor: Visitor, who: str = JANE, *things: str, **fields: str) -> Petition:

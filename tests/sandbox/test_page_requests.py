@@ -197,7 +197,7 @@ class TestLive:
         answer = visitor.request(who)
         form = answer.part("request")
         assert answer.status == 400
-        assert "Give the e-mail address that incident.io knows you by." in form
+        assert "Give the e-mail address that the provider knows you by." in form
         assert f'value="{who}" aria-describedby="who-hint problem-request" aria-invalid="t' in form
         assert space.petitions == []
 

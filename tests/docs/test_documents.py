@@ -1,0 +1,54 @@
+"""The documents name what there is: tests, and rights for all that is deployed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED)
+def test_a_test_that_is_named_exists(file: str, name: str) -> None:
+    """Each test that the threat model names is there, as a function or a method."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_each_threat_names_a_test() -> None:
+    """No row of the threat model claims a defence that nothing shows."""
+    lines = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    assert len(rows) >= 15
+    assert all("::test_" in row for row in rows)
+
+
+def _policies() -> list[dict[str, Any]]:
+    text = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
+    return [json.loads(block) for block in blocks]
+
+
+def test_the_role_is_trusted_by_one_subject_exactly() -> None:
+    """Its trust compares audience and subject whole, for one environment."""
+    (statement,) = _policies()[0]["Statement"]
+    assert set(statement["Condition"]) == {"StringEquals"}
+    subject = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    assert subject.endswith(":environment:prod")
+    assert "*" not in subject
+
+
+def test_the_role_cannot_edit_itself() -> None:
+    """No action has a star, and those of IAM reach the function's role only."""
+    for statement in _policies()[1]["Statement"]:
+        assert "*" not in "".join(statement["Action"])
+        if any(action.startswith("iam:") for action in statement["Action"]):
+            assert statement["Resource"] == "arn:aws:iam::ACCOUNT:role/approval-webhook-role-*"
+        if statement["Resource"] == "*":
+            assert statement["Action"] in (["sts:GetCallerIdentity"], ["logs:DescribeLogGroups"])

@@ -1,0 +1,106 @@
+"""The workflows: what they may, whose code they trust, and that all they run are make targets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = {path.stem: path for path in (ROOT / ".github/workflows").glob("*.yml")}
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
+
+
+def _read(path: Path) -> dict[Any, Any]:
+    # YAML 1.1 reads the key `on` as true.
+    read: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {"on" if key is True else key: value for key, value in read.items()}
+
+
+DEPLOY = _read(WORKFLOWS["deploy"])["jobs"]
+JOBS = [(name, job) for path in WORKFLOWS.values() for name, job in _read(path)["jobs"].items()]
+
+
+def _steps() -> Iterator[dict[str, Any]]:
+    for _, job in JOBS:
+        yield from job["steps"]
+    for action in ACTIONS:
+        yield from _read(action)["runs"]["steps"]
+
+
+@pytest.mark.parametrize("name", ["ci", "deploy"])
+def test_no_workflow_has_rights_by_default(name: str) -> None:
+    """A workflow grants nothing, runs on no event that lends a fork its secrets."""
+    workflow = _read(WORKFLOWS[name])
+    assert workflow["permissions"] == {}
+    assert set(workflow["on"]) <= {"push", "pull_request", "workflow_dispatch"}
+    assert workflow["on"]["push"] == {"branches": ["main"]}
+
+
+def test_each_job_has_the_least_rights() -> None:
+    """A job that runs code may read it; OIDC is for stacks; what comments runs no code."""
+    rights = {name: job["permissions"] for name, job in JOBS}
+    stack = {"contents": "read", "id-token": "write"}
+    assert rights == {
+        "checks": {"contents": "read"},
+        "preview-dev": stack,
+        "comment": {"pull-requests": "write"},
+        "deploy-dev": stack,
+        "preview-prod": stack,
+        "deploy-prod": stack,
+    }
+    assert all("uses" not in step for step in DEPLOY["comment"]["steps"])
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    """Each foreign action is named by 40 hex digits; no checkout leaves its token behind."""
+    for step in _steps():
+        uses = step.get("uses", "./")
+        if not uses.startswith("./"):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", uses), uses
+        if uses.startswith("actions/checkout@"):
+            assert step["with"] == {"persist-credentials": False}
+
+
+def test_what_is_run_are_make_targets() -> None:
+    """A step runs `make` with a target that exists, but for the one that posts the comment."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    runs = [step["run"] for step in _steps() if "run" in step]
+    posting = [run for run in runs if "gh pr comment" in run]
+    assert posting == [step["run"] for step in DEPLOY["comment"]["steps"]]
+    for run in set(runs) - set(posting):
+        found = re.fullmatch(r"make ([a-z-]+)( STACK=(dev|prod))?", run)
+        assert found, run
+        assert found[1] in targets
+
+
+def test_a_pull_request_sees_dev_only() -> None:
+    """Only the preview of dev runs for pull requests, no fork, and not in the environment dev."""
+    preview = DEPLOY["preview-dev"]
+    own = "github.event.pull_request.head.repo.full_name == github.repository"
+    assert own in preview["if"]
+    assert preview["environment"] == "dev-preview"
+    assert "prod" not in str(preview)
+    for name in ("deploy-dev", "preview-prod"):
+        assert "github.ref == 'refs/heads/main'" in DEPLOY[name]["if"]
+
+
+def test_prod_comes_after_dev_and_its_own_preview() -> None:
+    """All that touches prod does so in prod's environment, after dev and after a preview."""
+    assert DEPLOY["preview-prod"]["needs"] == "deploy-dev"
+    assert DEPLOY["deploy-prod"]["needs"] == "preview-prod"
+    assert "needs.preview-prod.result == 'success'" in DEPLOY["deploy-prod"]["if"]
+    for name, job in DEPLOY.items():
+        assert ("prod" in str(job["steps"])) == (job.get("environment") == "prod"), name
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_one_deploy_at_a_time(stack: str) -> None:
+    """A deploy waits for the one before it, and nothing else can push it out or cut it short."""
+    group = {"group": f"stack-{stack}", "cancel-in-progress": False}
+    sharing = [name for name, job in DEPLOY.items() if job["concurrency"] == group]
+    assert sharing == [f"deploy-{stack}"]

@@ -1,0 +1,113 @@
+"""A policy file in place of the settings that say the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.app import App
+from handler.settings import SettingsError, load
+from sandbox.doubles.incidentio import IncidentIO
+from tests.e2e.calls import Webhook, in_process, request_of
+from tests.handler.conftest import ANA, API_KEY, SetClock
+
+SECRET = "signing-secret-1"
+LEAST = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
+NAMED = {**LEAST, "AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
+RULE: dict[str, Any] = {
+    "name": "leads",
+    "resources": "any",
+    "when": {"incident_role": {"roles": ["Incident Lead"]}},
+    "duration": "2h",
+}
+BODY: dict[str, Any] = {"rules": [RULE], "aliases": {}}
+
+
+def test_its_rules_are_the_policys() -> None:
+    """And the switch for what one declared oneself holds for it, too."""
+    policy = load({**NAMED, "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, BODY).policy
+    assert [each.name for each in policy.rules] == ["leads"]
+    assert policy.self_declared
+    assert not load(NAMED, BODY).policy.self_declared
+
+
+@pytest.mark.parametrize(
+    ("settings", "body", "said"),
+    [
+        *(
+            (
+                {key: value},
+                BODY,
+                f"AUTO_APPROVAL_POLICY is set beside {key}: a policy file says that, too, so leave",
+            )
+            for key, value in (
+                ("AUTO_APPROVAL_SCHEDULES", "DBA"),
+                ("AUTO_APPROVAL_PAGERDUTY_SCHEDULES", "DBA"),
+                ("AUTO_APPROVAL_INCIDENTIO_ROLES", "lead"),
+                ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod"),
+            )
+        ),
+        ({}, None, "AUTO_APPROVAL_POLICY is 'policy/prod.yaml', but that file is not here"),
+        (
+            {},
+            {"rules": [{**RULE, "when": {}}], "aliases": {}},
+            "AUTO_APPROVAL_POLICY names a file that cannot be used: the policy cannot be read",
+        ),
+    ],
+)
+def test_what_is_refused(settings: dict[str, str], body: Any, said: str) -> None:  # noqa: ANN401 - what JSON holds
+    """Two places that say the same, and a file that is not there or no policy."""
+    with pytest.raises(SettingsError) as caught:
+        load({**NAMED, **settings}, body)
+    assert str(caught.value).startswith(said)
+
+
+def test_two_names_of_one_setting() -> None:
+    """The older name is read, but not beside the newer."""
+    older = {"AUTO_APPROVAL_PAGERDUTY_SCHEDULES": "DBA"}
+    newer = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
+    assert load({**LEAST, **older}).policy == load({**LEAST, **newer}).policy
+    with pytest.raises(SettingsError, match="whose older name it is"):
+        load({**LEAST, **older, **newer})
+
+
+@pytest.fixture
+def lead(double: IncidentIO) -> IncidentIO:
+    """Ana leads an incident."""
+    double.declare_incident("Fire", lead=ANA)
+    return double
+
+
+def asked(lead: IncidentIO, file: Path, set_clock: SetClock) -> Any:  # noqa: ANN401 - what JSON holds
+    """Ask the handler, which finds its policy in that file."""
+    environment = {**NAMED, "INCIDENTIO_BASE_URL": lead.url}
+    app = App(environment, set_clock.clock, lambda _: None, policy_file=str(file))
+    webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
+    answer = webhook.call({"events": [request_of(ANA)]})
+    app.client.close()
+    return answer
+
+
+def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock: SetClock) -> None:
+    """The claim names the rule and the evidence."""
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps(BODY), encoding="utf-8")
+    (claim,) = asked(lead, file, set_clock).claims
+    assert claim["reason"] == 'Rule "leads": Incident Lead of INC-1 (incident.io)'
+    assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"
+
+
+@pytest.mark.parametrize("held", [None, "", "{", "[]", '{"rules": []}'])
+def test_without_its_file_nobody_is_approved(
+    held: str | None, lead: IncidentIO, tmp_path: Path, set_clock: SetClock
+) -> None:
+    """A file that is missing or no policy is an error, and never the simpler settings."""
+    file = tmp_path / "policy.json"
+    if held is not None:
+        file.write_text(held, encoding="utf-8")
+    answer = asked(lead, file, set_clock)
+    assert answer.http == 500
+    assert "claims" not in answer.body

@@ -1,0 +1,83 @@
+"""All providers on one page: a roster for each, under its name, with ids of its own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from importlib import import_module
+
+import pytest
+
+from handler.providers import PROVIDERS
+from sandbox.cast import JUAN, OLGA, PETRA, put_all_on_stage
+from sandbox.doubles.server import Double
+from sandbox.page.rosters import Roster
+from sandbox.page.server import rosters_of
+from tests.sandbox.page_visited import Visitor
+
+
+@pytest.fixture
+def doubles() -> Iterator[Mapping[str, Double]]:
+    """Every registered provider's, with the cast."""
+    with ExitStack() as opened:
+        made = {
+            each.id: opened.enter_context(
+                import_module(f"sandbox.doubles.{each.id}").played().double
+            )
+            for each in PROVIDERS
+        }
+        put_all_on_stage(made)
+        yield made
+
+
+@pytest.fixture
+def rosters(doubles: Mapping[str, Double]) -> Sequence[Roster]:
+    """As the page of a sandbox has them."""
+    return list(rosters_of(doubles))
+
+
+def test_every_provider_has_a_roster(rosters: Sequence[Roster]) -> None:
+    """Whichever is registered is on the page, by its own name."""
+    assert [(each.id, each.provider) for each in rosters] == [
+        (each.id, each.name) for each in PROVIDERS
+    ]
+
+
+def test_each_is_under_its_name(visitor: Visitor) -> None:
+    """A heading for each provider, in the order in which they are registered."""
+    headings = re.findall(r"<h3 id=\"board-title-.*\">(.*)</h3>", visitor.get().html)
+    assert headings == [each.name for each in PROVIDERS]
+
+
+def test_ids_are_unlike(visitor: Visitor, doubles: Mapping[str, Double]) -> None:
+    """Opsgenie and JSM give their schedules the same ids; the page's differ all the same."""
+    html = visitor.get().html
+    posts = re.findall(r'name="post" value="([^"]+)"', html)
+    assert len(posts) > len(doubles)
+    assert [each for each, count in Counter(posts).items() if count > 1] == []
+    ids = Counter(re.findall(r' id="([^"]+)"', html))
+    assert [each for each, count in ids.items() if count > 1] == []
+
+
+def test_switch_changes_its_own_provider_only(visitor: Visitor, rosters: Sequence[Roster]) -> None:
+    """Whoever is taken off at one provider stays on at all others."""
+    of = {each.id: each for each in rosters}
+    (shift,) = of["opsgenie"].groups()[0].posts
+    assert visitor.turn("Opsgenie", shift.id, off=OLGA).status == 303
+    on = {id_: of[id_].groups()[0].posts[0].holders for id_ in ("pagerduty", "opsgenie", "jsm")}
+    emails = {id_: [each.person.email for each in found] for id_, found in on.items()}
+    assert emails == {"pagerduty": [PETRA], "opsgenie": [], "jsm": [JUAN]}
+    wrong = visitor.turn("JSM Operations", shift.id, on=JUAN)
+    assert wrong.status == 409
+    assert "That duty is not there any more" in wrong.words
+
+
+def test_who_can_request_bears_the_duties_of_all(visitor: Visitor) -> None:
+    """With the level, where the provider has levels."""
+    form = visitor.get().part("request")
+    assert "Petra Wolf: On shift, Databases, level 1</option>" in form
+    assert "Paul Okoro: On shift, Databases back-up, level 2</option>" in form
+    assert "Olga Brandt: On shift, Payments</option>" in form
+    assert "Juan Vidal: On shift, Search</option>" in form
