@@ -169,7 +169,10 @@ def test_a_wrong_shift_hides_no_other(world: World) -> None:
     assert problems(found) == ["1 entries could not be read"]
 
 
-@pytest.mark.parametrize("fault", [*WRONG_USERS.values(), faults.Status(403), faults.Garbage()])
+@pytest.mark.parametrize(
+    "fault",
+    [*WRONG_USERS.values(), Replaced((), None), Replaced((), []), faults.Status(403)],
+)
 def test_a_user_that_cannot_be_read(fault: Fault, world: World) -> None:
     """He hides no other, and is said, without his name."""
     world.on_shift("Shared", ANA, BO, v3=True, policy=False)

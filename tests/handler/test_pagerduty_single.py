@@ -9,14 +9,13 @@ import pytest
 
 from handler.duties import ON_CALL, Duty
 from handler.http import Client
-from handler.sources import Wants
-from handler.sources.pagerduty import MOST_LOOKED_UP, MOST_ON_SHIFT
+from handler.sources.pagerduty import MOST_ON_SHIFT
 from sandbox.doubles import faults
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
+from tests.handler.edited import put
 from tests.handler.pagerduty_world import (
     LAYERED,
     ON_CALLS,
-    PAYMENTS,
     SHIFT_BASED,
     World,
     decided,
@@ -92,68 +91,6 @@ def test_the_window_is_never_too_short(v3: bool, world: World) -> None:  # noqa:
 
 
 @BOTH_KINDS
-def test_any_schedule_is_not_every_single_one(v3: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
-    """What no policy of PagerDuty's uses counts only where a rule names it."""
-    world.on_shift("Forgotten", ANA, v3=v3, policy=False)
-    assert not world.decide(ANA, schedules="any").approved
-    assert world.double.calls.paths() == [ON_CALLS]
-    assert world.counts("Forgotten")
-
-
-def test_the_other_kind_is_asked_for_when_the_lists_say_nothing(world: World) -> None:
-    """An id that could be on a page that was not read: v3 first, v2 if that refuses it."""
-    layered = world.on_shift("Forgotten", ANA, policy=False)
-    shifts = world.on_shift("Lost", ANA, v3=True, policy=False)
-    world.double.fail(LAYERED, faults.Status(500), times=3)
-    assert world.counts(layered)
-    ana = f"/users/{world.double.people[0].id}"
-    shown = [f"{SHIFT_BASED}/{layered}", f"{LAYERED}/{layered}", ana]
-    assert world.double.calls.paths()[-3:] == shown
-    world.double.fail(SHIFT_BASED, faults.Status(500), times=3)
-    assert world.counts(shifts)
-    assert world.double.calls.paths()[-2:] == [f"{SHIFT_BASED}/{shifts}", ana]
-
-
-@pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])
-def test_what_is_no_schedule_of_the_account(entry: str, world: World) -> None:
-    """It is not asked for where the lists are whole; else only what can be an id, without noise."""
-    assert not world.counts(entry)
-    assert len(world.double.calls) == 3
-    world.double.calls.clear()
-    world.double.fail(SHIFT_BASED, faults.Status(400), times=1)
-    found = world.named(entry)
-    assert [each.question for each in found.failures] == ["shift-based schedules"]
-    is_id = entry.isascii() and entry.isalnum()
-    assert _calls(world) == ([f"{SHIFT_BASED}/{entry}"] if is_id else [])
-
-
-def test_a_key_that_is_refused_is_refused_once(world: World) -> None:
-    """Where neither list says anything, no schedule is asked for by itself."""
-    world.double.fail("/", faults.Status(401))
-    world.named("PNONE1", "PNONE2")
-    assert len(world.double.calls) == 3
-
-
-def test_a_name_in_doubt_is_not_asked_for(world: World) -> None:
-    """It would not count: another schedule may bear it, or does."""
-    world.on_shift("Forgotten", ANA, policy=False)
-    world.double.fail(SHIFT_BASED, faults.Status(400))
-    assert not world.counts("Forgotten")
-    world.double.heal()
-    world.double.add_schedule("Forgotten", v3=True)
-    assert not world.counts("Forgotten")
-    assert len(world.double.calls) == 6
-
-
-def test_ids_that_nobody_could_ask_for(world: World) -> None:
-    """What stands for an id becomes part of no path unless it looks like one."""
-    path = ("schedules", "*", "id")
-    world.double.fail(LAYERED, faults.Replaced(path, "ana@acme.example"), times=1)
-    assert world.named("Payments").failures == ()
-    assert len(world.double.calls) == 3
-
-
-@BOTH_KINDS
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_schedule_that_a_policy_uses(level: int, v3: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
     """Only the on-calls tell its level: where they fail, it is not taken to be on the first."""
@@ -189,6 +126,16 @@ def test_only_whoever_is_on_shift_now(v3: bool, world: World) -> None:  # noqa: 
     assert len(_calls(world)) == 1
     world.clock.advance(10)
     assert holders(world.named("Forgotten")) == ["bo@acme.example"]
+
+
+def test_a_shift_that_ends_at_this_moment(world: World) -> None:
+    """It is over, whoever sends it: nobody asks for its user."""
+    schedule = world.on_shift("Forgotten", ANA, policy=False)
+    entry = ("schedule", "final_schedule", "rendered_schedule_entries", 0)
+    over = put(*entry, "end", value="2026-03-04T12:00:00Z")
+    world.double.fail(f"{LAYERED}/{schedule}", over)
+    assert world.named("Forgotten").duties == ()
+    assert len(_calls(world)) == 1
 
 
 def test_several_on_shift_at_once(world: World) -> None:
@@ -235,15 +182,6 @@ def test_a_schedule_that_is_gone(v3: bool, world: World) -> None:  # noqa: FBT00
     assert (found.duties, found.failures) == ((), ())
 
 
-def test_at_most_so_many_schedules(world: World) -> None:
-    """A call each, so that not all of a long list are asked for."""
-    names = [f"S{number}" for number in range(MOST_LOOKED_UP + 5)]
-    for each in names:
-        world.double.add_schedule(each)
-    world.named(*names)
-    assert len(_calls(world)) == MOST_LOOKED_UP
-
-
 def test_at_most_so_many_people(world: World) -> None:
     """A call each; that some were left out is said."""
     schedule = world.on_shift("All hands", v3=True, policy=False)
@@ -257,16 +195,3 @@ def test_at_most_so_many_people(world: World) -> None:
     found = world.named("All hands")
     assert len(found.duties) == MOST_ON_SHIFT
     assert problems(found) == [f"only the first {MOST_ON_SHIFT} people on shift were asked for"]
-
-
-def test_the_schedule_that_another_provider_has(world: World) -> None:
-    """A duty of another provider's schedule of the same id is none here."""
-    forgotten = world.on_shift("Forgotten", ANA, policy=False)
-    wants = Wants(schedules=(forgotten,))
-    found = world.named("Payments")
-    elsewhere = found._replace(duties=(Duty("incident.io", ON_CALL, forgotten, "x", ANA),))
-    asked = [each.name for each in world.source.questions(wants, elsewhere)]
-    assert asked[3:] == [f"schedule {forgotten}"]
-    here = found._replace(duties=(Duty("PagerDuty", ON_CALL, forgotten, "x", ANA),))
-    assert len(list(world.source.questions(wants, here))) == 3
-    assert PAYMENTS not in " ".join(asked)
