@@ -110,6 +110,12 @@ def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
     ]
 
 
+def test_a_shift_that_is_over(oncall: Command) -> None:
+    """By our clock nobody is on shift any more, whatever the provider's says."""
+    oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=2))
+    assert "right now" in checked(oncall, schedules="Production")[-1]
+
+
 @pytest.mark.parametrize("names", ["", "Production"])
 def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
     """One sentence names the setting, however many questions it failed."""
