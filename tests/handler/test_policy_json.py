@@ -104,6 +104,7 @@ def test_aliases() -> None:
         {"resources": {"kinds": []}},
         {"resources": {"kinds": "k"}},
         {"resources": {"kinds": [7]}},
+        {"resources": {"labels": {}}},
         {"resources": {"labels": {"Env": ""}}},
         {"resources": {"labels": {"Env": 0}}},
         {"resources": {"kinds": ["k"], "colour": "red"}},

@@ -100,15 +100,36 @@ def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock
     assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"
 
 
-def test_who_is_not_needed_is_not_asked(
-    lead: IncidentIO, tmp_path: Path, set_clock: SetClock
+LEADS = RULE["when"]
+ELSEWHERE = {"on_call": {"provider": "pagerduty", "schedules": ["DBA"]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "claims", "calls"),
+    [
+        ({"when": ELSEWHERE}, 0, 0),
+        ({"when": {"any": [ELSEWHERE, LEADS]}}, 1, 1),
+        ({"when": {"all": [LEADS, {"requester": {"emails": [ANA]}}]}}, 1, 1),
+        ({"when": {"all": [LEADS, {"requester": {"emails": ["eve@x.io"]}}]}}, 0, 0),
+        ({"resources": {"ids": ["test-*"]}}, 0, 0),
+        ({"deny": True, "when": {"requester": {"emails": ["eve@x.io"]}}}, 0, 0),
+        ({"end_with_shift": {"without_end": "1ms"}}, 0, 1),
+        ({"end_with_shift": {"without_end": "1s"}}, 1, 1),
+    ],
+)
+def test_only_who_is_needed_is_asked(
+    changes: dict[str, Any],
+    claims: int,
+    calls: int,
+    lead: IncidentIO,
+    tmp_path: Path,
+    set_clock: SetClock,
 ) -> None:
-    """Rules that count another provider's duties ask this one nothing."""
+    """Rules for others, for other things, or by another provider's duties ask this one nothing."""
     file = tmp_path / "policy.json"
-    when = {"on_call": {"provider": "pagerduty", "schedules": ["DBA"]}}
-    file.write_text(json.dumps({"rules": [{**RULE, "when": when}], "aliases": {}}), "utf-8")
-    assert asked(lead, file, set_clock).claims == []
-    assert not list(lead.calls)
+    file.write_text(json.dumps({"rules": [{**RULE, **changes}], "aliases": {}}), "utf-8")
+    assert len(asked(lead, file, set_clock).claims) == claims
+    assert len(lead.calls) == calls
 
 
 @pytest.mark.parametrize("held", [None, "", "{", "[]", '{"rules": []}'])
