@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
+from handler.durations import format_go
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 
 UNNAMED = "it is not among the schedules and roles that count"
@@ -128,7 +129,7 @@ class RequestedDuration(NamedTuple):
 
     def __str__(self) -> str:
         """Say it as a policy's reader would."""
-        return f"at most {self.up_to} is asked for"
+        return f"at most {format_go(self.up_to)} is asked for"
 
 
 class AnyOf(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from handler.conditions import (
     ANY,
+    UNNAMED,
     AnyOf,
     Condition,
     Facts,
@@ -106,7 +107,9 @@ class Rule(NamedTuple):
                 objection = "it does not run now"
             until = objection or self.until(duty, facts.now)
             if isinstance(until, str):
-                notes.setdefault(duty, until)
+                # That another condition means other duties tells less than what this one says.
+                if notes.get(duty, UNNAMED) == UNNAMED:
+                    notes[duty] = until
                 return None
             notes[duty] = ""
             return until

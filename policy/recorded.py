@@ -62,8 +62,8 @@ def request_of(record: Record) -> Request:
     """Make the request: what it asks for as it was, persons as far as they matter."""
     asked = record["trace"]["request"]
     email, addresses = asked["requester"]["email"], asked["requester"]["emails"]
-    # Only more than one says anything that the e-mail does not.
-    labels = {PERSON_LABEL: ANOTHER} if addresses > 1 else {}
+    # Only more of them say anything that the e-mail does not.
+    labels = {PERSON_LABEL: ANOTHER} if addresses > bool(email) else {}
     return Request(
         Resource(email=email, labels=labels),
         tuple(_resource(each, email) for each in asked["resources"]),

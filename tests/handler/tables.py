@@ -1,0 +1,238 @@
+"""Reads the decision tables in `decisions/`: a policy, who is on duty, and what has to come of it.
+
+A file holds one table or several, each a YAML document:
+
+    about:          what its rows show
+    policy:         as it is deployed; or `settings`, for the policy that settings make
+    self_declared:  whether duties in incidents count that the requester declared himself
+    duties:         by name, those that rows speak of
+    who, asks_for:  the requester and the resource, where a row names no other
+    odd:            `policy/` refuses such a policy: the handler has to do the right thing alone
+    rows:           each a sentence, what is asked by whom on what duties, and the outcome
+
+Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00. An
+unknown key is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from handler import emails
+from handler.durations import parse_go, parse_instant
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
+from handler.policy import Policy, simple
+from handler.policy_json import read_policy
+from handler.providers import BY_ID
+
+FOLDER = Path(__file__).parent / "decisions"
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+JANE, DATABASE = "jane@example.com", "postgres.v1.Role:prod-db"
+
+TABLE = ("about", "policy", "settings", "self_declared", "duties", "who", "asks_for", "rows", "odd")
+ASKS = ("who", "asks_for", "duration", "until", "labels", "petition")
+OUTCOME = ("approved", "left_to_humans", "asks_on")
+APPROVED = ("for", "by", "on", "because", "reason")
+WHICH = ("schedule", "role", "update", "id", "shortform", "shares", "provider", "who")
+SHIFT = ("level", "from", "until", "endless")
+INCIDENT = ("incident", "severity", "type", "reporter", "declared_by", "self_declared")
+
+
+class Expected(NamedTuple):
+    """What has to come of a request.
+
+    Attributes:
+        duration: how long it is approved for; None means not at all.
+        rules: those that approve.
+        evidence: the duties that it rests on; None leaves that open.
+        why: what sets the duration ("" leaves it open), or why humans decide.
+        reason: what the claim says; "" leaves it open.
+        asks_on: whether more facts could change it; None where that follows from the rest.
+    """
+
+    duration: timedelta | None
+    rules: tuple[str, ...]
+    evidence: tuple[Duty, ...] | None
+    why: str
+    reason: str
+    asks_on: bool | None
+
+
+class Row(NamedTuple):
+    """One row: mostly one request, and what has to come of each."""
+
+    name: str
+    requests: tuple[Request, ...]
+    duties: tuple[Duty, ...]
+    expected: tuple[Expected, ...]
+
+
+class Table(NamedTuple):
+    """One table.
+
+    Attributes:
+        name: the file's, with the number of the document.
+        body: the policy as it stands there; None where settings make it.
+        odd: whether it is a policy that `policy/` refuses, so that only the handler is in its way.
+    """
+
+    name: str
+    policy: Policy
+    body: Mapping[str, Any] | None
+    odd: bool
+    rows: tuple[Row, ...]
+
+
+def read_tables() -> Iterator[Table]:
+    """Read every file."""
+    for file in sorted(FOLDER.glob("*.yaml")):
+        text = file.read_text(encoding="utf-8")
+        # Texts are texts (`12:30` is a time of day), but the policy's numbers and switches are not.
+        texts = yaml.load_all(text, yaml.BaseLoader)
+        typed = yaml.safe_load_all(text)
+        for number, (told, values) in enumerate(zip(texts, typed, strict=True), 1):
+            yield _Reader(told).table(f"{file.stem} {number}", values)
+
+
+class _Reader:
+    """Reads one document."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        self._told = _only(told, TABLE)
+        self._duties = {name: _duty(each) for name, each in told.get("duties", {}).items()}
+
+    def table(self, name: str, values: Mapping[str, Any]) -> Table:
+        """Read the whole of it."""
+        body = values.get("policy")
+        self_declared = bool(values.get("self_declared", False))
+        if body is None:
+            policy = _from_settings(self._told["settings"])
+        else:
+            policy = read_policy({"aliases": {}, **body}, self_declared=self_declared)
+        rows = tuple(map(self._row, self._told["rows"]))
+        assert len({row.name for row in rows}) == len(rows), "two rows have one name"
+        assert self._told["about"]
+        odd = bool(values.get("odd"))
+        return Table(name, policy, body, odd=odd, rows=rows)
+
+    def _row(self, told: Mapping[str, Any]) -> Row:
+        asks = told.get("requests", [told])
+        _only(
+            told, ("row", "duties", *(("requests",) if "requests" in told else (*ASKS, *OUTCOME)))
+        )
+        duties = told.get("duties", [])
+        own = tuple(self._duties[each] if isinstance(each, str) else _duty(each) for each in duties)
+        return Row(
+            told["row"],
+            tuple(map(self._request, asks)),
+            own,
+            tuple(self._expected(each, own) for each in asks),
+        )
+
+    def _request(self, told: Mapping[str, Any]) -> Request:
+        if told.get("row") is None:
+            _only(told, (*ASKS, *OUTCOME))
+        asked = told.get("asks_for", self._told.get("asks_for", DATABASE))
+        labels = dict(told.get("labels", {}))
+        for key, label in (("duration", DURATION), ("petition", PETITION[0])):
+            if key in told:
+                labels[label] = told[key]
+        if "until" in told:
+            labels[EXPIRES] = _instant_text(told["until"])
+        who = told.get("who", self._told.get("who", JANE))
+        person = {"email": who} if isinstance(who, str) else who
+        return Request(
+            _resource({"kind": "slack/user", "id": "U1", **person}),
+            tuple(map(_resource, asked if isinstance(asked, list) else [asked])),
+            labels,
+        )
+
+    def _expected(self, told: Mapping[str, Any], own: tuple[Duty, ...]) -> Expected:
+        asks_on = {"true": True, "false": False}[told["asks_on"]] if "asks_on" in told else None
+        if "left_to_humans" in told:
+            assert "approved" not in told, told
+            return Expected(None, (), (), told["left_to_humans"], "", asks_on)
+        approved = _only(told["approved"], APPROVED)
+        on: tuple[Duty, ...] | None = own if len(own) == 1 else None
+        if "on" in approved:
+            on = tuple(self._duties[each] for each in _listed(approved["on"]))
+        duration = parse_go(approved["for"])
+        assert duration, approved["for"]
+        rules = tuple(_listed(approved.get("by", [""])))
+        why, reason = approved.get("because", ""), approved.get("reason", "")
+        return Expected(duration, rules, on, why, reason, asks_on)
+
+
+def _duty(told: Mapping[str, Any]) -> Duty:
+    _only(told, (*WHICH, *SHIFT, *INCIDENT))
+    kinds = {"schedule": ON_CALL, "role": INCIDENT_ROLE, "update": INCIDENT_UPDATE}
+    ((key, kind),) = ((key, kind) for key, kind in kinds.items() if key in told)
+    shift = kind == ON_CALL
+    until = told.get("until", "20:00" if shift else "none")
+    name = "" if kind == INCIDENT_UPDATE else told[key]
+    return Duty(
+        BY_ID[told.get("provider", "pagerduty" if shift else "incidentio")].name,
+        kind,
+        told.get("id", f"id of {name}"),
+        name,
+        emails.normal(told.get("who", JANE)),
+        shortform=told.get("shortform", ""),
+        level=int(told.get("level", "1")),
+        start=_instant(told.get("from", "08:00")) if shift else None,
+        end=None if until in {"never", "unread", "none"} else _instant(until),
+        endless=until == "never" or told.get("endless") == "true",
+        incident="" if shift else told.get("incident", "INC-42"),
+        reporter=told.get("reporter") == "true",
+        severity=tuple(_listed(told.get("severity", []))),
+        type=tuple(_listed(told.get("type", []))),
+        self_declared=told.get("self_declared") == "true",
+        declarers=frozenset(_listed(told.get("declared_by", []))),
+        shared_names=frozenset(_listed(told.get("shares", []))),
+    )
+
+
+def _resource(told: str | Mapping[str, Any]) -> Resource:
+    if isinstance(told, str):
+        kind, _, id_ = told.partition(":")
+        return Resource(kind, id_)
+    return Resource(**_only(told, ("kind", "id", "email", "labels")))
+
+
+def _from_settings(told: Mapping[str, Any]) -> Policy:
+    lists, switches = ("schedules", "incident_roles"), ("participants", "self_declared")
+    _only(told, ("duration", "resource_labels", *lists, *switches))
+    settings: dict[str, Any] = {key: tuple(told.get(key, ())) for key in lists}
+    settings |= {key: told.get(key) == "true" for key in switches}
+    settings["resource_labels"] = tuple(told.get("resource_labels", {}).items())
+    duration = parse_go(told.get("duration", "6h"))
+    assert duration
+    return simple(duration, **settings)
+
+
+def _instant(text: str) -> datetime:
+    """Read an instant, or a time of the tables' day."""
+    moment = parse_instant(_instant_text(text))
+    assert moment, text
+    return moment
+
+
+def _instant_text(text: str) -> str:
+    seconds = {5: ":00Z", 8: "Z"}
+    return f"{NOW.date()}T{text}{seconds[len(text)]}" if len(text) in seconds else text
+
+
+def _listed(told: Any) -> list[str]:  # noqa: ANN401 - a text or a list of them
+    return [told] if isinstance(told, str) else told
+
+
+def _only(told: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - a mapping
+    """Refuse what nobody reads: a misspelt key would make a row that shows nothing."""
+    assert isinstance(told, dict), told
+    assert told.keys() <= set(keys), f"{told.keys() - set(keys)} is none of {keys}"
+    return told

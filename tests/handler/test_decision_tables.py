@@ -1,0 +1,102 @@
+"""The tables in `decisions/`, decided row by row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from handler.decision import BESIDE_THE_POINT, NO_DUTY, Decision, decide_all
+from handler.duties import Findings
+from handler.events import Resource
+from handler.policy import Rule, Selector
+from policy.loader import load
+from tests.handler.tables import NOW, Expected, Row, Table, read_tables
+
+TABLES = list(read_tables())
+ROWS = {f"{table.name}: {row.name}": (table, row) for table in TABLES for row in table.rows}
+STRANGER = "stranger@elsewhere.example"
+SOMEBODY = Resource("slack/user", "U9", STRANGER)
+IN_DRY_RUN = "only rules in dry run approve it"
+
+
+def decided(table: Table, row: Row) -> tuple[Decision, ...]:
+    """Decide a row."""
+    return decide_all(row.requests, Findings(row.duties), table.policy, NOW)
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS.values(), ids=ROWS)
+def test_row(table: Table, row: Row) -> None:
+    """A row comes out as it says."""
+    for expected, decision in zip(row.expected, decided(table, row), strict=True):
+        if expected.duration:
+            _is_approved(decision, expected)
+        else:
+            _is_left_to_humans(decision, expected)
+
+
+def _is_approved(decision: Decision, expected: Expected) -> None:
+    assert decision.approved, f"{decision.reason}: {decision.judged}"
+    assert decision.duration == expected.duration
+    assert decision.rules == expected.rules
+    assert expected.evidence in {None, decision.evidence}
+    assert expected.why in {"", decision.limits[-1]}
+    assert expected.reason in {"", decision.reason}
+    assert decision.wants_facts is bool(expected.asks_on)
+
+
+def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
+    assert not decision.approved, f"{decision.duration}: {decision.reason}"
+    assert (decision.duration, decision.rules) == (timedelta(0), ())
+    open_ = decision.reason.endswith((NO_DUTY, IN_DRY_RUN))
+    # Where only duties are missing, a row may name what speaks against one of them, or a rule.
+    said = {why for each in decision.judged for why in (each.why, *dict(each.duties).values())}
+    assert expected.why in {decision.reason, *(said if open_ else ())}, decision
+    assert decision.wants_facts is (open_ if expected.asks_on is None else expected.asks_on)
+
+
+def _decoys(table: Table, row: Row) -> Iterator[tuple[str, Table, Row]]:
+    """Give what must not be approved beside a row that must."""
+    rules = table.policy.rules
+    dry = tuple(rule._replace(dry_run=True) for rule in rules)
+    deny = Rule("nobody at all", Selector(), deny=True)
+    theirs = tuple(duty._replace(holder=STRANGER) for duty in row.duties)
+    asked = row.requests
+    yield "nobody is on duty", table, row._replace(duties=())
+    yield "somebody else is on duty", table, row._replace(duties=theirs)
+    stranger = [each._replace(requester=Resource(email=STRANGER)) for each in asked]
+    yield "a stranger asks", table, row._replace(requests=tuple(stranger))
+    more = [each._replace(resources=(*each.resources, SOMEBODY)) for each in asked]
+    yield "a person is asked for, too", table, row._replace(requests=tuple(more))
+    for name, changed in (("another rule denies", (*rules, deny)), ("all rules run dry", dry)):
+        yield name, table._replace(policy=table.policy._replace(rules=changed)), row
+
+
+@pytest.mark.parametrize(("table", "row"), ROWS.values(), ids=ROWS)
+def test_decoys(table: Table, row: Row) -> None:
+    """Beside a row that is approved stand some that are not, and differ in one thing."""
+    for why, other, decoy in _decoys(table, row):
+        assert not any(each.approved for each in decided(other, decoy)), why
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_rule_counts(table: Table) -> None:
+    """Each rule does something in one row, and each that approves does not in another."""
+    judged = [each for row in table.rows for one in decided(table, row) for each in one.judged]
+    acts = {each.rule for each in judged if each.verdict != "no"}
+    fails = {
+        each.rule for each in judged if each.verdict == "no" and each.why not in BESIDE_THE_POINT
+    }
+    assert table.odd or acts == {rule.name for rule in table.policy.rules}
+    assert fails >= {rule.name for rule in table.policy.rules if not rule.deny}
+
+
+@pytest.mark.parametrize(
+    "table", [each for each in TABLES if each.body], ids=lambda table: table.name
+)
+def test_policy_files_may_say_so(table: Table) -> None:
+    """The policies are those that `policy/` takes, but for those whose table says otherwise."""
+    errors = load(json.dumps(table.body).encode()).errors
+    assert bool(errors) is table.odd, errors
