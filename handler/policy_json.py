@@ -70,16 +70,21 @@ def _selector(body: Json | str) -> Selector:
     if body == WRITTEN_OUT:
         return Selector()
     body = dict(body)  # type: ignore[arg-type]  # another text raises
-    labels = body.pop("labels", {})
     selector = Selector(
         _texts(body.pop("kinds")) if "kinds" in body else (),
         _texts(body.pop("ids")) if "ids" in body else (),
-        tuple((_text(name), _text(value)) for name, value in labels.items()),
+        _labels(body.pop("labels")) if "labels" in body else (),
     )
     _nothing_else(body)
     if not any(selector):
         raise ValueError("a selector selects nothing")
     return selector
+
+
+def _labels(value: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    if not value:
+        raise ValueError("a selector names no label")
+    return tuple((_text(name), _text(each)) for name, each in value.items())
 
 
 def _condition(body: Json) -> Condition:

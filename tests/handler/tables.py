@@ -10,8 +10,8 @@ A file holds one table or several, each a YAML document:
     odd:            `policy/` refuses such a policy: the handler has to do the right thing alone
     rows:           each a sentence, what is asked by whom on what duties, and the outcome
 
-Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00. An
-unknown key is an error.
+Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00.
+An unknown key is an error.
 """
 
 from __future__ import annotations
