@@ -254,25 +254,20 @@ def decide_all(
         decisions.append(decide(request, findings._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
-        # A refusal that no further fact can lift comes first: asking on would be in vain.
+        # One that no further fact can lift comes first: asking on for any would be in vain.
         refused = min(refusals, key=lambda each: each.wants_facts, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:
             one = decisions[i]
-            if not one.approved:
-                continue
             if refused is None:
                 cut = f"a request of the same petition gets {format_go(shortest)}"
                 if shortest < one.duration:
                     decisions[i] = one._replace(duration=shortest, limits=(*one.limits, cut))
                 continue
-            decisions[i] = one._replace(
-                reason=f"another request of the same petition is not approved: {refused.reason}",
-                evidence=(),
-                rules=(),
-                duration=timedelta(0),
-                wants_facts=refused.wants_facts,
-            )
+            if one.approved:
+                reason = f"another request of the same petition is not approved: {refused.reason}"
+                one = one._replace(reason=reason, evidence=(), rules=(), duration=timedelta(0))
+            decisions[i] = one._replace(wants_facts=refused.wants_facts)
     return tuple(decisions)
 
 

@@ -1,11 +1,16 @@
-"""The policy as it is deployed: read whole, or not at all."""
+"""The deployed form of a policy file: read whole, or not at all."""
 
 from __future__ import annotations
 
+import copy
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.conditions import (
     ANY,
@@ -16,153 +21,284 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.policy import Rule, Selector, ShiftEnd
+from handler.policy import Policy, Rule, Selector, ShiftEnd
 from handler.policy_json import read_policy
 from handler.shapes import ShapeError
+from tests.handler.strategies import JSON, STEADY
 
-HOUR = timedelta(hours=1)
-ON_CALL: dict[str, Any] = {"on_call": {"schedules": ["DBA"]}}
-LEAST: dict[str, Any] = {"name": "r", "resources": "any", "when": ON_CALL, "duration": "1h"}
-
-
-def rule(**changes: Any) -> Rule:  # noqa: ANN401 - what JSON holds
-    """Read the least rule with some of it changed; None leaves it out."""
-    body = {key: value for key, value in {**LEAST, **changes}.items() if value is not None}
-    (read,) = read_policy({"rules": [body], "aliases": {}}).rules
-    return read
-
-
-def test_least() -> None:
-    """What is not said has its default."""
-    assert rule() == Rule("r", Selector(), OnCall(("DBA",)), HOUR)
-
-
-def test_all_there_is() -> None:
-    """Each key is read as it is meant."""
-    read = rule(
-        resources={"kinds": ["k"], "ids": ["db-*"], "labels": {"Env": "Prod"}},
-        when={
-            "any": [
-                {"on_call": {"provider": "pagerduty", "schedules": "any", "max_level": 2}},
-                {
-                    "all": [
-                        {"incident_role": {"roles": "any", "severities": ["S"], "types": ["T"]}},
-                        {"requester": {"emails": [" Jane@Example.com"], "domains": ["X.io"]}},
-                        {"requested_duration": {"up_to": "30m"}},
-                    ]
-                },
-            ]
+ON_CALL = {"on_call": {"schedules": ["DBA"]}}
+APPROVES: Mapping[str, Any] = {
+    "name": "r",
+    "resources": "any",
+    "when": ON_CALL,
+    "duration": "1h",
+}
+DENIES: Mapping[str, Any] = {"name": "d", "resources": {"kinds": ["k"]}, "deny": True}
+NAME = "all of it, by a name as long as may be".ljust(100, ".")
+WHOLE: Mapping[str, Any] = {
+    "rules": [
+        {
+            "name": NAME,
+            "resources": {"kinds": ["k"], "ids": ["a*", "b"], "labels": {"Env": "Prod"}},
+            "when": {
+                "any": [
+                    {"on_call": {"provider": "pagerduty", "schedules": ["DBA"], "max_level": 2}},
+                    {"incident_role": {"roles": "any", "severities": ["Major"], "types": ["T"]}},
+                    {
+                        "all": [
+                            {"on_call": {"schedules": "any"}},
+                            {"requester": {"emails": [" Jane@X.io"], "domains": ["Y.io"]}},
+                            {"requested_duration": {"up_to": "1h30m"}},
+                        ]
+                    },
+                ]
+            },
+            "duration": "3h",
+            "end_with_shift": {"grace": "15m", "without_end": "1h"},
+            "dry_run": True,
         },
-        end_with_shift={"grace": "15m", "without_end": "2h"},
-        dry_run=True,
+        {
+            "name": "bare",
+            "resources": "any",
+            "when": {"incident_role": {"roles": ["Lead", "R2"]}},
+            "duration": "90m",
+            "end_with_shift": {},
+            "deny": False,
+            "dry_run": False,
+        },
+        {"name": "no", "resources": {"labels": {"Tier": "0"}}, "deny": True},
+        {
+            "name": "not they",
+            "resources": "any",
+            "when": {"requester": {"domains": ["z.io"]}},
+            "deny": True,
+        },
+    ],
+    "aliases": {"Jane@X.io": ["JD@Y.io ", "jane@z.io"]},
+}
+
+
+def test_all_that_a_policy_may_say() -> None:
+    """Each key is read, and what is left out is as narrow as can be."""
+    third = AllOf(
+        (
+            OnCall(ANY),
+            Requester(("jane@x.io",), ("y.io",)),
+            RequestedDuration(timedelta(minutes=90)),
+        )
     )
-    assert read == Rule(
-        "r",
-        Selector(("k",), ("db-*",), (("Env", "Prod"),)),
-        AnyOf(
-            (
-                OnCall(ANY, "PagerDuty", 2),
-                AllOf(
+    assert read_policy(WHOLE) == Policy(
+        (
+            Rule(
+                NAME,
+                Selector(("k",), ("a*", "b"), (("Env", "Prod"),)),
+                AnyOf(
                     (
-                        IncidentRole(ANY, ("S",), ("T",)),
-                        Requester(("jane@example.com",), ("x.io",)),
-                        RequestedDuration(HOUR / 2),
+                        OnCall(("DBA",), "PagerDuty", 2),
+                        IncidentRole(ANY, ("Major",), ("T",)),
+                        third,
                     )
                 ),
-            )
+                timedelta(hours=3),
+                shift_end=ShiftEnd(timedelta(minutes=15), timedelta(hours=1)),
+                dry_run=True,
+            ),
+            Rule(
+                "bare",
+                Selector(),
+                IncidentRole(("Lead", "R2"), (), ()),
+                timedelta(minutes=90),
+                shift_end=ShiftEnd(timedelta(0), None),
+            ),
+            Rule("no", Selector((), (), (("Tier", "0"),)), deny=True),
+            Rule("not they", Selector(), Requester((), ("z.io",)), deny=True),
         ),
-        HOUR,
-        shift_end=ShiftEnd(HOUR / 4, 2 * HOUR),
-        dry_run=True,
+        {"jane@x.io": ("jd@y.io", "jane@z.io")},
     )
-    assert rule(end_with_shift={}).shift_end == ShiftEnd()
 
 
-def test_denial() -> None:
-    """It needs neither condition nor duration."""
-    read = rule(when=None, duration=None, deny=True)
-    assert read == Rule("r", Selector(), deny=True)
+def test_whether_own_incidents_count_is_a_setting() -> None:
+    """The file does not say so."""
+    assert not read_policy(WHOLE).self_declared
+    assert read_policy(WHOLE, self_declared=True).self_declared
 
 
-def test_aliases() -> None:
-    """Addresses are brought to their normal form."""
-    policy = read_policy({"rules": [LEAST], "aliases": {"Jane@x.io ": [" J.Doe@y.io"]}})
-    assert dict(policy.aliases) == {"jane@x.io": ("j.doe@y.io",)}
+def test_reading_leaves_the_json_as_it_was() -> None:
+    """The same body can be read again, for the tests that gate a deploy."""
+    before = copy.deepcopy(WHOLE)
+    assert read_policy(WHOLE) == read_policy(WHOLE)
+    assert before == WHOLE
+
+
+def rule(**changes: object) -> dict[str, Any]:
+    """Change an approving rule."""
+    return {**APPROVES, **changes}
+
+
+def when(**condition: object) -> dict[str, Any]:
+    """Give an approving rule another condition."""
+    return rule(when=condition)
+
+
+def without(key: str) -> dict[str, Any]:
+    """Leave a key of an approving rule out."""
+    return {name: value for name, value in APPROVES.items() if name != key}
+
+
+LEAD = {"roles": ["Lead"]}
+DBA = {"schedules": ["DBA"]}
+REFUSED = [
+    ("no name", without("name"), "KeyError: 'name'"),
+    ("an empty name", rule(name=""), "'' is no text"),
+    ("a name that is a number", rule(name=5), "5 is no text"),
+    ("a name as long as a page", rule(name="n" * 101), "a rule's name is too long, or has an @"),
+    ("a name with an e-mail", rule(name="for eve@x.io"), "a rule's name is too long, or has an @"),
+    ("no resources", without("resources"), "KeyError: 'resources'"),
+    ("resources that are a word", rule(resources="all"), ""),
+    ("resources that are nothing", rule(resources=None), ""),
+    ("no selector", rule(resources={}), "a selector selects nothing"),
+    ("kinds that are a word", rule(resources={"kinds": "vault"}), "a list names nothing"),
+    ("no kinds, beside ids", rule(resources={"kinds": [], "ids": ["x"]}), "a list names nothing"),
+    ("no ids, beside kinds", rule(resources={"kinds": ["x"], "ids": []}), "a list names nothing"),
+    ("ids that are nothing", rule(resources={"ids": None}), "a list names nothing"),
+    ("an id that is a number", rule(resources={"ids": [5]}), "5 is no text"),
+    ("no labels", rule(resources={"labels": {}}), "names no label"),
+    ("no labels, beside kinds", rule(resources={"kinds": ["k"], "labels": {}}), "names no label"),
+    ("labels that are nothing", rule(resources={"labels": None}), "names no label"),
+    ("labels in a list", rule(resources={"labels": ["Env"]}), "AttributeError"),
+    ("a label that is a number", rule(resources={"labels": {"Tier": 0}}), "0 is no text"),
+    ("a label without value", rule(resources={"labels": {"Tier": ""}}), "'' is no text"),
+    ("a label without name", rule(resources={"labels": {"": "0"}}), "'' is no text"),
+    ("another selector", rule(resources={"kind": ["k"]}), "nothing is called kind"),
+    ("no condition", without("when"), "no condition or no duration"),
+    ("a condition that is nothing", rule(when=None), "AttributeError"),
+    ("an empty condition", rule(when={}), "ValueError"),
+    ("two conditions in one", when(on_call=DBA, incident_role=LEAD), "ValueError"),
+    ("another condition", when(on_leave=DBA), "on_leave is no condition"),
+    ("an empty any", when(any=[]), "any is empty"),
+    ("an empty all", when(all=[]), "all is empty"),
+    ("an empty any within all", when(all=[ON_CALL, {"any": []}]), "any is empty"),
+    ("an any that is a condition", when(any=ON_CALL), "AttributeError"),
+    ("no schedules", when(on_call={}), "KeyError: 'schedules'"),
+    ("an empty list of schedules", when(on_call={"schedules": []}), "a list names nothing"),
+    ("schedules that are nothing", when(on_call={"schedules": None}), "a list names nothing"),
+    ("a schedule that is no list", when(on_call={"schedules": "DBA"}), "a list names nothing"),
+    ("an empty schedule", when(on_call={"schedules": [""]}), "'' is no text"),
+    ("a schedule that is a number", when(on_call={"schedules": [5]}), "5 is no text"),
+    ("no provider", when(on_call={**DBA, "provider": ""}), "KeyError: ''"),
+    ("a provider that is nothing", when(on_call={**DBA, "provider": None}), "KeyError: None"),
+    ("a provider by its title", when(on_call={**DBA, "provider": "PagerDuty"}), "KeyError"),
+    ("a level that is a text", when(on_call={**DBA, "max_level": "2"}), "'2' is no whole"),
+    ("a level that is a switch", when(on_call={**DBA, "max_level": True}), "True is no whole"),
+    ("a level with a fraction", when(on_call={**DBA, "max_level": 1.5}), "1.5 is no whole"),
+    ("a level that is nothing", when(on_call={**DBA, "max_level": None}), "None is no whole"),
+    ("another key of on_call", when(on_call={**DBA, "level": 1}), "nothing is called level"),
+    ("no roles", when(incident_role={}), "KeyError: 'roles'"),
+    ("an empty list of roles", when(incident_role={"roles": []}), "a list names nothing"),
+    ("no severities", when(incident_role={**LEAD, "severities": []}), "a list names nothing"),
+    ("a severity", when(incident_role={**LEAD, "severities": "Major"}), "a list names nothing"),
+    ("no types", when(incident_role={**LEAD, "types": []}), "a list names nothing"),
+    ("a type", when(incident_role={**LEAD, "types": "Outage"}), "a list names nothing"),
+    ("another key of a role", when(incident_role={**LEAD, "type": ["T"]}), "is called type"),
+    ("a requester that is nobody", when(requester={}), "a requester is nobody"),
+    ("no e-mails", when(requester={"emails": []}), "a list names nothing"),
+    ("no domains", when(requester={"domains": []}), "a list names nothing"),
+    ("e-mails that are one", when(requester={"emails": "a@b.io"}), "a list names nothing"),
+    ("a blank e-mail", when(requester={"emails": [" "]}), "'' is no text"),
+    ("an e-mail that is a number", when(requester={"emails": [5]}), "5 is no text"),
+    ("a blank domain", when(requester={"domains": [" "]}), "'' is no text"),
+    ("another key of a requester", when(requester={"email": ["a@b"]}), "is nobody"),
+    ("one more key of a requester", when(requester={"emails": ["a"], "x": 1}), "is called x"),
+    ("no time", when(requested_duration={}), "KeyError: 'up_to'"),
+    ("a time that is a number", when(requested_duration={"up_to": 3600}), "TypeError"),
+    ("a time below zero", when(requested_duration={"up_to": "-1h"}), "'-1h' is no duration"),
+    ("no duration", without("duration"), "no condition or no duration"),
+    ("a duration of nothing", rule(duration="0s"), "no condition or no duration"),
+    ("a duration below zero", rule(duration="-1ns"), "'-1ns' is no duration"),
+    ("a duration without unit", rule(duration="3"), "'3' is no duration"),
+    ("a duration that is nothing", rule(duration=None), "TypeError"),
+    ("an empty duration", rule(duration=""), "'' is no duration"),
+    ("an end that is a switch", rule(end_with_shift=True), "TypeError"),
+    ("an end that is nothing", rule(end_with_shift=None), "TypeError"),
+    ("a grace that is nothing", rule(end_with_shift={"grace": None}), "TypeError"),
+    ("a grace below zero", rule(end_with_shift={"grace": "-1s"}), "'-1s' is no duration"),
+    ("an empty time without end", rule(end_with_shift={"without_end": ""}), "'' is no duration"),
+    ("another key of an end", rule(end_with_shift={"after": "1h"}), "nothing is called after"),
+    ("a dry run that is a text", rule(dry_run="true"), "dry_run is neither true nor false"),
+    ("a dry run that is nothing", rule(dry_run=None), "dry_run is neither true nor false"),
+    ("a deny that is a text", rule(deny="true"), "deny is neither true nor false"),
+    ("a deny that is a number", rule(deny=1), "deny is neither true nor false"),
+    ("another key of a rule", rule(denies=True), "nothing is called denies"),
+    ("two other keys of a rule", rule(denies=True, until=1), "nothing is called denies, until"),
+    ("a rule that is a text", "deny", "ValueError"),
+    ("a rule that is nothing", None, "TypeError"),
+    ("a denial by a kind that is a word", {**DENIES, "resources": {"kinds": "k"}}, "names nothing"),
+    ("a denial of nobody", {**DENIES, "when": {"requester": {}}}, "a requester is nobody"),
+    ("a denial with an empty any", {**DENIES, "when": {"any": []}}, "any is empty"),
+]
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"name": None},
-        {"name": ""},
-        {"name": 7},
-        {"name": "n" * 101},
-        {"name": "for eve@x.io"},
-        {"resources": None},
-        {"resources": {}},
-        {"resources": "all"},
-        {"resources": {"kinds": []}},
-        {"resources": {"kinds": "k"}},
-        {"resources": {"kinds": [7]}},
-        {"resources": {"labels": {}}},
-        {"resources": {"labels": {"Env": ""}}},
-        {"resources": {"labels": {"Env": 0}}},
-        {"resources": {"kinds": ["k"], "colour": "red"}},
-        {"when": None},
-        {"when": {}},
-        {"when": {**ON_CALL, "any": [ON_CALL]}},
-        {"when": {"any": []}},
-        {"when": {"all": []}},
-        {"when": {"none": [ON_CALL]}},
-        {"when": {"none": {}}},
-        {"when": {"on_call": {}}},
-        {"when": {"on_call": {"schedules": []}}},
-        {"when": {"on_call": {"schedules": "DBA"}}},
-        {"when": {"on_call": {"schedules": ["DBA"], "provider": "acme"}}},
-        {"when": {"on_call": {"schedules": ["DBA"], "max_level": "2"}}},
-        {"when": {"on_call": {"schedules": ["DBA"], "max_level": True}}},
-        {"when": {"on_call": {"schedules": ["DBA"], "since": "now"}}},
-        {"when": {"incident_role": {"severities": ["S"]}}},
-        {"when": {"incident_role": {"roles": ["lead"], "severities": []}}},
-        {"when": {"requester": {}}},
-        {"when": {"requester": {"emails": [""]}}},
-        {"when": {"requested_duration": {"up_to": "soon"}}},
-        {"duration": None},
-        {"duration": "0s"},
-        {"duration": "-1h"},
-        {"duration": "3"},
-        {"duration": 3},
-        {"deny": "true"},
-        {"dry_run": 1},
-        {"end_with_shift": {"grace": "-1m"}},
-        {"end_with_shift": {"after": "1m"}},
-        {"end_with_shift": True},
-        {"colour": "red"},
-    ],
+    ("wrong", "problem"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
-def test_what_is_not_as_expected_is_no_policy(changes: dict[str, Any]) -> None:
-    """Nothing of it is left out or guessed: nobody is approved by half a policy."""
-    with pytest.raises(ShapeError):
-        rule(**changes)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_one_wrong_rule_refuses_all(
+    wrong: object,
+    problem: str,
+    first: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """Nobody is approved by the rest of a policy that cannot be read."""
+    rules = [wrong, APPROVES] if first else [APPROVES, wrong]
+    pattern = rf"^the policy cannot be read \(.*{re.escape(problem)}.*\)$"
+    with pytest.raises(ShapeError, match=pattern):
+        read_policy({"rules": rules, "aliases": {}})
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "problem"),
     [
-        {},
-        [],
-        {"rules": [LEAST]},
-        {"aliases": {}},
-        {"rules": None, "aliases": {}},
-        {"rules": [None], "aliases": {}},
-        {"rules": [LEAST], "aliases": []},
-        {"rules": [LEAST], "aliases": {"jane@x.io": []}},
-        {"rules": [LEAST], "aliases": {"": ["j@x.io"]}},
-        {"rules": [LEAST], "aliases": {"jane@x.io": "j@x.io"}},
-        {"rules": [LEAST], "aliases": {}, "more": 1},
+        ({}, "KeyError: 'rules'"),
+        ({"aliases": {}}, "KeyError: 'rules'"),
+        ({"rules": None, "aliases": {}}, "TypeError"),
+        ({"rules": []}, "KeyError: 'aliases'"),
+        ({"rules": [], "aliases": None}, "AttributeError"),
+        ({"rules": [], "aliases": []}, "AttributeError"),
+        ({"rules": [], "aliases": {"a@b.io": "c@d.io"}}, "a list names nothing"),
+        ({"rules": [], "aliases": {"a@b.io": []}}, "a list names nothing"),
+        ({"rules": [], "aliases": {"a@b.io": [" "]}}, "'' is no text"),
+        ({"rules": [], "aliases": {" ": ["c@d.io"]}}, "'' is no text"),
+        ({"rules": [], "aliases": {}, "deny": []}, "nothing is called deny"),
+        ([], "KeyError"),
+        (None, "TypeError"),
+        ("policy", "ValueError"),
     ],
 )
-def test_what_is_no_policy(body: Any) -> None:  # noqa: ANN401 - what JSON holds
-    """Two fields, each of its type."""
-    with pytest.raises(ShapeError):
+def test_the_whole_of_it_is_wrong(body: Any, problem: str) -> None:  # noqa: ANN401 - any JSON
+    """Whatever stands in the place of a policy is an error that says so."""
+    with pytest.raises(ShapeError, match=re.escape(problem)):
         read_policy(body)
+
+
+def _spots(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Give the place of everything within a JSON value."""
+    if isinstance(value, list):
+        inner: list[tuple[str | int, object]] = list(enumerate(value))
+    else:
+        inner = list(value.items()) if isinstance(value, dict) else []
+    return [path, *(spot for key, each in inner for spot in _spots(each, (*path, key)))]
+
+
+@STEADY
+@given(spot=st.sampled_from(_spots(WHOLE)), value=JSON)
+def test_any_json_in_any_place(spot: tuple[str | int, ...], value: object) -> None:
+    """It is read, or a ShapeError: nothing else is raised, so that the error is always told."""
+    changed: Any = {"body": copy.deepcopy(WHOLE)}
+    place, key = changed, "body"
+    for step in spot:
+        place, key = place[key], step  # type: ignore[assignment]  # lists have numbers
+    place[key] = value
+    try:
+        policy = read_policy(changed["body"])
+    except ShapeError:
+        return
+    assert all(each.name and (each.deny or each.when) for each in policy.rules)

@@ -1,0 +1,334 @@
+"""Who is asked what before a decision: what its rules need, round by round, and each thing once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from handler.clock import Deadline
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.events import Request, Resource
+from handler.http import Client
+from handler.inquiry import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome, wants_of
+from handler.policy import Policy, simple
+from handler.policy_json import read_policy
+from handler.shapes import ShapeError
+from handler.sources import Page, Question, Wants
+from tests.handler.asking import LONG, Ask, answers
+from tests.handler.conftest import NOW, SetClock
+
+JANE, JOAN = "jane@example.com", "joan@example.com"
+DBA = {"on_call": {"schedules": ["DBA"]}}
+SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
+ENDED = SHIFT._replace(end=NOW + timedelta(hours=1))
+LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", JANE, incident="INC-1")
+TWO_HOURS = {"indent.com/time/duration": "2h"}
+PAST = {"indent.com/time/expires": "2026-03-04T11:00:00Z"}
+
+Decide = Callable[..., Outcome]
+
+
+class Told(NamedTuple):
+    """A source that asks what a test says, given what is wanted and what was found."""
+
+    asks: Callable[[Wants, Findings], Sequence[Question]]
+
+    def questions(self, wants: Wants, findings: Findings) -> Sequence[Question]:
+        """Ask it."""
+        return self.asks(wants, findings)
+
+
+def always(*questions: Question) -> Told:
+    """Give a source that asks the same in every round."""
+    return Told(lambda _wants, _findings: questions)
+
+
+def question(name: str, ask: Ask, provider: str = "PagerDuty") -> Question:
+    """Ask PagerDuty, if not said otherwise."""
+    return Question(provider, name, "", ask)
+
+
+def of(*duties: Duty) -> Ask:
+    """Answer with these duties."""
+    return answers(Page(duties))
+
+
+def asks(kind: str = "db", email: str = JANE, **labels: str) -> Request:
+    """Jane asks for a database, if not said otherwise."""
+    return Request(Resource(email=email), (Resource(kind, "1"),), labels)
+
+
+def policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
+    """Give a policy with a rule for databases, and others."""
+    first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
+    return read_policy({"rules": [first, *rules], "aliases": {}})
+
+
+@pytest.fixture
+def decide(client: Client, set_clock: SetClock) -> Decide:
+    """Decide requests by what sources say: `decide(policy, requests, PagerDuty=source)`."""
+
+    def decided(by: Policy, requests: Sequence[Request] = (asks(),), **sources: Told) -> Outcome:
+        inquiry = Inquiry(client, set_clock.clock, {})
+        inquiry.sources |= sources
+        return inquiry.decide(requests, by, set_clock.deadline())
+
+    return decided
+
+
+DENIAL = {"name": "d", "resources": {"kinds": ["db"]}, "deny": True}
+FOR_JOAN = {"requester": {"emails": [JOAN]}}
+BRIEFLY = {"requested_duration": {"up_to": "1h"}}
+UNASKED = [
+    ("there is no request", policy(DBA), []),
+    ("another rule denies it", policy(DBA, DENIAL), [asks()]),
+    ("no rule is for it", policy(DBA), [asks("app")]),
+    ("the requester has no e-mail", policy(DBA), [asks(email="")]),
+    ("the time is over", policy(DBA), [asks(**PAST)]),
+    ("one of the petition is hopeless", policy(DBA), [asks(petition="p"), asks("x", petition="p")]),
+    ("the rule is for somebody else", policy({"all": [DBA, FOR_JOAN]}), [asks()]),
+    ("he asks for too long", policy({"all": [BRIEFLY, DBA]}), [asks(**TWO_HOURS)]),
+    (
+        "another provider is meant",
+        policy({"on_call": {**DBA["on_call"], "provider": "jsm"}}),
+        [asks()],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("by", "requests"), [row[1:] for row in UNASKED], ids=[row[0] for row in UNASKED]
+)
+def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -> None:
+    """Where no duty of this provider could help, it hears nothing."""
+    outcome = decide(by, requests, PagerDuty=Told(lambda *_: pytest.fail("it was asked")))
+    assert not any(each.approved for each in outcome.decisions)
+    assert (outcome.findings, outcome.asked, outcome.wants) == (Findings(), (), {})
+
+
+def test_a_duty_that_is_found(decide: Decide) -> None:
+    """The first round finds it, and there is no second one."""
+    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", of(SHIFT))))
+    assert [each.evidence for each in outcome.decisions] == [(SHIFT,)]
+    assert outcome.findings == Findings((SHIFT,))
+    assert outcome.asked == ("PagerDuty",)
+    assert outcome.wants == {"PagerDuty": Wants(("DBA",), holders=frozenset({JANE}))}
+
+
+LEADS = {"incident_role": {"roles": ["Lead"]}}
+ANY_SHIFT = {"on_call": {"schedules": "any"}}
+AT_PAGERDUTY = {"on_call": {"schedules": ["API", "DBA"], "provider": "pagerduty"}}
+APPS = {"name": "apps", "resources": {"kinds": ["app"]}, "when": LEADS, "duration": "1h"}
+DRY = {"name": "dry", "resources": "any", "when": LEADS, "duration": "1h", "dry_run": True}
+NEVER = {"name": "never", "resources": {"kinds": ["vault"]}, "deny": True}
+HERS = frozenset({JANE})
+WANTED = [
+    ("a schedule", policy(DBA), Wants(("DBA",), holders=HERS)),
+    ("any schedule", policy(ANY_SHIFT), Wants(any_schedule=True, holders=HERS)),
+    ("a role", policy(LEADS), Wants(roles=True, holders=HERS)),
+    (
+        "two schedules of this provider, each once, and any",
+        policy({"any": [DBA, AT_PAGERDUTY, ANY_SHIFT]}),
+        Wants(("DBA", "API"), any_schedule=True, holders=HERS),
+    ),
+    (
+        "what all of several conditions need",
+        policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
+        Wants(("DBA", "API"), roles=True, holders=HERS),
+    ),
+    (
+        "of several ways only those that this requester can go",
+        policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
+        Wants(("DBA",), holders=HERS),
+    ),
+    (
+        "when the shift ends",
+        policy(DBA, end_with_shift={}),
+        Wants(("DBA",), ends=True, holders=HERS),
+    ),
+    ("not for other resources", policy(DBA, APPS), Wants(("DBA",), holders=HERS)),
+    ("not for a denial", policy(DBA, NEVER), Wants(("DBA",), holders=HERS)),
+    ("for a rule in dry run, too", policy(DBA, DRY), Wants(("DBA",), roles=True, holders=HERS)),
+    (
+        "under an alias, too",
+        policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
+        Wants(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
+    ),
+    (
+        "an update, where settings say so",
+        simple(timedelta(hours=1), participants=True),
+        Wants(any_schedule=True, roles=True, updates=True, holders=HERS),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("by", "wants"), [row[1:] for row in WANTED], ids=[row[0] for row in WANTED]
+)
+def test_what_is_wanted(by: Policy, wants: Wants) -> None:
+    """A provider is asked for what the rules for these resources need, and of whom."""
+    assert wants_of("PagerDuty", [asks()], by, NOW) == wants
+
+
+def test_what_two_requests_want() -> None:
+    """One question serves all requests of a call."""
+    requests = [asks(), asks("app", JOAN)]
+    wanted = wants_of("PagerDuty", requests, policy(DBA, APPS, end_with_shift={}), NOW)
+    assert wanted == Wants(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))
+
+
+def test_only_those_that_the_rules_need(decide: Decide) -> None:
+    """Of two providers that are on, the one is asked that the rule means."""
+    unasked = Told(lambda *_: pytest.fail("it was asked"))
+    outcome = decide(
+        policy(AT_PAGERDUTY), PagerDuty=always(question("on-calls", of())), Opsgenie=unasked
+    )
+    assert outcome.asked == ("PagerDuty",)
+    assert list(outcome.wants) == ["PagerDuty"]
+
+
+def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
+    """A request that is decided is asked about no more."""
+    wanted: list[Wants] = []
+
+    def questions(wants: Wants, _findings: Findings) -> Sequence[Question]:
+        wanted.append(wants)
+        return [question("on-calls", of(SHIFT))]
+
+    outcome = decide(policy(DBA), [asks(), asks(email=JOAN)], PagerDuty=Told(questions))
+    assert [each.approved for each in outcome.decisions] == [True, False]
+    assert [each.holders for each in wanted] == [{JANE, JOAN}, {JOAN}]
+    assert outcome.wants["PagerDuty"].holders == {JANE, JOAN}
+
+
+def test_one_that_fails_hides_no_other(decide: Decide) -> None:
+    """The other one's duty opens what was asked for, and the failure is told."""
+    outcome = decide(
+        policy({"any": [DBA, LEADS]}),
+        PagerDuty=always(question("on-calls", answers(then=ShapeError("x is no list")))),
+        incidentio=always(question("incidents", of(LEAD), "incident.io")),
+    )
+    assert outcome.decisions[0].evidence == (LEAD,)
+    problem = "the answer could not be read: x is no list"
+    assert outcome.findings.failures == (Failure("PagerDuty", "on-calls", problem),)
+    assert outcome.asked == ("PagerDuty", "incident.io")
+
+
+def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
+    """What the first answer leaves open is asked for, and then nothing more."""
+    end = question("end of S1", of(ENDED))
+
+    def questions(wants: Wants, findings: Findings) -> Sequence[Question]:
+        assert wants.ends
+        return [question("on-calls", of(SHIFT)), *([end] if findings.duties else [])]
+
+    outcome = decide(policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
+    assert outcome.decisions[0].duration == timedelta(hours=1)
+    assert outcome.findings.duties == (ENDED,)
+    assert outcome.asked == ("PagerDuty",)
+
+
+def test_nothing_is_asked_twice(decide: Decide) -> None:
+    """A source that has nothing new to ask ends the inquiry, also where nobody is approved."""
+    calls: list[Deadline] = []
+
+    def pages(deadline: Deadline) -> Iterator[Page]:
+        calls.append(deadline)
+        yield Page()
+
+    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", pages)))
+    assert not outcome.decisions[0].approved
+    assert len(calls) == 1
+
+
+def test_no_more_than_three_rounds(decide: Decide) -> None:
+    """A source that always has something new to ask is heard three times."""
+    rounds: list[Findings] = []
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        rounds.append(findings)
+        return [question(f"question {len(rounds)}", of(SHIFT._replace(id=f"S{len(rounds)}")))]
+
+    outcome = decide(policy(LEADS), PagerDuty=Told(questions))
+    assert [len(each.duties) for each in rounds] == [0, 1, 2]
+    assert len(outcome.findings.duties) == 3
+
+
+@pytest.mark.parametrize(
+    ("providers", "left"),
+    [(["PagerDuty"], [6.0, 6.0, 6.0]), (["PagerDuty", "Opsgenie"], [3.6, 3.6, 6.0])],
+)
+def test_who_hangs_leaves_time_for_the_others(
+    providers: list[str], left: list[float], decide: Decide
+) -> None:
+    """A round takes a part of the time, but for the last, or where there is nobody else."""
+    seen: dict[str, float] = {}
+
+    def source(provider: str) -> Told:
+        def pages(name: str) -> Ask:
+            def read(deadline: Deadline) -> Iterator[Page]:
+                seen[name] = deadline.left()
+                yield Page()
+
+            return read
+
+        def questions(_wants: Wants, _findings: Findings) -> Sequence[Question]:
+            name = f"{provider} {len(seen) // len(providers)}"
+            return [question(name, pages(name), provider)]
+
+        return Told(questions)
+
+    decide(policy(DBA), **{name: source(name) for name in providers})
+    assert seen == {
+        f"{name} {number}": pytest.approx(each)
+        for number, each in enumerate(left)
+        for name in providers
+    }
+
+
+def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) -> None:
+    """A shift that ends while providers are asked approves nobody."""
+
+    def slow(_deadline: Deadline) -> Iterator[Page]:
+        set_clock.advance(2)
+        brief = SHIFT._replace(id="S2", end=NOW + timedelta(seconds=2))
+        yield Page((brief,))
+
+    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", slow)))
+    assert not outcome.decisions[0].approved
+    assert outcome.decisions[0].now == NOW + timedelta(seconds=2)
+
+
+def test_all_at_once_and_then_a_few(decide: Decide) -> None:
+    """The first round asks all there is at once; follow-ups, of which there may be many, a few."""
+    first, then = threading.Barrier(9), threading.Barrier(FOLLOW_UPS_AT_ONCE)
+    lock = threading.Lock()
+    running, most = 0, 0
+
+    def meeting(barrier: threading.Barrier) -> Ask:
+        def pages(_deadline: Deadline) -> Iterator[Page]:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            barrier.wait(LONG)
+            with lock:
+                running -= 1
+            yield Page((SHIFT._replace(id="S3", name="other"),))
+
+        return pages
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        nonlocal most
+        most = 0
+        barrier = then if findings.duties else first
+        count = 8 if findings.duties else 9
+        return [question(f"{count}.{number}", meeting(barrier)) for number in range(count)]
+
+    outcome = decide(policy(DBA), PagerDuty=Told(questions))
+    assert outcome.findings.failures == ()
+    assert most == 0
