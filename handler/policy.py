@@ -114,7 +114,7 @@ class Rule(NamedTuple):
             notes[duty] = ""
             return until
 
-        return prove(self.when, facts, judge, unmet) if self.when else None
+        return prove(self.when, facts, judge, unmet) if self.when is not None else None
 
     def until(self, duty: Duty, now: datetime) -> datetime | str:
         """When access ends that rests on a duty, or why there can be none."""

@@ -1,0 +1,150 @@
+"""What a policy means, said a second time and in another way: slower, and without a word of why.
+
+The decision looks for the duties that carry longest. This asks of each span of time whether all
+that a rule needs would last so long.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from handler.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    IncidentRole,
+    OnCall,
+    RequestedDuration,
+    Requester,
+)
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.events import Resource
+from handler.globs import matches
+from handler.policy import Rule
+from tests.handler.strategies import NOW
+from tests.handler.worlds import World
+
+NOTHING, SECOND, MINUTE = timedelta(0), timedelta(seconds=1), timedelta(minutes=1)
+FOREVER = timedelta(days=10**6)
+
+
+def allowed(world: World) -> timedelta:
+    """Say for how long access is granted; nothing is a no."""
+    until = world.request.asked_expiry
+    if until and until - NOW < MINUTE:
+        return NOTHING
+    rules, resources = world.policy.rules, world.request.resources
+    if any(_denies(world, rule, each) for rule in rules if rule.deny for each in resources):
+        return NOTHING
+    live = [rule for rule in rules if not (rule.deny or rule.dry_run)]
+    spans = [
+        max((_span(world, rule) for rule in live if _is_for(rule, each)), default=NOTHING)
+        for each in resources
+    ]
+    return min(*spans, _asked(world) or FOREVER) // SECOND * SECOND
+
+
+def _denies(world: World, rule: Rule, resource: Resource) -> bool:
+    unlabelled = {name for name, _ in rule.resources.labels if not resource.labels.get(name)}
+    labels = {**resource.labels, **{k: v for k, v in rule.resources.labels if k in unlabelled}}
+    hit = _is_for(rule, resource._replace(labels=labels))
+    return hit and (rule.when is None or _denial_holds(rule.when, world))
+
+
+def _denial_holds(when: Condition, world: World) -> bool:
+    if isinstance(when, AnyOf | AllOf):
+        held = [_denial_holds(each, world) for each in when.members]
+        return True in held if isinstance(when, AnyOf) else False not in held
+    if isinstance(when, Requester):
+        return any(_is_one_of(when, email) for email in _all_addresses(world))
+    assert isinstance(when, RequestedDuration)
+    return (_asked(world) or NOTHING) <= when.up_to
+
+
+def _is_for(rule: Rule, resource: Resource) -> bool:
+    kinds, ids, labels = rule.resources
+    return (
+        resource.kind in (kinds or (resource.kind,))
+        and any(matches(each, resource.id) for each in ids or ("*",))
+        and set(labels) <= set(resource.labels.items())
+    )
+
+
+def _span(world: World, rule: Rule) -> timedelta:
+    """Say how long a rule would open something for: the longest span for which it holds."""
+    spans = {_carries(world, rule, duty) for duty in world.findings.duties}
+    held = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
+    return max(held, default=NOTHING)
+
+
+def _holds(world: World, rule: Rule, when: Condition | None, span: timedelta) -> bool:
+    if isinstance(when, AnyOf):
+        return any(_holds(world, rule, each, span) for each in when.members)
+    if isinstance(when, AllOf):
+        return all(_holds(world, rule, each, span) for each in when.members)
+    if isinstance(when, Requester):
+        return _is_one_of(when, world.request.requester.email)
+    if isinstance(when, RequestedDuration):
+        asked = _asked(world)
+        return asked is not None and asked <= when.up_to
+    return any(
+        _fits(when, duty) and _carries(world, rule, duty) >= span for duty in world.findings.duties
+    )
+
+
+def _fits(when: Condition | None, duty: Duty) -> bool:
+    if isinstance(when, OnCall):
+        right = duty.kind == ON_CALL and when.provider in ("", duty.provider)
+        return right and duty.level <= when.max_level and _named(when.schedules, duty)
+    if isinstance(when, IncidentRole):
+        bad = not when.severities or set(when.severities) & set(duty.severity)
+        such = not when.types or set(when.types) & set(duty.type)
+        named = _named(when.roles, duty) and not (when.roles is None and duty.reporter)
+        return duty.kind == INCIDENT_ROLE and named and bool(bad and such)
+    return duty.kind == INCIDENT_UPDATE
+
+
+def _named(names: tuple[str, ...] | None, duty: Duty) -> bool:
+    own = {duty.name, duty.shortform} - duty.shared_names | {duty.id}
+    return names is None or not own.isdisjoint(names)
+
+
+def _carries(world: World, rule: Rule, duty: Duty) -> timedelta:
+    """Say how long a duty would carry access by a rule; nothing where it does not count."""
+    begun = duty.start is None or duty.start <= NOW
+    if not begun or (duty.end and duty.end <= NOW) or not _is_his_own(world, duty):
+        return NOTHING
+    if rule.shift_end is None:
+        return rule.duration
+    left = rule.shift_end.without_end or NOTHING
+    if duty.end:
+        left = duty.end - NOW + rule.shift_end.grace
+        left = left if left >= MINUTE else NOTHING
+    elif duty.kind == ON_CALL and not duty.endless:
+        left = NOTHING
+    return min(left, rule.duration)
+
+
+def _is_his_own(world: World, duty: Duty) -> bool:
+    """Say whether a duty is the requester's, and not one that he gave himself."""
+    email, policy = world.request.requester.email, world.policy
+    given = duty.self_declared or duty.declarers & _all_addresses(world)
+    counts = policy.self_declared or not given
+    return counts and duty.holder in {email, *policy.aliases.get(email, ())}
+
+
+def _asked(world: World) -> timedelta | None:
+    asked, until = world.request.asked_duration, world.request.asked_expiry
+    spans = [asked] if asked else []
+    spans += [until - NOW] if until else []
+    return min(spans, default=None)
+
+
+def _is_one_of(when: Requester, email: str) -> bool:
+    return email in when.emails or any(email.endswith(f"@{each}") for each in when.domains)
+
+
+def _all_addresses(world: World) -> set[str]:
+    email = world.request.requester.email
+    circles = [{key, *values} for key, values in world.policy.aliases.items()]
+    return {email}.union(*(circle for circle in circles if email in circle))

@@ -1,0 +1,254 @@
+"""What no policy, request, duty or failure can do: what is less never brings more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import Phase, assume, find, given, settings
+from hypothesis import strategies as st
+
+from handler.decision import Decision, decide, decide_all
+from handler.duties import Duty, Failure, Findings
+from handler.events import Request, Resource
+from handler.policy import Rule
+from tests.handler.oracle import allowed
+from tests.handler.strategies import NOW, STEADY
+from tests.handler.worlds import (
+    DENIALS,
+    JD,
+    ODD_WORLDS,
+    PROVIDERS,
+    RESOURCES,
+    WORLDS,
+    World,
+    requests,
+)
+
+OFTEN = settings(STEADY, max_examples=2 * STEADY.max_examples)
+
+
+def decided(world: World) -> Decision:
+    """Decide in a world."""
+    return decide(world.request, world.findings, world.policy, NOW)
+
+
+def brings_no_more(less: World, world: World) -> None:
+    """No yes comes of a no, and no grant is longer."""
+    was, now = decided(world), decided(less)
+    assert now.approved <= was.approved, f"{was.reason} -> {now.reason}"
+    assert now.duration <= was.duration
+
+
+def with_rules(world: World, *rules: Rule) -> World:
+    """Give a world other rules."""
+    return world._replace(policy=world.policy._replace(rules=rules))
+
+
+@OFTEN
+@given(world=WORLDS)
+def test_as_a_second_reading_says(world: World) -> None:
+    """Who reads the policy in another way comes to the same: yes or no, and to the second."""
+    decision = decided(world)
+    assert decision.duration == allowed(world)
+    assert decision.approved is bool(decision.duration)
+
+
+@STEADY
+@given(world=ODD_WORLDS)
+def test_an_approval_has_evidence(world: World) -> None:
+    """It rests on duties of the requester that run now, however odd the policy is."""
+    decision = decided(world)
+    email = world.request.requester.email
+    mine = {email, *world.policy.aliases.get(email, ())}
+    assert bool(decision.evidence) is bool(decision.rules) is bool(decision.duration)
+    assert set(decision.evidence) <= set(world.findings.duties)
+    assert all(each.holder in mine and each.runs_at(NOW) for each in decision.evidence)
+
+
+@STEADY
+@given(world=ODD_WORLDS)
+def test_no_duty_no_approval(world: World) -> None:
+    """Nobody is approved for asking, whatever a policy says."""
+    assert not decided(world._replace(findings=Findings())).approved
+
+
+@STEADY
+@given(world=ODD_WORLDS)
+def test_a_grant_keeps_within_every_bound(world: World) -> None:
+    """What was asked for, what a live rule allows for each resource, and where duties end."""
+    decision = decided(world)
+    if not decision.approved:
+        return
+    until = NOW + decision.duration
+    asked, expiry = world.request.asked_duration, world.request.asked_expiry
+    assert asked is None or decision.duration <= asked
+    assert expiry is None or until <= expiry
+    rules = [each for each in world.policy.rules if each.name in decision.rules]
+    assert not any(each.deny or each.dry_run for each in rules)
+    for resource in world.request.resources:
+        opened = (each for each in rules if each.resources.covers(resource))
+        assert any(decision.duration <= each.duration for each in opened)
+    for rule in rules:
+        end = rule.shift_end
+        assert end is None or any(
+            each.end + end.grace >= until
+            if each.end
+            else end.without_end is not None and decision.duration <= end.without_end
+            for each in decision.evidence
+        )
+
+
+@STEADY
+@given(world=ODD_WORLDS, denial=DENIALS, data=st.data())
+def test_one_more_denial(world: World, denial: Rule, data: st.DataObject) -> None:
+    """A rule that denies takes away or nothing, wherever it stands; where it hits, it is a no."""
+    rules = list(world.policy.rules)
+    rules.insert(data.draw(st.integers(0, len(rules))), denial)
+    less = with_rules(world, *rules)
+    brings_no_more(less, world)
+    bare = denial.when is None and any(map(denial.resources.touches, world.request.resources))
+    assert not (bare and decided(less).approved)
+
+
+@STEADY
+@given(world=ODD_WORLDS, data=st.data())
+def test_one_rule_less(world: World, data: st.DataObject) -> None:
+    """Without a rule that approves: of rules that tie, another may stand in, but for no longer.
+
+    Of a rule that denies it is not true, and must not be.
+    """
+    rules = list(world.policy.rules)
+    at = data.draw(st.integers(0, len(rules) - 1))
+    assume(not rules[at].deny)
+    brings_no_more(with_rules(world, *rules[:at], *rules[at + 1 :]), world)
+
+
+@STEADY
+@given(world=ODD_WORLDS, data=st.data())
+def test_a_rule_in_dry_run_is_no_rule(world: World, data: st.DataObject) -> None:
+    """Who puts a rule on trial grants what would be granted without it, by the same rules."""
+    rules = list(world.policy.rules)
+    at = data.draw(st.integers(0, len(rules) - 1))
+    assume(not rules[at].deny)
+    without = decided(with_rules(world, *rules[:at], *rules[at + 1 :]))
+    rules[at] = rules[at]._replace(dry_run=True)
+    dry = decided(with_rules(world, *rules))
+    assert (dry.duration, dry.rules, dry.evidence) == (
+        without.duration,
+        without.rules,
+        without.evidence,
+    )
+
+
+@STEADY
+@given(world=ODD_WORLDS, data=st.data())
+def test_fewer_duties(world: World, data: st.DataObject) -> None:
+    """Without some of the duties, whoever's they are."""
+    kept = data.draw(st.lists(st.booleans(), min_size=5, max_size=5))
+    duties = tuple(each for each, keep in zip(world.findings.duties, kept, strict=False) if keep)
+    brings_no_more(world._replace(findings=Findings(duties)), world)
+
+
+@STEADY
+@given(world=ODD_WORLDS, provider=st.sampled_from(PROVIDERS), half=st.booleans())
+def test_a_provider_that_fails(world: World, provider: str, half: bool) -> None:  # noqa: FBT001 - drawn
+    """It says nothing, or half of it: then what it says by name might be anybody's."""
+    failure = Failure(provider, "everything", "answered 500")
+    duties = tuple(
+        each._replace(shared_names=frozenset({each.name, each.shortform}) - {""})
+        if each.provider == provider
+        else each
+        for each in world.findings.duties
+        if half or each.provider != provider
+    )
+    brings_no_more(world._replace(findings=Findings(duties, (failure,))), world)
+
+
+@STEADY
+@given(world=ODD_WORLDS, more=RESOURCES, data=st.data())
+def test_one_more_resource(world: World, more: Resource, data: st.DataObject) -> None:
+    """Who asks for more gets no more of it."""
+    resources = list(world.request.resources)
+    resources.insert(data.draw(st.integers(0, len(resources))), more)
+    request = world.request._replace(resources=tuple(resources))
+    brings_no_more(world._replace(request=request), world)
+
+
+@STEADY
+@given(world=ODD_WORLDS)
+def test_no_alias(world: World) -> None:
+    """Without aliases, unless they told that a denial means him, or that he declared the incident.
+
+    What speaks against somebody is looked for under all of his addresses.
+    """
+    duties = tuple(each._replace(declarers=frozenset()) for each in world.findings.duties)
+    rules = [each._replace(when=None) if each.deny else each for each in world.policy.rules]
+    world = with_rules(world._replace(findings=Findings(duties)), *rules)
+    brings_no_more(world._replace(policy=world.policy._replace(aliases={})), world)
+
+
+WORSE: list[Callable[[Duty, World], Duty]] = [
+    lambda duty, _: duty._replace(self_declared=True),
+    lambda duty, world: duty._replace(declarers=frozenset({world.request.requester.email})),
+    lambda duty, _: duty._replace(level=9),
+    lambda duty, _: duty._replace(end=duty.end and duty.end - timedelta(minutes=10)),
+    lambda duty, _: duty._replace(end=NOW),
+    lambda duty, _: duty._replace(start=NOW + timedelta(microseconds=1)),
+    lambda duty, _: duty._replace(holder="somebody@example.org"),
+]
+
+
+@STEADY
+@given(world=ODD_WORLDS)
+def test_what_speaks_against_somebody(world: World) -> None:
+    """A duty in an incident that he declared, on a higher level, or over sooner: no longer."""
+    for worsen in WORSE:
+        duties = tuple(worsen(each, world) for each in world.findings.duties)
+        brings_no_more(world._replace(findings=Findings(duties)), world)
+
+
+@STEADY
+@given(world=ODD_WORLDS, data=st.data())
+def test_order_of_duties(world: World, data: st.DataObject) -> None:
+    """The same duties in any order, and any of them twice, give the same decision to the letter."""
+    duties = world.findings.duties
+    shuffled = tuple(data.draw(st.permutations(duties + duties[:1])))
+    assert decided(world._replace(findings=Findings(shuffled))) == decided(world)
+
+
+@STEADY
+@given(world=ODD_WORLDS, others=st.lists(requests(), max_size=3), together=st.booleans())
+def test_requests_of_one_call(world: World, others: list[Request], together: bool) -> None:  # noqa: FBT001 - drawn
+    """Alone, each is decided as by itself; in one petition, all stand or fall, for the shortest."""
+    asked = [world.request, *others]
+    if together:
+        asked = [each._replace(labels={**each.labels, "petition": "p"}) for each in asked]
+    alone = [decided(world._replace(request=each)) for each in asked]
+    found = decide_all(asked, world.findings, world.policy, NOW)
+    if not together:
+        assert list(found) == alone
+        return
+    shortest = min(each.duration for each in alone)
+    assert {each.duration for each in found} == {shortest}
+    assert {each.approved for each in found} == {bool(shortest)}
+
+
+HAPPENS: dict[str, Callable[[Decision], bool]] = {
+    "an approval": lambda decision: decision.approved,
+    "a denial": lambda decision: "denies it" in decision.reason,
+    "a dry run": lambda decision: "dry run" in decision.reason,
+    "two rules": lambda decision: len(decision.rules) > 1,
+    "two duties": lambda decision: len(decision.evidence) > 1,
+    "an alias": lambda decision: any(each.holder == JD for each in decision.evidence),
+    "a time asked for": lambda decision: any("asked for" in each for each in decision.limits),
+    "a shift's end": lambda decision: any("duty ends" in each for each in decision.limits),
+}
+
+
+@pytest.mark.parametrize("happens", HAPPENS.values(), ids=HAPPENS)
+def test_such_things_happen(happens: Callable[[Decision], bool]) -> None:
+    """In the worlds that are drawn: what is said above is not said of nothing."""
+    until_one_is_found = settings(STEADY, max_examples=3000, phases=[Phase.generate])
+    find(WORLDS, lambda world: happens(decided(world)), settings=until_one_is_found)

@@ -1,0 +1,188 @@
+"""What hypothesis draws for decisions: small worlds, in which names, people and times meet."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from handler.conditions import (
+    ANY,
+    AllOf,
+    AnyOf,
+    Condition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    RequestedDuration,
+    Requester,
+)
+from handler.durations import format_instant
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Findings
+from handler.events import DURATION, EXPIRES, Request, Resource
+from handler.policy import Policy, Rule, Selector, ShiftEnd
+from tests.handler.strategies import NOW, rarely
+
+JANE, JD, JOAN = "jane@example.com", "jd@corp.example", "joan@example.com"
+PROVIDERS = ("PagerDuty", "incident.io")
+NAMES, IDS = ("DBA", "Lead"), ("X1", "X2")
+
+# Around what matters: now, the minute below which all is over, and what rules allow.
+SECONDS = rarely(st.sampled_from([0.5, 1, 59.5]), st.sampled_from([60, 61, 600, 1800, 3600, 10**6]))
+SPANS = SECONDS.map(lambda seconds: timedelta(seconds=seconds))
+LATER = SPANS.map(lambda span: NOW + span)
+EARLIER = (SPANS | st.just(timedelta(0))).map(lambda span: NOW - span)
+PEOPLE = st.sampled_from([JANE, JANE, JANE, JANE, JANE, JD, JD, JOAN])
+TRUE_RARELY = rarely(st.just(value=True), st.just(value=False))
+
+
+class World(NamedTuple):
+    """Who asks for what, on which duties, by which policy."""
+
+    request: Request
+    findings: Findings
+    policy: Policy
+
+
+def maybe(*values: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """Give one of these, or none."""
+    return st.sampled_from([(), *((value,) for value in values)])
+
+
+def members(
+    each: st.SearchStrategy[Condition], least: int = 1
+) -> st.SearchStrategy[tuple[Condition, ...]]:
+    """Give the members of a group."""
+    return st.lists(each, min_size=least, max_size=3).map(tuple)
+
+
+DUTIES = st.builds(
+    Duty,
+    provider=st.sampled_from(PROVIDERS),
+    kind=st.sampled_from([ON_CALL, ON_CALL, INCIDENT_ROLE, INCIDENT_ROLE, INCIDENT_UPDATE]),
+    id=st.sampled_from(IDS),
+    name=st.sampled_from(NAMES),
+    holder=PEOPLE,
+    shortform=st.sampled_from(["", "DBA"]),
+    level=st.sampled_from([1, 1, 1, 2, 3]),
+    start=rarely(LATER, st.none() | EARLIER),
+    end=rarely(EARLIER, st.none() | LATER),
+    endless=st.booleans(),
+    link=st.just(""),
+    incident=st.sampled_from(["INC-1", "INC-2"]),
+    reporter=TRUE_RARELY,
+    severity=maybe("Major", "Minor"),
+    type=maybe("Outage"),
+    self_declared=TRUE_RARELY,
+    declarers=rarely(st.frozensets(PEOPLE, max_size=2), st.just(frozenset())),
+    shared_names=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
+)
+NAMED = st.just(ANY) | st.lists(st.sampled_from(NAMES + IDS), min_size=1, unique=True).map(tuple)
+DUTY_CONDITIONS: st.SearchStrategy[Condition] = st.one_of(
+    st.just(OnCall(ANY)),
+    st.builds(OnCall, NAMED, st.sampled_from(["", "", *PROVIDERS]), st.sampled_from([1, 2])),
+    st.builds(IncidentRole, NAMED, maybe("Major"), maybe("Outage")),
+    st.builds(PostedUpdate),
+)
+LIMITS: st.SearchStrategy[Condition] = st.one_of(
+    st.builds(Requester, maybe(JANE, JOAN), maybe("example.com", "corp.example")),
+    st.builds(RequestedDuration, SPANS),
+)
+LEAVES = DUTY_CONDITIONS | LIMITS
+GROUPS = members(LEAVES).flatmap(lambda each: st.sampled_from([AnyOf(each), AllOf(each)]))
+# As policy files have them: a duty on every path.
+PROVEN: st.SearchStrategy[Condition] = st.recursive(
+    DUTY_CONDITIONS,
+    lambda inner: st.one_of(
+        st.builds(AnyOf, members(inner)),
+        st.builds(
+            lambda one, more: AllOf((one, *more)), inner, members(LEAVES | GROUPS | inner, least=0)
+        ),
+        st.builds(lambda one, more: AllOf((*more, one)), inner, members(LEAVES)),
+    ),
+    max_leaves=3,
+)
+# As the handler would take them: also those that hold without a duty.
+ODD_CONDITIONS = st.one_of(PROVEN, LIMITS, GROUPS, members(LEAVES | GROUPS).map(AnyOf))
+
+LABELS: tuple[dict[str, str], ...] = ({}, {"Env": "Prod"}, {"Env": "Dev"}, {"Env": ""})
+RESOURCES = st.builds(
+    lambda kind, id_, labels: Resource(kind, id_, labels=labels),
+    st.sampled_from(["db", "app"]),
+    st.sampled_from(["db-1", "x"]),
+    st.sampled_from(LABELS),
+)
+SELECTORS = st.one_of(
+    st.just(Selector()),
+    st.sampled_from([Selector(), Selector(kinds=("db",)), Selector(kinds=("app",))]),
+    st.builds(
+        Selector,
+        maybe("db", "app"),
+        maybe("db-*", "x"),
+        st.sampled_from([(), (), (("Env", "Prod"),)]),
+    ),
+)
+SHIFT_ENDS = st.none() | st.builds(ShiftEnd, SPANS | st.just(timedelta(0)), st.none() | SPANS)
+DENIALS = st.builds(
+    lambda selector, when: Rule("denial", selector, when, deny=True),
+    SELECTORS,
+    st.none() | LIMITS | members(LIMITS).map(AllOf) | members(LIMITS).map(AnyOf),
+)
+
+
+def approving(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rule]:
+    """Give rules that approve, a few of them in dry run."""
+    return st.builds(
+        lambda selector, when, span, end, dry: Rule(
+            "rule", selector, when, span, shift_end=end, dry_run=dry
+        ),
+        SELECTORS,
+        conditions,
+        SPANS,
+        SHIFT_ENDS,
+        st.sampled_from([False] * 5 + [True]),
+    )
+
+
+def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
+    """Give policies of a few rules, hardly ever with one that denies."""
+
+    def policy(
+        drawn: list[Rule], kinds: tuple[str, ...], aliases: dict[str, tuple[str, ...]], *, own: bool
+    ) -> Policy:
+        rules = [each._replace(name=f"{each.name} {place}") for place, each in enumerate(drawn)]
+        # A rule for each kind, so that it often takes two.
+        for place, kind in enumerate(kinds):
+            rules[place] = rules[place]._replace(resources=Selector(kinds=(kind,)))
+        return Policy(tuple(rules), aliases, own)
+
+    return st.builds(
+        policy,
+        st.lists(rarely(DENIALS, rules), min_size=2, max_size=4),
+        st.sampled_from([(), ("db", "app")]),
+        st.sampled_from([{}, {JANE: (JD,)}]),
+        own=TRUE_RARELY,
+    )
+
+
+def requests() -> st.SearchStrategy[Request]:
+    """Give requests that are not hopeless from the start."""
+    spans = SPANS.map(lambda span: f"{span // timedelta(microseconds=1)}us")
+    asked = st.fixed_dictionaries({}, optional={DURATION: spans})
+    until = rarely(EARLIER, LATER).map(lambda moment: {EXPIRES: format_instant(moment)})
+    nothing: st.SearchStrategy[dict[str, str]] = st.just({})
+    labels = nothing | asked | until | st.builds(lambda one, other: one | other, asked, until)
+    who = PEOPLE.map(lambda email: Resource("user", "u1", email))
+    both = st.just((Resource("db", "x"), Resource("app", "x")))
+    resources = both | st.lists(RESOURCES, min_size=1, max_size=2).map(tuple)
+    return st.builds(Request, who, resources, labels)
+
+
+def worlds(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[World]:
+    """Give worlds with such conditions."""
+    findings = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: Findings(tuple(each)))
+    return st.builds(World, requests(), findings, policies(approving(conditions)))
+
+
+WORLDS, ODD_WORLDS = worlds(PROVEN), worlds(ODD_CONDITIONS)
