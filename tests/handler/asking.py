@@ -1,16 +1,36 @@
-"""Questions and answers made up by a test of `ask`."""
+"""Requests, questions and answers made up by tests of who is asked what."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from handler.clock import Deadline
 from handler.duties import ON_CALL, Duty, Titled
+from handler.events import Request, Resource
+from handler.policy import Policy
+from handler.policy_json import read_policy
 from handler.sources import Page, Question
 
 Ask = Callable[[Deadline], Iterator[Page]]
 GIVEN_UP = "given up: no whole answer in time"
 LONG = 20.0
+JANE, JOAN = "jane@example.com", "joan@example.com"
+DBA = {"on_call": {"schedules": ["DBA"]}}
+AT_PAGERDUTY = {"on_call": {"schedules": ["API", "DBA"], "provider": "pagerduty"}}
+LEADS = {"incident_role": {"roles": ["Lead"]}}
+FOR_JOAN = {"requester": {"emails": [JOAN]}}
+
+
+def asks(kind: str = "db", email: str = JANE, **labels: str) -> Request:
+    """Jane asks for a database, if not said otherwise."""
+    return Request(Resource(email=email), (Resource(kind, "1"),), labels)
+
+
+def policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
+    """Give a policy with a rule for databases, and others."""
+    first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
+    return read_policy({"rules": [first, *rules], "aliases": {}})
 
 
 def a_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:

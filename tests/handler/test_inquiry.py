@@ -5,24 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from handler.clock import Deadline
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import Request, Resource
+from handler.events import Request
 from handler.http import Client
-from handler.inquiry import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome, wants_of
-from handler.policy import Policy, simple
-from handler.policy_json import read_policy
+from handler.inquiry import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome
+from handler.policy import Policy
 from handler.shapes import ShapeError
 from handler.sources import Page, Question, Wants
-from tests.handler.asking import LONG, Ask, answers
+from tests.handler.asking import (
+    AT_PAGERDUTY,
+    DBA,
+    FOR_JOAN,
+    JANE,
+    JOAN,
+    LEADS,
+    LONG,
+    Ask,
+    answers,
+    asks,
+    policy,
+)
 from tests.handler.conftest import NOW, SetClock
 
-JANE, JOAN = "jane@example.com", "joan@example.com"
-DBA = {"on_call": {"schedules": ["DBA"]}}
 SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 ENDED = SHIFT._replace(end=NOW + timedelta(hours=1))
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", JANE, incident="INC-1")
@@ -57,17 +66,6 @@ def of(*duties: Duty) -> Ask:
     return answers(Page(duties))
 
 
-def asks(kind: str = "db", email: str = JANE, **labels: str) -> Request:
-    """Jane asks for a database, if not said otherwise."""
-    return Request(Resource(email=email), (Resource(kind, "1"),), labels)
-
-
-def policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
-    """Give a policy with a rule for databases, and others."""
-    first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
-    return read_policy({"rules": [first, *rules], "aliases": {}})
-
-
 @pytest.fixture
 def decide(client: Client, set_clock: SetClock) -> Decide:
     """Decide requests by what sources say: `decide(policy, requests, PagerDuty=source)`."""
@@ -81,7 +79,6 @@ def decide(client: Client, set_clock: SetClock) -> Decide:
 
 
 DENIAL = {"name": "d", "resources": {"kinds": ["db"]}, "deny": True}
-FOR_JOAN = {"requester": {"emails": [JOAN]}}
 BRIEFLY = {"requested_duration": {"up_to": "1h"}}
 UNASKED = [
     ("there is no request", policy(DBA), []),
@@ -117,68 +114,6 @@ def test_a_duty_that_is_found(decide: Decide) -> None:
     assert outcome.findings == Findings((SHIFT,))
     assert outcome.asked == ("PagerDuty",)
     assert outcome.wants == {"PagerDuty": Wants(("DBA",), holders=frozenset({JANE}))}
-
-
-LEADS = {"incident_role": {"roles": ["Lead"]}}
-ANY_SHIFT = {"on_call": {"schedules": "any"}}
-AT_PAGERDUTY = {"on_call": {"schedules": ["API", "DBA"], "provider": "pagerduty"}}
-APPS = {"name": "apps", "resources": {"kinds": ["app"]}, "when": LEADS, "duration": "1h"}
-DRY = {"name": "dry", "resources": "any", "when": LEADS, "duration": "1h", "dry_run": True}
-NEVER = {"name": "never", "resources": {"kinds": ["vault"]}, "deny": True}
-HERS = frozenset({JANE})
-WANTED = [
-    ("a schedule", policy(DBA), Wants(("DBA",), holders=HERS)),
-    ("any schedule", policy(ANY_SHIFT), Wants(any_schedule=True, holders=HERS)),
-    ("a role", policy(LEADS), Wants(roles=True, holders=HERS)),
-    (
-        "two schedules of this provider, each once, and any",
-        policy({"any": [DBA, AT_PAGERDUTY, ANY_SHIFT]}),
-        Wants(("DBA", "API"), any_schedule=True, holders=HERS),
-    ),
-    (
-        "what all of several conditions need",
-        policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
-        Wants(("DBA", "API"), roles=True, holders=HERS),
-    ),
-    (
-        "of several ways only those that this requester can go",
-        policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
-        Wants(("DBA",), holders=HERS),
-    ),
-    (
-        "when the shift ends",
-        policy(DBA, end_with_shift={}),
-        Wants(("DBA",), ends=True, holders=HERS),
-    ),
-    ("not for other resources", policy(DBA, APPS), Wants(("DBA",), holders=HERS)),
-    ("not for a denial", policy(DBA, NEVER), Wants(("DBA",), holders=HERS)),
-    ("for a rule in dry run, too", policy(DBA, DRY), Wants(("DBA",), roles=True, holders=HERS)),
-    (
-        "under an alias, too",
-        policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
-        Wants(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
-    ),
-    (
-        "an update, where settings say so",
-        simple(timedelta(hours=1), participants=True),
-        Wants(any_schedule=True, roles=True, updates=True, holders=HERS),
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("by", "wants"), [row[1:] for row in WANTED], ids=[row[0] for row in WANTED]
-)
-def test_what_is_wanted(by: Policy, wants: Wants) -> None:
-    """A provider is asked for what the rules for these resources need, and of whom."""
-    assert wants_of("PagerDuty", [asks()], by, NOW) == wants
-
-
-def test_what_two_requests_want() -> None:
-    """One question serves all requests of a call."""
-    requests = [asks(), asks("app", JOAN)]
-    wanted = wants_of("PagerDuty", requests, policy(DBA, APPS, end_with_shift={}), NOW)
-    assert wanted == Wants(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))
 
 
 def test_only_those_that_the_rules_need(decide: Decide) -> None:

@@ -1,0 +1,72 @@
+"""What a provider is asked for: what the rules for this request need, and of whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from handler.inquiry import wants_of
+from handler.policy import Policy, simple
+from handler.sources import Wants
+from tests.handler.asking import AT_PAGERDUTY, DBA, FOR_JOAN, JANE, JOAN, LEADS, asks, policy
+from tests.handler.strategies import NOW
+
+ANY_SHIFT = {"on_call": {"schedules": "any"}}
+APPS = {"name": "apps", "resources": {"kinds": ["app"]}, "when": LEADS, "duration": "1h"}
+DRY = {"name": "dry", "resources": "any", "when": LEADS, "duration": "1h", "dry_run": True}
+NEVER = {"name": "never", "resources": {"kinds": ["vault"]}, "deny": True}
+HERS = frozenset({JANE})
+WANTED = [
+    ("a schedule", policy(DBA), Wants(("DBA",), holders=HERS)),
+    ("any schedule", policy(ANY_SHIFT), Wants(any_schedule=True, holders=HERS)),
+    ("a role", policy(LEADS), Wants(roles=True, holders=HERS)),
+    (
+        "two schedules of this provider, each once, and any",
+        policy({"any": [DBA, AT_PAGERDUTY, ANY_SHIFT]}),
+        Wants(("DBA", "API"), any_schedule=True, holders=HERS),
+    ),
+    (
+        "what all of several conditions need",
+        policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
+        Wants(("DBA", "API"), roles=True, holders=HERS),
+    ),
+    (
+        "of several ways only those that this requester can go",
+        policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
+        Wants(("DBA",), holders=HERS),
+    ),
+    (
+        "when the shift ends",
+        policy(DBA, end_with_shift={}),
+        Wants(("DBA",), ends=True, holders=HERS),
+    ),
+    ("not for other resources", policy(DBA, APPS), Wants(("DBA",), holders=HERS)),
+    ("not for a denial", policy(DBA, NEVER), Wants(("DBA",), holders=HERS)),
+    ("for a rule in dry run, too", policy(DBA, DRY), Wants(("DBA",), roles=True, holders=HERS)),
+    (
+        "under an alias, too",
+        policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
+        Wants(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
+    ),
+    (
+        "an update, where settings say so",
+        simple(timedelta(hours=1), participants=True),
+        Wants(any_schedule=True, roles=True, updates=True, holders=HERS),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("by", "wants"), [row[1:] for row in WANTED], ids=[row[0] for row in WANTED]
+)
+def test_what_is_wanted(by: Policy, wants: Wants) -> None:
+    """A provider is asked for what the rules for these resources need, and of whom."""
+    assert wants_of("PagerDuty", [asks()], by, NOW) == wants
+
+
+def test_what_two_requests_want() -> None:
+    """One question serves all requests of a call."""
+    requests = [asks(), asks("app", JOAN)]
+    wanted = wants_of("PagerDuty", requests, policy(DBA, APPS, end_with_shift={}), NOW)
+    assert wanted == Wants(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))
