@@ -61,7 +61,7 @@ class Decision(NamedTuple):
     """
 
     request: Request
-    reason: str
+    reason: str = ""
     evidence: tuple[Duty, ...] = ()
     rules: tuple[str, ...] = ()
     duration: timedelta = timedelta(0)
@@ -87,7 +87,7 @@ class _Grant(NamedTuple):
 
 def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
-    said = Decision(request, "", now=now)
+    said = Decision(request, now=now)
     # A long policy is gone through once: most of its rules are for other resources.
     resources = request.resources[:MOST_RESOURCES]
     fitting = [any(map(rule.resources.touches, resources)) for rule in policy.rules]

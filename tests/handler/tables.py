@@ -79,14 +79,23 @@ class Table(NamedTuple):
     Attributes:
         name: the file's, with the number of the document.
         body: the policy as it stands there; None where settings make it.
+        settings: those that do.
+        self_declared: whether duties in incidents count that the requester declared himself.
         odd: whether it is a policy that `policy/` refuses, so that only the handler is in its way.
     """
 
     name: str
-    policy: Policy
     body: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
+    self_declared: bool
     odd: bool
     rows: tuple[Row, ...]
+
+    def policy(self) -> Policy:
+        """Read it anew for each row: what it is read by is under test, too."""
+        if self.body is None:
+            return _from_settings(self.settings)
+        return read_policy({"aliases": {}, **self.body}, self_declared=self.self_declared)
 
 
 def read_tables() -> Iterator[Table]:
@@ -109,17 +118,17 @@ class _Reader:
 
     def table(self, name: str, values: Mapping[str, Any]) -> Table:
         """Read the whole of it."""
-        body = values.get("policy")
-        self_declared = bool(values.get("self_declared", False))
-        if body is None:
-            policy = _from_settings(self._told["settings"])
-        else:
-            policy = read_policy({"aliases": {}, **body}, self_declared=self_declared)
         rows = tuple(map(self._row, self._told["rows"]))
         assert len({row.name for row in rows}) == len(rows), "two rows have one name"
         assert self._told["about"]
-        odd = bool(values.get("odd"))
-        return Table(name, policy, body, odd=odd, rows=rows)
+        return Table(
+            name,
+            values.get("policy"),
+            self._told.get("settings", {}),
+            bool(values.get("self_declared", False)),
+            bool(values.get("odd")),
+            rows,
+        )
 
     def _row(self, told: Mapping[str, Any]) -> Row:
         asks = told.get("requests", [told])

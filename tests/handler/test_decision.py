@@ -6,10 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.decision import Judged, decide
+from handler.conditions import UNNAMED, AnyOf, IncidentRole, OnCall
+from handler.decision import (
+    DENIED,
+    DENIES_OTHERS,
+    NO_DUTY,
+    OTHER_RESOURCES,
+    Judged,
+    decide,
+)
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import Request, Resource
-from handler.policy import simple
+from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 JANE = "jane@example.com"
@@ -53,3 +61,86 @@ def test_more_than_anybody_needs() -> None:
     found = decide(ASKED._replace(resources=(one,) * 1001), Findings((LEAD,)), ANY, NOW)
     assert found.reason == "more than 1000 resources are requested"
     assert not found.wants_facts
+
+
+HOUR = timedelta(hours=1)
+SHIFTS, LEADS = OnCall(("DBA",)), IncidentRole(("Incident Lead",))
+VAULT = Selector(kinds=("vault",))
+LIVE = Rule("live", Selector(), SHIFTS, 2 * HOUR, shift_end=ShiftEnd())
+NEAR = [
+    LIVE,
+    Rule("dry", Selector(), SHIFTS, HOUR, dry_run=True),
+    Rule("not his", Selector(), LEADS, HOUR),
+    Rule("elsewhere", VAULT, SHIFTS, HOUR),
+    Rule("labelled", Selector(labels=(("Env", "Prod"),)), SHIFTS, HOUR),
+    Rule("never the vault", VAULT, deny=True),
+]
+
+
+def test_trace_says_what_became_of_each_rule() -> None:
+    """Of every rule in the file's order: its verdict, why not, until when, and on which duties."""
+    counts, does_not = ((SHIFT, ""),), ((SHIFT, UNNAMED),)
+    assert decide(ASKED, Findings((SHIFT,)), Policy(tuple(NEAR)), NOW).judged == (
+        Judged("live", "grants", until=NOW + HOUR, duties=counts),
+        Judged("dry", "dry_run", until=NOW + HOUR, duties=counts),
+        Judged("not his", "no", NO_DUTY, duties=does_not),
+        Judged("elsewhere", "no", OTHER_RESOURCES),
+        Judged("labelled", "no", OTHER_RESOURCES),
+        Judged("never the vault", "no", DENIES_OTHERS),
+    )
+
+
+def test_trace_of_a_denial() -> None:
+    """It names the rules that deny; the others are not looked at."""
+    denials = [Rule(name, Selector(), deny=True) for name in ("first", "second")]
+    rules = (LIVE, *denials, Rule("never the vault", VAULT, deny=True))
+    decision = decide(ASKED, Findings((SHIFT,)), Policy(rules), NOW)
+    assert decision.reason == 'rule "first" denies it'
+    assert decision.judged == (
+        Judged("live", "no", DENIED),
+        Judged("first", "denies"),
+        Judged("second", "denies"),
+        Judged("never the vault", "no", DENIED),
+    )
+
+
+@pytest.mark.parametrize("ways", [(SHIFTS, LEADS), (LEADS, SHIFTS)])
+def test_a_duty_that_counts_is_told_so(ways: tuple[OnCall | IncidentRole, ...]) -> None:
+    """Whatever else the rule would count, before or after."""
+    rule = Rule("r", Selector(), AnyOf(ways), HOUR)
+    (judged,) = decide(ASKED, Findings((SHIFT,)), Policy((rule,)), NOW).judged
+    assert judged.duties == ((SHIFT, ""),)
+
+
+ASKED_BOTH = {"indent.com/time/duration": "3h", "indent.com/time/expires": "2026-03-02T14:30:00Z"}
+IN_WORDS = ("3h0m0s was asked for", "access was asked for until 2026-03-02T14:30:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("duration", "limits"),
+    [
+        (2 * HOUR, (*IN_WORDS, "the policy allows 2h0m0s")),
+        (4 * HOUR, ("the policy allows 4h0m0s", *IN_WORDS)),
+        (HOUR / 7200, (*IN_WORDS, "the policy allows 0s")),
+    ],
+)
+def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
+    """All that limits it is told, also where nothing is left of it."""
+    decision = decide(ASKED._replace(labels=ASKED_BOTH), Findings((LEAD,)), simple(duration), NOW)
+    assert decision.limits == limits
+    assert decision.approved or decision.reason == limits[-1]
+
+
+def test_a_time_that_is_over_is_told() -> None:
+    """It is the only limit that was looked at."""
+    labels = {"indent.com/time/expires": "2026-03-02T12:00:59Z"}
+    decision = decide(ASKED._replace(labels=labels), Findings((LEAD,)), ANY, NOW)
+    assert decision.limits == (decision.reason,)
+    assert decision.reason == "access was asked for until 2026-03-02T12:00:59.000Z"
+
+
+def test_a_rule_without_a_condition_approves_nobody() -> None:
+    """No policy that is read has such a rule."""
+    policy = Policy((Rule("r", Selector(), duration=HOUR),))
+    decision = decide(ASKED, Findings((LEAD, SHIFT)), policy, NOW)
+    assert (decision.approved, decision.reason) == (False, NO_DUTY)

@@ -32,6 +32,16 @@ WANTED = [
         Wants(("DBA", "API"), roles=True, holders=HERS),
     ),
     (
+        "what all within all need, where the requester is right",
+        policy({"all": [LEADS, {"all": [DBA, {"requester": {"emails": [JANE]}}]}]}),
+        Wants(("DBA",), roles=True, holders=HERS),
+    ),
+    (
+        "nothing, where he is not",
+        policy({"all": [LEADS, {"all": [DBA, FOR_JOAN]}]}),
+        Wants(),
+    ),
+    (
         "of several ways only those that this requester can go",
         policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
         Wants(("DBA",), holders=HERS),
