@@ -8,7 +8,7 @@ DIST := dist
 IN_BROWSER := tests/e2e/test_page_in_browser.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test test-e2e check policy-test format bench dist packages lock clean \
+.PHONY: help up demo oncall test test-e2e check policy-test format mutate bench dist packages lock clean \
   preview deploy preview-comment pulumi
 
 help: ## List the targets
@@ -62,6 +62,9 @@ format: .venv/dev.stamp ## Format the code
 
 policy-test: .venv/run.stamp ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
 	@$(BIN)/python -m policy test $(if $(SELF_DECLARED),--self-declared) $(FILES)
+
+mutate: .venv/dev.stamp ## Change what decides, bit by bit: some test has to notice (minutes)
+	@$(BIN)/python -m tests.mutate
 
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench

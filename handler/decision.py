@@ -90,8 +90,8 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     said = Decision(request, now=now)
     # A long policy is gone through once: most of its rules are for other resources.
     resources = request.resources[:MOST_RESOURCES]
-    fitting = [any(map(rule.resources.touches, resources)) for rule in policy.rules]
-    near = [rule for rule, fits in zip(policy.rules, fitting, strict=True) if fits]
+    rules = [(rule, any(map(rule.resources.touches, resources))) for rule in policy.rules]
+    near = [rule for rule, fits in rules if fits]
     if objection := _objection(request, near, policy):
         return said._replace(reason=objection)
     facts = facts_of(request, findings, policy, now)
@@ -106,7 +106,7 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
             for each in policy.rules
         )
         return said._replace(reason=f'rule "{denying[0].name}" denies it', judged=judged)
-    judged, grants = _judge(request.resources, policy.rules, fitting, facts)
+    judged, grants = _judge(request.resources, rules, facts)
     wants_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
     said = said._replace(judged=judged, wants_facts=wants_end)
     chosen = [_longest(grants, each) for each in request.resources]
@@ -154,10 +154,10 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
 
 
 def _judge(
-    resources: Sequence[Resource], rules: Sequence[Rule], fitting: Sequence[bool], facts: Facts
+    resources: Sequence[Resource], rules: Iterable[tuple[Rule, bool]], facts: Facts
 ) -> tuple[tuple[Judged, ...], list[_Grant]]:
     judged, grants = [], []
-    for rule, fits in zip(rules, fitting, strict=True):
+    for rule, fits in rules:
         if rule.deny:
             judged.append(Judged(rule.name, "no", DENIES_OTHERS))
             continue
@@ -202,10 +202,10 @@ def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
         return "no resource is requested"
     if len(request.resources) > MOST_RESOURCES:
         return f"more than {MOST_RESOURCES} resources are requested"
-    objections = (
-        policy.objection_to_resource(each, request.requester, near) for each in request.resources
-    )
-    return next(filter(None, objections), "")
+    for each in request.resources:
+        if objection := policy.objection_to_resource(each, request.requester, near):
+            return objection
+    return ""
 
 
 def _asked(

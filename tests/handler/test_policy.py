@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from handler.conditions import ANY, OnCall
+import pytest
+
+from handler.conditions import ANY, AnyOf, Condition, IncidentRole, OnCall
 from handler.duties import ON_CALL, Duty
 from handler.policy import Rule, Selector, ShiftEnd, simple
 
@@ -17,6 +19,23 @@ def test_grace_after_the_last_moment_there_is() -> None:
     now = datetime(2026, 3, 2, tzinfo=UTC)
     shift = Duty("P", ON_CALL, "S", "DBA", JANE, end=datetime.max.replace(tzinfo=UTC))
     assert rule.until(shift, now) == now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("schedules", "roles", "ways"),
+    [
+        (("DBA",), (), (OnCall(("DBA",)),)),
+        ((), ("Lead",), (IncidentRole(("Lead",)),)),
+        (("DBA",), ("Lead",), (IncidentRole(("Lead",)), OnCall(("DBA",)))),
+        ((), (), (IncidentRole(ANY), OnCall(ANY))),
+    ],
+)
+def test_settings_ask_for_no_more_than_they_name(
+    schedules: tuple[str, ...], roles: tuple[str, ...], ways: tuple[Condition, ...]
+) -> None:
+    """Where nothing of a kind counts, no provider is asked about it."""
+    (rule,) = simple(timedelta(hours=6), schedules, roles).rules
+    assert rule.when == AnyOf(ways)
 
 
 def test_fingerprint_tells_policies_apart() -> None:

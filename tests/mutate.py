@@ -1,0 +1,123 @@
+"""Mutation testing of what decides: each small change to that code has to make some test fail.
+
+`make mutate` runs it, in a copy of the tree, by the settings of mutmut in pyproject.toml. A mutant
+that no test tells from the code has to be explained in `tests/handler/mutants.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPLAINED = ROOT / "tests/handler/mutants.md"
+# Of the worlds that properties are held against: a mutant is tested thousands of times.
+EXAMPLES = "15"
+# A test failed, or what was a loop with an end has none.
+NOTICED = ("killed", "timeout")
+_HEADING = re.compile(r"## `(.+)`")
+
+
+class Mutant(NamedTuple):
+    """One change: the file, what stood there, and what stands there instead."""
+
+    file: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """Show it as `mutants.md` has it."""
+        return f"{self.file}\n    - {self.before}\n    + {self.after}"
+
+
+def explained() -> list[Mutant]:
+    """Read the mutants that are explained: what is indented, below the name of its file."""
+    found, file, before = [], "", ""
+    for line in EXPLAINED.read_text(encoding="utf-8").splitlines():
+        if heading := _HEADING.fullmatch(line):
+            file = heading[1]
+        elif line.startswith("    - "):
+            before = line[6:]
+        elif line.startswith("    + "):
+            found.append(Mutant(file, before, line[6:]))
+    return found
+
+
+def main() -> int:
+    """Try every mutant, print the score, and say which are neither noticed nor explained."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        tree = _copied_to(Path(name))
+        try:
+            _mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1), shown=True)
+        except subprocess.CalledProcessError:
+            print("mutmut gave up: are the tests green without a mutant? It runs them first.")
+            return 2
+        states = dict(_states(_mutmut(tree, "results", "--all", "true")))
+        alive = {
+            name: _read(_mutmut(tree, "show", name), name)
+            for name, state in states.items()
+            if state not in NOTICED
+        }
+    known = explained()
+    unexplained = {name: each for name, each in alive.items() if each not in known}
+    for name, each in unexplained.items():
+        print(f"\n{name} ({states[name]})\n{each}")
+    stale = [each for each in known if each not in alive.values()]
+    for each in stale:
+        print(
+            f"\nThis is explained, and need not be: it is noticed, or is no mutant any more\n{each}"
+        )
+    noticed = len(states) - len(alive)
+    score = 100 * noticed / len(states)
+    known_alive = len(alive) - len(unexplained)
+    print(f"\n{len(states)} mutants: {noticed} noticed ({score:.1f} %), {known_alive} explained")
+    return 1 if unexplained or stale else 0
+
+
+def _copied_to(tree: Path) -> Path:
+    """Copy what is needed: no more of the tests than run without a server."""
+    for room in ("handler", "policy", "tests/handler"):
+        ignored = shutil.ignore_patterns("__pycache__", "conftest.py")
+        shutil.copytree(ROOT / room, tree / room, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    return tree
+
+
+def _mutmut(tree: Path, *arguments: str, shown: bool = False) -> str:
+    """Run mutmut. Its progress is a line that is written anew, so that only a terminal shows it."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "mutmut", *arguments],
+        cwd=tree,
+        env={**os.environ, "EXAMPLES": EXAMPLES, "COLUMNS": "100"},
+        stdout=None if shown and sys.stdout.isatty() else subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return ran.stdout or ""
+
+
+def _states(results: str) -> Iterator[tuple[str, str]]:
+    for line in results.splitlines():
+        name, _, state = line.strip().partition(": ")
+        yield name, state
+
+
+def _read(shown: str, name: str) -> Mutant:
+    """Read a mutant from its diff."""
+    file = "/".join(name.split(".")[:2]) + ".py"
+    lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++"))]
+    before, after = (
+        " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
+    )
+    return Mutant(file, before, after)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
