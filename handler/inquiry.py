@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 from handler.clock import Clock, Deadline
-from handler.conditions import ANY, IncidentRole, OnCall, PostedUpdate, needed
+from handler.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
 from handler.decision import Decision, decide_all, facts_of
 from handler.duties import Findings
 from handler.events import Request
@@ -93,35 +93,54 @@ class Inquiry:
         policy: Policy,
         wanted: dict[str, Wants],
     ) -> Iterable[Question]:
-        if not requests:
-            return
-        now = self._clock.now()
+        needs = needs_of(requests, policy, self._clock.now()) if requests else ()
         for name, source in self.sources.items():
-            wants = wants_of(name, requests, policy, now)
+            wants = wants_of(name, needs)
             if wants.anything:
                 wanted.setdefault(name, wants)  # nobody wants more than at first
                 yield from source.questions(wants, findings)
 
 
-def wants_of(provider: str, requests: Iterable[Request], policy: Policy, now: datetime) -> Wants:
-    """Say what the rules for these requests need to know of one provider, and of whom."""
-    schedules: dict[str, None] = {}
-    wants = Wants()
+class Need(NamedTuple):
+    """A condition on a duty that could make a rule hold.
+
+    Attributes:
+        condition: the condition.
+        ends: whether the rule's access ends with the duty.
+        holders: whose duty it has to be, by e-mail.
+    """
+
+    condition: Duties
+    ends: bool
+    holders: frozenset[str]
+
+
+def needs_of(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Need]:
+    """Say on which duties it depends whether these requests are approved."""
+    needs: list[Need] = []
     for request in requests:
         facts = facts_of(request, Findings(), policy, now)
         for rule in policy.rules:
-            if rule.deny or not any(rule.resources.covers(each) for each in request.resources):
+            if not rule.deny and any(map(rule.resources.covers, request.resources)):
+                ends = rule.shift_end is not None
+                needs += (Need(each, ends, facts.addresses) for each in needed(rule.when, facts))
+    return needs
+
+
+def wants_of(provider: str, needs: Iterable[Need]) -> Wants:
+    """Say what of it one provider may know, and of whom."""
+    schedules: dict[str, None] = {}
+    wants = Wants()
+    for each, ends, holders in needs:
+        if isinstance(each, OnCall):
+            if each.provider not in {"", provider}:
                 continue
-            for each in needed(rule.when, facts):
-                if isinstance(each, OnCall):
-                    if each.provider not in {"", provider}:
-                        continue
-                    schedules.update(dict.fromkeys(each.schedules or ()))
-                    wants = wants._replace(any_schedule=wants.any_schedule or each.schedules is ANY)
-                wants = wants._replace(
-                    roles=wants.roles or isinstance(each, IncidentRole),
-                    updates=wants.updates or isinstance(each, PostedUpdate),
-                    ends=wants.ends or rule.shift_end is not None,
-                    holders=wants.holders | facts.addresses,
-                )
+            schedules.update(dict.fromkeys(each.schedules or ()))
+            wants = wants._replace(any_schedule=wants.any_schedule or each.schedules is ANY)
+        wants = wants._replace(
+            roles=wants.roles or isinstance(each, IncidentRole),
+            updates=wants.updates or isinstance(each, PostedUpdate),
+            ends=wants.ends or ends,
+            holders=wants.holders | holders,
+        )
     return wants._replace(schedules=tuple(schedules))

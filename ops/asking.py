@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from handler.app import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
-from handler.conditions import ANY, AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
+from handler.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
 from handler.duties import Findings
 from handler.events import Resource
 from handler.http import Client
-from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry
+from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, wants_of
 from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import Settings
@@ -41,7 +41,8 @@ def ask_for_all(
     client = Client(clock)
     try:
         sources = Inquiry(client, clock, settings.providers).sources
-        wants = {name: wants_of_rules(name, settings.policy, resources) for name in sources}
+        needs = needs_of_rules(settings.policy, resources)
+        wants = {name: wants_of(name, needs) for name in sources}
         return Asked(_ask(sources, wants, clock), wants)
     finally:
         client.close()
@@ -69,25 +70,13 @@ def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock
     return findings
 
 
-def wants_of_rules(
-    provider: str, policy: Policy, resources: Sequence[Resource] | None = None
-) -> Wants:
-    """Say what the rules need to know of a provider, whoever requests."""
-    schedules: dict[str, None] = {}
-    wants = Wants()
-    for rule in approving(policy, resources):
-        for each in duties_named(rule.when):
-            if isinstance(each, OnCall):
-                if each.provider not in {"", provider}:
-                    continue
-                schedules.update(dict.fromkeys(each.schedules or ()))
-                wants = wants._replace(any_schedule=wants.any_schedule or each.schedules is ANY)
-            wants = wants._replace(
-                roles=wants.roles or isinstance(each, IncidentRole),
-                updates=wants.updates or isinstance(each, PostedUpdate),
-                ends=wants.ends or rule.shift_end is not None,
-            )
-    return wants._replace(schedules=tuple(schedules))
+def needs_of_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> list[Need]:
+    """Say on which duties the rules depend, whoever requests."""
+    return [
+        Need(each, rule.shift_end is not None, frozenset())
+        for rule in approving(policy, resources)
+        for each in duties_named(rule.when)
+    ]
 
 
 def approving(policy: Policy, resources: Sequence[Resource] | None = None) -> Iterator[Rule]:

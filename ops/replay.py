@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from handler.conditions import AllOf, AnyOf, Condition, OnCall
 from handler.decision import Decision, decide_all
 from handler.duties import Findings
-from handler.inquiry import wants_of
+from handler.inquiry import needs_of, wants_of
 from handler.policy import Policy
 from handler.record import decision_record
 from handler.sources import Wants
@@ -142,8 +142,9 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
         return ""
     if policy.aliases.get(record["requester"]):
         return "by this policy, duties under other addresses of the requester would count, too"
+    needs = needs_of([decision.request], policy, decision.now)
     for name in sorted(providers):
-        wants = wants_of(name, [decision.request], policy, decision.now)
+        wants = wants_of(name, needs)
         if wants.anything and not _covers(record["trace"]["wanted"].get(name, {}), wants):
             return f"by this policy, {name} would have been asked for what the record does not hold"
     return ""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from handler.inquiry import wants_of
+from handler.inquiry import needs_of, wants_of
 from handler.policy import Policy, simple
 from handler.sources import Wants
 from tests.handler.asking import AT_PAGERDUTY, DBA, FOR_JOAN, JANE, JOAN, LEADS, asks, policy
@@ -72,11 +72,12 @@ WANTED = [
 )
 def test_what_is_wanted(by: Policy, wants: Wants) -> None:
     """A provider is asked for what the rules for these resources need, and of whom."""
-    assert wants_of("PagerDuty", [asks()], by, NOW) == wants
+    assert wants_of("PagerDuty", needs_of([asks()], by, NOW)) == wants
 
 
 def test_what_two_requests_want() -> None:
     """One question serves all requests of a call."""
     requests = [asks(), asks("app", JOAN)]
-    wanted = wants_of("PagerDuty", requests, policy(DBA, APPS, end_with_shift={}), NOW)
+    needs = needs_of(requests, policy(DBA, APPS, end_with_shift={}), NOW)
+    wanted = wants_of("PagerDuty", needs)
     assert wanted == Wants(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))
