@@ -67,7 +67,7 @@ def _app(settings: Mapping[str, str], task: Path) -> App:
 def _task(folder: Path, count: int) -> Path:
     task = folder / f"{count}-rules"
     task.mkdir()
-    unpack(build_zip(handler_archive(ROOT, json.dumps(policy(count)))), task)
+    unpack(build_zip(handler_archive(ROOT, json.dumps(policy(count), separators=(",", ":")))), task)
     return task
 
 

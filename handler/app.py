@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -94,13 +95,17 @@ class App:
         if values.get("HANDLER_SECRET_ARN"):
             secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
-        settings = load(values, self._policy() if values.get(POLICY) else None)
+        gc.disable()  # a long policy is thousands of values that stay: nothing in it is garbage
+        try:
+            settings = load(values, self._policy() if values.get(POLICY) else None)
+        finally:
+            gc.enable()
         return settings, Inquiry(self.client, self._clock, settings.providers)
 
-    def _policy(self) -> Any:  # noqa: ANN401 - what JSON holds
+    def _policy(self) -> str | None:
         try:
             with open(self._policy_file, encoding="utf-8") as file:  # noqa: PTH123 - the same
-                return json.load(file)
+                return file.read()
         except FileNotFoundError:
             return None
 

@@ -12,7 +12,7 @@ from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_go, format_instant
 from handler.duties import Duty, Findings, in_order
 from handler.events import Request, Resource
-from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
+from handler.policy import MOST_RESOURCES, SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"
@@ -20,8 +20,6 @@ DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
 # What says only that a rule was not needed.
 BESIDE_THE_POINT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
-# Each is held against each rule: a body may name tens of thousands, and a policy has hundreds.
-MOST_RESOURCES = 1000
 _SECOND = timedelta(seconds=1)
 _MOST_RULES_TOLD = 3
 
@@ -88,25 +86,23 @@ class _Grant(NamedTuple):
 def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
     said = Decision(request, now=now)
-    # A long policy is gone through once: most of its rules are for other resources.
-    resources = request.resources[:MOST_RESOURCES]
-    rules = [(rule, any(map(rule.resources.touches, resources))) for rule in policy.rules]
-    near = [rule for rule, fits in rules if fits]
-    if objection := _objection(request, near, policy):
+    if objection := _objection(request, policy):
         return said._replace(reason=objection)
     facts = facts_of(request, findings, policy, now)
     said = said._replace(duties=facts.duties)
     asked, limits = _asked(request, facts.asked, now)
     if asked is not None and asked < _SECOND:
         return said._replace(reason=limits[-1], limits=tuple(limits))
-    denying = [rule for rule in near if any(rule.denies(each, facts) for each in request.resources)]
+    denying = [
+        rule for rule in policy.rules if any(rule.denies(each, facts) for each in request.resources)
+    ]
     if denying:
         judged = tuple(
             Judged(each.name, "denies") if each in denying else Judged(each.name, "no", DENIED)
             for each in policy.rules
         )
         return said._replace(reason=f'rule "{denying[0].name}" denies it', judged=judged)
-    judged, grants = _judge(request.resources, rules, facts)
+    judged, grants = _judge(request.resources, policy.rules, facts)
     wants_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
     said = said._replace(judged=judged, wants_facts=wants_end)
     chosen = [_longest(grants, each) for each in request.resources]
@@ -154,14 +150,14 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
 
 
 def _judge(
-    resources: Sequence[Resource], rules: Iterable[tuple[Rule, bool]], facts: Facts
+    resources: Sequence[Resource], rules: Iterable[Rule], facts: Facts
 ) -> tuple[tuple[Judged, ...], list[_Grant]]:
     judged, grants = [], []
-    for rule, fits in rules:
+    for rule in rules:
         if rule.deny:
             judged.append(Judged(rule.name, "no", DENIES_OTHERS))
             continue
-        if not (fits and any(map(rule.resources.covers, resources))):
+        if not any(map(rule.resources.covers, resources)):
             judged.append(Judged(rule.name, "no", OTHER_RESOURCES))
             continue
         notes: dict[Duty, str] = {}
@@ -191,7 +187,7 @@ def _longest(
     return max(for_it, key=lambda each: each.until, default=None)
 
 
-def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
+def _objection(request: Request, policy: Policy) -> str:
     """Say why no duty could open what is requested, or "" if one could."""
     addresses = request.requester.addresses
     if not emails.normal(request.requester.email):
@@ -203,7 +199,7 @@ def _objection(request: Request, near: Sequence[Rule], policy: Policy) -> str:
     if len(request.resources) > MOST_RESOURCES:
         return f"more than {MOST_RESOURCES} resources are requested"
     for each in request.resources:
-        if objection := policy.objection_to_resource(each, request.requester, near):
+        if objection := policy.objection_to_resource(each, request.requester):
             return objection
     return ""
 

@@ -66,6 +66,7 @@ class Inquiry:
         would be longer.
         """
         findings = Findings()
+        policy = policy.near(each.resources for each in requests)
         decisions = decide_all(requests, findings, policy, self._clock.now())
         asked: dict[tuple[str, str], None] = {}
         wants: dict[str, Wants] = {}

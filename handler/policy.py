@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
@@ -27,6 +27,8 @@ from handler.globs import matches
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
+# Each is held against each rule: a body may name tens of thousands, and a policy has hundreds.
+MOST_RESOURCES = 1000
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -139,21 +141,32 @@ class Policy(NamedTuple):
     Attributes:
         aliases: by the e-mail of a request, those that this person has at the providers.
         self_declared: whether duties in an incident count that the requester declared himself.
+        digest: what tells it apart, where that is known without looking at each rule.
     """
 
     rules: tuple[Rule, ...]
     aliases: Mapping[str, tuple[str, ...]] = _NO_ALIASES
     self_declared: bool = False
+    digest: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        # Kept by identity, and the policy with it: comparing hundreds of rules takes as long again.
-        kept = _fingerprints.get(id(self))
-        if kept is None:
-            _fingerprints.clear()
-            kept = _fingerprints[id(self)] = self, _fingerprint(self)
-        return kept[1]
+        return self.digest or digest_of(
+            self.rules, tuple(sorted(self.aliases.items())), self.self_declared
+        )
+
+    def near(self, resources: Iterable[Sequence[Resource]]) -> Policy:
+        """Leave out the rules that are for none of these resources: nearly all of a long policy.
+
+        What is decided by the rest is the same. A policy's only rule says itself what it is not
+        for.
+        """
+        if len(self.rules) == 1:
+            return self
+        asked = [each for some in resources for each in some[:MOST_RESOURCES]]
+        rules = tuple(each for each in self.rules if any(map(each.resources.touches, asked)))
+        return self._replace(rules=rules)
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
@@ -170,20 +183,16 @@ class Policy(NamedTuple):
                 found.update((key, *values))
         return frozenset(found)
 
-    def objection_to_resource(
-        self, resource: Resource, requester: Resource, near: Sequence[Rule]
-    ) -> str:
-        """Say why a resource cannot be opened at all, or "" if rules decide.
-
-        `near` are the rules that could be for it.
-        """
+    def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
+        """Say why a resource cannot be opened at all, or "" if rules decide."""
         if not (resource.kind.strip() and resource.id.strip()):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
-        if any(not rule.deny and rule.resources.covers(resource) for rule in near):
+        if any(not rule.deny and rule.resources.covers(resource) for rule in self.rules):
             return ""
-        if len(self.rules) == 1 and (label := self.rules[0].resources.lacking(resource)):
+        by_settings = next((rule for rule in self.rules if not rule.name), None)
+        if by_settings and (label := by_settings.resources.lacking(resource)):
             return f"a resource does not carry the label {label}"
         return f"no rule is for {resource.kind}:{resource.id}"
 
@@ -222,9 +231,6 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment
 
 
-_fingerprints: dict[int, tuple[Policy, str]] = {}
-
-
-def _fingerprint(policy: Policy) -> str:
-    parts = policy.rules, tuple(sorted(policy.aliases.items())), policy.self_declared
+def digest_of(*parts: object) -> str:
+    """Tell by 16 hex digits what is told apart by its representation."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -13,7 +13,14 @@ from types import MappingProxyType
 from typing import Any
 
 from handler import __version__, emails
-from handler.decision import BESIDE_THE_POINT, Decision, Judged
+from handler.decision import (
+    BESIDE_THE_POINT,
+    DENIED,
+    DENIES_OTHERS,
+    OTHER_RESOURCES,
+    Decision,
+    Judged,
+)
 from handler.durations import format_go
 from handler.duties import Duty, Failure, Findings
 from handler.events import Resource
@@ -116,7 +123,7 @@ def decision_record(
     trace = {
         "request": shown,
         "duties": [_duty(each, requester, own, tell) for each in duties],
-        **_rules(decision.judged, duties, tell),
+        **_rules(decision, policy, duties, tell),
         "limits": tell.texts(decision.limits),
         "providers": _providers(asked, findings.failures, tell),
     }
@@ -189,16 +196,20 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
 
 
 def _rules(
-    judged: Sequence[Judged], duties: Sequence[Duty], tell: _Teller
+    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: _Teller
 ) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
     """Tell the rules that were looked at; of the others, nearly all of a long policy, the names."""
+    judged = {each.rule: each for each in decision.judged}
+    denied = any(each.verdict == "denies" for each in decision.judged)
     others: dict[str, list[str]] = {}
     looked_at = []
-    for each in tell.first(judged, MOST_RULES, each=_RULE_BYTES):
-        if each.why in BESIDE_THE_POINT:
-            others.setdefault(each.why, []).append(each.rule)
-        else:
+    for rule in tell.first(policy.rules if judged else (), MOST_RULES, each=_RULE_BYTES):
+        each = judged.get(rule.name)
+        why = DENIED if denied else DENIES_OTHERS if rule.deny else OTHER_RESOURCES
+        if each and each.why not in BESIDE_THE_POINT:
             looked_at.append(_rule(each, duties, tell))
+        else:
+            others.setdefault(why, []).append(rule.name)
     return {"rules": looked_at, "other_rules": others}
 
 

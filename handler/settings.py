@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from handler.durations import parse_go
@@ -91,7 +91,7 @@ class Settings(NamedTuple):
         return f"Settings(policy={self.policy!r}, ...)"
 
 
-def load(values: Mapping[str, str], policy: Mapping[str, Any] | None = None) -> Settings:
+def load(values: Mapping[str, str], policy: str | None = None) -> Settings:
     """Validate the plain and the secret settings together; an empty value counts as unset.
 
     Args:
@@ -143,7 +143,7 @@ def _provider(provider: Provider, read: Mapping[str, str], key: str) -> dict[str
     return settings
 
 
-def _policy(read: Mapping[str, str], body: Mapping[str, Any] | None) -> Policy:
+def _policy(read: Mapping[str, str], text: str | None) -> Policy:
     def parsed(key: str, parse: Callable[[str, str], _T]) -> _T:
         return parse(key, read[key])
 
@@ -168,12 +168,12 @@ def _policy(read: Mapping[str, str], body: Mapping[str, Any] | None) -> Policy:
     if beside := next((key for key in (schedules, ROLES, LABELS) if read[key]), ""):
         problem = f"is set beside {beside}: a policy file says that, too, so leave one of them out"
         raise SettingsError(POLICY, problem, "")
-    if body is None:
+    if text is None:
         raise SettingsError(POLICY, f"is {read[POLICY]!r}, but that file is not here", "")
     from handler.policy_json import read_policy  # noqa: PLC0415 - only where a file is named
 
     try:
-        return read_policy(body, self_declared=self_declared)
+        return read_policy(text, self_declared=self_declared)
     except ShapeError as error:
         raise SettingsError(POLICY, f"names a file that cannot be used: {error}", "") from None
 

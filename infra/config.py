@@ -106,7 +106,7 @@ def read_config(root: Path) -> StackConfig:
     stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
     try:
         policy = tested_policy(root, plain | secrets)
-        load(plain | secrets, policy.body if policy else None)
+        load(plain | secrets, policy.json if policy else None)
         _note_what_has_no_effect(plain)
         _check_size(plain)
         return StackConfig(

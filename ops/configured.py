@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handler.policy import Policy
 from handler.providers import PROVIDERS
@@ -43,12 +43,10 @@ class Configured(NamedTuple):
     Attributes:
         settings: as the function reads them.
         origin: where the policy is from, in words.
-        body: the policy's file, as JSON; None where there is none.
     """
 
     settings: Settings
     origin: str
-    body: Mapping[str, Any] | None = None
 
     @property
     def policy(self) -> Policy:
@@ -81,19 +79,19 @@ def configured(
     if options.policy:
         values = {**values, **dict.fromkeys(_BESIDE_A_FILE, ""), POLICY: str(options.policy)}
         folder = Path()
-    body = None
+    text = None
     if values[POLICY].strip():
         origin = values[POLICY].strip()
-        body = _policy_body(Path(origin), folder)
+        text = _policy_text(Path(origin), folder)
     secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
     if not asks:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
     try:
-        settings = load({**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}, body)
+        settings = load({**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}, text)
     except SettingsError as error:
         remedy = f"; {_REMEDY}" if error.key in PROVIDER_KEYS else ""
         raise CommandError(f"{error}{remedy}") from None
-    return Configured(settings, origin, body)
+    return Configured(settings, origin)
 
 
 def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
@@ -104,7 +102,7 @@ def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[
     }
 
 
-def _policy_body(file: Path, folder: Path) -> Mapping[str, Any]:
+def _policy_text(file: Path, folder: Path) -> str:
     try:
         loaded = load_policy(read(file, folder))
     except FileError as error:
@@ -113,4 +111,4 @@ def _policy_body(file: Path, folder: Path) -> Mapping[str, Any]:
         first, *others = placed(file, loaded.errors)
         more = f" (and {len(others)} more)" if others else ""
         raise CommandError(f"{first}{more}; run `python -m policy check {file}` for all of it")
-    return loaded.body
+    return loaded.json

@@ -45,7 +45,7 @@ class Loaded(NamedTuple):
     @property
     def json(self) -> str:
         """What is deployed, as text: the same policy gives the same one, comments or not."""
-        return json.dumps(self.body, separators=(",", ":"))
+        return _text(self.body)
 
 
 def load(data: bytes) -> Loaded:
@@ -63,13 +63,17 @@ def load(data: bytes) -> Loaded:
     if not problems.errors:
         # The function's own reader has the last word.
         try:
-            read_policy(body)
+            read_policy(_text(body))
         except ShapeError as error:
             problems.error(Line(1), str(error))
     if problems.errors:
         return Loaded({}, problems.errors, problems.warnings, MappingProxyType(lines))
     doubts.note(body, lines, problems)
     return Loaded(body, (), problems.warnings, MappingProxyType(lines))
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))
 
 
 def _rules(node: Node, reader: Reader) -> list[tuple[dict[str, Any], int]]:

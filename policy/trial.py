@@ -120,7 +120,7 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
     cases = read_cases(data, loaded.lines)
     if cases.errors:
         return trial._replace(errors=cases.errors)
-    policy = read_policy(loaded.body, self_declared=self_declared)
+    policy = read_policy(loaded.json, self_declared=self_declared)
     results = tuple(_try(each, policy) for each in cases.cases)
     trial = trial._replace(results=results)
     return trial._replace(gaps=tuple(_gaps(trial, policy)))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -44,7 +43,7 @@ def _contents(name: str, asset: object) -> bytes:
     raise TypeError(f"{name} is a {type(asset).__name__}: add it to sandbox/archive.py")
 
 
-def read_from_zip(data: bytes, name: str) -> Any:  # noqa: ANN401 - what JSON holds
-    """Read a JSON file out of a zip; None where there is none of that name."""
+def read_from_zip(data: bytes, name: str) -> str | None:
+    """Read a text file out of a zip; None where there is none of that name."""
     with zipfile.ZipFile(io.BytesIO(data)) as file:
-        return json.loads(file.read(name)) if name in file.namelist() else None
+        return file.read(name).decode() if name in file.namelist() else None

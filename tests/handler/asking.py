@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,7 +31,7 @@ def asks(kind: str = "db", email: str = JANE, **labels: str) -> Request:
 def policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
     """Give a policy with a rule for databases, and others."""
     first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
-    return read_policy({"rules": [first, *rules], "aliases": {}})
+    return read_policy(json.dumps({"rules": [first, *rules], "aliases": {}}))
 
 
 def a_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,7 +86,7 @@ class World(NamedTuple):
         """Decide a request for the database by a policy of one rule."""
         inquiry = Inquiry(self.client, self.clock.clock, {self.provider: self.settings})
         request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
-        policy = read_policy({"rules": [a_rule(**rule)], "aliases": {}})
+        policy = read_policy(json.dumps({"rules": [a_rule(**rule)], "aliases": {}}))
         outcome = inquiry.decide([request], policy, deadline or self.clock.deadline())
         return outcome.decisions[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -88,7 +89,7 @@ def decided(
     inquiry = Inquiry(world.client, world.clock.clock, {"pagerduty": settings})
     request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
     whole = {"name": "Payments", "resources": "any", "duration": "6h", **rule}
-    policy = read_policy({"rules": [whole], "aliases": {}})
+    policy = read_policy(json.dumps({"rules": [whole], "aliases": {}}))
     (decision,) = inquiry.decide([request], policy, deadline or world.clock.deadline()).decisions
     return decision
 

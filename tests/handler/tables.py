@@ -16,6 +16,7 @@ An unknown key is an error.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,7 +96,9 @@ class Table(NamedTuple):
         """Read it anew for each row: what it is read by is under test, too."""
         if self.body is None:
             return _from_settings(self.settings)
-        return read_policy({"aliases": {}, **self.body}, self_declared=self.self_declared)
+        return read_policy(
+            json.dumps({"aliases": {}, **self.body}), self_declared=self.self_declared
+        )
 
 
 def read_tables() -> Iterator[Table]:

@@ -8,7 +8,8 @@ import pytest
 
 from handler.conditions import ANY, AnyOf, Condition, IncidentRole, OnCall
 from handler.duties import ON_CALL, Duty
-from handler.policy import Rule, Selector, ShiftEnd, simple
+from handler.events import Resource
+from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
 
 JANE = "jane@example.com"
 
@@ -55,3 +56,35 @@ def test_fingerprint_tells_policies_apart() -> None:
     assert base.fingerprint == simple(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
     assert len(base.fingerprint) == 16
+
+
+THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ([], []),
+        ([()], []),
+        ([(THINGS["a"],)], ["a", "no stage", "all"]),
+        ([(THINGS["a"],), (THINGS["b"],)], ["a", "b", "no stage", "all"]),
+        ([(THINGS["b"]._replace(labels={}),)], ["b", "no stage", "all"]),
+        ([(THINGS["b"]._replace(labels={"Env": "Test"}),)], ["b", "all"]),
+        ([(THINGS["a"],) * 1000 + (THINGS["b"],)], ["a", "no stage", "all"]),
+    ],
+)
+def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: list[str]) -> None:
+    """A denial by label is near to what lacks the label, too; beyond a thousand nothing is seen."""
+    rules = (
+        Rule("a", Selector(ids=("a",))),
+        Rule("b", Selector(ids=("b",))),
+        Rule("no stage", Selector(labels=(("Env", "Prod"),)), deny=True),
+        Rule("all", Selector()),
+    )
+    assert [each.name for each in Policy(rules).near(asked).rules] == near
+
+
+def test_the_only_rule_stays() -> None:
+    """It says itself what it is not for."""
+    only = simple(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
+    assert only.near([]) == only

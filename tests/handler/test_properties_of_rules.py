@@ -60,6 +60,15 @@ def test_as_a_second_reading_says(world: World) -> None:
     assert decision.approved is bool(decision.duration)
 
 
+@OFTEN
+@given(world=ODD_WORLDS)
+def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
+    """Left out, as the handler does, they change neither the decision nor what is wanted."""
+    near = world._replace(policy=world.policy.near([world.request.resources]))
+    one, other = decided(near), decided(world)
+    assert one._replace(judged=()) == other._replace(judged=())
+
+
 @STEADY
 @given(world=ODD_WORLDS)
 def test_an_approval_has_evidence(world: World) -> None:

@@ -12,7 +12,7 @@ from handler import __version__
 from handler.decision import Decision, Judged
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import Request, Resource
-from handler.policy import simple
+from handler.policy import Policy, simple
 from handler.record import decision_record
 from handler.sources import Wants
 
@@ -43,15 +43,24 @@ TOLD_SHIFT = {
 }
 
 
+def by(*names: str) -> Policy:
+    """Make a policy whose rules bear these names."""
+    return POLICY._replace(rules=tuple(POLICY.rules[0]._replace(name=each) for each in names))
+
+
 def recorded(
-    decision: Decision, *failures: Failure, dry_run: bool = False, milliseconds: int = 7
+    decision: Decision,
+    *failures: Failure,
+    policy: Policy = POLICY,
+    dry_run: bool = False,
+    milliseconds: int = 7,
 ) -> dict[str, Any]:
     """The record, as it is read back from the log."""
     record = decision_record(
         decision,
         findings=Findings(failures=failures),
         asked=("incident.io",),
-        policy=POLICY,
+        policy=policy,
         dry_run=dry_run,
         milliseconds=milliseconds,
     )
@@ -76,7 +85,8 @@ def test_nobody_else_is_named_anywhere() -> None:
     judged = (Judged("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
     reason = f"Approved: {shift.told(NOW)}"
     decision = Decision(request, reason, (shift,), duties=(shift,), judged=judged, limits=limits)
-    record = recorded(decision)
+    record = recorded(decision, policy=by("for ann@x.io"))
+    assert len(record["trace"]["rules"]) == 1
     assert "ann" not in str(record)
     assert record["resources"][2] == "k:jane@example.com"
     assert record["reason"] == "Approved: on call for S1 (P)"
@@ -87,11 +97,13 @@ def test_the_trace_is_cut_to_size() -> None:
     """Thousands of duties of one person are counted, and the first told."""
     duties = tuple(SHIFT._replace(id=f"{number:01000}") for number in range(5000))
     long = Judged("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
-    judged = (long, *(Judged("x", "no") for _ in duties))
-    record = recorded(Decision(REQUEST, "no", duties=duties, judged=judged))
+    names = [f"rule {number}" for number in range(5000)]
+    judged = (long, *(Judged(each, "no") for each in names))
+    decision = Decision(REQUEST, "no", duties=duties, judged=judged)
+    record = recorded(decision, policy=by(long.rule, *names))
     trace = record["trace"]
     assert len(trace["duties"]) == 50
-    assert 500 <= len(trace["rules"]) <= 600
+    assert 400 < len(trace["rules"]) < 600
     assert {len(each["id"]) for each in trace["duties"]} == {200}
     assert (len(trace["rules"][0]["rule"]), trace["rules"][0]["duties"][0]["duty"]) == (200, 0)
     assert record["whole"] is False

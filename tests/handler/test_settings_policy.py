@@ -23,24 +23,24 @@ RULE: dict[str, Any] = {
     "when": {"incident_role": {"roles": ["Incident Lead"]}},
     "duration": "2h",
 }
-BODY: dict[str, Any] = {"rules": [RULE], "aliases": {}}
+TEXT = json.dumps({"rules": [RULE], "aliases": {}})
 
 
 def test_its_rules_are_the_policys() -> None:
     """And the switch for what one declared oneself holds for it, too."""
-    policy = load({**NAMED, "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, BODY).policy
+    policy = load({**NAMED, "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, TEXT).policy
     assert [each.name for each in policy.rules] == ["leads"]
     assert policy.self_declared
-    assert not load(NAMED, BODY).policy.self_declared
+    assert not load(NAMED, TEXT).policy.self_declared
 
 
 @pytest.mark.parametrize(
-    ("settings", "body", "said"),
+    ("settings", "text", "said"),
     [
         *(
             (
                 {key: value},
-                BODY,
+                TEXT,
                 f"AUTO_APPROVAL_POLICY is set beside {key}: a policy file says that, too, so leave",
             )
             for key, value in (
@@ -53,15 +53,15 @@ def test_its_rules_are_the_policys() -> None:
         ({}, None, "AUTO_APPROVAL_POLICY is 'policy/prod.yaml', but that file is not here"),
         (
             {},
-            {"rules": [{**RULE, "when": {}}], "aliases": {}},
+            json.dumps({"rules": [{**RULE, "when": {}}], "aliases": {}}),
             "AUTO_APPROVAL_POLICY names a file that cannot be used: the policy cannot be read",
         ),
     ],
 )
-def test_what_is_refused(settings: dict[str, str], body: Any, said: str) -> None:  # noqa: ANN401 - what JSON holds
+def test_what_is_refused(settings: dict[str, str], text: str | None, said: str) -> None:
     """Two places that say the same, and a file that is not there or no policy."""
     with pytest.raises(SettingsError) as caught:
-        load({**NAMED, **settings}, body)
+        load({**NAMED, **settings}, text)
     assert str(caught.value).startswith(said)
 
 
@@ -94,7 +94,7 @@ def asked(lead: IncidentIO, file: Path, set_clock: SetClock) -> Any:  # noqa: AN
 def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock: SetClock) -> None:
     """The claim names the rule and the evidence."""
     file = tmp_path / "policy.json"
-    file.write_text(json.dumps(BODY), encoding="utf-8")
+    file.write_text(TEXT, encoding="utf-8")
     (claim,) = asked(lead, file, set_clock).claims
     assert claim["reason"] == 'Rule "leads": Incident Lead of INC-1 (incident.io)'
     assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from handler.conditions import OnCall
@@ -18,7 +16,7 @@ def test_last_level_reaches_the_function() -> None:
     """With PagerDuty named, max_level is deployed."""
     loaded = load(changed(ON_CALL, LEVELLED.format(2)))
     assert loaded.errors == ()
-    policy = read_policy(json.loads(loaded.json))
+    policy = read_policy(loaded.json)
     assert policy.rules[0].when == OnCall(("DBA",), "PagerDuty", 2)
 
 

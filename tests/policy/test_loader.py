@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -83,7 +82,8 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     second = Rule("b", Selector(), OnCall(None), timedelta(hours=1), shift_end=ShiftEnd())
     third = Rule("nobody", Selector(labels=(("Tier", "0"),)), deny=True)
     aliases = {"jane@example.com": ("jane.doe@corp.example",)}
-    assert read_policy(json.loads(loaded.json)) == Policy((first, second, third), aliases)
+    read = read_policy(loaded.json)
+    assert read._replace(digest="") == Policy((first, second, third), aliases)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ ANY_TEXT = st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """Whatever a file holds, there is no traceback, and the lines are the file's."""
     loaded = load(data)
-    assert loaded.errors or read_policy(loaded.body)
+    assert loaded.errors or read_policy(loaded.json)
     most = len(data.decode("utf-8", "replace").splitlines()) + 1
     assert all(1 <= each.line <= most for each in loaded.errors)
 
@@ -231,7 +231,7 @@ def test_edited_policy_is_right_or_refused(data: st.DataObject) -> None:
     loaded = load(text.encode())
     assert bool(loaded.errors) == (not loaded.body)
     if loaded.body:
-        assert read_policy(json.loads(loaded.json)).rules
+        assert read_policy(loaded.json).rules
 
 
 @STEADY
