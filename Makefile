@@ -6,6 +6,7 @@ BIN := .venv/bin
 SDK := sdk
 DIST := dist
 IN_BROWSER := tests/e2e/test_page_in_browser.py
+ON_ENGINE := tests/engine
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo oncall test test-e2e check policy-test format mutate bench dist packages lock clean \
@@ -23,14 +24,14 @@ demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, sh
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 
 test: .venv/dev.stamp ## Run every test, with coverage
-	@$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term --ignore=$(IN_BROWSER)
+	@$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
 	@$(BIN)/coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo 'handler/ is not covered whole'; $(BIN)/coverage report --include='handler/*'; exit 1; }
 	@$(BIN)/coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
 	  || { echo 'what is not handler/ is covered below 90 %'; exit 1; }
 
-test-e2e: .venv/dev.stamp ## Run the tests of the page in a real Chromium (skipped where there is none)
-	@$(BIN)/pytest -q --no-cov $(IN_BROWSER)
+test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium (skipped where there is none)
+	@$(BIN)/pytest -q --no-cov $(ON_ENGINE) $(IN_BROWSER)
 
 check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/ruff check .

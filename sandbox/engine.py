@@ -10,7 +10,7 @@ import pulumi
 
 from sandbox.program import ROOT, run_program
 from sandbox.resources import resource_of
-from sandbox.resources.base import UnknownToSandboxError
+from sandbox.resources.calls import answer_call
 from sandbox.resources.functions import Function
 from sandbox.resources.gaps import logging_of, reserved_concurrency_of
 from sandbox.runtime import FunctionConfig
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
 
     from sandbox.aws import Aws
-
-CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +90,11 @@ def deploy(
     """
     maker = _OnLocalAws(aws)
     run = run_program(config, secret_keys, maker, root=root, stack=stack)
+    (made,) = (resource for resource in maker.created if resource.type == Function.type)
     return Deployment(
         outputs=run.outputs,
         resources=tuple(maker.created),
-        function=_read_function(aws, maker.created),
+        function=read_function(aws, made.id, made.inputs),
         notes=run.notes,
     )
 
@@ -110,17 +109,7 @@ class _OnLocalAws(pulumi.runtime.Mocks):
         self._one_at_a_time = threading.Lock()
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        if args.token != CALLER_IDENTITY:
-            raise UnknownToSandboxError(
-                f"The sandbox does not know {args.token}: add it to sandbox/engine.py"
-            )
-        identity = self._aws.client("sts").get_caller_identity()
-        return {
-            "id": identity["Account"],
-            "accountId": identity["Account"],
-            "arn": identity["Arn"],
-            "userId": identity["UserId"],
-        }, []
+        return answer_call(args.token, self._aws), []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
@@ -136,13 +125,13 @@ class _OnLocalAws(pulumi.runtime.Mocks):
         return physical_id, {**args.inputs, **outputs}
 
 
-def _read_function(aws: Aws, created: Collection[CreatedResource]) -> DeployedFunction:
-    (made,) = (resource for resource in created if resource.type == Function.type)
-    deployed = aws.client("lambda").get_function_configuration(FunctionName=made.id)
-    log_format, log_group = logging_of(made.inputs)
+def read_function(aws: Aws, name: str, inputs: Mapping[str, Any]) -> DeployedFunction:
+    """Read a function back from the local AWS, and from its inputs what moto forgets."""
+    deployed = aws.client("lambda").get_function_configuration(FunctionName=name)
+    log_format, log_group = logging_of(inputs)
     return DeployedFunction(
         config=FunctionConfig(
-            name=made.id,
+            name=name,
             arn=deployed["FunctionArn"],
             handler=deployed["Handler"],
             timeout=deployed["Timeout"],
@@ -152,6 +141,6 @@ def _read_function(aws: Aws, created: Collection[CreatedResource]) -> DeployedFu
             log_group=log_group,
             region=aws.region,
         ),
-        reserved_concurrency=reserved_concurrency_of(made.inputs),
-        zip=aws.zip_of(made.id),
+        reserved_concurrency=reserved_concurrency_of(inputs),
+        zip=aws.zip_of(name),
     )

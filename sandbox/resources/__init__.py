@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from sandbox.resources.base import Resource, UnknownToSandboxError
-from sandbox.resources.buckets import (
-    Bucket,
+from sandbox.resources.bucket_settings import (
     BucketEncryption,
     BucketLifecycle,
     BucketOwnershipControls,
-    BucketPolicy,
     BucketPublicAccessBlock,
     BucketVersioning,
 )
+from sandbox.resources.buckets import Bucket, BucketPolicy
 from sandbox.resources.functions import Function, FunctionUrl
 from sandbox.resources.identity import Role, RolePolicy
 from sandbox.resources.logs import LogGroup

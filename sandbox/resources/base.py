@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.aws import Aws
+    from sandbox.clients import Clients
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi: "this map is not what it seems"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi: "but a secret"
@@ -26,15 +27,38 @@ class Resource(ABC):
         type: Pulumi's type token.
         takes: the inputs that it heeds, in camelCase; any other is an error, not ignored.
         named_by: the input that holds the physical name; it is made up when the program gives none.
+        replaced_by: the inputs whose change takes another resource.
     """
 
     type: ClassVar[str]
     takes: ClassVar[frozenset[str]]
     named_by: ClassVar[str | None] = None
+    replaced_by: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Make the resource from plain inputs; returns its id and its outputs beyond the inputs."""
+
+    @abstractmethod
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+        """Ask what it is made from now, by input; None, or an error of AWS, when it is gone.
+
+        Inputs that are not answered count as they were.
+        """
+
+    @abstractmethod
+    def update(
+        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
+    ) -> dict[str, Any]:
+        """Change it in place from its state to these inputs; returns the outputs that changed."""
+
+    @abstractmethod
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:
+        """Delete it."""
+
+    def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
+        """Tell which inputs differ from a state."""
+        return {key for key in self.takes if state.get(key) != inputs.get(key)}
 
     def check(self, logical_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Unwrap the inputs and add a name such as `state-1a2b3c4` where the program gave none.
@@ -62,6 +86,16 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any property of any resource
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value
+
+
+def tags_of(listed: list[dict[str, str]]) -> dict[str, str]:
+    """Read tags as most of AWS's services give them."""
+    return {each["Key"]: each["Value"] for each in listed}
+
+
+def same_document(kept: str, found: object) -> str:
+    """Give a policy as it was kept where AWS has the same, however it is written there."""
+    return kept if json.loads(kept) == found else json.dumps(found)
 
 
 def key_values(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -1,16 +1,16 @@
-"""S3: the bucket, and the settings that are resources of their own."""
+"""S3: the bucket itself, and who may do what in it. Its settings are in bucket_settings.py."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.resources.base import Resource, key_values
+from sandbox.resources.base import Resource, key_values, tags_of
 from sandbox.resources.gaps import check_bucket_policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.aws import Aws
+    from sandbox.clients import Clients
 
 
 class Bucket(Resource):
@@ -19,8 +19,9 @@ class Bucket(Resource):
     type = "aws:s3/bucket:Bucket"
     takes = frozenset({"bucket", "tags"})
     named_by = "bucket"
+    replaced_by = frozenset({"bucket"})
 
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the bucket, then tag it."""
         s3, name = aws.client("s3"), inputs["bucket"]
         # S3 takes no location constraint for its oldest region, and asks one for every other.
@@ -29,99 +30,25 @@ class Bucket(Resource):
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": key_values(inputs.get("tags", {}))})
         return name, {"bucket": name, "arn": f"arn:aws:s3:::{name}", "region": aws.region}
 
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
+        """Read its tags."""
+        return {"tags": tags_of(aws.client("s3").get_bucket_tagging(Bucket=id_)["TagSet"])}
 
-class BucketVersioning(Resource):
-    """Whether old versions of objects are kept."""
+    def update(
+        self,
+        id_: str,
+        inputs: Mapping[str, Any],
+        state: Mapping[str, Any],  # noqa: ARG002 - tags are put whole
+        aws: Clients,
+    ) -> dict[str, Any]:
+        """Set its tags."""
+        tags = {"TagSet": key_values(inputs.get("tags", {}))}
+        aws.client("s3").put_bucket_tagging(Bucket=id_, Tagging=tags)
+        return {}
 
-    type = "aws:s3/bucketVersioning:BucketVersioning"
-    takes = frozenset({"bucket", "versioningConfiguration"})
-
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
-        """Put the versioning status."""
-        aws.client("s3").put_bucket_versioning(
-            Bucket=inputs["bucket"],
-            VersioningConfiguration={"Status": inputs["versioningConfiguration"]["status"]},
-        )
-        return inputs["bucket"], {}
-
-
-class BucketEncryption(Resource):
-    """How objects are encrypted when a writer does not say."""
-
-    type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-    takes = frozenset({"bucket", "rules"})
-
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
-        """Put the encryption rules."""
-        rules = [
-            {
-                "ApplyServerSideEncryptionByDefault": {
-                    "SSEAlgorithm": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]
-                },
-                "BucketKeyEnabled": rule["bucketKeyEnabled"],
-            }
-            for rule in inputs["rules"]
-        ]
-        aws.client("s3").put_bucket_encryption(
-            Bucket=inputs["bucket"], ServerSideEncryptionConfiguration={"Rules": rules}
-        )
-        return inputs["bucket"], {}
-
-
-class BucketLifecycle(Resource):
-    """What is deleted by itself, and when."""
-
-    type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-    takes = frozenset({"bucket", "rules"})
-
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
-        """Put the lifecycle rules."""
-        aws.client("s3").put_bucket_lifecycle_configuration(
-            Bucket=inputs["bucket"],
-            LifecycleConfiguration={"Rules": [_lifecycle_rule(rule) for rule in inputs["rules"]]},
-        )
-        return inputs["bucket"], {}
-
-
-class BucketPublicAccessBlock(Resource):
-    """Which ways of making the bucket public are shut."""
-
-    type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-    takes = frozenset(
-        {
-            "bucket",
-            "blockPublicAcls",
-            "blockPublicPolicy",
-            "ignorePublicAcls",
-            "restrictPublicBuckets",
-        }
-    )
-
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
-        """Put all four switches; one that is not given is off, as with the provider."""
-        switches = {
-            switch[0].upper() + switch[1:]: inputs.get(switch, False)
-            for switch in sorted(self.takes - {"bucket"})
-        }
-        aws.client("s3").put_public_access_block(
-            Bucket=inputs["bucket"], PublicAccessBlockConfiguration=switches
-        )
-        return inputs["bucket"], {}
-
-
-class BucketOwnershipControls(Resource):
-    """Who owns what others write."""
-
-    type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
-    takes = frozenset({"bucket", "rule"})
-
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
-        """Put the one rule."""
-        aws.client("s3").put_bucket_ownership_controls(
-            Bucket=inputs["bucket"],
-            OwnershipControls={"Rules": [{"ObjectOwnership": inputs["rule"]["objectOwnership"]}]},
-        )
-        return inputs["bucket"], {}
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+        """Delete the bucket, which has to be empty."""
+        aws.client("s3").delete_bucket(Bucket=id_)
 
 
 class BucketPolicy(Resource):
@@ -129,20 +56,29 @@ class BucketPolicy(Resource):
 
     type = "aws:s3/bucketPolicy:BucketPolicy"
     takes = frozenset({"bucket", "policy"})
+    replaced_by = frozenset({"bucket"})
 
-    def create(self, inputs: Mapping[str, Any], aws: Aws) -> tuple[str, dict[str, Any]]:
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Check the policy, and that its bucket is there; moto cannot evaluate it."""
         aws.client("s3").head_bucket(Bucket=inputs["bucket"])
         check_bucket_policy(inputs["policy"], f"arn:aws:s3:::{inputs['bucket']}")
         return inputs["bucket"], {}
 
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - moto has none
+        """Tell whether its bucket is there."""
+        aws.client("s3").head_bucket(Bucket=id_)
+        return {}
 
-def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
-    if expiry := rule.get("noncurrentVersionExpiration"):
-        days = int(expiry["noncurrentDays"])
-        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
-    if abort := rule.get("abortIncompleteMultipartUpload"):
-        days = int(abort["daysAfterInitiation"])
-        made["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
-    return made
+    def update(
+        self,
+        id_: str,  # noqa: ARG002 - the bucket says it
+        inputs: Mapping[str, Any],
+        state: Mapping[str, Any],  # noqa: ARG002 - it is checked whole
+        aws: Clients,
+    ) -> dict[str, Any]:
+        """Check the other policy."""
+        self.create(inputs, aws)
+        return {}
+
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:
+        """Do nothing: it was not put."""

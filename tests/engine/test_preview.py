@@ -1,0 +1,86 @@
+"""The first preview of a stack shows all that would be made, or what is wrong, and makes none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.resources import RESOURCES
+from tests.engine.project import Project
+
+SECRET = "wks0-the-secret-of-a-test"
+SECRETS = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": "key-of-a-test"}
+# What the CLI adds to any error of a program.
+CLOSING = ("error: an unhandled error occurred: ", "error: preview failed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stack(project: Project) -> None:
+    project.new_stack("dev", SECRETS)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_made(project: Project) -> Iterator[None]:
+    yield
+    assert project.aws.client("s3").list_buckets()["Buckets"] == []
+    assert project.aws.client("iam").list_roles()["Roles"] == []
+    assert project.aws.client("lambda").list_functions()["Functions"] == []
+    assert project.aws.client("logs").describe_log_groups()["logGroups"] == []
+    assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_fresh_stack_shows_every_resource(project: Project) -> None:
+    """Each resource is to be created, of every type that the sandbox can make."""
+    steps = project.preview()
+    assert {operation for operation, *_ in steps} == {"create"}
+    of_aws = [kind for _, kind, _ in steps if kind.startswith("aws:")]
+    assert sorted(of_aws) == sorted(RESOURCES)
+
+
+def test_missing_secret_is_one_sentence(project: Project) -> None:
+    """The key and the command that sets it, and no stack trace."""
+    project.ok("config", "rm", "INDENT_WEBHOOK_SECRET")
+    refusal = _refusal(project)
+    assert "INDENT_WEBHOOK_SECRET" in refusal
+    assert "pulumi config set --secret INDENT_WEBHOOK_SECRET" in refusal
+    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=SECRET)
+
+
+def test_plaintext_secret_is_one_sentence(project: Project) -> None:
+    """The key and the command, and never its value."""
+    project.ok("config", "set", "--plaintext", "INCIDENTIO_API_KEY", "key-of-a-test")
+    refusal = _refusal(project)
+    assert "INCIDENTIO_API_KEY is a secret, but is set in plain text" in refusal
+    assert "key-of-a-test" not in refusal
+    project.ok("config", "set", "--secret", "INCIDENTIO_API_KEY", given="key-of-a-test")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("AUTO_APPROVAL_DURATION", "3 weeks", "AUTO_APPROVAL_DURATION"),
+        ("AUTO_APROVAL_DURATION", "3", "the nearest is AUTO_APPROVAL_DURATION"),
+    ],
+)
+def test_wrong_setting_is_one_sentence(
+    project: Project, key: str, value: str, sentence: str
+) -> None:
+    """A wrong duration and a misspelt key are named, with the remedy."""
+    project.ok("config", "set", key, value)
+    refusal = _refusal(project)
+    assert sentence in refusal
+    assert "run `pulumi config" in refusal
+    project.ok("config", "rm", key)
+
+
+def _refusal(project: Project) -> str:
+    """Preview what has to be refused, and give the one line of the error."""
+    said = project.pulumi("preview")
+    assert said.code != 0
+    assert "Traceback" not in said.text
+    lines = {line.strip() for line in said.text.splitlines()}
+    (refusal,) = {
+        line for line in lines if line.startswith("error: ") and not line.startswith(CLOSING)
+    }
+    return refusal

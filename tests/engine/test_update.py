@@ -1,0 +1,167 @@
+"""A stack's life on the real engine: made, answering, changed, drifted and taken down, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cast import JANE, put_on_stage
+from sandbox.doubles.incidentio import IncidentIO, played
+from sandbox.resources import RESOURCES
+from sandbox.resources.functions import Function
+from tests.e2e.calls import duration_of, request_of
+from tests.engine.project import Project, changed
+
+SECRET = "wks0-the-first-secret-of-a-test"
+NEXT_SECRET = "wks0-the-second-secret-of-a-test"
+ONLY_FUNCTION = {("update", Function.type)}
+
+
+@pytest.fixture(scope="module")
+def secrets() -> Iterator[dict[str, str]]:
+    """The stack's secrets, and the provider's address, with the demo's cast on stage."""
+    stage = played()
+    assert isinstance(stage.double, IncidentIO)
+    with stage.double as double:
+        put_on_stage(double)
+        yield {"INDENT_WEBHOOK_SECRET": SECRET, **stage.settings}
+
+
+@pytest.fixture(scope="module")
+def said(project: Project, secrets: dict[str, str]) -> list[str]:
+    """Deploy the stack; all that the CLI says about it."""
+    plain = {"INCIDENTIO_BASE_URL": secrets.pop("INCIDENTIO_BASE_URL")}
+    project.new_stack("dev", secrets, **plain)
+    return [project.ok("preview", "--diff"), project.ok("up", "--yes", "--diff")]
+
+
+@pytest.fixture(autouse=True)
+def _deployed(said: list[str]) -> None:
+    """Each test finds the stack deployed."""
+
+
+def test_url_answers_a_signed_request(project: Project, tmp_path: Path) -> None:
+    """What was deployed approves whoever is on call, and the stack's output is its URL."""
+    outputs = project.outputs()
+    functions = project.aws.client("lambda")
+    found = functions.get_function_url_config(FunctionName=outputs["function_name"])
+    assert outputs["webhook_url"] == f"{found['FunctionUrl'].rstrip('/')}/"
+    with project.served(SECRET, tmp_path / "log") as webhook:
+        (claim,) = webhook.ask(request_of(JANE))
+        assert duration_of(claim) == "6h0m0s"
+        assert webhook.call({"info": True}, secret="wks0-anything-else-at-all").http == 401
+
+
+def test_no_secret_is_in_plaintext(
+    project: Project, secrets: dict[str, str], said: list[str]
+) -> None:
+    """Not in the state, its history, the stack file, the outputs, the CLI's words, the function."""
+    outputs = project.outputs()
+    function = project.aws.client("lambda").get_function_configuration(
+        FunctionName=outputs["function_name"]
+    )
+    state = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((project.folder.parent / "state").rglob("*"))
+        if path.is_file()
+    ]
+    assert any("handler-secret-version" in each for each in state)
+    places = [
+        *said,
+        *state,
+        project.ok("stack", "export"),
+        (project.folder / "Pulumi.dev.yaml").read_text(encoding="utf-8"),
+        project.ok("config"),
+        json.dumps(outputs),
+        json.dumps(function, default=str),
+    ]
+    for key, value in secrets.items():
+        assert not [place for place in places if value in place], key
+
+
+def test_undisturbed_stack_has_no_changes(project: Project) -> None:
+    """A second preview finds nothing to do, and a refresh no drift."""
+    project.ok("preview", "--expect-no-changes")
+    project.ok("refresh", "--yes", "--expect-no-changes")
+
+
+def test_drift_is_found_and_mended(project: Project) -> None:
+    """What was changed by hand: a refresh says so, and the next update sets it right."""
+    name = project.outputs()["function_name"]
+    functions = project.aws.client("lambda")
+    s3, bucket = project.aws.client("s3"), project.outputs()["state_bucket"]
+    functions.update_function_configuration(FunctionName=name, MemorySize=1024)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert project.pulumi("refresh", "--preview-only", "--expect-no-changes").code != 0
+    project.ok("refresh", "--yes")
+    assert changed(project.preview()) == {
+        ("update", Function.type),
+        ("update", "aws:s3/bucketVersioning:BucketVersioning"),
+    }
+    project.ok("up", "--yes")
+    assert functions.get_function_configuration(FunctionName=name)["MemorySize"] == 512
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    project.ok("preview", "--expect-no-changes")
+
+
+def test_duration_changes_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+    """AUTO_APPROVAL_DURATION=3: the same function, and the next claim says 3h0m0s."""
+    before = project.outputs()
+    project.ok("config", "set", "AUTO_APPROVAL_DURATION", "3")
+    assert changed(project.preview()) == ONLY_FUNCTION
+    project.ok("up", "--yes")
+    assert project.outputs() == before
+    with project.served(SECRET, tmp_path / "log") as webhook:
+        (claim,) = webhook.ask(request_of(JANE))
+    assert duration_of(claim) == "3h0m0s"
+
+
+def test_schedules_change_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+    """AUTO_APPROVAL_SCHEDULES of another team: the next request is left to humans."""
+    project.ok("config", "set", "AUTO_APPROVAL_SCHEDULES", "Nobody's schedule")
+    assert changed(project.preview()) == ONLY_FUNCTION
+    project.ok("up", "--yes")
+    with project.served(SECRET, tmp_path / "log") as webhook:
+        assert webhook.ask(request_of(JANE)) == []
+    project.ok("config", "rm", "AUTO_APPROVAL_SCHEDULES")
+    project.ok("up", "--yes")
+
+
+def test_rotation_refuses_no_signature_of_its_config(project: Project, tmp_path: Path) -> None:
+    """The old secret counts before the update and after it, the new one after it."""
+    info = {"info": True}
+    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=NEXT_SECRET)
+    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", given=SECRET)
+    with project.served(SECRET, tmp_path / "old") as old:
+        assert old.call(info).http == 200
+        project.ok("up", "--yes")
+        # Lambda lets what runs end its call: the function as it was still reads its own version.
+        assert old.call(info).http == 200
+    with project.served(NEXT_SECRET, tmp_path / "new") as new:
+        assert new.call(info).http == 200
+        assert new.call(info, secret=SECRET).http == 200
+        assert new.call(info, secret="wks0-anything-else-at-all").http == 401
+    project.ok("preview", "--expect-no-changes")
+
+
+def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
+    """It refuses what is protected and says how to go on; without that, all else goes."""
+    bucket = project.outputs()["state_bucket"]
+    refused = project.pulumi("destroy", "--yes")
+    assert refused.code != 0
+    assert "protect" in refused.text
+    assert "pulumi state unprotect" in refused.text
+    project.ok("destroy", "--yes", "--exclude-protected")
+    left = {each["type"] for each in project.state() if each["type"].startswith("aws:")}
+    assert left == {each for each in RESOURCES if each.startswith("aws:s3/")}
+    s3 = project.aws.client("s3")
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert project.aws.client("lambda").list_functions()["Functions"] == []
+    assert project.aws.client("iam").list_roles()["Roles"] == []
+    assert project.aws.client("logs").describe_log_groups()["logGroups"] == []
+    assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
