@@ -14,7 +14,8 @@ from handler import connection, sources
 from handler.clock import Clock, Deadline
 from handler.duties import Findings
 from handler.http import Client
-from handler.sources import Wants, ask, incidentio
+from handler.sources import Wants, ask
+from handler.sources.incidentio import IncidentIO as Source
 from sandbox.doubles.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
@@ -45,6 +46,16 @@ class SetClock:
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.advance(seconds)
+
+
+@pytest.fixture
+def incidentio() -> Iterator[IncidentIO]:
+    """Cy is on call for DBA."""
+    with IncidentIO(API_KEY) as one:
+        one.add_person("Cy Noon", CY)
+        one.add_schedule("DBA")
+        one.put_on_shift("DBA", CY)
+        yield one
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +113,13 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 
 
 @pytest.fixture
-def source(client: Client, double: IncidentIO) -> incidentio.IncidentIO:
+def source(client: Client, double: IncidentIO) -> Source:
     """The double as the handler sees it."""
-    return incidentio.IncidentIO(client, double.url, API_KEY)
+    return Source(client, double.url, API_KEY)
 
 
 @pytest.fixture
-def find(source: incidentio.IncidentIO, set_clock: SetClock) -> Callable[..., Findings]:
+def find(source: Source, set_clock: SetClock) -> Callable[..., Findings]:
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
     def found(deadline: Deadline | None = None) -> Findings:

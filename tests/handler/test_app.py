@@ -19,10 +19,11 @@ from handler.webhook import sign
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Fault
+from tests.handler.conftest import API_KEY
 from tests.handler.scripted import Scripted, reply
 
 CALL = "call-1"
-SECRET, PREVIOUS, API_KEY = "wks0-current-secret-00", "wks0-previous-secret-0", "inc-key-123"
+SECRET, PREVIOUS = "wks0-current-secret-00", "wks0-previous-secret-0"
 JANE, OMAR, DAN, RITA = (
     "jane@example.com",
     "omar@example.com",

@@ -15,8 +15,8 @@ from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
 from sandbox.doubles.server import Double
 from tests.handler.atlassian_worlds import BOT, KEY, PAYMENTS, SECRETS, TOKEN, fill
-from tests.handler.conftest import ANA, BO, CY
-from tests.handler.test_app import API_KEY, NOTHING, Webhook, request_of
+from tests.handler.conftest import ANA, API_KEY, BO, CY
+from tests.handler.test_app import NOTHING, Webhook, request_of
 
 OPSGENIE, JSM_OPERATIONS = "opsgenie-approval-bot", "jsm-approval-bot"
 Opener = Callable[..., Webhook]
@@ -37,16 +37,6 @@ def jsm() -> Iterator[JSM]:
     with JSM(BOT, TOKEN) as one:
         fill(one)
         one.put_on_shift("Payments", BO)
-        yield one
-
-
-@pytest.fixture
-def incidentio() -> Iterator[IncidentIO]:
-    """Cy is on call for DBA."""
-    with IncidentIO(API_KEY) as one:
-        one.add_person("Cy Noon", CY)
-        one.add_schedule("DBA")
-        one.put_on_shift("DBA", CY)
         yield one
 
 

@@ -23,6 +23,7 @@ from tests.handler.atlassian_worlds import (
     opened,
     problems,
 )
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, put
 
@@ -277,24 +278,11 @@ def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(world: World) -> None:
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
+        *BAD_ANSWERS,
         (faults.Status(401), "answered 401; "),
         (faults.Status(403), "answered 403; "),
-        (faults.Status(404), "answered 404"),
-        (faults.Status(422), "answered 422"),
-        (faults.Status(500), "answered 500"),
-        (faults.TooManyRequests(3600), "answered 429"),
         (opsgenie_faults.Throttled(), "answered 429"),
-        (faults.Redirect("http://127.0.0.1:9"), "answered 302"),
-        (faults.Garbage(), "the answer is not JSON"),
-        (faults.Nested(), "the answer is not JSON"),
-        (faults.HangUp(), "connection failed (RemoteDisconnected)"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        (faults.EndlessBody(), "the answer is over 6 MiB"),
-        (faults.Huge(100), "the answer is over 6 MiB"),
-        (faults.Hang(), "no whole answer in time"),
-        (faults.Drip(0.02), "no whole answer in time"),
     ],
-    ids=lambda value: repr(value)[:30],
 )
 def test_a_timeline_that_cannot_be_had(
     fault: Fault,
@@ -307,7 +295,7 @@ def test_a_timeline_that_cannot_be_had(
         fault = faults.TooManyRequests()
     world.double.put_on_shift("Payments", ANA)
     world.double.fail(world.timeline, fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = world.find(ANAS_END, real_deadline(0.5) if slow else None)
     assert (holders(found), _end(found)) == ([ANA], None)
     (failure,) = found.failures

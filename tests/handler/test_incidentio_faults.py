@@ -14,6 +14,7 @@ from handler.sources import ask, incidentio
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Fault
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, API_KEY, BO, EVERYTHING, SetClock
 from tests.handler.edited import LISTS
 from tests.handler.scripted import Scripted, reply
@@ -36,24 +37,8 @@ def _kinds(found: Findings) -> set[str]:
 @pytest.mark.parametrize("broken", sorted(LISTS))
 @pytest.mark.parametrize(
     ("fault", "problem"),
-    [
-        pytest.param(faults.Hang(), "no whole answer in time", id="hangs"),
-        pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
-        pytest.param(faults.EndlessBody(), "the answer is over 6 MiB", id="never ends"),
-        pytest.param(faults.Huge(100), "the answer is over 6 MiB", id="sends 100 MB"),
-        pytest.param(
-            faults.HangUp(), "connection failed (RemoteDisconnected)", id="hangs up"
-        ),
-        pytest.param(
-            faults.HangUp("body"), "connection failed (IncompleteRead)", id="hangs up half-way"
-        ),
-        pytest.param(faults.Garbage(), "the answer is not JSON", id="is garbage"),
-        pytest.param(faults.Nested(), "the answer is not JSON", id="is nested absurdly deep"),
-        pytest.param(faults.Redirect("http://127.0.0.1:9"), "answered 302", id="redirects"),
-        pytest.param(faults.TooManyRequests(3600), "answered 429; request_id ", id="429"),
-        pytest.param(faults.Status(500), "answered 500; request_id ", id="500"),
-    ],
-)  # fmt: skip
+    BAD_ANSWERS,
+)
 def test_one_source_failing_hides_no_other(
     broken: str,
     fault: Fault,
@@ -64,7 +49,7 @@ def test_one_source_failing_hides_no_other(
 ) -> None:
     """However the one list fails, within the budget the other one is read, and the log says it."""
     double.fail(f"/v2/{broken}", fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = find(real_deadline(0.4) if slow else None)
     assert _kinds(found) == set(LISTS.values()) - {LISTS[broken]}
     (failure,) = found.failures

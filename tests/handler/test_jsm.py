@@ -30,6 +30,7 @@ from tests.handler.atlassian_worlds import (
     opened,
     problems,
 )
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited import Edited, drop, put
 from tests.handler.scripted import Scripted, reply
@@ -498,24 +499,7 @@ _STAGES = {
 @pytest.mark.parametrize("path", _STAGES)
 @pytest.mark.parametrize(
     ("fault", "problem"),
-    [
-        (faults.Status(404), "answered 404"),
-        (faults.Status(422), "answered 422"),
-        (faults.Status(429), "answered 429"),
-        (faults.Status(500), "answered 500"),
-        (faults.Status(503), "answered 503"),
-        (faults.TooManyRequests(3600), "answered 429"),
-        (faults.Redirect("http://127.0.0.1:9"), "answered 302"),
-        (faults.Garbage(), "the answer is not JSON"),
-        (faults.Nested(), "the answer is not JSON"),
-        (faults.HangUp(), "connection failed (RemoteDisconnected)"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        (faults.EndlessBody(), "the answer is over 6 MiB"),
-        (faults.Huge(100), "the answer is over 6 MiB"),
-        (faults.Hang(), "no whole answer in time"),
-        (faults.Drip(0.02), "no whole answer in time"),
-    ],
-    ids=lambda value: repr(value)[:30],
+    BAD_ANSWERS,
 )
 def test_what_cannot_be_had(
     path: str,
@@ -528,7 +512,7 @@ def test_what_cannot_be_had(
     """Wherever it fails, nobody is on call, within the budget, and the log says where and why."""
     double.put_on_shift("Payments", ANA)
     double.fail(path, fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = world.find(deadline=real_deadline(0.5) if slow else None)
     assert found.duties == ()
     (failure,) = found.failures

@@ -25,6 +25,7 @@ from tests.handler.atlassian_worlds import (
     opened,
     problems,
 )
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited import Edited, drop, put
 
@@ -292,6 +293,7 @@ def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
+        *BAD_ANSWERS,
         (faults.Status(401), "answered 401; the key is wrong, or its integration is switched off"),
         (faults.Status(402), "answered 402; the account's plan does not include this"),
         (
@@ -301,24 +303,8 @@ def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
                 "configurations; or it is a team's, which may not see this"
             ),
         ),
-        (faults.Status(404), "answered 404"),
-        (faults.Status(422), "answered 422"),
-        (faults.Status(429), "answered 429"),
-        (faults.Status(500), "answered 500"),
-        (faults.Status(503), "answered 503"),
-        (faults.TooManyRequests(3600), "answered 429"),
         (opsgenie_faults.Throttled(), "answered 429"),
-        (faults.Redirect("http://127.0.0.1:9"), "answered 302"),
-        (faults.Garbage(), "the answer is not JSON"),
-        (faults.Nested(), "the answer is not JSON"),
-        (faults.HangUp(), "connection failed (RemoteDisconnected)"),
-        (faults.HangUp("body"), "connection failed (IncompleteRead)"),
-        (faults.EndlessBody(), "the answer is over 6 MiB"),
-        (faults.Huge(100), "the answer is over 6 MiB"),
-        (faults.Hang(), "no whole answer in time"),
-        (faults.Drip(0.02), "no whole answer in time"),
     ],
-    ids=lambda value: repr(value)[:30],
 )
 def test_on_calls_that_cannot_be_had(
     fault: Fault,
@@ -330,7 +316,7 @@ def test_on_calls_that_cannot_be_had(
     """Nobody is on call, within the budget, and the log says why: the original waited for good."""
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = world.find(deadline=real_deadline(0.5) if slow else None)
     assert found.duties == ()
     (failure,) = found.failures

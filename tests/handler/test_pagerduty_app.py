@@ -19,7 +19,7 @@ from sandbox.doubles.pagerduty_faults import RateLimited
 from sandbox.doubles.server import Double, Fault
 from tests.handler.conftest import ANA, BO, CY
 from tests.handler.pagerduty_world import KEY, LAYERED, ON_CALLS, PAYMENTS, SHIFT_BASED, fill
-from tests.handler.test_app import API_KEY, NOTHING, Webhook, request_of
+from tests.handler.test_app import NOTHING, Webhook, request_of
 
 BOT = {
     "kind": "indent.v1.Bot",
@@ -37,16 +37,6 @@ def pagerduty() -> Iterator[PagerDuty]:
     with PagerDuty(KEY) as one:
         fill(one)
         one.put_on_shift("Payments", ANA)
-        yield one
-
-
-@pytest.fixture
-def incidentio() -> Iterator[IncidentIO]:
-    """Cy is on call for DBA."""
-    with IncidentIO(API_KEY) as one:
-        one.add_person("Cy Noon", CY)
-        one.add_schedule("DBA")
-        one.put_on_shift("DBA", CY)
         yield one
 
 

@@ -14,6 +14,7 @@ from sandbox.doubles import faults
 from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.doubles.pagerduty_faults import RateLimited
 from sandbox.doubles.server import Fault
+from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.pagerduty_world import (
     KEY,
@@ -38,19 +39,10 @@ QUESTIONS = {
     SHIFT_BASED: "shift-based schedules",
 }
 FAULTS = [
-    pytest.param(faults.Hang(), "no whole answer in time", id="hangs"),
-    pytest.param(faults.Drip(0.02), "no whole answer in time", id="drips"),
-    pytest.param(faults.EndlessBody(), "the answer is over 6 MiB", id="never ends"),
-    pytest.param(faults.Huge(100), "the answer is over 6 MiB", id="sends 100 MB"),
-    pytest.param(faults.HangUp(), "connection failed (", id="hangs up"),
-    pytest.param(faults.HangUp("body"), "connection failed (", id="hangs up half-way"),
-    pytest.param(faults.Garbage(), "the answer is not JSON", id="is garbage"),
-    pytest.param(faults.Nested(), "the answer is not JSON", id="is nested absurdly deep"),
-    pytest.param(faults.Redirect("http://127.0.0.1:9"), "answered 302", id="redirects"),
+    *BAD_ANSWERS,
     pytest.param(RateLimited(3600), "answered 429", id="limits the rate"),
     pytest.param(RateLimited(), "answered 429", id="limits the rate without a word"),
     pytest.param(faults.Status(408), "answered 408", id="408"),
-    pytest.param(faults.Status(500), "answered 500", id="500"),
 ]
 
 
@@ -76,7 +68,7 @@ def test_one_answer_failing_hides_no_other(
     Without the on-calls nobody is approved; without a list of names, by id alone.
     """
     world.double.fail(path, fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = world.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
     failure = next(each for each in found.failures if each.question == QUESTIONS[path])
     assert problem in failure.problem
@@ -92,7 +84,7 @@ def test_everything_failing(
 ) -> None:
     """Nobody is approved, and each question says why."""
     world.double.fail("/", fault)
-    slow = isinstance(fault, faults.Hang | faults.Drip)
+    slow = takes_time(fault)
     found = world.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
     assert (found.duties, found.titled) == ((), ())
     assert {each.question for each in found.failures} == set(QUESTIONS.values())
