@@ -15,7 +15,7 @@ ON_ENGINE := tests/engine
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real incident.io)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real providers)
 	@$(BIN)/python -m sandbox up --stack $(STACK) $(if $(LIVE),--live)
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who was approved and why

@@ -230,7 +230,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     up = commands.add_parser("up", help="run all of it on this machine until Ctrl-C")
-    up.add_argument("--live", action="store_true", help="ask the real incident.io")
+    up.add_argument(
+        "--live",
+        action="store_true",
+        help="ask the real providers whose keys the environment holds",
+    )
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="run all of it, send a cast's requests, show why")
     demo.set_defaults(run=_demo)
