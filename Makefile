@@ -24,7 +24,7 @@ demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, sh
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 
 test: .venv/dev.stamp ## Run every test, with coverage
-	@$(BIN)/pytest -q -n 2 --dist loadfile --cov --cov-report=term --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
+	@$(BIN)/pytest -q -n 3 --dist loadfile --cov --cov-report=term --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
 	@$(BIN)/coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo 'handler/ is not covered whole'; $(BIN)/coverage report --include='handler/*'; exit 1; }
 	@$(BIN)/coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \

@@ -106,8 +106,8 @@ def read_tables() -> Iterator[Table]:
     for file in sorted(FOLDER.glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
         # Texts are texts (`12:30` is a time of day), but the policy's numbers and switches are not.
-        texts = yaml.load_all(text, yaml.BaseLoader)
-        typed = yaml.safe_load_all(text)
+        texts = yaml.load_all(text, yaml.CBaseLoader)
+        typed = yaml.load_all(text, yaml.CSafeLoader)
         for number, (told, values) in enumerate(zip(texts, typed, strict=True), 1):
             yield _Reader(told).table(f"{file.stem} {number}", values)
 

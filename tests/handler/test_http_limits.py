@@ -122,7 +122,7 @@ def test_the_largest_body(client: Client, serve: Serve, set_clock: SetClock) -> 
 
 def test_a_body_in_tiny_pieces(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """The limit is one on memory, too: many small chunks take little more than a few large ones."""
-    size = 200_000
+    size = 40_000
     server = serve(say(CHUNKED + b"2\r\n[]\r\n" * (size // 2) + b"0\r\n\r\n"))
     tracemalloc.start()
     try:

@@ -157,7 +157,7 @@ def test_a_wrong_policy(project: Path) -> None:
     ("name", "text", "said"),
     [
         ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml is no YAML"),
-        ("Pulumi.prod.yaml", "[" * 5000, "Pulumi.prod.yaml is no YAML"),
+        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml is no YAML"),
         ("Pulumi.prod.yaml", "config: {A: [1]}", "Pulumi.prod.yaml gives A something that is no"),
         ("Pulumi.prod.yaml", "config: {A: {b: c}}", "Pulumi.prod.yaml gives A something that is"),
         ("Pulumi.yaml", "\0", "Pulumi.yaml is no YAML"),
