@@ -106,8 +106,11 @@ class Requester(NamedTuple):
         return self._are(facts.email)
 
     def may_hold(self, facts: Facts) -> bool:
-        """Whether the requester is, by any address that is known to be his."""
-        return any(map(self._are, facts.known_as))
+        """Whether the requester is, by any address that is known to be his.
+
+        A domain is the same with the root's dot behind it.
+        """
+        return any(self._are(each.rstrip(".")) for each in facts.known_as)
 
     def _are(self, email: str) -> bool:
         """Whether these people are of this e-mail. A subdomain is another domain."""

@@ -66,8 +66,13 @@ class Connection:
         self._bounded = _Bounded(self, self._raw)
 
     def is_quiet(self) -> bool:
-        """Whether nothing came unasked: an end of stream, most likely."""
-        return self._raw is not None and not select.select([self._raw], [], [], 0)[0]
+        """Whether nothing came unasked: an end of stream, most likely, or an answer to nothing.
+
+        The next question would take that for its own.
+        """
+        if self._raw is None or self._bounded is None or self._bounded.holds_more():
+            return False
+        return not select.select([self._raw], [], [], 0)[0]
 
     def shut(self) -> None:
         """Close for good."""
@@ -83,11 +88,21 @@ class _Bounded:
         self._connection = connection
         self._raw = raw
         self._timeout = math.inf
-        self.stream = io.BufferedReader(_Reader(self, raw), _BUFFER)
+        self._reader = _Reader(self, raw)
+        self.stream = io.BufferedReader(self._reader, _BUFFER)
 
     def sendall(self, data: bytes) -> None:
         self.bound()
         self._raw.sendall(data)
+
+    def holds_more(self) -> bool:
+        """Whether more was received than was read."""
+        self._reader.paused = True
+        try:
+            received = bool(self.stream.peek(1))
+        finally:
+            self._reader.paused = False
+        return received or (isinstance(self._raw, ssl.SSLSocket) and self._raw.pending() > 0)
 
     def bound(self) -> None:
         """Let the next operation end with the deadline, give or take a moment.
@@ -107,11 +122,14 @@ class _Reader(io.RawIOBase):
     def __init__(self, bounded: _Bounded, raw: socket.socket) -> None:
         self._bounded = bounded
         self._raw = raw
+        self.paused = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self.paused:
+            return None  # nothing is there yet, as a stream says that does not wait
         self._bounded.bound()
         return self._raw.recv_into(buffer)
 

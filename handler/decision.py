@@ -12,7 +12,7 @@ from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_go, format_instant
 from handler.duties import Duty, Findings, in_order
 from handler.events import Request, Resource
-from handler.policy import MOST_RESOURCES, SHORTEST_LEFT, UNREAD_END, Policy, Rule
+from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"
@@ -196,8 +196,6 @@ def _objection(request: Request, policy: Policy) -> str:
         return "the requester has two e-mails"
     if not request.resources:
         return "no resource is requested"
-    if len(request.resources) > MOST_RESOURCES:
-        return f"more than {MOST_RESOURCES} resources are requested"
     for each in request.resources:
         if objection := policy.objection_to_resource(each, request.requester):
             return objection

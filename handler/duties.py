@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from handler import emails
+
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
@@ -79,7 +81,7 @@ class Duty(NamedTuple):
     @property
     def title(self) -> str:
         """What it is called, without anybody's address: some schedules are named after one."""
-        return self.id if "@" in self.name else self.name or self.id
+        return self.id if emails.may_be_in(self.name) else self.name or self.id
 
     def told(self, now: datetime) -> str:
         """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""

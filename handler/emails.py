@@ -18,6 +18,11 @@ def normal(address: object) -> str:
     return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
 
 
+def may_be_in(text: str) -> bool:
+    """Whether a text may hold an address, also as a part of a URL."""
+    return "@" in text or "%40" in text
+
+
 def same(one: object, other: object) -> bool:
     """Whether both are the same address. A missing one matches nobody."""
     return normal(one) == normal(other) != ""

@@ -27,8 +27,6 @@ from handler.globs import matches
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
-# Each is held against each rule: a body may name tens of thousands, and a policy has hundreds.
-MOST_RESOURCES = 1000
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -42,15 +40,26 @@ class Selector(NamedTuple):
 
     def covers(self, resource: Resource) -> bool:
         """Whether an approving rule is for this resource."""
-        return self._fits(resource) and not self.lacking(resource)
+        return (
+            (not self.kinds or resource.kind in self.kinds)
+            and (not self.ids or any(matches(each, resource.id) for each in self.ids))
+            and not self.lacking(resource)
+        )
 
     def touches(self, resource: Resource) -> bool:
         """Whether a denying rule is for it: also where it does not carry the label at all.
 
-        A label without a value is none: `null` is read as such.
+        Letter case, outer blanks and what cannot be seen make no difference: a resource that is
+        spelt like none other would be denied by no rule, and could be opened by a broader one.
         """
-        return self._fits(resource) and all(
-            (resource.labels.get(name) or wanted) == wanted for name, wanted in self.labels
+        kind, id_ = _folded(resource.kind), _folded(resource.id)
+        return (
+            (not self.kinds or kind in map(_folded, self.kinds))
+            and (not self.ids or any(matches(_folded(each), id_) for each in self.ids))
+            and all(
+                _folded(resource.labels.get(name, "")) in {"", _folded(wanted)}
+                for name, wanted in self.labels
+            )
         )
 
     def lacking(self, resource: Resource) -> str:
@@ -60,10 +69,11 @@ class Selector(NamedTuple):
                 return f"{name}={wanted}"
         return ""
 
-    def _fits(self, resource: Resource) -> bool:
-        return (not self.kinds or resource.kind in self.kinds) and (
-            not self.ids or any(matches(each, resource.id) for each in self.ids)
-        )
+
+def _folded(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    return text.strip().casefold()
 
 
 class ShiftEnd(NamedTuple):
@@ -88,6 +98,10 @@ class Rule(NamedTuple):
     deny: bool = False
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
+
+    def may_be_for(self, resource: Resource) -> bool:
+        """Whether the rule has anything to say of this resource."""
+        return (self.resources.touches if self.deny else self.resources.covers)(resource)
 
     def denies(self, resource: Resource, facts: Facts) -> bool:
         """Whether this rule forbids that the resource be opened by any other."""
@@ -164,9 +178,9 @@ class Policy(NamedTuple):
         """
         if len(self.rules) == 1:
             return self
-        asked = [each for some in resources for each in some[:MOST_RESOURCES]]
-        rules = tuple(each for each in self.rules if any(map(each.resources.touches, asked)))
-        return self._replace(rules=rules)
+        asked = [each for some in resources for each in some]
+        rules = (each for each in self.rules if any(map(each.may_be_for, asked)))
+        return self._replace(rules=tuple(rules))
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""

@@ -23,9 +23,10 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.durations import parse_go
+from handler.durations import format_go, parse_go
 from handler.policy import Policy, Rule, Selector, ShiftEnd, digest_of
 from handler.providers import BY_ID
+from handler.settings import LONGEST_APPROVAL
 from handler.shapes import ShapeError
 
 Json = dict[str, Any]
@@ -45,7 +46,7 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
         rules = tuple(map(_rule, body.pop("rules")))
         aliases = {_address(key): _addresses(each) for key, each in body.pop("aliases").items()}
         _nothing_else(body)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
     # Many times as quick as the representation of so many values.
     return Policy(rules, MappingProxyType(aliases), self_declared, digest_of(text, self_declared))
@@ -62,10 +63,12 @@ def _rule(body: Json) -> Rule:
         dry_run=_switch(body, "dry_run"),
     )
     _nothing_else(body)
-    if len(rule.name) > LONGEST_NAME or "@" in rule.name:
+    if len(rule.name) > LONGEST_NAME or emails.may_be_in(rule.name):
         raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
     if not rule.deny and not (rule.when and rule.duration):
         raise ValueError("an approving rule has no condition or no duration")
+    if rule.duration > LONGEST_APPROVAL:
+        raise ValueError(f"a rule's duration is over {format_go(LONGEST_APPROVAL)}")
     return rule
 
 

@@ -51,7 +51,7 @@ class _Teller:
     def text(self, text: str) -> str:
         """Tell a text."""
         told = text[:MOST_CHARACTERS]
-        if "@" in text or "%40" in text:
+        if emails.may_be_in(text):
             # Cut twice: an address that the second cut would halve is hidden before it.
             told = _EMAIL.sub(self._hidden, text[: 2 * MOST_CHARACTERS])[:MOST_CHARACTERS]
         self._left -= len(told) if told.isascii() else 6 * len(told)  # as JSON escapes it

@@ -25,6 +25,8 @@ CAPABILITIES = (GET_DECISION, PULL_UPDATE)
 BOT_KIND = "indent.v1.Bot"
 
 MOST_BODY_BYTES = 1024 * 1024
+# Of one call, all requests together: each is held against each rule, of which there are hundreds.
+MOST_RESOURCES = 200
 TIMESTAMP_HEADER = "x-indent-timestamp"
 SIGNATURE_HEADER = "x-indent-signature"
 
@@ -159,10 +161,19 @@ def read_call(body: bytes) -> Call:
             events = read_events(values["events"])
             if not set(CHANGES).isdisjoint(events.names):
                 raise _not_answered("ApplyUpdate (access/grant, access/revoke)")
+            _check_size(events.requests)
             return Call(GET_DECISION, requests=events.requests)
     except ShapeError as error:
         raise Refusal(400, INVALID_ARGUMENT, str(error)) from None
     raise _not_answered("a body with none of kinds, info and events")
+
+
+def _check_size(requests: Sequence[Request]) -> None:
+    """Refuse what could not be decided within the budget; a request for nothing counts as one."""
+    asked = sum(max(1, len(each.resources)) for each in requests)
+    if asked > MOST_RESOURCES:
+        said = f"the call asks for {asked} resources: at most {MOST_RESOURCES} are decided at once"
+        raise Refusal(413, INVALID_ARGUMENT, said)
 
 
 def info(name: str, version: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ MOST_CHARACTERS = 100
 SHORTEST = timedelta(seconds=1)
 _WHOLE = re.compile(r"[1-9][0-9]{0,2}")
 _ADDRESS = re.compile(r"[^\s@*,;<>]+@[^\s@*,;<>]+")
-_DOMAIN = re.compile(r"[^\s@*,;<>]+")
+_LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class Reader:

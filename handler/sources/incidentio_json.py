@@ -144,7 +144,7 @@ def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> I
         raise ShapeError("who declared it cannot be told from others")
     incident_id = required(entry, "id")
     reference = text(entry, "reference")
-    if not reference or "@" in reference:  # it goes into claims, which name nobody
+    if not reference or emails.may_be_in(reference):  # it goes into claims, which name nobody
         reference = incident_id
     return Incident(incident_id, reference, tuple(declarers))
 
@@ -171,15 +171,21 @@ def _role_duty(role: _Assignment, incident: Incident, about: Mapping[str, Any]) 
     )
 
 
+def _poster(update: Mapping[str, Any], incident: Incident) -> tuple[str, str]:
+    # Only the vendor's filter says that the incident of an update is live.
+    if text(update, "incident_id") not in {"", incident.id}:
+        raise ShapeError("an update is of another incident")
+    # One made by an API key or a workflow has no person.
+    return _person(record(record(update, "updater"), "user"))
+
+
 def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
     """Read a page of updates: who posted to the incident."""
     people: dict[tuple[str, str], None] = {}
     unread = 0
     for entry in _entries(body, "incident_updates"):
         try:
-            # An update made by an API key or a workflow has no person.
-            updater = record(as_record(entry, "update"), "updater")
-            people[_person(record(updater, "user"))] = None
+            people[_poster(as_record(entry, "update"), incident)] = None
         except ShapeError:
             unread += 1
     duties = (

@@ -106,7 +106,7 @@ class PagerDuty:
         for user_id, duty in itertools.islice(shifts.items(), MOST_ON_SHIFT):
             try:
                 user = self._get_if_there(f"/users/{user_id}", {}, deadline)
-                holder = read_email(user) if user is not None else ""
+                holder = read_email(user, user_id) if user is not None else ""
             except (HttpError, ShapeError) as error:
                 yield Page(problems=(f"somebody on shift: {error}",))
                 continue

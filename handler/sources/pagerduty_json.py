@@ -14,7 +14,7 @@ from handler import emails
 from handler.durations import parse_instant
 from handler.duties import ON_CALL, Duty, Findings, Titled
 from handler.providers import BY_ID
-from handler.shapes import ShapeError, array, as_record, record, required, text
+from handler.shapes import ShapeError, as_array, as_record, record, required, text
 from handler.sources import Page
 
 PROVIDER = BY_ID["pagerduty"].name
@@ -85,9 +85,8 @@ def _on_call(entry: Mapping[str, Any], schedule: Titled, link: str) -> Duty:
 
 
 def _joined(one: Duty, other: Duty) -> Duty:
-    """Make one duty of one shift: on the lowest level of both, until the later end."""
-    latest = max((one, other), key=lambda each: (each.endless, each.end))
-    return latest._replace(level=min(one.level, other.level))
+    """Make one duty of one shift: on the lowest level, until the latest end on that level."""
+    return max((one, other), key=lambda each: (-each.level, each.endless, each.end))
 
 
 def read_schedules(rows: Iterable[Any], path: str) -> Page:
@@ -129,10 +128,13 @@ def read_schedule(
     """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
 
     There is none where an escalation policy uses it: the on-calls alone tell on which level.
+    Where that is not said, it could be on any.
     """
     shown = record(body, "schedule")
     schedule = _titled(shown)
-    if array(shown, "escalation_policies"):
+    if "escalation_policies" not in shown or shown["escalation_policies"] is None:
+        raise ShapeError("escalation_policies is missing")
+    if as_array(shown["escalation_policies"], "escalation_policies"):
         return {}, ()
     final = record(shown, "final_schedule")
     v3 = _ASSIGNMENTS in final
@@ -165,10 +167,11 @@ def _user_id(entry: Mapping[str, Any], *, v3: bool) -> str:
     return user_id
 
 
-def read_email(body: Mapping[str, Any]) -> str:
-    """Read a user's e-mail, in normal form, or ""."""
+def read_email(body: Mapping[str, Any], user_id: str) -> str:
+    """Read this user's e-mail, in normal form, or ""."""
     user = record(body, "user")
-    required(user, "id")
+    if required(user, "id") != user_id:
+        raise ShapeError("another user was answered than was asked for")
     return emails.normal(text(user, "email"))
 
 

@@ -280,6 +280,21 @@ class TestErrors:
         http, body = hook.call(" " * (2**20 + 1), secret="x" * 16)
         assert (http, body["status"]["code"]) == (413, 3)
 
+    @pytest.mark.parametrize(("of_first", "of_others"), [(200, 0), (0, 199), (1, 199), (100, 100)])
+    def test_more_resources_than_can_be_decided(
+        self, hook: Webhook, of_first: int, of_others: int
+    ) -> None:
+        """200 of all requests of a call are decided, one more is a 413 before anybody is asked."""
+        group = {"kind": "okta.v1.Group", "id": "prod"}
+        first = request_of(OMAR, resources=[group] * of_first)
+        others = [request_of(OMAR, resources=[group])] * of_others
+        http, _ = hook.call({"events": [first, *others]})
+        assert http == 200
+        told = hook.call({"events": [first, *others, request_of(OMAR, resources=[])]})
+        assert told[0] == 413
+        said = "the call asks for 201 resources: at most 200 are decided at once"
+        assert told[1]["status"]["message"] == said
+
     def test_unauthenticated_is_one_sentence(self, hook: Webhook) -> None:
         """Wrong, stale and missing signatures answer alike; the log tells them apart."""
         answers = [

@@ -54,15 +54,6 @@ def test_a_time_without_zone_is_no_time(field: str) -> None:
         decide(ASKED, Findings((naive,)), ANY, NOW)
 
 
-def test_more_than_anybody_needs() -> None:
-    """A thousand resources are decided of, and one more is not: each is held against each rule."""
-    one = ASKED.resources[0]
-    assert decide(ASKED._replace(resources=(one,) * 1000), Findings((LEAD,)), ANY, NOW).approved
-    found = decide(ASKED._replace(resources=(one,) * 1001), Findings((LEAD,)), ANY, NOW)
-    assert found.reason == "more than 1000 resources are requested"
-    assert not found.wants_facts
-
-
 HOUR = timedelta(hours=1)
 SHIFTS, LEADS = OnCall(("DBA",)), IncidentRole(("Incident Lead",))
 VAULT = Selector(kinds=("vault",))

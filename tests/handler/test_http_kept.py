@@ -18,6 +18,7 @@ from tests.handler.scripted import (
     failure_of,
     head,
     reply,
+    say,
     say_and_hang_up,
 )
 
@@ -60,6 +61,20 @@ def test_an_announced_end_is_heeded(client: Client, serve: Serve, set_clock: Set
     server = serve(reply(headers={"Connection": "close"}), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2", b"\r\n", b"2"]
+)
+def test_more_than_an_answer_is_not_the_next(
+    unasked: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """What came in one go with an answer is no answer to the next question."""
+    first = head(200, {"Content-Length": "1"}) + b"1"
+    server = serve(say(first + unasked), reply(b"3"))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == 1
+    assert client.get_json(server.url, {}, set_clock.deadline()) == 3
     assert [each.connection for each in server.asked] == [1, 2]
 
 

@@ -88,6 +88,21 @@ def test_several_people_in_several_incidents(double: IncidentIO, find_updates: F
     }
 
 
+@pytest.mark.parametrize("other", ["01ANOTHER", None, ""])
+def test_an_update_of_another_incident(
+    other: str | None, double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """What is answered beside what was asked for may be of an incident that is over."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=BO)
+    double.post_update("INC-1", by=ANA)
+    double.fail(PATH, put("incident_updates", 0, "incident_id", value=other))
+    found = find_updates()
+    holders = [each.holder for each in found.duties]
+    assert len(holders) == (1 if other else 2)
+    assert bool(found.failures) is bool(other)
+
+
 def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdates) -> None:
     """What an API key or a workflow posted is nobody's: the original crashed on it."""
     double.declare_incident("Fire")

@@ -171,7 +171,13 @@ def test_a_wrong_shift_hides_no_other(world: World) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [*WRONG_USERS.values(), Replaced((), None), Replaced((), []), faults.Status(403)],
+    [
+        put("user", "id", value="POTHER1"),
+        *WRONG_USERS.values(),
+        Replaced((), None),
+        Replaced((), []),
+        faults.Status(403),
+    ],
 )
 def test_a_user_that_cannot_be_read(fault: Fault, world: World) -> None:
     """He hides no other, and is said, without his name."""
@@ -192,7 +198,6 @@ def test_a_user_that_cannot_be_read(fault: Fault, world: World) -> None:
         (drop("schedule", "summary"), "Forgotten"),
         (drop("schedule", "name"), "Forgotten"),
         (Edited(lambda body: body["schedule"].update(name=None, summary=None)), ""),
-        (drop("schedule", "escalation_policies"), "Forgotten"),
         (drop("schedule", "teams"), "Forgotten"),
     ],
 )
@@ -202,6 +207,20 @@ def test_optional_fields(edit: Edited, name: str, v3: bool, world: World) -> Non
     world.double.fail(f"{PATHS[v3]}/{schedule}", edit)
     (duty,) = world.named(schedule).duties
     assert (duty.holder, duty.name) == (ANA, name)
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize(
+    "edit",
+    [drop("schedule", "escalation_policies"), put("schedule", "escalation_policies", value=None)],
+)
+def test_which_policies_use_it_is_not_said(edit: Edited, v3: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
+    """Somebody on a later level could be on shift there: nobody counts, and it is said."""
+    schedule = world.on_shift("Forgotten", ANA, v3=v3, policy=False)
+    world.double.fail(f"{PATHS[v3]}/{schedule}", edit)
+    found = world.named(schedule)
+    assert found.duties == ()
+    assert problems(found) == ["the answer could not be read: escalation_policies is missing"]
 
 
 @BOTH_KINDS

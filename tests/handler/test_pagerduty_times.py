@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from handler.durations import format_instant
 from handler.http import Client
 from tests.handler.conftest import ANA, BO, NOW, SetClock
 from tests.handler.edited import Edited, put
@@ -81,6 +83,24 @@ def test_access_ends_with_the_shift(world: World) -> None:
     rule = {"when": {"on_call": {"schedules": "any"}}, "end_with_shift": {"grace": "15m"}}
     assert decided(world, ANA, rule).duration == timedelta(minutes=75)
     assert len(world.double.calls) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_end_of_a_later_level_is_another(world: World, *, turned: bool) -> None:
+    """Access ends with the shift on the level that counts, wherever it stands in the answer."""
+    world.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
+    later = format_instant(NOW + 10 * HOUR)
+
+    def edit(body: dict[str, Any]) -> None:
+        (row,) = body["oncalls"]
+        rows = [row, {**row, "escalation_level": 2, "end": later}]
+        body["oncalls"] = rows[::-1] if turned else rows
+
+    world.double.fail(ON_CALLS, Edited(edit), times=2)
+    rule = {"when": {"on_call": {"schedules": "any", "max_level": 2}}, "end_with_shift": {}}
+    assert decided(world, ANA, rule).duration == HOUR
+    (duty,) = world.find().duties
+    assert (duty.level, duty.end) == (1, NOW + HOUR)
 
 
 @pytest.mark.parametrize(

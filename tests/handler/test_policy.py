@@ -67,18 +67,19 @@ THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b
         ([], []),
         ([()], []),
         ([(THINGS["a"],)], ["a", "no stage", "all"]),
-        ([(THINGS["a"],), (THINGS["b"],)], ["a", "b", "no stage", "all"]),
-        ([(THINGS["b"]._replace(labels={}),)], ["b", "no stage", "all"]),
-        ([(THINGS["b"]._replace(labels={"Env": "Test"}),)], ["b", "all"]),
-        ([(THINGS["a"],) * 1000 + (THINGS["b"],)], ["a", "no stage", "all"]),
+        ([(THINGS["a"],), (THINGS["b"],)], ["a", "b", "no stage", "not b", "all"]),
+        ([(THINGS["b"]._replace(labels={}),)], ["b", "no stage", "not b", "all"]),
+        ([(THINGS["b"]._replace(labels={"Env": "Test"}),)], ["b", "not b", "all"]),
+        ([(THINGS["b"]._replace(id="B"),)], ["no stage", "not b", "all"]),
     ],
 )
 def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: list[str]) -> None:
-    """A denial by label is near to what lacks the label, too; beyond a thousand nothing is seen."""
+    """A denial by label is near to what lacks the label, too, and to any spelling of an id."""
     rules = (
         Rule("a", Selector(ids=("a",))),
         Rule("b", Selector(ids=("b",))),
         Rule("no stage", Selector(labels=(("Env", "Prod"),)), deny=True),
+        Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
     assert [each.name for each in Policy(rules).near(asked).rules] == near

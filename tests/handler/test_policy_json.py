@@ -147,6 +147,8 @@ REFUSED = [
     ("a name that is a number", rule(name=5), "5 is no text"),
     ("a name as long as a page", rule(name="n" * 101), "a rule's name is too long, or has an @"),
     ("a name with an e-mail", rule(name="for eve@x.io"), "a rule's name is too long, or has an @"),
+    ("a name with one in a URL", rule(name="for eve%40x.io"), "is too long, or has an @"),
+    ("more than the longest approval", rule(duration="168h0m1s"), "duration is over 168h0m0s"),
     ("no resources", without("resources"), "KeyError: 'resources'"),
     ("resources that are a word", rule(resources="all"), ""),
     ("resources that are nothing", rule(resources=None), ""),

@@ -170,7 +170,10 @@ CONDITIONS = [
                 (4, f'"domains" holds what is no domain: {BARE}'),
             ],
         )
-        for wrong in ("@example.com", "*.example.com", "a b")
+        for wrong in (
+            *("@example.com", "*.example.com", "a b", ".example.com", "example.com.", "a..b"),
+            *("http://x", "-", "-a.b", "a-", "[example.com]", "example.com:443", "_"),
+        )
     ],
     (
         "a requested duration has a bound",
