@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from handler import emails
 from handler.conditions import AllOf, AnyOf, Condition, OnCall
 from handler.decision import Decision, decide_all
 from handler.duties import Findings
 from handler.inquiry import needs_of, wants_of
 from handler.policy import Policy
+from handler.providers import BY_ID
 from handler.record import decision_record
 from handler.sources import Wants
 from policy.recorded import ANOTHER, Record, duties_of, is_decision, moment_of, request_of
@@ -23,6 +25,8 @@ OLDER = "it is of an older form, which holds too little"
 NOT_WHOLE = "it was cut to size or hides an e-mail, so it does not hold all that was decided from"
 TORN = "requests of its call that may be of the same petition are missing, or are not whole"
 UNREADABLE = "it cannot be read"
+# Its schedules are listed, and those of no escalation policy looked up, only where rules name some.
+_LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
 
 
 class Replayed(NamedTuple):
@@ -137,22 +141,42 @@ def _again(
 
 
 def _unknown(decision: Decision, record: Record, policy: Policy, providers: frozenset[str]) -> str:
-    """Say what would have had to be asked, too, before this could be a no; "" for nothing."""
-    if record["policy"] == policy.fingerprint or decision.approved or not decision.wants_facts:
+    """Say what would have had to be known, too, before this could be the answer; "" for nothing."""
+    if record["policy"] == policy.fingerprint:
         return ""
-    if policy.aliases.get(record["requester"]):
+    email = emails.normal(record["requester"])
+    if decision.approved:
+        return _unknown_of_a_yes(decision, email, policy)
+    if not decision.wants_facts:
+        return ""
+    if policy.addresses(email) - {email}:
         return "by this policy, duties under other addresses of the requester would count, too"
     needs = needs_of([decision.request], policy, decision.now)
     for name in sorted(providers):
         wants = wants_of(name, needs)
-        if wants.anything and not _covers(record["trace"]["wanted"].get(name, {}), wants):
+        asked = record["trace"]["wanted"].get(name, {})
+        if wants.anything and not _covers(asked, wants, by_name=name in _LOOKED_UP_BY_NAME):
             return f"by this policy, {name} would have been asked for what the record does not hold"
     return ""
 
 
-def _covers(asked: Record, wants: Wants) -> bool:
+def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
+    """Say what could speak against it that no record holds, since it names nobody else."""
+    if any(each.holder != email for each in decision.evidence):
+        return "it rests on a duty under another address of the requester, which is not logged"
+    others = policy.known_as(email) - {email}
+    if others and not policy.self_declared and any(each.incident for each in decision.evidence):
+        return (
+            "by this policy, an incident that the requester declared under another address would "
+            "not count, and who declared it is not logged"
+        )
+    return ""
+
+
+def _covers(asked: Record, wants: Wants, *, by_name: bool) -> bool:
     schedules = set(wants.schedules) <= set(asked.get("schedules", ()))
-    return (schedules or asked.get("any_schedule", False)) and all(
+    any_will_do = asked.get("any_schedule", False) and not by_name
+    return (schedules or any_will_do) and all(
         asked.get(field, False) or not getattr(wants, field)
         for field in ("any_schedule", "roles", "updates", "ends")
     )

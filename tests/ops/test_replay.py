@@ -161,6 +161,49 @@ def test_a_new_alias_is_a_fact_that_is_missing() -> None:
     assert "other addresses of the requester" in replayed.problem
 
 
+def test_an_aliases_duty_by_other_aliases() -> None:
+    """By whose address it was held is not logged: by a policy with others it is no yes."""
+    aliases = {JANE: ("jane@corp.example",)}
+    policy = POLICY._replace(aliases=aliases)
+    (record,) = logged(asks(), duties=(SHIFT._replace(holder="jane@corp.example"),), policy=policy)
+    (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
+    assert "under another address of the requester, which is not logged" in replayed.problem
+
+
+@pytest.mark.parametrize(
+    ("aliases", "self_declared", "known"),
+    [
+        ({}, False, True),
+        ({OMAR: ("o@corp.example",)}, False, True),
+        ({JANE: ("j@corp.example",)}, False, False),
+        ({"j@corp.example": (JANE,)}, False, False),
+        ({JANE: ("j@corp.example",)}, True, True),
+    ],
+)
+def test_who_declared_an_incident_is_not_logged(
+    aliases: dict[str, tuple[str, ...]],
+    self_declared: bool,  # noqa: FBT001 - the table's column
+    known: bool,  # noqa: FBT001 - the same
+) -> None:
+    """Another address of the requester may be the declarer's, by a policy that knows of it."""
+    led = LEAD._replace(declarers=frozenset({"j@corp.example"}))
+    policy = simple(6 * HOUR, incident_roles=("Incident Lead",))
+    (record,) = logged(asks(), duties=(led,), policy=policy)
+    other = policy._replace(aliases=aliases, self_declared=self_declared)
+    (replayed,) = replay([record], other._replace(rules=(*policy.rules, policy.rules[0])))
+    assert (replayed.problem == "") is known
+
+
+def test_named_schedules_of_pagerduty_are_looked_up() -> None:
+    """Where any schedule would do, their names were not listed, so that any could be shared."""
+    shift = SHIFT._replace(provider="PagerDuty", shared_names=frozenset({"DBA"}))
+    records = logged(
+        asks(), duties=(shift,), policy=simple(HOUR), wants={"PagerDuty": Wants(any_schedule=True)}
+    )
+    (replayed,) = replay(records, POLICY)
+    assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem
+
+
 def test_requests_of_a_petition_are_decided_together() -> None:
     """They stand or fall together; the others of the call do not."""
     records = logged(asks(OMAR, PETITION), asks(JANE, PETITION), asks())
