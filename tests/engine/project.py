@@ -58,7 +58,8 @@ class Project:
             "HOME": str(folder / "home"),
             "LANG": "C.UTF-8",
             "PULUMI_HOME": str(folder / "home" / ".pulumi"),
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            # Every file is then written whole or not at all: a killed CLI leaves no half of one.
+            "PULUMI_BACKEND_URL": f"{(folder / 'state').as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "AWS_ENDPOINT_URL": endpoint or aws.endpoint,

@@ -18,7 +18,6 @@ from tests.engine.project import Project, changed
 SECRET = "wks0-the-first-secret-of-a-test"
 NEXT_SECRET = "wks0-the-second-secret-of-a-test"
 INFO = {"info": True}
-ONLY_FUNCTION = {("update", Function.type)}
 
 
 @pytest.fixture(scope="module")
@@ -67,38 +66,53 @@ def test_drift_is_found_and_mended(project: Project) -> None:
     functions.update_function_configuration(FunctionName=name, MemorySize=1024)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     assert project.pulumi("refresh", "--preview-only", "--expect-no-changes").code != 0
-    project.ok("refresh", "--yes")
+    project.ok("refresh", "--yes", "--skip-preview")
     assert changed(project.preview()) == {
         ("update", Function.type),
         ("update", "aws:s3/bucketVersioning:BucketVersioning"),
     }
-    project.ok("up", "--yes")
+    project.ok("up", "--yes", "--skip-preview")
     assert functions.get_function_configuration(FunctionName=name)["MemorySize"] == 512
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     project.ok("preview", "--expect-no-changes")
 
 
-def test_duration_changes_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+def test_duration_changes_the_function_alone_and_in_place(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
     """AUTO_APPROVAL_DURATION=3: the same function, and the next claim says 3h0m0s."""
     before = project.outputs()
     project.ok("config", "set", "AUTO_APPROVAL_DURATION", "3")
-    assert changed(project.preview()) == ONLY_FUNCTION
-    project.ok("up", "--yes")
+    _update_only_the_function(project, gate)
     assert project.outputs() == before
     with project.served(SECRET, tmp_path / "log") as webhook:
         (claim,) = webhook.ask(request_of(JANE))
     assert duration_of(claim) == "3h0m0s"
 
 
-def test_schedules_change_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+def test_schedules_change_the_function_alone_and_in_place(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
     """AUTO_APPROVAL_SCHEDULES of another team: the next request is left to humans."""
+    before = project.outputs()
     project.ok("config", "set", "AUTO_APPROVAL_SCHEDULES", "Nobody's schedule")
-    assert changed(project.preview()) == ONLY_FUNCTION
-    project.ok("up", "--yes")
+    _update_only_the_function(project, gate)
+    assert project.outputs() == before
     with project.served(SECRET, tmp_path / "log") as webhook:
         assert webhook.ask(request_of(JANE)) == []
     project.ok("config", "rm", "AUTO_APPROVAL_SCHEDULES")
-    project.ok("up", "--yes")
+    project.ok("up", "--yes", "--skip-preview")
+
+
+def _update_only_the_function(project: Project, gate: Gate) -> None:
+    """Preview and update: by both, and by what AWS sees, nothing else changes."""
+    assert changed(project.preview()) == {("update", Function.type)}
+    path = f"/functions/{project.outputs()['function_name']}/"
+    changes: list[str] = []
+    with gate.looking(changes.append):
+        project.ok("up", "--yes", "--skip-preview")
+    assert changes
+    assert not [each for each in changes if path not in each]
 
 
 def test_new_secret_refuses_no_signature_on_its_way(
@@ -144,7 +158,7 @@ def _seen_while_updating(
                 seen.append((change, "cold", cold.call(INFO).http))
 
         with gate.looking(look):
-            project.ok("up", "--yes", "--diff")
+            project.ok("up", "--yes", "--diff", "--skip-preview")
         seen.append(("after", "warm", warm.call(INFO).http))
     changes = {change for change, *_ in seen}
     assert "PutSecretValue" in changes
@@ -190,6 +204,8 @@ def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
     s3 = project.aws.client("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Sid"]) == ("Deny", "DenyInsecureTransport")
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []
