@@ -62,6 +62,7 @@ class Gate:
         self._lock = threading.Lock()
         self._held: Held | None = None
         self._look: Look | None = None
+        self._one_look = threading.Lock()  # a plugin may change several things at once
 
     def __enter__(self) -> Self:
         self._server = make_server(
@@ -99,7 +100,8 @@ class Gate:
         def call() -> Iterable[bytes]:
             answer: Iterable[bytes] = self._aws(environ, start_response)
             if self._look and not READING.match(name):
-                self._look(name)
+                with self._one_look:
+                    self._look(name)
             return answer
 
         def lost() -> Iterable[bytes]:
