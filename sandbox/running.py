@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from sandbox.engine import Deployment, deploy
 from sandbox.function_url import FunctionUrl
 from sandbox.logbook import Logbook
 from sandbox.program import PROJECT
+from sandbox.resources.functions import is_public
 from sandbox.stack import read_stack_config
 
 MOST_CHILDREN = 10
@@ -124,25 +124,7 @@ class Sandbox:
 
     def is_public(self) -> bool:
         """Whether the function's policy lets anybody call its URL: that takes both statements."""
-        lambda_ = self.aws.client("lambda")
-        try:
-            answer = lambda_.get_policy(FunctionName=self.deployment.function.config.name)
-        except lambda_.exceptions.ResourceNotFoundException:
-            return False
-        # Moto keeps the two conditions as plain fields of the statement.
-        open_to_all = [
-            each
-            for each in json.loads(answer["Policy"])["Statement"]
-            if each["Effect"] == "Allow" and each["Principal"] == "*"
-        ]
-        return any(
-            each["Action"] == "lambda:InvokeFunctionUrl"
-            and each.get("FunctionUrlAuthType") == "NONE"
-            for each in open_to_all
-        ) and any(
-            each["Action"] == "lambda:InvokeFunction" and each.get("InvokedViaFunctionUrl") is True
-            for each in open_to_all
-        )
+        return is_public(self.aws, self.deployment.function.config.name)
 
     def variables(self) -> dict[str, str]:
         """What a shell needs to talk to this sandbox, and to foresee its answers."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.resources.base import Resource, key_values, tags_of
+from sandbox.resources.base import Resource, key_values, same_document, tags_of
 from sandbox.resources.gaps import check_bucket_policy
 
 if TYPE_CHECKING:
@@ -59,26 +60,27 @@ class BucketPolicy(Resource):
     replaced_by = frozenset({"bucket"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
-        """Check the policy, and that its bucket is there; moto cannot evaluate it."""
-        aws.client("s3").head_bucket(Bucket=inputs["bucket"])
+        """Put the policy, which has to be the one that the local AWS heeds."""
         check_bucket_policy(inputs["policy"], f"arn:aws:s3:::{inputs['bucket']}")
+        aws.client("s3").put_bucket_policy(Bucket=inputs["bucket"], Policy=inputs["policy"])
         return inputs["bucket"], {}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - moto has none
-        """Tell whether its bucket is there."""
-        aws.client("s3").head_bucket(Bucket=id_)
-        return {}
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+        """Read the policy."""
+        found = aws.client("s3").get_bucket_policy(Bucket=id_)["Policy"]
+        return {"policy": same_document(state["policy"], json.loads(found))}
 
     def update(
         self,
         id_: str,  # noqa: ARG002 - the bucket says it
         inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - it is checked whole
+        state: Mapping[str, Any],  # noqa: ARG002 - it is put whole
         aws: Clients,
     ) -> dict[str, Any]:
-        """Check the other policy."""
+        """Put the other policy in its place."""
         self.create(inputs, aws)
         return {}
 
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:
-        """Do nothing: it was not put."""
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+        """Take the policy off the bucket."""
+        aws.client("s3").delete_bucket_policy(Bucket=id_)

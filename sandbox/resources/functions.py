@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -185,6 +186,28 @@ class FunctionUrl(Resource):
     def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
         """Delete the URL; the statements that opened it stay, as with the provider."""
         aws.client("lambda").delete_function_url_config(FunctionName=id_)
+
+
+def is_public(aws: Clients, name: str) -> bool:
+    """Whether a function's policy lets anybody call its URL: that takes both statements."""
+    functions = aws.client("lambda")
+    try:
+        answer = functions.get_policy(FunctionName=name)
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    # Moto keeps the two conditions as plain fields of the statement.
+    open_to_all = [
+        each
+        for each in json.loads(answer["Policy"])["Statement"]
+        if each["Effect"] == "Allow" and each["Principal"] == "*"
+    ]
+    return any(
+        each["Action"] == "lambda:InvokeFunctionUrl" and each.get("FunctionUrlAuthType") == "NONE"
+        for each in open_to_all
+    ) and any(
+        each["Action"] == "lambda:InvokeFunction" and each.get("InvokedViaFunctionUrl") is True
+        for each in open_to_all
+    )
 
 
 def _configuration(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,10 @@ class RefusedByAwsError(Exception):
 
 
 def check_bucket_policy(policy: str, bucket_arn: str) -> None:
-    """Accept exactly the denial of plain HTTP, which is checked here and not put on the bucket.
+    """Accept exactly the denial of plain HTTP.
 
-    Moto evaluates bucket policies without their conditions: once put, this one would deny every
-    call. Any other policy would be left out just as silently, so it is an error.
+    Moto evaluates bucket policies without their conditions, so this one would deny every call. It
+    is kept there and not evaluated (`sandbox.aws`); nor would any other be, so that is an error.
     """
     statements = json.loads(policy)["Statement"]
     wanted = {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +16,53 @@ from sandbox.engine import read_function
 from sandbox.function_url import FunctionUrl
 from sandbox.logbook import Logbook
 from sandbox.program import ROOT
-from sandbox.resources.functions import Function
+from sandbox.resources.functions import Function, is_public
 from tests.e2e.calls import Webhook, over_http
+from tests.engine.cli import Command, Said
 from tests.projects import project_with_code_in
 
-PATIENCE = 240  # seconds until a command that does not end fails its test
 NO_WAY_OUT = "http://127.0.0.1:9"
-PLUGIN = f"""#!{sys.executable}
+STAND_IN = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from sandbox.plugin import main
 main()
 """
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command of the CLI ended, and what it said."""
-
-    code: int
-    text: str
-    out: str
+# AWS_PLUGIN=installed runs Pulumi's own plugin, which `pulumi install` puts into Pulumi's home.
+AWS_PLUGIN = os.environ.get("AWS_PLUGIN", "the stand-in")
+PULUMI_HOME = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+# What that plugin has to be told of an AWS that is none.
+NO_REAL_AWS = {
+    "aws:skipCredentialsValidation": "true",
+    "aws:skipMetadataApiCheck": "true",
+    "aws:s3UsePathStyle": "true",
+}
 
 
 class Project:
     """The project's copy in a folder of its own: state, plugins and settings are in it, too."""
 
-    def __init__(self, folder: Path, aws: Aws) -> None:
+    def __init__(self, folder: Path, aws: Aws, endpoint: str = "") -> None:
+        """The CLI finds AWS at `endpoint`, which is the local AWS's own unless given."""
         self.aws = aws
         self.folder = folder / "project"
+        self.heard: list[str] = []  # all that the CLI said
         for each in (self.folder, folder / "home", folder / "state", folder / "bin"):
             each.mkdir()
         project_with_code_in(self.folder)
         (self.folder / "requirements.txt").write_bytes((ROOT / "requirements.txt").read_bytes())
         (self.folder / ".venv").symlink_to(sys.prefix)
-        plugin = folder / "bin" / "pulumi-resource-aws"
-        plugin.write_text(PLUGIN, encoding="utf-8")
-        plugin.chmod(0o755)
+        self._settings = {"aws:region": aws.region, **_with_plugin(folder)}
         self._environment = {
             "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder / "home"),
             "LANG": "C.UTF-8",
             "PULUMI_HOME": str(folder / "home" / ".pulumi"),
-            "PULUMI_BACKEND_URL": (folder / "state").as_uri(),
+            # Every file is then written whole or not at all: a killed CLI leaves no half of one.
+            "PULUMI_BACKEND_URL": f"{(folder / 'state').as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_ENDPOINT_URL": endpoint or aws.endpoint,
             "AWS_ACCESS_KEY_ID": "sandbox",
             "AWS_SECRET_ACCESS_KEY": "sandbox",
             "HTTP_PROXY": NO_WAY_OUT,
@@ -74,19 +74,17 @@ class Project:
         """Spell out a command of the CLI, which asks nothing and colours nothing."""
         return ["pulumi", *arguments, "--non-interactive", "--color", "never"]
 
+    @contextmanager
+    def running(self, *arguments: str, given: str = "") -> Iterator[Command]:
+        """Run a command of the CLI beside the test; `given` is its input."""
+        with Command(self.command(*arguments), self.folder, self._environment, given) as command:
+            yield command
+            self.heard.append(command.said())
+
     def pulumi(self, *arguments: str, given: str = "") -> Said:
         """Run a command of the CLI to its end, whatever that is; `given` is its input."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self._environment,
-            input=given,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout + done.stderr, done.stdout)
+        with self.running(*arguments, given=given) as command:
+            return command.end()
 
     def ok(self, *arguments: str, given: str = "") -> str:
         """Run a command that has to end well, and give what it said."""
@@ -99,8 +97,12 @@ class Project:
         self.ok("stack", "init", stack)
         for key, value in secrets.items():
             self.ok("config", "set", "--secret", key, given=value)
-        for key, value in {"aws:region": self.aws.region, **plain}.items():
+        for key, value in {**self._settings, **plain}.items():
             self.ok("config", "set", key, value)
+
+    def select(self, stack: str) -> None:
+        """Make a stack the one that the commands are about."""
+        self.ok("stack", "select", stack)
 
     def preview(self) -> list[tuple[str, str, str]]:
         """Preview: what would happen to each resource, as (operation, type, name)."""
@@ -110,11 +112,20 @@ class Project:
             (step["op"], *_type_and_name(step["urn"])) for step in json.loads(said.out)["steps"]
         ]
 
+    def deployment(self) -> dict[str, Any]:
+        """The exported state."""
+        deployment: dict[str, Any] = json.loads(self.pulumi("stack", "export").out)["deployment"]
+        return deployment
+
     def state(self) -> list[dict[str, Any]]:
         """Every resource in the exported state."""
-        deployment = json.loads(self.pulumi("stack", "export").out)["deployment"]
-        resources: list[dict[str, Any]] = deployment.get("resources", [])
+        resources: list[dict[str, Any]] = self.deployment().get("resources", [])
         return resources
+
+    def of_type(self, kind: str) -> dict[str, Any]:
+        """The one resource of a type in the exported state."""
+        (found,) = (each for each in self.state() if each["type"] == kind)
+        return found
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
@@ -122,19 +133,40 @@ class Project:
         return outputs
 
     @contextmanager
-    def served(self, secret: str, log: Path) -> Iterator[Webhook]:
-        """Serve what the stack's function is now, at the place of its URL."""
-        (made,) = (each for each in self.state() if each["type"] == Function.type)
-        function = read_function(self.aws, made["id"], made["inputs"])
+    def served(
+        self, secret: str, log: Path, function: Mapping[str, Any] | None = None
+    ) -> Iterator[Webhook]:
+        """Serve what the stack's function is in AWS now, at the place of its URL.
+
+        While an update runs, `function` is what the state said of it before.
+        """
+        made = function or self.of_type(Function.type)
+        deployed = read_function(self.aws, made["id"], made["inputs"])
         with FunctionUrl(
-            function.config,
-            function.zip,
+            deployed.config,
+            deployed.zip,
             concurrency=1,
-            is_public=lambda: True,
+            is_public=lambda: is_public(self.aws, made["id"]),
             log=Logbook(log),
             extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
         ) as url:
             yield Webhook(secret, over_http(url.url))
+
+
+def _with_plugin(folder: Path) -> dict[str, str]:
+    """Put the aws plugin where this project's CLI finds it; returns the settings it needs."""
+    if AWS_PLUGIN != "installed":
+        plugin = folder / "bin" / "pulumi-resource-aws"
+        plugin.write_text(STAND_IN, encoding="utf-8")
+        plugin.chmod(0o755)
+        return {}
+    plugins = PULUMI_HOME / "plugins"
+    wanted = plugins / f"resource-aws-v{version('pulumi_aws')}"
+    assert wanted.is_dir(), f"AWS_PLUGIN=installed, but there is no {wanted}: run `pulumi install`"
+    home = folder / "home" / ".pulumi"
+    home.mkdir()
+    (home / "plugins").symlink_to(plugins)
+    return NO_REAL_AWS
 
 
 def changed(steps: Collection[tuple[str, str, str]]) -> set[tuple[str, str]]:

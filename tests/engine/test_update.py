@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from sandbox.cast import JANE, put_on_stage
-from sandbox.doubles.incidentio import IncidentIO, played
+from sandbox.cast import JANE
 from sandbox.resources import RESOURCES
 from sandbox.resources.functions import Function
 from tests.e2e.calls import duration_of, request_of
+from tests.engine.gate import Gate
 from tests.engine.project import Project, changed
 
 SECRET = "wks0-the-first-secret-of-a-test"
 NEXT_SECRET = "wks0-the-second-secret-of-a-test"
-ONLY_FUNCTION = {("update", Function.type)}
+INFO = {"info": True}
 
 
 @pytest.fixture(scope="module")
-def secrets() -> Iterator[dict[str, str]]:
-    """The stack's secrets, and the provider's address, with the demo's cast on stage."""
-    stage = played()
-    assert isinstance(stage.double, IncidentIO)
-    with stage.double as double:
-        put_on_stage(double)
-        yield {"INDENT_WEBHOOK_SECRET": SECRET, **stage.settings}
+def secrets(provider: Mapping[str, str]) -> dict[str, str]:
+    """The secrets of the stack."""
+    key = "INCIDENTIO_API_KEY"
+    return {"INDENT_WEBHOOK_SECRET": SECRET, key: provider[key]}
 
 
 @pytest.fixture(scope="module")
-def said(project: Project, secrets: dict[str, str]) -> list[str]:
-    """Deploy the stack; all that the CLI says about it."""
-    plain = {"INCIDENTIO_BASE_URL": secrets.pop("INCIDENTIO_BASE_URL")}
-    project.new_stack("dev", secrets, **plain)
-    return [project.ok("preview", "--diff"), project.ok("up", "--yes", "--diff")]
+def _stack(project: Project, provider: Mapping[str, str], secrets: dict[str, str]) -> None:
+    url = "INCIDENTIO_BASE_URL"
+    project.new_stack("dev", secrets, **{url: provider[url]})
+    project.ok("preview", "--diff")
+    project.ok("up", "--yes", "--diff")
 
 
 @pytest.fixture(autouse=True)
-def _deployed(said: list[str]) -> None:
+def _deployed(_stack: None) -> None:
     """Each test finds the stack deployed."""
 
 
@@ -52,34 +49,7 @@ def test_url_answers_a_signed_request(project: Project, tmp_path: Path) -> None:
     with project.served(SECRET, tmp_path / "log") as webhook:
         (claim,) = webhook.ask(request_of(JANE))
         assert duration_of(claim) == "6h0m0s"
-        assert webhook.call({"info": True}, secret="wks0-anything-else-at-all").http == 401
-
-
-def test_no_secret_is_in_plaintext(
-    project: Project, secrets: dict[str, str], said: list[str]
-) -> None:
-    """Not in the state, its history, the stack file, the outputs, the CLI's words, the function."""
-    outputs = project.outputs()
-    function = project.aws.client("lambda").get_function_configuration(
-        FunctionName=outputs["function_name"]
-    )
-    state = [
-        path.read_text(encoding="utf-8")
-        for path in sorted((project.folder.parent / "state").rglob("*"))
-        if path.is_file()
-    ]
-    assert any("handler-secret-version" in each for each in state)
-    places = [
-        *said,
-        *state,
-        project.ok("stack", "export"),
-        (project.folder / "Pulumi.dev.yaml").read_text(encoding="utf-8"),
-        project.ok("config"),
-        json.dumps(outputs),
-        json.dumps(function, default=str),
-    ]
-    for key, value in secrets.items():
-        assert not [place for place in places if value in place], key
+        assert webhook.call(INFO, secret="wks0-anything-else-at-all").http == 401
 
 
 def test_undisturbed_stack_has_no_changes(project: Project) -> None:
@@ -96,55 +66,129 @@ def test_drift_is_found_and_mended(project: Project) -> None:
     functions.update_function_configuration(FunctionName=name, MemorySize=1024)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     assert project.pulumi("refresh", "--preview-only", "--expect-no-changes").code != 0
-    project.ok("refresh", "--yes")
+    project.ok("refresh", "--yes", "--skip-preview")
     assert changed(project.preview()) == {
         ("update", Function.type),
         ("update", "aws:s3/bucketVersioning:BucketVersioning"),
     }
-    project.ok("up", "--yes")
+    project.ok("up", "--yes", "--skip-preview")
     assert functions.get_function_configuration(FunctionName=name)["MemorySize"] == 512
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     project.ok("preview", "--expect-no-changes")
 
 
-def test_duration_changes_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+def test_duration_changes_the_function_alone_and_in_place(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
     """AUTO_APPROVAL_DURATION=3: the same function, and the next claim says 3h0m0s."""
     before = project.outputs()
     project.ok("config", "set", "AUTO_APPROVAL_DURATION", "3")
-    assert changed(project.preview()) == ONLY_FUNCTION
-    project.ok("up", "--yes")
+    _update_only_the_function(project, gate)
     assert project.outputs() == before
     with project.served(SECRET, tmp_path / "log") as webhook:
         (claim,) = webhook.ask(request_of(JANE))
     assert duration_of(claim) == "3h0m0s"
 
 
-def test_schedules_change_the_function_alone_and_in_place(project: Project, tmp_path: Path) -> None:
+def test_schedules_change_the_function_alone_and_in_place(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
     """AUTO_APPROVAL_SCHEDULES of another team: the next request is left to humans."""
+    before = project.outputs()
     project.ok("config", "set", "AUTO_APPROVAL_SCHEDULES", "Nobody's schedule")
-    assert changed(project.preview()) == ONLY_FUNCTION
-    project.ok("up", "--yes")
+    _update_only_the_function(project, gate)
+    assert project.outputs() == before
     with project.served(SECRET, tmp_path / "log") as webhook:
         assert webhook.ask(request_of(JANE)) == []
     project.ok("config", "rm", "AUTO_APPROVAL_SCHEDULES")
-    project.ok("up", "--yes")
+    project.ok("up", "--yes", "--skip-preview")
 
 
-def test_rotation_refuses_no_signature_of_its_config(project: Project, tmp_path: Path) -> None:
-    """The old secret counts before the update and after it, the new one after it."""
-    info = {"info": True}
+def _update_only_the_function(project: Project, gate: Gate) -> None:
+    """Preview and update: by both, and by what AWS sees, nothing else changes."""
+    assert changed(project.preview()) == {("update", Function.type)}
+    path = f"/functions/{project.outputs()['function_name']}/"
+    changes: list[str] = []
+    with gate.looking(changes.append):
+        project.ok("up", "--yes", "--skip-preview")
+    assert changes
+    assert not [each for each in changes if path not in each]
+
+
+def test_new_secret_refuses_no_signature_on_its_way(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
+    """With the old one as the previous one, the old one counts at every moment of the update."""
     project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=NEXT_SECRET)
     project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", given=SECRET)
-    with project.served(SECRET, tmp_path / "old") as old:
-        assert old.call(info).http == 200
-        project.ok("up", "--yes")
-        # Lambda lets what runs end its call: the function as it was still reads its own version.
-        assert old.call(info).http == 200
+    assert {http for *_, http in _seen_while_updating(project, gate, SECRET, tmp_path)} == {200}
     with project.served(NEXT_SECRET, tmp_path / "new") as new:
-        assert new.call(info).http == 200
-        assert new.call(info, secret=SECRET).http == 200
-        assert new.call(info, secret="wks0-anything-else-at-all").http == 401
+        assert new.call(INFO).http == 200
+        assert new.call(INFO, secret=SECRET).http == 200
+        assert new.call(INFO, secret="wks0-anything-else-at-all").http == 401
+
+
+def test_old_secret_goes_without_a_refusal_of_the_new(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
+    """Without a previous one the new one counts at every moment, and the old one no longer."""
+    project.ok("config", "rm", "INDENT_WEBHOOK_SECRET_PREVIOUS")
+    assert {http for *_, http in _seen_while_updating(project, gate, NEXT_SECRET, tmp_path)} == {
+        200
+    }
+    with project.served(NEXT_SECRET, tmp_path / "new") as new:
+        assert new.call(INFO).http == 200
+        assert new.call(INFO, secret=SECRET).http == 401
     project.ok("preview", "--expect-no-changes")
+
+
+def _seen_while_updating(
+    project: Project, gate: Gate, secret: str, tmp_path: Path
+) -> list[tuple[str, str, int]]:
+    """Call after each change that an update makes: what ran before it, and what starts only now."""
+    seen: list[tuple[str, str, int]] = []
+    function = project.of_type(Function.type)
+    with project.served(secret, tmp_path / "warm", function) as warm:
+        # Lambda lets what runs end its call: the function as it was still reads its own version.
+        seen.append(("before", "warm", warm.call(INFO).http))
+
+        def look(change: str) -> None:
+            with project.served(secret, tmp_path / "cold", function) as cold:
+                seen.append((change, "warm", warm.call(INFO).http))
+                seen.append((change, "cold", cold.call(INFO).http))
+
+        with gate.looking(look):
+            project.ok("up", "--yes", "--diff", "--skip-preview")
+        seen.append(("after", "warm", warm.call(INFO).http))
+    changes = {change for change, *_ in seen}
+    assert "PutSecretValue" in changes
+    assert any(change.endswith("/configuration") for change in changes)
+    return seen
+
+
+def test_no_secret_is_in_plaintext(project: Project, secrets: dict[str, str]) -> None:
+    """Not in the state, its history, the stack file, the outputs, the CLI's words, the function."""
+    function = project.aws.client("lambda").get_function_configuration(
+        FunctionName=project.outputs()["function_name"]
+    )
+    exported = project.ok("stack", "export")
+    project.ok("config")
+    project.ok("config", "--json")
+    state = project.folder.parent / "state"
+    places = {
+        **{str(file): file.read_text("utf-8") for file in state.rglob("*") if file.is_file()},
+        "the exported state": exported,
+        "the CLI's words": "\n".join(project.heard),
+        "the stack file": (project.folder / "Pulumi.dev.yaml").read_text("utf-8"),
+        "the function": json.dumps(function, default=str),
+    }
+    assert all(
+        "HANDLER_SECRET_VERSION" in places[each] for each in ("the function", "the exported state")
+    )
+    hidden = {**secrets, "the next INDENT_WEBHOOK_SECRET": NEXT_SECRET}
+    # Names only: what is found in clear is not to be told.
+    found = [(key, name) for key in hidden for name, text in places.items() if hidden[key] in text]
+    assert found == []
 
 
 def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
@@ -160,6 +204,8 @@ def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
     s3 = project.aws.client("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Sid"]) == ("Deny", "DenyInsecureTransport")
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []

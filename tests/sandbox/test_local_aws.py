@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import socket
 
@@ -52,6 +53,16 @@ def test_unknown_type_stops_the_deployment(
         deployed(aws)
     gc.collect()  # asyncio complains of a task left behind when it is collected
     assert caplog.messages == []
+
+
+def test_state_bucket_denies_plain_http_and_can_be_used() -> None:
+    """The policy is on the bucket; what comes by loopback passes for HTTPS."""
+    with Aws(REGION) as aws:
+        bucket, s3 = deployed(aws).outputs["state_bucket"], aws.client("s3")
+        (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        s3.put_object(Bucket=bucket, Key="state.json", Body=b"{}")
+        assert s3.get_object(Bucket=bucket, Key="state.json")["Body"].read() == b"{}"
 
 
 def test_requests_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,126 @@
+"""The local AWS as the CLI reaches it: a test may hold a call there, or look after each change."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.server import MotoRequestHandler
+from werkzeug.serving import make_server
+
+PATIENCE = 240  # seconds until what does not come fails its test
+READING = re.compile("GET|HEAD|Get|List|Describe")
+Look = Callable[[str], None]
+Call = Callable[[], Iterable[bytes]]
+
+
+class Held:
+    """A call that waits at the gate."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = re.compile(pattern)
+        self._came = threading.Event()
+        self._decided = threading.Event()
+        self._ended = threading.Event()
+        self._reaches_aws = False
+
+    def came(self) -> None:
+        """Wait until the CLI's call is here; AWS has not seen it."""
+        assert self._came.wait(PATIENCE), f"no call of {self.pattern.pattern} came"
+
+    def let_go(self, *, reaches_aws: bool = True) -> None:
+        """Send the call on to AWS, or lose it; comes back when AWS has done it."""
+        self._reaches_aws = reaches_aws
+        self._decided.set()
+        assert self._ended.wait(PATIENCE), f"{self.pattern.pattern} does not end"
+
+    def wait(self, call: Call, lost: Call) -> Iterable[bytes]:
+        """Keep the call here until the test decides on it."""
+        self._came.set()
+        decided = self._decided.wait(PATIENCE)
+        try:
+            return call() if decided and self._reaches_aws else lost()
+        finally:
+            self._ended.set()
+
+
+class Gate:
+    """Another door to the same moto, on a port of its own, for as long as the context lasts.
+
+    A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, is called
+    by method and path (`POST /2015-03-31/functions`).
+    """
+
+    def __init__(self) -> None:
+        self._aws = DomainDispatcherApplication(create_backend_app)
+        self._lock = threading.Lock()
+        self._held: Held | None = None
+        self._look: Look | None = None
+        self._one_look = threading.Lock()  # a plugin may change several things at once
+
+    def __enter__(self) -> Self:
+        self._server = make_server(
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler
+        )
+        self.endpoint = f"http://127.0.0.1:{self._server.port}"
+        self._serving = threading.Thread(
+            target=self._server.serve_forever, args=[0.05], daemon=True
+        )
+        self._serving.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._serving.join()
+        self._server.server_close()
+
+    def hold(self, pattern: str) -> Held:
+        """Hold the next call whose name matches the pattern from its beginning to its end."""
+        self._held = Held(pattern)
+        return self._held
+
+    @contextmanager
+    def looking(self, look: Look) -> Iterator[None]:
+        """Look after each change: AWS has made it, and the CLI does not know yet."""
+        self._look = look
+        try:
+            yield
+        finally:
+            self._look = None
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's own
+        name = _name_of(environ)
+
+        def call() -> Iterable[bytes]:
+            answer: Iterable[bytes] = self._aws(environ, start_response)
+            if self._look and not READING.match(name):
+                with self._one_look:
+                    self._look(name)
+            return answer
+
+        def lost() -> Iterable[bytes]:
+            start_response("503 Service Unavailable", [])
+            return []
+
+        with self._lock:
+            held = self._held if self._held and self._held.pattern.fullmatch(name) else None
+            self._held = None if held else self._held
+        return held.wait(call, lost) if held else call()
+
+
+def _name_of(environ: dict[str, Any]) -> str:
+    """Name a call, whose body is read and put back."""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return str(target).rpartition(".")[2]
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
+        query: Mapping[str, list[str]] = parse_qs(body.decode())
+        return query["Action"][0]
+    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"

@@ -1,0 +1,57 @@
+"""Runs a command in a session of its own, and leaves nothing of that session behind.
+
+`python leash.py FD COMMAND ...` ends as the command does. When the other end of the pipe at FD is
+closed, which the death of whoever holds it does too, the command and all it started are killed.
+Pulumi's language host and plugins take process groups of their own, and outlive a killed CLI; the
+session they cannot leave.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+KILLED = 128 + signal.SIGKILL
+
+
+def main(leash: int, command: list[str]) -> int:
+    """Run the command until it ends or the leash is let go."""
+    child = subprocess.Popen(command, start_new_session=True)
+    ended = os.pidfd_open(child.pid)
+    select.select([leash, ended], [], [])
+    kill_session(child.pid)
+    code = child.wait()
+    return code if code >= 0 else KILLED
+
+
+def kill_session(session: int) -> None:
+    """Kill every process of a session, its leader first, and see each end; so with newer ones."""
+    while members := _alive(session):
+        for pid in sorted(members, key=lambda each: each != session):
+            with suppress(ProcessLookupError):
+                ended = os.pidfd_open(pid)
+                if os.getsid(pid) == session:  # else the number is another's by now
+                    signal.pidfd_send_signal(ended, signal.SIGKILL)
+                    select.select([ended], [], [])
+                os.close(ended)
+
+
+def _alive(session: int) -> list[int]:
+    """Find the processes of a session that are no zombies."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            # pid (name) state ppid group session ...; the name may hold anything.
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

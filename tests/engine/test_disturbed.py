@@ -1,0 +1,166 @@
+"""Two stacks side by side, and updates that are not left alone, in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.resources.functions import Function
+from sandbox.resources.identity import Role
+from tests.engine.gate import Gate, Held
+from tests.engine.project import Project
+
+SECRETS = {"prod": "wks0-the-secret-of-production", "dev": "wks0-the-secret-of-development"}
+NEXT_SECRET = "wks0-the-next-secret-of-development"
+INFO = {"info": True}
+MAKING_FUNCTION = "POST /2015-03-31/functions/?"
+CHANGING_FUNCTION = "PUT /2015-03-31/functions/.*/configuration"
+# The ends of names, secrets' ARNs and versions.
+RANDOM = re.compile(r"-[0-9a-f]{7}\b|(?<=:secret:)[\w-]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UPDATE = ("up", "--yes", "--skip-preview")
+
+
+@pytest.fixture
+def new_stack(project: Project, provider: Mapping[str, str], request: pytest.FixtureRequest) -> str:
+    """A stack that nothing was made of yet."""
+    stack: str = request.param
+    key, url = "INCIDENTIO_API_KEY", "INCIDENTIO_BASE_URL"
+    secrets = {"INDENT_WEBHOOK_SECRET": SECRETS[stack], key: provider[key]}
+    project.new_stack(stack, secrets, **{url: provider[url]})
+    return stack
+
+
+@pytest.mark.parametrize("new_stack", ["prod"], indirect=True)
+@pytest.mark.usefixtures("new_stack")
+def test_second_update_is_refused_while_one_is_at_work(project: Project, gate: Gate) -> None:
+    """By the lock, and the first one ends as if there had been no other."""
+    held = gate.hold(MAKING_FUNCTION)
+    with project.running(*UPDATE) as first:
+        held.came()
+        second = project.pulumi(*UPDATE)
+        assert second.code != 0
+        assert "the stack is currently locked by 1 lock(s)" in second.text
+        held.let_go()
+        assert first.end().code == 0, first.said()
+    project.ok("preview", "--expect-no-changes")
+
+
+@pytest.mark.parametrize("new_stack", ["dev"], indirect=True)
+@pytest.mark.usefixtures("new_stack")
+def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
+    project: Project, gate: Gate
+) -> None:
+    """`pulumi cancel` and `pulumi refresh` are named, and lead to what an undisturbed one makes."""
+    with _killed(project, gate.hold(MAKING_FUNCTION)):
+        pass
+    refused = project.pulumi(*UPDATE)
+    assert refused.code != 0
+    assert "delete the lock file with `pulumi cancel`" in refused.text
+    project.ok("cancel", "--yes")
+    warned = project.ok(*UPDATE)
+    assert "::approval-webhook, interrupted while creating" in warned
+    assert "you can repair your stack using `pulumi refresh`" in warned
+    # Interactively, `pulumi refresh` asks about each.
+    project.ok("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    project.ok("preview", "--expect-no-changes")
+    recovered = _shape(project, "dev")
+    project.select("prod")
+    assert recovered == _shape(project, "prod")
+    assert len(project.aws.client("lambda").list_functions()["Functions"]) == len(SECRETS)
+    assert len(project.aws.client("iam").list_roles()["Roles"]) == len(SECRETS)
+    assert len(project.aws.client("secretsmanager").list_secrets()["SecretList"]) == len(SECRETS)
+    assert len(project.aws.client("logs").describe_log_groups()["logGroups"]) == len(SECRETS)
+
+
+def test_stacks_share_nothing(project: Project, tmp_path: Path) -> None:
+    """Each has its own URL, role, secret, bucket and log, and takes its own signature alone."""
+    own = {}
+    for stack, other in (("dev", "prod"), ("prod", "dev")):
+        project.select(stack)
+        own[stack] = {**project.outputs(), "role": project.of_type(Role.type)["id"]}
+        with project.served(SECRETS[stack], tmp_path / stack) as webhook:
+            assert webhook.call(INFO).http == 200
+            assert webhook.call(INFO, secret=SECRETS[other]).http == 401
+    assert own["dev"].keys() == own["prod"].keys() > {"webhook_url", "secret_arn", "state_bucket"}
+    assert not set(own["dev"].values()) & set(own["prod"].values())
+
+
+def test_killed_rotation_refuses_no_signature_either(
+    project: Project, gate: Gate, tmp_path: Path
+) -> None:
+    """With the new secret put and the function not changed yet, the old one counts as before."""
+    project.select("dev")
+    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=NEXT_SECRET)
+    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", given=SECRETS["dev"])
+    function = project.of_type(Function.type)
+    with (
+        _killed(project, gate.hold(CHANGING_FUNCTION)),
+        project.served(SECRETS["dev"], tmp_path / "killed", function) as webhook,
+    ):
+        assert webhook.call(INFO).http == 200
+        assert webhook.call(INFO, secret=NEXT_SECRET).http == 401
+    project.ok("cancel", "--yes")
+    project.ok("refresh", "--yes", "--skip-preview")
+    project.ok(*UPDATE)
+    project.ok("preview", "--expect-no-changes")
+    with project.served(NEXT_SECRET, tmp_path / "finished") as webhook:
+        assert webhook.call(INFO).http == 200
+        assert webhook.call(INFO, secret=SECRETS["dev"]).http == 200
+
+
+def test_destroying_one_leaves_the_other(project: Project, tmp_path: Path) -> None:
+    """With `dev` gone, `prod` answers, and neither preview nor refresh finds a thing to do."""
+    project.select("dev")
+    project.ok("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    project.select("prod")
+    project.ok("preview", "--expect-no-changes")
+    project.ok("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    (left,) = project.aws.client("lambda").list_functions()["Functions"]
+    assert left["FunctionName"] == project.outputs()["function_name"]
+    with project.served(SECRETS["prod"], tmp_path / "log") as webhook:
+        assert webhook.call(INFO).http == 200
+
+
+@contextmanager
+def _killed(project: Project, held: Held) -> Iterator[None]:
+    """Kill an update and all its processes when it is about to make this call, which is lost."""
+    with project.running(*UPDATE) as update:
+        held.came()
+        update.kill()
+        held.let_go(reaches_aws=False)
+        assert update.end().code == 137
+    yield
+
+
+def _shape(project: Project, stack: str) -> dict[str, Any]:
+    """What the state holds, without what is another in each stack: its name, ids, random names."""
+    deployment = project.deployment()
+    assert not deployment.get("pending_operations")
+    return {
+        _alike(each["urn"], stack): [
+            _alike(each.get(key), stack) for key in ("parent", "protect", "retainOnDelete")
+        ]
+        + [sorted(_alike(each.get("dependencies", []), stack)), _alike(each["inputs"], stack)]
+        for each in deployment["resources"]
+        if each["type"].startswith("aws:")
+    }
+
+
+def _alike(value: Any, stack: str) -> Any:  # noqa: ANN401 - any property
+    if isinstance(value, str):
+        return RANDOM.sub("*", re.sub(rf"\b{stack}\b", "STACK", value))
+    if isinstance(value, list):
+        return [_alike(each, stack) for each in value]
+    if isinstance(value, dict):
+        # What is secret is encrypted anew each time; the code has a hash, and after a refresh no
+        # more than that.
+        return {
+            key: "*" if key in {"ciphertext", "assets"} else _alike(each, stack)
+            for key, each in value.items()
+        }
+    return value
