@@ -15,7 +15,7 @@ from bench.cold import SECRET
 from bench.measure import Figure, median_ratio, say
 from bench.organisation import JANE, Call, Organisation, organisation
 from handler.app import SYSTEM_CLOCK, App
-from sandbox.send import request_event, signed
+from policy.calling import request_event, signed
 
 ROUNDS = 1000
 

@@ -20,6 +20,7 @@ import yaml
 
 from handler.durations import parse_go
 from handler.providers import PROVIDERS
+from policy.calling import SendError, request_event, send
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
 from sandbox.demo import NOT_EXPECTED, play, table
@@ -30,7 +31,6 @@ from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
 from sandbox.resources.gaps import RefusedByAwsError
 from sandbox.running import Sandbox
-from sandbox.send import SendError, request_event, send
 from sandbox.space import Space
 
 DEMO_LOG = Path(".sandbox") / "demo.log"

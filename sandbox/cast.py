@@ -13,12 +13,12 @@ from handler.decision import Decision, decide
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
 from handler.events import read_events
 from handler.policy import Policy
+from policy.calling import request_event
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
 from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.doubles.server import Double
-from sandbox.send import request_event
 
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"

@@ -11,10 +11,10 @@ from typing import Any
 
 from handler.durations import parse_go
 from handler.settings import Settings
+from policy.calling import Answer, send
 from policy.telling import why
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
-from sandbox.send import Answer, send
 
 NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from policy.calling import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, PEOPLE, RESOURCE, labels_for
 from sandbox.running import Sandbox
-from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
 
 

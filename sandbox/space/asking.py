@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from handler.shapes import ShapeError, array, as_record, record
 from handler.webhook import BOT_KIND
-from sandbox.send import signed
+from policy.calling import signed
 from sandbox.space.webhooks import Webhook
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from handler.app import App
 from handler.durations import format_instant
 from handler.webhook import sign
-from sandbox.send import Answer, request_event
+from policy.calling import Answer, request_event
 from sandbox.url_event import Request, Response, to_event, to_response
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test

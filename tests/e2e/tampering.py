@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from indentapi import IndentAPI
 
+from policy.calling import DEFAULT_KIND
 from sandbox.cast import RESOURCE
 from sandbox.doubles.exchange import Answer, Request
 from sandbox.doubles.server import Clock, Double, utc_now
 from sandbox.running import Sandbox
-from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
 from tests.e2e.calls import PATIENCE
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from indentapi import IndentAPI, PermissionDeniedError, Petition, Resource
 
+from policy.calling import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, OMAR, RESOURCE
 from sandbox.running import Sandbox
-from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
 from tests.e2e.tampering import OTHER, Json, Proxy, client_of, tampered_space
 

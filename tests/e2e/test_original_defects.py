@@ -20,11 +20,11 @@ from handler.app import App
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
 from handler.webhook import sign
+from policy.calling import Answer
 from sandbox.cast import JANE, OMAR
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.running import Sandbox
-from sandbox.send import Answer
 from tests.e2e.calls import (
     BINARY,
     JSON,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from policy.calling import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, RESOURCE, put_all_on_stage
 from sandbox.page import Page, page_of
 from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
-from sandbox.send import DEFAULT_KIND
 from sandbox.space import Space
 from sandbox.space.tokens import Owner
 from tests.e2e import looks

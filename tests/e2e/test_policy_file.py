@@ -7,10 +7,10 @@ from pathlib import Path
 import pulumi
 import pytest
 
+from policy.calling import request_event
 from sandbox.cast import DAN, JANE, NORA, OMAR, RITA, put_on_stage
 from sandbox.demo import play
 from sandbox.running import Sandbox
-from sandbox.send import request_event
 from tests.e2e.calls import Webhook, duration_of, over_http
 from tests.projects import project_in
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from handler.providers import BY_NAME
+from policy.calling import DEFAULT_KIND, request_event, send
 from sandbox.cast import (
     DATABASES,
     JANE,
@@ -28,7 +29,6 @@ from sandbox.cast import (
 )
 from sandbox.program import ROOT
 from sandbox.running import Sandbox
-from sandbox.send import DEFAULT_KIND, request_event, send
 from tests.ops.conftest import Command
 
 # At which provider each schedule is, and who is on call for it.

@@ -17,12 +17,12 @@ import sandbox.__main__ as commands
 from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
+from policy.calling import Answer
 from sandbox import demo
 from sandbox.cast import DAN, JANE, NORA, OMAR, RITA, SCENES, Scene, put_on_stage
 from sandbox.demo import Played, as_expected, table
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.running import Sandbox
-from sandbox.send import Answer
 from tests.e2e.calls import Webhook, in_process
 from tests.projects import project_in
 

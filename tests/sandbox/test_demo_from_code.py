@@ -10,6 +10,7 @@ import pytest
 
 import sandbox.__main__ as commands
 from handler.settings import load
+from policy.calling import Answer
 from sandbox import demo
 from sandbox.cast import NORA, SCENES, Scene
 from sandbox.demo import as_expected
@@ -17,7 +18,6 @@ from sandbox.doubles import faults
 from sandbox.from_code import FromCode, is_approved, request_from_code
 from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
-from sandbox.send import Answer
 from sandbox.space import Space
 from tests.projects import project_in
 

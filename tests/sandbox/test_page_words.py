@@ -15,11 +15,11 @@ from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import read_events
 from handler.policy import Policy, simple
 from handler.record import decision_record
+from policy.calling import request_event
 from policy.telling import Told
 from sandbox.cast import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, duration, go_duration, sentence, verdict
-from sandbox.send import request_event
 from sandbox.space import Space
 from tests.sandbox.page_visited import Visitor, asked
 from tests.sandbox.space_played import NOON

@@ -15,10 +15,10 @@ import pulumi
 import pytest
 
 from handler.settings import PLAIN_KEYS
+from policy.calling import request_event, send
 from sandbox.cast import JANE
 from sandbox.resources.functions import PUBLIC_STATEMENTS
 from sandbox.running import Sandbox
-from sandbox.send import request_event, send
 from tests.processes import children_of
 from tests.projects import project_in
 

@@ -1,4 +1,4 @@
-"""Signing and sending one request, as the access system does."""
+"""Signing and sending one call, as the access system does: for the sandbox, and for `oncall`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import http.client
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,7 +15,7 @@ from handler.durations import format_instant
 from handler.webhook import sign
 
 DEFAULT_KIND = "example.v1.Resource"
-_TIMEOUT_SECONDS = 20
+TIMEOUT_SECONDS = 20
 
 
 class SendError(Exception):
@@ -24,10 +24,14 @@ class SendError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the webhook answered: HTTP status and JSON body, or text where it is none."""
+    """What the webhook answered: HTTP status and JSON body, or text where it is none.
+
+    `date` is the server's own clock, as its header says it.
+    """
 
     http: int
     body: Any
+    date: str = field(default="", compare=False)
 
     @property
     def claims(self) -> list[dict[str, Any]]:
@@ -42,9 +46,13 @@ def request_event(
     resource_labels: Mapping[str, str] | None = None,
     duration: str = "",
     reason: str = "to debug production",
+    petition: str = "",
 ) -> dict[str, Any]:
-    """Make an `access/request` event; a resource is `KIND:ID`, or an id of the default kind."""
-    labels = {"petition": str(uuid.uuid4())}
+    """Make an `access/request` event; a resource is `KIND:ID`, or an id of the default kind.
+
+    Without a petition's name it is one of its own.
+    """
+    labels = {"petition": petition or str(uuid.uuid4())}
     if duration:
         labels["indent.com/petition/duration"] = duration
     return {
@@ -87,7 +95,7 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("it holds a character that has to be percent-encoded")
     target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    return kinds[parts.scheme](parts.hostname, parts.port, timeout=_TIMEOUT_SECONDS), target
+    return kinds[parts.scheme](parts.hostname, parts.port, timeout=TIMEOUT_SECONDS), target
 
 
 def send(
@@ -96,7 +104,7 @@ def send(
     """POST a signed body and read the answer.
 
     Raises:
-        SendError: that is no address, or nobody answers there.
+        SendError: that is no address, or nobody answers there; its cause says in which way.
     """
     raw, headers = signed(secret, body, signed_at)
     try:
@@ -107,12 +115,13 @@ def send(
         connection.request("POST", target, raw, headers)
         with connection.getresponse() as response:
             text = response.read().decode(errors="replace")
-            status = response.status
-    except (OSError, http.client.HTTPException) as error:
+            status, date = response.status, response.headers.get("Date", "")
+    # Of a host name that is none, UnicodeError.
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise SendError(f"{url} does not answer ({error})") from error
     finally:
         connection.close()
     try:
-        return Answer(status, json.loads(text))
-    except ValueError:
-        return Answer(status, text)
+        return Answer(status, json.loads(text), date)
+    except (ValueError, RecursionError):
+        return Answer(status, text, date)

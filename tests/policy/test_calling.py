@@ -11,7 +11,7 @@ import pytest
 
 from handler.durations import parse_instant
 from handler.webhook import sign
-from sandbox.send import Answer, SendError, request_event, send, signed
+from policy.calling import Answer, SendError, request_event, send, signed
 from tests.handler.scripted import Answer as Scripting
 from tests.handler.scripted import Scripted, reply, say, say_and_hang_up
 
@@ -59,6 +59,8 @@ def test_every_request_is_a_petition_of_its_own() -> None:
     labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
     assert [set(each) for each in labels] == [{"petition"}] * 2
     assert labels[0] != labels[1]
+    named = request_event("j@example.com", ["x"], petition="p-1")
+    assert named["meta"]["labels"] == {"petition": "p-1"}
 
 
 def test_signature_is_of_the_bytes_and_the_moment() -> None:
@@ -85,7 +87,14 @@ def test_sends_what_it_signed() -> None:
     assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("body", [b"Bad Gateway", b"\xff\xfe", b""])
+def test_the_servers_clock_is_told() -> None:
+    """As its answer says it, or not at all."""
+    date = "Tue, 24 Nov 2026 12:00:00 GMT"
+    with Scripted(reply(headers={"Date": date}), reply()) as server:
+        assert [send(server.url, SECRET, {}).date for _ in range(2)] == [date, ""]
+
+
+@pytest.mark.parametrize("body", [b"Bad Gateway", b"\xff\xfe", b"", b"[" * 100_000])
 def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
     """A proxy's page is no error, and holds no claim."""
     with Scripted(reply(body, 502)) as server:
@@ -106,6 +115,12 @@ def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
     """The error names the address, and what the system said."""
     with pytest.raises(SendError, match=rf"^{scheme}://127.0.0.1:{port} does not answer \(.+ref"):
         send(f"{scheme}://127.0.0.1:{port}", SECRET, {})
+
+
+def test_a_host_name_that_is_none_does_not_answer() -> None:
+    """Names with an empty part are not even looked up."""
+    with pytest.raises(SendError, match=r"^http://a\.\.b/ does not answer"):
+        send("http://a..b/", SECRET, {})
 
 
 @pytest.mark.parametrize(
