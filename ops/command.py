@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ops import again, explain, preflight, report, who
+from ops import again, check, explain, preflight, report, who
 from ops.errors import CommandError
 from ops.world import World, process
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for each in (explain, who, again, preflight, report):
+    for each in (explain, who, again, preflight, report, check):
         each.add(commands)
     return parser
 

@@ -23,7 +23,7 @@ from tests.ops.test_replay import asks, logged
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 EXPLAIN = ("explain", "--resource", DATABASE, "--as")
 AT = format_instant(NOW)
-COMMANDS = ("explain", "who", "replay", "preflight", "report")
+COMMANDS = ("explain", "who", "replay", "preflight", "report", "check")
 
 
 class Child:

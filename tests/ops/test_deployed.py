@@ -1,0 +1,132 @@
+"""Which webhook is checked: a stack's by the Pulumi CLI, and what the CLI cannot say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.deployed import Deployed, deployed
+from ops.world import process
+from tests.handler.scripted import Scripted, reply
+from tests.ops.conftest import Command
+from tests.ops.stacks import SECRET, Stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """A stack whose webhook nobody reaches."""
+    return Stack(tmp_path, {"webhook_url": "http://127.0.0.1:1/"})
+
+
+def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
+    """Two commands for that stack, which ask nobody anything; no argument holds the secret."""
+    with Scripted(reply(b"{}", 404)) as server:
+        stack.says("stack", f'{{"webhook_url": "{server.url}"}}')
+        assert stack.check().status == 1
+        assert server.asked
+    assert stack.told[:2] == [
+        "stack output --json --stack dev --non-interactive",
+        "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "err", "said"),
+    [
+        (
+            "config",
+            "error: could not create a decrypter: passphrase must be set with X or Y",
+            "export PULUMI_CONFIG_PASSPHRASE",
+        ),
+        ("config", "error: could not create a decrypter: incorrect passphrase", "the right one"),
+        (
+            "config",
+            "error: configuration key 'INDENT_WEBHOOK_SECRET' not found for stack 'dev'",
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`",
+        ),
+        ("stack", "error: no stack named 'dev' found", "`pulumi stack init dev`"),
+        ("stack", "error: PULUMI_ACCESS_TOKEN must be set for login", "`pulumi login`"),
+        ("stack", "error: blob: no\x1b[31m\nmore", ": error: blob: no\\x1b[31m; run it to see why"),
+        ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
+    ],
+)
+def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -> None:
+    """A sentence with the remedy, status 2, and nobody is called."""
+    stack.says(command, err=err, code=255)
+    answer = stack.check()
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: ")
+    assert said in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
+    """A CLI that prints it and fails, and one that complains with it, are told without it."""
+    stack.says("config", out=f"{SECRET}\n", err=f"error: {SECRET} is odd", code=1)
+    answer = stack.check()
+    assert answer.status == 2
+    assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
+
+
+@pytest.mark.parametrize("outputs", ["{}", '{"webhook_url": ""}', '{"webhook_url": 7}'])
+def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
+    """It has no webhook_url: the remedy is to deploy it."""
+    stack.says("stack", outputs)
+    assert "stack dev has no webhook_url: it is not deployed; run `pulumi up`" in stack.check().err
+
+
+@pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])
+def test_outputs_that_are_none(stack: Stack, outputs: str) -> None:
+    """What is no JSON object is said to be none."""
+    stack.says("stack", outputs)
+    assert "`pulumi stack output --json` gave no JSON object" in stack.check().err
+
+
+def test_without_the_cli(stack: Stack) -> None:
+    """Where it comes from, and that the sandbox needs none."""
+    (stack.bin / "pulumi").unlink()
+    stack.environment["PATH"] = str(stack.bin)
+    answer = stack.check()
+    assert answer.status == 2
+    assert "there is no pulumi on PATH, which knows stack dev: https://" in answer.err
+    assert "leave --stack out beside `make up`" in answer.err
+
+
+def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
+    """What the system says of it; and what is no text is no secret."""
+    cli = stack.bin / "pulumi"
+    cli.write_text("#!/nowhere/at/all\n", encoding="utf-8")
+    assert "cannot be run: No such file or directory" in stack.check().err
+    cli.write_text("#!/bin/sh\nprintf '\\377'\n", encoding="utf-8")
+    assert "printed what is no UTF-8" in stack.check().err
+
+
+def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
+    """No file of it, or no project: said before the CLI is asked."""
+    oncall = Command(tmp_path, "")
+    assert "there is no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
+    stack = Stack(tmp_path, {})
+    (tmp_path / "Pulumi.dev.yaml").unlink()
+    assert "there is no Pulumi.dev.yaml" in stack.check().err
+    assert stack.told == []
+
+
+@pytest.mark.parametrize("missing", ["WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"])
+def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
+    """The variable is named, and both ways to give it."""
+    oncall = Command(tmp_path, "")
+    oncall.environment = {"WEBHOOK_URL": "http://127.0.0.1:1/", "INDENT_WEBHOOK_SECRET": SECRET}
+    oncall.environment[missing] = ""
+    answer = oncall("check")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"{missing} is not set: give --stack NAME, or run `. .sandbox/env`" in answer.err
+
+
+def test_the_secret_is_not_in_its_repr() -> None:
+    """Wherever the value is printed."""
+    world = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
+    found = deployed(None, world)
+    assert found.secret == SECRET
+    assert SECRET not in repr(found) + str(found)
+    assert repr(Deployed("u", SECRET, "dev")) == "Deployed('u', stack='dev')"
