@@ -68,12 +68,9 @@ class FunctionUrl:
         self._is_public = is_public
         self._log = log
         self._directory = tempfile.TemporaryDirectory(prefix=f"{config.name}-")
-        task_root = Path(self._directory.name)
-        unpack(zip_bytes, task_root)
-        self._workers = _Workers(
-            lambda: Worker(config, task_root, log=log, extra_environment=extra_environment),
-            concurrency,
-        )
+        self._extra_environment = extra_environment
+        unpack(zip_bytes, Path(self._directory.name))
+        self._workers = _Workers(self._starter(config), concurrency)
         self._server = _Server(self)
 
     @property
@@ -100,6 +97,21 @@ class FunctionUrl:
         except MalformedAnswerError as error:
             self._log(f"RequestId: {request_id} Error: the answer's {error}")
             return BAD_GATEWAY
+
+    def reconfigure(self, config: FunctionConfig) -> None:
+        """Answer by another configuration of the same code from now on, as after an update.
+
+        A call that goes on ends as it began.
+        """
+        self._workers.replace(self._starter(config))
+
+    def _starter(self, config: FunctionConfig) -> Callable[[], Worker]:
+        return lambda: Worker(
+            config,
+            Path(self._directory.name),
+            log=self._log,
+            extra_environment=self._extra_environment,
+        )
 
     def close(self) -> None:
         """Stop, in the middle of a call if need be: no child, thread or file is left."""
@@ -132,6 +144,7 @@ class _Workers:
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
+        self._outdated: set[Worker] = set()
 
     def invoke(self, event: bytes, request_id: str) -> Result | None:
         """Have a child answer; None if too many are at work."""
@@ -144,9 +157,22 @@ class _Workers:
         result = worker.invoke(event, request_id)
         with self._lock:
             self._busy.discard(worker)
-            if not (isinstance(result, Failure) and result.is_fatal):
+            ends = worker in self._outdated
+            self._outdated.discard(worker)
+            if not ends and not (isinstance(result, Failure) and result.is_fatal):
                 self._idle.append(worker)
+        if ends:
+            worker.close()
         return result
+
+    def replace(self, start: Callable[[], Worker]) -> None:
+        """Start children in another way: no call begins in one that was started before."""
+        with self._lock:
+            self._start = start
+            idle, self._idle = self._idle, []
+            self._outdated |= self._busy
+        for worker in idle:
+            worker.close()
 
     def close(self) -> None:
         """End every child; calls that go on end with it, and no other begins."""

@@ -14,7 +14,7 @@ import boto3
 import pulumi
 
 from handler.providers import BY_ID, PROVIDERS, Provider
-from handler.settings import PLAIN_KEYS, SECRET_KEYS, Settings, load
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
@@ -25,6 +25,7 @@ from sandbox.function_url import FunctionUrl
 from sandbox.logbook import Logbook
 from sandbox.program import PROJECT
 from sandbox.resources.functions import is_public
+from sandbox.rotation import rotated
 from sandbox.stack import read_stack_config
 
 MOST_CHILDREN = 10
@@ -40,6 +41,7 @@ class Sandbox:
         live: settings of real providers, keys among them: these are asked, and no double is.
         config: settings that replace the stack's, by bare key.
         log: the file for the function's log, seen from the root.
+        variables: what the function's children get beside the deployed environment.
 
     Raises:
         pulumi.RunError: the stack has no region, or, on entering, the program refuses its config.
@@ -53,6 +55,7 @@ class Sandbox:
         live: Mapping[str, str] = MappingProxyType({}),
         config: Mapping[str, str] | None = None,
         log: Path = LOG,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._root = root
         self._stack = stack
@@ -60,7 +63,9 @@ class Sandbox:
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
         region = _checked_region(self._config.get("aws:region", ""), f"Pulumi.{stack}.yaml")
         self._open = ExitStack()
-        self.webhook_secret = f"wks0{secrets.token_urlsafe(30)}"
+        self.webhook_secret = new_secret()
+        self._previous_secret = ""
+        self._variables = dict(variables)
         played = {} if live else {each.id: _played(each) for each in PROVIDERS}
         self.doubles = {id_: each.double for id_, each in played.items()}
         self._providers = dict(live)
@@ -77,11 +82,11 @@ class Sandbox:
                 opened.enter_context(each)
             opened.enter_context(self.aws)
             own = {f"{PROJECT}:{key}": value for key, value in self._own.items()}
-            secret = {f"{PROJECT}:{key}" for key in SECRET_KEYS if key in self._own}
+            secret = {f"{PROJECT}:{key}" for key in self._secrets}
             config = {**self._config, **own}
             self.deployment = deploy(self.aws, config, secret, self._stack, self._root)
-            served = opened.enter_context(self._serve())
-            self.url = served.url
+            self._served = opened.enter_context(self._serve())
+            self.url = self._served.url
             self._open = opened.pop_all()
         return self
 
@@ -106,7 +111,22 @@ class Sandbox:
 
     @property
     def _own(self) -> dict[str, str]:
-        return {"INDENT_WEBHOOK_SECRET": self.webhook_secret, **self._providers}
+        signing = dict(zip(SIGNING_KEYS, (self.webhook_secret, self._previous_secret), strict=True))
+        return {**{key: value for key, value in signing.items() if value}, **self._providers}
+
+    @property
+    def _secrets(self) -> dict[str, str]:
+        own = self._own
+        return {key: own[key] for key in SECRET_KEYS if key in own}
+
+    def rotate(self, secret: str, previous: str = "") -> None:
+        """Have calls signed with another secret, as a changed config and `pulumi up` do.
+
+        The URL stays. Calls signed with the previous one are answered, too, while it is given.
+        """
+        self.webhook_secret, self._previous_secret = secret, previous
+        self.deployment = rotated(self.aws, self.deployment, self._secrets)
+        self._served.reconfigure(self.deployment.function.config)
 
     @property
     def settings(self) -> Settings:
@@ -154,8 +174,13 @@ class Sandbox:
             concurrency=MOST_CHILDREN if reserved is None else reserved,
             is_public=self.is_public,
             log=self.log,
-            extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
+            extra_environment={**self._variables, "AWS_ENDPOINT_URL": self.aws.endpoint},
         )
+
+
+def new_secret() -> str:
+    """Make up a webhook's secret, as the access system does."""
+    return f"wks0{secrets.token_urlsafe(30)}"
 
 
 def _played(provider: Provider) -> Played:

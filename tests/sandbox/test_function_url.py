@@ -589,3 +589,25 @@ def test_close_in_the_middle_of_calls_leaves_nothing_running(
         assert isinstance(error, OSError | http.client.HTTPException) or (
             error is None and ongoing.result().status == 502
         )
+
+
+def test_another_configuration(start: Start, gate: Gate, callers: ThreadPoolExecutor) -> None:
+    """Calls from then on see it; one that goes on ends as it began, and its child with it."""
+    source = GATED.replace("return os.getpid()", 'return [os.getpid(), os.environ["COLOUR"]]')
+    blue, red = (replace(CONFIG, environment={"COLOUR": each}) for each in ("blue", "red"))
+    function = start(source, config=blue)
+    idle, _ = call(function).json
+    going_on = callers.submit(call, function, target=gate.target)
+    busy = gate.wait_for_call()
+    assert busy == idle
+    other = callers.submit(call, function, target=gate.target)
+    gate.release(second := gate.wait_for_call())
+    assert other.result(PATIENCE).json == [second, "blue"]
+    function.reconfigure(red)
+    assert_gone(second)
+    third, colour = call(function).json
+    assert (third not in {busy, second}, colour) == (True, "red")
+    gate.release(busy)
+    assert going_on.result(PATIENCE).json == [busy, "blue"]
+    assert call(function).json == [third, "red"]
+    assert_gone(busy)
