@@ -57,7 +57,7 @@ def play(sandbox: Sandbox) -> list[Played]:
 def _play(sandbox: Sandbox, scene: Scene) -> Played:
     settings = sandbox.settings
     secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
-    logged = len(sandbox.log.records)
+    logged = sandbox.log.count
     answer = send(
         sandbox.url,
         secret,

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+MOST_RECORDS = 1000
+
 
 class Logbook:
-    """Takes the lines that the function's environments print."""
+    """Takes the lines that the function's environments print.
+
+    The file has all of them, the memory the newest `MOST_RECORDS`.
+    """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._records: list[dict[str, Any]] = []
+        self._records: deque[dict[str, Any]] = deque(maxlen=MOST_RECORDS)
+        self._count = 0
         self._news = threading.Condition()
         file.parent.mkdir(exist_ok=True)
         file.write_text("", encoding="utf-8")
@@ -30,13 +38,19 @@ class Logbook:
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
             self._records.append(record if isinstance(record, dict) else {"message": line})
+            self._count += 1
             self._news.notify_all()
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """Every record so far, oldest first."""
+        """The records so far, oldest first."""
         with self._news:
             return list(self._records)
+
+    @property
+    def count(self) -> int:
+        """How many there have been, those that only the file still has among them."""
+        return self._count
 
     def wait_for(
         self, wanted: Callable[[dict[str, Any]], bool], *, since: int = 0, seconds: float = 5.0
@@ -47,7 +61,8 @@ class Logbook:
         """
 
         def found() -> dict[str, Any] | None:
-            return next((each for each in self._records[since:] if wanted(each)), None)
+            new = islice(self._records, max(0, since - self._count + len(self._records)), None)
+            return next((each for each in new if wanted(each)), None)
 
         with self._news:
             self._news.wait_for(lambda: found() is not None, timeout=seconds)

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import inf
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from sandbox.doubles.server import Double
 
 OK = 200
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +61,36 @@ class Answer:
 
 
 class Waits:
-    """What calls wait for, so that closing the double ends every wait at once."""
+    """What calls wait for, so that closing the double ends every wait at once.
+
+    So does a client that hangs up, within a second: or each would leave a thread for good.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._events: set[threading.Event] = set()
         self._ended = False
 
-    def wait(self, event: threading.Event, seconds: float | None) -> None:
-        """Until the event or that long; raises ConnectionAbortedError if the double closes."""
+    def wait(
+        self, event: threading.Event, seconds: float | None, is_gone: Callable[[], bool]
+    ) -> None:
+        """Until the event or that long.
+
+        Raises ConnectionAbortedError if the double closes, or the client has gone.
+        """
         with self._lock:
             self._refuse_if_ended()
             self._events.add(event)
-        event.wait(seconds)
+        left = inf if seconds is None else seconds
+        while left > 0 and not event.wait(min(left, _LOOK_SECONDS)):
+            if is_gone():
+                break
+            left -= _LOOK_SECONDS
         with self._lock:
             self._events.discard(event)
             self._refuse_if_ended()
+        if is_gone():
+            raise ConnectionAbortedError
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
@@ -92,6 +108,7 @@ class Waits:
 class Exchange:
     """A request that waits for its answer.
 
+    `is_gone` tells whether its client has hung up.
     What is written when the client has gone raises OSError, which ends the connection quietly.
     """
 
@@ -99,6 +116,7 @@ class Exchange:
     double: Double
     write: Callable[[bytes], None]
     waits: Waits
+    is_gone: Callable[[], bool]
     _right: list[Answer] = field(default_factory=list, init=False)
 
     @property
@@ -116,7 +134,7 @@ class Exchange:
 
     def wait(self, seconds: float | None = None, event: threading.Event | None = None) -> None:
         """Hold the call that long, or until the event, or for good: closing ends it in any case."""
-        self.waits.wait(event or threading.Event(), seconds)
+        self.waits.wait(event or threading.Event(), seconds, self.is_gone)
 
     def hang_up(self) -> NoReturn:
         """Close the connection, whatever was promised."""

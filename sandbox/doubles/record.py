@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, overload
 if TYPE_CHECKING:
     from sandbox.doubles.exchange import Exchange, Request
 
+MOST_CALLS = 2000
+
 
 class Calls(Sequence["Request"]):
-    """The calls so far, in the order they arrived; reading never sees half a change."""
+    """The calls so far, in the order they arrived; reading never sees half a change.
+
+    Of more than `MOST_CALLS`, the older half is forgotten.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -21,6 +26,8 @@ class Calls(Sequence["Request"]):
     def add(self, request: Request) -> None:
         """Record one."""
         with self._changed:
+            if len(self._calls) == MOST_CALLS:
+                del self._calls[: MOST_CALLS // 2]
             self._calls.append(request)
             self._changed.notify_all()
 

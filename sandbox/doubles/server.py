@@ -83,10 +83,12 @@ class Double:
         """Switch every fault off; a call that hangs in one goes on hanging."""
         self._switches.off()
 
-    def serve(self, request: Request, write: Callable[[bytes], None]) -> None:
+    def serve(
+        self, request: Request, write: Callable[[bytes], None], is_gone: Callable[[], bool]
+    ) -> None:
         """Answer one request on its connection."""
         self.calls.add(request)
-        exchange = Exchange(request, self, write, self._waits)
+        exchange = Exchange(request, self, write, self._waits, is_gone)
         play = self._switches.pick(request.path, lambda: exchange.right.page)
         if play is None:
             exchange.send(exchange.right)
@@ -197,13 +199,22 @@ class _Handler(BaseHTTPRequestHandler):
             {name.lower(): value for name, value in self.headers.items()},
             body,
         )
-        self.server.double.serve(request, self._write)
+        self.server.double.serve(request, self._write, self._is_gone)
 
     do_GET = _serve  # noqa: N815 - the base class's name
     do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the same
 
     def _write(self, data: bytes) -> None:
         self.wfile.write(data)
+
+    def _is_gone(self) -> bool:
+        """Whether the client has hung up: what it still sends is its next request."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
         """Say nothing: the calls are recorded."""

@@ -17,6 +17,7 @@ import pytest
 
 from sandbox.doubles import faults
 from sandbox.doubles.exchange import Answer, Request
+from sandbox.doubles.record import MOST_CALLS, Calls
 from sandbox.doubles.server import Double, Fault
 
 if TYPE_CHECKING:
@@ -237,6 +238,43 @@ def test_closing_ends_a_fault_that_is_being_played(books: Books, fault: Fault) -
     books.close()
     caller.join(PATIENCE)
     assert not set(threading.enumerate()) - before
+
+
+@pytest.mark.parametrize("fault", [faults.Hang(), faults.Slow(3600)], ids=["hang", "slow"])
+def test_a_client_that_goes_ends_its_call(books: Books, fault: Fault) -> None:
+    """A call that nobody waits for any more leaves no thread behind, though the double runs on."""
+    before = set(threading.enumerate())
+    books.fail("/books", fault)
+    with closing(connect(books)) as connection:
+        connection.request("GET", "/books")
+        books.calls.wait_for(1)
+        (serving,) = set(threading.enumerate()) - before
+    serving.join(PATIENCE)
+    assert not serving.is_alive()
+
+
+def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
+    """A client that sends on has not gone: both of its calls are answered."""
+    released = threading.Event()
+    books.fail("/books/1", faults.Slow(released=released))
+    at = urlsplit(books.url)
+    with closing(socket.create_connection((at.hostname, at.port), PATIENCE)) as connection:
+        for number in (1, 2):
+            connection.sendall(f"GET /books/{number} HTTP/1.1\r\n\r\n".encode())
+        books.calls.wait_for(1)
+        released.set()
+        answers = b""
+        while b'{"number": 2}' not in answers:
+            answers += connection.recv(1000)
+    assert b'{"number": 1}' in answers
+
+
+def test_remembers_so_many_calls_at_most() -> None:
+    """Of more, the newer half is kept, in order."""
+    calls = Calls()
+    for number in range(MOST_CALLS + 1):
+        calls.add(Request("GET", f"/{number}", {}, {}))
+    assert calls.paths() == [f"/{each}" for each in range(MOST_CALLS // 2, MOST_CALLS + 1)]
 
 
 def test_closing_ends_idle_connections(books: Books) -> None:

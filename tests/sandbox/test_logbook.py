@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.logbook import Logbook
+from sandbox.logbook import MOST_RECORDS, Logbook
 
 
 @pytest.fixture
@@ -75,3 +75,16 @@ def test_looks_only_at_what_is_new(book: Logbook) -> None:
         book(line)
     assert book.wait_for(lambda _: True, since=2) == {"message": "new 1"}
     assert book.wait_for(lambda _: True, since=4, seconds=0.01) is None
+
+
+def test_holds_so_many_at_most(book: Logbook) -> None:
+    """The memory keeps the newest and the count, the file all; numbers stay what they were."""
+    for number in range(MOST_RECORDS + 2):
+        book(f"line {number}")
+    assert len(book.records) == MOST_RECORDS
+    assert book.records[0] == {"message": "line 2"}
+    assert book.count == MOST_RECORDS + 2
+    assert book.file.read_text(encoding="utf-8").startswith("line 0\nline 1\n")
+    assert book.wait_for(lambda _: True, since=0) == {"message": "line 2"}
+    assert book.wait_for(lambda _: True, since=7) == {"message": "line 7"}
+    assert book.wait_for(lambda _: True, since=book.count, seconds=0.01) is None
