@@ -9,7 +9,7 @@ IN_BROWSER := tests/e2e/test_page_in_browser.py
 ON_ENGINE := tests/engine
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test test-e2e check policy-test format mutate bench dist packages lock clean \
+.PHONY: help up demo oncall test test-e2e check policy-test format mutate bench soak dist packages lock clean \
   preview deploy preview-comment pulumi
 
 help: ## List the targets
@@ -69,6 +69,9 @@ mutate: .venv/dev.stamp ## Change what decides, bit by bit: some test has to not
 
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench
+
+soak: .venv/dev.stamp ## For a minute: load, failing providers, new secrets and kills; nothing may go wrong or grow
+	@$(BIN)/python -m bench.soak
 
 dist: packages ## Build the client packages, and collect the wheels they need, into dist/
 	@# Pure wheels only, by our lock: they serve any Python and platform.

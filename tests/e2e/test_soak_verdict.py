@@ -1,0 +1,154 @@
+"""What `make soak` makes of answers and samples: each thing that must not be is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.measure import Figure
+from bench.processes import Sample, Usage
+from bench.verdict import (
+    MOST_TOLD,
+    Asked,
+    Kind,
+    Tally,
+    Verdict,
+    growth_of_children,
+    growth_of_sandbox,
+    judged,
+)
+from policy.calling import Answer, SendError, request_event
+
+EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")
+MAY, MAY_NOT = Asked(EVENT, may=True), Asked(EVENT, may=False)
+FORGED = Asked(EVENT, may=True, genuine=False)
+CLAIM: dict[str, Any] = {
+    "event": "access/approve",
+    "reason": "Approved: on call",
+    "resources": [EVENT["actor"], *EVENT["resources"]],
+    "meta": {
+        "labels": {
+            "petition": "p-1",
+            "indent.com/time/duration": "1h0m0s",
+            "indent.com/time/expires": "2026-11-24T12:00:00Z",
+        }
+    },
+}
+APPROVED = Answer(200, {"claims": [CLAIM]})
+OTHER = Answer(200, {"claims": [CLAIM | {"resources": [EVENT["actor"]]}]})
+LEFT = Answer(200, {"claims": []})
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "kind"),
+    [
+        (MAY, APPROVED, Kind.APPROVED),
+        (MAY, LEFT, Kind.LEFT),
+        (MAY_NOT, LEFT, Kind.LEFT),
+        (MAY, Answer(502, {"message": "x"}), Kind.ERROR),
+        (MAY, Answer(503, {"status": {}}), Kind.ERROR),
+        (FORGED, Answer(502, {"message": "x"}), Kind.ERROR),
+        (FORGED, Answer(401, {"status": {}}), Kind.REFUSED),
+    ],
+)
+def test_what_may_be(asked: Asked, answer: Answer, kind: Kind) -> None:
+    """A claim for who may have it, an empty list, a clean error, and a forged call refused."""
+    assert judged(asked, answer) == Verdict(kind)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "kind", "told"),
+    [
+        (MAY_NOT, APPROVED, Kind.WRONG, "was approved: the settings: on call"),
+        (MAY, OTHER, Kind.WRONG, "a claim that is wrong: it approves something else"),
+        (MAY, Answer(200, {"claims": [7]}), Kind.WRONG, "a claim that is wrong"),
+        (FORGED, APPROVED, Kind.WRONG, "a forged call got HTTP 200"),
+        (FORGED, LEFT, Kind.WRONG, "a forged call got HTTP 200"),
+        (MAY, Answer(401, {"status": {}}), Kind.LOST, "got HTTP 401, with ['status']"),
+        (MAY, Answer(500, {"status": {}}), Kind.LOST, "got HTTP 500"),
+        (MAY, Answer(502, "<html>"), Kind.LOST, "got HTTP 502, with []"),
+        (MAY, Answer(200, {"status": {}}), Kind.LOST, "got HTTP 200, with ['status']"),
+        (MAY, Answer(200, "[]"), Kind.LOST, "got HTTP 200"),
+        (MAY, SendError("gone"), Kind.LOST, "got no answer: gone"),
+        (FORGED, SendError("gone"), Kind.LOST, "got no answer: gone"),
+    ],
+)
+def test_what_must_not_be(asked: Asked, answer: Answer | SendError, kind: Kind, told: str) -> None:
+    """It is counted as what it is, and told."""
+    verdict = judged(asked, answer)
+    assert verdict.kind is kind
+    assert told in verdict.problem
+
+
+def broken(figures: list[Figure]) -> list[str]:
+    """Those whose bound is not kept."""
+    return [each.name for each in figures if not each.holds]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills", "holds"),
+    [
+        (Kind.APPROVED, 0, True),
+        (Kind.LEFT, 0, True),
+        (Kind.REFUSED, 0, True),
+        (Kind.ERROR, 1, True),
+        (Kind.ERROR, 0, False),
+        (Kind.WRONG, 1, False),
+        (Kind.LOST, 1, False),
+    ],
+)
+def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # noqa: FBT001 - a row
+    """No approval is wrong, no answer lost, and each kill costs one call at most."""
+    tally = Tally()
+    tally.add(Verdict(kind))
+    assert broken(list(tally.figures(kills))) == ([] if holds else [kind])
+
+
+def test_the_first_problems_are_told() -> None:
+    """Of thousands, a screenful; all of them are counted."""
+    tally = Tally()
+    for number in range(MOST_TOLD + 1):
+        tally.add(Verdict(Kind.LOST, f"no. {number}"))
+    assert tally.problems == [f"no. {number}" for number in range(MOST_TOLD)]
+    assert tally.counts[Kind.LOST] == MOST_TOLD + 1
+
+
+BASE = Usage(kib=100_000, peak_kib=120_000, threads=40, sockets=20)
+STEADY = Sample(BASE, {1: BASE, 2: BASE})
+
+
+@pytest.mark.parametrize("field", ["kib", "threads", "sockets"])
+def test_growth_of_the_sandbox(field: str) -> None:
+    """Memory, threads and sockets may vary a little; half as much again is growth."""
+    assert broken(list(growth_of_sandbox(STEADY, STEADY))) == []
+    for factor, count in ((1.1, 0), (1.5, 1)):
+        grown = BASE._replace(**{field: int(getattr(BASE, field) * factor)})
+        assert len(broken(list(growth_of_sandbox(STEADY, STEADY._replace(sandbox=grown))))) == count
+
+
+def test_growth_of_children() -> None:
+    """Those that lived on are compared; the one that died is told, new ones count for the peak."""
+
+    def told(**changes: Usage) -> list[str]:
+        children = {int(name[1:]): usage for name, usage in changes.items()}
+        return broken(list(growth_of_children(STEADY, STEADY._replace(children=children), 256)))
+
+    assert told(p1=BASE, p2=BASE, p3=BASE) == []
+    assert told(p1=BASE) == ["children that did not live on"]
+    assert told(p3=BASE) == ["children that did not live on"]
+    twice = BASE._replace(kib=200_000, threads=80, sockets=40)
+    assert len(told(p1=twice, p2=twice)) == 3
+    assert told(p1=BASE, p2=BASE, p3=BASE._replace(peak_kib=300_000)) == [
+        "a child: the most memory ever"
+    ]
+    assert told() == ["children that did not live on"]
+
+
+def test_answers_are_compared_whole() -> None:
+    """A claim of another petition, or of none, is wrong."""
+    labels = {**CLAIM["meta"]["labels"], "petition": "p-2"}
+    other = replace(APPROVED, body={"claims": [CLAIM | {"meta": {"labels": labels}}]})
+    assert judged(MAY, other).kind is Kind.WRONG
+    assert judged(MAY, replace(APPROVED, body={"claims": [CLAIM, CLAIM]})).kind is Kind.WRONG
