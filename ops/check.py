@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.durations import format_instant
+from handler.settings import LABELS, POLICY, SettingsError, parse_labels
 from handler.shapes import ShapeError
 from handler.webhook import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from ops import arguments
@@ -34,7 +35,7 @@ from policy.calling import Answer, SendError, request_event, send
 
 EXAMPLES = """examples:
   . .sandbox/env && oncall check --as jane@example.com --resource example.v1.Resource:prod-db
-  oncall check --stack prod
+  oncall check --stack dev --as jane@example.com
   oncall check --stack prod --as jane@example.com --resource postgres.v1.Role:db-1 --label Env=Prod
 
 --stack asks the Pulumi CLI for the stack's webhook_url and INDENT_WEBHOOK_SECRET, and needs
@@ -47,6 +48,7 @@ only the access system applies one, and it never asked.
 
 exit status: 0 it works, and approves WHO where one is given, 1 it does not, 2 could not be
 carried out"""
+ANY_RESOURCE = ("example.v1.Resource", "oncall-check")
 PETITION, REASON = "oncall-check-", "oncall check"
 _MARKS = {OK: telling.YES, PROBLEM: telling.NO, NO: telling.NO, NOTE: ""}
 
@@ -70,7 +72,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         default=[],
         type=arguments.resource,
         metavar="KIND:ID",
-        help="for what; again for more",
+        help="for what; again for more; without a policy file any resource will do",
     )
     parser.add_argument(
         "--label",
@@ -86,10 +88,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 
 def run(options: argparse.Namespace, world: World) -> int:
     """Make the calls, and print what came of each."""
-    if bool(options.who) != bool(options.resource):
-        raise CommandError("--as and --resource go together: give both, or neither")
-    checking = Checking(deployed(options.stack, world), world)
-    steps = [*checking.steps(_event(options) if options.who else None)]
+    if not options.who and (options.resource or options.label):
+        raise CommandError("--resource and --label are for a request: add --as EMAIL")
+    webhook = deployed(options.stack, world)
+    checking = Checking(webhook, world)
+    steps = [*checking.steps(_event(options, webhook.settings) if options.who else None)]
     works = all(each.level != PROBLEM for each in steps)
     good = works and bool(checking.approval or not options.who)
     out = world.output(options)
@@ -111,11 +114,19 @@ def run(options: argparse.Namespace, world: World) -> int:
     return 0 if good else 1
 
 
-def _event(options: argparse.Namespace) -> dict[str, Any]:
+def _event(options: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Make the request; for what is not said, since the settings know resources by labels only."""
+    named = settings.get(POLICY, "").strip()
+    if named and not options.resource:
+        raise CommandError(f"the rules of {named} are for resources: add --resource KIND:ID")
+    try:
+        wanted = parse_labels(LABELS, "" if options.resource else settings.get(LABELS, "").strip())
+    except SettingsError as error:
+        raise CommandError(f"{error}") from None
     return request_event(
         options.who,
-        [f"{kind}:{id_}" for kind, id_ in options.resource],
-        resource_labels=dict(options.label),
+        [f"{kind}:{id_}" for kind, id_ in options.resource or [ANY_RESOURCE]],
+        resource_labels={**dict(wanted), **dict(options.label)},
         reason=REASON,
         petition=f"{PETITION}{uuid.uuid4()}",
     )

@@ -134,13 +134,42 @@ def test_dry_run_is_told(deployed: Stack) -> None:
     assert answer.lines[-1].endswith("`pulumi config rm AUTO_APPROVAL_DRY_RUN` and `pulumi up`")
 
 
-@pytest.mark.parametrize("arguments", [AS_JANE[:2], AS_JANE[2:]])
-def test_who_and_what_go_together(deployed: Stack, arguments: tuple[str, ...]) -> None:
-    """One without the other is not carried out, and nobody is called."""
+def test_who_without_what(deployed: Stack) -> None:
+    """By the settings any resource will do that carries the labels that they ask for."""
+    deployed.sets(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
+    answer = deployed.check(*AS_JANE[:2])
+    assert answer.status == 0
+    assert "claims example.v1.Resource:oncall-check for jane@example.com" in answer.lines[-1]
+    answer = deployed.check(*AS_NORA[:2], "--label", "Team=API")
+    shown = "--resource example.v1.Resource:oncall-check --label Env=Prod --label Team=API"
+    assert f"`oncall explain --as {NORA} {shown} --stack dev`" in answer.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (AS_JANE[2:], {}, "--resource and --label are for a request: add --as EMAIL"),
+        (("--label", "A=b"), {}, "--resource and --label are for a request: add --as EMAIL"),
+        (
+            AS_JANE[:2],
+            {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"},
+            "the rules of policy/prod.yaml are for resources: add --resource KIND:ID",
+        ),
+        (
+            AS_JANE[:2],
+            {"AUTO_APPROVAL_RESOURCE_LABELS": "Env"},
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': every entry is a label and its value",
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_made(
+    deployed: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
+) -> None:
+    """It is said what is missing."""
+    deployed.sets(**settings)
     answer = deployed.check(*arguments)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err == "oncall: --as and --resource go together: give both, or neither\n"
-    assert deployed.told == []
+    assert answer.err == f"oncall: {said}\n"
 
 
 def test_another_secret(deployed: Stack, sandbox: Sandbox) -> None:
