@@ -22,9 +22,10 @@ from handler.decision import (
     Judged,
 )
 from handler.durations import format_go
-from handler.duties import Duty, Failure, Findings
+from handler.duties import INCIDENT_UPDATE, Duty, Failure, Findings
 from handler.events import Resource
 from handler.policy import Policy
+from handler.providers import BY_NAME
 from handler.sources import Wants
 
 # One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, one person
@@ -131,6 +132,7 @@ def decision_record(
     tell = _Teller(requester)  # what comes first is told in any case
     petitions = tell.texts(request.petitions)
     whole = whole and tell.whole
+    failed = {each.provider for each in findings.failures}
     return {
         "call": call,
         "number": number,
@@ -146,7 +148,14 @@ def decision_record(
         "rules": tell.texts(decision.rules),
         "evidence": [_duty(each, requester, own, tell) for each in tell.first(decision.evidence)],
         "duration": format_go(decision.duration) if decision.approved else None,
+        # Whether anybody could have given himself the duty: by a switch, that counts.
+        "self_made": any(
+            each.kind == INCIDENT_UPDATE or each.self_declared or bool(own & each.declarers)
+            for each in decision.evidence
+        ),
         "provider_failures": tell.texts(str(each) for each in findings.failures),
+        # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
+        "failing": {BY_NAME[each].id: int(each in failed) for each in asked if each in BY_NAME},
         "decided_at": _instant(decision.now),
         "trace": {**trace, "wanted": {each: _wanted(wants[each], tell) for each in wants}},
         "whole": whole,

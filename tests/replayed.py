@@ -22,7 +22,10 @@ from policy import trial
 
 Record = Mapping[str, Any]
 # What a decision does not follow from.
-_OUTSIDE = ("timestamp", "level", "message", "provider_failures", "version", "milliseconds")
+_OUTSIDE = (
+    *("timestamp", "level", "message", "provider_failures", "failing"),
+    *("version", "milliseconds"),
+)
 _OUTSIDE_TRACE = ("providers", "wanted")
 
 

@@ -608,7 +608,9 @@ class TestLog:
             "dry_run": False,
             "reason": "Approved: Incident Lead of INC-1 (incident.io)",
             "duration": "6h0m0s",
+            "self_made": False,
             "provider_failures": [],
+            "failing": {"incidentio": 0},
             "version": __version__,
         }
 

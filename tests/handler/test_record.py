@@ -10,7 +10,7 @@ import pytest
 
 from handler import __version__
 from handler.decision import Decision, Judged
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, Findings
 from handler.events import Request, Resource
 from handler.policy import Policy, simple
 from handler.record import decision_record
@@ -129,7 +129,9 @@ def test_an_approval() -> None:
         "rules": [""],
         "evidence": [TOLD_SHIFT],
         "duration": "3h0m0s",
+        "self_made": False,
         "provider_failures": [],
+        "failing": {"incidentio": 0},
         "decided_at": "2026-03-04T12:00:00Z",
         "trace": {
             "request": {
@@ -198,7 +200,41 @@ def test_an_abstention() -> None:
     assert record["duration"] is None
     assert record["reason"] == "no duty"
     assert record["provider_failures"] == ["incident.io schedules: answered 500"]
+    assert record["failing"] == {"incidentio": 1}
     assert record["dry_run"] is True
+
+
+def test_which_provider_fails() -> None:
+    """1 for whoever failed to answer, 0 for whoever answered, nothing for who was not asked."""
+    record = decision_record(
+        Decision(REQUEST, "no duty"),
+        findings=Findings(failures=(Failure("PagerDuty", "oncalls", "answered 500"),) * 2),
+        asked=("incident.io", "PagerDuty", "a provider of the past"),
+        policy=POLICY,
+        dry_run=False,
+        milliseconds=7,
+    )
+    assert record["failing"] == {"incidentio": 0, "pagerduty": 1}
+
+
+@pytest.mark.parametrize(
+    ("duty", "self_made"),
+    [
+        (SHIFT, False),
+        (SHIFT._replace(kind=INCIDENT_ROLE, declarers=frozenset({"bo@example.com"})), False),
+        (SHIFT._replace(kind=INCIDENT_ROLE, self_declared=True), True),
+        (SHIFT._replace(kind=INCIDENT_ROLE, declarers=frozenset({"jane@example.com"})), True),
+        (SHIFT._replace(kind=INCIDENT_ROLE, declarers=frozenset({"j@corp.example"})), True),
+        (SHIFT._replace(kind=INCIDENT_UPDATE), True),
+    ],
+)
+def test_a_duty_that_one_can_give_oneself(duty: Duty, self_made: bool) -> None:  # noqa: FBT001 - the column of a table
+    """Declaring an incident, under whatever address, and posting an update; no other duty."""
+    policy = POLICY._replace(aliases={"jane@example.com": ("j@corp.example",)})
+    decision = Decision(REQUEST, "Approved", (SHIFT, duty), duties=(SHIFT, duty))
+    assert recorded(decision, policy=policy)["self_made"] is self_made
+    # What was held, and did not count, says nothing.
+    assert recorded(decision._replace(evidence=()), policy=policy)["self_made"] is False
 
 
 def test_a_duty_without_end() -> None:
