@@ -10,10 +10,12 @@ import pulumi
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
 
+from handler.providers import BY_ID
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive
 from infra.config import read_config
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
+from infra.monitoring import Monitoring, MonitoringArgs
 from infra.state_bucket import StateBucket, StateBucketArgs
 
 # The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
@@ -32,6 +34,16 @@ webhook = ApprovalWebhook(
         memory_mb=config.memory_mb,
         reserved_concurrency=config.reserved_concurrency,
         log_retention_days=config.log_retention_days,
+        tags=tags,
+    ),
+)
+Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        function_name=webhook.function_name,
+        log_group=webhook.log_group,
+        providers=[BY_ID[each] for each in config.providers],
+        alarm_email=config.alarm_email,
         tags=tags,
     ),
 )

@@ -39,6 +39,7 @@ STACK_DEFAULTS = {
     "LOG_RETENTION_DAYS": "365",
     "MEMORY_MB": "512",
     "RESERVED_CONCURRENCY": "",
+    "ALARM_EMAIL": "",
 }
 DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
 KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
@@ -54,6 +55,7 @@ MOST_CONCURRENCY = 1000
 # Lambda's 4 KB, less what the secret's ARN and version take.
 MOST_ENVIRONMENT_BYTES = 3800
 
+_EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+")
 _ACCOUNT_DIGITS = "0" * 12
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
@@ -73,6 +75,8 @@ class StackConfig:
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
         reserved_concurrency: calls answered at once, at most; None is the account's own limit.
+        alarm_email: whom alarms are mailed to; None is nobody.
+        providers: the ids of those that are switched on.
     """
 
     function_settings: Mapping[str, str]
@@ -82,6 +86,8 @@ class StackConfig:
     log_retention_days: int
     memory_mb: int
     reserved_concurrency: int | None
+    alarm_email: str | None
+    providers: tuple[str, ...]
 
 
 def read_config(root: Path) -> StackConfig:
@@ -106,7 +112,7 @@ def read_config(root: Path) -> StackConfig:
     stack = {key: found.get(key, "").strip() or STACK_DEFAULTS[key] for key in STACK_DEFAULTS}
     try:
         policy = tested_policy(root, plain | secrets)
-        load(plain | secrets, policy.json if policy else None)
+        settings = load(plain | secrets, policy.json if policy else None)
         _note_what_has_no_effect(plain)
         _check_size(plain)
         return StackConfig(
@@ -121,6 +127,8 @@ def read_config(root: Path) -> StackConfig:
             reserved_concurrency=_parse_concurrency(
                 "RESERVED_CONCURRENCY", stack["RESERVED_CONCURRENCY"]
             ),
+            alarm_email=_parse_email("ALARM_EMAIL", stack["ALARM_EMAIL"]),
+            providers=tuple(settings.providers),
         )
     except SettingsError as error:
         mend = _mend(error.key, error.example)
@@ -245,3 +253,9 @@ def _parse_retention(key: str, value: str) -> int:
 
 def _parse_concurrency(key: str, value: str) -> int | None:
     return parse_whole(key, value, 0, MOST_CONCURRENCY, "10") if value else None
+
+
+def _parse_email(key: str, value: str) -> str | None:
+    if value and not _EMAIL.fullmatch(value):
+        raise SettingsError(key, f"is {value!r}: allowed is one address", "oncall@example.com")
+    return value or None

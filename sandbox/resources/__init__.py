@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.resources.alarms import Dashboard, MetricAlarm
 from sandbox.resources.base import Resource, UnknownToSandboxError
 from sandbox.resources.bucket_settings import (
     BucketEncryption,
@@ -14,7 +15,9 @@ from sandbox.resources.buckets import Bucket, BucketPolicy
 from sandbox.resources.functions import Function, FunctionUrl
 from sandbox.resources.identity import Role, RolePolicy
 from sandbox.resources.logs import LogGroup
+from sandbox.resources.metric_filters import LogMetricFilter
 from sandbox.resources.stored_secrets import Secret, SecretVersion
+from sandbox.resources.topics import Topic, TopicPolicy, TopicSubscription
 
 RESOURCES: dict[str, Resource] = {
     resource.type: resource
@@ -26,13 +29,19 @@ RESOURCES: dict[str, Resource] = {
         BucketPolicy(),
         BucketPublicAccessBlock(),
         BucketVersioning(),
+        Dashboard(),
         Function(),
         FunctionUrl(),
         LogGroup(),
+        LogMetricFilter(),
+        MetricAlarm(),
         Role(),
         RolePolicy(),
         Secret(),
         SecretVersion(),
+        Topic(),
+        TopicPolicy(),
+        TopicSubscription(),
     )
 }
 

@@ -20,6 +20,11 @@ SECRETS = {
     "INDENT_WEBHOOK_SECRET": "webhook-secret-of-the-tests",
     "INCIDENTIO_API_KEY": "incidentio-key-of-the-tests",
 }
+# Of these, the program takes region and account from the ARN.
+ARNS = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "arn:aws:cloudwatch:eu-north-1:210987654321:alarm:",
+    "aws:sns/topic:Topic": "arn:aws:sns:eu-north-1:210987654321:",
+}
 
 
 class MadeUp(pulumi.runtime.Mocks):
@@ -38,7 +43,7 @@ class MadeUp(pulumi.runtime.Mocks):
         self.asked.append(args.typ)
         return f"{args.name}-id", {
             "name": f"{args.name}-name",
-            "arn": f"arn:{args.name}",
+            "arn": f"{ARNS.get(args.typ, 'arn:')}{args.name}",
             "versionId": "version-1",
             "functionUrl": "https://abc.lambda-url.eu-north-1.on.aws/",
             **args.inputs,

@@ -136,9 +136,11 @@ def test_url_is_open_and_the_functions_own(registered: Mapping[str, Registration
 
 def test_every_taggable_resource_has_the_stacks_tags(program: Program) -> None:
     """What takes tags has those of its project and its own stack; what takes none has none."""
-    run = program.run(stack="prod")
+    run = program.run({"ALARM_EMAIL": "oncall@example.com"}, stack="prod")
     tagged = {made.type: made.inputs["tags"] for made in run.registrations if "tags" in made.inputs}
     taggable = {
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        "aws:sns/topic:Topic",
         "aws:cloudwatch/logGroup:LogGroup",
         "aws:iam/role:Role",
         FUNCTION,
@@ -155,6 +157,7 @@ def test_every_resource_belongs_to_a_component(dev: ProgramRun) -> None:
     assert sorted(components.values()) == [
         "oncall-approvals:infra:ApprovalWebhook",
         "oncall-approvals:infra:HandlerSecret",
+        "oncall-approvals:infra:Monitoring",
         "oncall-approvals:infra:StateBucket",
     ]
     families = {
@@ -162,12 +165,16 @@ def test_every_resource_belongs_to_a_component(dev: ProgramRun) -> None:
         for made in dev.registrations
         if made.parent != stack
     }
-    expected = {"s3": "StateBucket", "secretsmanager": "HandlerSecret"}
-    assert families == {
-        type_: expected.get(type_.split(":")[1].split("/")[0], "ApprovalWebhook")
-        for type_ in families
-    }
-    assert len(families) == 14
+    watching = {"LogMetricFilter", "MetricAlarm", "Dashboard"}
+    services = {"s3": "StateBucket", "secretsmanager": "HandlerSecret"}
+
+    def expected(type_: str) -> str:
+        _, module, kind = type_.split(":")
+        by_service = services.get(module.partition("/")[0], "ApprovalWebhook")
+        return "Monitoring" if kind in watching else by_service
+
+    assert families == {type_: expected(type_) for type_ in families}
+    assert len(families) == 14 + len(watching)
 
 
 def test_components_register_their_outputs(dev: ProgramRun) -> None:

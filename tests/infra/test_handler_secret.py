@@ -95,6 +95,8 @@ def test_config_and_arguments_hide_the_values() -> None:
         log_retention_days=1,
         memory_mb=128,
         reserved_concurrency=None,
+        alarm_email=None,
+        providers=(),
     )
     args = HandlerSecretArgs(values=ALL_SECRETS, tags={})
     assert "of-the-tests" not in f"{config!r} {args!r}"

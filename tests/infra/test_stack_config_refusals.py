@@ -102,6 +102,14 @@ WRONG_VALUES = [
         for value in ("192.168.5.4", "xn--bucket", "bucket-s3alias", "s3://bucket")
     ],
 ]
+EMAIL = (
+    "ALARM_EMAIL is {!r}: allowed is one address; "
+    "run `pulumi config set ALARM_EMAIL oncall@example.com`"
+)
+WRONG_VALUES += [
+    ("ALARM_EMAIL", value, EMAIL.format(value))
+    for value in ("oncall", "a@x.io, b@x.io", "a@b@x.io", "On call <a@x.io>", "a@localhost")
+]
 WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
     (
         "lower case",

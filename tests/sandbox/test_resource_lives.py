@@ -26,7 +26,7 @@ def _state(aws: Aws, made: CreatedResource) -> Mapping[str, Any]:
 def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
     """No drift in what was just made, none after a change to the same, and nothing after it all."""
     with Aws("us-west-2") as aws:
-        made = deployed(aws).resources
+        made = deployed(aws, ALARM_EMAIL="oncall@example.com").resources
         for each in made:
             resource, state = resource_of(each.type), _state(aws, each)
             found = resource.read(each.id, state, aws)
@@ -44,6 +44,11 @@ def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
         assert aws.client("iam").list_roles()["Roles"] == []
         assert aws.client("lambda").list_functions()["Functions"] == []
         assert aws.client("logs").describe_log_groups()["logGroups"] == []
+        assert aws.client("logs").describe_metric_filters()["metricFilters"] == []
+        assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+        assert aws.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+        assert aws.client("sns").list_topics()["Topics"] == []
+        assert aws.client("sns").list_subscriptions()["Subscriptions"] == []
         assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
 
 

@@ -1,0 +1,139 @@
+"""When somebody is told: the alarms, each with what it means and where the runbook says what to do.
+
+None of them is for a no: that humans decide is what happens without this webhook, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from infra.metrics import APPROVED, FAILED, SELF_MADE, SIGNATURES_REFUSED, failing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handler.providers import Provider
+
+RUNBOOK = "docs/runbook.md"
+MOST_APPROVALS_AN_HOUR = 20
+MOST_REFUSALS = 5
+_MINUTE = 60
+# No line and no error is what a function that nobody calls has.
+NOTHING_HAPPENED, AS_IT_WAS = "notBreaching", "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm: a metric's statistic over a period reaches a threshold.
+
+    Attributes:
+        name: its name, after the stack's.
+        section: the heading of the runbook's section.
+        means: what it means, in one sentence.
+        metric: the metric's name.
+        of_lambda: whether it is Lambda's own metric of the function, not one of ours.
+        statistic, minutes, threshold: what it looks at.
+        no_data: how a period without data counts.
+        ends: whether its end is worth a mail, too: what happened once has none.
+    """
+
+    name: str
+    section: str
+    means: str
+    metric: str
+    of_lambda: bool = False
+    statistic: Literal["Sum", "Minimum"] = "Sum"
+    minutes: int = 5
+    threshold: int = 1
+    no_data: str = NOTHING_HAPPENED
+    ends: bool = True
+
+    @property
+    def seconds(self) -> int:
+        """The period, as CloudWatch takes it."""
+        return self.minutes * _MINUTE
+
+    @property
+    def description(self) -> str:
+        """What whoever gets the mail reads."""
+        return f'{self.means} What to do: {RUNBOOK}, "{self.section}".'
+
+
+ALARMS = (
+    Alarm(
+        name="function-broken",
+        section="Function broken",
+        means="The function ended without an answer: it did not start, raised or ran out of time.",
+        metric="Errors",
+        of_lambda=True,
+    ),
+    Alarm(
+        name="calls-failed",
+        section="Calls failed",
+        means="The function answered with 503, as it cannot read its secret, or 500.",
+        metric=FAILED.name,
+    ),
+    Alarm(
+        name="throttled",
+        section="Throttled",
+        means="Calls were turned away: more came at once than the function may answer.",
+        metric="Throttles",
+        of_lambda=True,
+    ),
+    Alarm(
+        name="signatures-refused",
+        section="Signatures refused",
+        means=(
+            f"{MOST_REFUSALS} calls or more within 15 minutes were not signed with this webhook's "
+            "secret, or not recently."
+        ),
+        metric=SIGNATURES_REFUSED.name,
+        minutes=15,
+        threshold=MOST_REFUSALS,
+    ),
+    Alarm(
+        name="many-approvals",
+        section="Many approvals",
+        means=f"{MOST_APPROVALS_AN_HOUR} requests or more were approved within an hour.",
+        metric=APPROVED.name,
+        minutes=60,
+        threshold=MOST_APPROVALS_AN_HOUR,
+        ends=False,
+    ),
+    Alarm(
+        name="self-made-duty",
+        section="Self-made duty",
+        means=(
+            "Somebody was approved by a duty that anybody can give himself: he declared the "
+            "incident, or posted an update to it."
+        ),
+        metric=SELF_MADE.name,
+        ends=False,
+    ),
+)
+
+
+def provider_failing(provider: Provider) -> Alarm:
+    """Make the alarm of one provider.
+
+    Requests are rare: a number of failures would be reached by nobody, so one is enough where
+    nothing was answered beside it. Until it is asked again, nobody knows better.
+    """
+    return Alarm(
+        name=f"provider-failing-{provider.id}",
+        section="Provider failing",
+        means=(
+            f"{provider.name} has failed in every decision of the last 15 minutes that asked it: "
+            "nobody is approved by what it does not say."
+        ),
+        metric=failing(provider).name,
+        statistic="Minimum",
+        minutes=15,
+        no_data=AS_IT_WAS,
+    )
+
+
+def alarms_for(providers: Iterable[Provider]) -> tuple[Alarm, ...]:
+    """Give all alarms of a stack with these providers: six, and one for each of them."""
+    return (*ALARMS, *(provider_failing(each) for each in providers))

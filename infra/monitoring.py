@@ -1,0 +1,173 @@
+"""What is counted, who is told, and where one looks: metrics, alarms, their topic, a dashboard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi_aws import cloudwatch, sns
+
+from infra.alarms import Alarm, alarms_for
+from infra.dashboard import dashboard_body
+from infra.metrics import metrics_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from handler.providers import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringArgs:
+    """What is watched, and who is told.
+
+    Attributes:
+        function_name: the function.
+        log_group: its log, by name.
+        providers: those that are switched on.
+        alarm_email: whom the alarms are mailed to; None is nobody.
+        tags: put on all that takes tags.
+    """
+
+    function_name: pulumi.Input[str]
+    log_group: pulumi.Input[str]
+    providers: Sequence[Provider]
+    alarm_email: str | None
+    tags: Mapping[str, str]
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Metrics of the log, alarms on them and a dashboard; with an address, a topic that mails.
+
+    Without one the alarms are there all the same: the dashboard shows their state, and who has
+    other means to be told may listen to it. Only a topic without subscribers is good for nothing.
+    """
+
+    def __init__(
+        self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("oncall-approvals:infra:Monitoring", name, None, opts)
+        self._name = name
+        self._args = args
+        self._stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+        # Two stacks of an account must not count together.
+        self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._count()
+        wanted = alarms_for(args.providers)
+        topic = self._topic(wanted, args.alarm_email) if args.alarm_email else None
+        alarms = [self._alarm(each, topic) for each in wanted]
+        self._dashboard([each.arn for each in alarms])
+        self.register_outputs({})
+
+    def _count(self) -> None:
+        for each in metrics_for(self._args.providers):
+            cloudwatch.LogMetricFilter(
+                f"{self._name}-{each.name}",
+                log_group_name=self._args.log_group,
+                pattern=each.pattern,
+                metric_transformation={
+                    "namespace": self._namespace,
+                    "name": each.name,
+                    "value": each.value,
+                    "default_value": each.default,
+                    "unit": each.unit,
+                },
+                opts=self._child,
+            )
+
+    def _topic(self, alarms: Sequence[Alarm], email: str) -> pulumi.Output[str]:
+        # With AWS's own key for topics, CloudWatch could not write to it; one of our own would cost
+        # more than all else here, for words that leave by mail.
+        topic = sns.Topic(
+            f"{self._name}-alarms",
+            display_name=self._stack,
+            tags=self._args.tags,
+            opts=self._child,
+        )
+        names = [self._called(each) for each in alarms]
+        policy = topic.arn.apply(lambda arn: _for_these_alarms_only(arn, names))
+        sns.TopicPolicy(
+            f"{self._name}-alarms-policy",
+            arn=topic.arn,
+            policy=pulumi.Output.json_dumps(policy),
+            opts=self._child,
+        )
+        sns.TopicSubscription(
+            f"{self._name}-alarms-email",
+            topic=topic.arn,
+            protocol="email",
+            endpoint=email,
+            opts=self._child,
+        )
+        return topic.arn
+
+    def _alarm(self, alarm: Alarm, topic: pulumi.Output[str] | None) -> cloudwatch.MetricAlarm:
+        told = [topic] if topic else None
+        function = {"FunctionName": self._args.function_name} if alarm.of_lambda else None
+        return cloudwatch.MetricAlarm(
+            f"{self._name}-{alarm.name}",
+            # Whoever gets the mail has to see of which stack it is.
+            name=self._called(alarm),
+            alarm_description=alarm.description,
+            namespace="AWS/Lambda" if alarm.of_lambda else self._namespace,
+            metric_name=alarm.metric,
+            dimensions=function,
+            statistic=alarm.statistic,
+            period=alarm.seconds,
+            evaluation_periods=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=alarm.threshold,
+            treat_missing_data=alarm.no_data,
+            alarm_actions=told,
+            ok_actions=told if alarm.ends else None,
+            tags=self._args.tags,
+            opts=self._child,
+        )
+
+    def _dashboard(self, alarms: Sequence[pulumi.Output[str]]) -> None:
+        def body(known: Sequence[str]) -> dict[str, object]:
+            function_name, log_group, *arns = known
+            return dashboard_body(
+                namespace=self._namespace,
+                region=arns[0].split(":")[3],
+                function_name=function_name,
+                log_group=log_group,
+                alarms=arns,
+                providers=self._args.providers,
+            )
+
+        known = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
+        cloudwatch.Dashboard(
+            f"{self._name}-dashboard",
+            # A stack's name may have dots, a dashboard's may not.
+            dashboard_name=self._stack.replace(".", "-"),
+            dashboard_body=pulumi.Output.json_dumps(known.apply(body)),
+            opts=self._child,
+        )
+
+    def _called(self, alarm: Alarm) -> str:
+        return f"{self._stack}-{alarm.name}"
+
+
+def _for_these_alarms_only(topic: str, names: Sequence[str]) -> dict[str, object]:
+    """Let CloudWatch write to a topic for alarms of its own account and region, by their names."""
+    _, partition, _, region, account, _ = topic.split(":")
+    alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{each}" for each in names]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AlarmsOfThisStack",
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic,
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": account},
+                    "ArnEquals": {"aws:SourceArn": alarms},
+                },
+            }
+        ],
+    }
