@@ -1,0 +1,47 @@
+"""The deployed filters count what the deployed function writes, and nothing else does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sandbox.cast import JANE, NORA
+from sandbox.running import Sandbox
+from tests.e2e.calls import Webhook, over_http, request_of
+from tests.filter_pattern import matches, value_in
+
+
+def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
+    """A yes, a no, a forged and a stale call, as Lambda's runtime brought them to the log."""
+    webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
+    webhook.ask(request_of(JANE))
+    webhook.ask(request_of(NORA))
+    webhook.call({"info": True}, secret="wks0-of-somebody-else")
+    webhook.call({"info": True}, age=timedelta(hours=1))
+    assert sandbox.log.wait_for(lambda line: "s old" in str(line.get("why")), seconds=30)
+    lines = sandbox.log.file.read_text(encoding="utf-8").splitlines()
+    found = sandbox.aws.client("logs").describe_metric_filters(
+        logGroupName=sandbox.deployment.outputs["log_group"]
+    )["metricFilters"]
+    sums: dict[str, float] = {}
+    times: dict[str, int] = {}
+    for each in found:
+        (made,) = each["metricTransformations"]
+        values = [
+            value_in(made["metricValue"], line)
+            for line in lines
+            if matches(each["filterPattern"], line)
+        ]
+        times[made["metricName"]] = len(values)
+        sums[made["metricName"]] = sum(value or 0 for value in values)
+    providers = {f"Failing-{each}": 2 for each in sandbox.doubles}
+    assert times == {
+        "Approved": 1,
+        "LeftToHumans": 1,
+        "SignaturesRefused": 2,
+        "DecisionTime": 2,
+        **providers,
+        "Failed": 0,
+        "SelfMade": 0,
+    }
+    # A decision takes as long as it does; every provider answered.
+    assert sums == {**times, **dict.fromkeys(providers, 0), "DecisionTime": sums["DecisionTime"]}

@@ -1,0 +1,147 @@
+"""CloudWatch Logs' filter patterns for JSON lines, as far as the program uses them.
+
+By "Filter pattern syntax for metric filters", in the CloudWatch Logs user guide: selectors of
+fields by name, `=` with text or a number, `>=` and the like with a number, `IS TRUE`, `IS FALSE`,
+`&&` before `||`, parentheses. Anything else is an error here, not a line that does not match.
+Moto keeps filters, and evaluates none.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Line = Mapping[str, Any]
+Condition = Callable[[Line], bool]
+MOST_CHARACTERS = 1024  # which a pattern may have
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<selector>\$(?:\.[A-Za-z_][A-Za-z0-9_-]*)+)
+    | (?P<number>-?[0-9]+(?:\.[0-9]+)?)
+    | "(?P<text>[^"\\*]*)"
+    | (?P<word>IS|TRUE|FALSE)\b
+    | (?P<sign>>=|<=|&&|\|\||[=<>{}()])
+    )""",
+    re.VERBOSE,
+)
+_ORDER: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
+
+class UnsupportedPatternError(ValueError):
+    """A pattern that is none, or that says more than is understood here."""
+
+
+def matches(pattern: str, line: str) -> bool:
+    """Tell whether a line of the log counts. One that is no JSON object never does."""
+    condition = _Reader(pattern).whole()
+    read = _object(line)
+    return read is not None and condition(read)
+
+
+def value_in(selector: str, line: str) -> float | None:
+    """Give what a metric takes from a line: a constant, or the number in a field."""
+    if not selector.startswith("$"):
+        return float(selector)
+    return _number(_field(selector, _object(line) or {}))
+
+
+def _object(line: str) -> Line | None:
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _field(selector: str, line: Line) -> object:
+    value: object = line
+    for name in selector.split(".")[1:]:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+class _Reader:
+    """Reads a pattern from left to right."""
+
+    def __init__(self, pattern: str) -> None:
+        if len(pattern) > MOST_CHARACTERS:
+            raise UnsupportedPatternError(f"{len(pattern)} characters")
+        self._tokens: list[tuple[str, str]] = []
+        place = 0
+        while place < len(pattern.rstrip()):
+            found = _TOKEN.match(pattern, place)
+            if not found or not found.lastgroup:
+                raise UnsupportedPatternError(pattern[place:])
+            self._tokens.append((found.lastgroup, found[found.lastgroup]))
+            place = found.end()
+
+    def whole(self) -> Condition:
+        self._take("sign", "{")
+        condition = self._any()
+        self._take("sign", "}")
+        if self._tokens:
+            raise UnsupportedPatternError(f"{self._tokens} after the end")
+        return condition
+
+    def _any(self) -> Condition:
+        parts = [self._all()]
+        while self._next("||"):
+            parts.append(self._all())
+        return lambda line: any(part(line) for part in parts)
+
+    def _all(self) -> Condition:
+        parts = [self._one()]
+        while self._next("&&"):
+            parts.append(self._one())
+        return lambda line: all(part(line) for part in parts)
+
+    def _one(self) -> Condition:
+        if self._next("("):
+            inner = self._any()
+            self._take("sign", ")")
+            return inner
+        selector = self._take("selector")
+        if self._next("IS"):
+            wanted = self._take("word")
+            if wanted == "IS":
+                raise UnsupportedPatternError("IS IS")
+            return lambda line: _field(selector, line) is (wanted == "TRUE")
+        sign = self._take("sign")
+        if sign not in _ORDER:
+            raise UnsupportedPatternError(f"{selector} {sign}")
+        kind, value = self._tokens.pop(0) if self._tokens else ("", "")
+        if kind == "text" and sign == "=":
+            return lambda line: _field(selector, line) == value
+        if kind != "number":
+            raise UnsupportedPatternError(f"{selector} {sign} {value}")
+        return lambda line: _compares(_number(_field(selector, line)), sign, float(value))
+
+    def _next(self, text: str) -> bool:
+        if self._tokens and self._tokens[0][1] == text and self._tokens[0][0] != "text":
+            del self._tokens[0]
+            return True
+        return False
+
+    def _take(self, kind: str, text: str | None = None) -> str:
+        found = self._tokens.pop(0) if self._tokens else ("", "")
+        if found[0] != kind or text not in {None, found[1]}:
+            raise UnsupportedPatternError(f"{found[1]!r} in place of {text or kind}")
+        return found[1]
+
+
+def _compares(found: float | None, sign: str, wanted: float) -> bool:
+    return found is not None and _ORDER[sign](found, wanted)

@@ -1,0 +1,235 @@
+"""Which line of the handler's log counts in which metric. The lines are the handler's own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from handler.app import App
+from handler.clock import Clock
+from handler.providers import PROVIDERS
+from infra.metrics import metrics_for
+from sandbox.cast import DAN, JANE, NORA, put_on_stage
+from sandbox.doubles import faults
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.pagerduty import PagerDuty
+from tests.e2e.calls import Webhook, in_process, request_of
+from tests.filter_pattern import matches, value_in
+
+SECRET, KEY = "wks0-the-secret-of-a-test", "key-of-a-test"
+TIME = "DecisionTime"  # which has a value of its own each time
+SELF_DECLARED = {"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
+PARTICIPANTS = {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
+DRY_RUN = {"AUTO_APPROVAL_DRY_RUN": "true"}
+FORGED = "wks0-of-somebody-else"
+APPROVED = {"Approved": 1, "Failing-incidentio": 0, TIME: None}
+LEFT = {"LeftToHumans": 1, "Failing-incidentio": 0, TIME: None}
+BOTH = {**LEFT, "Failing-pagerduty": 0}
+
+
+class Stage:
+    """A handler, the doubles that it asks, and what it has logged."""
+
+    def __init__(self, incidentio: IncidentIO, pagerduty: PagerDuty) -> None:
+        self.incidentio = incidentio
+        self.pagerduty = pagerduty
+        self.lines: list[str] = []
+        self.apps: list[App] = []
+
+    def webhook(self, **settings: str) -> Webhook:
+        """Give the webhook with these settings, which asks incident.io if not said otherwise."""
+        environment = {
+            "INDENT_WEBHOOK_SECRET": SECRET,
+            "INCIDENTIO_API_KEY": KEY,
+            "INCIDENTIO_BASE_URL": self.incidentio.url,
+            **settings,
+        }
+        clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
+        app = App(environment, clock, lambda line: self.lines.append(json.dumps(line)))
+        self.apps.append(app)
+        return Webhook(SECRET, in_process(app))
+
+    @property
+    def with_pagerduty(self) -> dict[str, str]:
+        """What switches that on, too."""
+        return {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": self.pagerduty.url}
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """The demo's cast at incident.io; nobody is on call at PagerDuty."""
+    with IncidentIO(KEY) as incidentio, PagerDuty(KEY) as pagerduty:
+        put_on_stage(incidentio)
+        stage = Stage(incidentio, pagerduty)
+        yield stage
+        for app in stage.apps:
+            app.client.close()
+
+
+class Row(NamedTuple):
+    """What happens, and what each line that comes of it counts."""
+
+    what: str
+    happens: Callable[[Stage], object]
+    lines: Sequence[Mapping[str, float | None]]
+
+
+def asks(*who: str, **settings: str) -> Callable[[Stage], object]:
+    """Make it happen that these people ask in one call."""
+    return lambda stage: stage.webhook(**settings).ask(*map(request_of, who))
+
+
+def posts_and_asks(stage: Stage) -> object:
+    """Let Nora post an update to Jane's incident, and ask where that counts."""
+    stage.incidentio.post_update("INC-1", NORA)
+    return stage.webhook(**PARTICIPANTS).ask(request_of(NORA))
+
+
+def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Stage], object]:
+    """Make it happen that somebody asks while a provider answers 500."""
+
+    def happens(stage: Stage) -> object:
+        failing = stage.incidentio if at == "incidentio" else stage.pagerduty
+        failing.fail(path, faults.Status(500))
+        both = stage.with_pagerduty if at == "pagerduty" else {}
+        return stage.webhook(**both, **settings).ask(*map(request_of, who))
+
+    return happens
+
+
+def calls(body: object, **how: Any) -> Callable[[Stage], object]:  # noqa: ANN401 - passed on
+    """Make it happen that a call with this body comes in."""
+    return lambda stage: stage.webhook().call(body, **how)
+
+
+ROWS = (
+    Row("somebody on duty asks", asks(JANE), [APPROVED]),
+    Row("somebody off duty asks", asks(NORA), [LEFT]),
+    Row(
+        "two ask in one call",
+        asks(JANE, NORA),
+        [APPROVED, {"LeftToHumans": 1, "Failing-incidentio": 0}],
+    ),
+    Row("it is a dry run", asks(JANE, **DRY_RUN), [LEFT]),
+    Row("who leads what he declared asks", asks(DAN), [LEFT]),
+    Row("the same where that counts", asks(DAN, **SELF_DECLARED), [{**APPROVED, "SelfMade": 1}]),
+    Row("the same in a dry run", asks(DAN, **SELF_DECLARED, **DRY_RUN), [LEFT]),
+    Row("another leads where that counts", asks(JANE, **SELF_DECLARED), [APPROVED]),
+    Row(
+        "who posted an update asks where that counts", posts_and_asks, [{**APPROVED, "SelfMade": 1}]
+    ),
+    Row(
+        "nobody answers",
+        asks_while("/", "incidentio", JANE),
+        [{**LEFT, "Failing-incidentio": 1}],
+    ),
+    Row(
+        "one list does not come, and the other proves it",
+        asks_while("/v2/schedules", "incidentio", JANE),
+        [{**APPROVED, "Failing-incidentio": 1}],
+    ),
+    Row(
+        "one provider of two fails",
+        asks_while("/", "pagerduty", NORA),
+        [{**BOTH, "Failing-pagerduty": 1}],
+    ),
+    Row(
+        "both answer",
+        lambda stage: stage.webhook(**stage.with_pagerduty).ask(request_of(NORA)),
+        [BOTH],
+    ),
+    Row("nobody is asked, since he has no e-mail", asks(""), [{"LeftToHumans": 1, TIME: None}]),
+    Row(
+        "somebody asks for what is called like a failure",
+        lambda stage: stage.webhook().ask(
+            request_of(
+                JANE,
+                reason='{"message": "failed"}',
+                resources=[{"kind": "message", "id": '"message": "failed", "http": 401'}],
+            )
+        ),
+        [APPROVED],
+    ),
+    Row("a signature is forged", calls({"info": True}, secret=FORGED), [{"SignaturesRefused": 1}]),
+    Row(
+        "a signature is an hour old",
+        calls({"info": True}, age=timedelta(hours=1)),
+        [{"SignaturesRefused": 1}],
+    ),
+    Row("a call has no signature", lambda s: s.webhook().post(b"", {}), [{"SignaturesRefused": 1}]),
+    Row("it is a GET", lambda s: s.webhook().post(b"", {}, "GET"), [{}]),
+    Row("it is too large", calls(b" " * (1024 * 1024 + 1)), [{}]),
+    Row("it is no JSON", calls(b"{"), [{}]),
+    Row("it asks for what is not answered", calls({"events": [{"event": "access/grant"}]}), [{}]),
+    Row("it asks who this is", calls({"info": True}), []),
+    Row("it pulls the bots", calls({"kinds": ["indent.v1.Bot"]}), []),
+    Row(
+        "the secret cannot be read",
+        lambda s: s.webhook(HANDLER_SECRET_ARN="arn:aws:secretsmanager:x", AWS_REGION="").call({}),
+        [{"Failed": 1}],
+    ),
+    Row(
+        "a setting is wrong",
+        lambda s: s.webhook(AUTO_APPROVAL_DURATION="six").call({"info": True}),
+        [{"Failed": 1}],
+    ),
+)
+
+
+def counted(line: str) -> dict[str, float]:
+    """Give what a line counts, in each metric."""
+    found = {}
+    for each in metrics_for(PROVIDERS):
+        if matches(each.pattern, line):
+            value = value_in(each.value, line)
+            assert value is not None, each.name
+            found[each.name] = value
+    return found
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
+def test_row(row: Row, stage: Stage) -> None:
+    """Each line counts in exactly these metrics."""
+    row.happens(stage)
+    counts = [counted(line) for line in stage.lines]
+    for each in counts:
+        if TIME in each:
+            assert each[TIME] >= 0
+            each[TIME] = None  # type: ignore[assignment] # the table's word for "whatever it took"
+    assert counts == list(row.lines)
+
+
+OTHERS = (
+    {"time": "2026-11-24T10:00:00.000Z", "type": "platform.start", "record": {"requestId": "1"}},
+    {
+        "time": "2026-11-24T10:00:00.000Z",
+        "type": "platform.report",
+        "record": {"requestId": "1", "status": "timeout", "metrics": {"durationMs": 15000}},
+    },
+    {
+        "timestamp": "2026-11-24T10:00:00Z",
+        "level": "ERROR",
+        "message": "failed to import the handler",
+        "errorType": "Runtime.ImportModuleError",
+        "requestId": "1",
+        "stackTrace": [],
+    },
+)
+
+
+@pytest.mark.parametrize("line", OTHERS, ids=lambda line: line.get("type", "runtime"))
+def test_what_lambda_writes_counts_nothing(line: object) -> None:
+    """Its own lines are in the same log, and have metrics of their own."""
+    assert counted(json.dumps(line)) == {}
+
+
+def test_every_metric_is_counted_by_a_row() -> None:
+    """Metrics that no row counts are the other providers' only."""
+    names = {name for row in ROWS for line in row.lines for name in line}
+    untold = {each.name for each in metrics_for(PROVIDERS)} - names
+    assert untold == {"Failing-opsgenie", "Failing-jsm"}
