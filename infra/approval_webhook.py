@@ -73,7 +73,12 @@ class ApprovalWebhook(pulumi.ComponentResource):
         super().__init__("oncall-approvals:infra:ApprovalWebhook", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         log_group = cloudwatch.LogGroup(
-            f"{name}-log", retention_in_days=args.log_retention_days, tags=args.tags, opts=child
+            f"{name}-log",
+            retention_in_days=args.log_retention_days,
+            tags=args.tags,
+            # The audit trail outlives the stack, for as long as its retention says. Its name is
+            # Pulumi's choice, so another one does not meet it.
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         role = iam.Role(
             f"{name}-role",

@@ -209,5 +209,19 @@ def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []
-    assert project.aws.client("logs").describe_log_groups()["logGroups"] == []
     assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_destroy_leaves_the_audit_trail(project: Project) -> None:
+    """Its log group is there with its retention, and no longer the stack's."""
+    (group,) = project.aws.client("logs").describe_log_groups()["logGroups"]
+    assert group["retentionInDays"] == 365
+    assert "aws:cloudwatch/logGroup:LogGroup" not in {each["type"] for each in project.state()}
+
+
+def test_destroyed_stack_is_made_again(project: Project) -> None:
+    """What was left is in nobody's way: the log of before lies beside that of now."""
+    project.ok("up", "--yes")
+    groups = project.aws.client("logs").describe_log_groups()["logGroups"]
+    assert len(groups) == 2
+    assert project.outputs()["log_group"] in {each["logGroupName"] for each in groups}

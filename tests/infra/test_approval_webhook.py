@@ -80,6 +80,13 @@ def test_log_is_kept_for_a_year(registered: Mapping[str, Registration]) -> None:
     assert group == {"retentionInDays": 365, "tags": TAGS}
 
 
+def test_log_outlives_the_stack(registered: Mapping[str, Registration]) -> None:
+    """`pulumi destroy` keeps the audit trail; a name of its own is in no new stack's way."""
+    group = registered["aws:cloudwatch/logGroup:LogGroup"]
+    assert group.retain_on_delete
+    assert "name" not in group.inputs
+
+
 def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
     """Every property of the function but its code."""
     inputs = dict(registered[FUNCTION].inputs)

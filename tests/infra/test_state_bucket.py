@@ -92,10 +92,11 @@ def test_policy_denies_plain_http_and_grants_nothing(
 
 
 def test_only_the_bucket_and_its_settings_are_protected_and_kept(dev: ProgramRun) -> None:
-    """The bucket and each of its settings says so itself; nothing else outlives its stack."""
+    """The bucket and each of its settings says so itself; else only the log outlives its stack."""
     ours = {BUCKET, POLICY, *SETTINGS}
-    assert {resource.type for resource in dev.registrations if resource.protect} == ours
-    assert {resource.type for resource in dev.registrations if resource.retain_on_delete} == ours
+    log = "aws:cloudwatch/logGroup:LogGroup"
+    assert {made.type for made in dev.registrations if made.protect} == ours
+    assert {made.type for made in dev.registrations if made.retain_on_delete} == {*ours, log}
 
 
 def test_lifecycle_waits_for_versioning(registered: Mapping[str, Registration]) -> None:
