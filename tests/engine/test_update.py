@@ -30,7 +30,8 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def _stack(project: Project, provider: Mapping[str, str], secrets: dict[str, str]) -> None:
     url = "INCIDENTIO_BASE_URL"
-    project.new_stack("dev", secrets, **{url: provider[url]})
+    plain = {url: provider[url], "ALARM_EMAIL": "oncall@example.com"}
+    project.new_stack("dev", secrets, **plain)
     project.ok("preview", "--diff")
     project.ok("up", "--yes", "--diff")
 
@@ -209,6 +210,10 @@ def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
     assert s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []
+    assert project.aws.client("logs").describe_metric_filters()["metricFilters"] == []
+    assert project.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert project.aws.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    assert project.aws.client("sns").list_topics()["Topics"] == []
     assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
