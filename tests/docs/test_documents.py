@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
+from sandbox.resources import RESOURCES
+
 ROOT = Path(__file__).resolve().parents[2]
+# What AWS lets nobody narrow to one resource.
+ALL_OR_NONE = (
+    ["sts:GetCallerIdentity"],
+    ["logs:DescribeLogGroups"],
+    ["sns:GetSubscriptionAttributes", "sns:Unsubscribe"],
+)
 NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
 
 
@@ -51,4 +59,45 @@ def test_the_role_cannot_edit_itself() -> None:
         if any(action.startswith("iam:") for action in statement["Action"]):
             assert statement["Resource"] == "arn:aws:iam::ACCOUNT:role/approval-webhook-role-*"
         if statement["Resource"] == "*":
-            assert statement["Action"] in (["sts:GetCallerIdentity"], ["logs:DescribeLogGroups"])
+            assert statement["Action"] in ALL_OR_NONE
+
+
+def test_the_role_cannot_delete_the_audit_trail() -> None:
+    """A deploy keeps the log group, so nobody who deploys needs to delete it."""
+    assert "logs:DeleteLogGroup" not in str(_policies()[1])
+
+
+# What a type is made with. The bucket's settings have actions of their own names.
+MADE_WITH = {
+    "aws:cloudwatch/dashboard:Dashboard": "cloudwatch:PutDashboard",
+    "aws:cloudwatch/logGroup:LogGroup": "logs:CreateLogGroup",
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter": "logs:PutMetricFilter",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:PutMetricAlarm",
+    "aws:iam/role:Role": "iam:CreateRole",
+    "aws:iam/rolePolicy:RolePolicy": "iam:PutRolePolicy",
+    "aws:lambda/function:Function": "lambda:CreateFunction",
+    "aws:lambda/functionUrl:FunctionUrl": "lambda:CreateFunctionUrlConfig",
+    "aws:s3/bucket:Bucket": "s3:CreateBucket",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": (
+        "s3:PutLifecycleConfiguration"
+    ),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy": "s3:PutBucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        "s3:PutEncryptionConfiguration"
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": "s3:PutBucketVersioning",
+    "aws:secretsmanager/secret:Secret": "secretsmanager:CreateSecret",
+    "aws:secretsmanager/secretVersion:SecretVersion": "secretsmanager:PutSecretValue",
+    "aws:sns/topic:Topic": "sns:CreateTopic",
+    "aws:sns/topicPolicy:TopicPolicy": "sns:SetTopicAttributes",
+    "aws:sns/topicSubscription:TopicSubscription": "sns:Subscribe",
+}
+
+
+def test_the_role_may_make_all_that_is_deployed() -> None:
+    """Each type of resource that the program registers is made with an action that is listed."""
+    assert MADE_WITH.keys() == RESOURCES.keys()
+    listed = {action for each in _policies()[1]["Statement"] for action in each["Action"]}
+    assert not set(MADE_WITH.values()) - listed

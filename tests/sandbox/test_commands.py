@@ -88,8 +88,8 @@ class Command:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with a copy of the code."""
-    return project_with_code_in(tmp_path)
+    """A folder with a copy of the code; its stack makes all that there is."""
+    return project_with_code_in(tmp_path, ALARM_EMAIL="oncall@example.com")
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     demo = run(stack, root, "demo")
     told = demo.rest()
     assert (demo.process.returncode, demo.errors) == (0, "")
-    assert "14 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
+    assert "35 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
     assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as they should." in told
     assert "✅ Granted\nThe password of user 123 is reset.\n" in told
     assert "eyJ" not in told

@@ -33,7 +33,13 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture(scope="module")
 def deployment(aws: Aws) -> Deployment:
     """Give the program's deployment, which the tests only look at."""
-    return deployed(aws, RESERVED_CONCURRENCY="7", LOG_RETENTION_DAYS="30", MEMORY_MB="256")
+    return deployed(
+        aws,
+        RESERVED_CONCURRENCY="7",
+        LOG_RETENTION_DAYS="30",
+        MEMORY_MB="256",
+        ALARM_EMAIL="oncall@example.com",
+    )
 
 
 def test_bucket_is_private_versioned_and_encrypted(aws: Aws, deployment: Deployment) -> None:
@@ -197,7 +203,8 @@ def test_zip_comes_out_again_with_the_handler_alone(aws: Aws, deployment: Deploy
 def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     """The list is what a person is shown: type, name, id, and never what is secret."""
     assert {made.type for made in deployment.resources} == set(RESOURCES)
-    assert len(deployment.resources) == len(RESOURCES)
+    names = [(made.type, made.name) for made in deployment.resources]
+    assert len(names) == len(set(names))
     assert all(made.name and made.id for made in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
 

@@ -59,3 +59,54 @@ def test_stand_in_provider_serves_no_other_aws(endpoint: str) -> None:
     """An AWS that is not of this machine is refused before a call."""
     with pytest.raises(RefusedEndpointError, match="AWS_ENDPOINT_URL is"):
         LocalAwsProvider(endpoint)
+
+
+def test_what_was_changed_by_hand_is_seen() -> None:
+    """A filter, an alarm, what a dashboard shows, a topic's name and who may write to it."""
+    with Aws("us-west-2") as aws:
+        made = {each.type: each for each in deployed(aws, ALARM_EMAIL="on@example.com").resources}
+        logs, cloudwatch, sns = (aws.client(each) for each in ("logs", "cloudwatch", "sns"))
+
+        def drifted(kind: str) -> set[str]:
+            each = next(each for type_, each in made.items() if type_.endswith(f":{kind}"))
+            state = _state(aws, each)
+            found = resource_of(each.type).read(each.id, state, aws)
+            assert found is not None
+            return {key for key, value in found.items() if value != state.get(key)}
+
+        def name(kind: str) -> str:
+            return next(each.id for type_, each in made.items() if type_.endswith(f":{kind}"))
+
+        log_group = name("LogGroup")
+        (kept,) = logs.describe_metric_filters(filterNamePrefix=name("LogMetricFilter"))[
+            "metricFilters"
+        ]
+        logs.delete_metric_filter(logGroupName=log_group, filterName=kept["filterName"])
+        (transformation,) = kept["metricTransformations"]
+        logs.put_metric_filter(
+            logGroupName=log_group,
+            filterName=kept["filterName"],
+            filterPattern="{ $.message = 1 }",
+            metricTransformations=[{**transformation, "metricValue": "2"}],
+        )
+        assert drifted("LogMetricFilter") == {"pattern", "metricTransformation"}
+        cloudwatch.put_metric_alarm(
+            AlarmName=name("MetricAlarm"),
+            EvaluationPeriods=1,
+            ComparisonOperator="GreaterThanThreshold",
+            Threshold=99,
+        )
+        assert {"threshold", "comparisonOperator", "alarmActions"} <= drifted("MetricAlarm")
+        cloudwatch.put_dashboard(DashboardName=name("Dashboard"), DashboardBody="{}")
+        assert drifted("Dashboard") == {"dashboardBody"}
+        topic = name("Topic")
+        everybody = '{"Version": "2012-10-17", "Statement": []}'
+        for attribute, value in (("DisplayName", "x"), ("Policy", everybody)):
+            sns.set_topic_attributes(TopicArn=topic, AttributeName=attribute, AttributeValue=value)
+        assert drifted("Topic") == {"displayName"}
+        assert drifted("TopicPolicy") == {"policy"}
+        logs.delete_metric_filter(logGroupName=log_group, filterName=kept["filterName"])
+        cloudwatch.delete_alarms(AlarmNames=[name("MetricAlarm")])
+        for kind in ("LogMetricFilter", "MetricAlarm"):
+            each = next(each for type_, each in made.items() if type_.endswith(f":{kind}"))
+            assert resource_of(each.type).read(each.id, _state(aws, each), aws) is None
