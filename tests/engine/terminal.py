@@ -1,0 +1,138 @@
+"""A terminal in the project's folder: the runbook's scripts are run in it, as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sandbox.aws import Aws
+from sandbox.program import ROOT
+from sandbox.resources.functions import Function
+from sandbox.resources.gaps import reserved_concurrency_of
+from tests.engine.cli import Command, Said
+from tests.engine.project import Project
+
+# `logs tail` is the AWS CLI's from version 2 on; the local AWS evaluates no pattern.
+TAIL = f"""#!{sys.executable}
+import argparse
+import os
+import sys
+
+if sys.argv[1:3] != ["logs", "tail"]:
+    os.execv({{aws!r}}, ["aws", *sys.argv[1:]])
+sys.path.insert(0, {str(ROOT)!r})
+import boto3
+from tests.filter_pattern import matches
+
+parser = argparse.ArgumentParser()
+parser.add_argument("group")
+parser.add_argument("--since", required=True)
+parser.add_argument("--filter-pattern")
+options = parser.parse_args(sys.argv[3:])
+for each in boto3.client("logs").filter_log_events(logGroupName=options.group)["events"]:
+    if not options.filter_pattern or matches(options.filter_pattern, each["message"]):
+        print("2026-11-24T10:00:00", each["logStreamName"], each["message"])
+"""
+# Set up already: it is the one that runs this test.
+MAKE = """#!/bin/sh
+exec /usr/bin/make -o .venv/run.stamp -o .venv/bin/oncall "$@"
+"""
+ONCALL = f"""#!/bin/sh
+export PYTHONPATH={ROOT}
+exec {sys.executable} -P -m ops "$@"
+"""
+GIT = shutil.which("git") or "git"
+STREAM = "the-function"
+# It calls the stack's URL, where nobody answers here: tests/ops tries it.
+CALLING_THE_URL = re.compile(r"^oncall check .*$", flags=re.MULTILINE)
+
+
+class Terminal(Project):
+    """The project with the tools that the runbook names, under version control."""
+
+    def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
+        super().__init__(folder, aws, endpoint)
+        real = shutil.which("aws") or "aws"
+        for name, text in (("aws", TAIL.format(aws=real)), ("make", MAKE), ("oncall", ONCALL)):
+            tool = folder / "bin" / name
+            tool.write_text(text, encoding="utf-8")
+            tool.chmod(0o755)
+        for each in ("Makefile", ".gitignore"):
+            shutil.copy(ROOT / each, self.folder)
+        region = {"AWS_REGION": aws.region, "AWS_DEFAULT_REGION": aws.region}
+        self._environment |= {
+            **region,
+            "PWD": str(self.folder),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> str:
+        """Run git as somebody."""
+        who = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
+        return subprocess.run(
+            [GIT, *who, *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    def commit(self, words: str) -> None:
+        """Commit all that there is."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", words)
+
+    def run(self, script: str, given: str = "") -> Said:
+        """Run a script of the runbook to its end; `given` is what is typed."""
+        shell = ["/bin/bash", "-o", "pipefail", "-ec", CALLING_THE_URL.sub("", script)]
+        with Command(shell, self.folder, self._environment, given) as command:
+            return command.end()
+
+    def runs(self, scripts: Iterable[str], given: str = "") -> str:
+        """Run scripts that have to end well, and give what they said."""
+        told = []
+        for script in scripts:
+            said = self.run(script, given)
+            assert said.code == 0, said.text
+            told.append(said.text)
+        return "\n".join(told)
+
+    def log(self, file: Path) -> None:
+        """Put the lines that a served function wrote where CloudWatch would have them."""
+        logs, group = self.aws.client("logs"), self.outputs()["log_group"]
+        if not logs.describe_log_streams(logGroupName=group)["logStreams"]:
+            logs.create_log_stream(logGroupName=group, logStreamName=STREAM)
+        now = int(time.time() * 1000)
+        lines = file.read_text(encoding="utf-8").splitlines()
+        events = [{"timestamp": now, "message": line} for line in lines]
+        logs.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
+
+    def keep_state_at(self, url: str) -> None:
+        """Keep the state there from now on."""
+        self._environment["PULUMI_BACKEND_URL"] = url
+
+    def function(self) -> dict[str, Any]:
+        """What the function is now, at AWS."""
+        found: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
+            FunctionName=self.outputs()["function_name"]
+        )
+        return found
+
+    def variables(self) -> dict[str, str]:
+        """The function's environment."""
+        variables: dict[str, str] = self.function()["Environment"]["Variables"]
+        return variables
+
+    def reserved(self) -> int | None:
+        """How many calls are reserved for it, by the state: moto forgets that 0 is not none."""
+        return reserved_concurrency_of(self.of_type(Function.type)["inputs"])

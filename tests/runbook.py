@@ -1,0 +1,51 @@
+"""The runbook, by section: what is said there, and the commands in it."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).resolve().parent.parent / "docs" / "runbook.md"
+_HEADING = re.compile(r"^(#{2,3}) (.+)$", flags=re.MULTILINE)
+_BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
+
+
+class Section(NamedTuple):
+    """A section of the runbook.
+
+    Attributes:
+        part: the heading of level 2 that it is under, or its own.
+        text: all of it.
+        blocks: its commands, a shell script each.
+    """
+
+    part: str
+    text: str
+    blocks: Sequence[str]
+
+
+def read_sections() -> Mapping[str, Section]:
+    """Read the sections, by their headings."""
+    text = FILE.read_text(encoding="utf-8")
+    headings = list(_HEADING.finditer(text))
+    ends = [*(each.start() for each in headings[1:]), len(text)]
+    found: dict[str, Section] = {}
+    part = ""
+    for heading, end in zip(headings, ends, strict=True):
+        level, title = heading.groups()
+        part = title if level == "##" else part
+        body = text[heading.end() : end]
+        blocks = [textwrap.dedent(script) for _, script in _BLOCK.findall(body)]
+        found[title] = Section(part, body, blocks)
+    return found
+
+
+SECTIONS = read_sections()
+
+
+def slug(heading: str) -> str:
+    """Give what GitHub makes of a heading in a link."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
