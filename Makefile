@@ -10,7 +10,7 @@ ON_ENGINE := tests/engine
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo oncall test test-e2e check policy-test format mutate bench soak dist packages lock clean \
-  preview deploy preview-comment pulumi
+  preview deploy preview-comment bootstrap unbootstrap pulumi pulumi-cli
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -51,9 +51,17 @@ deploy: pulumi .venv/run.stamp ## Deploy STACK, whose state lies at PULUMI_BACKE
 preview-comment: pulumi .venv/run.stamp ## The preview of STACK as Markdown, for a pull request
 	@$(BIN)/python -m infra.preview '$(STACK)'
 
-pulumi:
+bootstrap: pulumi-cli .venv/run.stamp ## Deploy STACK from nothing, and move its state into the bucket it makes
+	@$(BIN)/python -m infra.bootstrap '$(STACK)'
+
+unbootstrap: pulumi-cli .venv/run.stamp ## Move the state of STACK out of its bucket, to this machine
+	@$(BIN)/python -m infra.bootstrap --back '$(STACK)'
+
+pulumi-cli:
 	@command -v pulumi >/dev/null || { \
 	  echo "There is no pulumi on PATH. Remedy: https://www.pulumi.com/docs/install/" >&2; exit 1; }
+
+pulumi: pulumi-cli
 	@test -n "$$PULUMI_BACKEND_URL" || { \
 	  echo "PULUMI_BACKEND_URL is not set: it says where the state lies. Remedy: export PULUMI_BACKEND_URL='s3://BUCKET?region=REGION', or file://~ before there is a bucket" >&2; exit 1; }
 

@@ -17,6 +17,7 @@ from infra.config import read_config
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.state_bucket import StateBucket, StateBucketArgs
+from infra.state_key import StateKey, StateKeyArgs
 
 # The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
 project = Path(pulumi.get_root_directory() or ROOT)
@@ -24,6 +25,8 @@ config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 
 state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
+if config.state_key_alias:
+    StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags))
 secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets, tags=tags))
 webhook = ApprovalWebhook(
     "approval-webhook",

@@ -29,6 +29,7 @@ from handler.settings import (
 )
 from infra.policy_file import tested_policy
 from infra.state_bucket import NAME_PREFIX
+from infra.state_key import ALIAS, parse_alias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 STACK_DEFAULTS = {
     "STATE_BUCKET": "",
+    ALIAS: "",
     "LOG_RETENTION_DAYS": "365",
     "MEMORY_MB": "512",
     "RESERVED_CONCURRENCY": "",
@@ -72,6 +74,7 @@ class StackConfig:
         secrets: the secret settings that are set, in plain text.
         policy: the policy that the settings name, as JSON; empty where they name none.
         state_bucket: name of the state bucket; None is the default name.
+        state_key_alias: alias of the key that encrypts the state's secrets; None is no key.
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
         reserved_concurrency: calls answered at once, at most; None is the account's own limit.
@@ -83,6 +86,7 @@ class StackConfig:
     secrets: Mapping[str, str] = field(repr=False)
     policy: str = field(repr=False, default="")
     state_bucket: str | None
+    state_key_alias: str | None = None
     log_retention_days: int
     memory_mb: int
     reserved_concurrency: int | None
@@ -120,6 +124,7 @@ def read_config(root: Path) -> StackConfig:
             secrets=secrets,
             policy=policy.json if policy else "",
             state_bucket=_parse_bucket("STATE_BUCKET", stack["STATE_BUCKET"]),
+            state_key_alias=parse_alias(stack[ALIAS]),
             log_retention_days=_parse_retention("LOG_RETENTION_DAYS", stack["LOG_RETENTION_DAYS"]),
             memory_mb=parse_whole(
                 "MEMORY_MB", stack["MEMORY_MB"], LEAST_MEMORY_MB, MOST_MEMORY_MB, "512"

@@ -14,6 +14,7 @@ from sandbox.resources.bucket_settings import (
 from sandbox.resources.buckets import Bucket, BucketPolicy
 from sandbox.resources.functions import Function, FunctionUrl
 from sandbox.resources.identity import Role, RolePolicy
+from sandbox.resources.keys import Alias, Key
 from sandbox.resources.logs import LogGroup
 from sandbox.resources.metric_filters import LogMetricFilter
 from sandbox.resources.stored_secrets import Secret, SecretVersion
@@ -22,6 +23,7 @@ from sandbox.resources.topics import Topic, TopicPolicy, TopicSubscription
 RESOURCES: dict[str, Resource] = {
     resource.type: resource
     for resource in (
+        Alias(),
         Bucket(),
         BucketEncryption(),
         BucketLifecycle(),
@@ -32,6 +34,7 @@ RESOURCES: dict[str, Resource] = {
         Dashboard(),
         Function(),
         FunctionUrl(),
+        Key(),
         LogGroup(),
         LogMetricFilter(),
         MetricAlarm(),
