@@ -17,7 +17,6 @@ BACKEND = "PULUMI_BACKEND_URL"
 PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-HOME = "file://~"
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -93,13 +92,16 @@ def places(environment: Mapping[str, str]) -> tuple[str, str]:
         SetupError: `PULUMI_BACKEND_URL` is neither.
     """
     url = environment.get(BACKEND, "")
+    home = environment.get("HOME", "")
+    # Where `pulumi login --local` keeps it; the CLI takes ~ for what the system has, not for HOME.
+    here = f"file://{home}" if home.startswith("/") else "file://~"
     if url.startswith("s3://"):
-        return HOME, url
+        return here, url
     if url and not url.startswith("file://"):
         raise SetupError(
             f"{BACKEND} is {url!r}: allowed are file://… and s3://…; run `unset {BACKEND}`"
         )
-    return url or HOME, ""
+    return url or here, ""
 
 
 def bucket_url(bucket: str, region: str, environment: Mapping[str, str]) -> str:
