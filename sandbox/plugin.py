@@ -115,6 +115,9 @@ class LocalAwsProvider(provider.Provider):
             if value != state.get(key)
         }
         inputs = {key: drifted.get(key, value) for key, value in request.inputs.items()}
+        if not state:  # `pulumi import` knows the id alone
+            takes = _resource(request.urn).takes
+            inputs = {key: value for key, value in drifted.items() if key in takes}
         return provider.ReadResponse(request.resource_id, {**request.properties, **drifted}, inputs)
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:

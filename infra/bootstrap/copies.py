@@ -23,11 +23,19 @@ class CutShort:
 
     Attributes:
         urn: what Pulumi calls it.
+        parent: what Pulumi calls the component that it is of.
         id: its physical id, where it was to be made and that is known; else empty.
     """
 
     urn: str
+    parent: str = ""
     id: str = ""
+
+    def import_file(self) -> str:
+        """Write what `pulumi import --file` takes it over by."""
+        _, _, type_, name = self.urn.split("::")
+        resource = {"type": type_.rpartition("$")[2], "name": name, "id": self.id, "parent": "its"}
+        return json.dumps({"resources": [resource], "nameTable": {"its": self.parent}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +102,4 @@ def said_errors(previewed: str) -> list[str]:
 def _cut_short(operation: str, resource: Mapping[str, Any]) -> CutShort:
     key = NAMED_BY.get(resource["type"], "")
     named = str(resource.get("inputs", {}).get(key, "")) if operation == "creating" else ""
-    return CutShort(urn=resource["urn"], id=named)
+    return CutShort(urn=resource["urn"], parent=resource.get("parent", ""), id=named)

@@ -28,6 +28,7 @@ class Scratch:
         project: a project with a copy of the stack's file.
         stack_file: that copy.
         state: where an export lies.
+        imported: where the name of something that is to be taken over lies.
         backend: the address of a place for state in here.
     """
 
@@ -40,13 +41,13 @@ class Scratch:
         kept.mkdir(PRIVATE_FOLDER)
         self.backend = kept.as_uri()
         self.stack_file = self.project / file.path.name
-        self.state = folder / "state.json"
+        self.state, self.imported = folder / "state.json", folder / "import.json"
         if file.content is not None:
             self._write(self.stack_file, file.content)
 
-    def keep_export(self, exported: str) -> None:
-        """Write an export, whose secrets are encrypted, where nobody else can read it."""
-        self._write(self.state, exported.encode())
+    def keep(self, path: Path, text: str) -> None:
+        """Write one of the two where nobody else can read it."""
+        self._write(path, text.encode())
 
     def settle(self) -> None:
         """Put the copy of the stack's file in the place of the file, at once and whole.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from infra.bootstrap.cli import CommandError
+from infra.bootstrap.cli import CommandError, InterruptedCommandError
 from infra.bootstrap.copies import previewed_bucket, read_copy, said_errors
 from infra.bootstrap.plan import Found, Step, StuckError, next_step_back, next_step_there
 from infra.bootstrap.stack_file import BACKEND, PASSPHRASE, bucket_url
@@ -171,19 +171,26 @@ class Session:
         return self._going_to(bucket, found)
 
     def _recover(self, found: Found) -> Found:
-        """Take over what was made under the name that we gave it; what is not there is dropped.
+        """Take over what was made under the name that we gave it, then forget what was begun.
 
         What Pulumi or AWS named is not to be found by its name, so it is named to the user.
         """
-        options = []
+        options = ("--yes", "--skip-preview", "--generate-code=false")
         for each in found.source.cut_short if found.source else ():
-            if each.id:
-                for part in (each.urn, each.id):
-                    options += ["--import-pending-creates", part]
-            else:
+            if not each.id:
                 self._tell(f"it may be in AWS, unknown to Pulumi: {each.urn}")
-        command = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-        self._of_user(*command, *options, at=self.source)
+                continue
+            self.scratch.keep(self.scratch.imported, each.import_file())
+            try:
+                file = str(self.scratch.imported)
+                self._of_user("import", "--file", file, *options, at=self.source)
+            except InterruptedCommandError:
+                raise
+            except CommandError:
+                self._tell(f"that is no error if {each.id} is not there, or is known already")
+        # Last, so that whoever is cut short here finds again what to look for.
+        refresh = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+        self._of_user(*refresh, at=self.source)
         return replace(found, source=self._copy(self.source))
 
     def _up(self, found: Found) -> Found:
@@ -193,13 +200,14 @@ class Session:
 
     def _move(self, found: Found) -> Found:
         """Copy the state, newly encrypted on the way where that is wanted."""
-        self.scratch.keep_export(self._run("stack", "export", at=self.source))
+        self.scratch.keep(self.scratch.state, self._run("stack", "export", at=self.source))
         load = ("stack", "import", "--file", str(self.scratch.state))
         if not found.settled:
             self._init_beside(self.scratch.backend, PASSPHRASE)
             self._run(*load, at=self.scratch.backend)
             self._run("stack", "change-secrets-provider", self.wanted, at=self.scratch.backend)
-            self.scratch.keep_export(self._run("stack", "export", at=self.scratch.backend))
+            newly = self._run("stack", "export", at=self.scratch.backend)
+            self.scratch.keep(self.scratch.state, newly)
         if found.target is None:
             self._init_beside(self.target, self.wanted or self.file.provider)
         self._run(*load, at=self.target)

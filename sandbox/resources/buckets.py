@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from sandbox.resources.base import Resource, key_values, same_document, tags_of
 from sandbox.resources.gaps import check_bucket_policy
 
@@ -29,11 +31,19 @@ class Bucket(Resource):
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         s3.create_bucket(Bucket=name, **({} if aws.region == "us-east-1" else elsewhere))
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": key_values(inputs.get("tags", {}))})
-        return name, {"bucket": name, "arn": f"arn:aws:s3:::{name}", "region": aws.region}
+        return name, _outputs(name, aws)
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
-        """Read its tags."""
-        return {"tags": tags_of(aws.client("s3").get_bucket_tagging(Bucket=id_)["TagSet"])}
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+        """Read its tags, and all else where its id is all that is known, as when it is imported."""
+        s3 = aws.client("s3")
+        s3.head_bucket(Bucket=id_)
+        try:
+            tags = tags_of(s3.get_bucket_tagging(Bucket=id_)["TagSet"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchTagSet":
+                raise
+            tags = {}  # making it was cut short
+        return {"tags": tags, **({} if state else _outputs(id_, aws))}
 
     def update(
         self,
@@ -84,3 +94,7 @@ class BucketPolicy(Resource):
     def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
         """Take the policy off the bucket."""
         aws.client("s3").delete_bucket_policy(Bucket=id_)
+
+
+def _outputs(name: str, aws: Clients) -> dict[str, Any]:
+    return {"bucket": name, "arn": f"arn:aws:s3:::{name}", "region": aws.region}

@@ -87,11 +87,11 @@ class Alias(Resource):
         return inputs["name"], {"name": inputs["name"]}
 
     def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
-        """Tell which key it names."""
+        """Tell which key it names; its own name is its id."""
         for page in aws.client("kms").get_paginator("list_aliases").paginate():
             for alias in page["Aliases"]:
                 if alias["AliasName"] == id_:
-                    return {"targetKeyId": alias["TargetKeyId"]}
+                    return {"name": id_, "targetKeyId": alias["TargetKeyId"]}
         return None
 
     def update(

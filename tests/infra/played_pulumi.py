@@ -16,7 +16,8 @@ from infra.bootstrap.cli import CommandError, Pulumi
 BUCKET = "indent-deploy-state-210987654321-dev"
 PASSPHRASE = "passphrase"
 STACK_URN = "urn:stack"
-BUCKET_URN = "urn:bucket"
+BUCKET_TYPE = "aws:s3/bucket:Bucket"
+BUCKET_URN = f"urn:pulumi:dev::oncall-approvals::of$it${BUCKET_TYPE}::state"
 # Of all that a stack makes: what has a name of its own, and what AWS names.
 OTHERS = ("urn:function", "urn:secret")
 SECRET = "INDENT_WEBHOOK_SECRET"
@@ -43,7 +44,8 @@ class State:
         if (BUCKET_URN, BUCKET) in self.things:
             stack = {"type": "pulumi:pulumi:Stack", "urn": STACK_URN}
             resources.append({**stack, "outputs": {"state_bucket": BUCKET}})
-        pending = {"type": "aws:s3/bucket:Bucket", "urn": BUCKET_URN, "inputs": {"bucket": BUCKET}}
+        pending = {"type": BUCKET_TYPE, "urn": BUCKET_URN, "inputs": {"bucket": BUCKET}}
+        pending["parent"] = "urn:component"
         begun = [{"type": "creating", "resource": pending}] if self.cut_short else []
         manifest = {"time": f"2026-11-25T00:00:00.{self.time:06}001Z"}
         deployment = {"manifest": manifest, "resources": resources, "pending_operations": begun}
@@ -136,11 +138,9 @@ class PlayedPulumi(Pulumi):
     def _play(
         self, name: str, arguments: tuple[str, ...], at: str, file: Path, *, amid: bool
     ) -> str:
-        world, places = self.world, self.world.places
-        if at.startswith("s3://") and BUCKET_URN not in world.made:
+        places = self.world.places
+        if at.startswith("s3://") and BUCKET_URN not in self.world.made:
             raise CommandError("no bucket", errors="NoSuchBucket: The specified bucket ...")
-        if name.startswith("preview"):
-            return self._preview(arguments, at, file)
         match name:
             case "stack ls":
                 return json.dumps([{"name": "dev"}] if at in places else [])
@@ -149,20 +149,43 @@ class PlayedPulumi(Pulumi):
             case "stack init":
                 self._init(arguments, at, file)
             case "stack import":
-                text = Path(arguments[3]).read_text(encoding="utf-8")
-                assert places[at].things <= imported(text).things | set(world.made.items())
-                places[at] = imported(text)
+                self._import(arguments, at)
             case "stack change-secrets-provider":
                 self._change_provider(arguments[2], at, file, amid=amid)
             case "stack rm":
                 del places[at]
                 assert "--preserve-config" in arguments
-            case "up --yes":
-                self._up(at, file, amid=amid)
             case _:
-                assert name == "refresh --yes"
-                places[at] = self._refreshed(places[at])
+                return self._work(name, arguments, at, file, amid=amid)
         return ""
+
+    def _work(
+        self, name: str, arguments: tuple[str, ...], at: str, file: Path, *, amid: bool
+    ) -> str:
+        """Play what talks to AWS."""
+        if name.startswith("preview"):
+            return self._preview(arguments, at, file)
+        state = self.world.places[at]
+        if name == "up --yes":
+            self._up(at, file, amid=amid)
+        elif name == "import --file":
+            read = json.loads(Path(arguments[2]).read_text(encoding="utf-8"))
+            resource = {"type": BUCKET_TYPE, "name": "state", "id": BUCKET, "parent": "its"}
+            assert read == {"resources": [resource], "nameTable": {"its": "urn:component"}}
+            if (BUCKET_URN, BUCKET) in state.things:
+                raise CommandError("`import` failed: it is there already")
+            taken = state.things | {(BUCKET_URN, BUCKET)}
+            self.world.places[at] = replace(state, things=taken)
+        else:
+            assert name == "refresh --yes"
+            self.world.clock += 1
+            self.world.places[at] = replace(state, time=self.world.clock, cut_short=False)
+        return ""
+
+    def _import(self, arguments: tuple[str, ...], at: str) -> None:
+        state = imported(Path(arguments[3]).read_text(encoding="utf-8"))
+        assert self.world.places[at].things <= state.things | set(self.world.made.items())
+        self.world.places[at] = state
 
     def _preview(self, arguments: tuple[str, ...], at: str, file: Path) -> str:
         made = frozenset(self.world.made.items())
@@ -170,7 +193,7 @@ class PlayedPulumi(Pulumi):
             assert readable_by(file) == self.world.places[at].provider
             if "--expect-no-changes" in arguments and self.world.places[at].things != made:
                 raise CommandError("`preview` failed: changes are there")
-        state = {"type": "aws:s3/bucket:Bucket", "inputs": {"bucket": BUCKET}}
+        state = {"type": BUCKET_TYPE, "inputs": {"bucket": BUCKET}}
         return json.dumps({"steps": [{"newState": {"type": "aws:x:X"}}, {"newState": state}]})
 
     def _init(self, arguments: tuple[str, ...], at: str, file: Path) -> None:
@@ -215,8 +238,3 @@ class PlayedPulumi(Pulumi):
         world.made.update(wanted)
         world.clock += 1
         world.places[at] = State(state.provider, world.clock, frozenset(world.made.items()))
-
-    def _refreshed(self, state: State) -> State:
-        self.world.clock += 1
-        found = {(BUCKET_URN, BUCKET)} if self.world.made.get(BUCKET_URN) else set()
-        return State(state.provider, self.world.clock, state.things | found)

@@ -1,0 +1,105 @@
+"""`make bootstrap` and its way back on the real CLI, and how they are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.engine.project import Project
+
+PATIENCE = 240  # seconds until a run that does not end fails its test
+NEVER = "-"
+# Kills whoever runs it, before or after a command that is named by its first words and its place.
+CLI = """#!/bin/sh
+what="$1 $2 at $PULUMI_BACKEND_URL"
+case "$what" in $KILL_BEFORE) kill -9 $PPID; exit 1 ;; esac
+{pulumi} "$@"
+code=$?
+case "$what" in $KILL_AFTER) kill -9 $PPID ;; esac
+exit $code
+"""
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a run ended, and all that it said."""
+
+    code: int
+    text: str
+
+
+class Moves:
+    """Runs of the move in a project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.heard: list[str] = []  # all that any of them said
+        self.here = project._environment["PULUMI_BACKEND_URL"]
+        self._environment = project._environment
+        cli = project.folder.parent / "bin" / "pulumi"
+        cli.write_text(CLI.format(pulumi=shutil.which("pulumi")), encoding="utf-8")
+        cli.chmod(0o755)
+
+    def start(
+        self, stack: str, *options: str, before: str = NEVER, after: str = NEVER, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Begin one, to be killed before or after a command that fits a pattern of the shell's."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.bootstrap", *options, stack],
+            cwd=self.project.folder,
+            env={
+                **self._environment,
+                "KILL_BEFORE": before,
+                "KILL_AFTER": after,
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+
+    def run(self, stack: str, *options: str, **how: str) -> Told:
+        """Run one to its end, whatever that is."""
+        with self.start(stack, *options, **how) as process:
+            text, _ = process.communicate(timeout=PATIENCE)
+        self.heard.append(text)
+        return Told(process.returncode, text)
+
+    def at(self, place: str, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        """Ask the CLI something of a place, in JSON."""
+        done = subprocess.run(
+            self.project.command(*arguments),
+            cwd=self.project.folder,
+            env={**self._environment, "PULUMI_BACKEND_URL": place},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    def there(self, bucket: str) -> str:
+        """Spell out a bucket's address on the local AWS."""
+        aws = self.project.aws
+        return f"s3://{bucket}?region={aws.region}&endpoint={aws.endpoint}&s3ForcePathStyle=true"
+
+
+def kill_session(leader: int) -> None:
+    """Kill a process, and all that has come of it: plugins leave its group, but not its session."""
+    for stat in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda each: int(each.parent.name)):
+        with suppress(OSError):  # it has ended meanwhile
+            # pid (name) state ppid group session ...; the name may hold anything.
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
