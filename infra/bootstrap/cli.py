@@ -35,6 +35,10 @@ class InterruptedCommandError(CommandError):
     """Somebody asked this program to end, and it let Pulumi end first."""
 
 
+class LockedError(CommandError):
+    """Something else changes the stack, or was killed while it did."""
+
+
 class Pulumi:
     """The command, for one stack and with one environment."""
 
@@ -87,7 +91,7 @@ class Pulumi:
     def _error(self, command: str, at: str, said: str, errors: str, *, heard: bool) -> CommandError:
         if LOCKED in errors:
             holder = errors[errors.index(LOCKED) :].strip().splitlines()[-1].strip()
-            return CommandError(
+            return LockedError(
                 f"the stack is locked at {at}: {holder}; when that does not run any more, run "
                 f"`PULUMI_BACKEND_URL='{at}' pulumi cancel --stack {self.stack} --yes`",
                 said,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STACK = "pulumi:pulumi:Stack"
 BUCKET = "aws:s3/bucket:Bucket"
 ALIAS = "aws:kms/alias:Alias"
 # Resources whose name the program gives, so that it is known even where no update has noted it.
@@ -45,7 +44,7 @@ class Copy:
     Attributes:
         time: when the stack was last changed; a copy keeps it.
         things: each resource's URN and physical id; none is a stack that was never deployed.
-        bucket: the stack's output `state_bucket`, once there is one.
+        bucket: what its bucket is called, once there is one.
         cut_short: what an update was cut short at.
     """
 
@@ -64,7 +63,7 @@ def read_copy(exported: str) -> Copy:
     """Read what `pulumi stack export` prints."""
     deployment: dict[str, Any] = json.loads(exported)["deployment"] or {}
     resources: list[dict[str, Any]] = deployment.get("resources") or []
-    outputs = [each.get("outputs", {}) for each in resources if each["type"] == STACK]
+    buckets = [each.get("id", "") for each in resources if each["type"] == BUCKET]
     # An empty stack has no time on some CLIs.
     time = (
         deployment.get("manifest", {}).get("time") or datetime.min.replace(tzinfo=UTC).isoformat()
@@ -72,7 +71,7 @@ def read_copy(exported: str) -> Copy:
     return Copy(
         time=datetime.fromisoformat(time),
         things=frozenset((each["urn"], each.get("id", "")) for each in resources),
-        bucket=str((outputs or [{}])[0].get("state_bucket", "")),
+        bucket=next(iter(buckets), ""),
         cut_short=tuple(
             _cut_short(each["type"], each["resource"])
             for each in deployment.get("pending_operations") or []

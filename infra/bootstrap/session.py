@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from infra.bootstrap.cli import CommandError, InterruptedCommandError
+from infra.bootstrap.cli import CommandError, InterruptedCommandError, LockedError
 from infra.bootstrap.copies import previewed_bucket, read_copy, said_errors
 from infra.bootstrap.plan import Found, Step, StuckError, next_step_back, next_step_there
 from infra.bootstrap.stack_file import BACKEND, PASSPHRASE, bucket_url
@@ -184,7 +184,7 @@ class Session:
             try:
                 file = str(self.scratch.imported)
                 self._of_user("import", "--file", file, *options, at=self.source)
-            except InterruptedCommandError:
+            except (InterruptedCommandError, LockedError):
                 raise
             except CommandError:
                 self._tell(f"that is no error if {each.id} is not there, or is known already")

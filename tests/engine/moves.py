@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.program import ROOT
 from tests.engine.project import Project
 
 PATIENCE = 240  # seconds until a run that does not end fails its test
@@ -25,6 +26,20 @@ case "$what" in $KILL_BEFORE) kill -9 $PPID; exit 1 ;; esac
 code=$?
 case "$what" in $KILL_AFTER) kill -9 $PPID ;; esac
 exit $code
+"""
+# The stand-in for Pulumi's plugin, which tells once it has made a bucket, and answers no more.
+SILENT = f"""#!{sys.executable}
+import pathlib, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+from sandbox.plugin import main
+from sandbox.resources.buckets import Bucket
+make = Bucket.create
+def create(*arguments):
+    make(*arguments)
+    pathlib.Path(sys.argv[0]).with_name("made").touch()
+    signal.pause()
+Bucket.create = create
+main()
 """
 KILLED = -signal.SIGKILL
 
@@ -45,9 +60,8 @@ class Moves:
         self.heard: list[str] = []  # all that any of them said
         self.here = project._environment["PULUMI_BACKEND_URL"]
         self._environment = project._environment
-        cli = project.folder.parent / "bin" / "pulumi"
-        cli.write_text(CLI.format(pulumi=shutil.which("pulumi")), encoding="utf-8")
-        cli.chmod(0o755)
+        self._bin = project.folder.parent / "bin"
+        self._executable("pulumi", CLI.format(pulumi=shutil.which("pulumi")))
 
     def start(
         self, stack: str, *options: str, before: str = NEVER, after: str = NEVER, **environment: str
@@ -75,6 +89,23 @@ class Moves:
             text, _ = process.communicate(timeout=PATIENCE)
         self.heard.append(text)
         return Told(process.returncode, text)
+
+    def kill_once_the_bucket_is_made(self, stack: str) -> None:
+        """Begin one, and kill it and all its kin while Pulumi waits to hear of the bucket."""
+        plugin, made = self._bin / "pulumi-resource-aws", self._bin / "made"
+        kept = plugin.read_text(encoding="utf-8") if plugin.exists() else ""
+        self._executable(plugin.name, SILENT)
+        with self.start(stack) as process:
+            while not made.exists():
+                assert process.poll() is None
+            kill_session(process.pid)
+        plugin.unlink()
+        if kept:
+            self._executable(plugin.name, kept)
+
+    def _executable(self, name: str, text: str) -> None:
+        (self._bin / name).write_text(text, encoding="utf-8")
+        (self._bin / name).chmod(0o755)
 
     def at(self, place: str, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         """Ask the CLI something of a place, in JSON."""

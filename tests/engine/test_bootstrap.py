@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.engine.moves import KILLED, Moves, kill_session
+from tests.engine.moves import KILLED, Moves
 from tests.engine.project import Project
 
 SECRETS = {
@@ -51,12 +51,11 @@ def _config_is_whole(project: Project, moves: Moves) -> Any:  # noqa: ANN401 - a
 
 def test_killed_while_it_deploys_it_says_what_is_left(moves: Moves, project: Project) -> None:
     """The bucket is made, and nobody noted it; the lock that was left is named, with the remedy."""
-    with moves.start("dev") as process:
-        while not project.aws.client("s3").list_buckets()["Buckets"]:
-            assert process.poll() is None
-        kill_session(process.pid)
+    moves.kill_once_the_bucket_is_made("dev")
+    assert project.aws.client("s3").list_buckets()["Buckets"]
     told = moves.run("dev")
     assert told.code == 1
+    assert "the stack is locked at " in told.text, told.text
     (remedy,) = re.findall(r"run `(PULUMI_BACKEND_URL='[^']+' pulumi cancel [^`]+)`", told.text)
     assert "created by " in told.text
     done = subprocess.run(
@@ -69,10 +68,7 @@ def test_killed_while_it_deploys_it_says_what_is_left(moves: Moves, project: Pro
     ("before", "after"),
     [
         ("-", "import *"),
-        ("-", "refresh *"),
-        ("-", "up *"),
         ("-", "stack change-secrets-provider at *"),
-        ("stack import at s3:*", "-"),
         ("-", "stack import at s3:*"),
         ("-", "preview --config-file at s3:*"),
         ("stack rm at file:*", "-"),
@@ -100,8 +96,8 @@ def test_the_end_is_a_state_in_its_own_bucket(moves: Moves, project: Project) ->
     assert again.code == 0, again.text
     assert "unchanged" in again.text
     assert f"export PULUMI_BACKEND_URL='{there}'" in again.text
-    kms = project.aws.client("kms")
-    assert kms.get_key_rotation_status(KeyId="alias/oncall-state")["KeyRotationEnabled"]
+    (key,) = (each["id"] for each in deployment["resources"] if each["type"] == "aws:kms/key:Key")
+    assert project.aws.client("kms").get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
     assert [each["Name"] for each in project.aws.client("s3").list_buckets()["Buckets"]] == [BUCKET]
 
 

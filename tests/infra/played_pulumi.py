@@ -15,7 +15,6 @@ from infra.bootstrap.cli import CommandError, Pulumi
 
 BUCKET = "indent-deploy-state-210987654321-dev"
 PASSPHRASE = "passphrase"
-STACK_URN = "urn:stack"
 BUCKET_TYPE = "aws:s3/bucket:Bucket"
 BUCKET_URN = f"urn:pulumi:dev::oncall-approvals::of$it${BUCKET_TYPE}::state"
 # Of all that a stack makes: what has a name of its own, and what AWS names.
@@ -38,12 +37,11 @@ class State:
 
     def exported(self) -> str:
         """Write it as the command does."""
-        resources: list[dict[str, Any]] = [
-            {"type": "aws:x:X", "urn": urn, "id": id_} for urn, id_ in sorted(self.things)
+        types = {BUCKET_URN: BUCKET_TYPE}
+        resources = [
+            {"type": types.get(urn, "aws:x:X"), "urn": urn, "id": id_}
+            for urn, id_ in sorted(self.things)
         ]
-        if (BUCKET_URN, BUCKET) in self.things:
-            stack = {"type": "pulumi:pulumi:Stack", "urn": STACK_URN}
-            resources.append({**stack, "outputs": {"state_bucket": BUCKET}})
         pending = {"type": BUCKET_TYPE, "urn": BUCKET_URN, "inputs": {"bucket": BUCKET}}
         pending["parent"] = "urn:component"
         begun = [{"type": "creating", "resource": pending}] if self.cut_short else []
@@ -55,9 +53,7 @@ class State:
 def imported(text: str) -> State:
     """Read it again."""
     deployment = json.loads(text)["deployment"]
-    things = {
-        (each["urn"], each["id"]) for each in deployment["resources"] if each["urn"] != STACK_URN
-    }
+    things = {(each["urn"], each["id"]) for each in deployment["resources"]}
     time = int(deployment["manifest"]["time"].partition(".")[2][:6])
     return State(deployment["provider"], time, frozenset(things))
 
