@@ -59,6 +59,11 @@ class Copy:
         return bool(self.things)
 
 
+def listed_stacks(listed: str) -> set[str]:
+    """Read the names in what `pulumi stack ls --json` prints."""
+    return {str(each["name"]) for each in json.loads(listed or "[]")}
+
+
 def read_copy(exported: str) -> Copy:
     """Read what `pulumi stack export` prints."""
     deployment: dict[str, Any] = json.loads(exported)["deployment"] or {}

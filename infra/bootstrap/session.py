@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from infra.bootstrap.cli import CommandError, InterruptedCommandError, LockedError
-from infra.bootstrap.copies import previewed_bucket, read_copy, said_errors
+from infra.bootstrap.copies import listed_stacks, previewed_bucket, read_copy, said_errors
 from infra.bootstrap.plan import Found, Step, StuckError, next_step_back, next_step_there
 from infra.bootstrap.stack_file import BACKEND, PASSPHRASE, bucket_url
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from infra.bootstrap.stack_file import StackFile
 
 NO_BUCKET = "NoSuchBucket"
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,14 +122,24 @@ class Session:
         if not at:
             return None
         try:
-            stacks = json.loads(self._run("stack", "ls", "--json", at=at) or "[]")
+            said = self._run("stack", "ls", "--json", at=at)
         except CommandError as error:
             if NO_BUCKET in error.errors:
                 return None
             raise
-        if self.pulumi.stack not in {each["name"] for each in stacks}:
+        if self.pulumi.stack not in self._read(listed_stacks, said, "ls", at):
             return None
-        return read_copy(self._run("stack", "export", at=at))
+        return self._read(read_copy, self._run("stack", "export", at=at), "export", at)
+
+    @staticmethod
+    def _read(reading: Callable[[str], T], said: str, command: str, at: str) -> T:
+        try:
+            return reading(said)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise CommandError(
+                f"`pulumi stack {command}` answers at {at} in a way that is not known here; "
+                "is it another edition of Pulumi?"
+            ) from None
 
     def _do(self, step: Step, found: Found) -> Found:
         doing: dict[Step, Callable[[Found], Found]] = {

@@ -61,6 +61,17 @@ def test_pulumi_is_asked_for_that_stack(target: str, command: str, cli: Path) ->
     assert "--non-interactive" in told[0]
 
 
+@pytest.mark.parametrize("target", ["bootstrap", "unbootstrap"])
+def test_the_move_says_what_it_needs(target: str, cli: Path) -> None:
+    """It needs no backend, since it knows where to begin; without a CLI or a passphrase it ends."""
+    code, said = _make(target, cli)
+    assert code != 0
+    assert "error: PULUMI_CONFIG_PASSPHRASE is not set" in said
+    assert not (cli / "told").exists()
+    (cli / "pulumi").unlink()
+    assert "no pulumi on PATH" in _make(target, cli)[1]
+
+
 def test_the_comment_reaches_github(cli: Path) -> None:
     """It is the step's output and the job's summary, also when the preview fails."""
     files = {key: str(cli / key) for key in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}

@@ -17,7 +17,8 @@ CLOSING = ("error: an unhandled error occurred: ", "error: preview failed")
 
 @pytest.fixture(scope="module", autouse=True)
 def _stack(project: Project) -> None:
-    project.new_stack("dev", SECRETS, ALARM_EMAIL="oncall@example.com")
+    switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+    project.new_stack("dev", SECRETS, **switches)
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,7 @@ def _nothing_is_made(project: Project) -> Iterator[None]:
     assert project.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert project.aws.client("sns").list_topics()["Topics"] == []
     assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
+    assert project.aws.client("kms").list_keys()["Keys"] == []
 
 
 def test_fresh_stack_shows_every_resource(project: Project) -> None:

@@ -36,7 +36,8 @@ class MadeUp(pulumi.runtime.Mocks):
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer the only call there is: whose account this is."""
         self.asked.append(args.token)
-        return {"accountId": "210987654321"}, []
+        caller = "arn:aws-cn:sts::210987654321:assumed-role/admin/somebody"
+        return {"accountId": "210987654321", "arn": caller}, []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Answer with all that any of the resources has beyond its inputs."""
@@ -45,6 +46,7 @@ class MadeUp(pulumi.runtime.Mocks):
             "name": f"{args.name}-name",
             "arn": f"{ARNS.get(args.typ, 'arn:')}{args.name}",
             "versionId": "version-1",
+            "keyId": "key-1",
             "functionUrl": "https://abc.lambda-url.eu-north-1.on.aws/",
             **args.inputs,
         }

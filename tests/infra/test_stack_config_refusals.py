@@ -24,6 +24,10 @@ BUCKET = (
     "STATE_BUCKET is {!r}: allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by "
     "S3's naming rules; run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
 )
+ALIAS = (
+    "KMS_KEY_ALIAS is {!r}: allowed are up to 250 letters, digits, /, _ and -, without alias/ and "
+    "not aws/ before them; run `pulumi config set KMS_KEY_ALIAS oncall-state`"
+)
 SWITCH = "{0} is {1!r}: allowed are true and false; run `pulumi config set {0} true`"
 WHOLE = "{0} is {1!r}: allowed are whole numbers from {2} to {3}; run `pulumi config set {0} {4}`"
 RETENTION = (
@@ -96,6 +100,18 @@ WRONG_VALUES = [
     *[
         ("STATE_BUCKET", value, BUCKET.format(value))
         for value in ("ab", "a" * 64, "My-Bucket", "my_bucket", "-bucket", "bucket-", "a..b")
+    ],
+    *[
+        ("KMS_KEY_ALIAS", value, ALIAS.format(value))
+        for value in (
+            "alias/oncall",
+            "aws/s3",
+            "aws",
+            "/oncall",
+            "on call",
+            "a?region=x",
+            "a" * 251,
+        )
     ],
     *[
         ("STATE_BUCKET", value, BUCKET.format(value))

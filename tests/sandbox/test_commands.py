@@ -89,7 +89,8 @@ class Command:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with a copy of the code; its stack makes all that there is."""
-    return project_with_code_in(tmp_path, ALARM_EMAIL="oncall@example.com")
+    switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+    return project_with_code_in(tmp_path, **switches)
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ def deployment(aws: Aws) -> Deployment:
         LOG_RETENTION_DAYS="30",
         MEMORY_MB="256",
         ALARM_EMAIL="oncall@example.com",
+        KMS_KEY_ALIAS="oncall-state",
     )
 
 
@@ -207,6 +208,13 @@ def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     assert len(names) == len(set(names))
     assert all(made.name and made.id for made in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
+
+
+def test_key_is_turned_over_and_named(aws: Aws, deployment: Deployment) -> None:
+    """The alias leads to the key, which is turned over by itself."""
+    kms, key = aws.client("kms"), id_of(deployment, "aws:kms/key:Key")
+    assert kms.describe_key(KeyId="alias/oncall-state")["KeyMetadata"]["KeyId"] == key
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
 
 
 def id_of(deployment: Deployment, type_: str) -> str:

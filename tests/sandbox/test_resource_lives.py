@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.aws import Aws
 from sandbox.engine import CreatedResource
@@ -26,7 +27,8 @@ def _state(aws: Aws, made: CreatedResource) -> Mapping[str, Any]:
 def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
     """No drift in what was just made, none after a change to the same, and nothing after it all."""
     with Aws("us-west-2") as aws:
-        made = deployed(aws, ALARM_EMAIL="oncall@example.com").resources
+        switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+        made = deployed(aws, **switches).resources
         for each in made:
             resource, state = resource_of(each.type), _state(aws, each)
             found = resource.read(each.id, state, aws)
@@ -50,6 +52,51 @@ def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
         assert aws.client("sns").list_topics()["Topics"] == []
         assert aws.client("sns").list_subscriptions()["Subscriptions"] == []
         assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
+        (key,) = (each.id for each in made if each.type == "aws:kms/key:Key")
+        assert "DeletionDate" in aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+
+
+def test_drift_of_a_key_is_found_and_mended() -> None:
+    """A policy, a rotation or tags that somebody changed by hand, and an alias that leads away."""
+    with Aws("us-west-2") as aws:
+        made = {each.type: each for each in deployed(aws, KMS_KEY_ALIAS="oncall-state").resources}
+        key, alias = made["aws:kms/key:Key"], made["aws:kms/alias:Alias"]
+        kms, key_type = aws.client("kms"), resource_of(key.type)
+        kms.put_key_policy(KeyId=key.id, PolicyName="default", Policy='{"Statement": []}')
+        kms.disable_key_rotation(KeyId=key.id)
+        kms.untag_resource(KeyId=key.id, TagKeys=["stack"])
+        kms.update_alias(AliasName=alias.id, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+        drifted = key_type.read(key.id, key.inputs, aws)
+        assert drifted == {
+            "description": key.inputs["description"],
+            "enableKeyRotation": False,
+            "policy": '{"Statement": []}',
+            "tags": {"project": "oncall-approvals"},
+        }
+        assert resource_of(alias.type).read(alias.id, alias.inputs, aws) != alias.inputs
+        for each in (key, alias):
+            kind = resource_of(each.type)
+            kind.update(each.id, each.inputs, drifted, aws)
+            found = kind.read(each.id, each.inputs, aws)
+            assert found is not None
+            assert found.items() <= each.inputs.items()
+
+
+def test_bucket_that_was_cut_short_is_there_and_has_no_tags() -> None:
+    """By its id alone it is told whole, as `pulumi import` asks; what is not there is an error."""
+    bucket = resource_of("aws:s3/bucket:Bucket")
+    with Aws("us-west-2") as aws:
+        with pytest.raises(ClientError, match="404"):
+            bucket.read("state", {}, aws)
+        where = {"LocationConstraint": "us-west-2"}
+        aws.client("s3").create_bucket(Bucket="state", CreateBucketConfiguration=where)
+        assert bucket.read("state", {}, aws) == {
+            "bucket": "state",
+            "arn": "arn:aws:s3:::state",
+            "region": "us-west-2",
+            "tags": {},
+        }
+        assert bucket.read("state", {"bucket": "state"}, aws) == {"tags": {}}
 
 
 @pytest.mark.parametrize(
