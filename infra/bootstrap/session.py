@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from infra.bootstrap.cli import CommandError, InterruptedCommandError, LockedError
-from infra.bootstrap.copies import listed_stacks, previewed_bucket, read_copy, said_errors
+from infra.bootstrap.looking import bucket_to_be, copy_at
 from infra.bootstrap.plan import Found, Step, StuckError, next_step_back, next_step_there
 from infra.bootstrap.stack_file import BACKEND, PASSPHRASE, bucket_url
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from infra.bootstrap.copies import Copy
     from infra.bootstrap.scratch import Scratch
     from infra.bootstrap.stack_file import StackFile
-
-NO_BUCKET = "NoSuchBucket"
-T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,28 +115,7 @@ class Session:
         return found
 
     def _copy(self, at: str) -> Copy | None:
-        """Read what lies at a place; a bucket that is not there yet holds nothing."""
-        if not at:
-            return None
-        try:
-            said = self._run("stack", "ls", "--json", at=at)
-        except CommandError as error:
-            if NO_BUCKET in error.errors:
-                return None
-            raise
-        if self.pulumi.stack not in self._read(listed_stacks, said, "ls", at):
-            return None
-        return self._read(read_copy, self._run("stack", "export", at=at), "export", at)
-
-    @staticmethod
-    def _read(reading: Callable[[str], T], said: str, command: str, at: str) -> T:
-        try:
-            return reading(said)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise CommandError(
-                f"`pulumi stack {command}` answers at {at} in a way that is not known here; "
-                "is it another edition of Pulumi?"
-            ) from None
+        return copy_at(self.pulumi, at, self.scratch.project) if at else None
 
     def _do(self, step: Step, found: Found) -> Found:
         doing: dict[Step, Callable[[Found], Found]] = {
@@ -168,17 +144,7 @@ class Session:
         self._run("stack", "init", *options, at=at, folder=self.scratch.bare)
 
     def _preview(self, found: Found) -> Found:
-        try:
-            said = self.pulumi.run("preview", "--json", at=self.source, folder=self._project)
-        except CommandError as error:
-            if not (errors := said_errors(error.said)):
-                raise
-            raise CommandError(
-                f"it is not as it has to be (its state lies at {self.source}): {'; '.join(errors)}"
-            ) from None
-        if not (bucket := previewed_bucket(said)):
-            raise StuckError("its preview makes no bucket for the state")
-        return self._going_to(bucket, found)
+        return self._going_to(bucket_to_be(self.pulumi, self.source, self._project), found)
 
     def _recover(self, found: Found) -> Found:
         """Take over what was made under the name that we gave it, then forget what was begun.

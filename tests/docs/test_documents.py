@@ -10,14 +10,18 @@ from typing import Any
 
 import pytest
 
+from infra.state_bucket import NAME_PREFIX
+from infra.state_key import KEEPING, USING
 from sandbox.resources import RESOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
+READS = re.compile("kms:(Describe|Get|List)")
 # What AWS lets nobody narrow to one resource.
 ALL_OR_NONE = (
     ["sts:GetCallerIdentity"],
     ["logs:DescribeLogGroups"],
     ["sns:GetSubscriptionAttributes", "sns:Unsubscribe"],
+    ["kms:ListAliases"],
 )
 NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
 
@@ -96,8 +100,36 @@ MADE_WITH = {
 }
 
 
+# A role that could make and name keys could reach those of others.
+MADE_BY_A_PERSON = {
+    "aws:kms/alias:Alias": "kms:CreateAlias",
+    "aws:kms/key:Key": "kms:CreateKey",
+}
+
+
 def test_the_role_may_make_all_that_is_deployed() -> None:
     """Each type of resource that the program registers is made with an action that is listed."""
-    assert MADE_WITH.keys() == RESOURCES.keys()
+    assert MADE_WITH.keys() | MADE_BY_A_PERSON.keys() == RESOURCES.keys()
     listed = {action for each in _policies()[1]["Statement"] for action in each["Action"]}
     assert not set(MADE_WITH.values()) - listed
+    assert not set(MADE_BY_A_PERSON.values()) & listed
+
+
+def test_the_role_uses_the_states_key_and_keeps_its_hands_off_it() -> None:
+    """What it may is all in the key's own policy: to use it and to read of it, for one key."""
+    (statement,) = (
+        each
+        for each in _policies()[1]["Statement"]
+        if any(action.startswith("kms:") for action in each["Action"]) and each["Resource"] != "*"
+    )
+    assert statement["Resource"] == "arn:aws:kms:REGION:ACCOUNT:key/KEY"
+    assert {*USING, *(each for each in KEEPING if READS.match(each))} == set(statement["Action"])
+
+
+def test_the_role_can_move_the_state() -> None:
+    """A stack is listed, read, written and removed in the bucket that is named by default."""
+    (statement,) = (each for each in _policies()[1]["Statement"] if each["Sid"] == "KeepState")
+    objects = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
+    assert set(statement["Action"]) == {"s3:ListBucket", *objects}
+    bucket = f"arn:aws:s3:::{NAME_PREFIX}-ACCOUNT-STACK"
+    assert statement["Resource"] == [bucket, f"{bucket}/*"]

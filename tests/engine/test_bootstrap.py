@@ -92,6 +92,8 @@ def test_the_end_is_a_state_in_its_own_bucket(moves: Moves, project: Project) ->
     made = {each["type"] for each in deployment["resources"]}
     assert {"aws:s3/bucket:Bucket", "aws:kms/key:Key", "aws:kms/alias:Alias"} <= made
     assert "pending_operations" not in deployment
+    # The stack that was selected still is, so that the next commands need not name it.
+    assert moves.at(there, "stack", "output", "--json")["state_bucket"] == BUCKET
     again = moves.run("dev", PULUMI_BACKEND_URL=there, PULUMI_CONFIG_PASSPHRASE="another")
     assert again.code == 0, again.text
     assert "unchanged" in again.text
