@@ -26,6 +26,7 @@ exit 255
 """
 # Tells that it is at work, ends on Ctrl-C as Pulumi does: in its own time, and well.
 WORKING = """
+readlink "/proc/$$/fd/0" >> "$TOLD"
 trap 'echo cancelled >> "$TOLD"; exit 0' INT
 mkfifo "$TOLD.never"
 echo ready > "$TOLD.ready"
@@ -63,6 +64,11 @@ def test_command_knows_stack_and_place_and_asks_nothing(tmp_path: Path) -> None:
     assert cli.run("stack", "ls") == "an answer\nnobody\n"
     assert cli.told() == [f"file:///state {tmp_path} stack ls --stack dev --non-interactive"]
     assert (tmp_path / "umask").read_text(encoding="utf-8").strip() == "0077"
+
+
+def test_command_is_out_of_the_terminals_reach(tmp_path: Path) -> None:
+    """It leads a process group of its own: Ctrl-C reaches it once, by us; the second would kill."""
+    assert len(set(Cli(tmp_path, 'cut -d" " -f5 /proc/$$/stat; echo $$').run("up").split())) == 1
 
 
 def test_failure_says_which_command_and_why(tmp_path: Path) -> None:
@@ -208,6 +214,7 @@ def test_interrupted_it_says_so(tmp_path: Path, working: bool) -> None:  # noqa:
         [sys.executable, "-m", "infra.bootstrap", "dev"],
         cwd=tmp_path,
         env={**cli.environment, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
@@ -216,6 +223,7 @@ def test_interrupted_it_says_so(tmp_path: Path, working: bool) -> None:  # noqa:
         if working:
             process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
+    assert cli.told()[1:] == (["/dev/null", "cancelled"] if working else [])
     assert process.returncode == INTERRUPTED
     assert errors == (
         "error: dev: interrupted at `pulumi stack ls`, which has ended; "

@@ -161,7 +161,7 @@ def test_copy_of_an_export() -> None:
                 "inputs": {"name": "alias/ours"},
             },
         },
-        {"type": "updating", "resource": {"type": BUCKET, "urn": "urn:bucket", "inputs": {}}},
+        {"type": "updating", "resource": {**bucket, "inputs": {"bucket": "b"}}},
         {"type": "creating", "resource": {"type": "aws:iam/role:Role", "urn": "urn:role"}},
     ]
     copy = read_copy(

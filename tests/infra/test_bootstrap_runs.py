@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.bootstrap.cli import CommandError
+from infra.bootstrap.cli import CommandError, LockedError
 from infra.bootstrap.plan import StuckError
 from infra.bootstrap.scratch import FOLDER, scratch
 from infra.bootstrap.session import Session
 from infra.bootstrap.stack_file import SetupError, places, read_stack_file
 from tests.infra.played_pulumi import (
     BUCKET,
+    BUCKET_URN,
     PASSPHRASE,
     Killed,
     PlayedPulumi,
@@ -193,6 +194,37 @@ def test_local_copy_stays_until_the_new_one_is_verified(make: Make) -> None:
         with pytest.raises(CommandError, match="changes are there"):
             runs.run()
     assert runs.world.places.keys() == {HERE, THERE}
+
+
+def test_lock_ends_the_run_before_what_was_begun_is_forgotten(make: Make) -> None:
+    """The name of a half-made bucket stays noted, until it was looked for."""
+    runs = make({})
+    runs.world.made[BUCKET_URN] = BUCKET
+    runs.world.places[HERE] = State(PASSPHRASE, cut_short=True)
+    moving = PlayedPulumi._play
+
+    def locked(self: PlayedPulumi, name: str, *rest: object, **more: object) -> str:
+        if name == "import --file":
+            raise LockedError("the stack is locked")
+        return moving(self, name, *rest, **more)  # type: ignore[arg-type] # handed on as they came
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlayedPulumi, "_play", locked)
+        with pytest.raises(LockedError):
+            runs.run()
+    assert runs.world.places[HERE].cut_short
+    runs.run()
+    runs.lies_only_at(THERE, PASSPHRASE)
+
+
+def test_step_that_changes_nothing_is_not_done_for_ever(make: Make) -> None:
+    """A command that ends well and does nothing ends the run, too."""
+    runs = make({})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlayedPulumi, "_init", lambda *_: None)
+        runs.world.kill = (4, "before")  # it would begin the same again
+        with pytest.raises(StuckError, match="makes an empty stack, has changed nothing"):
+            runs.run()
 
 
 def test_a_later_local_deploy_moves_again(make: Make) -> None:
