@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
-import signal
 import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sandbox.program import ROOT
+from tests.engine.cli import PATIENCE, Command, Said
 from tests.engine.project import Project
 
-PATIENCE = 240  # seconds until a run that does not end fails its test
 NEVER = "-"
 # Kills whoever runs it, before or after a command that is named by its first words and its place.
 CLI = """#!/bin/sh
@@ -36,20 +33,11 @@ from sandbox.resources.buckets import Bucket
 make = Bucket.create
 def create(*arguments):
     make(*arguments)
-    pathlib.Path(sys.argv[0]).with_name("made").touch()
+    pathlib.Path(sys.argv[0]).with_name("made").write_text("a bucket")
     signal.pause()
 Bucket.create = create
 main()
 """
-KILLED = -signal.SIGKILL
-
-
-@dataclass(frozen=True)
-class Told:
-    """How a run ended, and all that it said."""
-
-    code: int
-    text: str
 
 
 class Moves:
@@ -65,40 +53,32 @@ class Moves:
 
     def start(
         self, stack: str, *options: str, before: str = NEVER, after: str = NEVER, **environment: str
-    ) -> subprocess.Popen[str]:
+    ) -> Command:
         """Begin one, to be killed before or after a command that fits a pattern of the shell's."""
-        return subprocess.Popen(
+        return Command(
             [sys.executable, "-m", "infra.bootstrap", *options, stack],
-            cwd=self.project.folder,
-            env={
-                **self._environment,
-                "KILL_BEFORE": before,
-                "KILL_AFTER": after,
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            start_new_session=True,
+            self.project.folder,
+            {**self._environment, "KILL_BEFORE": before, "KILL_AFTER": after, **environment},
         )
 
-    def run(self, stack: str, *options: str, **how: str) -> Told:
+    def run(self, stack: str, *options: str, **how: str) -> Said:
         """Run one to its end, whatever that is."""
-        with self.start(stack, *options, **how) as process:
-            text, _ = process.communicate(timeout=PATIENCE)
-        self.heard.append(text)
-        return Told(process.returncode, text)
+        with self.start(stack, *options, **how) as command:
+            said = command.end()
+        self.heard.append(said.text)
+        return said
 
     def kill_once_the_bucket_is_made(self, stack: str) -> None:
         """Begin one, and kill it and all its kin while Pulumi waits to hear of the bucket."""
         plugin, made = self._bin / "pulumi-resource-aws", self._bin / "made"
         kept = plugin.read_text(encoding="utf-8") if plugin.exists() else ""
         self._executable(plugin.name, SILENT)
-        with self.start(stack) as process:
-            while not made.exists():
-                assert process.poll() is None
-            kill_session(process.pid)
+        os.mkfifo(made)
+        told = os.open(made, os.O_RDONLY | os.O_NONBLOCK)
+        with self.start(stack) as command:
+            assert select.select([told], [], [], PATIENCE)[0], command.said()
+            command.kill()
+        os.close(told)
         plugin.unlink()
         if kept:
             self._executable(plugin.name, kept)
@@ -122,15 +102,5 @@ class Moves:
 
     def there(self, bucket: str) -> str:
         """Spell out a bucket's address on the local AWS."""
-        aws = self.project.aws
-        return f"s3://{bucket}?region={aws.region}&endpoint={aws.endpoint}&s3ForcePathStyle=true"
-
-
-def kill_session(leader: int) -> None:
-    """Kill a process, and all that has come of it: plugins leave its group, but not its session."""
-    for stat in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda each: int(each.parent.name)):
-        with suppress(OSError):  # it has ended meanwhile
-            # pid (name) state ppid group session ...; the name may hold anything.
-            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-            if int(fields[3]) == leader:
-                os.kill(int(stat.parent.name), signal.SIGKILL)
+        region, endpoint = self.project.aws.region, self._environment["AWS_ENDPOINT_URL"]
+        return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"

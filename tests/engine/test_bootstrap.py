@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.engine.moves import KILLED, Moves
+from tests.engine.leash import KILLED
+from tests.engine.moves import Moves
 from tests.engine.project import Project
 
 SECRETS = {
