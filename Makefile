@@ -9,7 +9,7 @@ IN_BROWSER := tests/e2e/test_page_in_browser.py
 ON_ENGINE := tests/engine
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test test-e2e check policy-test format mutate bench soak dist packages lock clean \
+.PHONY: help up demo oncall test coverage test-e2e check policy-test format mutate bench soak dist packages lock clean \
   preview deploy preview-comment bootstrap unbootstrap pulumi pulumi-cli
 
 help: ## List the targets
@@ -23,8 +23,15 @@ demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, sh
 
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 
-test: .venv/dev.stamp ## Run every test, with coverage
-	@$(BIN)/pytest -q -n 3 --dist loadfile --cov --cov-report=term --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
+# Three at once, since many wait. The tests start the project's commands many times: compiled, they
+# start faster.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist loadfile --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
+
+test: .venv/dev.stamp ## Run every test, but those of test-e2e
+	@$(PYTEST) --no-cov
+
+coverage: .venv/dev.stamp ## Run the same with branch coverage: all of handler/, 90 % of the rest
+	@$(PYTEST) --cov --cov-report=term
 	@$(BIN)/coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo 'handler/ is not covered whole'; $(BIN)/coverage report --include='handler/*'; exit 1; }
 	@$(BIN)/coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
