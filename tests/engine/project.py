@@ -136,10 +136,16 @@ class Project:
     def served(
         self, secret: str, log: Path, function: Mapping[str, Any] | None = None
     ) -> Iterator[Webhook]:
-        """Serve what the stack's function is in AWS now, at the place of its URL.
+        """Serve what the stack's function is in AWS now, and call it.
 
         While an update runs, `function` is what the state said of it before.
         """
+        with self.serving(log, function) as url:
+            yield Webhook(secret, over_http(url))
+
+    @contextmanager
+    def serving(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
+        """Serve it, in place of its URL, and give where."""
         made = function or self.of_type(Function.type)
         deployed = read_function(self.aws, made["id"], made["inputs"])
         with FunctionUrl(
@@ -150,7 +156,7 @@ class Project:
             log=Logbook(log),
             extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
         ) as url:
-            yield Webhook(secret, over_http(url.url))
+            yield url.url
 
 
 def _with_plugin(folder: Path) -> dict[str, str]:

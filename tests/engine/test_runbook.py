@@ -53,10 +53,11 @@ def test_stop_it_and_start_it_again(terminal: Terminal, tmp_path: Path) -> None:
         assert webhook.ask(request_of(JANE)) == []
     terminal.runs([shut])
     assert terminal.reserved() == 0
-    terminal.runs([again])
+    deploy, name, check = again.partition("oncall check")
+    terminal.runs([deploy])
     assert terminal.reserved() is None
-    with terminal.served(SECRET, tmp_path / "again") as webhook:
-        assert len(webhook.ask(request_of(JANE))) == 1
+    said = terminal.runs_where_it_answers(name + check, tmp_path / "again")
+    assert f"claims example.v1.Resource:oncall-check for {JANE}" in said
 
 
 @pytest.fixture(scope="module")
