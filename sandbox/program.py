@@ -125,6 +125,8 @@ def _run(
         organization="organization",
         root_directory=str(root),
         callbacks=None,
+        # Not made anew by pulumi's mocks: a run that failed would leave its own to the next one.
+        outputs=set(),
     )
     settings.configure(mocked)
     with _event_loop() as loop:
