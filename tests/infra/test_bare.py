@@ -24,6 +24,24 @@ from infra.bare import bare
         ('def f(): "Doc."\n', 'def f(): "Doc."\n'),
         ('def f():\n    "Doc."; return 1\n', 'def f():\n    "Doc."; return 1\n'),
         ('def f():\n    x = 1\n    "no doc"\n', 'def f():\n    x = 1\n    "no doc"\n'),
+        (
+            "def f(a: int, b: str = '', *c: X, **d: Y) -> Z: pass\n",
+            "def f(a, b = '', *c, **d): pass\n",
+        ),
+        (
+            "def f(ü: int = 'ü', /, *, b: 'x') -> Z:  # why\n    a: int = 1\n",
+            "def f(ü = 'ü', /, *, b):\n    a: int = 1\n",
+        ),
+        ("def f(a: int) -> A | B:\n    def g() -> int: ...\n", "def f(a):\n    def g(): ...\n"),
+        (
+            "def f(\n    a: int,\n    b: list[\n        int\n    ],\n) -> Z:\n    ...\n",
+            "def f(\n    a,\n    b: list[\n        int\n    ],\n):\n    ...\n",
+        ),
+        (
+            "class C:\n    a: int = 1\n\n    def f(self, a: int): ...\n",
+            "class C:\n    a: int = 1\n\n    def f(self, a): ...\n",
+        ),
+        ("f = lambda a, b=1: a\n", "f = lambda a, b=1: a\n"),
         ("", "\n"),
     ],
 )
