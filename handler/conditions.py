@@ -110,7 +110,7 @@ class Requester(NamedTuple):
 
         A domain is the same with the root's dot behind it.
         """
-        return any(self._are(each.rstrip(".")) for each in facts.known_as)
+        return any(self._are(each.removesuffix(".")) for each in facts.known_as)
 
     def _are(self, email: str) -> bool:
         """Whether these people are of this e-mail. A subdomain is another domain."""
