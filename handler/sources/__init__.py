@@ -183,8 +183,13 @@ def _with_shared_names(findings: Findings) -> Findings:
         return findings
     found = []
     for duty in findings.duties:
-        names = {name for name in (duty.name, duty.shortform) if name}
-        if (duty.provider, duty.kind) not in findings.partly:
-            names = {name for name in names if (duty.provider, duty.kind, name) in shared}
-        found.append(duty._replace(shared_names=frozenset(names)))
+        provider, kind, names = duty.provider, duty.kind, (duty.name, duty.shortform)
+        partly = (provider, kind) in findings.partly
+        doubtful = frozenset(
+            [each for each in names if each and (partly or (provider, kind, each) in shared)]
+        )
+        # Of hundreds there is nothing to say, nearly always.
+        found.append(
+            duty._replace(shared_names=doubtful) if doubtful != duty.shared_names else duty
+        )
     return findings._replace(duties=tuple(found))
