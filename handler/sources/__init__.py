@@ -181,15 +181,16 @@ def _with_shared_names(findings: Findings) -> Findings:
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
     if not (shared or findings.partly):
         return findings
+    kinds = {*findings.partly, *((provider, kind) for provider, kind, _ in shared)}
     found = []
     for duty in findings.duties:
+        if (duty.provider, duty.kind) not in kinds and not duty.shared_names:
+            found.append(duty)  # of hundreds there is nothing to say, nearly always
+            continue
         provider, kind, names = duty.provider, duty.kind, (duty.name, duty.shortform)
         partly = (provider, kind) in findings.partly
         doubtful = frozenset(
             [each for each in names if each and (partly or (provider, kind, each) in shared)]
         )
-        # Of hundreds there is nothing to say, nearly always.
-        found.append(
-            duty._replace(shared_names=doubtful) if doubtful != duty.shared_names else duty
-        )
+        found.append(duty._replace(shared_names=doubtful))
     return findings._replace(duties=tuple(found))

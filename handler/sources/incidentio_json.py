@@ -152,6 +152,9 @@ def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> I
 def _named(entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
     """Give id and name of what an incident is classified by, where it is."""
     found = record(entry, field)
+    both: tuple[Any, Any] = found.get("id"), found.get("name")
+    if type(both[0]) is type(both[1]) is str and all(both):
+        return both  # as in hundreds of incidents, nearly always
     return tuple(filter(None, (text(found, "id"), text(found, "name"))))
 
 
