@@ -99,10 +99,6 @@ class Rule(NamedTuple):
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
 
-    def may_be_for(self, resource: Resource) -> bool:
-        """Whether the rule has anything to say of this resource."""
-        return (self.resources.touches if self.deny else self.resources.covers)(resource)
-
     def denies(self, resource: Resource, facts: Facts) -> bool:
         """Whether this rule forbids that the resource be opened by any other."""
         if not (self.deny and self.resources.touches(resource)):
@@ -166,9 +162,8 @@ class Policy(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        return self.digest or digest_of(
-            self.rules, tuple(sorted(self.aliases.items())), self.self_declared
-        )
+        parts = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
+        return self.digest or digest_of(repr(parts))
 
     def near(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that are for none of these resources: nearly all of a long policy.
@@ -179,8 +174,12 @@ class Policy(NamedTuple):
         if len(self.rules) == 1:
             return self
         asked = [each for some in resources for each in some]
-        rules = (each for each in self.rules if any(map(each.may_be_for, asked)))
-        return self._replace(rules=tuple(rules))
+        near = [
+            each
+            for each in self.rules
+            if any(map(each.resources.touches if each.deny else each.resources.covers, asked))
+        ]
+        return self._replace(rules=tuple(near))
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
@@ -245,6 +244,6 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment
 
 
-def digest_of(*parts: object) -> str:
-    """Tell by 16 hex digits what is told apart by its representation."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+def digest_of(text: str) -> str:
+    """Tell texts apart by 16 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

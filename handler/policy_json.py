@@ -49,7 +49,9 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
     # Many times as quick as the representation of so many values.
-    return Policy(rules, MappingProxyType(aliases), self_declared, digest_of(text, self_declared))
+    return Policy(
+        rules, MappingProxyType(aliases), self_declared, digest_of(f"{self_declared} {text}")
+    )
 
 
 def _rule(body: Json) -> Rule:
@@ -91,7 +93,8 @@ def _selector(body: Json | str) -> Selector:
 def _labels(value: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     if not value:
         raise ValueError("a selector names no label")
-    return tuple((_text(name), _text(each)) for name, each in value.items())
+    _texts([*value, *value.values()])
+    return tuple(value.items())  # type: ignore[arg-type]  # they are texts
 
 
 def _condition(body: Json) -> Condition:
