@@ -71,7 +71,5 @@ def _stored(aws: Aws, secrets: Mapping[str, str]) -> dict[str, str]:
     return {
         "HANDLER_SECRET_ARN": made["ARN"],
         "HANDLER_SECRET_VERSION": made["VersionId"],
-        "AWS_ENDPOINT_URL": aws.endpoint,
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
+        **aws.function_variables(),
     }

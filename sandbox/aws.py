@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import threading
-from http.client import HTTPConnection
+import io
 from typing import TYPE_CHECKING, Any, Self
 
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.iam.access_control import PermissionResult
+from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import FakeBucket
-from moto.server import MotoRequestHandler
-from werkzeug.serving import make_server
 
-from sandbox.clients import Clients
+from sandbox.aws_signature import REFUSED, SignedBy
+from sandbox.clients import Clients, Credentials
+from sandbox.wsgi import WsgiServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
-HOST = "127.0.0.1"
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+# Moto's own switches, such as the one that empties it; its addresses for what only EC2 has.
+_NO_PART_OF_AWS = ("/moto-api", "/latest/")
 
 
 class Aws(Clients):
-    """Moto for as long as the context lasts. It begins empty, and there is one in a process."""
+    """Moto for as long as the context lasts. It begins empty, and there is one in a process.
+
+    It takes calls that are signed with its own key, which is made up for each.
+    """
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region, Credentials.new())
+        self._signed = SignedBy(self.credentials)
+        self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __enter__(self) -> Self:
-        # One line a request: neither a demo nor a test wants them.
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = make_server(
-            HOST,
-            0,
-            DomainDispatcherApplication(create_backend_app),
-            threaded=True,
-            request_handler=MotoRequestHandler,
-        )
-        # Asks so often, in seconds, whether it shall end; moto's own thread takes half a second.
-        self._serving = threading.Thread(
-            target=self._server.serve_forever, args=[0.05], daemon=True
-        )
-        self._serving.start()
-        self.endpoint = f"http://{HOST}:{self._server.port}"
-        self._post("/moto-api/reset", {})
+        moto_api_backend.reset()
         # Functions are run by the sandbox, from the zip; moto would look for a docker daemon.
-        self._post("/moto-api/config", {"lambda": {"use_docker": False}})
+        moto_api_backend.set_config({"lambda": {"use_docker": False}})
         # The one policy that buckets get denies plain HTTP (sandbox.resources.gaps), and moto does
         # not look at its condition. What comes by loopback passes for HTTPS here.
         FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+        self._server = self.served_by(self.answer)
+        self._server.start()
+        self.endpoint = self._server.url
         return self
 
     def __exit__(
@@ -57,8 +55,23 @@ class Aws(Clients):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        self._server.shutdown()
-        self._serving.join()
+        self._server.close()
+
+    def served_by(self, application: WSGIApplication) -> WsgiServer:
+        """Make a server of an application that calls `answer`, for those who name the key."""
+        return WsgiServer(application, self._signed)
+
+    def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call, as a WSGI application, if it is signed with the key."""
+        body = environ["wsgi.input"].read()
+        is_aws = not environ["PATH_INFO"].startswith(_NO_PART_OF_AWS)
+        if not (is_aws and self._signed.has_signed(environ, body)):
+            status = f"{REFUSED.status.value} {REFUSED.status.phrase}"
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{REFUSED.sentence}\n".encode()]
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
 
     def zip_of(self, function_name: str) -> bytes:
         """Take a function's deployed zip out of moto, whose GetFunction names no place to get it.
@@ -69,9 +82,3 @@ class Aws(Clients):
         found = lambda_simple_backends[self.account][self.region].get_function(function_name)
         zipped: bytes = found.code_bytes
         return zipped
-
-    def _post(self, path: str, body: dict[str, Any]) -> None:
-        connection = HTTPConnection(HOST, self._server.port)
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        connection.getresponse().read()
-        connection.close()

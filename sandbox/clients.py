@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import base64
+import secrets
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import boto3
 from botocore.config import Config
+
+_KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key, the only one that a local AWS takes."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> Credentials:
+        """Make up a key."""
+        key_id = base64.b32encode(secrets.token_bytes(15)).decode("ascii")
+        return cls(f"SANDBOX{key_id}", secrets.token_urlsafe(30))
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Credentials:
+        """Read the key of a process that was given one; KeyError says what it lacks."""
+        return cls(environment[_KEY_ID], environment[_SECRET])
+
+    def variables(self) -> dict[str, str]:
+        """What a process needs to use it."""
+        return {_KEY_ID: self.access_key_id, _SECRET: self.secret_access_key}
 
 
 class Clients:
@@ -15,11 +44,13 @@ class Clients:
 
     Attributes:
         region: where they look.
+        credentials: the key by which they sign.
         endpoint: where all of AWS answers.
     """
 
-    def __init__(self, region: str, endpoint: str = "") -> None:
+    def __init__(self, region: str, credentials: Credentials, endpoint: str = "") -> None:
         self.region = region
+        self.credentials = credentials
         self.endpoint = endpoint
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -36,6 +67,19 @@ class Clients:
                 )
             return self._clients[service]
 
+    def variables(self) -> dict[str, str]:
+        """What another process needs to call it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            **self.credentials.variables(),
+        }
+
+    def function_variables(self) -> dict[str, str]:
+        """What a function needs to call it, in place of its role's credentials."""
+        return {"AWS_ENDPOINT_URL": self.endpoint, **self.credentials.variables()}
+
     @cached_property
     def account(self) -> str:
         """The account's number."""
@@ -50,7 +94,7 @@ class Clients:
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - boto3 has no types
         return boto3.session.Session(
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106 - moto asks for no real one
+            aws_access_key_id=self.credentials.access_key_id,
+            aws_secret_access_key=self.credentials.secret_access_key,
             region_name=self.region,
         )

@@ -9,19 +9,17 @@ from __future__ import annotations
 import io
 import json
 import re
-import socket
-import socketserver
 import tempfile
 import threading
 import zipfile
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from uuid import uuid4
 
-from sandbox.runtime import PAYLOAD_LIMIT, Exchange, Failure, Result, Worker
+from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
+from sandbox.runtime import PAYLOAD_LIMIT, Failure, Result, Worker
 from sandbox.url_event import (
     BAD_GATEWAY,
     BAD_LENGTH,
@@ -72,11 +70,12 @@ class FunctionUrl:
         unpack(zip_bytes, Path(self._directory.name))
         self._workers = _Workers(self._starter(config), concurrency)
         self._server = _Server(self)
+        self._server.start()
 
     @property
     def url(self) -> str:
         """Where it answers: ends with a slash, as a function URL does."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+        return f"{self._server.url}/"
 
     def answer(self, request: Request) -> Response:
         """Answer one request, as Lambda would."""
@@ -183,42 +182,14 @@ class _Workers:
             worker.close()
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    request_queue_size = 128  # a load test connects all at once
-
+class _Server(LocalServer):
     def __init__(self, function: FunctionUrl) -> None:
+        # A call's signature is its credential, which the function checks.
+        super().__init__(_Call, checked_by_service)
         self.function = function
-        self._open: dict[threading.Thread, socket.socket] = {}
-        super().__init__(("127.0.0.1", 0), _Call)
-        # Asks so often, in seconds, whether it shall end.
-        self._accepting = threading.Thread(target=self.serve_forever, args=[0.05], daemon=True)
-        self._accepting.start()
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in socketserver
-        """Serve the connection in a thread of its own, and remember both."""
-        self._open = {thread: each for thread, each in self._open.items() if thread.is_alive()}
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        thread.start()
-        self._open[thread] = request
-
-    def stop_accepting(self) -> None:
-        """Take no more connections."""
-        self.shutdown()
-        self._accepting.join()
-
-    def close(self) -> None:
-        """Hang up on every client."""
-        for connection in self._open.values():
-            with suppress(OSError):  # it may have ended by itself
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._open:
-            thread.join()
-        self.server_close()
 
 
-class _Call(Exchange):
+class _Call(LocalHandler):
     server: _Server
     timeout = 60  # seconds a client may stay silent
 
@@ -257,8 +228,6 @@ class _Call(Exchange):
         return int(text) if int(text) <= PAYLOAD_LIMIT else TOO_LARGE
 
     def _refuse(self, response: Response) -> None:
-        """Answer without the body: what comes is thrown away, for a client that reads only then."""
+        """Answer without having read the body."""
         self.reply(response.status, response.body, (*response.headers, ("Connection", "close")))
-        self.connection.shutdown(socket.SHUT_WR)
-        while self.rfile.read1(64 * 1024):
-            pass
+        self.hang_up()

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from pulumi.provider.experimental import provider, server
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from sandbox.clients import Clients
+from sandbox.clients import Clients, Credentials
 from sandbox.resources import resource_of
 from sandbox.resources.base import SIGNATURE
 from sandbox.resources.calls import answer_call
@@ -36,25 +36,32 @@ Properties = dict[str, PropertyValue]
 
 
 class RefusedEndpointError(Exception):
-    """There is no local AWS to serve; a real one is never called."""
+    """There is no local AWS to serve, or no key of it; a real one is never called."""
 
 
 class LocalAwsProvider(provider.Provider):
     """Makes, reads, changes and deletes what the engine asks for, one after the other."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        endpoint = environment.get(ENDPOINT, "")
         if not re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", endpoint):
             raise RefusedEndpointError(
                 f"{ENDPOINT} is {endpoint!r}: the sandbox's AWS provider serves only one of this "
                 "machine, such as http://127.0.0.1:5000"
             )
+        try:
+            self._credentials = Credentials.of(environment)
+        except KeyError as error:
+            raise RefusedEndpointError(
+                f"{error.args[0]} is not set: the local AWS takes its own access key only"
+            ) from None
         self._endpoint = endpoint
         self._clients: Clients | None = None
 
     async def configure(self, request: provider.ConfigureRequest) -> provider.ConfigureResponse:
         """Take the region of the stack's config."""
         region = request.args["region"].value
-        self._clients = Clients(str(region), self._endpoint)
+        self._clients = Clients(str(region), self._credentials, self._endpoint)
         return provider.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def invoke(self, request: provider.InvokeRequest) -> provider.InvokeResponse:
@@ -151,7 +158,7 @@ class LocalAwsProvider(provider.Provider):
 def main() -> None:
     """Serve the engine that started this process, until it ends it."""
     try:
-        local = LocalAwsProvider(os.environ.get(ENDPOINT, ""))
+        local = LocalAwsProvider(os.environ)
     except RefusedEndpointError as error:
         sys.exit(str(error))
     PropertyValue.unmarshal = staticmethod(_unmarshal)  # type: ignore[method-assign] # see there

@@ -158,11 +158,7 @@ class Sandbox:
                 for settings in self.settings.providers.values()
                 for key, value in settings.items()
             },
-            "AWS_ENDPOINT_URL": self.aws.endpoint,
-            "AWS_REGION": self.aws.region,
-            "AWS_DEFAULT_REGION": self.aws.region,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            **self.aws.variables(),
         }
 
     def _serve(self) -> FunctionUrl:
@@ -174,7 +170,7 @@ class Sandbox:
             concurrency=MOST_CHILDREN if reserved is None else reserved,
             is_public=self.is_public,
             log=self.log,
-            extra_environment={**self._variables, "AWS_ENDPOINT_URL": self.aws.endpoint},
+            extra_environment={**self._variables, **self.aws.function_variables()},
         )
 
 

@@ -9,23 +9,23 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import signal
-import socketserver
 import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from typing import IO, TYPE_CHECKING, Final, Literal, cast
 from uuid import uuid4
 
+from sandbox.local_server import LocalHandler, LocalServer, SecretPath
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 PAYLOAD_LIMIT: Final = 6 * 1024 * 1024
@@ -35,7 +35,23 @@ INIT_LIMIT: Final = 10.0
 """Seconds a child has to import its handler (page "Lambda execution environment lifecycle")."""
 
 _CREDENTIALS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+# Where awslambdaric reports an import that failed, it takes the Runtime API's address for a host
+# and a port only. For all else its client in C takes an address with a path.
+_MAIN: Final = """
+import os, sys
+from awslambdaric.__main__ import main
+from awslambdaric.lambda_runtime_client import BaseLambdaRuntimeClient as Client
+
+call_rapid = Client.call_rapid
+
+def call_below_path(self, method, endpoint, *more):
+    address = os.environ["AWS_LAMBDA_RUNTIME_API"]
+    self.lambda_runtime_address, _, path = address.partition("/")
+    call_rapid(self, method, f"/{path}{endpoint}", *more)
+
+Client.call_rapid = call_below_path
+main(sys.argv)
+"""
 
 
 @dataclass(frozen=True)
@@ -88,61 +104,32 @@ Result = Answer | Failure
 _Invocation = tuple[bytes, dict[str, str]]  # the event, and the headers that go with it
 
 
-class Exchange(BaseHTTPRequestHandler):
-    """HTTP/1.1 that keeps its connection, answers in one piece and prints nothing."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 64 * 1024
-
-    def reply(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Answer; the body is left out where HTTP has none."""
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        if status != HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD" and status not in _WITHOUT_BODY:
-            self.wfile.write(body)
-        self.wfile.flush()
-
-    def handle(self) -> None:
-        """Serve the connection until either side has had enough."""
-        with suppress(ConnectionError):  # the other side was killed, or has gone
-            super().handle()
-
-    def log_message(self, *_: object) -> None:
-        """Stay silent: what is worth a line is said elsewhere."""
-
-
-class _RuntimeApi(socketserver.TCPServer):
+class _RuntimeApi(LocalServer):
     """The Runtime API of one child: hands out invocations, takes in what became of them.
 
     `outcomes` gets None each time the child asks for an event, else a Result; an invocation of None
-    releases a child that waits. One thread is enough: the runtime has one connection at a time.
+    releases a child that waits. awslambdaric sends no credential: its path is one, and `address`,
+    which the child alone is told, has it.
     """
 
     def __init__(self) -> None:
         self.invocations: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
         self.outcomes: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
-        super().__init__(("127.0.0.1", 0), _RuntimeExchange)
-        self.address = f"127.0.0.1:{self.server_address[1]}"
-        self._serving = threading.Thread(target=self.serve_forever, args=[0.05], daemon=True)
-        self._serving.start()
+        secret = SecretPath()
+        super().__init__(_RuntimeCall, secret)
+        self.address = f"{self.authority}{secret.prefix}"
+        self.start()
 
     def close(self) -> None:
-        """End the thread; the child must be dead."""
+        """End the threads; the child must be dead."""
         self.invocations.put(None)
-        self.shutdown()
-        self._serving.join()
-        self.server_close()
+        super().close()
 
 
-class _RuntimeExchange(Exchange):
+class _RuntimeCall(LocalHandler):
     server: _RuntimeApi
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
         """Answer `invocation/next` when there is an event, which may be never."""
         self.server.outcomes.put(None)
         invocation = self.server.invocations.get()
@@ -152,7 +139,7 @@ class _RuntimeExchange(Exchange):
         event, headers = invocation
         self.reply(HTTPStatus.OK, event, headers.items())
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the same
         """Take an answer or an error of the handler, or an error of its import."""
         length = int(self.headers["Content-Length"])
         if length > PAYLOAD_LIMIT:
@@ -195,7 +182,7 @@ class Worker:
         self._closing = threading.Lock()
         self._api = _RuntimeApi()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", config.handler],
+            [sys.executable, "-c", _MAIN, config.handler],
             cwd=task_root,
             env={**_environment(config, task_root, self._api.address), **extra_environment},
             stdin=subprocess.DEVNULL,
@@ -293,6 +280,7 @@ def _environment(config: FunctionConfig, task_root: Path, runtime_api: str) -> d
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_REGION": config.region,
         "AWS_DEFAULT_REGION": config.region,
-        **dict.fromkeys(_CREDENTIALS, "sandbox"),
+        # Lambda gives every function some; those of a local AWS are among the extra ones.
+        **{name: secrets.token_urlsafe(15) for name in _CREDENTIALS},
         "TZ": ":UTC",
     }

@@ -33,6 +33,7 @@ from sandbox.doubles.atlassian_state import Organisation
 from sandbox.doubles.atlassian_tree import on_call
 from sandbox.doubles.exchange import OK, Answer, Request
 from sandbox.doubles.jsm_users import many_users, matching_users, one_user
+from sandbox.doubles.keys import is_authorized
 from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 CLOUD_ID = "11223344-5566-4788-99aa-bbccddeeff00"
@@ -134,7 +135,7 @@ class JSM(Organisation, Double):
         """What Atlassian would say to this account."""
         if request.path != "/_edge/tenant_info":
             told = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
-            if request.headers.get("authorization") != f"Basic {told}":
+            if not is_authorized(request, f"Basic {told}"):
                 return self._unauthorized("")
             for prefix, scope in _NEEDED.items():
                 if request.path.startswith(prefix) and scope not in self.scopes:

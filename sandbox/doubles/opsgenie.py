@@ -27,6 +27,7 @@ from sandbox.doubles.atlassian_records import Schedule
 from sandbox.doubles.atlassian_state import Organisation
 from sandbox.doubles.atlassian_tree import on_call
 from sandbox.doubles.exchange import OK, Answer, Request
+from sandbox.doubles.keys import is_authorized
 from sandbox.doubles.server import Clock, Double, Played, utc_now
 
 _FORBIDDEN, _TOO_MANY = 403, 429
@@ -67,7 +68,7 @@ class Opsgenie(Organisation, Double):
 
     def answer(self, request: Request) -> Answer:
         """What the vendor would say to this key."""
-        if request.headers.get("authorization") != f"GenieKey {self.api_key}":
+        if not is_authorized(request, f"GenieKey {self.api_key}"):
             return self.error(401)
         try:
             with self._lock:

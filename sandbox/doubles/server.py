@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.doubles.exchange import Answer, Exchange, Request, Waits
 from sandbox.doubles.record import Calls, Switched, Switches
+from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 Clock = Callable[[], datetime]
-_PATIENCE = 10
+Route = Callable[..., Answer]
 
 
 def utc_now() -> datetime:
@@ -43,22 +39,28 @@ class Double:
     request and, by name, the parts in braces.
     """
 
-    def __init__(self, routes: Mapping[str, Callable[..., Answer]], now: Clock = utc_now) -> None:
+    def __init__(self, routes: Mapping[str, Route], now: Clock = utc_now) -> None:
         self.now = now
         self.calls = Calls()
         self._routes = [(_pattern(template), route) for template, route in routes.items()]
         self._switches = Switches()
         self._waits = Waits()
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.accept_until_closed, daemon=True)
 
     def answer(self, request: Request) -> Answer:
         """What is right to answer, before any fault."""
+        found = self.route_of(request)
+        if found is None:
+            return self.error(404)
+        route, parts = found
+        return route(request, **parts)
+
+    def route_of(self, request: Request) -> tuple[Route, dict[str, str]] | None:
+        """What answers this method and path, and the parts in braces; None for no such path."""
         for pattern, route in self._routes:
             if found := pattern.fullmatch(f"{request.method} {request.path}"):
-                answer: Answer = route(request, **found.groupdict())
-                return answer
-        return self.error(404)
+                return route, found.groupdict()
+        return None
 
     def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:
         """The vendor's body for an HTTP error; `retry_at` is told by those that tell it."""
@@ -67,8 +69,7 @@ class Double:
     @property
     def url(self) -> str:
         """Where it answers, without a slash at the end."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return self._server.url
 
     def fail(
         self, prefix: str, fault: Fault, *, times: int | None = None, page: int | None = None
@@ -97,14 +98,12 @@ class Double:
 
     def close(self) -> None:
         """Stop answering: hanging calls are hung up, and every thread is joined."""
-        if self._thread.is_alive():
-            self._server.stop_accepting()
-            self._thread.join()
+        self._server.stop_accepting()
         self._waits.end()
-        self._server.server_close()
+        self._server.close()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -127,66 +126,14 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    thread: threading.Thread
-    socket: socket.socket
-
-
-class _Server(ThreadingHTTPServer):
-    """Knows its connections, so that closing can end those that a client keeps alive."""
-
-    request_queue_size = 128
-
+class _Server(LocalServer):
     def __init__(self, double: Double) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler, checked_by_service)
         self.double = double
-        self._connections: set[_Connection] = set()
-        self._closing = threading.Event()
-
-    def accept_until_closed(self) -> None:
-        """Serve, without the base class's polling: it makes each close wait for its next turn."""
-        while True:
-            connection, address = self.socket.accept()
-            if self._closing.is_set():
-                connection.close()
-                return
-            self.process_request(connection, address)
-
-    def stop_accepting(self) -> None:
-        """Let the accepting thread wake to see that it is over."""
-        self._closing.set()
-        socket.create_connection(self.socket.getsockname()).close()
-
-    # The base class finds the machine's name by DNS here.
-    def server_bind(self) -> None:
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        self._connections = {one for one in self._connections if one.thread.is_alive()}
-        self._connections.add(_Connection(thread, request))
-        thread.start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        error = sys.exception()
-        if not isinstance(error, OSError):  # a client that hangs up is no news
-            super().handle_error(request, client_address)
-
-    def server_close(self) -> None:
-        super().server_close()
-        for connection in self._connections:
-            with suppress(OSError):  # its client, or its own thread, was faster
-                connection.socket.shutdown(socket.SHUT_RDWR)
-            connection.thread.join(_PATIENCE)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(LocalHandler):
+    wbufsize = 0  # what a fault writes goes out at once
     server: _Server
 
     def _serve(self) -> None:
@@ -215,6 +162,3 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         except OSError:
             return True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing: the calls are recorded."""

@@ -119,4 +119,4 @@ def _told(sentence: str, status: int) -> Answer:
 
 
 def _back(place: str) -> Response:
-    return redirect(f"/#{place}", HTTPStatus.SEE_OTHER)
+    return redirect(f"{request.script_root}/#{place}", HTTPStatus.SEE_OTHER)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Self
-
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from typing import Self
 
 from handler.providers import BY_ID
 from handler.settings import Settings
@@ -17,6 +12,7 @@ from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
 from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.doubles.server import Double
+from sandbox.local_server import SecretPath
 from sandbox.logbook import Logbook
 from sandbox.page.app import make_app
 from sandbox.page.atlassian_roster import AtlassianRoster
@@ -26,9 +22,7 @@ from sandbox.page.pagerduty_roster import PagerDutyRoster
 from sandbox.page.rosters import Roster
 from sandbox.running import Sandbox
 from sandbox.space import Space
-
-HOST = "127.0.0.1"
-_ASKS_EVERY = 0.05  # seconds until it sees that it shall end
+from sandbox.wsgi import WsgiServer
 
 
 class Page:
@@ -41,26 +35,22 @@ class Page:
         settings: what the function was given.
 
     Attributes:
-        url: where a browser opens it.
+        url: where a browser opens it; the path begins with a key of this run.
     """
 
     def __init__(
         self, space: Space, rosters: Sequence[Roster], log: Logbook, settings: Settings
     ) -> None:
-        self._server = _Server(make_app(space, rosters, log, settings, Guard()))
-        self._serving = threading.Thread(
-            target=self._server.serve_forever, args=[_ASKS_EVERY], daemon=True
-        )
-        self.url = f"http://{HOST}:{self._server.port}/"
+        app, key = make_app(space, rosters, log, settings, Guard()), SecretPath()
+        self._server = WsgiServer(app, key, mounted_at=key.prefix)
+        self.url = f"{self._server.url}{key.prefix}/"
 
     def __enter__(self) -> Self:
-        self._serving.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._serving.join()
-        self._server.hang_up()
+        self._server.close()
 
 
 def page_of(sandbox: Sandbox, space: Space) -> Page:
@@ -78,40 +68,3 @@ def rosters_of(doubles: Mapping[str, Double]) -> Iterator[Roster]:
                 yield PagerDutyRoster(double)
             case Opsgenie() | JSM():
                 yield AtlassianRoster(BY_ID[id_], double)
-
-
-class _Handler(WSGIRequestHandler):
-    # A connection for each call: a browser that keeps one open would hold a thread.
-    protocol_version = "HTTP/1.0"
-    timeout = 10  # seconds that a browser may stay silent on a connection
-
-    def version_string(self) -> str:
-        """Say nothing of what it is made of."""
-        return "sandbox"
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: one line a call is of no use to anybody."""
-
-
-class _Server(ThreadedWSGIServer):
-    """Knows its connections: browsers open some in advance, and send nothing on them."""
-
-    def __init__(self, app: Any) -> None:  # noqa: ANN401 - Flask's own type for it is no public one
-        self._open: dict[threading.Thread, socket.socket] = {}
-        super().__init__(HOST, 0, app, _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Serve the connection in a thread of its own, and remember both."""
-        self._open = {thread: each for thread, each in self._open.items() if thread.is_alive()}
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        self._open[thread] = request
-        thread.start()
-
-    def hang_up(self) -> None:
-        """End every connection; their threads are joined."""
-        for thread, each in self._open.items():
-            with suppress(OSError):  # it may have ended by itself
-                each.shutdown(socket.SHUT_RDWR)
-            thread.join()

@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -317,3 +318,51 @@ def test_sandbox_that_is_gone_is_told(browser: Browser, sandbox: Sandbox, space:
     lost = "The sandbox does not answer: it may have been stopped."
     browser.find(f'//p[@id="live" and .="{lost}"]')
     browser.find(f'//p[@role="status" and .="{lost}"]')
+
+
+# Sends each server what a page may send, with a key and without, and gives what it could read.
+STEAL = """
+const headers = {
+  authorization: arguments[1],
+  "content-type": "application/x-amz-json-1.1",
+  "x-amz-target": "secretsmanager.ListSecrets",
+};
+const tries = [
+  {},
+  { mode: "no-cors" },
+  { method: "POST", body: "{}" },
+  { method: "POST", body: "{}", mode: "no-cors" },
+  { method: "POST", body: "{}", headers },
+];
+return (async () => {
+  const read = [];
+  for (const url of arguments[0]) for (const init of tries) {
+    try {
+      read.push(await (await fetch(url, init)).text());
+    } catch (error) {
+      read.push("");
+    }
+  }
+  return read;
+})();
+"""
+
+
+@pytest.mark.parametrize("site", ["127.0.0.1", "localhost"])
+def test_page_of_another_site_reads_nothing(
+    chromium: Browser, page: Page, sandbox: Sandbox, space: Space, site: str
+) -> None:
+    """Neither of another port nor of another name; and what it sends has no effect."""
+    assert sandbox.double
+    double = sandbox.double
+    chromium.open(f"http://{site}:{urlsplit(double.url).port}/")
+    scope = f"AKIDEXAMPLE/20260302/{sandbox.aws.region}/secretsmanager/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    # But for the one whose own page this is.
+    others = [space, *(each for each in sandbox.doubles.values() if each is not double)]
+    reset = f"{sandbox.aws.endpoint}/moto-api/reset"
+    urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(each.url for each in others)]
+    seen = [len(each.calls) for each in others]
+    assert set(chromium.script(STEAL, urls, signed)) == {""}
+    assert [len(each.calls) for each in others] == seen
+    assert sandbox.aws.client("secretsmanager").list_secrets()["SecretList"] != []

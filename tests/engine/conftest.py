@@ -35,9 +35,9 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def gate(aws: Aws) -> Iterator[Gate]:  # noqa: ARG001 - what the gate leads to
+def gate(aws: Aws) -> Iterator[Gate]:
     """The door by which the CLI comes to that AWS."""
-    with Gate() as gate:
+    with Gate(aws) as gate:
         yield gate
 
 

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.server import MotoRequestHandler
-from werkzeug.serving import make_server
+from sandbox.aws import Aws
 
 PATIENCE = 240  # seconds until what does not come fails its test
 READING = re.compile("GET|HEAD|Get|List|Describe")
@@ -57,28 +55,21 @@ class Gate:
     by method and path (`POST /2015-03-31/functions`).
     """
 
-    def __init__(self) -> None:
-        self._aws = DomainDispatcherApplication(create_backend_app)
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._server = aws.served_by(self._answer)
+        self.endpoint = self._server.url
         self._lock = threading.Lock()
         self._held: Held | None = None
         self._look: Look | None = None
         self._one_look = threading.Lock()  # a plugin may change several things at once
 
     def __enter__(self) -> Self:
-        self._server = make_server(
-            "127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler
-        )
-        self.endpoint = f"http://127.0.0.1:{self._server.port}"
-        self._serving = threading.Thread(
-            target=self._server.serve_forever, args=[0.05], daemon=True
-        )
-        self._serving.start()
+        self._server.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._serving.join()
-        self._server.server_close()
+        self._server.close()
 
     def hold(self, pattern: str) -> Held:
         """Hold the next call whose name matches the pattern from its beginning to its end."""
@@ -98,7 +89,7 @@ class Gate:
         name = _name_of(environ)
 
         def call() -> Iterable[bytes]:
-            answer: Iterable[bytes] = self._aws(environ, start_response)
+            answer: Iterable[bytes] = self._aws.answer(environ, start_response)
             if self._look and not READING.match(name):
                 with self._one_look:
                     self._look(name)

@@ -63,8 +63,7 @@ class Project:
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "AWS_ENDPOINT_URL": endpoint or aws.endpoint,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            **aws.credentials.variables(),
             "HTTP_PROXY": NO_WAY_OUT,
             "HTTPS_PROXY": NO_WAY_OUT,
             "NO_PROXY": "127.0.0.1,localhost",
@@ -154,7 +153,7 @@ class Project:
             concurrency=1,
             is_public=lambda: is_public(self.aws, made["id"]),
             log=Logbook(log),
-            extra_environment={"AWS_ENDPOINT_URL": self.aws.endpoint},
+            extra_environment=self.aws.function_variables(),
         ) as url:
             yield url.url
 

@@ -136,9 +136,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN40
     """A local AWS, and the client of its logs."""
     with Aws(REGION) as local:
         for name, value in {
-            "AWS_ENDPOINT_URL": local.endpoint,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            **local.variables(),
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             monkeypatch.setenv(name, value)
@@ -191,8 +189,8 @@ def test_without_credentials_or_aws(
     answer = oncall("report", "--log-group", "g")
     assert answer.status == 2
     assert answer.err.startswith("oncall: AWS cannot be asked without credentials: export AWS_")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "sandbox")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     answer = oncall("report", "--log-group", "g")
     assert answer.status == 2

@@ -63,10 +63,11 @@ class Answer:
 
 
 class Visitor:
-    """Somebody with the page open."""
+    """Somebody with the page open; paths, in answers too, are seen from the page's address."""
 
     def __init__(self, url: str) -> None:
         self.authority = urlsplit(url).netloc
+        self.key = urlsplit(url).path.rstrip("/")
         self.port = urlsplit(url).port or 0
         self.token = _token_in(self.get())
 
@@ -88,10 +89,11 @@ class Visitor:
         if body is not None:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as one:
-            one.request(method, path, body, sent)
+            one.request(method, f"{self.key}{path}", body, sent)
             answer = one.getresponse()
-            text = answer.read().decode()
-            return Answer(answer.status, dict(answer.getheaders()), text)
+            text = answer.read().decode().replace(f"{self.key}/", "/")
+            told = {name: value.replace(self.key, "") for name, value in answer.getheaders()}
+            return Answer(answer.status, told, text)
 
     def request(self, who: str = JANE, *resources: str, **fields: str) -> Answer:
         """Send the form that requests access; for Production unless a test says otherwise."""

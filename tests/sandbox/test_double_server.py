@@ -231,7 +231,7 @@ def test_drip_sends_one_byte_and_waits(
 )
 def test_closing_ends_a_fault_that_is_being_played(books: Books, fault: Fault) -> None:
     """No thread of the double is left, and its client's call ends."""
-    before = set(threading.enumerate()) - {books._thread}
+    before = set(threading.enumerate()) - {books._server._accepting}
     books.fail("/books", fault)
     caller = in_thread(lambda: get(books, "/books"))
     books.calls.wait_for(1)
@@ -260,7 +260,9 @@ def test_calls_that_wait_may_have_sent_their_next(books: Books) -> None:
     at = urlsplit(books.url)
     with closing(socket.create_connection((at.hostname, at.port), PATIENCE)) as connection:
         for number in (1, 2):
-            connection.sendall(f"GET /books/{number} HTTP/1.1\r\n\r\n".encode())
+            connection.sendall(
+                f"GET /books/{number} HTTP/1.1\r\nHost: {at.netloc}\r\n\r\n".encode()
+            )
         books.calls.wait_for(1)
         released.set()
         answers = b""

@@ -112,8 +112,9 @@ def call(
 
 
 def send(function: FunctionUrl, raw: bytes) -> bytes:
-    """Send bytes as they are, and give all that comes back until the other side hangs up."""
+    """Send bytes, to this server if to `x`, and give what comes back until it hangs up."""
     parts = urlsplit(function.url)
+    raw = raw.replace(b"Host: x\r\n", f"Host: {parts.netloc}\r\n".encode())
     with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
         connection.sendall(raw)
         with connection.makefile("rb") as answer:
@@ -472,7 +473,8 @@ def test_client_that_hangs_up_in_the_middle_is_forgotten(start: Start) -> None:
     function = start(ECHO)
     parts = urlsplit(function.url)
     with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        head = f"POST / HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 10\r\n\r\n"
+        connection.sendall(head.encode() + b"12345")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
     assert call(function).status == 200

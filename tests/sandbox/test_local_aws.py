@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import json
 import logging
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
+import botocore.credentials
 import pulumi
 import pytest
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
 
-from sandbox.aws import HOST, Aws
+from sandbox.aws import Aws
+from sandbox.aws_signature import REFUSED
+from sandbox.clients import Clients, Credentials
+from sandbox.local_server import HOST
 from sandbox.resources import RESOURCES
 from sandbox.resources.base import UnknownToSandboxError
 from tests.sandbox.deployments import REGION, deployed
@@ -91,3 +104,158 @@ def test_local_aws_is_gone_with_its_context() -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((host, int(port)), timeout=5)
+
+
+# The credential.
+
+BODY = b'{"SecretId": "it"}'
+GET_SECRET = {
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": "secretsmanager.GetSecretValue",
+}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """A local AWS with a secret."""
+    with Aws(REGION) as one:
+        one.client("secretsmanager").create_secret(Name="it", SecretString="real-key")
+        yield one
+
+
+def request_of(aws: Aws, kind: Any = SigV4Auth, **other: str) -> AWSRequest:  # noqa: ANN401 - botocore has no types
+    """Make a signed call for the secret, by a key that differs from the run's in this."""
+    key = replace(aws.credentials, **other)
+    request = AWSRequest("POST", f"{aws.endpoint}/", GET_SECRET | {"Host": host_of(aws)}, BODY)
+    pair = botocore.credentials.Credentials(key.access_key_id, key.secret_access_key)
+    kind(pair, "secretsmanager", REGION).add_auth(request)
+    return request
+
+
+def host_of(aws: Aws) -> str:
+    """What a client sends as Host."""
+    return urlsplit(aws.endpoint).netloc
+
+
+def ask(aws: Aws, request: AWSRequest, body: bytes = BODY) -> tuple[int, str]:
+    """Status and body of a call, sent as it is."""
+    parts = urlsplit(request.url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    with closing(http.client.HTTPConnection(host_of(aws), timeout=20)) as connection:
+        connection.request(request.method, target, body, dict(request.headers.items()))
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+def test_signed_call_is_answered(aws: Aws) -> None:
+    """The calls below are this one, but for one thing."""
+    status, body = ask(aws, request_of(aws))
+    assert (status, json.loads(body)["SecretString"]) == (200, "real-key")
+
+
+def _without_signature(request: AWSRequest) -> None:
+    del request.headers["Authorization"]
+
+
+def _with(old: str, new: str) -> Callable[[AWSRequest], None]:
+    def change(request: AWSRequest) -> None:
+        changed = request.headers["Authorization"].replace(old, new)
+        assert changed != request.headers["Authorization"]
+        request.headers.replace_header("Authorization", changed)
+
+    return change
+
+
+def _header(name: str, value: str) -> Callable[[AWSRequest], None]:
+    def change(request: AWSRequest) -> None:
+        del request.headers[name]
+        request.headers[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_without_signature, id="unsigned"),
+        pytest.param(_header("Authorization", "AWS sandbox:c2ln"), id="an older signature"),
+        pytest.param(_header("Authorization", "Bearer sandbox"), id="a token"),
+        pytest.param(_header("Authorization", "AWS4-HMAC-SHA256 Credential=x/y"), id="cut short"),
+        pytest.param(_with("SignedHeaders=", "SignedHeaders=x-none;"), id="a header that is not"),
+        pytest.param(_with("/secretsmanager/", "/s3/"), id="another service"),
+        pytest.param(_with(REGION, "us-east-1"), id="another region"),
+        pytest.param(_with("host;", ""), id="the host is not signed"),
+        pytest.param(_with("Signature=", "Signature=0"), id="a longer signature"),
+        pytest.param(_header("X-Amz-Target", "secretsmanager.ListSecrets"), id="another operation"),
+        pytest.param(_header("X-Amz-Date", "20200101T000000Z"), id="another time"),
+    ],
+)
+def test_call_that_is_not_signed_as_it_is(aws: Aws, change: Callable[[AWSRequest], None]) -> None:
+    """Whatever was changed or left out, it is refused, and nothing is told."""
+    request = request_of(aws)
+    change(request)
+    assert_refused(ask(aws, request))
+
+
+def test_another_body(aws: Aws) -> None:
+    """The signature is over the body that comes; where its hash is signed, over that."""
+    assert_refused(ask(aws, request_of(aws), BODY + b" "))
+    bucket = {"Bucket": "bucket", "Key": "key"}
+    where = {"LocationConstraint": REGION}
+    aws.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration=where)
+    sent: list[Any] = []
+    events = aws.client("s3").meta.events
+    events.register("before-send.s3.PutObject", lambda request, **_: sent.append(request))
+    aws.client("s3").put_object(**bucket, Body=b"right")
+    (request,) = sent
+    request.url = f"{aws.endpoint}/bucket/key"
+    assert ask(aws, request, b"right")[0] == 200
+    assert_refused(ask(aws, request, b"wrong"))
+    assert aws.client("s3").get_object(**bucket)["Body"].read() == b"right"
+
+
+@pytest.mark.parametrize("other", [{"access_key_id": "sandbox"}, {"secret_access_key": "sandbox"}])
+def test_another_key(aws: Aws, other: dict[str, str]) -> None:
+    """Neither half of the key is enough."""
+    assert_refused(ask(aws, request_of(aws, **other)))
+
+
+def test_two_signatures(aws: Aws) -> None:
+    """There is one credential to a call."""
+    request = request_of(aws)
+    twice = ", ".join([request.headers["Authorization"]] * 2)
+    request.headers.replace_header("Authorization", twice)
+    assert_refused(ask(aws, request))
+
+
+def test_presigned_call(aws: Aws) -> None:
+    """An address is no credential here, though the key signed it."""
+    assert_refused(ask(aws, request_of(aws, SigV4QueryAuth)))
+
+
+def assert_refused(answer: tuple[int, str]) -> None:
+    """It is the sentence that says what to do, and nothing else."""
+    assert answer == (REFUSED.status, f"{REFUSED.sentence}\n")
+
+
+def test_client_with_the_key_of_another_run_reads_why(aws: Aws) -> None:
+    """As after `. .sandbox/env` of a sandbox that has been stopped."""
+    other = Clients(REGION, Credentials.new(), aws.endpoint)
+    with closing(other), pytest.raises(ClientError, match=r"run `\. \.sandbox/env`"):
+        other.client("secretsmanager").list_secrets()
+
+
+@pytest.mark.parametrize("path", ["/moto-api/reset", "/moto-api/data.json", "/latest/meta-data/"])
+def test_key_opens_aws_only(aws: Aws, path: str) -> None:
+    """Moto's own switches are out of reach even with a signature."""
+    request = AWSRequest("POST", f"{aws.endpoint}{path}", {"Host": host_of(aws)}, b"")
+    key = aws.credentials
+    pair = botocore.credentials.Credentials(key.access_key_id, key.secret_access_key)
+    SigV4Auth(pair, "secretsmanager", REGION).add_auth(request)
+    assert_refused(ask(aws, request, b""))
+    assert ask(aws, request_of(aws))[0] == 200
+
+
+def test_secret_half_of_the_key_is_not_shown(aws: Aws) -> None:
+    """Not even where a test prints what it compares."""
+    assert aws.credentials.secret_access_key not in repr(aws.credentials)

@@ -26,10 +26,17 @@ def test_it_listens_on_loopback(page: Page) -> None:
     assert page._server.socket.getsockname()[0] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_own_names_are_answered(visitor: Visitor, name: str) -> None:
-    """A person may open it under both names that every machine has for itself."""
-    assert visitor.get(Host=f"{name}:{visitor.port}").status == 200
+@pytest.mark.parametrize("key", ["", "/", "/guessed", "{key}x", "{short}", "/x{key}"])
+def test_address_without_the_key_is_refused(visitor: Visitor, key: str) -> None:
+    """Another account of this machine can connect, but does not know the page's path."""
+    own, token = visitor.key, visitor.token
+    for path in ("/", "/static/page.js", "/nothing"):
+        visitor.key = key.format(key=own, short=own[:-1])
+        answer = visitor.get(path)
+        assert answer.status == 403
+        assert "The address lacks the key of this run." in answer.html
+        assert own not in answer.html
+        assert token not in answer.html
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,7 @@ def test_own_names_are_answered(visitor: Visitor, name: str) -> None:
     [
         "evil.example",
         "evil.example:{port}",
+        "localhost:{port}",
         "127.0.0.1",
         "127.0.0.1:1",
         "127.0.0.1:{port}.evil.example",
@@ -50,14 +58,14 @@ def test_other_names_are_refused(visitor: Visitor, host: str) -> None:
     """A name that somebody else owns may point here: its pages read nothing, and get no token."""
     for path in ("/", "/static/page.js", "/nothing"):
         answer = visitor.get(path, Host=host.format(port=visitor.port))
-        assert answer.status == 400
-        assert f"This page answers at http://127.0.0.1:{visitor.port}/ only." in answer.words
+        assert answer.status == 421
+        assert f"This server answers at http://127.0.0.1:{visitor.port}/ only." in answer.words
         assert visitor.token not in answer.html
 
 
 def test_other_names_send_nothing(visitor: Visitor, space: Space) -> None:
     """Even a right token does not help under another name."""
-    assert visitor.send("/requests", FORM, Host="evil.example").status == 400
+    assert visitor.send("/requests", FORM, Host="evil.example").status == 421
     assert space.petitions == []
 
 
@@ -94,11 +102,11 @@ def test_token_in_the_query_does_not_count(visitor: Visitor, space: Space) -> No
 def test_form_of_another_site_is_refused(
     visitor: Visitor, space: Space, headers: dict[str, str]
 ) -> None:
-    """Where a form is from is told by the browser, and checked beside the token."""
+    """Where a form is from is told by the browser, and checked before the token."""
     told = {name: value.format(port=visitor.port) for name, value in headers.items()}
     answer = visitor.send("/requests", FORM, **told)
     assert answer.status == 403
-    assert "This form was sent from another site: use the page itself." in answer.words
+    assert "Calls from another site are refused." in answer.words
     assert space.petitions == []
 
 

@@ -31,6 +31,7 @@ class ToDouble(httpx2.HTTPTransport):
         """Send it there, whatever its address is."""
         where = {"scheme": "http", "host": self._url.host, "port": self._url.port}
         request.url = request.url.copy_with(**where)
+        request.headers["Host"] = self._url.netloc.decode("ascii")
         return super().handle_request(request)
 
 

@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.aws import Aws
+from sandbox.clients import Credentials
 from sandbox.engine import CreatedResource
 from sandbox.plugin import LocalAwsProvider, RefusedEndpointError
 from sandbox.resources import resource_of
@@ -105,7 +106,16 @@ def test_bucket_that_was_cut_short_is_there_and_has_no_tags() -> None:
 def test_stand_in_provider_serves_no_other_aws(endpoint: str) -> None:
     """An AWS that is not of this machine is refused before a call."""
     with pytest.raises(RefusedEndpointError, match="AWS_ENDPOINT_URL is"):
-        LocalAwsProvider(endpoint)
+        LocalAwsProvider({"AWS_ENDPOINT_URL": endpoint, **Credentials.new().variables()})
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_stand_in_provider_needs_the_key_of_the_local_aws(name: str) -> None:
+    """Without it, boto3 would look for the machine's own."""
+    environment = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **Credentials.new().variables()}
+    del environment[name]
+    with pytest.raises(RefusedEndpointError, match=f"{name} is not set"):
+        LocalAwsProvider(environment)
 
 
 def test_what_was_changed_by_hand_is_seen() -> None:

@@ -60,8 +60,7 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
         "AWS_ENDPOINT_URL": sandbox.aws.endpoint,
         "AWS_REGION": "us-west-2",
         "AWS_DEFAULT_REGION": "us-west-2",
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        **sandbox.aws.credentials.variables(),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ CONFIG = FunctionConfig(
     log_group="/aws/lambda/webhook",
     region="us-west-2",
 )
+KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
 ECHO = "def handle(event, context):\n    return event\n"
 CONNECT = """
 import socket
@@ -128,8 +130,11 @@ def test_environment_is_the_functions_and_lambdas_own(
     stream = seen.pop("AWS_LAMBDA_LOG_STREAM_NAME")
     api = seen.pop("AWS_LAMBDA_RUNTIME_API")
     seen.pop("LC_CTYPE", None)  # the interpreter's own
+    made_up = {seen.pop(f"AWS_{name}") for name in KEYS}
+    assert all(made_up)
+    assert len(made_up) == len(KEYS)
     assert "[$LATEST]" in stream
-    assert api.startswith("127.0.0.1:")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+/[\w-]{32}", api)
     assert seen == {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -147,9 +152,6 @@ def test_environment_is_the_functions_and_lambdas_own(
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/webhook",
         "AWS_REGION": "us-west-2",
         "AWS_DEFAULT_REGION": "us-west-2",
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_SESSION_TOKEN": "sandbox",
         "TZ": ":UTC",
     }
 
@@ -240,13 +242,14 @@ def test_dead_child_is_told_at_once(start: Start, log: Log, source: str, how: st
 
 def test_answer_cut_off_by_death_is_none(start: Start) -> None:
     """Half an answer counts as no answer: its child has died."""
-    # At its import, since the Runtime API talks to one client at a time.
     source = """
 import os, socket
-host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+address, path = os.environ["AWS_LAMBDA_RUNTIME_API"].split("/")
+host, port = address.split(":")
 with socket.create_connection((host, int(port))) as api:
-    api.sendall(b"POST /2018-06-01/runtime/invocation/1/response HTTP/1.1\\r\\n"
-                b"Content-Length: 10\\r\\n\\r\\n12345")
+    target = f"/{path}/2018-06-01/runtime/invocation/1/response"
+    head = f"POST {target} HTTP/1.1\\r\\nHost: {address}\\r\\nContent-Length: 10\\r\\n\\r\\n"
+    api.sendall(head.encode() + b"12345")
 os._exit(5)
 """
     assert fail(start(source)).fault is Fault.DIED

@@ -6,6 +6,7 @@ const BUSY_MS = 300;
 const IDLE_MS = 1000;
 const news = document.getElementById("news");
 const live = document.getElementById("live");
+const PAGE = new URL("..", document.currentScript.src); // its path begins with the run's key
 const known = new Map(); // the server's HTML of each part, as last shown
 let asking = false; // a form is on its way
 let sent = 0; // how many forms have been: what was polled before may be older than their answers
@@ -95,7 +96,7 @@ async function poll() {
   if (!document.hidden && !asking) {
     try {
       const before = sent;
-      const html = await (await fetch("/")).text();
+      const html = await (await fetch(PAGE)).text();
       if (sent === before) show(html, null);
     } catch (error) {
       lost(error);

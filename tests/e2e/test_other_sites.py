@@ -1,0 +1,212 @@
+"""What a web page of another site, or another account of this machine, gets from a running sandbox.
+
+Nothing: no server of it answers under another name, to another site, or without its credential.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bench.processes import children
+from handler.providers import PROVIDERS
+from sandbox.page import page_of
+from sandbox.requesting import opened_space, variables
+from sandbox.running import Sandbox
+from tests.listening import ports
+from tests.projects import project_in
+
+EVIL = "https://evil.example"
+LOOPBACK = "0100007F"
+REAL = {each.key: f"a-real-production-key-{each.id}" for each in PROVIDERS}
+REAL |= {"JSM_EMAIL": "approvals@example.com", "JSM_SITE": "https://example.atlassian.net"}
+LIST_SECRETS = {
+    "Content-Type": "application/x-amz-json-1.1",
+    "X-Amz-Target": "secretsmanager.ListSecrets",
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox with all of its servers.
+
+    Attributes:
+        servers: the address of each by its name, with a credential that is in the path.
+        secrets: what nobody else may read.
+    """
+
+    sandbox: Sandbox
+    servers: Mapping[str, str]
+    secrets: Mapping[str, str]
+
+
+@pytest.fixture(scope="module", params=["doubles", "live"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """All that `make up` runs, with and without LIVE=1; the function has a child."""
+    root = project_in(tmp_path_factory.mktemp("project"))
+    with (
+        Sandbox(root, live=REAL if request.param == "live" else {}) as sandbox,
+        opened_space(sandbox) as space,
+        page_of(sandbox, space) as page,
+    ):
+        assert call(sandbox.url, "POST", "/", {}).status == 401
+        (child,) = children()
+        environment = Path(f"/proc/{child}/environ").read_bytes().decode().split("\0")
+        child_has = dict(each.split("=", 1) for each in environment if each)
+        servers = {
+            "AWS": sandbox.aws.endpoint,
+            "function URL": sandbox.url,
+            "Runtime API": f"http://{child_has['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime",
+            "space": f"{space.url}/spaces",
+            "page": page.url,
+            **{id_: double.url for id_, double in sandbox.doubles.items()},
+        }
+        written = {**sandbox.variables(), **variables(space), "page": page.url}
+        secret = {"INDENT_WEBHOOK_SECRET", "INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN", "page"}
+        secret |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", *(each.key for each in PROVIDERS)}
+        secrets = {name: written[name] for name in secret & written.keys()}
+        yield Running(sandbox, servers, secrets)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: str
+
+
+def call(
+    url: str, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+) -> Answer:
+    """Send one request to where a server listens; the headers may claim anything."""
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)) as connection:
+        connection.request(method, path, body, dict(headers))
+        response = connection.getresponse()
+        return Answer(response.status, response.getheaders(), response.read().decode())
+
+
+def assert_nothing_told(running: Running, answer: Answer) -> None:
+    """An answer has no secret, and allows no other site to read it."""
+    whole = json.dumps([answer.headers, answer.body])
+    assert [name for name, value in running.secrets.items() if value in whole] == []
+    assert [name for name, _ in answer.headers if name.lower().startswith("access-control")] == []
+
+
+def test_no_server_is_left_out(running: Running) -> None:
+    """These tests ask all that listens, and all of it listens on 127.0.0.1."""
+    listening = ports()
+    assert {urlsplit(url).port for url in running.servers.values()} == set(listening)
+    assert set(listening.values()) == {LOOPBACK}
+    assert [each for each in children() if ports(each)] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        pytest.param("GET", {"Host": "evil.example"}, 421, id="a rebound name"),
+        pytest.param(
+            "GET", {"Host": "evil.example:{port}"}, 421, id="a rebound name with the port"
+        ),
+        pytest.param("GET", {"Host": "localhost:{port}"}, 421, id="localhost"),
+        pytest.param("GET", {"Host": "127.0.0.1"}, 421, id="without the port"),
+        pytest.param(
+            "POST", {"Host": "evil.example:{port}", "Origin": EVIL}, 421, id="rebound POST"
+        ),
+        pytest.param("GET", {"Origin": EVIL}, 403, id="fetch"),
+        pytest.param(
+            "POST", {"Origin": EVIL, "Content-Type": "text/plain"}, 403, id="a simple POST"
+        ),
+        pytest.param("POST", {"Origin": "null"}, 403, id="a sandboxed frame"),
+        pytest.param(
+            "POST",
+            {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+            403,
+            id="a sandboxed frame's form",
+        ),
+        pytest.param("POST", {"Origin": "http://localhost:{port}"}, 403, id="localhost's page"),
+        pytest.param("POST", {"Origin": "http://127.0.0.1:1"}, 403, id="another port's page"),
+        pytest.param("GET", {"Sec-Fetch-Site": "cross-site"}, 403, id="an image"),
+        pytest.param("GET", {"Sec-Fetch-Site": "same-site"}, 403, id="another port's image"),
+        pytest.param(
+            "OPTIONS",
+            {
+                "Origin": EVIL,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,x-amz-target",
+                "Access-Control-Request-Private-Network": "true",
+            },
+            403,
+            id="a preflight",
+        ),
+    ],
+)
+def test_another_site_gets_nothing(
+    running: Running, method: str, headers: Mapping[str, str], status: int
+) -> None:
+    """Whatever it sends, to whichever server: not even who knows a path is answered."""
+    for url in running.servers.values():
+        port = urlsplit(url).port
+        sent = {name: value.format(port=port) for name, value in headers.items()}
+        for path in ("/", urlsplit(url).path or "/"):
+            answer = call(url, method, path, sent, b"{}" if method == "POST" else None)
+            assert answer.status == status, url
+            assert_nothing_told(running, answer)
+
+
+def test_another_account_gets_nothing(running: Running) -> None:
+    """Whoever can connect, and sends what the server's own client would, lacks the credential."""
+    in_path = {"page", "Runtime API"}
+    for name, url in running.servers.items():
+        parts = urlsplit(url)
+        last = f"/{parts.path.split('/', 2)[2]}" if name in in_path else parts.path or "/"
+        for path in {"/", last}:
+            for method, headers in (("GET", {}), ("POST", LIST_SECRETS), ("OPTIONS", {})):
+                body = b"{}" if method == "POST" else None
+                answer = call(url, method, path, headers, body)
+                assert answer.status >= 400, (name, method, path)
+                assert_nothing_told(running, answer)
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "/moto-api/.."])
+@pytest.mark.parametrize("path", ["/moto-api/reset", "/%6doto-api/reset", "/moto-api/reset?x"])
+def test_local_aws_is_not_emptied(running: Running, prefix: str, path: str) -> None:
+    """Moto's own switches are no part of AWS: nobody can use them."""
+    aws = running.sandbox.aws
+    for headers in ({}, {"Origin": EVIL, "Content-Type": "text/plain"}, LIST_SECRETS):
+        assert call(aws.endpoint, "POST", prefix + path, headers, b"").status == 403
+    assert aws.client("secretsmanager").list_secrets()["SecretList"] != []
+
+
+def test_real_keys_are_for_the_real_providers_only(running: Running) -> None:
+    """With LIVE=1 there is no double; and without it no key is one of the environment's."""
+    is_live = not running.sandbox.doubles
+    keys = {each.key: running.secrets[each.key] for each in PROVIDERS}
+    assert is_live == (keys == {each.key: REAL[each.key] for each in PROVIDERS})
+    assert is_live or not set(keys.values()) & set(REAL.values())
+
+
+def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
+    """Two sandboxes share no key, token or secret."""
+    root = project_in(tmp_path)
+
+    def made() -> list[Any]:
+        one = Sandbox(root, log=Path(".sandbox") / "unused.log")
+        for each in one.doubles.values():
+            each.close()
+        keys = [one._providers[each.key] for each in PROVIDERS]
+        return [one.webhook_secret, *one.aws.credentials.variables().values(), *keys]
+
+    first, second = made(), made()
+    assert len(set(first + second)) == 2 * len(first)

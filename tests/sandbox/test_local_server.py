@@ -1,0 +1,319 @@
+"""The sandbox's kind of server: who is answered, what is sent, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import http.client
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from sandbox.local_server import HOST, LocalHandler, LocalServer, SecretPath, checked_by_service
+from sandbox.wsgi import WsgiServer
+
+PATIENCE = 20.0  # seconds until a test that waits for another thread fails
+CORS = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("access-control-allow-credentials", "true"),
+    ("Vary", "Origin"),
+]
+
+
+class Echo(LocalHandler):
+    """Answers with the body; a path of `/defect` has it fail."""
+
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        """Answer, with headers that would let any site read the answer."""
+        assert self.path != "/defect"
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.reply(HTTPStatus.OK, body, CORS)
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """A server that runs."""
+    one = LocalServer(Echo, checked_by_service)
+    one.start()
+    with closing(one):
+        yield one
+
+
+def connect(server: LocalServer) -> socket.socket:
+    """Connect, with an end to the patience."""
+    return socket.create_connection((HOST, server.port), PATIENCE)
+
+
+def send(server: LocalServer, head: str, body: bytes = b"") -> bytes:
+    """Send a request as it is, with the server's authority for `OWN`; all that comes back."""
+    with connect(server) as connection:
+        connection.sendall(head.replace("OWN", server.authority).encode() + b"\r\n" + body)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
+            return answer.read()
+
+
+def status(answer: bytes) -> int:
+    """The status of an answer."""
+    return int(answer.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN\r\n", 200, id="its own"),
+        pytest.param("POST / HTTP/1.0\r\nHost: OWN\r\n", 200, id="HTTP/1.0"),
+        pytest.param("POST / HTTP/1.1\r\n", 421, id="no Host"),
+        pytest.param("POST / HTTP/1.1\r\nHost:\r\n", 421, id="empty"),
+        pytest.param("POST / HTTP/1.1\r\nHost: evil.example\r\n", 421, id="another"),
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN.evil.example\r\n", 421, id="it and more"),
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN, evil.example\r\n", 421, id="a list"),
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN\r\nHost: OWN\r\n", 421, id="twice"),
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN\r\nHost: evil\r\n", 421, id="two"),
+        pytest.param("POST / HTTP/1.1\r\nHost: OWN\r\n .evil.example\r\n", 421, id="folded"),
+        pytest.param("POST http://evil.example/ HTTP/1.1\r\nHost: OWN\r\n", 421, id="by target"),
+        pytest.param("POST http://OWN/ HTTP/1.1\r\nHost: OWN\r\n", 421, id="absolute target"),
+        pytest.param("POST * HTTP/1.1\r\nHost: OWN\r\n", 421, id="no path"),
+    ],
+)
+def test_host(server: LocalServer, head: str, expected: int) -> None:
+    """Only the one name by which its address was told is answered."""
+    assert status(send(server, head)) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_answered"),
+    [
+        ([], True),
+        (["Sec-Fetch-Site: same-origin"], True),
+        (["Sec-Fetch-Site: none"], True),
+        (["Origin: http://OWN"], True),
+        (["Origin: http://OWN", "Sec-Fetch-Site: same-origin"], True),
+        (["Origin: null", "Sec-Fetch-Site: same-origin"], True),
+        (["Origin: null"], False),
+        (["Origin: null", "Sec-Fetch-Site: none"], False),
+        (["Origin: null", "Sec-Fetch-Site: cross-site"], False),
+        (["Origin: http://OWN", "Sec-Fetch-Site: cross-site"], False),
+        (["Origin: https://OWN"], False),
+        (["Origin: http://localhost:1"], False),
+        (["Origin: http://127.0.0.1"], False),
+        (["Origin: https://evil.example"], False),
+        (["Origin:"], False),
+        (["Origin: http://OWN", "Origin: https://evil.example"], False),
+        (["Sec-Fetch-Site: same-site"], False),
+        (["Sec-Fetch-Site: cross-site"], False),
+        (["Sec-Fetch-Site: whatever"], False),
+        (["sec-fetch-site: CROSS-SITE"], False),
+        (["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"], False),
+    ],
+)
+def test_site(server: LocalServer, headers: list[str], *, is_answered: bool) -> None:
+    """What a browser sends from elsewhere is refused, whatever else it claims."""
+    head = "\r\n".join(["POST / HTTP/1.1", "Host: OWN", *headers, ""])
+    assert status(send(server, head)) == (200 if is_answered else 403)
+
+
+def test_no_answer_lets_another_site_read(server: LocalServer) -> None:
+    """What the service says of it is left out; its other headers are sent."""
+    answer = send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n").lower()
+    assert b"access-control" not in answer
+    assert b"vary: origin" in answer
+
+
+def test_refused_call_is_not_asked_for_its_body(server: LocalServer) -> None:
+    """A client that waits to be asked is told at once."""
+    head = "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+    assert status(send(server, head.format("evil.example"))) == 421
+    answer = send(server, head.format("OWN"), b"{}")
+    assert status(answer) == 100
+    assert b"HTTP/1.1 200 OK" in answer
+
+
+def test_refused_client_may_send_all_before_it_reads(server: LocalServer) -> None:
+    """A large body does not keep the answer from its client, and is not taken for a request."""
+    body = b"POST / HTTP/1.1\r\n" * 200_000
+    head = f"POST / HTTP/1.1\r\nHost: evil\r\nContent-Length: {len(body)}\r\n"
+    answer = send(server, head, body)
+    assert status(answer) == 421
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("{}/", 200),
+        ("{}/more?x", 200),
+        ("{}", 403),
+        ("{}x/", 403),
+        ("{}?/", 403),
+        ("/x{}/", 403),
+        ("/", 403),
+        ("/x/..{}/", 403),
+    ],
+)
+def test_secret_path(target: str, expected: int) -> None:
+    """A path below the secret one is answered; each server has another."""
+    paths = [SecretPath(), SecretPath()]
+    assert paths[0].prefix != paths[1].prefix
+    with closing(LocalServer(Echo, paths[0])) as server:
+        server.start()
+        head = "POST {} HTTP/1.1\r\nHost: OWN\r\n"
+        assert status(send(server, head.format(target.format(paths[0].prefix)))) == expected
+        refused = send(server, head.format(f"{paths[1].prefix}/"))
+        assert status(refused) == 403
+        assert paths[0].prefix.encode() not in refused
+
+
+class Watched(threading.Event):
+    """An event that tells when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and tell."""
+        self.waited_for.set()
+        return super().wait(timeout)
+
+
+def test_running_out_of_file_descriptors_is_survived() -> None:
+    """Who comes meanwhile waits, and is answered afterwards."""
+    server = LocalServer(Echo, checked_by_service)
+    server._closing = closing_event = Watched()
+    server.start()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with closing(server), socket.socket() as client:
+        client.settimeout(PATIENCE)
+        # Every number below that of the newest one is in use, or is taken by it.
+        with socket.socket() as newest:
+            numbers = [each.detach() for each in _sockets_up_to(newest.fileno())]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 1, limits[1]))
+            try:
+                client.connect((HOST, server.port))
+                assert closing_event.waited_for.wait(PATIENCE)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+                for number in numbers:
+                    socket.close(number)
+        client.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
+
+
+def _sockets_up_to(number: int) -> list[socket.socket]:
+    """Open sockets until no lower number is free."""
+    opened = [socket.socket()]
+    while opened[-1].fileno() < number:
+        opened.append(socket.socket())
+    return opened
+
+
+def test_running_out_of_threads_is_survived(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is hung up on, and the next one is served."""
+    start = threading.Thread.start
+
+    def refused(_: threading.Thread) -> None:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with connect(server) as connection:
+        assert connection.recv(1) == b""
+    assert status(send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n")) == 200
+
+
+def test_closing_ends_all(server: LocalServer) -> None:
+    """Whoever is connected is hung up on; no thread and no port is left; twice is once."""
+    before = set(threading.enumerate())
+    with connect(server) as silent, connect(server) as kept:
+        kept.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        server.close()
+        server.close()
+        assert silent.recv(1) == b""
+        assert kept.recv(1) == b""
+    assert not set(threading.enumerate()) - before
+    with pytest.raises(ConnectionRefusedError):
+        connect(server)
+
+
+def test_a_server_that_was_never_started_can_be_closed() -> None:
+    """There is nothing to wait for."""
+    LocalServer(Echo, checked_by_service).close()
+
+
+def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str]) -> None:
+    """The client is hung up on, the traceback printed, and the next client is served."""
+    assert send(server, "POST /defect HTTP/1.1\r\nHost: OWN\r\n") == b""
+    assert status(send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n")) == 200
+    server.close()
+    assert "AssertionError" in capfd.readouterr().err
+
+
+# An application.
+
+
+@pytest.fixture
+def application() -> Iterator[WsgiServer]:
+    """An application, mounted below a path, that tells what it was called with."""
+
+    def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
+        names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
+        found = [str(environ.get(each)) for each in names]
+        body = environ["wsgi.input"].read() if environ["PATH_INFO"] != "/unread" else b""
+        start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
+        return [" ".join(found).encode("latin-1"), b" ", body]
+
+    one = WsgiServer(told, checked_by_service, mounted_at="/at")
+    one.start()
+    with closing(one):
+        yield one
+
+
+def test_application_is_told_the_call(application: WsgiServer) -> None:
+    """Where it is mounted, the decoded path, the query, the headers and the body."""
+    with closing(http.client.HTTPConnection(application.authority, timeout=PATIENCE)) as one:
+        for body in (b"{}", b"", iter([b"in ", b"chunks"])):
+            one.putrequest("PUT", "/at/a%20b/%C3%BC?q=%20")
+            for value in ("1", "2"):
+                one.putheader("X-Twice", value)
+            one.putheader("X_Twice", "3")
+            one.putheader("Content-Type", "text/plain")
+            if isinstance(body, bytes):
+                one.putheader("Content-Length", str(len(body)))
+                one.endheaders(body)
+            else:
+                one.putheader("Transfer-Encoding", "chunked")
+                one.endheaders(body, encode_chunked=True)
+            answer = one.getresponse()
+            said = answer.read()
+            assert said.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
+            assert said.endswith(body if isinstance(body, bytes) else b" in chunks")
+            assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_unread_body_ends_the_connection(application: WsgiServer) -> None:
+    """It is not taken for the next request."""
+    body = b"GET /at/ HTTP/1.1\r\n\r\n"
+    head = f"POST /at/unread HTTP/1.1\r\nHost: OWN\r\nContent-Length: {len(body)}\r\n"
+    answer = send(application, head, body)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("length", "body", "expected"),
+    [("x", b"", b"HTTP/1.1 400 "), ("-1", b"", b"HTTP/1.1 400 "), ("9", b"{}", b"")],
+)
+def test_body_that_is_not_whole(
+    application: WsgiServer, length: str, body: bytes, expected: bytes
+) -> None:
+    """The application gets no part of it."""
+    head = f"POST /at/ HTTP/1.1\r\nHost: OWN\r\nContent-Length: {length}\r\n"
+    assert send(application, head, body)[:13] == expected
