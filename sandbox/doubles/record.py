@@ -97,9 +97,18 @@ class Switches:
     def pick(self, path: str, page: Callable[[], int]) -> Callable[[Exchange], None] | None:
         """What is played for this call, counted off its `times`; `page` is asked if it matters."""
         with self._lock:
-            for fault in self._on:
-                if fault.fits(path, page):
-                    if fault.left is not None:
-                        fault.left -= 1
-                    return fault.play
+            on = list(self._on)
+        # Without the lock: to know the page may take as long as the whole answer.
+        for fault in on:
+            if fault.fits(path, page) and self._counted(fault):
+                return fault.play
         return None
+
+    def _counted(self, fault: Switched) -> bool:
+        """Count a call off a fault's; another call may have been the last."""
+        with self._lock:
+            if fault.left == 0:
+                return False
+            if fault.left is not None:
+                fault.left -= 1
+            return True

@@ -21,6 +21,7 @@ from sandbox.space.tokens import Owner
 from sandbox.space.webhooks import Webhook, Webhooks
 
 Json = dict[str, Any]
+_LONGEST_WAIT = 300  # seconds: some webhooks that never answer, each tried as often as may be
 
 
 class Desk:
@@ -74,9 +75,11 @@ class Desk:
         return self.answered(petition.name) if wait else self.get(petition.name)
 
     def answered(self, name: str) -> Petition:
-        """The petition of this name, once the webhooks have been asked about it."""
+        """The petition of this name, once the webhooks have been asked about it, or as it is."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._is_reviewable(name))
+            self._changed.wait_for(
+                lambda: self._closing or self._is_reviewable(name), _LONGEST_WAIT
+            )
             return self.get(name)
 
     def review(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Claim:
@@ -159,6 +162,20 @@ class Desk:
                 thread.start()
 
     def _ask(self, petition: Petition) -> None:
+        """Have it decided; whatever goes wrong, it does not go on waiting for the webhooks."""
+        try:
+            self._claim(petition)
+        except Exception as error:
+            self._note(petition, f"Asking the webhooks failed ({type(error).__name__}).")
+            raise  # it is a defect, and its traceback is printed
+        finally:
+            with self._changed:
+                if found := self._petitions.get(petition.name):
+                    self._keep(replace(found, reviewable=True))
+                self._changed.notify_all()
+
+    def _claim(self, petition: Petition) -> None:
+        """Ask every webhook, and take the claims that count."""
         claims: list[Claim] = []
         for webhook in self._webhooks.to_ask(petition.resources):
             claims += self._claims_of(webhook, petition)
@@ -172,8 +189,7 @@ class Desk:
                     current = current.noted(f"A claim came when it was {current.phase}.", now)
                     break
                 current = claimed(current, claim, now)
-            self._keep(replace(current, reviewable=True))
-            self._changed.notify_all()
+            self._keep(current)
 
     def _claims_of(self, webhook: Webhook, petition: Petition) -> list[Claim]:
         """The claims of a webhook that count."""

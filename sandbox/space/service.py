@@ -6,7 +6,7 @@ Facts from the descriptors of Indent's API (`indent-go`) and its JavaScript clie
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -71,7 +71,7 @@ class Space(Double):
                 base
             ),
         }
-        super().__init__({path: self._authorized(route) for path, route in routes.items()}, now)
+        super().__init__(routes, now)
 
     @property
     def url(self) -> str:
@@ -119,8 +119,12 @@ class Space(Double):
     def answer(self, request: Request) -> Answer:
         """What the API says."""
         try:
-            self._owner(request)
-            return super().answer(request)
+            owner = self._owner(request)
+            found = self.route_of(request)
+            if found is None:
+                return self.error(404)
+            route, parts = found
+            return route(call.read(request, owner), **call.unquoted(parts))
         except ApiError as error:
             return Answer(error.http, errors.body(error.code, error.message))
         except ShapeError as error:
@@ -142,12 +146,3 @@ class Space(Double):
         if owner is None:
             raise ApiError(errors.UNAUTHENTICATED, "The token is missing, not valid or has ended.")
         return owner
-
-    def _authorized(self, route: Route) -> Callable[..., Answer]:
-        """Give a route the call as its token's owner makes it."""
-
-        def answer(request: Request, **parts: str) -> Answer:
-            read = call.read(request, self._owner(request))
-            return route(read, **call.unquoted(parts))
-
-        return answer

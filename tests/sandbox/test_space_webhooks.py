@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from sandbox.doubles import faults
+from sandbox.doubles.exchange import Answer
 from sandbox.doubles.server import Fault
-from sandbox.space import Space
+from sandbox.space import Space, desk, tokens
+from sandbox.space.call import ok
 from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,
@@ -376,3 +379,66 @@ def test_closing_ends_all_that_waits(watch: Watch) -> None:
         waiting.join(5)
         assert not closing.is_alive()
         assert not waiting.is_alive()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_leaves_no_petition_waiting(
+    jane: Client, space: Space, webhook: PlayedWebhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever fails while the webhooks are asked, humans can decide, and can read that it did."""
+    webhook.claims = approve_all
+
+    def fails(*_: object) -> list[Any]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(space._asker, "claims", fails)
+    petition = jane.request(PROD)
+    assert petition["state"]["status"]["phase"] == "open"
+    kept = space.desk.get(petition["name"])
+    assert kept.reviewable
+    assert kept.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
+
+
+def test_waiting_for_the_webhooks_ends(
+    jane: Client, webhook: PlayedWebhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A petition is given as it is, if the webhooks take longer than anybody waits."""
+    monkeypatch.setattr(desk, "_LONGEST_WAIT", 0)
+    webhook.fail("/hook", faults.Hang())
+    assert jane.request(PROD)["state"]["status"]["phase"] == "open"
+
+
+def test_a_page_that_takes_long_holds_up_no_other_call(space: Space, jane: Client) -> None:
+    """To know on which page a fault is to be played, the answer is made; others go on meanwhile."""
+    entered, released = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> Answer:
+        entered.set()
+        assert released.wait(10)
+        return ok({})
+
+    space.fail("/", faults.Status(500), page=2)
+    space._routes.insert(0, (re.compile("GET /slow"), slow))
+    calls = threading.Thread(target=jane.raw, args=("GET", "/slow"))
+    calls.start()
+    assert entered.wait(10)
+    assert jane("GET", "/petitions")[0] == 200
+    released.set()
+    calls.join()
+
+
+def test_a_token_is_verified_once(
+    space: Space, jane: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For each call, before its path is looked at."""
+    read, seen = tokens.read, []
+
+    def counted(*arguments: Any) -> Any:  # noqa: ANN401 - as it is called
+        seen.append(arguments)
+        return read(*arguments)
+
+    monkeypatch.setattr(tokens, "read", counted)
+    assert jane("GET", "/petitions")[0] == 200
+    assert len(seen) == 1
+    stranger = Client(space, "")
+    assert [stranger("GET", each)[0] for each in ("/petitions", "/nothing")] == [401, 401]
