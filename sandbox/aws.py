@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from functools import cache
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Self
 
 from moto.awslambda_simple.models import lambda_simple_backends
+from moto.core.base_backend import AccountSpecificBackend
 from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import FakeBucket
 from moto.server import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from sandbox.clients import Clients
+from sandbox.clients import Clients, isolated_session
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,6 +31,8 @@ class Aws(Clients):
     def __enter__(self) -> Self:
         # One line a request: neither a demo nor a test wants them.
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        # Moto looks regions up in a session, which would be one of this machine's settings.
+        AccountSpecificBackend.get_session = cache(isolated_session)
         self._server = make_server(
             HOST,
             0,

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConstantProvider
+from botocore.loaders import Loader
+
+_BUILT_IN = botocore.session.Session.SESSION_VARIABLES
+
+
+def isolated_session(region: str | None = None) -> Any:  # noqa: ANN401 - boto3 has no types
+    """Make a boto3 session that reads nothing of this machine.
+
+    Every setting has botocore's own default: no variable of the environment, profile, config or
+    credentials file, or data folder of the user's changes it.
+    """
+    defaults = {
+        name: (None, None, default, convert)
+        for name, (_, _, default, convert) in _BUILT_IN.items()
+    }
+    for name in ("config_file", "credentials_file"):
+        defaults[name] = (None, None, os.devnull, None)
+    core = botocore.session.Session(session_vars=defaults)
+    # The one section that has variables of its own.
+    core.get_component("config_store").set_config_provider("s3", ConstantProvider({}))
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    core.register_component("data_loader", loader)
+    return boto3.session.Session(
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - moto asks for no real one
+        region_name=region,
+        botocore_session=core,
+    )
 
 
 class Clients:
@@ -31,8 +62,9 @@ class Clients:
                 self._clients[service] = self._session.client(
                     service,
                     endpoint_url=self.endpoint,
-                    # A proxy in the environment is for the way out of this machine.
+                    # Given, so that no proxy or bundle of the environment is asked for.
                     config=Config(proxies={}),
+                    verify=True,
                 )
             return self._clients[service]
 
@@ -49,8 +81,4 @@ class Clients:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - boto3 has no types
-        return boto3.session.Session(
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106 - moto asks for no real one
-            region_name=self.region,
-        )
+        return isolated_session(self.region)
