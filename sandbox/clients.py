@@ -23,8 +23,7 @@ def isolated_session(region: str | None = None) -> Any:  # noqa: ANN401 - boto3 
     credentials file, or data folder of the user's changes it.
     """
     defaults = {
-        name: (None, None, default, convert)
-        for name, (_, _, default, convert) in _BUILT_IN.items()
+        name: (None, None, default, convert) for name, (_, _, default, convert) in _BUILT_IN.items()
     }
     for name in ("config_file", "credentials_file"):
         defaults[name] = (None, None, os.devnull, None)
