@@ -8,6 +8,24 @@ DIST := dist
 IN_BROWSER := tests/e2e/test_page_in_browser.py
 ON_ENGINE := tests/engine
 
+# $(call quote,STACK): the text of a variable as one word of the shell. Neither make nor the shell
+# evaluates it, whatever somebody gave on the command line; nor does make to export it.
+define newline
+
+
+endef
+quote = '$(subst $(newline), ,$(subst ','\'',$(value $(1))))'
+unexport FILES LIVE PYTHON SELF_DECLARED STACK
+
+# What would have another Python's modules imported, stop at warnings, or wait at a prompt.
+unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYTHONPLATLIBDIR \
+  PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS
+
+# Of the machine's pip settings it takes where packages come from (index, proxy, certificates), and
+# none that says where they go or how. By `python -m` and not `$(BIN)/pip`, whose first line holds
+# the path of .venv: it breaks on `$$` in there. So do those of the other tools written in Python.
+PIP := $(BIN)/python -I sandbox/pip.py
+
 .DEFAULT_GOAL := help
 .PHONY: help up demo oncall test coverage test-e2e check policy-test format mutate bench soak dist packages lock clean \
   preview deploy preview-comment bootstrap unbootstrap pulumi pulumi-cli
@@ -16,38 +34,38 @@ help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real providers)
-	@$(BIN)/python -m sandbox up --stack $(STACK) $(if $(LIVE),--live)
+	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live)
 
 demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who was approved and why
-	@$(BIN)/python -m sandbox demo --stack $(STACK)
+	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)
 
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
 
 # Three at once, since many wait. The tests start the project's commands many times: compiled, they
 # start faster.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 3 --dist loadfile --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfile --ignore=$(IN_BROWSER) --ignore=$(ON_ENGINE)
 
 test: .venv/dev.stamp ## Run every test, but those of test-e2e
 	@$(PYTEST) --no-cov
 
 coverage: .venv/dev.stamp ## Run the same with branch coverage: all of handler/, 90 % of the rest
 	@$(PYTEST) --cov --cov-report=term
-	@$(BIN)/coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
-	  || { echo 'handler/ is not covered whole'; $(BIN)/coverage report --include='handler/*'; exit 1; }
-	@$(BIN)/coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
+	@$(BIN)/python -m coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
+	  || { echo 'handler/ is not covered whole'; $(BIN)/python -m coverage report --include='handler/*'; exit 1; }
+	@$(BIN)/python -m coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
 	  || { echo 'what is not handler/ is covered below 90 %'; exit 1; }
 
 test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium (skipped where there is none)
-	@$(BIN)/pytest -q --no-cov $(ON_ENGINE) $(IN_BROWSER)
+	@$(BIN)/python -m pytest -q --no-cov $(ON_ENGINE) $(IN_BROWSER)
 
 check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/python -m mypy
 	@$(BIN)/zizmor --offline --quiet --no-progress .github
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
-	@$(BIN)/pytest -q --no-cov tests/test_house.py tests/docs
+	@$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@$(BIN)/python -m pytest -q --no-cov tests/test_house.py tests/docs
 
 preview: pulumi .venv/run.stamp ## Show what a deploy of STACK would change
 	@pulumi preview --stack '$(STACK)' --diff --non-interactive
@@ -77,7 +95,9 @@ format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 
 policy-test: .venv/run.stamp ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
-	@$(BIN)/python -m policy test $(if $(SELF_DECLARED),--self-declared) $(FILES)
+	@# xargs reads blanks and quotes in FILES as the shell would, and evaluates nothing.
+	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
+	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --
 
 mutate: .venv/dev.stamp ## Change what decides, bit by bit: some test has to notice (minutes)
 	@$(BIN)/python -m tests.mutate
@@ -91,22 +111,23 @@ soak: .venv/dev.stamp ## For a minute: load, failing providers, new secrets and 
 dist: packages ## Build the client packages, and collect the wheels they need, into dist/
 	@# Pure wheels only, by our lock: they serve any Python and platform.
 	@awk '/^[a-z]/ { ours = /^(certifi|charset-normalizer|idna|requests|urllib3)==/ } ours' requirements.txt \
-	  | $(BIN)/pip download --quiet --require-hashes --no-deps --only-binary :all: --platform any \
-	    --implementation py --python-version 3.11 --dest $(DIST) --requirement /dev/stdin
-	@$(BIN)/pip install --quiet --dry-run --ignore-installed --no-index --find-links $(DIST) approvals
-	@ls $(DIST)
+	  | $(PIP) download --quiet --require-hashes --no-deps --only-binary :all: --platform any \
+	    --implementation py --python-version 3.11 --dest $(call quote,DIST) --requirement /dev/stdin
+	@$(PIP) install --quiet --dry-run --ignore-installed --no-index --find-links $(call quote,DIST) approvals
+	@ls $(call quote,DIST)
 
 # The part of `dist` that needs no network.
 packages: .venv/dev.stamp
-	@mkdir -p $(DIST) && rm -f $(DIST)/*.whl $(DIST)/*.tar.gz
+	@mkdir -p $(call quote,DIST) && rm -f $(call quote,DIST)/*.whl $(call quote,DIST)/*.tar.gz
 	@for name in indentapi approvals; do \
-	  (cd $(SDK)/$$name && $(abspath $(BIN))/python -c \
-	    'import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])' \
-	    $(abspath $(DIST))) >/dev/null || exit; done
-	@$(BIN)/pip wheel --quiet --no-index --no-build-isolation --no-deps --wheel-dir $(DIST) $(DIST)/*.tar.gz
+	  $(BIN)/python -c 'import os, sys; from setuptools import build_meta; \
+	    built = os.path.abspath(sys.argv[1]); os.chdir(sys.argv[2]); build_meta.build_sdist(built)' \
+	    $(call quote,DIST) $(call quote,SDK)/$$name >/dev/null || exit; done
+	@$(PIP) wheel --quiet --no-index --no-build-isolation --no-deps \
+	  --wheel-dir $(call quote,DIST) $(call quote,DIST)/*.tar.gz
 
 lock: ## Pin the dependencies anew, with hashes
-	@test -x .venv/bin/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install -q uv; }
+	@test -x $(BIN)/uv || { $(call quote,PYTHON) -m venv .venv && $(PIP) install -q uv; }
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --custom-compile-command 'make lock' requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -116,21 +137,22 @@ clean: ## Remove all that the targets made
 	rm -rf dist sdk/*/build sdk/*/src/*.egg-info .venv .sandbox .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/run.stamp: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1). Remedy: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(call quote,PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  printf 'Python 3.11 or later is needed, %s is %s. Remedy: make PYTHON=python3.13 ...\n' \
+	    $(call quote,PYTHON) "$$($(call quote,PYTHON) --version 2>&1)" >&2; exit 1; }
 	@echo "Setting up .venv: Pulumi, its AWS SDK and the local AWS (about a minute, 450 MB) ..."
-	@$(PYTHON) -m venv .venv || { \
+	@$(call quote,PYTHON) -m venv .venv || { \
 	  echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
+	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	@touch $@
 
 # From whatever folder it is called, -P keeps that folder's modules out.
 $(BIN)/oncall: .venv/run.stamp Makefile
-	@printf '%s\n' '#!/bin/sh' 'export PYTHONPATH="$(CURDIR)"' \
-	  'exec "$(CURDIR)/.venv/bin/python" -P -m ops "$$@"' > $@
+	@here=$$(pwd -P | sed "s/'/'\\\\''/g"); printf '%s\n' '#!/bin/sh' 'unset PYTHONHOME' \
+	  "export PYTHONPATH='$$here'" "exec '$$here/.venv/bin/python' -P -m ops \"\$$@\"" > $@
 	@chmod +x $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt | $(BIN)/oncall
 	@echo "Adding what tests and checks need (a few seconds) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@$(PIP) install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@touch $@

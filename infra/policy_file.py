@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,10 @@ def _in_project(name: str, root: Path) -> Path:
 
 def _command(file: Path, *, self_declared: bool) -> str:
     usual = file.parent == Path(EXAMPLE).parent
+    # One word for the shell, in which the Makefile reads words in turn.
+    files = shlex.quote(f"FILES={shlex.quote(str(file))}")
     options = [
-        *([] if usual else [f"FILES={file}"]),
+        *([] if usual else [files]),
         *(["SELF_DECLARED=1"] if self_declared else []),
     ]
     return " ".join(["make policy-test", *options])

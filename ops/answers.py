@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import InvalidURL
 from typing import Any, NamedTuple
 
 from handler import __version__
 from handler.app import NAME
 from handler.durations import parse_instant
 from handler.events import APPROVE, DURATION, EXPIRES
+from handler.http1 import RemoteDisconnected, TooLarge
 from handler.providers import PROVIDERS
 from handler.settings import SettingsError, max_age, parse_switch
 from handler.shapes import ShapeError, array, as_record, record, text
@@ -78,13 +78,15 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             remedy = f"let this machine reach it (no proxy is used); then {log_remedy(deployed)}"
         case ConnectionRefusedError():
             said = "is an address where nobody listens"
-        case ConnectionError():
+        case ConnectionError() | RemoteDisconnected():
             said = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(deployed)}"
-        case ValueError() | InvalidURL():
+        case ValueError():
             said = "is no address of a webhook"
         case OSError():
             said = f"cannot be reached: {cause.strerror}"
+        case TooLarge():
+            said = "answers with more than a webhook would"
         case _:
             said = "does not speak HTTP"
     return Step(call, PROBLEM, f"{deployed.url} {said}", remedy)

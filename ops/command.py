@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from ops import again, check, explain, preflight, report, who
 from ops.errors import CommandError
@@ -27,6 +30,11 @@ def main(arguments: Sequence[str] | None = None, world: World | None = None) -> 
     for stream in (world.stdout, world.stderr):
         _show_anything(stream)
     options = _parser().parse_args(arguments)
+    if _outlived_sandbox(world.environment):
+        world.tell(
+            "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, "
+            "or `make up` in another terminal and `. .sandbox/env` here"
+        )
     try:
         status: int = options.run(options, world)
         world.stdout.flush()
@@ -67,6 +75,18 @@ def _show_anything(stream: Any) -> None:  # noqa: ANN401 - only real streams can
     """Let no name that a terminal cannot show end the command."""
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
+
+
+def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
+    """Whether the environment is of a sandbox (`. .sandbox/env`) that does not run any more."""
+    page = urlsplit(environment.get("SANDBOX_PAGE", ""))
+    with suppress(ValueError):  # of what is no port
+        if page.hostname == "127.0.0.1" and page.port:
+            try:
+                socket.create_connection((page.hostname, page.port), timeout=1).close()
+            except OSError:
+                return True
+    return False
 
 
 def _reader_gone(world: World) -> int:

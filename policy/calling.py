@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import http.client
 import json
+import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit
 
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Deadline
+from handler.connection import Connection
 from handler.durations import format_instant
+from handler.http1 import BrokenError, TooLarge
 from handler.webhook import sign
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20
+"""For the whole of a call: connecting, TLS, sending, and the answer to its last byte."""
+MOST_BYTES = 6 * 1024 * 1024
+"""Lambda answers with no more."""
 
 
 class SendError(Exception):
@@ -86,41 +93,53 @@ def signed(
     return raw, headers
 
 
-def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """Give a connection that is not open yet, and what to ask for on it."""
+def _parts(url: str) -> SplitResult:
     parts = urlsplit(url)
-    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("it begins with http:// or https:// and a host")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("it holds a character that has to be percent-encoded")
-    target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-    return kinds[parts.scheme](parts.hostname, parts.port, timeout=TIMEOUT_SECONDS), target
+    _ = parts.port  # read once, which is what fails where it is no port
+    return parts
 
 
 def send(
-    url: str, secret: str, body: Mapping[str, Any], *, signed_at: datetime | None = None
+    url: str,
+    secret: str,
+    body: Mapping[str, Any],
+    *,
+    signed_at: datetime | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    most: int = MOST_BYTES,
 ) -> Answer:
-    """POST a signed body and read the answer.
+    """POST a signed body and read the answer, within so many seconds and bytes.
 
     Raises:
         SendError: that is no address, or nobody answers there; its cause says in which way.
     """
     raw, headers = signed(secret, body, signed_at)
     try:
-        connection, target = _connection(url)
-    except (ValueError, http.client.InvalidURL) as error:
+        parts = _parts(url)
+    except ValueError as error:
         raise SendError(f"{url!r} is no http or https address ({error})") from error
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    connection = Connection(
+        parts, ssl.create_default_context() if parts.scheme == "https" else None
+    )
+    connection.deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
-        connection.request("POST", target, raw, headers)
-        with connection.getresponse() as response:
-            text = response.read().decode(errors="replace")
-            status, date = response.status, response.headers.get("Date", "")
-    # Of a host name that is none, UnicodeError.
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise SendError(f"{url} does not answer ({error})") from error
+        (parts.hostname or "").encode("idna")  # of a host name that is none, UnicodeError
+        status, answered, data, _ = connection.exchange("POST", target, headers, raw, most)
+    except TimeoutError as error:
+        raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
+    except TooLarge as error:
+        raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
+    except (OSError, BrokenError, UnicodeError) as error:
+        said = str(error) or type(error).__name__
+        raise SendError(f"{url} does not answer ({said})") from error
     finally:
-        connection.close()
+        connection.shut()
+    text, date = data.decode(errors="replace"), answered.get("date", "")
     try:
         return Answer(status, json.loads(text), date)
     except (ValueError, RecursionError):

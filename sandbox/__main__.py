@@ -134,6 +134,7 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
 In another terminal:
   . {shlex.quote(str(file))}
   .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
+`{environment.UNDO}` in that terminal sets its variables back.
 
 Ctrl-C stops all of it.""",
         flush=True,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from moto.awslambda_simple.models import lambda_simple_backends
+from moto.core.base_backend import AccountSpecificBackend
 from moto.iam.access_control import PermissionResult
 from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import FakeBucket
 
 from sandbox.aws_signature import REFUSED, SignedBy
-from sandbox.clients import Clients, Credentials
+from sandbox.clients import Clients, Credentials, isolated_session
 from sandbox.wsgi import WsgiServer
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Aws(Clients):
 
     def __enter__(self) -> Self:
         moto_api_backend.reset()
+        # Moto looks regions up in a session, which would be one of this machine's settings.
+        AccountSpecificBackend.get_session = cache(isolated_session)
         # Functions are run by the sandbox, from the zip; moto would look for a docker daemon.
         moto_api_backend.set_config({"lambda": {"use_docker": False}})
         # The one policy that buckets get denies plain HTTP (sandbox.resources.gaps), and moto does

@@ -86,6 +86,8 @@ DAN, NORA = "dan@example.com", "nora@example.com"
 PETRA, PAUL = "petra@example.com", "paul@example.com"
 OLGA, JUAN = "olga@example.com", "juan@example.com"
 DATABASES, PAYMENTS, SEARCH = "Databases", "Payments", "Search"
+REVIEWERS = (NORA, RITA)
+"""The administrators: nobody approves their own, so it takes two."""
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
         JANE: "Jane Lind",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import threading
 from collections.abc import Mapping
@@ -11,8 +12,12 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConstantProvider
+from botocore.loaders import Loader
 
+_BUILT_IN = botocore.session.Session.SESSION_VARIABLES
 _KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 
 
@@ -39,6 +44,31 @@ class Credentials:
         return {_KEY_ID: self.access_key_id, _SECRET: self.secret_access_key}
 
 
+def isolated_session(region: str | None = None, credentials: Credentials | None = None) -> Any:  # noqa: ANN401 - boto3 has no types
+    """Make a boto3 session that reads nothing of this machine.
+
+    Every setting has botocore's own default: no variable of the environment, profile, config or
+    credentials file, or data folder of the user's changes it.
+    """
+    credentials = credentials or Credentials.new()  # for what calls nobody
+    defaults = {
+        name: (None, None, default, convert) for name, (_, _, default, convert) in _BUILT_IN.items()
+    }
+    for name in ("config_file", "credentials_file"):
+        defaults[name] = (None, None, os.devnull, None)
+    core = botocore.session.Session(session_vars=defaults)
+    # The one section that has variables of its own.
+    core.get_component("config_store").set_config_provider("s3", ConstantProvider({}))
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    core.register_component("data_loader", loader)
+    return boto3.session.Session(
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        region_name=region,
+        botocore_session=core,
+    )
+
+
 class Clients:
     """The clients of one local AWS.
 
@@ -62,8 +92,9 @@ class Clients:
                 self._clients[service] = self._session.client(
                     service,
                     endpoint_url=self.endpoint,
-                    # A proxy in the environment is for the way out of this machine.
+                    # Given, so that no proxy or bundle of the environment is asked for.
                     config=Config(proxies={}),
+                    verify=True,
                 )
             return self._clients[service]
 
@@ -93,8 +124,4 @@ class Clients:
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - boto3 has no types
-        return boto3.session.Session(
-            aws_access_key_id=self.credentials.access_key_id,
-            aws_secret_access_key=self.credentials.secret_access_key,
-            region_name=self.region,
-        )
+        return isolated_session(self.region, self.credentials)

@@ -49,9 +49,8 @@ def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
     encoding = sys.stdout.encoding or "utf-8"
     with subprocess.Popen(
         [sys.executable, str(ROOT / SCRIPT)],
-        # In our own encoding, so that what it prints can be printed here.
+        # Nothing else of this shell's; in our own encoding, so that what it prints can be printed.
         env={
-            **os.environ,
             **variables(space),
             "PYTHONPATH": _SOURCES,
             "PYTHONIOENCODING": encoding,

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import runpy
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -143,7 +144,10 @@ def _run(
 def _program() -> None:
     path = sys.path.copy()
     try:
-        runpy.run_path(str(PROGRAM), run_name="__main__")
+        with warnings.catch_warnings():
+            # Of its own names, which end the program under PYTHONWARNINGS=error.
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")
+            runpy.run_path(str(PROGRAM), run_name="__main__")
     finally:
         sys.path[:] = path
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from policy.calling import DEFAULT_KIND
-from sandbox.cast import JANE, NORA, PEOPLE, RESOURCE, labels_for
+from sandbox.cast import JANE, NORA, PEOPLE, RESOURCE, REVIEWERS, labels_for
 from sandbox.running import Sandbox
 from sandbox.space import Space
 
@@ -15,10 +15,10 @@ from sandbox.space import Space
 def opened_space(sandbox: Sandbox) -> Iterator[Space]:
     """Open a space whose decisions the deployed webhook makes, until the context ends.
 
-    The cast are its people; where the real provider is asked, only its administrator is.
+    The cast are its people; where the real provider is asked, only its administrators are.
     """
     with Space() as space:
-        for email in PEOPLE if sandbox.doubles else (NORA,):
+        for email in PEOPLE if sandbox.doubles else REVIEWERS:
             space.add_person(email, PEOPLE[email])
         labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
         space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-import boto3
 import pulumi
 
 from handler.providers import BY_ID, PROVIDERS, Provider
@@ -18,6 +17,7 @@ from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, lo
 from infra.archive import POLICY_IN_ZIP
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
+from sandbox.clients import isolated_session
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.server import Played
 from sandbox.engine import Deployment, deploy
@@ -187,7 +187,7 @@ def _played(provider: Provider) -> Played:
 
 def _checked_region(name: str, file: str) -> str:
     """Refuse what is no region: moto would fail on it in the middle of the deployment."""
-    known = boto3.session.Session()
+    known = isolated_session()
     partitions = known.get_available_partitions()
     if not any(name in known.get_available_regions("lambda", each) for each in partitions):
         problem = f"is {name!r}, which is no region" if name else f"is not set in {file}"

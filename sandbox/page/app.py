@@ -99,7 +99,9 @@ class _Routes:
             csrf=self._csrf,
             csrf_field=CSRF_FIELD,
         )
-        return html, problem.status if problem else HTTPStatus.OK
+        # Half a surrogate pair, which a log of old may hold, is shown as a question mark.
+        shown = html.encode(errors="replace").decode()
+        return shown, problem.status if problem else HTTPStatus.OK
 
 
 def _refused(error: RefusedError) -> Answer:

@@ -9,15 +9,15 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from handler import emails
 from handler.durations import parse_go
 from handler.events import APPROVE, DURATION
-from sandbox.cast import NORA
+from sandbox.cast import REVIEWERS
 from sandbox.page.rosters import Roster, RosterError
 from sandbox.space import Space
 from sandbox.space.petition import DENY, REVOKE, Petition
 from sandbox.space.tokens import Owner
 
-REVIEWER = Owner(NORA, admin=True)
 UNTIL_REVOKED = "indefinite"
 _EVENTS = {"approve": APPROVE, "deny": DENY, "revoke": REVOKE}
 _LONGEST_ADDRESS = 254
@@ -75,8 +75,15 @@ def create(space: Space, typed: Typed, *, anybody: bool) -> Petition:
     return space.desk.create(Owner(email), body)
 
 
+def reviewer_of(petition: Petition) -> Owner:
+    """Choose the administrator whose own petition it is not."""
+    own = [person["email"] for person in petition.petitioners]
+    others = (each for each in REVIEWERS if not any(emails.same(each, one) for one in own))
+    return Owner(next(others, REVIEWERS[0]), admin=True)
+
+
 def review(space: Space, name: str, form: Mapping[str, str]) -> None:
-    """Approve, deny or revoke, as the administrator.
+    """Approve, deny or revoke, as an administrator.
 
     Raises:
         FieldError, ApiError: it cannot be.
@@ -86,7 +93,8 @@ def review(space: Space, name: str, form: Mapping[str, str]) -> None:
     if verb == "approve" and (length := form.get("length", "").strip()):
         labels[DURATION] = _duration("length", length)
     body = {"event": _EVENTS.get(verb, verb), "reason": form.get("reason", "").strip()}
-    space.desk.review(REVIEWER, name, {**body, "meta": {"labels": labels}})
+    reviewer = reviewer_of(space.desk.get(name))
+    space.desk.review(reviewer, name, {**body, "meta": {"labels": labels}})
 
 
 def turn(rosters: Sequence[Roster], provider: str, post: str, email: str, *, on: bool) -> None:

@@ -12,10 +12,10 @@ from handler.providers import BY_ID
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import timeline, words
-from sandbox.page.forms import REVIEWER
+from sandbox.page.forms import reviewer_of
 from sandbox.page.rosters import Group, Person, Roster
 from sandbox.space import Space
-from sandbox.space.catalogue import key_of
+from sandbox.space.catalogue import Catalogue, key_of
 from sandbox.space.petition import Petition
 
 MOST_PETITIONS = 50
@@ -64,6 +64,7 @@ class Card:
     takes: Sequence[str]
     asked: timedelta | None
     is_over: bool
+    reviewer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,6 @@ class View:
     people: Sequence[Choice]
     resources: Sequence[Choice]
     cards: Sequence[Card]
-    reviewer: str
     longest: str
     dry_run: bool
     left_out: int
@@ -113,9 +113,8 @@ class Viewer:
         ]
         petitions = self._space.petitions
         verdicts = [each for each in map(words.verdict, self._log.records) if each]
-        cards = [_card(each, verdicts) for each in petitions[:MOST_PETITIONS]]
         catalogue = self._space.catalogue
-        reviewer = catalogue.person(REVIEWER.email)
+        cards = [_card(each, verdicts, catalogue) for each in petitions[:MOST_PETITIONS]]
         return View(
             space=self._space.name,
             boards=boards,
@@ -123,7 +122,6 @@ class Viewer:
             people=[_person(each, boards) for each in catalogue.all("people")] if boards else [],
             resources=[_thing(each) for each in catalogue.all("requestable")],
             cards=cards,
-            reviewer=timeline.who([reviewer]) if reviewer else REVIEWER.email,
             longest=words.duration(longest_of(self._settings.policy)),
             dry_run=self._settings.dry_run,
             left_out=len(petitions) - len(cards),
@@ -137,7 +135,9 @@ def longest_of(policy: Policy) -> timedelta:
     return max((rule.duration for rule in policy.rules), default=timedelta(0))
 
 
-def _card(petition: Petition, verdicts: Sequence[words.Verdict]) -> Card:
+def _card(petition: Petition, verdicts: Sequence[words.Verdict], catalogue: Catalogue) -> Card:
+    reviewer = reviewer_of(petition).email
+    person = catalogue.person(reviewer)
     return Card(
         id=f"petition-{petition.name}",
         name=petition.name,
@@ -148,6 +148,7 @@ def _card(petition: Petition, verdicts: Sequence[words.Verdict]) -> Card:
         takes=_TAKES.get(petition.phase, ()),
         asked=petition.duration,
         is_over=petition.phase in {"revoked", "closed"},
+        reviewer=timeline.who([person]) if person else reviewer,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from handler.shapes import ShapeError, array, as_record, record
 from handler.webhook import BOT_KIND
 from policy.calling import signed
+from sandbox.space.call import read_json
 from sandbox.space.webhooks import Webhook
 
 Json = dict[str, Any]
@@ -146,7 +146,7 @@ def _read(http_status: int, raw: bytes) -> Mapping[str, Any]:
     if http_status != _OK:
         raise AskError(f"answered HTTP {http_status}")
     try:
-        answer = as_record(json.loads(raw), "the answer")
+        answer = as_record(read_json(raw), "the answer")
         code = record(answer, "status").get("code", 0)
     except (ValueError, RecursionError):  # what is no JSON, and the wrong shape
         raise AskError("answered what is no JSON object") from None

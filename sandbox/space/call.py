@@ -27,10 +27,30 @@ Route = Callable[..., Answer]
 Routes = dict[str, Route]
 
 
+class HalfPairError(ValueError):
+    """A text holds half a surrogate pair, which no UTF-8 can show."""
+
+
+def read_json(raw: bytes) -> object:
+    """Read JSON whose texts can be shown and sent on.
+
+    Raises:
+        ValueError, RecursionError: it is none; HalfPairError where a text is at fault.
+    """
+    value = json.loads(raw)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise HalfPairError("it holds half a surrogate pair") from None
+    return value
+
+
 def read(request: Request, owner: Owner) -> Call:
     """Read a call; ApiError where its body is no JSON object."""
     try:
-        body = as_record(json.loads(request.body) if request.body else {}, "the body")
+        body = as_record(read_json(request.body) if request.body else {}, "the body")
+    except HalfPairError as error:
+        raise ApiError(INVALID_ARGUMENT, f"The body cannot be read: {error}.") from None
     except (ValueError, RecursionError):
         raise ApiError(INVALID_ARGUMENT, "The body is not a JSON object.") from None
     return Call(owner, request.query, body)

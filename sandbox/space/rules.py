@@ -73,8 +73,10 @@ def made_claim(
         raise ApiError(
             INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
         )
-    cancels = kind == DENY and _petitions(owner, petition)
-    if not owner.admin and not cancels:
+    own = _petitions(owner, petition)
+    if kind == APPROVE and own:
+        raise ApiError(PERMISSION_DENIED, "Nobody approves a petition of their own.")
+    if not owner.admin and not (kind == DENY and own):
         raise ApiError(PERMISSION_DENIED, f"{owner.email} may not review this petition.")
     if kind not in _TAKES.get(petition.phase, ()):
         raise ApiError(FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}.")

@@ -7,20 +7,20 @@ Indent's own hold colons and several slashes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from handler.shapes import array, as_record, as_text, record, text
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
+LONGEST = 4096
 
-_KEY = r"[\w./:-]+"
-_VALUE = r"[\w./:@-]*"
-_COMMA = re.compile(r",(?![^()]*\))")
-_EQUALITY = re.compile(rf"({_KEY})\s*(==|=|!=)\s*({_VALUE})")
-_SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(((?:\s*{_VALUE}\s*,)*\s*{_VALUE}\s*)\)")
-_PRESENCE = re.compile(rf"(!?)\s*({_KEY})")
+_KEY = re.compile(r"[\w./:-]+")
+_VALUE = re.compile(r"[\w./:@-]*")
+# Values are looked at one by one afterwards: patterns of what may be blank in many ways are slow.
+_EQUALITY = re.compile(r"([\w./:-]+)\s*(==|=|!=)(.*)", re.DOTALL)
+_SET = re.compile(r"([\w./:-]+)\s+(in|notin)\s*\(([^()]*)\)")
 
 
 class SelectorError(ValueError):
@@ -62,9 +62,11 @@ def parse(written: str) -> Selector:
     Raises:
         SelectorError: it is none.
     """
+    if len(written) > LONGEST:
+        raise SelectorError(f"it is longer than {LONGEST} characters")
     if not written.strip():
         return ()
-    return tuple(_requirement(part.strip()) for part in _COMMA.split(written))
+    return tuple(_requirement(part.strip()) for part in _parts(written))
 
 
 def from_json(value: Mapping[str, Any]) -> Selector:
@@ -94,15 +96,30 @@ def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
             raise SelectorError("a matchExpression lacks a key, a known operator or its values")
 
 
+def _parts(written: str) -> Iterator[str]:
+    """Split at the commas outside of parentheses."""
+    begin, inside = 0, False
+    for at, character in enumerate(written):
+        if character in "()":
+            inside = character == "("
+        elif character == "," and not inside:
+            yield written[begin:at]
+            begin = at + 1
+    yield written[begin:]
+
+
 def _requirement(part: str) -> Requirement:
-    if found := _EQUALITY.fullmatch(part):
-        key, sign, value = found.groups()
-        return Requirement(key, "NotIn" if sign == "!=" else "In", frozenset({value}))
     if found := _SET.fullmatch(part):
-        key, word, inside = found.groups()
-        values = frozenset(value.strip() for value in inside.split(","))
-        return Requirement(key, "In" if word == "in" else "NotIn", values)
-    if found := _PRESENCE.fullmatch(part):
-        absent, key = found.groups()
-        return Requirement(key, "DoesNotExist" if absent else "Exists")
+        key, word, listed = found.groups()
+        values = frozenset(value.strip() for value in listed.split(","))
+        if all(map(_VALUE.fullmatch, values)):
+            return Requirement(key, "In" if word == "in" else "NotIn", values)
+    elif found := _EQUALITY.fullmatch(part):
+        key, sign, value = found.groups()
+        if _VALUE.fullmatch(value.strip()):
+            return Requirement(key, "NotIn" if sign == "!=" else "In", frozenset({value.strip()}))
+    else:
+        key = part.removeprefix("!").strip()
+        if _KEY.fullmatch(key):
+            return Requirement(key, "DoesNotExist" if part.startswith("!") else "Exists")
     raise SelectorError(f"{part!r} is no requirement of a label selector")

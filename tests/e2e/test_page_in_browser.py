@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from policy.calling import DEFAULT_KIND
-from sandbox.cast import JANE, NORA, RESOURCE, put_all_on_stage
+from sandbox.cast import JANE, NORA, RESOURCE, RITA, put_all_on_stage
 from sandbox.page import Page, page_of
 from sandbox.requesting import opened_space
 from sandbox.running import Sandbox
@@ -224,7 +224,7 @@ def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
     story(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
     browser.find(f'{NEWEST}//input[@name="reason"]').type("too la")
-    space.desk.review(Owner(NORA, admin=True), made.name, {"event": "access/approve"})
+    space.desk.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
     story(browser, "Granted until revoked")
     browser.press("t", "e")
     assert browser.script("return document.activeElement.value") == "too late"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -186,6 +187,26 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
         "run `make policy-test FILES=access/prod.yaml SELF_DECLARED=1`"
     )
     assert policy_of(program.run({KEY: "access/prod.yaml"}, root=root))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my policies/prod.yaml",
+        "x/$(touch pwned);.yaml",
+        "x/`touch pwned`.yaml",
+        "x/'; touch pwned; '.yaml",
+        'x/"quoted".yaml',
+        "x/-o pwned.yaml",
+        "Zürich/a&b|c.yaml",
+    ],
+)
+def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) -> None:
+    """A shell that gets it hands make one word, in which the Makefile finds that one file."""
+    _, said, remedy = refusal(program, root, {KEY: name}).rpartition("; run `")
+    *make, files = shlex.split(remedy.removesuffix("`"))
+    assert (said, make) == ("; run `", ["make", "policy-test"])
+    assert shlex.split(files.removeprefix("FILES=")) == [name]
 
 
 @pytest.mark.parametrize(

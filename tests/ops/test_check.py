@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.client import BadStatusLine
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from handler import __version__, webhook
 from handler.events import claim, read_events
+from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
 from ops.answers import unreachable
 from ops.deployed import Deployed
 from policy.calling import SendError
@@ -394,7 +394,9 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         (socket.gaierror(), "has a host name that cannot be resolved", "DNS"),
         (TimeoutError(), "does not answer within 20 s", "no proxy is used"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
-        (BadStatusLine("?"), "does not speak HTTP", "webhook_url"),
+        (BadStatusLine(), "does not speak HTTP", "webhook_url"),
+        (RemoteDisconnected(), "hangs up before it answers", "may cut the connection"),
+        (TooLarge(), "answers with more than a webhook would", "webhook_url"),
     ],
 )
 def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -188,6 +189,26 @@ def test_an_error_of_ours(oncall: Command) -> None:
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("oncall: something unexpected went wrong (ValueError at ")
     assert answer.err.endswith("please report it\n")
+
+
+@pytest.mark.parametrize("page", ["", "https://pages.example", "http://127.0.0.1:x/", "nonsense"])
+def test_other_shells_are_not_of_a_sandbox(oncall: Command, page: str) -> None:
+    """Nothing is said where no sandbox's variables are."""
+    oncall.environment["SANDBOX_PAGE"] = page
+    assert oncall(*EXPLAIN, JANE).err == ""
+
+
+def test_a_sandbox_that_has_ended_is_named(oncall: Command) -> None:
+    """Whatever comes of the command, the shell's variables are somebody's who is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as page:
+        oncall.environment["SANDBOX_PAGE"] = f"http://127.0.0.1:{page.getsockname()[1]}"
+        assert oncall(*EXPLAIN, JANE).err == ""
+    answer = oncall(*EXPLAIN, JANE)
+    assert answer.status == 0
+    assert answer.err == (
+        "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, or "
+        "`make up` in another terminal and `. .sandbox/env` here\n"
+    )
 
 
 @pytest.fixture

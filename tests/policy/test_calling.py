@@ -12,8 +12,18 @@ import pytest
 from handler.durations import parse_instant
 from handler.webhook import sign
 from policy.calling import Answer, SendError, request_event, send, signed
+from tests.handler.scripted import (
+    CHUNKED,
+    Scripted,
+    drip,
+    head,
+    pour,
+    reply,
+    say,
+    say_and_hang,
+    say_and_hang_up,
+)
 from tests.handler.scripted import Answer as Scripting
-from tests.handler.scripted import Scripted, reply, say, say_and_hang_up
 
 SECRET = "wks0-secret-of-these-tests"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
@@ -107,6 +117,60 @@ def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
 def test_who_speaks_no_http_does_not_answer(answer: Scripting) -> None:
     """The error names the address."""
     with Scripted(answer) as server, pytest.raises(SendError, match=f"^{server.url} does not"):
+        send(server.url, SECRET, {})
+
+
+SIZED = head(200, {"Content-Length": "9000000"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(say_and_hang(), id="hangs at once"),
+        pytest.param(say_and_hang(SIZED + b"[1"), id="hangs within the body"),
+        pytest.param(drip(b"", b"HTTP/1.1 200 OK"), id="drips the status line"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), id="drips headers"),
+        pytest.param(drip(head(), b" "), id="drips a body"),
+        pytest.param(drip(CHUNKED, b"1\r\n1\r\n"), id="drips chunks"),
+        pytest.param(drip(b"", head(100)), id="drips 100 Continue"),
+    ],
+)
+def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
+    """However slowly something comes, the call ends; the cause says so."""
+    with Scripted(answer) as server, pytest.raises(SendError) as ended:
+        send(server.url, SECRET, {}, timeout=0.2)
+    assert str(ended.value) == f"{server.url} does not answer (not wholly within 0.2 s)"
+    assert isinstance(ended.value.__cause__, TimeoutError)
+
+
+def test_so_has_the_handshake() -> None:
+    """Somebody who takes the connection, and never says a word of TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SendError) as ended:
+        send(f"https://127.0.0.1:{silent.getsockname()[1]}/", SECRET, {}, timeout=0.2)
+    assert isinstance(ended.value.__cause__, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(b"1" * 1001), id="one byte too many"),
+        pytest.param(pour(SIZED, b"1"), id="as long as promised"),
+        pytest.param(pour(head(), b"1"), id="without end"),
+        pytest.param(pour(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
+    ],
+)
+def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
+    """More than a webhook would say is no answer, whoever sends it."""
+    with Scripted(answer) as server, pytest.raises(SendError, match="more than 1000 bytes"):
+        send(server.url, SECRET, {}, most=1000)
+    with Scripted(reply(b"1" * 1000)) as server:
+        assert send(server.url, SECRET, {}, most=1000).http == 200
+
+
+@pytest.mark.parametrize("poured", [b"A: b\r\n", b"A"])
+def test_a_head_without_end_is_no_answer(poured: bytes) -> None:
+    """Its lines, and how long one is, have limits too."""
+    with Scripted(pour(b"HTTP/1.1 200 OK\r\n", poured)) as server, pytest.raises(SendError):
         send(server.url, SECRET, {})
 
 

@@ -105,3 +105,18 @@ def test_demo_of_a_shut_function(
     assert told.out.count("refused (429)  -    the call did not reach the function") == 2
     assert GRANTED + BY_HAND in UUID.sub("UUID", told.out)
     assert "3 of 3 came out as they should." in told.out
+
+
+def test_the_script_sees_nothing_of_this_shell(
+    space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets what a client of the space needs, and no secret that lies in the environment."""
+    script = tmp_path / "script.py"
+    script.write_text("import os\nprint(*sorted(os.environ))\n", encoding="utf-8")
+    monkeypatch.setattr("sandbox.from_code.SCRIPT", str(script))
+    monkeypatch.setenv("INCIDENTIO_API_KEY", "inc-real-key")
+    monkeypatch.setenv("AWS_PROFILE", "company-sso")
+    seen = set(request_from_code(space, by_webhook=True).shown.split())
+    names = "INDENT_API_URL INDENT_SPACE INDENT_API_TOKEN INDENT_ADMIN_TOKEN"
+    ours = {*names.split(), "PYTHONPATH", "PYTHONIOENCODING"}
+    assert seen - {"LC_CTYPE"} == ours  # the one that is the interpreter's own

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,60 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         environment.write(tmp_path / "env", {"FIRST": "good", "SECOND": "\ud800"})
     assert environment.read(tmp_path / "env") == {"OLD": "value"}
+
+
+SHELLS = [each for each in ("dash", "bash", "zsh", "ksh", "sh") if shutil.which(each)]
+# An exported variable, one that is empty, one of the shell alone, one that is not there yet.
+BEFORE: Mapping[str, str] = {"AWS_ENDPOINT_URL": "https://company.example", "AWS_REGION": ""}
+OWN = "WEBHOOK_URL='mine $HOME'"
+SET = ("AWS_ENDPOINT_URL", "AWS_REGION", "WEBHOOK_URL", "INDENT_API_TOKEN")
+SEEN = (
+    "for name in AWS_ENDPOINT_URL AWS_REGION WEBHOOK_URL INDENT_API_TOKEN; do "
+    'eval "printf \'%s \' "\\${$name-unset}""; '
+    "if printenv $name >/dev/null; then echo exported; else echo own; fi; done; "
+)
+AS_BEFORE = "https://company.example exported\n exported\nmine $HOME own\nunset own\n"
+AS_SET = "".join(f"sandbox {name} exported\n" for name in SET)
+
+
+def said_by(shell: str, folder: Path, script: str) -> str:
+    """What a shell prints that runs this in a folder, with the variables of before."""
+    done = subprocess.run(
+        [shell, "-euc", f"{OWN}; {script}"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **BEFORE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("sourced", [". ./env; ", ". ./env; . ./env; ", ". ./old; . ./env; "])
+def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
+    """By one word: what there was is there again, exported only if it was, however often set."""
+    environment.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
+    environment.write(tmp_path / "old", {name: f"old {name}" for name in SET[1:]})
+    assert said_by(shell, tmp_path, SEEN) == AS_BEFORE
+    said = said_by(shell, tmp_path, f"{sourced}{SEEN} sandbox_off; {SEEN}")
+    assert said == AS_SET + AS_BEFORE
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
+    """Neither variables nor functions; it can be sourced again then."""
+    environment.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
+    left = "set | grep -i '^sandbox_' || echo nothing; "
+    gone = "command -v sandbox_off || echo gone; "
+    said = said_by(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
+    assert said == f"nothing\ngone\n{AS_SET}"
+
+
+def test_the_file_says_how(tmp_path: Path) -> None:
+    """Who opens it reads what undoes it."""
+    environment.write(tmp_path / "env", {"A": "b"})
+    head = (tmp_path / "env").read_text(encoding="utf-8").partition("\nif ")[0]
+    assert all(line.startswith("# ") for line in head.splitlines())
+    assert "`sandbox_off` then sets every one back" in head

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.cast import JANE, NORA
+from sandbox.cast import JANE, NORA, RITA
 from sandbox.space import Space
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import PROD, TEST, Visitor, asked
@@ -45,6 +45,21 @@ def test_approve(space: Space, visitor: Visitor, name: str) -> None:
     assert "Nora Falk, a human, approves until 2 Mar 12:30 UTC “go ahead”" in words
     assert "Access is granted until 2 Mar 12:30 UTC" in words
     assert verbs(visitor, name) == ["revoke"]
+
+
+@pytest.mark.parametrize(
+    ("who", "reviewer", "called"),
+    [(JANE, NORA, "Nora Falk"), (NORA, RITA, "Rita Mora"), (RITA, NORA, "Nora Falk")],
+)
+def test_somebody_else_reviews(
+    space: Space, visitor: Visitor, who: str, reviewer: str, called: str
+) -> None:
+    """The page is never the eyes of who asks, and says whose they are."""
+    name = asked(space, visitor, who).name
+    assert f"You review as {called}, a human." in part(visitor, name)
+    assert visitor.review(name, "approve", length="30m").status == 303
+    (claim,) = space.desk.get(name).claims
+    assert claim.event["actor"]["email"] == reviewer
 
 
 def test_grant_of_several_things_is_one_step(space: Space, visitor: Visitor) -> None:

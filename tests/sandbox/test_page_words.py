@@ -173,3 +173,11 @@ def test_decision_stands_in_its_petitions_story(
     assert "INC-1 (incident.io)" not in words
     told = [words.index(each) for each in ("Jane Lind asks", "is asked.", "The webhook approves:")]
     assert told == sorted(told)
+
+
+def test_a_log_with_half_a_pair_is_shown(space: Space, log: Logbook, visitor: Visitor) -> None:
+    """A question mark stands for what no page can show."""
+    name = asked(space, visitor).name
+    record = json.dumps(decided(SHIFT, petition=name)).replace("DBA", "D\\ud800BA")
+    log(record)
+    assert "on call for D?BA" in visitor.get().words

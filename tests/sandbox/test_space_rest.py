@@ -97,6 +97,30 @@ def test_queries_that_are_wrong(query: str, jane: Client) -> None:
     assert (status, body["code"]) == (400, 3)
 
 
+HALF = "half \ud800 pair"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/petitions", {"petition": {"reason": HALF, "resources": [TEST]}}),
+        ("/petitions", {"petition": {"resources": [{"kind": "indent.v1.Action", "id": HALF}]}}),
+        ("/petitions", {"petition": {"resources": [TEST], "meta": {"labels": {HALF: "x"}}}}),
+        ("/resources", {"resource": {"kind": "x", "id": "y", "displayName": HALF}}),
+        ("/claims", {"claim": {"event": "access/deny", "reason": HALF}}),
+    ],
+)
+def test_text_that_cannot_be_shown_is_refused(path: str, body: Json, ada: Client) -> None:
+    """Half a surrogate pair, escaped or in bytes, anywhere in a body; whole pairs are welcome."""
+    escaped = json.dumps(body).encode()
+    raw = json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    for data in (escaped, raw):
+        status, answer = ada("POST", path, data)
+        assert (status, answer["code"]) == (400, 3)
+        assert answer["message"] == "The body cannot be read: it holds half a surrogate pair."
+    assert ada.request(TEST, reason="\U0001f600")["reason"] == "\U0001f600"
+
+
 def test_pages(space: Space, jane: Client) -> None:
     """Following the tokens gives every row once, and the last page has none."""
     for number in range(7):

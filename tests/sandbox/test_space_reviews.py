@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from sandbox.space import Space
 from sandbox.space.rules import INDEFINITE
 from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import ADA, HOUR, JANE, NOON, OMAR, Client, Json
@@ -77,11 +78,26 @@ def test_the_actor_is_the_token_s_owner(jane: Client, ada: Client) -> None:
     assert (status, kept["actor"]["email"]) == (200, ADA)
 
 
-def test_an_administrator_reviews_his_own(ada: Client) -> None:
-    """As Indent's own clients do in their tests."""
+@pytest.mark.parametrize("others", [[], [{"email": JANE}]])
+@pytest.mark.parametrize("resources", [[], [JANE_S, TEST]])
+def test_nobody_approves_their_own(
+    others: list[Json], resources: list[Json], ada: Client, jane: Client
+) -> None:
+    """An administrator neither, nor for whom they share it with; it takes another one's eyes."""
+    assert jane.token
+    name = ada.request(TEST, petitioners=[{"email": ADA}, *others])["name"]
+    status, body = ada.review(name, "access/approve", resources=resources)
+    assert (status, body["message"]) == (403, "Nobody approves a petition of their own.")
+    assert ada.phase(name) == "open"
+
+
+def test_another_administrator_approves(space: Space, ada: Client) -> None:
+    """Who has it may give it back."""
+    bea = Client(space, space.token_for("bea@acme.example", admin=True))
     name = ada.request(TEST)["name"]
-    assert ada.review(name, "access/approve")[0] == 200
+    assert bea.review(name, "access/approve")[0] == 200
     assert ada.phase(name) == "granted"
+    assert ada.review(name, "access/revoke")[0] == 200
 
 
 def test_requesting_for_others(jane: Client, omar: Client, ada: Client) -> None:

@@ -124,15 +124,26 @@ def test_one_event_for_each_petitioner(ada: Client, jane: Client, webhook: Playe
     assert ada_s["defaultDuration"] == "5400s"
 
 
-def test_every_petitioner_needs_a_claim(ada: Client, jane: Client, webhook: PlayedWebhook) -> None:
+def test_every_petitioner_needs_a_claim(
+    ada: Client, jane: Client, omar: Client, webhook: PlayedWebhook
+) -> None:
     """One claim for two petitioners grants nothing; a human's for the other completes it."""
     assert jane.token
+    assert omar.token
     webhook.claims = lambda events: [approval(events[0]), approval(events[0])]
-    petition = ada.request(PROD, petitioners=[{"email": JANE}, {"email": ADA}])
+    petition = ada.request(PROD, petitioners=[{"email": JANE}, {"email": OMAR}])
     assert petition["state"]["status"]["phase"] == "open"
-    person = {"kind": "user", "email": ADA}
+    person = {"kind": "user", "email": OMAR}
     assert ada.review(petition["name"], "access/approve", resources=[person, PROD])[0] == 200
     assert ada.phase(petition["name"]) == "granted"
+
+
+def test_a_claim_that_cannot_be_shown_is_no_answer(jane: Client, webhook: PlayedWebhook) -> None:
+    """Half a surrogate pair in it: it counts for nothing, and the petition can be read."""
+    webhook.claims = lambda events: [{**approval(events[0]), "reason": "half \ud800"}]
+    petition = jane.request(PROD)
+    assert petition["state"]["status"]["phase"] == "open"
+    assert jane("GET", "/petitions")[0] == 200
 
 
 def test_a_denial_wins(jane: Client, webhook: PlayedWebhook) -> None:

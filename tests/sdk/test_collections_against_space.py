@@ -32,6 +32,13 @@ def ada(space: Space) -> Iterator[IndentAPI]:
         yield client
 
 
+@pytest.fixture
+def jane(space: Space) -> Iterator[IndentAPI]:
+    """The client of somebody who requests."""
+    with IndentAPI("acmecorp", space.token_for("jane@example.com"), base_url=space.url) as client:
+        yield client
+
+
 def test_resources(ada: IndentAPI) -> None:
     """Made, found by name and by label, changed one by one and in bulk, deleted."""
     made = ada.resource.create({**GROUP, "labels": {"Env": "Prod"}})
@@ -48,10 +55,10 @@ def test_resources(ada: IndentAPI) -> None:
     assert ada.resource.pull_update(["indent.v1.Bot"]) == []
 
 
-def test_petitions_and_claims(ada: IndentAPI) -> None:
+def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
     """Made, changed, reviewed; the claim is found from the petition and from the space."""
     wanted = ada.resource.list(view="requestable")
-    name = ada.petition.create(reason="to debug", resources=wanted)["name"]
+    name = jane.petition.create(reason="to debug", resources=wanted)["name"]
     changed = ada.petition.update(name, {"name": name, "spaceName": "acmecorp", "reason": "INC-7"})
     assert changed["reason"] == "INC-7"
     (approved,) = ada.petition.approve(name, reason="go ahead", duration="30m")

@@ -1,0 +1,213 @@
+"""What the Makefile installs by: the machine says where packages come from, and nothing else."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from sandbox import pip
+from sandbox.program import ROOT
+
+PATIENCE = 120
+WHEEL = "tiny-1.0-py3-none-any.whl"
+
+
+class Machine:
+    """A virtual environment, a home, and an index on loopback that has one wheel."""
+
+    def __init__(self, folder: Path, index: str) -> None:
+        self.index = index
+        self.venv = folder / "venv"
+        self.home = folder / "home"
+        self.home.mkdir()
+        subprocess.run([sys.executable, "-m", "venv", str(self.venv)], check=True, timeout=PATIENCE)
+
+    def configure(self, *lines: str) -> None:
+        """Write the user's pip.conf; it names the index, too."""
+        file = self.home / ".config" / "pip" / "pip.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(("[global]", f"index-url = {self.index}", *lines))
+        file.write_text(text, encoding="utf-8")
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the environment's Python with these arguments."""
+        return subprocess.run(
+            [str(self.venv / "bin" / "python"), "-I", *command],
+            cwd=self.home,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.home), **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def installs(self, *pip_: str, **variables: str) -> bool:
+        """Install the wheel with this pip, tell whether it is where it belongs, and remove it."""
+        self.run(*pip_, "install", "--quiet", "--no-deps", "tiny", **variables)
+        (packages,) = self.venv.glob("lib/python*/site-packages")
+        installed = (packages / "tiny.py").exists()
+        for each in packages.glob("tiny*"):
+            each.unlink() if each.is_file() else shutil.rmtree(each)
+        return installed
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine whose index runs."""
+    folder = tmp_path_factory.mktemp("machine")
+    packages = folder / "index" / "tiny"
+    packages.mkdir(parents=True)
+    with zipfile.ZipFile(packages / WHEEL, "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        about = "tiny-1.0.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder / "index"))
+    ) as server:
+        serving = threading.Thread(target=server.serve_forever, args=[0.05])
+        serving.start()
+        yield Machine(folder, f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+        serving.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+OURS = (str(ROOT / "sandbox" / "pip.py"),)
+PLAIN = ("-m", "pip")
+
+
+DIVERTED = {
+    "user": "true",
+    "target": "{home}/elsewhere",
+    "prefix": "{home}/elsewhere",
+    "dry-run": "true",
+    "requirement": "{home}/none.txt",
+    "no-binary": ":all:",
+    "no-index": "true",
+}
+
+
+@pytest.mark.parametrize("name", DIVERTED)
+def test_what_breaks_pip_does_not_break_ours(machine: Machine, name: str) -> None:
+    """With it in pip.conf, pip itself installs nothing, or elsewhere."""
+    machine.configure(f"{name} = {DIVERTED[name].format(home=machine.home)}")
+    assert not machine.installs(*PLAIN)
+    assert machine.installs(*OURS)
+
+
+def test_nor_does_the_environment(machine: Machine) -> None:
+    """Whatever else is said there, too."""
+    more = {"python": "/none", "constraint": "/none", "root": "/none", "log": "/none/log"}
+    said = {**DIVERTED, **more, "require-virtualenv": "true", "only-binary": ":none:"}
+    machine.configure()
+    variables = {f"PIP_{name.upper().replace('-', '_')}": said[name] for name in said}
+    assert not machine.installs(*PLAIN, **variables)
+    assert machine.installs(*OURS, **variables)
+
+
+def test_the_index_of_the_machine_is_asked(machine: Machine) -> None:
+    """By a file, and by a variable, which wins; without any of them this wheel is nowhere."""
+    machine.configure()
+    assert machine.installs(*OURS)
+    assert not machine.installs(*OURS, PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    file = machine.home / ".config" / "pip" / "pip.conf"
+    file.unlink()
+    assert machine.installs(*OURS, PIP_INDEX_URL=machine.index)
+
+
+KEPT = {
+    "PIP_INDEX_URL": "https://packages.example.com/simple",
+    "PIP_EXTRA_INDEX_URL": "https://a.example.com https://b.example.com",
+    "PIP_FIND_LINKS": "/opt/wheels",
+    "PIP_NO_INDEX": "1",
+    "PIP_TRUSTED_HOST": "packages.example.com",
+    "PIP_CERT": "/etc/ssl/company.pem",
+    "PIP_CLIENT_CERT": "/etc/ssl/mine.pem",
+    "PIP_PROXY": "http://proxy.example.com:3128",
+    "PIP_TIMEOUT": "60",
+    "PIP_DEFAULT_TIMEOUT": "60",
+    "PIP_RETRIES": "1",
+    "PIP_CACHE_DIR": "/var/cache/pip",
+    "PIP_KEYRING_PROVIDER": "subprocess",
+    "PIP_USE_FEATURE": "truststore",
+}
+
+
+def given(environment: dict[str, str], command: str = "install", *files: Path) -> dict[str, str]:
+    """What pip is given of an environment and of files."""
+    kept = pip.kept_settings(iter(files), environment, command)
+    return pip.environment_of(kept, environment)
+
+
+def test_what_says_where_packages_come_from_is_kept() -> None:
+    """Index, mirror, proxy, certificate and patience; and no file is read beside."""
+    shell = {"PATH": "/bin", "PIP_USER": "1", "PIP_CONFIG_FILE": "/etc/mine", **KEPT}
+    assert given(shell) == {"PATH": "/bin", "PIP_CONFIG_FILE": os.devnull, **KEPT}
+    features = {"PIP_USE_FEATURE": "fast-deps truststore", "PIP_USE_DEPRECATED": "legacy-resolver"}
+    assert given(features) == {"PIP_CONFIG_FILE": os.devnull, "PIP_USE_FEATURE": "truststore"}
+
+
+def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
+    """As in pip itself, over several lines too, and however a name is spelt."""
+    first, later = tmp_path / "first", tmp_path / "later"
+    first.write_text("[global]\nindex_url=one\ncert=c\n[install]\nproxy=p\n[list]\ncert=other\n")
+    later.write_text("[global]\n--index-url=two\nproxy=q\ntimeout=\nextra-index-url=\n  a\n  b\n")
+    assert given({"PIP_CERT": ""}, "install", first, later, tmp_path / "none") == {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "two",
+        "PIP_CERT": "c",
+        "PIP_PROXY": "p",
+        "PIP_EXTRA_INDEX_URL": "\na\nb",
+    }
+
+
+def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
+    """Each that pip itself would look for; none where it is told so."""
+    shell = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    shell["PIP_CONFIG_FILE"] = str(tmp_path / "named")
+    ours = [str(each) for each in pip.config_files(shell, Path(sys.prefix))]
+    told = subprocess.run(
+        [sys.executable, "-I", "-m", "pip", "config", "debug"],
+        env={"PATH": os.environ["PATH"], **shell},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    ).stdout
+    theirs = [line.strip().partition(", exists:")[0] for line in told.splitlines()]
+    read = [each for each in theirs if each.endswith("pip.conf")]
+    assert read
+    assert set(read) <= set(ours)
+    assert ours[-1] == str(tmp_path / "named")
+    assert not list(pip.config_files({"PIP_CONFIG_FILE": os.devnull}, tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"index-url = x\n", b"[global]\nindex-url = \xff\n"])
+def test_a_broken_file_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes,
+) -> None:
+    """In a line, with exit status 2; what takes nothing from elsewhere does not read it."""
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    (tmp_path / "pip.conf").write_bytes(content)
+    assert pip.main(["install", "x"]) == 2
+    assert capsys.readouterr().err.startswith("error: pip's configuration cannot be read: ")
+    assert pip.main(["download", "--no-index", "--help"]) == 0

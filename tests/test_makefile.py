@@ -1,0 +1,223 @@
+"""The Makefile, run by a real make: in a folder of any name, with anything for its variables."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.projects import project_with_code_in
+
+ROOT = Path(__file__).resolve().parent.parent
+AWKWARD = "a b'c$d \"é"
+PATIENCE = 120
+# In place of the project's interpreter: shows what it was given, a line an argument.
+SHOWS_ARGUMENTS = "#!/bin/sh\nprintf '%s\\n' \"$@\"\n"
+# Each makes the file `pwned` where make or the shell evaluates it.
+HOSTILE = (
+    "$(touch pwned)",
+    "`touch pwned`",
+    "${x:-$(touch pwned)}",
+    "$(shell touch pwned)",
+    "${shell touch pwned}",
+    "$(eval $(shell touch pwned))",
+    "x;touch pwned;",
+    "x&&touch pwned",
+    "x|touch pwned",
+    "'; touch pwned; '",
+    "'$(touch pwned)'",
+    "'$(shell touch pwned)'",
+    "x\ntouch pwned\n",
+    "'\ntouch pwned\n'",
+    "#'$(touch pwned)",
+    "\\';touch pwned;\\'",
+)
+
+
+def project(folder: Path) -> Path:
+    """A copy of the project, with an environment that is up to date and lies in its folder."""
+    folder.mkdir()
+    project_with_code_in(folder)
+    shutil.copytree(ROOT / "ops", folder / "ops")
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, folder)
+    bin_ = folder / ".venv" / "bin"
+    bin_.mkdir(parents=True)
+    (bin_ / "python").symlink_to(Path(sys.executable).resolve())
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", folder / ".venv")
+    (folder / ".venv" / "lib").symlink_to(Path(sys.prefix) / "lib")
+    for stamp in ("run.stamp", "dev.stamp"):
+        (folder / ".venv" / stamp).touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def awkward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in a folder whose name holds what a shell would evaluate."""
+    return project(tmp_path_factory.mktemp("makefile") / AWKWARD)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Path]:
+    """The Makefile alone, with an interpreter that shows its arguments; nothing is evaluated."""
+    folder = tmp_path / "project"
+    bin_ = folder / ".venv" / "bin"
+    bin_.mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("python", "oncall"):
+        (bin_ / name).write_text(SHOWS_ARGUMENTS, encoding="utf-8")
+        (bin_ / name).chmod(0o755)
+    yield folder
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make there, with nothing of this shell's but the path."""
+    return subprocess.run(
+        ["make", "-s", *arguments],  # noqa: S607 - the one on the path
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def shown(folder: Path, *arguments: str, **variables: str) -> list[str]:
+    """The arguments that a target calls the interpreter with."""
+    ready = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
+    done = make(folder, *ready, *arguments, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def one_line(value: str) -> str:
+    """A value as a recipe can hold it."""
+    return value.replace("\n", " ")
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("target", ["up", "demo"])
+def test_a_stack_s_name_is_one_argument(bare: Path, target: str, value: str) -> None:
+    """Whatever it is, the command gets it as it was given."""
+    said = shown(bare, target, f"STACK={value}")
+    assert said == ["-m", "sandbox", target, f"--stack={one_line(value)}"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_the_environment_s_stack_too(bare: Path, value: str) -> None:
+    """A variable of the shell is a variable of make."""
+    assert shown(bare, "demo", STACK=value)[-1] == f"--stack={one_line(value)}"
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
+    """Anything but nothing switches on."""
+    assert shown(bare, "up", f"LIVE={value}") == ["-m", "sandbox", "up", "--stack=dev", "--live"]
+    said = shown(bare, "policy-test", f"SELF_DECLARED={value}")
+    assert said == ["-m", "policy", "test", "--self-declared", "--"]
+    assert shown(bare, "up", "LIVE=") == ["-m", "sandbox", "up", "--stack=dev"]
+
+
+@pytest.mark.parametrize(
+    ("value", "files"),
+    [
+        ("policy/a.yaml", ["policy/a.yaml"]),
+        ("a.yaml  b.yaml", ["a.yaml", "b.yaml"]),
+        ("'a b.yaml' c.yaml", ["a b.yaml", "c.yaml"]),
+        ('"it\'s.yaml"', ["it's.yaml"]),
+        ("x/$(touch pwned);.yaml", ["x/$(touch", "pwned);.yaml"]),
+        ("'x/$(touch pwned);.yaml'", ["x/$(touch pwned);.yaml"]),
+        ("'$(shell touch pwned).yaml'", ["$(shell touch pwned).yaml"]),
+        ("--help", ["--help"]),
+        ("Zürich.yaml", ["Zürich.yaml"]),
+    ],
+)
+def test_files_are_read_as_words(bare: Path, value: str, files: list[str]) -> None:
+    """Blanks part them unless they are quoted; each is a file, and nothing is evaluated."""
+    assert shown(bare, "policy-test", f"FILES={value}") == ["-m", "policy", "test", "--", *files]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_files_are_not_evaluated(bare: Path, value: str) -> None:
+    """The fixture sees that nothing was, whether or not quotes in it match."""
+    make(bare, "-o", ".venv/run.stamp", "policy-test", f"FILES={value}")
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, "no such/python"])
+def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
+    """No command: it is named as it was given."""
+    (bare / "requirements.txt").touch()
+    (bare / ".venv" / "run.stamp").unlink(missing_ok=True)
+    done = make(bare, ".venv/run.stamp", f"PYTHON={value}")
+    assert done.returncode == 2
+    assert f"Python 3.11 or later is needed, {one_line(value)} is " in done.stderr
+
+
+def test_help_in_an_awkward_folder(awkward: Path) -> None:
+    """It lists the targets."""
+    done = make(awkward, "help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "policy-test" in done.stdout
+
+
+def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
+    """Both are built, as source and as wheel; setuptools itself stops at a $ in the path."""
+    folder = project(tmp_path / AWKWARD.replace("$", ""))
+    done = make(folder, "packages")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(each.suffix for each in (folder / "dist").iterdir()) == [
+        *(".gz", ".gz", ".whl", ".whl")
+    ]
+
+
+def test_oncall_in_an_awkward_folder(awkward: Path) -> None:
+    """The installed command runs from elsewhere, under another Python's variables."""
+    assert make(awkward, "oncall").returncode == 0
+    done = subprocess.run(
+        [awkward / ".venv" / "bin" / "oncall", "--help"],
+        cwd="/",
+        env={"PATH": os.environ["PATH"], "PYTHONHOME": "/none", "PYTHONPATH": "/none"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: oncall ")
+
+
+def test_policy_test_in_an_awkward_folder(awkward: Path) -> None:
+    """A policy of an awkward name is tried, too."""
+    folder = awkward / "x $(touch pwned);'"
+    folder.mkdir()
+    for suffix in (".yaml", ".test.yaml"):
+        shutil.copy(awkward / "policy" / f"example{suffix}", folder / f"my{suffix}")
+    done = make(awkward, "policy-test", f'FILES="{folder.name}/my.yaml"')
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cases came out as expected." in done.stdout
+    assert not list(awkward.rglob("pwned"))
+
+
+ANOTHER_PYTHON: Mapping[str, str] = {
+    "PYTHONHOME": "/none",
+    "PYTHONPATH": "/none",
+    "PYTHONSTARTUP": "/none",
+    "PYTHONWARNINGS": "error",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONINSPECT": "1",
+    "PYTHONOPTIMIZE": "2",
+}
+
+
+def test_another_python_s_variables_change_nothing(awkward: Path) -> None:
+    """What they would have the interpreter do is hidden from every target."""
+    done = make(awkward, "policy-test", **ANOTHER_PYTHON)
+    assert (done.returncode, done.stderr) == (0, "")
