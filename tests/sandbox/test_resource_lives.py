@@ -27,7 +27,11 @@ def _state(aws: Aws, made: CreatedResource) -> Mapping[str, Any]:
 def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
     """No drift in what was just made, none after a change to the same, and nothing after it all."""
     with Aws("us-west-2") as aws:
-        switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+        switches = {
+            "ALARM_EMAIL": "oncall@example.com",
+            "KMS_KEY_ALIAS": "oncall-state",
+            "DEPLOY_REPOSITORY": "acme/oncall",
+        }
         made = deployed(aws, **switches).resources
         for each in made:
             resource, state = resource_of(each.type), _state(aws, each)
@@ -44,6 +48,7 @@ def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
             resource_of(each.type).delete(each.id, _state(aws, each), aws)
         assert aws.client("s3").list_buckets()["Buckets"] == []
         assert aws.client("iam").list_roles()["Roles"] == []
+        assert aws.client("iam").list_policies(Scope="Local")["Policies"] == []
         assert aws.client("lambda").list_functions()["Functions"] == []
         assert aws.client("logs").describe_log_groups()["logGroups"] == []
         assert aws.client("logs").describe_metric_filters()["metricFilters"] == []
