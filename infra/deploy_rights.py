@@ -108,26 +108,18 @@ RIGHTS = (FUNCTION, SECRET_VALUE, FUNCTION_RIGHTS, METRIC_FILTERS, ALARMS, DASHB
 
 # What no policy that somebody attaches to the role beside ours may add: it would outlast the token.
 LASTING = (
-    *("iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy"),
-    *("iam:DeleteRolePermissionsBoundary", "iam:DetachRolePolicy"),
-    *("iam:PutRolePermissionsBoundary", "iam:TagRole", "iam:UntagRole"),
-    *("iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"),
-    *("lambda:AddPermission", "lambda:RemovePermission", "lambda:AddLayerVersionPermission"),
-    *("lambda:PutResourcePolicy", "lambda:DeleteResourcePolicy"),
-    *("lambda:CreateFunctionUrlConfig", "lambda:UpdateFunctionUrlConfig"),
-    *("lambda:DeleteFunctionUrlConfig", "lambda:CreateEventSourceMapping"),
-    "lambda:PutFunctionEventInvokeConfig",
-    *("logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteLogStream"),
-    *("logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:PutSubscriptionFilter"),
-    *("logs:PutResourcePolicy", "logs:PutAccountPolicy", "logs:PutDataProtectionPolicy"),
-    *("logs:AssociateKmsKey", "logs:DisassociateKmsKey"),
+    *("iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Tag*", "iam:Untag*"),
+    *("iam:Update*", "iam:PutRolePermissionsBoundary"),
+    *("lambda:*Permission", "lambda:*ResourcePolicy", "lambda:*FunctionUrlConfig"),
+    *("lambda:CreateEventSourceMapping", "lambda:PutFunctionEventInvokeConfig"),
+    *("logs:*LogGroup", "logs:DeleteLogStream", "logs:*RetentionPolicy", "logs:*ResourcePolicy"),
+    *("logs:PutSubscriptionFilter", "logs:PutAccountPolicy", "logs:PutDataProtectionPolicy"),
+    "logs:*KmsKey",
     *("s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObjectVersion*", "s3:*AccessPoint*"),
     *("s3:PutBucket*", "s3:Put*Acl", "s3:Put*Configuration"),
-    *("secretsmanager:PutResourcePolicy", "secretsmanager:DeleteResourcePolicy"),
-    *("secretsmanager:DeleteSecret", "secretsmanager:ReplicateSecretToRegions"),
-    *("secretsmanager:RotateSecret", "secretsmanager:UpdateSecret"),
-    *("sns:AddPermission", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe"),
-    *("sns:CreateTopic", "sns:DeleteTopic"),
+    *("secretsmanager:*ResourcePolicy", "secretsmanager:DeleteSecret"),
+    *("secretsmanager:Replicate*", "secretsmanager:RotateSecret", "secretsmanager:UpdateSecret"),
+    *("sns:*Permission", "sns:Set*", "sns:Subscribe", "sns:Unsubscribe", "sns:*Topic"),
 )
 # Of the state's key only: AWS's own services make grants of other keys in the caller's name.
 LASTING_FOR_A_KEY = (

@@ -34,8 +34,7 @@ GITHUB = "token.actions.githubusercontent.com"
 PREVIEW_SUFFIX = "-preview"
 # The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
 STATE_FILES = (
-    *(f"stacks/{{0}}.json{ending}" for ending in ("", ".bak", ".gz", ".gz.bak")),
-    *(f"stacks/{{0}}{ending}" for ending in (".json.zst", ".json.zst.bak", ".pulumi-tags")),
+    *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".pulumi-tags")),
     *(f"{folder}/{{0}}/*" for folder in ("history", "backups", "journal", "locks/organization")),
 )
 # GitHub's own: a login of letters, digits and hyphens (and _ where a company manages it).

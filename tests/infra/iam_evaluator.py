@@ -99,10 +99,11 @@ def may_assume(trust: Policy, provider: str, context: Mapping[str, Values]) -> b
 
 
 def _says(policy: Policy, effect: str, call: Call) -> bool:
-    if set(policy) - {"Version", "Statement", "Id"} or policy["Version"] != "2012-10-17":
+    if set(policy) != {"Version", "Statement"} or policy["Version"] != "2012-10-17":
         raise UnknownToEvaluatorError(f"a policy with {sorted(policy)}")
     # Each is looked at, so that what is not known is found wherever it stands.
-    return any([_applies(each, call) for each in policy["Statement"] if _has_effect(each, effect)])
+    results = [_applies(each, call) for each in policy["Statement"] if _has_effect(each, effect)]
+    return any(results)
 
 
 def _has_effect(statement: Mapping[str, Any], effect: str) -> bool:
@@ -127,8 +128,8 @@ def _matches_one(
         raise UnknownToEvaluatorError(f"a statement with both or neither of {element}")
     negated = element not in statement
     patterns = _as_list(statement[f"Not{element}" if negated else element])
-    hit = any([_is_like(value, pattern, ignore_case=ignore_case) for pattern in patterns])
-    return hit is not negated
+    hits = [_is_like(value, pattern, ignore_case=ignore_case) for pattern in patterns]
+    return any(hits) is not negated
 
 
 def _is_like(value: str, pattern: str, *, ignore_case: bool = False) -> bool:
@@ -171,13 +172,12 @@ def _conditions_hold(condition: Mapping[str, Mapping[str, Values]], call: Call) 
     """Every operator and every key has to hold."""
     # Keys are compared without letter case, their values with it.
     context = {key.lower(): value for key, value in call.context.items()}
-    return all(
-        [
-            _holds(operator, context.get(key.lower()), _as_list(wanted))
-            for operator, keys in condition.items()
-            for key, wanted in keys.items()
-        ]
-    )
+    results = [
+        _holds(operator, context.get(key.lower()), _as_list(wanted))
+        for operator, keys in condition.items()
+        for key, wanted in keys.items()
+    ]
+    return all(results)
 
 
 def _holds(operator: str, found: Values | None, wanted: Sequence[str]) -> bool:
@@ -190,7 +190,8 @@ def _holds(operator: str, found: Values | None, wanted: Sequence[str]) -> bool:
         raise UnknownToEvaluatorError(f"operator {operator}")
     matches, negated = OPERATORS[name]
     values = _as_list(found) if found is not None else []
-    results = [any([matches(value, each) for each in wanted]) is not negated for value in values]
+    hits = [[matches(value, each) for each in wanted] for value in values]
+    results = [any(hit) is not negated for hit in hits]
     if quantifier == "ForAllValues":
         return all(results)  # a missing key, too
     if quantifier == "ForAnyValue":
