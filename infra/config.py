@@ -137,7 +137,7 @@ def read_config(root: Path) -> StackConfig:
                 "RESERVED_CONCURRENCY", stack["RESERVED_CONCURRENCY"]
             ),
             alarm_email=_parse_email("ALARM_EMAIL", stack["ALARM_EMAIL"]),
-            deploy_repository=parse_repository(stack[REPOSITORY]),
+            deploy_repository=parse_repository(stack[REPOSITORY], pulumi.get_stack()),
             providers=tuple(settings.providers),
         )
     except SettingsError as error:

@@ -34,7 +34,8 @@ GITHUB = "token.actions.githubusercontent.com"
 PREVIEW_SUFFIX = "-preview"
 # The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
 STATE_FILES = (
-    *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".pulumi-tags")),
+    *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".json.gz", ".json.gz.bak")),
+    *(f"stacks/{{0}}{ending}" for ending in (".json.zst", ".json.zst.bak", ".pulumi-tags")),
     *(f"{folder}/{{0}}/*" for folder in ("history", "backups", "journal", "locks/organization")),
 )
 # GitHub's own: a login of letters, digits and hyphens (and _ where a company manages it).
@@ -44,11 +45,12 @@ _REPOSITORY = re.compile(
 )
 
 
-def parse_repository(value: str) -> str | None:
+def parse_repository(value: str, stack: str) -> str | None:
     """Check a repository as GitHub's subject names it; empty means that no role is made.
 
     Raises:
-        SettingsError: it isn't one, or this stack may not have a role.
+        SettingsError: it isn't one.
+        pulumi.RunError: a stack of this name can't have a role.
     """
     if not value:
         return None
@@ -59,7 +61,6 @@ def parse_repository(value: str) -> str | None:
             "hold the ids, too"
         )
         raise SettingsError(REPOSITORY, problem, EXAMPLE)
-    stack = pulumi.get_stack()
     if stack.endswith(PREVIEW_SUFFIX):
         # The one who previews the other stack could deploy this one.
         other = stack.removesuffix(PREVIEW_SUFFIX)

@@ -16,7 +16,7 @@ from infra.deploy_rights import Operation, ci_may
 
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
-MOST_STEPS = 30
+MOST_STEPS, MOST_OF_A_STEP = 30, 150
 UNKNOWN = "Whether a person has to deploy this is not known: `pulumi preview --json` failed.\n\n"
 ROLE_TYPE, ROLE_NAME = "aws:iam/role:Role", "deploy-role"
 # What the engine calls them, and what it does then.
@@ -147,7 +147,7 @@ def _by_a_person(stack: str, steps: list[str]) -> str:
     lines = ["".join(each if each.isprintable() else "?" for each in step) for step in steps]
     return (
         "**A person has to deploy this.** The role that CI takes cannot take these steps:\n\n"
-        f"{_fenced(chr(10).join(line[:200] for line in lines))}\n"
+        f"{_fenced(chr(10).join(line[:MOST_OF_A_STEP] for line in lines))}\n"
         f"Run `make deploy STACK={stack}` from this commit, with AWS credentials of your own. "
         "CI deploys the rest.\n\n"
     )
