@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.resources.base import Resource, key_values, same_document, tags_of
@@ -133,11 +132,8 @@ class Policy(Resource):
         iam = aws.client("iam")
         version = iam.get_policy(PolicyArn=id_)["Policy"]["DefaultVersionId"]
         found = iam.get_policy_version(PolicyArn=id_, VersionId=version)["PolicyVersion"]
-        document = found["Document"]
-        if isinstance(document, str):
-            document = json.loads(document)
         return {
-            "policy": same_document(state["policy"], document),
+            "policy": same_document(state["policy"], found["Document"]),
             "tags": tags_of(iam.list_policy_tags(PolicyArn=id_)["Tags"]),
         }
 

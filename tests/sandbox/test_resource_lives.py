@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,6 +86,39 @@ def test_drift_of_a_key_is_found_and_mended() -> None:
             found = kind.read(each.id, each.inputs, aws)
             assert found is not None
             assert found.items() <= each.inputs.items()
+
+
+def test_drift_of_a_boundary_is_found_and_mended() -> None:
+    """A version that somebody put in force, and a role without its boundary or with another."""
+    with Aws("us-west-2") as aws:
+        made = {each.name: each for each in deployed(aws, DEPLOY_REPOSITORY="a/b").resources}
+        role, boundary = made["approval-webhook-role"], made["approval-webhook-boundary"]
+        other = made["deploy-role-rights"].inputs["policy"]
+        iam, ours = aws.client("iam"), {"permissionsBoundary": boundary.id}
+        role_type, policy_type = resource_of(role.type), resource_of(boundary.type)
+        iam.create_policy_version(PolicyArn=boundary.id, PolicyDocument=other, SetAsDefault=True)
+        drifted = policy_type.read(boundary.id, boundary.inputs, aws)
+        assert drifted is not None
+        assert json.loads(drifted["policy"]) == json.loads(other)
+        for _ in range(6):  # more versions than IAM keeps
+            policy_type.update(boundary.id, boundary.inputs, drifted, aws)
+        assert policy_type.read(boundary.id, boundary.inputs, aws) == {
+            "policy": boundary.inputs["policy"],
+            "tags": boundary.inputs["tags"],
+        }
+        for taken_off in (True, False):
+            if taken_off:
+                iam.delete_role_permissions_boundary(RoleName=role.id)
+            else:
+                unbounded = {k: v for k, v in role.inputs.items() if k not in ours}
+                role_type.update(role.id, unbounded, role.inputs, aws)
+            found = role_type.read(role.id, role.inputs, aws)
+            assert found is not None
+            assert found["permissionsBoundary"] is None
+            role_type.update(role.id, role.inputs, found, aws)
+            found = role_type.read(role.id, role.inputs, aws)
+            assert found is not None
+            assert ours.items() <= found.items()
 
 
 def test_bucket_that_was_cut_short_is_there_and_has_no_tags() -> None:
