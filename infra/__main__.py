@@ -14,6 +14,7 @@ from handler.providers import BY_ID
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive
 from infra.config import read_config
+from infra.deploy_role import DeployRole, DeployRoleArgs
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.state_bucket import StateBucket, StateBucketArgs
@@ -25,8 +26,9 @@ config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 
 state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
+key = None
 if config.state_key_alias:
-    StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags))
+    key = StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags))
 secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets, tags=tags))
 webhook = ApprovalWebhook(
     "approval-webhook",
@@ -37,16 +39,18 @@ webhook = ApprovalWebhook(
         memory_mb=config.memory_mb,
         reserved_concurrency=config.reserved_concurrency,
         log_retention_days=config.log_retention_days,
+        bounded=config.deploy_repository is not None,
         tags=tags,
     ),
 )
-Monitoring(
+monitoring = Monitoring(
     "monitoring",
     MonitoringArgs(
         function_name=webhook.function_name,
         log_group=webhook.log_group,
         providers=[BY_ID[each] for each in config.providers],
         alarm_email=config.alarm_email,
+        ready_for_all=config.deploy_repository is not None,
         tags=tags,
     ),
 )
@@ -56,3 +60,18 @@ pulumi.export("state_bucket", state.bucket)
 pulumi.export("function_name", webhook.function_name)
 pulumi.export("log_group", webhook.log_group)
 pulumi.export("secret_arn", secret.arn)
+if config.deploy_repository:
+    role = DeployRole(
+        "deploy-role",
+        DeployRoleArgs(
+            repository=config.deploy_repository,
+            state_bucket=state.bucket,
+            state_key_arn=key.arn if key else None,
+            secret=secret,
+            webhook=webhook,
+            monitoring=monitoring,
+            tags=tags,
+        ),
+    )
+    pulumi.export("deploy_role_arn", role.arn)
+    pulumi.export("preview_role_arn", role.preview_arn)

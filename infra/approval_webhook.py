@@ -37,6 +37,7 @@ class ApprovalWebhookArgs:
         memory_mb: its memory, in MiB.
         reserved_concurrency: calls it answers at once, at most; None is the account's limit.
         log_retention_days: how long its log is kept.
+        bounded: whether its role carries a boundary, beyond which no policy widens it.
         tags: put on all that takes tags.
     """
 
@@ -46,6 +47,7 @@ class ApprovalWebhookArgs:
     memory_mb: int
     reserved_concurrency: int | None
     log_retention_days: int
+    bounded: bool = False
     tags: Mapping[str, str]
 
 
@@ -61,11 +63,17 @@ class ApprovalWebhook(pulumi.ComponentResource):
         url: where Indent calls.
         function_name: of the function.
         log_group: name of the log group with one line for each decision.
+        function_arn, role_arn, log_group_arn: of the function, its role and its log.
+        boundary_arn: of the boundary that its role carries; None is none.
     """
 
     url: pulumi.Output[str]
     function_name: pulumi.Output[str]
     log_group: pulumi.Output[str]
+    function_arn: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
+    boundary_arn: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, args: ApprovalWebhookArgs, opts: pulumi.ResourceOptions | None = None
@@ -80,17 +88,29 @@ class ApprovalWebhook(pulumi.ComponentResource):
             # Pulumi's choice, so another one does not meet it.
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
+        policy = pulumi.Output.json_dumps(_rights(log_group.arn, args.secret.arn))
+        self.boundary_arn = None
+        if args.bounded:
+            # The very same: whoever may change the role's policy cannot widen it.
+            self.boundary_arn = iam.Policy(
+                f"{name}-boundary",
+                description="The most that the approval webhook's role may do.",
+                policy=policy,
+                tags=args.tags,
+                opts=child,
+            ).arn
         role = iam.Role(
             f"{name}-role",
             description="Lets the approval webhook write its log and read its secret.",
             assume_role_policy=json.dumps(ASSUMED_BY_LAMBDA),
+            permissions_boundary=self.boundary_arn,
             tags=args.tags,
             opts=child,
         )
         rights = iam.RolePolicy(
             f"{name}-rights",
             role=role.id,
-            policy=pulumi.Output.json_dumps(_rights(log_group.arn, args.secret.arn)),
+            policy=policy,
             opts=child,
         )
         function = lambda_.Function(
@@ -122,6 +142,8 @@ class ApprovalWebhook(pulumi.ComponentResource):
         self.url = url.function_url
         self.function_name = function.name
         self.log_group = log_group.name
+        self.function_arn, self.role_arn = function.arn, role.arn
+        self.log_group_arn = log_group.arn
         self.register_outputs(
             {"url": self.url, "function_name": self.function_name, "log_group": self.log_group}
         )

@@ -27,6 +27,7 @@ from handler.settings import (
     parse_switch,
     parse_whole,
 )
+from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
 from infra.state_bucket import NAME_PREFIX
 from infra.state_key import ALIAS, parse_alias
@@ -42,6 +43,7 @@ STACK_DEFAULTS = {
     "MEMORY_MB": "512",
     "RESERVED_CONCURRENCY": "",
     "ALARM_EMAIL": "",
+    REPOSITORY: "",
 }
 DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
 KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
@@ -79,6 +81,7 @@ class StackConfig:
         memory_mb: the function's memory, in MiB.
         reserved_concurrency: calls answered at once, at most; None is the account's own limit.
         alarm_email: whom alarms are mailed to; None is nobody.
+        deploy_repository: whose workflows deploy the stack, as GitHub names it; None is nobody's.
         providers: the ids of those that are switched on.
     """
 
@@ -91,6 +94,7 @@ class StackConfig:
     memory_mb: int
     reserved_concurrency: int | None
     alarm_email: str | None
+    deploy_repository: str | None = None
     providers: tuple[str, ...]
 
 
@@ -133,6 +137,7 @@ def read_config(root: Path) -> StackConfig:
                 "RESERVED_CONCURRENCY", stack["RESERVED_CONCURRENCY"]
             ),
             alarm_email=_parse_email("ALARM_EMAIL", stack["ALARM_EMAIL"]),
+            deploy_repository=parse_repository(stack[REPOSITORY], pulumi.get_stack()),
             providers=tuple(settings.providers),
         )
     except SettingsError as error:

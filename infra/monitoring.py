@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import cloudwatch, sns
 
+from handler.providers import PROVIDERS
 from infra.alarms import Alarm, alarms_for
 from infra.dashboard import dashboard_body
 from infra.metrics import metrics_for
@@ -27,6 +28,8 @@ class MonitoringArgs:
         log_group: its log, by name.
         providers: those that are switched on.
         alarm_email: whom the alarms are mailed to; None is nobody.
+        ready_for_all: whether the topic takes the alarms of all providers that there are, so that
+            switching one on does not change who may write to it.
         tags: put on all that takes tags.
     """
 
@@ -34,6 +37,7 @@ class MonitoringArgs:
     log_group: pulumi.Input[str]
     providers: Sequence[Provider]
     alarm_email: str | None
+    ready_for_all: bool = False
     tags: Mapping[str, str]
 
 
@@ -42,7 +46,16 @@ class Monitoring(pulumi.ComponentResource):
 
     Without one the alarms are there all the same: the dashboard shows their state, and who has
     other means to be told may listen to it. Only a topic without subscribers is good for nothing.
+
+    Attributes:
+        alarm_arns: of the alarms of all providers that there are, switched on or not.
+        topic_arn: of the topic; None is none.
+        dashboard_arn: of the dashboard.
     """
+
+    alarm_arns: list[pulumi.Output[str]]
+    topic_arn: pulumi.Output[str] | None
+    dashboard_arn: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None
@@ -56,9 +69,15 @@ class Monitoring(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._count()
         wanted = alarms_for(args.providers)
-        topic = self._topic(wanted, args.alarm_email) if args.alarm_email else None
-        alarms = [self._alarm(each, topic) for each in wanted]
-        self._dashboard([each.arn for each in alarms])
+        possible = alarms_for(PROVIDERS)
+        notifying = possible if args.ready_for_all else wanted
+        self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
+        alarms = [self._alarm(each, self.topic_arn) for each in wanted]
+        self.dashboard_arn = self._dashboard([each.arn for each in alarms])
+        beside = alarms[0].arn.apply(lambda arn: arn.rpartition(":")[0])
+        self.alarm_arns = [
+            pulumi.Output.concat(beside, ":", self._called(each)) for each in possible
+        ]
         self.register_outputs({})
 
     def _count(self) -> None:
@@ -126,7 +145,7 @@ class Monitoring(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _dashboard(self, alarms: Sequence[pulumi.Output[str]]) -> None:
+    def _dashboard(self, alarms: Sequence[pulumi.Output[str]]) -> pulumi.Output[str]:
         def body(known: Sequence[str]) -> dict[str, object]:
             function_name, log_group, *arns = known
             return dashboard_body(
@@ -139,13 +158,14 @@ class Monitoring(pulumi.ComponentResource):
             )
 
         known = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
-        cloudwatch.Dashboard(
+        dashboard = cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             # A stack's name may have dots, a dashboard's may not.
             dashboard_name=self._stack.replace(".", "-"),
             dashboard_body=pulumi.Output.json_dumps(known.apply(body)),
             opts=self._child,
         )
+        return dashboard.dashboard_arn
 
     def _called(self, alarm: Alarm) -> str:
         return f"{self._stack}-{alarm.name}"

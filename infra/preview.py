@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from infra.deploy_rights import Operation, ci_may
 
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
+MOST_STEPS, MOST_OF_A_STEP = 30, 150
+UNKNOWN = "Whether a person has to deploy this is not known: `pulumi preview --json` failed.\n\n"
+ROLE_TYPE, ROLE_NAME = "aws:iam/role:Role", "deploy-role"
+# What the engine calls them, and what it does then.
+OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
+    "same": (),
+    "read": (),
+    "refresh": (),
+    "create": ("create",),
+    "update": ("update",),
+    "delete": ("delete",),
+    "replace": ("create", "delete"),
+    "create-replacement": ("create",),
+    "delete-replaced": ("delete",),
+}
 
 
-def comment(stack: str, said: str, code: int) -> str:
-    """Write the Markdown: the outcome, then what Pulumi said, its end if it is too long."""
+def for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+    """List the steps that the deploy role cannot take; none where the stack has no such role.
+
+    Args:
+        steps: of `pulumi preview --json --show-sames`.
+    """
+    named = [(step, *_type_and_name(step["urn"])) for step in steps]
+    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in named}:
+        return []
+    listed = []
+    for step, type_, name in named:
+        changed = _changed_inputs(step)
+        # An operation that is not known here is nothing that CI was given.
+        operations = OPERATIONS.get(step["op"])
+        ours = operations is not None and all(
+            ci_may(type_, name, operation, changed) for operation in operations
+        )
+        if _reaches_aws(type_) and not ours:
+            what = f" ({', '.join(sorted(changed))})" if step["op"] == "update" else ""
+            listed.append(f"{step['op']} {type_} {name}{what}")
+    return listed
+
+
+def comment(stack: str, said: str, code: int, steps: Iterable[str] | None = ()) -> str:
+    """Write the Markdown: the outcome, who has to deploy it, and what Pulumi said, or its end.
+
+    Args:
+        stack: the stack.
+        said: what Pulumi said.
+        code: how it ended.
+        steps: those that a person has to deploy; None is not known.
+    """
     outcome = "" if code == 0 else f" failed (exit code {code})"
     if len(said) > MOST_CHARACTERS:
         said = "(the beginning is left out)\n" + said[-MOST_CHARACTERS:]
-    fence = "```"
-    while fence in said:
-        fence += "`"
-    return f"### Preview of {stack}{outcome}\n\n{fence}text\n{said.strip()}\n{fence}\n"
+    person = UNKNOWN if steps is None else _by_a_person(stack, [*steps])
+    return f"### Preview of {stack}{outcome}\n\n{person}{_fenced(said)}"
 
 
 def hand_over(text: str, output: str | None, summary: str | None) -> None:
@@ -38,18 +86,78 @@ def hand_over(text: str, output: str | None, summary: str | None) -> None:
 
 def main(stack: str) -> int:
     """Preview a stack, hand the comment over, and end as the preview ended."""
+    done = _preview(stack, "--diff", stderr=subprocess.STDOUT)
+    person: list[str] | None = []
+    if done.returncode == 0:
+        steps = _steps(_preview(stack, "--json", "--show-sames").stdout)
+        person = None if steps is None else for_a_person(steps)
+    text = comment(stack, done.stdout, done.returncode, person)
+    hand_over(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
+    return done.returncode
+
+
+def _preview(
+    stack: str, *options: str, stderr: int = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[str]:
     pulumi = shutil.which("pulumi") or "pulumi"
-    done = subprocess.run(
-        [pulumi, "preview", "--stack", stack, "--diff", "--non-interactive", "--color", "never"],
+    common = ["--stack", stack, "--non-interactive", "--color", "never"]
+    return subprocess.run(
+        [pulumi, "preview", *common, *options],
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         errors="replace",
         check=False,
     )
-    text = comment(stack, done.stdout, done.returncode)
-    hand_over(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
-    return done.returncode
+
+
+def _steps(said: str) -> list[dict[str, Any]] | None:
+    try:
+        steps: list[dict[str, Any]] = json.loads(said)["steps"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return steps
+
+
+def _type_and_name(urn: str) -> tuple[str, str]:
+    """Split `urn:pulumi:dev::project::parent$type::name`."""
+    *_, types, name = urn.split("::", 3)
+    return types.rpartition("$")[2], name
+
+
+def _changed_inputs(step: Mapping[str, Any]) -> frozenset[str]:
+    """Give the inputs that differ: what the provider alone says of a resource is none."""
+    inputs: set[str] = set()
+    for state in (step.get("oldState"), step.get("newState")):
+        inputs |= set((state or {}).get("inputs") or {})
+    return frozenset(inputs & set(step.get("diffReasons") or ()))
+
+
+def _reaches_aws(type_: str) -> bool:
+    """Whether it is more than a component, the stack itself or the settings of a provider."""
+    return not type_.startswith(("pulumi:", "oncall-approvals:"))
+
+
+def _by_a_person(stack: str, steps: list[str]) -> str:
+    if not steps:
+        return ""
+    if len(steps) > MOST_STEPS:
+        steps = [*steps[:MOST_STEPS], f"and {len(steps) - MOST_STEPS} more"]
+    # Names come from the code that is previewed: on a line of their own each, and fenced.
+    lines = ["".join(each if each.isprintable() else "?" for each in step) for step in steps]
+    return (
+        "**A person has to deploy this.** The role that CI takes cannot take these steps:\n\n"
+        f"{_fenced(chr(10).join(line[:MOST_OF_A_STEP] for line in lines))}\n"
+        f"Run `make deploy STACK={stack}` from this commit, with AWS credentials of your own. "
+        "CI deploys the rest.\n\n"
+    )
+
+
+def _fenced(text: str) -> str:
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}text\n{text.strip()}\n{fence}\n"
 
 
 def _append(path: str, text: str) -> None:

@@ -68,9 +68,11 @@ class StateKey(pulumi.ComponentResource):
 
     Attributes:
         alias: with `alias/`, as Pulumi's address of the key has it.
+        arn: of the key.
     """
 
     alias: pulumi.Output[str]
+    arn: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: StateKeyArgs, opts: pulumi.ResourceOptions | None = None
@@ -89,7 +91,7 @@ class StateKey(pulumi.ComponentResource):
         alias = kms.Alias(
             f"{name}-alias", name=f"alias/{args.alias}", target_key_id=key.key_id, opts=kept
         )
-        self.alias = alias.name
+        self.alias, self.arn = alias.name, key.arn
         self.register_outputs({"alias": self.alias})
 
 

@@ -13,7 +13,7 @@ from sandbox.resources.bucket_settings import (
 )
 from sandbox.resources.buckets import Bucket, BucketPolicy
 from sandbox.resources.functions import Function, FunctionUrl
-from sandbox.resources.identity import Role, RolePolicy
+from sandbox.resources.identity import Policy, Role, RolePolicy
 from sandbox.resources.keys import Alias, Key
 from sandbox.resources.logs import LogGroup
 from sandbox.resources.metric_filters import LogMetricFilter
@@ -38,6 +38,7 @@ RESOURCES: dict[str, Resource] = {
         LogGroup(),
         LogMetricFilter(),
         MetricAlarm(),
+        Policy(),
         Role(),
         RolePolicy(),
         Secret(),

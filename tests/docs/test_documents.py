@@ -1,28 +1,16 @@
-"""The documents name what there is: tests, and rights for all that is deployed."""
+"""The documents name what there is: tests, settings and outputs."""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.state_bucket import NAME_PREFIX
-from infra.state_key import KEEPING, USING
-from sandbox.resources import RESOURCES
+from infra.deploy_role import REPOSITORY, parse_repository
 
 ROOT = Path(__file__).resolve().parents[2]
-READS = re.compile("kms:(Describe|Get|List)")
-# What AWS lets nobody narrow to one resource.
-ALL_OR_NONE = (
-    ["sts:GetCallerIdentity"],
-    ["logs:DescribeLogGroups"],
-    ["sns:GetSubscriptionAttributes", "sns:Unsubscribe"],
-    ["kms:ListAliases"],
-)
 NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
 
 
@@ -41,95 +29,27 @@ def test_each_threat_names_a_test() -> None:
     assert all("::test_" in row for row in rows)
 
 
-def _policies() -> list[dict[str, Any]]:
-    text = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```json\n(.*?)```", text, flags=re.DOTALL)
-    return [json.loads(block) for block in blocks]
+DEPLOY_ROLE = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
 
 
-def test_the_role_is_trusted_by_one_subject_exactly() -> None:
-    """Its trust compares audience and subject whole, for one environment."""
-    (statement,) = _policies()[0]["Statement"]
-    assert set(statement["Condition"]) == {"StringEquals"}
-    subject = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
-    assert subject.endswith(":environment:prod")
-    assert "*" not in subject
+def test_how_to_use_the_role_is_as_the_program_has_it() -> None:
+    """The setting, both forms of the repository, both outputs, and the workflow's variables."""
+    assert f"pulumi config set {REPOSITORY} acme/oncall-approvals" in DEPLOY_ROLE
+    forms = re.findall(r"`(acme[\w@-]*/[\w@-]+)`", DEPLOY_ROLE)
+    assert len({parse_repository(each, "dev") for each in forms}) == 2
+    program = (ROOT / "infra/__main__.py").read_text(encoding="utf-8")
+    outputs = re.findall(r"pulumi stack output (\w+)", DEPLOY_ROLE)
+    assert outputs == ["deploy_role_arn", "preview_role_arn"]
+    assert all(f'pulumi.export("{each}"' in program for each in outputs)
+    workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
+    for variable in ("DEPLOY_STACKS", "AWS_DEPLOY_ROLE_ARN", "PULUMI_BACKEND_URL", "AWS_REGION"):
+        assert f"`{variable}`" in DEPLOY_ROLE
+        assert f"vars.{variable}" in workflow
 
 
-def test_the_role_cannot_edit_itself() -> None:
-    """No action has a star, and those of IAM reach the function's role only."""
-    for statement in _policies()[1]["Statement"]:
-        assert "*" not in "".join(statement["Action"])
-        if any(action.startswith("iam:") for action in statement["Action"]):
-            assert statement["Resource"] == "arn:aws:iam::ACCOUNT:role/approval-webhook-role-*"
-        if statement["Resource"] == "*":
-            assert statement["Action"] in ALL_OR_NONE
-
-
-def test_the_role_cannot_delete_the_audit_trail() -> None:
-    """A deploy keeps the log group, so nobody who deploys needs to delete it."""
-    assert "logs:DeleteLogGroup" not in str(_policies()[1])
-
-
-# What a type is made with. The bucket's settings have actions of their own names.
-MADE_WITH = {
-    "aws:cloudwatch/dashboard:Dashboard": "cloudwatch:PutDashboard",
-    "aws:cloudwatch/logGroup:LogGroup": "logs:CreateLogGroup",
-    "aws:cloudwatch/logMetricFilter:LogMetricFilter": "logs:PutMetricFilter",
-    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:PutMetricAlarm",
-    "aws:iam/role:Role": "iam:CreateRole",
-    "aws:iam/rolePolicy:RolePolicy": "iam:PutRolePolicy",
-    "aws:lambda/function:Function": "lambda:CreateFunction",
-    "aws:lambda/functionUrl:FunctionUrl": "lambda:CreateFunctionUrlConfig",
-    "aws:s3/bucket:Bucket": "s3:CreateBucket",
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": (
-        "s3:PutLifecycleConfiguration"
-    ),
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "aws:s3/bucketPolicy:BucketPolicy": "s3:PutBucketPolicy",
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
-        "s3:PutEncryptionConfiguration"
-    ),
-    "aws:s3/bucketVersioning:BucketVersioning": "s3:PutBucketVersioning",
-    "aws:secretsmanager/secret:Secret": "secretsmanager:CreateSecret",
-    "aws:secretsmanager/secretVersion:SecretVersion": "secretsmanager:PutSecretValue",
-    "aws:sns/topic:Topic": "sns:CreateTopic",
-    "aws:sns/topicPolicy:TopicPolicy": "sns:SetTopicAttributes",
-    "aws:sns/topicSubscription:TopicSubscription": "sns:Subscribe",
-}
-
-
-# A role that could make and name keys could reach those of others.
-MADE_BY_A_PERSON = {
-    "aws:kms/alias:Alias": "kms:CreateAlias",
-    "aws:kms/key:Key": "kms:CreateKey",
-}
-
-
-def test_the_role_may_make_all_that_is_deployed() -> None:
-    """Each type of resource that the program registers is made with an action that is listed."""
-    assert MADE_WITH.keys() | MADE_BY_A_PERSON.keys() == RESOURCES.keys()
-    listed = {action for each in _policies()[1]["Statement"] for action in each["Action"]}
-    assert not set(MADE_WITH.values()) - listed
-    assert not set(MADE_BY_A_PERSON.values()) & listed
-
-
-def test_the_role_uses_the_states_key_and_keeps_its_hands_off_it() -> None:
-    """What it may is all in the key's own policy: to use it and to read of it, for one key."""
-    (statement,) = (
-        each
-        for each in _policies()[1]["Statement"]
-        if any(action.startswith("kms:") for action in each["Action"]) and each["Resource"] != "*"
-    )
-    assert statement["Resource"] == "arn:aws:kms:REGION:ACCOUNT:key/KEY"
-    assert {*USING, *(each for each in KEEPING if READS.match(each))} == set(statement["Action"])
-
-
-def test_the_role_can_move_the_state() -> None:
-    """A stack is listed, read, written and removed in the bucket that is named by default."""
-    (statement,) = (each for each in _policies()[1]["Statement"] if each["Sid"] == "KeepState")
-    objects = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
-    assert set(statement["Action"]) == {"s3:ListBucket", *objects}
-    bucket = f"arn:aws:s3:::{NAME_PREFIX}-ACCOUNT-STACK"
-    assert statement["Resource"] == [bucket, f"{bucket}/*"]
+def test_each_environment_of_the_workflow_is_to_be_created() -> None:
+    """None is left for GitHub to make without rules."""
+    workflow = (ROOT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
+    environments = set(re.findall(r"^    environment: (\S+)$", workflow, re.MULTILINE))
+    assert environments == {"dev", "dev-preview", "prod", "prod-preview"}
+    assert all(f"`{each}`" in DEPLOY_ROLE for each in environments)

@@ -90,12 +90,14 @@ def test_a_pull_request_sees_dev_only() -> None:
 
 
 def test_prod_comes_after_dev_and_its_own_preview() -> None:
-    """All that touches prod does so in prod's environment, after dev and after a preview."""
+    """All that touches prod does so in prod's environments, after dev and after a preview."""
     assert DEPLOY["preview-prod"]["needs"] == "deploy-dev"
     assert DEPLOY["deploy-prod"]["needs"] == "preview-prod"
     assert "needs.preview-prod.result == 'success'" in DEPLOY["deploy-prod"]["if"]
     for name, job in DEPLOY.items():
-        assert ("prod" in str(job["steps"])) == (job.get("environment") == "prod"), name
+        of_prod = job.get("environment") in {"prod", "prod-preview"}
+        assert ("prod" in str(job["steps"])) == of_prod, name
+        assert name.startswith("preview-") == str(job.get("environment")).endswith("-preview"), name
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])

@@ -60,6 +60,7 @@ class Gate:
         self._server = aws.served_by(self._answer)
         self.endpoint = self._server.url
         self._lock = threading.Lock()
+        self.heard: list[str] = []  # every call, by its name
         self._held: Held | None = None
         self._look: Look | None = None
         self._one_look = threading.Lock()  # a plugin may change several things at once
@@ -87,6 +88,7 @@ class Gate:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's own
         name = _name_of(environ)
+        self.heard.append(name)
 
         def call() -> Iterable[bytes]:
             answer: Iterable[bytes] = self._aws.answer(environ, start_response)

@@ -17,7 +17,11 @@ CLOSING = ("error: an unhandled error occurred: ", "error: preview failed")
 
 @pytest.fixture(scope="module", autouse=True)
 def _stack(project: Project) -> None:
-    switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+    switches = {
+        "ALARM_EMAIL": "oncall@example.com",
+        "KMS_KEY_ALIAS": "oncall-state",
+        "DEPLOY_REPOSITORY": "acme/oncall",
+    }
     project.new_stack("dev", SECRETS, **switches)
 
 
@@ -26,6 +30,7 @@ def _nothing_is_made(project: Project) -> Iterator[None]:
     yield
     assert project.aws.client("s3").list_buckets()["Buckets"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []
+    assert project.aws.client("iam").list_policies(Scope="Local")["Policies"] == []
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("logs").describe_log_groups()["logGroups"] == []
     assert project.aws.client("logs").describe_metric_filters()["metricFilters"] == []

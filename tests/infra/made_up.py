@@ -47,6 +47,7 @@ class MadeUp(pulumi.runtime.Mocks):
             "arn": f"{ARNS.get(args.typ, 'arn:')}{args.name}",
             "versionId": "version-1",
             "keyId": "key-1",
+            "dashboardArn": f"arn:{args.name}",
             "functionUrl": "https://abc.lambda-url.eu-north-1.on.aws/",
             **args.inputs,
         }

@@ -84,6 +84,17 @@ def test_state_bucket_takes_the_given_name(program: Program, name: str) -> None:
     assert "aws:index/getCallerIdentity:getCallerIdentity" not in program.mocks.asked
 
 
+@pytest.mark.parametrize(
+    "repository",
+    ["acme/oncall", "a/b", "Acme-1/on.call_2", "acme@1/oncall@23", "o_corp/x", f"a/{'.' * 3}"],
+)
+def test_repository_is_named_in_the_subject(program: Program, repository: str) -> None:
+    """Whatever GitHub allows, in either of its forms."""
+    run = program.run({"DEPLOY_REPOSITORY": f" {repository} "})
+    trust = [each.inputs.get("assumeRolePolicy", "") for each in run.registrations]
+    assert sum(f'"repo:{repository}:environment:dev"' in each for each in trust) == 1
+
+
 def test_longest_stack_name_makes_a_bucket_of_63_characters(program: Program) -> None:
     """A stack's name may have 30 characters and still be part of the default name."""
     assert len(program.run(stack="s" * 30).outputs["state_bucket"]) == 63

@@ -122,6 +122,22 @@ EMAIL = (
     "ALARM_EMAIL is {!r}: allowed is one address; "
     "run `pulumi config set ALARM_EMAIL oncall@example.com`"
 )
+REPOSITORY = (
+    "DEPLOY_REPOSITORY is {!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's "
+    "tokens hold the ids, too; run `pulumi config set DEPLOY_REPOSITORY acme/oncall-approvals`"
+)
+WRONG_VALUES += [
+    ("DEPLOY_REPOSITORY", value, REPOSITORY.format(value))
+    for value in (
+        *("acme", "acme/", "/oncall", "acme/oncall/x", "acme oncall", "acme/on call", "a\tb/c"),
+        *("*/oncall", "acme/*", "acme/onc?ll", "acme/oncall:environment:prod", "acme:x/oncall"),
+        *("https://github.com/acme/oncall", "github.com/acme/oncall", "repo:acme/oncall"),
+        *("acme@1/oncall", "acme/oncall@1", "acme@/oncall@", "acme@a/oncall@b", "acme@01/oncall@1"),
+        *("acme@1/oncall@0", "@1/@2", "acme/..", "acme/.", "acme@1/..@2", "-acme/oncall"),
+        *("${aws:username}/oncall", "acme/oncall,acme/other", "ácme/oncall", "acme/oncall\nx"),
+        *(f"{'a' * 40}/oncall", f"acme/{'a' * 101}", "acme/٣", "acme@٣/oncall@٣"),
+    )
+]
 WRONG_VALUES += [
     ("ALARM_EMAIL", value, EMAIL.format(value))
     for value in ("oncall", "a@x.io, b@x.io", "a@b@x.io", "On call <a@x.io>", "a@localhost")
@@ -274,6 +290,14 @@ def test_stack_name_that_no_bucket_may_have_is_refused(program: Program, stack: 
         "run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
     )
     assert program.run({"STATE_BUCKET": "ours"}, stack=stack).outputs["state_bucket"] == "ours"
+
+
+def test_stack_of_another_ones_previews_gets_no_role(program: Program) -> None:
+    """Whoever previews `dev` runs in the environment `dev-preview`."""
+    assert refusal(program, {"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
+        "DEPLOY_REPOSITORY is set for stack 'dev-preview', but GitHub's environment of that name "
+        "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY`"
+    )
 
 
 def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) -> None:

@@ -20,9 +20,9 @@ SECRETS = {
 }
 
 
-def deployed(aws: Aws, **settings: str) -> Deployment:
-    """Deploy with the defaults of Pulumi.yaml and some settings."""
+def deployed(aws: Aws, stack: str = "test", **settings: str) -> Deployment:
+    """Deploy a stack with the defaults of Pulumi.yaml and some settings."""
     config, _ = read_stack_config(ROOT, "without-a-file")
     config["aws:region"] = aws.region
     config |= {f"{PROJECT}:{key}": value for key, value in (settings | SECRETS).items()}
-    return deploy(aws, config, {f"{PROJECT}:{key}" for key in SECRETS}, "test")
+    return deploy(aws, config, {f"{PROJECT}:{key}" for key in SECRETS}, stack)

@@ -40,6 +40,7 @@ def deployment(aws: Aws) -> Deployment:
         MEMORY_MB="256",
         ALARM_EMAIL="oncall@example.com",
         KMS_KEY_ALIAS="oncall-state",
+        DEPLOY_REPOSITORY="acme/oncall",
     )
 
 
@@ -103,7 +104,7 @@ def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) 
 
 def test_role_may_write_its_log_and_read_its_secret(aws: Aws, deployment: Deployment) -> None:
     """The documents in IAM hold real ARNs: of this log group and this secret."""
-    iam, name = aws.client("iam"), id_of(deployment, "aws:iam/role:Role")
+    iam, name = aws.client("iam"), id_of(deployment, "aws:iam/role:Role", "approval-webhook-role")
     role = iam.get_role(RoleName=name)["Role"]
     assert role["AssumeRolePolicyDocument"]["Statement"] == [
         {
@@ -126,6 +127,19 @@ def test_role_may_write_its_log_and_read_its_secret(aws: Aws, deployment: Deploy
     ]
 
 
+def test_boundary_is_what_the_role_may_and_what_it_carries(
+    aws: Aws, deployment: Deployment
+) -> None:
+    """With a repository that deploys, the role's own policy is the most that it can ever have."""
+    iam, name = aws.client("iam"), id_of(deployment, "aws:iam/role:Role", "approval-webhook-role")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    boundary = iam.get_role(RoleName=name)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    version = iam.get_policy(PolicyArn=boundary)["Policy"]["DefaultVersionId"]
+    found = iam.get_policy_version(PolicyArn=boundary, VersionId=version)["PolicyVersion"]
+    own = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    assert found["Document"] == own
+
+
 def test_log_group_keeps_its_lines_as_long_as_configured(aws: Aws, deployment: Deployment) -> None:
     """The group that the function names exists, with its retention and tags."""
     name = deployment.outputs["log_group"]
@@ -144,7 +158,8 @@ def test_function_is_configured(aws: Aws, deployment: Deployment) -> None:
     assert config["Architectures"] == ["arm64"]
     assert config["Handler"] == "handler.app.handle"
     assert (config["Timeout"], config["MemorySize"]) == (15, 256)
-    assert config["Role"].endswith(f"/{id_of(deployment, 'aws:iam/role:Role')}")
+    role = id_of(deployment, "aws:iam/role:Role", "approval-webhook-role")
+    assert config["Role"].endswith(f"/{role}")
     assert found["Tags"] == {"project": PROJECT, "stack": "test"}
     reserved = functions.get_function_concurrency(FunctionName=name)
     assert reserved["ReservedConcurrentExecutions"] == 7
@@ -217,7 +232,9 @@ def test_key_is_turned_over_and_named(aws: Aws, deployment: Deployment) -> None:
     assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
 
 
-def id_of(deployment: Deployment, type_: str) -> str:
-    """Give the physical id of the one resource of a type."""
-    (found,) = (made.id for made in deployment.resources if made.type == type_)
+def id_of(deployment: Deployment, type_: str, name: str = "") -> str:
+    """Give the physical id of the one resource of a type, or of that name."""
+    (found,) = (
+        made.id for made in deployment.resources if made.type == type_ and name in {"", made.name}
+    )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,11 @@ def _state(aws: Aws, made: CreatedResource) -> Mapping[str, Any]:
 def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
     """No drift in what was just made, none after a change to the same, and nothing after it all."""
     with Aws("us-west-2") as aws:
-        switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+        switches = {
+            "ALARM_EMAIL": "oncall@example.com",
+            "KMS_KEY_ALIAS": "oncall-state",
+            "DEPLOY_REPOSITORY": "acme/oncall",
+        }
         made = deployed(aws, **switches).resources
         for each in made:
             resource, state = resource_of(each.type), _state(aws, each)
@@ -45,6 +50,7 @@ def test_all_that_is_made_can_be_read_changed_and_deleted() -> None:
             resource_of(each.type).delete(each.id, _state(aws, each), aws)
         assert aws.client("s3").list_buckets()["Buckets"] == []
         assert aws.client("iam").list_roles()["Roles"] == []
+        assert aws.client("iam").list_policies(Scope="Local")["Policies"] == []
         assert aws.client("lambda").list_functions()["Functions"] == []
         assert aws.client("logs").describe_log_groups()["logGroups"] == []
         assert aws.client("logs").describe_metric_filters()["metricFilters"] == []
@@ -81,6 +87,39 @@ def test_drift_of_a_key_is_found_and_mended() -> None:
             found = kind.read(each.id, each.inputs, aws)
             assert found is not None
             assert found.items() <= each.inputs.items()
+
+
+def test_drift_of_a_boundary_is_found_and_mended() -> None:
+    """A version that somebody put in force, and a role without its boundary or with another."""
+    with Aws("us-west-2") as aws:
+        made = {each.name: each for each in deployed(aws, DEPLOY_REPOSITORY="a/b").resources}
+        role, boundary = made["approval-webhook-role"], made["approval-webhook-boundary"]
+        other = made["deploy-role-rights"].inputs["policy"]
+        iam, ours = aws.client("iam"), {"permissionsBoundary": boundary.id}
+        role_type, policy_type = resource_of(role.type), resource_of(boundary.type)
+        iam.create_policy_version(PolicyArn=boundary.id, PolicyDocument=other, SetAsDefault=True)
+        drifted = policy_type.read(boundary.id, boundary.inputs, aws)
+        assert drifted is not None
+        assert json.loads(drifted["policy"]) == json.loads(other)
+        for _ in range(6):  # more versions than IAM keeps
+            policy_type.update(boundary.id, boundary.inputs, drifted, aws)
+        assert policy_type.read(boundary.id, boundary.inputs, aws) == {
+            "policy": boundary.inputs["policy"],
+            "tags": boundary.inputs["tags"],
+        }
+        for taken_off in (True, False):
+            if taken_off:
+                iam.delete_role_permissions_boundary(RoleName=role.id)
+            else:
+                unbounded = {k: v for k, v in role.inputs.items() if k not in ours}
+                role_type.update(role.id, unbounded, role.inputs, aws)
+            found = role_type.read(role.id, role.inputs, aws)
+            assert found is not None
+            assert found["permissionsBoundary"] is None
+            role_type.update(role.id, role.inputs, found, aws)
+            found = role_type.read(role.id, role.inputs, aws)
+            assert found is not None
+            assert ours.items() <= found.items()
 
 
 def test_bucket_that_was_cut_short_is_there_and_has_no_tags() -> None:

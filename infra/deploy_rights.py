@@ -1,0 +1,146 @@
+"""Which steps of a deploy CI may take: the deploy role is made from this, and so is the preview.
+
+CI changes what is there. What would outlast a stolen token (a role or its trust, a resource policy,
+another retention of the log) is for a person, and so is each step that no row names.
+
+The actions are those that the pinned provider calls for such a step, its reads included; names,
+resources and condition keys are in AWS's Service Authorization Reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Operation = Literal["create", "update", "delete"]
+EVERY: frozenset[Operation] = frozenset({"create", "update", "delete"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """What CI may do with the stack's resources of one type.
+
+    Attributes:
+        sid: the statement's name in the deploy role.
+        type: the resources' type token.
+        name: the logical name of the only one of this type that is meant; empty means each.
+        operations: what may be done with them; a replacement is a creation and a deletion.
+        inputs: those that an update may change.
+        actions: what IAM calls it all.
+    """
+
+    sid: str
+    type: str
+    name: str = ""
+    operations: frozenset[Operation]
+    inputs: frozenset[str]
+    actions: tuple[str, ...]
+
+
+FUNCTION = Right(
+    sid="UpdateFunction",
+    type="aws:lambda/function:Function",
+    operations=frozenset({"update"}),
+    inputs=frozenset(
+        {
+            *("architectures", "code", "description", "environment", "handler", "loggingConfig"),
+            *("memorySize", "reservedConcurrentExecutions", "runtime", "timeout"),
+        }
+    ),
+    actions=(
+        *("lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:ListTags"),
+        *("lambda:ListVersionsByFunction", "lambda:GetFunctionCodeSigningConfig"),
+        *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+        *("lambda:PutFunctionConcurrency", "lambda:DeleteFunctionConcurrency"),
+    ),
+)
+# Another value is another version: the new one is put, the old one loses its stage.
+SECRET_VALUE = Right(
+    sid="ReplaceSecretValue",
+    type="aws:secretsmanager/secretVersion:SecretVersion",
+    operations=EVERY,
+    inputs=frozenset({"secretString"}),
+    actions=(
+        *("secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"),
+        "secretsmanager:UpdateSecretVersionStage",
+    ),
+)
+# Only while the role carries the boundary.
+FUNCTION_RIGHTS = Right(
+    sid="UpdateFunctionRights",
+    type="aws:iam/rolePolicy:RolePolicy",
+    name="approval-webhook-rights",
+    operations=frozenset({"update"}),
+    inputs=frozenset({"policy"}),
+    actions=("iam:PutRolePolicy",),
+)
+METRIC_FILTERS = Right(
+    sid="CountInLog",
+    type="aws:cloudwatch/logMetricFilter:LogMetricFilter",
+    operations=EVERY,
+    inputs=frozenset({"name", "pattern", "metricTransformation"}),
+    actions=("logs:DescribeMetricFilters", "logs:PutMetricFilter", "logs:DeleteMetricFilter"),
+)
+ALARMS = Right(
+    sid="ChangeAlarms",
+    type="aws:cloudwatch/metricAlarm:MetricAlarm",
+    operations=EVERY,
+    inputs=frozenset(
+        {
+            *("alarmActions", "alarmDescription", "comparisonOperator", "dimensions", "name"),
+            *("evaluationPeriods", "metricName", "namespace", "okActions", "period", "statistic"),
+            *("tags", "threshold", "treatMissingData"),
+        }
+    ),
+    actions=(
+        *("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource"),
+        *("cloudwatch:TagResource", "cloudwatch:UntagResource"),
+    ),
+)
+DASHBOARD = Right(
+    sid="UpdateDashboard",
+    type="aws:cloudwatch/dashboard:Dashboard",
+    operations=frozenset({"update"}),
+    inputs=frozenset({"dashboardBody"}),
+    actions=("cloudwatch:GetDashboard", "cloudwatch:PutDashboard"),
+)
+RIGHTS = (FUNCTION, SECRET_VALUE, FUNCTION_RIGHTS, METRIC_FILTERS, ALARMS, DASHBOARD)
+
+# What no policy that somebody attaches to the role beside ours may add: it would outlast the token.
+LASTING = (
+    *("iam:Attach*", "iam:Create*", "iam:Delete*", "iam:Detach*", "iam:Tag*", "iam:Untag*"),
+    *("iam:Update*", "iam:PutRolePermissionsBoundary"),
+    *("lambda:*Permission", "lambda:*ResourcePolicy", "lambda:*FunctionUrlConfig"),
+    *("lambda:CreateEventSourceMapping", "lambda:PutFunctionEventInvokeConfig"),
+    *("logs:*LogGroup", "logs:DeleteLogStream", "logs:*RetentionPolicy", "logs:*ResourcePolicy"),
+    *("logs:PutSubscriptionFilter", "logs:PutAccountPolicy", "logs:PutDataProtectionPolicy"),
+    "logs:*KmsKey",
+    *("s3:CreateBucket", "s3:DeleteBucket*", "s3:DeleteObjectVersion*", "s3:*AccessPoint*"),
+    *("s3:PutBucket*", "s3:Put*Acl", "s3:Put*Configuration"),
+    *("secretsmanager:*ResourcePolicy", "secretsmanager:DeleteSecret"),
+    *("secretsmanager:Replicate*", "secretsmanager:RotateSecret", "secretsmanager:UpdateSecret"),
+    *("sns:*Permission", "sns:Set*", "sns:Subscribe", "sns:Unsubscribe", "sns:*Topic"),
+)
+# Of the state's key only: AWS's own services make grants of other keys in the caller's name.
+LASTING_FOR_A_KEY = (
+    *("kms:CreateGrant", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"),
+    *("kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"),
+)
+
+
+def ci_may(type_: str, name: str, operation: Operation, changed: frozenset[str]) -> bool:
+    """Tell whether CI may take a step.
+
+    Args:
+        type_: the resource's type token.
+        name: its logical name.
+        operation: what happens to it.
+        changed: the inputs that an update changes.
+    """
+    return any(
+        right.type == type_
+        and right.name in {"", name}
+        and operation in right.operations
+        and (operation != "update" or changed <= right.inputs)
+        for right in RIGHTS
+    )

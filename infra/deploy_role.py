@@ -1,0 +1,265 @@
+"""The roles that CI takes: one deploys, one previews."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi_aws import get_caller_identity_output, iam
+
+from handler.settings import SettingsError
+from infra.deploy_rights import (
+    ALARMS,
+    DASHBOARD,
+    FUNCTION,
+    FUNCTION_RIGHTS,
+    LASTING,
+    LASTING_FOR_A_KEY,
+    METRIC_FILTERS,
+    SECRET_VALUE,
+    Right,
+)
+
+if TYPE_CHECKING:
+    from infra.approval_webhook import ApprovalWebhook
+    from infra.handler_secret import HandlerSecret
+    from infra.monitoring import Monitoring
+
+REPOSITORY = "DEPLOY_REPOSITORY"
+EXAMPLE = "acme/oncall-approvals"
+GITHUB = "token.actions.githubusercontent.com"
+PREVIEW_SUFFIX = "-preview"
+# The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
+STATE_FILES = (
+    *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".json.gz", ".json.gz.bak")),
+    *(f"stacks/{{0}}{ending}" for ending in (".json.zst", ".json.zst.bak", ".pulumi-tags")),
+    *(f"{folder}/{{0}}/*" for folder in ("history", "backups", "journal", "locks/organization")),
+)
+# GitHub's own: a login of letters, digits and hyphens (and _ where a company manages it).
+_REPOSITORY = re.compile(
+    r"(?P<owner>[A-Za-z0-9][A-Za-z0-9_-]{0,38})(@(?P<owner_id>[1-9][0-9]{0,19}))?"
+    r"/(?P<name>(?!\.{1,2}(@|$))[A-Za-z0-9._-]{1,100})(@(?P<name_id>[1-9][0-9]{0,19}))?"
+)
+
+
+def parse_repository(value: str, stack: str) -> str | None:
+    """Check a repository as GitHub's subject names it; empty means that no role is made.
+
+    Raises:
+        SettingsError: it isn't one.
+        pulumi.RunError: a stack of this name can't have a role.
+    """
+    if not value:
+        return None
+    found = _REPOSITORY.fullmatch(value)
+    if found is None or bool(found["owner_id"]) != bool(found["name_id"]):
+        problem = (
+            f"is {value!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's tokens "
+            "hold the ids, too"
+        )
+        raise SettingsError(REPOSITORY, problem, EXAMPLE)
+    if stack.endswith(PREVIEW_SUFFIX):
+        # The one who previews the other stack could deploy this one.
+        other = stack.removesuffix(PREVIEW_SUFFIX)
+        raise pulumi.RunError(
+            f"{REPOSITORY} is set for stack {stack!r}, but GitHub's environment of that name is "
+            f"for previews of {other!r}; rename the stack, or run `pulumi config rm {REPOSITORY}`"
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRoleArgs:
+    """Whose workflows take the roles, and what these reach.
+
+    Attributes:
+        repository: GitHub's, as its tokens name it.
+        state_bucket: the name of the bucket with the stack's state.
+        state_key_arn: the key that encrypts the state's secrets; None is no key.
+        secret: the function's secret.
+        webhook: the function with its role, its boundary and its log.
+        monitoring: the alarms and the dashboard.
+        tags: put on both roles.
+    """
+
+    repository: str
+    state_bucket: pulumi.Output[str]
+    state_key_arn: pulumi.Output[str] | None
+    secret: HandlerSecret
+    webhook: ApprovalWebhook
+    monitoring: Monitoring
+    tags: Mapping[str, str]
+
+
+class DeployRole(pulumi.ComponentResource):
+    """A role that may update this stack, and one that may read its state, each for one subject.
+
+    Neither reaches its own policies, the other's or the boundary of the function's role: those a
+    person deploys. GitHub's identity provider is the account's, and is there before.
+
+    Attributes:
+        arn: of the role that deploys.
+        preview_arn: of the role that previews.
+    """
+
+    arn: pulumi.Output[str]
+    preview_arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: DeployRoleArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("oncall-approvals:infra:DeployRole", name, None, opts)
+        self._args = args
+        caller = get_caller_identity_output()
+        self._account = caller.account_id
+        self._partition = caller.arn.apply(lambda arn: arn.split(":")[1])
+        stack = pulumi.get_stack()
+        self.arn = self._role(
+            name, "Deploys", stack, [*self._state(writes=True), *self._updates(), *_denials(args)]
+        )
+        self.preview_arn = self._role(
+            f"{name}{PREVIEW_SUFFIX}",
+            "Previews",
+            f"{stack}{PREVIEW_SUFFIX}",
+            self._state(writes=False),
+        )
+        self.register_outputs({"arn": self.arn, "preview_arn": self.preview_arn})
+
+    def _role(
+        self, name: str, verb: str, environment: str, statements: Sequence[Mapping[str, Any]]
+    ) -> pulumi.Output[str]:
+        role = iam.Role(
+            name,
+            description=f"{verb} stack {pulumi.get_stack()} from GitHub.",
+            assume_role_policy=pulumi.Output.json_dumps(self._trust(environment)),
+            tags=self._args.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        iam.RolePolicy(
+            f"{name}-rights",
+            role=role.id,
+            policy=pulumi.Output.json_dumps(
+                {"Version": "2012-10-17", "Statement": list(statements)}
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return role.arn
+
+    def _trust(self, environment: str) -> dict[str, Any]:
+        provider = pulumi.Output.format(
+            "arn:{0}:iam::{1}:oidc-provider/{2}", self._partition, self._account, GITHUB
+        )
+        subject = f"repo:{self._args.repository}:environment:{environment}"
+        return {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Federated": provider},
+                    "Action": "sts:AssumeRoleWithWebIdentity",
+                    "Condition": {
+                        "StringEquals": {
+                            f"{GITHUB}:aud": "sts.amazonaws.com",
+                            f"{GITHUB}:sub": subject,
+                        }
+                    },
+                }
+            ],
+        }
+
+    def _state(self, *, writes: bool) -> list[dict[str, Any]]:
+        bucket = pulumi.Output.format("arn:{0}:s3:::{1}", self._partition, self._args.state_bucket)
+        stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
+        files = [
+            pulumi.Output.concat(bucket, "/.pulumi/", each.format(stack)) for each in STATE_FILES
+        ]
+        # A bucket of this name that is another account's would get the state, and give another.
+        ours = {"StringEquals": {"aws:ResourceAccount": self._account}}
+        meta = pulumi.Output.concat(bucket, "/.pulumi/meta.yaml")
+        writing = ["s3:PutObject", "s3:DeleteObject"] if writes else []
+        statements = [
+            _allow("ListState", ["s3:ListBucket"], [bucket], ours),
+            _allow("ReadStateVersion", ["s3:GetObject"], [meta], ours),
+            _allow("KeepState" if writes else "ReadState", ["s3:GetObject", *writing], files, ours),
+        ]
+        if self._args.state_key_arn:
+            actions = ["kms:Decrypt", *(["kms:Encrypt"] if writes else [])]
+            statements.append(_allow("UseStateKey", actions, [self._args.state_key_arn]))
+        return statements
+
+    def _updates(self) -> list[dict[str, Any]]:
+        webhook, monitoring = self._args.webhook, self._args.monitoring
+        role, log = webhook.role_arn, webhook.log_group_arn
+        bounded = {"StringEquals": {"iam:PermissionsBoundary": webhook.boundary_arn}}
+        to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+        # An alarm could also stop machines, or write to topics of others.
+        topic = monitoring.topic_arn or "none"
+        told = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
+        # CloudWatch asks for this right on all alarms, whichever it is asked about.
+        any_alarm = monitoring.alarm_arns[0].apply(lambda arn: f"{arn.rpartition(':')[0]}:*")
+        return [
+            _right(FUNCTION, [webhook.function_arn]),
+            _allow("PassFunctionRole", ["iam:PassRole"], [role], to_lambda),
+            _allow("ReadFunctionRights", ["iam:GetRolePolicy"], [role]),
+            _right(FUNCTION_RIGHTS, [role], bounded),
+            _right(SECRET_VALUE, [self._args.secret.arn]),
+            _right(METRIC_FILTERS, [log, pulumi.Output.concat(log, ":*")]),
+            _right(ALARMS, monitoring.alarm_arns, told),
+            _allow("FindAlarms", ["cloudwatch:DescribeAlarms"], [any_alarm]),
+            _right(DASHBOARD, [monitoring.dashboard_arn]),
+        ]
+
+
+def _denials(args: DeployRoleArgs) -> list[dict[str, Any]]:
+    """Deny what outlasts the token, for whatever is attached to the role beside our policy."""
+    unbounded = {"StringNotEquals": {"iam:PermissionsBoundary": args.webhook.boundary_arn}}
+    giving = ["iam:CreateRole", "iam:PutRolePolicy"]
+    denials = [
+        _deny("OnlyWithBoundary", giving, {"Resource": "*"}, unbounded),
+        _deny("NoOtherIdentity", ["iam:*"], {"NotResource": [args.webhook.role_arn]}),
+        _deny("NothingThatLasts", LASTING, {"Resource": "*"}),
+    ]
+    if args.state_key_arn:
+        denials.append(_deny("KeyStaysOurs", LASTING_FOR_A_KEY, {"Resource": [args.state_key_arn]}))
+    return denials
+
+
+def _right(
+    right: Right,
+    resources: Sequence[pulumi.Output[str]],
+    condition: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    return _allow(right.sid, right.actions, resources, condition)
+
+
+def _allow(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[pulumi.Output[str]],
+    condition: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": list(actions),
+        "Resource": list(resources),
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def _deny(
+    sid: str,
+    actions: Sequence[str],
+    where: Mapping[str, Any],
+    condition: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Action": list(actions),
+        **where,
+        **({"Condition": condition} if condition else {}),
+    }

@@ -1,0 +1,157 @@
+"""The evaluator of the tests says what AWS's documentation says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra.iam_evaluator import Call, UnknownToEvaluatorError, Values, is_allowed, may_assume
+
+KEY = "iam:PermissionsBoundary"
+ACTIONS_KEY = "cloudwatch:AlarmActions"
+ROLE = "arn:aws:iam::111122223333:role/one"
+
+
+def policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    """Make a policy of statements, which allow all that they do not narrow."""
+    common = {"Effect": "Allow"}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                **common,
+                **({} if "NotAction" in each else {"Action": "*"}),
+                **({} if "NotResource" in each else {"Resource": "*"}),
+                **each,
+            }
+            for each in statements
+        ],
+    }
+
+
+# Operator, what the policy says, what the call has, and whether the condition holds.
+CONDITIONS: list[tuple[str, Values, Values | None, bool]] = [
+    ("StringEquals", "a", "a", True),
+    ("StringEquals", "a", "A", False),
+    ("StringEquals", ["a", "b"], "b", True),
+    ("StringEquals", "a*", "ab", False),
+    ("StringEquals", "a", None, False),
+    ("StringEqualsIfExists", "a", None, True),
+    ("StringEqualsIfExists", "a", "b", False),
+    ("StringNotEquals", "a", "b", True),
+    ("StringNotEquals", "a", "a", False),
+    ("StringNotEquals", ["a", "b"], "b", False),
+    ("StringNotEquals", "a", None, True),
+    ("StringNotEqualsIfExists", "a", None, True),
+    ("StringLike", "a*c", "abbc", True),
+    ("StringLike", "a?c", "abbc", False),
+    ("StringLike", "a*", None, False),
+    ("StringNotLike", "a*", "b", True),
+    ("StringNotLike", "a*", None, True),
+    ("ArnEquals", "arn:aws:iam::111122223333:policy/*", "arn:aws:iam::111122223333:policy/a", True),
+    ("ArnEquals", "arn:aws:iam::*:policy/a", "arn:aws:iam::111122223333:policy/a", True),
+    ("ArnLike", "arn:*:policy/a", "arn:aws:iam::111122223333:policy/a", False),
+    ("ArnLike", "arn:aws:iam::1:policy/a", None, False),
+    ("ArnNotLike", "arn:aws:iam::1:policy/a", None, True),
+    ("Null", "true", None, True),
+    ("Null", "true", "a", False),
+    ("Null", "false", None, False),
+    ("Null", "false", "a", True),
+    ("ForAllValues:StringEquals", ["a", "b"], ["a"], True),
+    ("ForAllValues:StringEquals", ["a", "b"], ["a", "c"], False),
+    ("ForAllValues:StringEquals", "a", [], True),
+    ("ForAllValues:StringEquals", "a", None, True),
+    ("ForAnyValue:StringEquals", "a", ["a", "c"], True),
+    ("ForAnyValue:StringEquals", "a", None, False),
+]
+
+
+@pytest.mark.parametrize(("operator", "wanted", "found", "holds"), CONDITIONS)
+def test_condition(operator: str, wanted: Values, found: Values | None, *, holds: bool) -> None:
+    """A missing key fails what compares, passes what negates, and what is IfExists."""
+    of_alarms = operator.startswith("For")
+    key, action = (
+        (ACTIONS_KEY, "cloudwatch:PutMetricAlarm") if of_alarms else (KEY, "iam:CreateRole")
+    )
+    call = Call(action, ROLE, {} if found is None else {key: found})
+    condition = {"Condition": {operator: {key: wanted}}}
+    assert is_allowed(call, [policy(condition)]) is holds
+    assert is_allowed(call, [policy({}, {"Effect": "Deny", **condition})]) is not holds
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ({"Action": "iam:createrole"}, True),
+        ({"Action": ["IAM:Create*"]}, True),
+        ({"Action": "iam:Create"}, False),
+        ({"NotAction": "iam:Create*"}, False),
+        ({"NotAction": "s3:*"}, True),
+        ({"Resource": "arn:aws:iam::111122223333:role/*"}, True),
+        ({"Resource": "arn:aws:iam::111122223333:ROLE/one"}, False),
+        ({"Resource": "arn:aws:iam::*one"}, True),
+        ({"NotResource": ROLE}, False),
+        ({"NotResource": "arn:aws:iam::111122223333:role/two"}, True),
+    ],
+)
+def test_statement(statement: dict[str, Any], *, allowed: bool) -> None:
+    """Actions match in any letter case, ARNs in theirs; a star of a resource passes colons."""
+    assert is_allowed(Call("iam:CreateRole", ROLE), [policy(statement)]) is allowed
+
+
+def test_denial_wins_and_a_boundary_only_narrows() -> None:
+    """Nothing is allowed by itself, nor by a boundary alone."""
+    call, nothing = Call("iam:CreateRole", ROLE), policy()
+    everything, denial = policy({}), policy({"Effect": "Deny"})
+    assert not is_allowed(call, [])
+    assert is_allowed(call, [nothing, everything])
+    assert not is_allowed(call, [everything, denial])
+    assert is_allowed(call, [everything], everything)
+    assert not is_allowed(call, [everything], nothing)
+    assert not is_allowed(call, [nothing], everything)
+    assert not is_allowed(call, [everything], policy({}, {"Effect": "Deny"}))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        {"Condition": {"DateLessThan": {KEY: "2026-01-01"}}},
+        {"Condition": {"StringEquals": {KEY: "${aws:PrincipalTag/x}"}}},
+        {"Resource": "arn:aws:s3:::${aws:username}"},
+        {"Principal": "*"},
+        {"NotAction": "s3:*", "Action": "s3:*"},
+        {"Effect": "Perhaps"},
+    ],
+)
+def test_what_is_not_known_is_an_error(statement: dict[str, Any]) -> None:
+    """It is never passed over, wherever it stands."""
+    call = Call("iam:CreateRole", ROLE, {KEY: "a"})
+    with pytest.raises(UnknownToEvaluatorError):
+        is_allowed(call, [policy({}, statement)])
+
+
+def test_key_that_an_action_does_not_have_is_an_error() -> None:
+    """A boundary is told for what changes a role, and not for what reads its policy."""
+    with pytest.raises(UnknownToEvaluatorError, match="iam:GetRolePolicy has no"):
+        Call("iam:GetRolePolicy", ROLE, {KEY: "a"})
+
+
+def test_trust_takes_the_provider_and_the_claims() -> None:
+    """Another provider, subject or audience takes nothing."""
+    subject, audience = (f"token.actions.githubusercontent.com:{each}" for each in ("sub", "aud"))
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": "ours"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringEquals": {subject: "s", audience: "a"}},
+            }
+        ],
+    }
+    assert may_assume(trust, "ours", {subject: "s", audience: "a"})
+    assert not may_assume(trust, "theirs", {subject: "s", audience: "a"})
+    assert not may_assume(trust, "ours", {subject: "t", audience: "a"})
+    assert not may_assume(trust, "ours", {subject: "s"})
