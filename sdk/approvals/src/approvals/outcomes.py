@@ -90,7 +90,7 @@ class ApprovalTimeout(ApprovalError, TimeoutError):  # noqa: N818 - the same
     def _said(self) -> str:
         return (
             f"is still waiting for a decision after {self.waited:g} s. "
-            "To wait longer, pass timeout=SECONDS, or timeout=None for as long as it takes. "
+            "To wait longer, pass timeout=SECONDS, or None for as long as it takes. "
             f"{how_to_go_on(self.petition, self.url)}"
         )
 
@@ -99,9 +99,9 @@ def how_to_go_on(petition: Petition, url: str) -> str:
     """What can be done about a petition that nobody waits for any more."""
     name = petition["name"]
     return (
-        f"The request stays open: {url}. To go on waiting for it, use approval.resume({name!r}), "
-        f"or approval_sync.resume({name!r}) without an event loop; to withdraw it, "
-        f"IndentAPI().petition.deny({name!r})."
+        f"To go on waiting for this request, call approval_sync.resume({name!r}) or "
+        f"`await approval.resume({name!r})`; to withdraw it, IndentAPI().petition.deny({name!r}). "
+        f"It stays open: {url}"
     )
 
 

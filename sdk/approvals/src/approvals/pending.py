@@ -94,7 +94,7 @@ def _place_of_the_call() -> tuple[str, int]:
 def _warn(call: str, file: str, line: int) -> None:
     message = (
         f"{call} was called without `await`: NOTHING WAS REQUESTED AND NOBODY HAS APPROVED, "
-        "and the code after it ran all the same. "
+        "and the code after it runs all the same. "
         "Write `await approval({...})`, or `approval_sync({...})` in code that is not async."
     )
     log = logging.getLogger(__package__)

@@ -128,9 +128,9 @@ class Petitions(Updating[Petition], Deleting[Petition]):
                 break
             clock.sleep(interval if left is None else min(interval, left))
         raise PetitionTimeoutError(
-            f"petition {name} is undecided after {timeout:g} s, and stays open: "
-            f"{self.url(petition)}. Wait longer with timeout=, or for as long as it takes "
-            "with timeout=None",
+            f"petition {name} is undecided after {timeout:g} s. To wait longer, pass "
+            "timeout=SECONDS, or None for as long as it takes. "
+            f"It stays open: {self.url(petition)}",
             petition,
         )
 
