@@ -109,9 +109,9 @@ def test_it_is_a_coroutine() -> None:
     pending = approval(REQUEST)
     assert asyncio.iscoroutine(pending)
     assert inspect.isawaitable(pending)
-    assert repr(pending) == "<approval({...}), not awaited>"
+    assert repr(pending) == "<approval({...}): NOT AWAITED, nothing requested>"
     pending.close()
-    assert repr(pending) == "<approval({...}), awaited>"
+    assert repr(pending) == "<approval({...}): awaited>"
 
 
 def test_it_is_awaited_once() -> None:

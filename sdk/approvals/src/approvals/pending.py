@@ -71,7 +71,8 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
         )
 
     def __repr__(self) -> str:
-        return f"<{self._call}, {'awaited' if self._awaited else 'not awaited'}>"
+        # A prompt or a notebook shows this, and keeps the object: it would not warn for long.
+        return f"<{self._call}: {'awaited' if self._awaited else 'NOT AWAITED, nothing requested'}>"
 
     def __del__(self) -> None:
         if not self._awaited:

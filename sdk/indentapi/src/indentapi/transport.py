@@ -42,8 +42,8 @@ class Transport:
     def __init__(
         self, settings: Settings, *, timeout: float, max_retries: int, clock: Clock
     ) -> None:
-        self.settings = settings
-        self.clock = clock
+        self.settings: Settings = settings
+        self.clock: Clock = clock
         self._timeout = timeout
         self._max_retries = max_retries
         self._adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS_KEPT)
