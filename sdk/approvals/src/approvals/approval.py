@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
@@ -263,7 +264,9 @@ def check_options(
     checks.timeout(timeout)
     checks.boolean(quiet, "quiet")
     if on_event is not None and not callable(on_event):
-        raise TypeError(f"on_event must be a function, not {on_event!r}")
+        raise TypeError(f"on_event must be a function, not {checks.type_of(on_event)}")
+    if inspect.iscoroutinefunction(on_event):
+        raise TypeError("on_event must be a plain function, not an async one: nobody awaits it")
 
 
 def _named(petition: Petition) -> Petition:
