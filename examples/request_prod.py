@@ -1,12 +1,23 @@
 """Ask for Production, and say where it can be followed. Reads INDENT_SPACE and INDENT_API_TOKEN."""
 
-from indentapi import IndentAPI
+import sys
 
-with IndentAPI() as indent:
-    production = [
-        each
-        for each in indent.resource.list(view="requestable")
-        if each.get("displayName") == "Production"
-    ]
-    petition = indent.petition.create(reason="to debug production", resources=production)
-    print(f"Requested: indent.com/access/{petition['spaceName']}/{petition['name']}")
+from indentapi import IndentAPI, IndentError
+
+
+def request_production() -> str:
+    """Make the request, and return the address of its page."""
+    with IndentAPI() as indent:
+        production = [
+            each
+            for each in indent.resource.list(view="requestable")
+            if each.get("displayName") == "Production"
+        ]
+        petition = indent.petition.create(reason="to debug production", resources=production)
+        return indent.petition.url(petition)
+
+
+try:
+    print(f"Requested: {request_production()}")
+except (IndentError, ValueError) as error:
+    sys.exit(f"error: {error}")

@@ -1,13 +1,14 @@
 """Reset a password once somebody has approved it. Reads INDENT_SPACE and INDENT_API_TOKEN."""
 
-import asyncio
+import sys
 
-from approvals import approval
+from approvals import approval_sync
+from indentapi import IndentError
 
 
-async def reset_password(user: str) -> None:
+def reset_password(user: str) -> None:
     """Wait for the approval, then go on; without one, this raises."""
-    await approval(
+    approval_sync(
         {
             "reason": f"{user} has lost the phone",
             "resources": [
@@ -22,4 +23,9 @@ async def reset_password(user: str) -> None:
     print(f"The password of user {user} is reset.")
 
 
-asyncio.run(reset_password("123"))
+try:
+    reset_password("123")
+except IndentError as error:
+    sys.exit(f"error: {error}")
+except KeyboardInterrupt as stopped:
+    sys.exit(f"\n{stopped}")

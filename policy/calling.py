@@ -82,8 +82,13 @@ def _resource(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
 def signed(
     secret: str, body: Mapping[str, Any], signed_at: datetime | None = None
 ) -> tuple[bytes, dict[str, str]]:
-    """Give the bytes to send, and the headers that sign them."""
-    raw = json.dumps(body).encode()
+    """Give the bytes to send, as JSON.stringify writes them, and the headers that sign them.
+
+    Some receivers verify over what they parsed and wrote anew, and no other form survives that.
+    """
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    # Half of a surrogate pair is no UTF-8; escaped it is, as JSON has it.
+    raw = text.encode(errors="backslashreplace")
     timestamp = format_instant(signed_at or datetime.now(UTC))
     headers = {
         "Content-Type": "application/json",

@@ -20,6 +20,8 @@ Json = dict[str, Any]
 PERSON = "user"
 ACTION = "action"
 NAME = "indent.com/block"
+# Under which Indent's command line finds who somebody is.
+EMAIL = "indent.com/resource/email"
 
 
 def _requestable(each: Json) -> bool:
@@ -139,9 +141,9 @@ class Catalogue:
 
     def _keep(self, name: str, kind: str, id_: str, resource: Mapping[str, Any]) -> Json:
         kept: Json = {"kind": kind, "id": id_, "displayName": text(resource, "displayName") or id_}
-        if email := text(resource, "email"):
-            kept["email"] = email
         kept["labels"] = {**_labels(resource), NAME: name}
+        if email := text(resource, "email"):
+            kept["email"] = kept["labels"][EMAIL] = email
         self._things[name] = kept
         return kept
 

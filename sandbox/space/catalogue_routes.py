@@ -57,7 +57,7 @@ class CatalogueRoutes:
             f"DELETE {base}/webhooks/{{name}}": self._delete_webhook,
             f"POST {base}/webhooks:testPolicy": self._test_policy,
             f"POST {base}/webhookPolicies": self._create_policy,
-            f"PATCH {base}/webhookPolicies/{{name}}": self._update_policy,
+            f"PUT {base}/webhookPolicies/{{name}}": self._update_policy,
             f"DELETE {base}/webhookPolicies/{{name}}": self._delete_policy,
         }
         return read | {path: _for_administrators(route) for path, route in change.items()}
@@ -127,10 +127,12 @@ class CatalogueRoutes:
             "indent.com/app/config/id": f"space:{self._space}",
         }
         name = "access-manager"
-        meta = {"name": name, "space": self._space, "labels": labels}
-        return name, {"name": name, "spaceName": self._space, "meta": meta}
+        return name, {"name": name, "spaceName": self._space, "labels": labels}
 
     def _list_webhooks(self, call: Call) -> Answer:
+        for filter_ in ("kinds", "capabilities"):
+            if filter_ in call.query:
+                raise ApiError(UNIMPLEMENTED, f"What {filter_} select in Indent is not known here.")
         rows = [(each.name, each.as_json(self._space)) for each in self._webhooks.all()]
         return page_of(call.query, "webhooks", selected(call.query, rows))
 
@@ -161,8 +163,13 @@ class CatalogueRoutes:
     def _update_policy(self, call: Call, name: str) -> Answer:
         return ok(self._webhooks.update_policy(name, record(call.body, "policy")).body)
 
-    def _test_policy(self, _: Call) -> Answer:
-        raise ApiError(UNIMPLEMENTED, "What this answers in Indent is not known here.")
+    def _test_policy(self, call: Call) -> Answer:
+        """The webhooks that these policies select. A view is defined by a policy: none is here."""
+        if view := text(call.body, "view"):
+            raise not_found("view", view)
+        policies = [as_record(each, "policies[]") for each in array(call.body, "policies")]
+        webhooks = self._webhooks.selected_by(policies)
+        return ok({"webhooks": [each.as_json(self._space) for each in webhooks]})
 
     def _delete_policy(self, _: Call, name: str) -> Answer:
         return ok(self._webhooks.remove_policy(name).body)

@@ -105,10 +105,13 @@ class Desk:
         raise not_found("claim", claim)
 
     def update(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Petition:
-        """Change the reason of a petition that is open; who wants what stays as it is."""
+        """Change the reason of a petition that is open, or close it; the rest stays as it is."""
         with self._changed:
             petition = self.get(name)
             rules.may_change(owner, petition)
+            if rules.closes(petition, body):
+                closed = replace(petition, phase="closed")
+                return self._keep(closed.noted(f"{owner.email} closed it.", self._now()))
             _must_be_open(petition)
             return self._keep(replace(petition, reason=text(body, "reason") or petition.reason))
 

@@ -59,8 +59,8 @@ def code_of(http: int) -> int:
 
 
 def body(code: int, message: str) -> dict[str, object]:
-    """The body of an error."""
-    return {"code": code, "message": message, "details": []}
+    """The body of an error; older gateways, and clients of them, call its message `error`."""
+    return {"code": code, "message": message, "error": message, "details": []}
 
 
 def not_found(what: str, name: str) -> ApiError:

@@ -47,6 +47,22 @@ def may_change(owner: Owner, petition: Petition) -> None:
         raise ApiError(PERMISSION_DENIED, "This is somebody else's petition.")
 
 
+def closes(petition: Petition, body: Mapping[str, Any]) -> bool:
+    """Whether an update closes a petition: that is the one change of phase that an update makes.
+
+    Raises:
+        ApiError: it asks for another one, or the petition is granted, which only a claim ends.
+    """
+    phase = text(record(record(body, "state"), "status", "state."), "phase", "state.status.")
+    if phase in {"", petition.phase}:
+        return False
+    if phase != "closed":
+        raise ApiError(INVALID_ARGUMENT, f"An update cannot make a petition {phase}.")
+    if petition.phase == "granted":
+        raise ApiError(FAILED_PRECONDITION, "The petition is granted: revoke it first.")
+    return True
+
+
 def may_administrate(owner: Owner) -> None:
     """Let administrators change what the space is made of.
 

@@ -22,6 +22,7 @@ from sandbox.space.catalogue import PERSON, Catalogue
 from sandbox.space.catalogue_routes import CatalogueRoutes
 from sandbox.space.desk import Desk
 from sandbox.space.errors import ApiError
+from sandbox.space.listing import asked
 from sandbox.space.petition import Petition
 from sandbox.space.petition_routes import PetitionRoutes
 from sandbox.space.tokens import Owner
@@ -64,7 +65,9 @@ class Space(Double):
         base = f"/v1/spaces/{name}"
         about = {"name": name, "parent": "", "displayName": name}
         routes: dict[str, Route] = {
-            "GET /v1/spaces": lambda _: ok({"spaces": [about], "nextPageToken": ""}),
+            "GET /v1/spaces": lambda one: ok(
+                {"spaces": [] if asked(one.query, "parent") else [about]}
+            ),
             f"GET {base}": lambda _: ok(about),
             **PetitionRoutes(self.desk).under(base),
             **CatalogueRoutes(name, self.catalogue, self.webhooks, self._asker, self.desk).under(

@@ -115,9 +115,10 @@ class Webhooks:
         return self._keep_policy(str(uuid.uuid4()), body)
 
     def update_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
-        """Change the fields that a body gives."""
+        """Replace a policy by what a body describes."""
         with self._lock:
-            return self._keep_policy(name, {**self.policy(name).body, **body})
+            self.policy(name)
+            return self._keep_policy(name, body)
 
     def remove_policy(self, name: str) -> Policy:
         """Forget a policy."""
@@ -138,6 +139,12 @@ class Webhooks:
         with self._lock:
             return list(self._policies.values())
 
+    def selected_by(self, bodies: Sequence[Mapping[str, Any]]) -> list[Webhook]:
+        """The webhooks that policies of these bodies name, each once; nothing is kept of them."""
+        with self._lock:
+            named = {name for body in bodies for name in self._read_policy("", body).webhooks}
+            return [each for each in self.all() if each.name in named]
+
     def to_ask(self, resources: Sequence[Mapping[str, Any]]) -> list[Webhook]:
         """The decision webhooks that a policy names for these resources, each once."""
         matching = [policy for policy in self.policies() if policy.covers(resources)]
@@ -149,6 +156,12 @@ class Webhooks:
         ]
 
     def _keep_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
+        policy = self._read_policy(name, body)
+        with self._lock:
+            self._policies[name] = policy
+        return policy
+
+    def _read_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
         base = record(body, "base")
         if any(array(base, field, "base.") for field in ("conditions", "compiledConditions")):
             raise ApiError(UNIMPLEMENTED, "Conditions in CEL are not evaluated: use a selector.")
@@ -163,10 +176,7 @@ class Webhooks:
             self.get(each)
         kept: Json = {"meta": {**record(body, "meta"), "name": name}, "base": base}
         kept["webhooks"] = [{"name": each} for each in named]
-        policy = Policy(name, selector, tuple(named), kept)
-        with self._lock:
-            self._policies[name] = policy
-        return policy
+        return Policy(name, selector, tuple(named), kept)
 
     def _keep(self, webhook: Webhook) -> Webhook:
         with self._lock:
@@ -175,6 +185,10 @@ class Webhooks:
 
 
 def _described(name: str, body: Mapping[str, Any]) -> Webhook:
+    if text(body, "method") not in {"", "POST"}:
+        raise ApiError(UNIMPLEMENTED, "A webhook is called by POST here, and by nothing else.")
+    if record(body, "headers"):
+        raise ApiError(UNIMPLEMENTED, "A webhook gets no headers of its own here.")
     return Webhook(
         name,
         _usable_url(required(body, "url")),

@@ -88,7 +88,7 @@ def test_nothing_else_is_installed(installed: Installed) -> None:
 @pytest.mark.parametrize(
     ("script", "printed"),
     [
-        ("request_prod.py", "Requested: indent.com/access/acmecorp/UUID\n"),
+        ("request_prod.py", "Requested: https://indent.com/access/acmecorp/UUID\n"),
         (
             "reset_password.py",
             "⏵ Requested approval #acmecorp/UUID\n✅ Granted\nThe password of user 123 is reset.\n",

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_every_request_is_a_petition_of_its_own() -> None:
     assert labels[0] != labels[1]
     named = request_event("j@example.com", ["x"], petition="p-1")
     assert named["meta"]["labels"] == {"petition": "p-1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"kinds": ["indent.v1.Bot"], "flags": {}}, b'{"kinds":["indent.v1.Bot"],"flags":{}}'),
+        ({"reason": "d\u00e9pannage \u2705"}, '{"reason":"d\u00e9pannage \u2705"}'.encode()),
+        ({"reason": 'a"\\\n\x01\x7f\u2028'}, '{"reason":"a\\"\\\\\\n\\u0001\x7f\u2028"}'.encode()),
+        ({"reason": "half \ud800 pair"}, b'{"reason":"half \\ud800 pair"}'),
+    ],
+)
+def test_bodies_are_as_json_stringify_writes_them(body: dict[str, Any], sent: bytes) -> None:
+    """Receivers that verify over what they parsed and wrote anew accept them."""
+    raw, headers = signed(SECRET, body)
+    assert raw == sent
+    assert headers["X-Indent-Signature"] == sign(SECRET, headers["X-Indent-Timestamp"], raw)
 
 
 def test_signature_is_of_the_bytes_and_the_moment() -> None:

@@ -88,7 +88,7 @@ def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
     """Its last line says why, and holds no token."""
     space.fail("/v1/spaces", faults.Status(403))
     asked = request_from_code(space, by_webhook=False)
-    assert "PermissionDeniedError: POST /spaces/acmecorp/petitions: Forbidden." in asked.shown
+    assert "error: POST /spaces/acmecorp/petitions: Forbidden. (HTTP 403)" in asked.shown
     assert "eyJ" not in asked.shown
     assert not asked.expected
 

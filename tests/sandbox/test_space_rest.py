@@ -62,12 +62,23 @@ def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> N
 
 def test_spaces(space: Space, jane: Client) -> None:
     """A token's space, and no other."""
-    (only,) = jane.raw("GET", "/v1/spaces")[1]["spaces"]
-    assert only["name"] == space.name == jane("GET", "")[1]["name"]
+    about = jane("GET", "")[1]
+    assert about["name"] == space.name
+    assert jane.raw("GET", "/v1/spaces") == (200, {"spaces": [about]})
+    assert jane.raw("GET", "/v1/spaces?parent=acme") == (200, {"spaces": []})
     assert jane.raw("GET", "/v1/spaces/other/resources") == (
         404,
-        {"code": 5, "message": "Not Found.", "details": []},
+        {"code": 5, "message": "Not Found.", "error": "Not Found.", "details": []},
     )
+
+
+def test_people_are_found_by_their_label(jane: Client, ada: Client) -> None:
+    """Indent's command line finds who it speaks for by the label of their address."""
+    assert ada.token
+    for email in (JANE, ADA):
+        selector = urlencode({"labelSelector": f"indent.com/resource/email={email}"})
+        (found,) = jane("GET", f"/resources?{selector}")[1]["resources"]
+        assert (found["kind"], found["email"]) == ("user", email)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +219,9 @@ def test_blocks(jane: Client) -> None:
     """The block by which clients find the configuration that petitions are made under."""
     selector = quote("indent.com/app=access-manager,indent.com/kind=indent.blocks.provider.v1.App")
     (block,) = jane("GET", f"/blocks?labelSelector={selector}")[1]["blocks"]
-    assert block["meta"]["labels"]["indent.com/app/config/id"] == "space:acmecorp"
+    assert block["labels"]["indent.com/app/config/id"] == "space:acmecorp"
+    assert block["spaceName"] == "acmecorp"
+    assert "meta" not in block
     assert jane("GET", f"/blocks/{block['name']}") == (200, block)
     assert jane("GET", "/blocks/x")[0] == 404
 
@@ -262,6 +275,87 @@ def test_a_host_that_is_none(space: Space, jane: Client) -> None:
     """A webhook under a name that no host can have is asked in vain, and that is all."""
     space.add_policy(space.add_webhook(f"http://{'x' * 70}.test/", SECRET))
     assert jane.request(TEST)["state"]["status"]["phase"] == "open"
+
+
+@pytest.mark.parametrize(
+    "extra", [{"method": "PUT"}, {"headers": {"X-Key": {"value": "v"}}}, {"method": "post"}]
+)
+def test_calls_that_are_not_made_are_refused(extra: Json, ada: Client) -> None:
+    """What the space would not send is not dropped in silence: on creation and on update."""
+    made = {"url": "http://127.0.0.1:9/", "secret": SECRET}
+    status, body = ada("POST", "/webhooks", {"webhook": {**made, **extra}})
+    assert (status, body["code"]) == (501, 12)
+    status, hook = ada("POST", "/webhooks", {"webhook": {**made, "method": "POST", "headers": {}}})
+    assert (status, hook["method"]) == (200, "POST")
+    assert ada("PATCH", f"/webhooks/{hook['name']}", {"webhook": extra})[0] == 501
+
+
+@pytest.mark.parametrize("query", ["kinds=decision", "capabilities=GetDecision"])
+def test_filters_of_webhooks_that_are_not_known(query: str, jane: Client) -> None:
+    """They are refused, and do not list every webhook."""
+    status, body = jane("GET", f"/webhooks?{query}")
+    assert (status, body["code"]) == (501, 12)
+
+
+def test_policies_are_replaced_by_put(ada: Client) -> None:
+    """As Indent's API has it: PUT, with the whole policy; its name stays."""
+    (hook,) = ada("GET", "/webhooks")[1]["webhooks"]
+    (policy,) = ada("GET", "/webhookPolicies")[1]["policies"]
+    path = f"/webhookPolicies/{policy['meta']['name']}"
+    new = {"meta": {"name": "x", "labels": {"a": "b"}}, "webhooks": [{"name": hook["name"]}]}
+    assert ada("PATCH", path, {"policy": new})[0] == 404
+    status, replaced = ada("PUT", path, {"policy": new})
+    assert status == 200
+    assert replaced == {
+        "meta": {**policy["meta"], "labels": {"a": "b"}}, "base": {}, "webhooks": new["webhooks"]
+    }  # fmt: skip
+    assert ada("GET", path)[1] == replaced
+    assert ada("PUT", "/webhookPolicies/none", {"policy": new})[0] == 404
+
+
+def test_policies_are_tested(jane: Client, ada: Client) -> None:
+    """The webhooks that they select are told; nothing is kept, and no view is made up."""
+    (hook,) = ada("GET", "/webhooks")[1]["webhooks"]
+    policy = {"base": {}, "webhooks": [{"name": hook["name"]}]}
+
+    def tested(*policies: Json, **more: str) -> tuple[int, Any]:
+        return ada("POST", "/webhooks:testPolicy", {"policies": list(policies), **more})
+
+    assert tested(policy, policy, spaceName="acmecorp") == (200, {"webhooks": [hook]})
+    assert tested({"base": {}}) == (200, {"webhooks": []})
+    assert tested() == (200, {"webhooks": []})
+    assert tested({"webhooks": [{"name": "none"}]})[0] == 404
+    assert tested({"base": {"conditions": [{"expression": "true"}]}})[0] == 501
+    assert tested(policy, view="requestable")[0] == 404
+    assert len(ada("GET", "/webhookPolicies")[1]["policies"]) == 1
+    assert jane("POST", "/webhooks:testPolicy", {"policies": []})[0] == 403
+
+
+def test_petitions_are_closed_by_an_update(jane: Client, omar: Client, ada: Client) -> None:
+    """As Indent's command line closes them: what is closed cannot be approved any more."""
+    for client in (jane, ada):
+        petition = jane.request(TEST)
+        path = f"/petitions/{petition['name']}"
+        petition["state"]["status"]["phase"] = "closed"
+        assert omar("PUT", path, {"petition": petition})[0] == 403
+        assert jane.phase(petition["name"]) == "open"
+        status, closed = client("PUT", path, {"petition": petition})
+        assert (status, closed["state"]["status"]["phase"]) == (200, "closed")
+        assert ada.review(petition["name"], "access/approve")[0] == 400
+
+
+@pytest.mark.parametrize("phase", ["granted", "revoked", "deleted", "x"])
+def test_phases_that_no_update_sets(phase: str, jane: Client, ada: Client) -> None:
+    """Nobody gets in, or out, by writing a phase; a granted petition is not closed either."""
+    name = jane.request(TEST)["name"]
+    update = {"petition": {"state": {"status": {"phase": phase}}}}
+    for client in (jane, ada):
+        assert client("PUT", f"/petitions/{name}", update)[0] == 400
+    assert jane.phase(name) == "open"
+    ada.review(name, "access/approve")
+    update = {"petition": {"state": {"status": {"phase": "closed"}}}}
+    assert ada("PUT", f"/petitions/{name}", update)[0] == 400
+    assert jane.phase(name) == "granted"
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import os
 import pickle
+import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +27,7 @@ from approvals import (
     approval,
     approval_sync,
 )
-from indentapi import IndentError
+from indentapi import IndentError, UnexpectedAnswerError
 from scripted_api import HANGS_UP, Says, ScriptedApi, petition, token_of
 
 REQUEST: Request = {
@@ -349,12 +353,240 @@ def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
     assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
-def test_sync_inside_a_loop_is_refused(api: ScriptedApi) -> None:
-    """It would block the loop that it is called from."""
+def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
+    """As in a notebook's cell: it waits in a thread, and returns or raises as ever."""
+    api.says(OPEN, GRANTED, petition("closed", "access/deny"))
 
-    async def wrong() -> None:
-        approval_sync(REQUEST)
+    async def cell() -> object:
+        return approval_sync(REQUEST, quiet=True)
 
-    with pytest.raises(RuntimeError, match="await approval"):
-        asyncio.run(wrong())
+    assert asyncio.run(cell()) == GRANTED
+    with pytest.raises(ApprovalDenied):
+        asyncio.run(cell())
+
+
+def test_sync_resume(api: ScriptedApi) -> None:
+    """Code without a loop goes on waiting, too."""
+    api.says(OPEN, GRANTED)
+    assert approval_sync.resume("aec1b116", quiet=True) == GRANTED
+    assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
+
+
+def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`base_url=` replaces INDENT_API_URL, for a request and for going on with it."""
+    monkeypatch.setenv("INDENT_API_URL", "https://nobody.invalid")
+    api.says(GRANTED)
+    assert approval_sync(REQUEST, base_url=api.url, quiet=True) == GRANTED
+    assert approval_sync.resume("aec1b116", base_url=api.url, quiet=True) == GRANTED
+
+
+RESET = {"kind": "action", "id": "reset:1"}
+ONE = {"reason": "debug", "resources": [RESET]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "options", "said"),
+    [
+        ({"resources": [RESET]}, {}, "the request has no 'reason'"),
+        ({"reason": "debug"}, {}, "the request has no 'resources'"),
+        ({"reason": "debug", "resource": [RESET]}, {}, "'resource'; did you mean 'resources'"),
+        ({**ONE, "Reason": "x"}, {}, "'Reason'; did you mean 'reason'"),
+        ({**ONE, "petitioner": []}, {}, "'petitioner'; did you mean 'petitioners'"),
+        ({**ONE, "timeout": 5}, {}, "'timeout'; known: reason, resources, petitioners"),
+        ([ONE], {}, "the request must be a dict, not a list"),
+        ("debug", {}, "the request must be a dict, not 'debug'"),
+        (None, {}, "the request must be a dict, not None"),
+        ({**ONE, "reason": ""}, {}, "reason is empty"),
+        ({**ONE, "reason": None}, {}, "reason must be a text, not None"),
+        ({**ONE, "resources": RESET}, {}, "resources must be a list, not a dict"),
+        ({**ONE, "resources": []}, {}, "resources is empty"),
+        ({**ONE, "resources": [{"kind": "action"}]}, {}, r"resources\[0\] has no 'id'"),
+        ({**ONE, "resources": [{"id": "x"}]}, {}, r"resources\[0\] has no 'kind'"),
+        ({**ONE, "resources": [{**RESET, "displayname": "x"}]}, {}, "did you mean 'displayName'"),
+        ({**ONE, "petitioners": RESET}, {}, "petitioners must be a list, not a dict"),
+        (ONE, {"petitioners": ["jane@example.com"]}, r"petitioners\[0\] must be a dict"),
+        (ONE, {"timeout": "30"}, "timeout must be a number of seconds, or None .*, not '30'"),
+        (ONE, {"timeout": -1}, "timeout must be 0 seconds or more, not -1"),
+        (ONE, {"timeout": float("nan")}, "timeout must be 0 seconds or more, not nan"),
+        (ONE, {"timeout": True}, "timeout must be a number of seconds"),
+        (ONE, {"duration": "soon"}, "'soon' isn't a valid duration"),
+        (ONE, {"duration": [1]}, "a duration must be"),
+        (ONE, {"quiet": 1}, "quiet must be True or False, not 1"),
+        (ONE, {"on_event": []}, "on_event must be a function, not a list"),
+        (ONE, {"on_event": asyncio.sleep}, "on_event must be a plain function"),
+        (ONE, {"space_name": 7}, "space_name must be a text"),
+        (ONE, {"api_token": 7}, "api_token must be a text"),
+        (ONE, {"base_url": 7}, "base_url must be a text"),
+    ],
+)
+def test_wrong_arguments(request_: Any, options: Any, said: str, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
+    """Whatever is wrong is one sentence, and nothing is requested."""
+    with pytest.raises((TypeError, ValueError), match=said) as caught:
+        approval_sync(request_, **options)
+    assert "\n" not in str(caught.value)
     assert not api.asked
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"})]
+)
+def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
+    """A petition in place of its name, or no name, is refused at once."""
+    with pytest.raises((TypeError, ValueError), match=r"a name|a valid name|timeout must"):
+        approval_sync.resume(name, **options)
+    assert not api.asked
+
+
+def test_an_answer_that_is_no_petition(api: ScriptedApi) -> None:
+    """It is an error of its own, never a KeyError."""
+    api.says({"state": {"status": {"phase": "granted"}}})
+    with pytest.raises(UnexpectedAnswerError, match="isn't a petition"):
+        approval_sync(REQUEST, quiet=True)
+
+
+def _event(kind: str, reason: str = "", **actor: str) -> dict[str, Any]:
+    return {"event": f"access/{kind}", "reason": reason, "actor": actor}
+
+
+ADA = {"displayName": "Ada Moss", "email": "ada@example.com"}
+JANE = {"displayName": "Jane Lind", "email": "jane@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("end", "history", "by", "why", "said"),
+    [
+        (
+            "closed",
+            [_event("request"), _event("deny", "not while the release runs", **ADA)],
+            "Ada Moss <ada@example.com>",
+            "not while the release runs",
+            'was denied by Ada Moss <ada@example.com> ("not while the release runs"): https',
+        ),
+        ("closed", [_event("deny", **ADA)], "Ada Moss <ada@example.com>", "", "was denied by Ada"),
+        ("closed", [_event("deny", id="bot-7")], "bot-7", "", "was denied by bot-7: https"),
+        ("closed", [_event("deny")], "", "", "was denied: https"),
+        (
+            "closed",
+            [_event("deny", "found it\n\x1b[31m", **JANE)],
+            "Jane Lind <jane@example.com>",
+            "found it [31m",
+            'was withdrawn by Jane Lind <jane@example.com> ("found it [31m"): https',
+        ),
+        ("closed", [_event("request")], "", "", "was closed without a decision: https"),
+        ("deleted", [], "", "", "was deleted without a decision: https"),
+        (
+            "revoked",
+            [_event("grant"), _event("revoke", "shift over", **ADA)],
+            "Ada Moss <ada@example.com>",
+            "shift over",
+            'was granted, and then revoked by Ada Moss <ada@example.com> ("shift over"): https',
+        ),
+        ("closed", [_event("grant")], "", "", "was granted, and then revoked: https"),
+    ],
+)
+def test_who_and_why(
+    end: str, history: list[Any], by: str, why: str, said: str, api: ScriptedApi
+) -> None:
+    """A decision against the request says whose it is and why, as far as its history does."""
+    ended = petition(end)
+    ended["state"]["eventHistory"] = history
+    api.says(OPEN, ended)
+    with pytest.raises((ApprovalDenied, ApprovalRevoked)) as caught:
+        approval_sync(REQUEST, quiet=True)
+    error: Any = caught.value
+    assert (error.by, error.why) == (by, why)
+    assert str(error).startswith(f"{REFERENCE} {said}")
+    assert pickle.loads(pickle.dumps(error)).by == by  # noqa: S301 - made right here
+
+
+HOW_TO_GO_ON = (
+    "approval.resume('aec1b116')",
+    "approval_sync.resume('aec1b116')",
+    "IndentAPI().petition.deny('aec1b116')",
+    "https://indent.com/access/acmecorp/aec1b116",
+)
+
+
+def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
+    """How to wait longer, that the request stays open, where it is, and how to withdraw it."""
+    api.says(OPEN)
+    with pytest.raises(ApprovalTimeout, match=r"after 0 s.*timeout=SECONDS.*stays open") as caught:
+        approval_sync(REQUEST, timeout=0, quiet=True)
+    assert all(part in str(caught.value) for part in HOW_TO_GO_ON)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - made right here
+
+
+def test_a_sandbox_is_shown_on_its_page(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address that is told leads somewhere."""
+    monkeypatch.setenv("SANDBOX_PAGE", "http://127.0.0.1:8080")
+    api.says(OPEN)
+    with pytest.raises(ApprovalTimeout) as caught:
+        approval_sync(REQUEST, timeout=0, quiet=True)
+    assert caught.value.url == "http://127.0.0.1:8080/#petition-aec1b116"
+    assert caught.value.url in str(caught.value)
+
+
+def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
+    """The traceback is of the caller and this package's edge, not of the loop and its threads."""
+    api.says(OPEN)
+    with pytest.raises(ApprovalTimeout) as caught:
+        approval_sync(REQUEST, timeout=0, quiet=True)
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert [Path(frame.filename).name for frame in frames] == [
+        "test_approval.py", "sync.py", "sync.py"
+    ]  # fmt: skip
+    assert caught.value.__suppress_context__
+
+
+def _cancelled(api: ScriptedApi) -> asyncio.CancelledError:
+    sleeping = asyncio.Event()
+
+    class Sleeper(AsyncScriptedClock):
+        async def sleep(self, seconds: float) -> None:
+            assert seconds > 0
+            sleeping.set()
+            await asyncio.Event().wait()
+
+    async def cancel() -> asyncio.CancelledError:
+        task = asyncio.create_task(Approval(Sleeper())(REQUEST, quiet=True))
+        await sleeping.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return caught.value
+
+    api.says(OPEN)
+    return asyncio.run(cancel())
+
+
+def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
+    """Ctrl-C is one, for async code: its note says what becomes of the request."""
+    (note,) = _cancelled(api).__notes__
+    assert all(part in note for part in HOW_TO_GO_ON)
+
+
+@pytest.mark.parametrize("in_a_cell", [False, True])
+def test_ctrl_c(in_a_cell: bool, api: ScriptedApi) -> None:  # noqa: FBT001 - a parameter of the test
+    """One KeyboardInterrupt that says what becomes of the request, and nothing left running."""
+
+    def interrupt() -> None:
+        if len(api.asked) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    api.says(OPEN, Says(OPEN, meanwhile=interrupt))
+
+    async def cell() -> None:
+        approval_sync(REQUEST, timeout=None, quiet=True)
+
+    def run() -> None:
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            loop.run_until_complete(cell())
+
+    def ask() -> None:
+        approval_sync(REQUEST, timeout=None, quiet=True)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        (run if in_a_cell else ask)()
+    assert all(part in str(caught.value) for part in HOW_TO_GO_ON)
+    assert caught.value.__suppress_context__
+    assert not [t for t in threading.enumerate() if "ThreadPoolExecutor" in t.name]

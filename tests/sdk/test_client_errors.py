@@ -10,7 +10,13 @@ from typing import Any
 
 import indentapi
 import pytest
-from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
+from indentapi import (
+    IndentAPI,
+    IndentConnectionError,
+    IndentError,
+    IndentTimeoutError,
+    answers,
+)
 from scripted_api import HANGS_UP, Says, ScriptedApi
 
 RECORDED = sorted((Path(__file__).parent / "errors").glob("*.json"))
@@ -105,3 +111,42 @@ def test_one_tree() -> None:
     """Every exception of the package is an IndentError."""
     named = [getattr(indentapi, name) for name in indentapi.__all__ if name.endswith("Error")]
     assert all(issubclass(one, IndentError) for one in named)
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "hint"),
+    [
+        (401, "/spaces/acmecorp/petitions", "Set INDENT_API_TOKEN or pass api_token="),
+        (404, "/spaces/acmecorp/petitions", "Is acmecorp the name of your space? Set INDENT_SPACE"),
+        (404, "/spaces/acmecorp", "Is acmecorp the name of your space? Set INDENT_SPACE"),
+        (404, "/spaces/acmecorp/petitions/p", "Its space is what INDENT_SPACE"),
+        (404, "/spaces/acmecorp/resources:bulkDelete", "Its space is what INDENT_SPACE"),
+        (403, "/spaces/acmecorp/petitions", ""),
+        (500, "/spaces/acmecorp/petitions", ""),
+    ],
+)
+def test_what_to_set(status: int, path: str, hint: str) -> None:
+    """An error that a setting may have caused names the variable, after the API's own words."""
+    body = json.dumps({"code": 5, "message": "Not Found."})
+    error = answers.error(body, method="POST", path=path, status=status)
+    assert error.message == "Not Found."
+    assert hint in error.hint
+    assert bool(hint) == bool(error.hint)
+    told = f"Not Found (HTTP {status}). {hint}" if hint else f"Not Found. (HTTP {status})"
+    assert f"POST {path}: {told}" in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - made right here
+
+
+def test_an_api_that_cannot_be_reached_is_named() -> None:
+    """The sentence has the address and the variable, and no object of the library's."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with (
+        IndentAPI("acmecorp", "t", base_url=url, max_retries=0) as indent,
+        pytest.raises(IndentConnectionError) as caught,
+    ):
+        indent.petition.list()
+    said = str(caught.value)
+    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in said
+    assert "object at" not in said
+    assert "HTTPConnection" not in said

@@ -6,6 +6,7 @@ import base64
 import json
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -70,12 +71,49 @@ def test_a_broken_token_is_not_quoted(token: str) -> None:
         "https://user:secret@api.example.com",
         "https://api.example.com/v1?x=1",
         "api.example.com/v1",
+        "https://[::1/v1",
+        "http://127.0.0.1:99999/v1",
     ],
 )
 def test_only_safe_urls(url: str) -> None:
     """The token is sent over https only, or over http to this machine."""
     with pytest.raises(ConfigurationError, match="INDENT_API_URL"):
         IndentAPI("acmecorp", "t", base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"space_name": 7}, "space_name must be a text, not an int"),
+        ({"api_token": ["tok-secret"]}, "api_token must be a text, not a list"),
+        ({"base_url": b"http://127.0.0.1/"}, "base_url must be a text, not a bytes"),
+        ({"timeout": "30"}, "timeout must be a number of seconds, not '30'"),
+        ({"timeout": -1}, "timeout must be 0 seconds or more, not -1"),
+        ({"timeout": True}, "timeout must be a number of seconds, not True"),
+        ({"timeout": float("nan")}, "timeout must be 0 seconds or more, not nan"),
+        ({"max_retries": 1.5}, "max_retries must be a whole number, not 1.5"),
+        ({"max_retries": -1}, "max_retries must be 0 or more, not -1"),
+    ],
+)
+def test_wrong_arguments(wrong: dict[str, Any], said: str) -> None:
+    """Each is one sentence, in which no token is quoted."""
+    arguments = {"space_name": "acmecorp", "api_token": "t", **wrong}
+    with pytest.raises((TypeError, ValueError), match=said) as caught:
+        IndentAPI(**arguments)
+    assert "tok-secret" not in str(caught.value)
+
+
+def test_a_closed_client_refuses(api: ScriptedApi) -> None:
+    """After its `with`, a client says so: no call, and no second `with`."""
+    with IndentAPI("acmecorp", "t", base_url=api.url) as indent:
+        pages = indent.resource.iter()
+    with pytest.raises(RuntimeError, match="is closed"):
+        indent.resource.list()
+    with pytest.raises(RuntimeError, match="is closed"):
+        next(pages)
+    with pytest.raises(RuntimeError, match="is closed"), indent:
+        pass
+    assert not api.asked
 
 
 @pytest.mark.parametrize(

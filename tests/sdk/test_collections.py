@@ -11,6 +11,7 @@ from scripted_api import Says, ScriptedApi
 
 S = "/spaces/acmecorp"
 Call = Callable[[IndentAPI], object]
+Json = dict[str, Any]
 GROUP: Any = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}}
 POLICY: Any = {"base": {"selector": {"matchLabels": {"Env": "Prod"}}}}
 HOOK: Any = {"displayName": "on call", "url": "https://hook.example"}
@@ -95,8 +96,20 @@ TABLE: list[tuple[str, Call, str, Any]] = [
     ),
     (
         "test policy",
-        lambda i: i.webhook.test_policy(POLICY),
+        lambda i: i.webhook.test_policy([POLICY]),
         f"POST {S}/webhooks:testPolicy",
+        {"spaceName": "acmecorp", "policies": [POLICY]},
+    ),
+    (
+        "test policies in a view",
+        lambda i: i.webhook.test_policy([POLICY, POLICY], view="decisions"),
+        f"POST {S}/webhooks:testPolicy",
+        {"spaceName": "acmecorp", "policies": [POLICY, POLICY], "view": "decisions"},
+    ),
+    (
+        "update policy",
+        lambda i: i.webhook.policies.update("p", POLICY),
+        f"PUT {S}/webhookPolicies/p",
         {"policy": POLICY},
     ),
 ]
@@ -143,11 +156,38 @@ def test_filters_are_camel_case(api: ScriptedApi, indent: IndentAPI) -> None:
 
 def test_a_misspelt_filter_is_an_error(api: ScriptedApi, indent: IndentAPI) -> None:
     """A filter that the API would ignore does not list everything in silence."""
-    with pytest.raises(TypeError, match=r"lable_selector.*view, label_selector"):
-        indent.resource.list(lable_selector="Env=Prod")
-    with pytest.raises(TypeError, match="view"):
-        next(indent.space.iter(view="x"))
+    untyped: Any = indent
+    with pytest.raises(TypeError, match=r"'lable_selector'; did you mean 'label_selector'\?"):
+        untyped.resource.list(lable_selector="Env=Prod")
+    with pytest.raises(TypeError, match=r"no filter 'view'; known: page_size, parent"):
+        untyped.space.iter(view="x")
+    with pytest.raises(TypeError, match="page_size must be"):
+        untyped.claim.list(page_size=1.5)
     assert not api.asked
+
+
+FILTERS: list[tuple[str, Call, Json]] = [
+    ("webhook", lambda i: i.webhook.list(among=["w"], kinds=["k"], capabilities=["GetDecision"]),
+     {"among": ["w"], "kinds": ["k"], "capabilities": ["GetDecision"]}),
+    ("policies", lambda i: i.webhook.policies.list(among=["a", "b"], label_selector="k=v"),
+     {"among": ["a", "b"], "labelSelector": ["k=v"]}),
+    ("block", lambda i: i.block.list(latest=True, among=["b"], label_selector="k"),
+     {"latest": ["true"], "among": ["b"], "labelSelector": ["k"]}),
+    ("space", lambda i: i.space.list(parent="acme", page_size=5),
+     {"parent": ["acme"], "pageSize": ["5"]}),
+    ("resource", lambda i: i.resource.list(view="v", latest=False, among=["r"]),
+     {"view": ["v"], "latest": ["false"], "among": ["r"]}),
+    ("claim", lambda i: i.claim.list(label_selector="k"), {"labelSelector": ["k"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "query"), [row[1:] for row in FILTERS], ids=[r[0] for r in FILTERS]
+)
+def test_filters(call: Call, query: Json, api: ScriptedApi, indent: IndentAPI) -> None:
+    """Each collection has the filters that its list request has in Indent's API."""
+    call(indent)
+    assert api.asked[0].query == query
 
 
 def test_lists_follow_pages(api: ScriptedApi, indent: IndentAPI) -> None:
@@ -183,10 +223,36 @@ def test_a_repeated_page_token_raises(api: ScriptedApi, indent: IndentAPI) -> No
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_names_that_are_none(name: str, api: ScriptedApi, indent: IndentAPI) -> None:
     """A name that would address the collection, or what is above it, is refused."""
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match="isn't a valid name"):
         indent.petition.delete(name)
-    with pytest.raises(ValueError, match="is no name"):
+    with pytest.raises(ValueError, match="isn't a valid name"):
         indent.petition.claims(name)
+    assert not api.asked
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda i: i.petition.get({"name": "p"}), "a name must be a text"),
+        (lambda i: i.petition.get(None), "a name must be a text"),
+        (lambda i: i.petition.get("p", within="5"), "within must be a number of seconds"),
+        (lambda i: i.resource.create([GROUP]), "resource must be a dict, not a list"),
+        (lambda i: i.resource.bulk_update(GROUP), "resources must be a list, not a dict"),
+        (lambda i: i.resource.bulk_delete("r"), "names must be a list, not 'r'"),
+        (lambda i: i.resource.pull_update("indent.v1.Bot"), "kinds must be a list"),
+        (lambda i: i.resource.pull_update([""]), r"kinds\[0\] is empty"),
+        (lambda i: i.resource.pull_update(["k"], flags={"a": 1}), "flags"),
+        (lambda i: i.webhook.test_policy(POLICY), "policies must be a list, not a dict"),
+        (lambda i: i.webhook.test_policy([POLICY], view=1), "view must be a text, not 1"),
+        (lambda i: i.petition.deny("p", reason=None), "reason must be a text, not None"),
+        (lambda i: i.petition.wait_for("p", timeout="30"), "timeout must be a number of seconds"),
+    ],
+)
+def test_wrong_arguments(call: Any, said: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
+    """A wrong argument is one sentence, and nothing is sent."""
+    with pytest.raises((TypeError, ValueError), match=said) as caught:
+        call(indent)
+    assert "\n" not in str(caught.value)
     assert not api.asked
 
 

@@ -75,6 +75,23 @@ def test_typed(package: str) -> None:
     assert (SDK / package / "src" / package / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("package", ["indentapi", "approvals"])
+def test_attributes_say_their_type(package: str) -> None:
+    """What type checkers would have to infer, they may infer differently (`--verifytypes`)."""
+    bare = [
+        f"{file.name}:{node.lineno}: self.{target.attr}"
+        for file in (SDK / package / "src" / package).glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+        if isinstance(target.value, ast.Name)
+        if target.value.id == "self"
+        if not target.attr.startswith("_")
+    ]
+    assert bare == []
+
+
 @pytest.mark.parametrize("package", [indentapi, approvals])
 def test_what_is_public_exists(package: Any) -> None:  # noqa: ANN401 - a module
     """Every name in `__all__` is there."""

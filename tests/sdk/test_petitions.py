@@ -56,7 +56,13 @@ def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
     assert second == {"indent.com/app/config/id": "mine"}
 
 
-@pytest.mark.parametrize("asked", [timedelta(hours=1.5), 1.5, "1.5", "1h30m", "90m", " 5400s "])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(timedelta(hours=1.5), 1.5, "1.5", "1h30m", "90m", " 5400s ", "1h 30m", "90 min", "1.5 H"),
+        *("1 hour 30 minutes", "1hr30mins", "0.0625 days", "5400 seconds"),
+    ],
+)
 def test_duration(asked: timedelta | float | str, api: ScriptedApi, indent: IndentAPI) -> None:
     """However it is given, it goes as protobuf's text and as Go's in the label."""
     indent.petition.create(reason="debug", resources=[PROD], default_duration=asked)
@@ -66,11 +72,15 @@ def test_duration(asked: timedelta | float | str, api: ScriptedApi, indent: Inde
 
 
 @pytest.mark.parametrize(
-    "asked", ["", "soon", "1d", "-1h", "0", 0, -1, "nan", float("inf"), 1e300, "1e9", "h", "1h 2m"]
+    "asked",
+    [
+        *("", "soon", "-1h", "0", 0, -1, "nan", float("inf"), 1e300, "1e9", "h", "1h30", "5ms"),
+        *("1 month", "1w", "1h and 2m", "1:30"),
+    ],
 )
 def test_no_duration(asked: float | str, api: ScriptedApi, indent: IndentAPI) -> None:
     """What is no duration is refused before anything is requested."""
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="isn't a valid duration"):
         indent.petition.create(reason="debug", resources=[PROD], default_duration=asked)
     assert not api.asked
 
@@ -88,6 +98,66 @@ def test_nothing_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
     with pytest.raises(ValueError, match="resources is empty"):
         indent.petition.create(reason="debug", resources=[])
     assert not api.asked
+
+
+RESOURCE: Any = {"kind": "action", "id": "x"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"reason": None}, "reason must be a text, not None"),
+        ({"reason": 7}, "reason must be a text, not 7"),
+        ({"reason": " "}, "reason is empty"),
+        ({"resources": RESOURCE}, "resources must be a list, not a dict"),
+        ({"resources": "prod"}, "resources must be a list, not 'prod'"),
+        ({"resources": None}, "resources must be a list, not None"),
+        ({"resources": ["prod"]}, r"resources\[0\] must be a dict, not 'prod'"),
+        ({"resources": [{"kind": "action"}]}, r"resources\[0\] has no 'id'"),
+        ({"resources": [RESOURCE, {"id": "x"}]}, r"resources\[1\] has no 'kind'"),
+        ({"resources": [{"kind": "action", "id": ""}]}, r"resources\[0\]\['id'\] is empty"),
+        ({"resources": [{"kind": "action", "id": 7}]}, r"resources\[0\]\['id'\] must be a text"),
+        ({"resources": [{**RESOURCE, "display_name": "X"}]}, "did you mean 'displayName'"),
+        ({"resources": [{"kind": "action", "ID": "x"}]}, "did you mean 'id'"),
+        ({"resources": [{**RESOURCE, "labels": ["a"]}]}, "must be a dict, not a list"),
+        ({"resources": [{**RESOURCE, "labels": {"a": 1}}]}, "must be a text, not 1"),
+        ({"resources": [{**RESOURCE, "altIds": "a"}]}, "must be a list, not 'a'"),
+        ({"petitioners": {"email": "m@example.com"}}, "petitioners must be a list, not a dict"),
+        ({"petitioners": []}, "petitioners is empty"),
+        ({"petitioners": [{"kind": "user"}]}, "needs an 'email', or a 'kind' and an 'id'"),
+        ({"petitioners": [{"email": ""}]}, "is empty"),
+        ({"default_duration": [1]}, "a duration must be"),
+        ({"default_duration": True}, "a duration must be"),
+        ({"labels": [("a", "b")]}, "labels must be a dict, not a list"),
+        ({"labels": {"a": None}}, "must be a text, not None"),
+        ({"wait_for_reviewable": "yes"}, "must be True or False, not 'yes'"),
+    ],
+)
+def test_wrong_arguments(wrong: Any, said: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
+    """Whatever is wrong with a request is one sentence, and nothing is requested."""
+    arguments = {"reason": "debug", "resources": [RESOURCE], **wrong}
+    with pytest.raises((TypeError, ValueError), match=said) as caught:
+        indent.petition.create(**arguments)
+    assert "\n" not in str(caught.value)
+    assert not api.asked
+
+
+def test_what_the_api_gave_can_be_requested(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A resource with fields that this version does not know is passed on as it came."""
+    newer: Any = {**PROD, "risk": {"level": 3}, "labels": {"Env": "Prod"}, "altIds": ["a"]}
+    indent.petition.create(reason="debug", resources=iter([newer]))
+    assert api.asked[0].body["petition"]["resources"] == [newer]
+
+
+def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Indent's site; for a sandbox on its page; never on that page for another API."""
+    pet: Any = petition("open")
+    assert indent.petition.url(pet) == "https://indent.com/access/acmecorp/aec1b116"
+    monkeypatch.setenv("SANDBOX_PAGE", "http://127.0.0.1:8080/")
+    with IndentAPI("acmecorp", "t", base_url="http://127.0.0.1:9/v1") as local:
+        assert local.petition.url(pet) == "http://127.0.0.1:8080/#petition-aec1b116"
+    with IndentAPI("acmecorp", "t", base_url="https://api.example/v1") as remote:
+        assert remote.petition.url(pet) == "https://indent.com/access/acmecorp/aec1b116"
 
 
 def test_wait_for_reviewable(api: ScriptedApi, indent: IndentAPI) -> None:
@@ -109,7 +179,9 @@ def test_wait_for_a_decision(
 def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
     """An undecided petition raises at the timeout, not before or after, and comes with it."""
     api.says(petition("open"))
-    with pytest.raises(PetitionTimeoutError, match="undecided after 10 s") as caught:
+    with pytest.raises(
+        PetitionTimeoutError, match=r"undecided after 10 s\..*timeout=SECONDS.*open: https"
+    ) as caught:
         indent.petition.wait_for("aec1b116")
     assert caught.value.petition["name"] == "aec1b116"
     assert sum(clock.slept) == pytest.approx(10)

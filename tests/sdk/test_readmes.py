@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> Non
     api.says({"resources": [GROUP, other]}, petition("open"), petition("granted"))
     (script,) = blocks("indentapi", "python")
     run(script)
-    assert capsys.readouterr().out == "Requested: indent.com/access/acmecorp/aec1b116\n"
+    assert capsys.readouterr().out == "Requested: https://indent.com/access/acmecorp/aec1b116\n"
     sent = api.asked[1].body["petition"]
     assert (sent["resources"], sent["defaultDuration"]) == ([GROUP], "5400s")
 
@@ -57,11 +58,31 @@ def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == lines
 
 
+def test_async_example(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """The async example runs as it stands."""
+    api.says(petition("granted"))
+    (script,) = [code for code in blocks("approvals", "python") if "asyncio.run" in code]
+    run(script)
+    assert capsys.readouterr().out.endswith("resetting the password\n")
+
+
+def test_waiting_longer(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
+    """The example that goes on after a timeout does."""
+    (script,) = [code for code in blocks("approvals", "python") if "late" in code]
+    api.says(*[petition("open")] * 3, petition("granted"))
+    head = "from approvals import ApprovalTimeout, approval_sync\n"
+    head += f"request = {{'reason': 'debug', 'resources': [{GROUP!r}]}}\n"
+    run(head + script.replace("timeout=60", "timeout=0"))
+    assert "Ask somebody to look at https://indent.com/access/acmecorp/aec1b116" in (
+        capsys.readouterr().out
+    )
+
+
 def test_guarded_function(api: ScriptedApi) -> None:
     """The decorated example asks for what its argument names."""
     api.says(petition("granted"))
-    *_, script = blocks("approvals", "python")
-    run(f"from approvals import requires_approval\n{script}\nreset_password(7)")
+    (script,) = [code for code in blocks("approvals", "python") if "@requires" in code]
+    run(f"{script}\nreset_password(7)")
     assert api.asked[0].body["petition"]["reason"] == "reset the password of 7"
 
 
@@ -72,6 +93,7 @@ def test_names(package: object) -> None:
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
     assert named
-    assert all(hasattr(package, each) or hasattr(indentapi, each) for each in named)
+    places = (package, indentapi, builtins)
+    assert all(any(hasattr(place, each) for place in places) for each in named)
     for code in blocks(name, "python"):
         compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from typing import Any
 
 import pytest
@@ -92,12 +93,63 @@ def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
 def test_unknown_names_are_found_early(text: str) -> None:
     """A text that names no parameter is an error where it is written."""
     resource: Any = {"kind": "action", "id": text}
-    for reason, resources in ((text, []), ("ok", [resource])):
-        with pytest.raises(TypeError, match="is no parameter"):
+    plain: Any = {"kind": "action", "id": "reset"}
+    for reason, resources in ((text, [plain]), ("ok", [resource])):
+        with pytest.raises(TypeError, match=r"isn't a parameter; .*user_id"):
 
             @requires_approval(reason=reason, resources=resources)
             def reset_wrongly(user_id: int) -> None:
                 """Never decorated."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"reason": ""}, "reason is empty"),
+        ({"resources": {"kind": "action", "id": "x"}}, "resources must be a list, not a dict"),
+        ({"resources": []}, "resources is empty"),
+        ({"resources": [{"kind": "action"}]}, "has no 'id'"),
+        ({"petitioners": [{}]}, "needs an 'email'"),
+        ({"timeout": "30"}, "timeout must be a number of seconds"),
+        ({"duration": "soon"}, "isn't a valid duration"),
+        ({"quiet": "no"}, "quiet must be True or False"),
+        ({"on_event": "print"}, "on_event must be a function"),
+    ],
+)
+def test_wrong_arguments_are_found_early(wrong: Any, said: str) -> None:  # noqa: ANN401 - wrong on purpose
+    """They are an error where the function is decorated, before it is ever called."""
+    arguments = {"reason": "ok", "resources": [{"kind": "action", "id": "x"}], **wrong}
+    with pytest.raises((TypeError, ValueError), match=said):
+        requires_approval(**arguments)
+
+
+def test_sync_function_where_a_loop_runs(api: ScriptedApi) -> None:
+    """As in a notebook's cell: it waits in a thread, and runs where it was called."""
+    ran: list[threading.Thread] = []
+
+    @requires_approval(reason="reset {user_id}", resources=RESOURCES, quiet=True)
+    def guarded(user_id: int, count: int) -> None:
+        assert user_id == count
+        ran.append(threading.current_thread())
+
+    async def cell() -> None:
+        guarded(1, 1)
+
+    asyncio.run(cell())
+    assert ran == [threading.current_thread()]
+    assert len(api.asked) == 1
+
+
+def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`base_url=` is passed on."""
+    monkeypatch.delenv("INDENT_API_URL")
+    resource: Any = {"kind": "action", "id": "x"}
+
+    @requires_approval(reason="ok", resources=[resource], base_url=api.url, quiet=True)
+    def guarded() -> str:
+        return "ran"
+
+    assert guarded() == "ran"
 
 
 def test_it_still_is_the_function() -> None:

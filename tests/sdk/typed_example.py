@@ -16,7 +16,7 @@ from approvals import (
     approval_sync,
     requires_approval,
 )
-from indentapi import Event, IndentAPI, IndentError, Resource, Space, Webhook
+from indentapi import Block, Event, IndentAPI, IndentError, Resource, Space, Webhook
 
 
 def request_production() -> str:
@@ -34,7 +34,11 @@ def request_production() -> str:
         assert_type(indent.petition.claims(pet["name"]).list(), list[Event])
         assert_type(indent.petition.approve(pet["name"], duration="1h30m"), list[Event])
         assert_type(indent.space.get("acmecorp"), Space)
-        assert_type(next(indent.webhook.iter()), Webhook)
+        assert_type(next(indent.webhook.iter(kinds=["decision"], page_size=5)), Webhook)
+        assert_type(indent.webhook.test_policy([{"webhooks": []}], view="x"), list[Webhook])
+        (block,) = indent.block.list(label_selector="indent.com/app=access-manager", latest=True)
+        assert_type(block, Block)
+        assert_type(block["labels"], dict[str, str])
         return f"indent.com/access/{pet['spaceName']}/{pet['name']}"
 
 
@@ -78,4 +82,11 @@ def mistakes(indent: IndentAPI) -> None:
     indent.space.create({"name": "x"})  # type: ignore[attr-defined] # spaces are not made here
     indent.petition.approve("x", duration=[1])  # type: ignore[arg-type] # no duration
     approval_sync({"resources": []})  # type: ignore[typeddict-item] # a reason is required
+    indent.resource.list(lable_selector="k=v")  # type: ignore[call-arg] # no such filter
+    indent.space.iter(view="people")  # type: ignore[call-arg] # spaces have no view
+    indent.webhook.list(kinds=7)  # type: ignore[arg-type] # a list of texts
+    indent.block.get("b")["meta"]  # type: ignore[typeddict-item] # a block has labels, not a meta
+    indent.webhook.test_policy("on-call")  # type: ignore[arg-type] # a list of policies
+    approval({"reason": "x", "resources": []})  # type: ignore[unused-coroutine] # not awaited
+    approval.resume("x")  # type: ignore[unused-coroutine] # the same
     delete(7)  # type: ignore[arg-type] # a guarded function takes what it took

@@ -1,4 +1,4 @@
-"""`await approval({...})`: a script that goes on when its request is granted."""
+"""`approval_sync({...})`, `await approval({...})`: a script goes on when its request is granted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from approvals.outcomes import (
     ApprovalRevoked,
     ApprovalTimeout,
 )
+from approvals.pending import ApprovalNotAwaited
 from approvals.progress import Progress
-from approvals.sync import approval_sync
+from approvals.sync import SyncApproval, approval_sync
 from approvals.version import __version__
 
 __all__ = [
     "Approval",
     "ApprovalDenied",
     "ApprovalError",
+    "ApprovalNotAwaited",
     "ApprovalRevoked",
     "ApprovalTimeout",
     "AsyncClock",
@@ -27,6 +29,7 @@ __all__ = [
     "Progress",
     "Request",
     "Resource",
+    "SyncApproval",
     "__version__",
     "approval",
     "approval_sync",

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Iterable
-from typing import Protocol, Required, TypedDict
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, Required, TypedDict
 
-from indentapi import Duration, IndentAPI, IndentError, IndentTimeoutError, Petition, Resource
+from indentapi import (
+    Duration,
+    IndentAPI,
+    IndentError,
+    IndentTimeoutError,
+    Petition,
+    Resource,
+    UnexpectedAnswerError,
+    checks,
+)
 from indentapi import intervals as growing
+from indentapi.collection import segment
+from indentapi.durations import whole_seconds
 
-from approvals.outcomes import ApprovalDenied, ApprovalTimeout, decided, reference, url_of
+from approvals.outcomes import ApprovalDenied, ApprovalTimeout, decided, how_to_go_on
+from approvals.pending import PendingApproval
 from approvals.progress import OnEvent, Progress, ignore, show
 from approvals.threads import Pauses, beside
 
@@ -57,21 +71,24 @@ class Approval:
     """
 
     def __init__(self, clock: AsyncClock | None = None) -> None:
-        self._clock = clock or LoopClock()
+        self._clock: AsyncClock = clock or LoopClock()
 
-    async def __call__(
+    def __call__(
         self,
         request: Request,
         *,
         petitioners: Iterable[Resource] | None = None,
         duration: Duration | None = None,
-        timeout: float | None = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - ends with an error of its own
+        timeout: float | None = DEFAULT_TIMEOUT,
         quiet: bool = False,
         on_event: OnEvent | None = None,
         space_name: str | None = None,
         api_token: str | None = None,
-    ) -> Petition:
-        """Request approval, and return the petition once it is granted.
+        base_url: str | None = None,
+    ) -> Coroutine[Any, Any, Petition]:
+        """Request approval, and return the petition once it is granted: `await` it.
+
+        Without `await` nothing is requested and nobody approves; a warning says so.
 
         Arguments:
             request: `reason`, `resources` and, if you like, `petitioners`.
@@ -82,50 +99,79 @@ class Approval:
             on_event: called with each `Progress` on the event loop, instead of printing.
             space_name: by default what INDENT_SPACE says.
             api_token: by default what INDENT_API_TOKEN says.
+            base_url: by default what INDENT_API_URL says, else the public service.
 
         Raises:
             ApprovalDenied, ApprovalRevoked: it was decided, and not granted.
             ApprovalTimeout: it is undecided; its petition's name is what `resume` takes.
             IndentError: the API could not be asked.
-            TypeError: the request has a key that it does not know.
+            TypeError, ValueError: an argument is wrong; nothing has been sent.
         """
-        unknown = request.keys() - Request.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"a request has no {', '.join(sorted(unknown))}")
-        pauses, emit = Pauses(), _emitter(on_event, quiet=quiet)
-        with IndentAPI(space_name, api_token, clock=pauses) as indent:
-            petition = await beside(
-                lambda: indent.petition.create(
-                    reason=request["reason"],
-                    resources=request["resources"],
-                    petitioners=request.get("petitioners") if petitioners is None else petitioners,
-                    default_duration=duration,
-                ),
-                pauses,
-            )
-            emit(Progress("requested", petition))
-            return await self._wait(indent, petition, timeout, emit, pauses)
+        wanted = checked_request(request, petitioners)
+        check_options(duration=duration, timeout=timeout, quiet=quiet, on_event=on_event)
+        emit = _emitter(on_event, quiet=quiet)
 
-    async def resume(
+        async def ask(pending: PendingApproval) -> Petition:
+            pauses = Pauses()
+            with (
+                IndentAPI(space_name, api_token, base_url=base_url, clock=pauses) as indent,
+                _noting_how_to_go_on(pending),
+            ):
+
+                def create() -> Petition:
+                    petition = _named(
+                        indent.petition.create(
+                            reason=wanted["reason"],
+                            resources=wanted["resources"],
+                            petitioners=wanted.get("petitioners"),
+                            default_duration=duration,
+                        )
+                    )
+                    return pending.saw(petition, indent.petition.url(petition))
+
+                petition = await beside(create, pauses)
+                emit(Progress("requested", petition))
+                return await self._decision(indent, petition, pending.url, timeout, emit, pauses)
+
+        return PendingApproval(ask, "approval({...})")
+
+    def resume(
         self,
         name: str,
         *,
-        timeout: float | None = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - ends with an error of its own
+        timeout: float | None = DEFAULT_TIMEOUT,
         quiet: bool = False,
         on_event: OnEvent | None = None,
         space_name: str | None = None,
         api_token: str | None = None,
-    ) -> Petition:
+        base_url: str | None = None,
+    ) -> Coroutine[Any, Any, Petition]:
         """Go on waiting for the petition of that name; everything else is as when it was asked."""
-        pauses, emit = Pauses(), _emitter(on_event, quiet=quiet)
-        with IndentAPI(space_name, api_token, clock=pauses) as indent:
-            petition = await beside(lambda: indent.petition.get(name), pauses)
-            return await self._wait(indent, petition, timeout, emit, pauses)
+        segment(name)
+        check_options(duration=None, timeout=timeout, quiet=quiet, on_event=on_event)
+        emit = _emitter(on_event, quiet=quiet)
 
-    async def _wait(
+        async def ask(pending: PendingApproval) -> Petition:
+            pauses = Pauses()
+            with (
+                IndentAPI(space_name, api_token, base_url=base_url, clock=pauses) as indent,
+                _noting_how_to_go_on(pending),
+            ):
+
+                def get() -> Petition:
+                    petition = _named(indent.petition.get(name))
+                    return pending.saw(petition, indent.petition.url(petition))
+
+                petition = await beside(get, pauses)
+                return await self._decision(indent, petition, pending.url, timeout, emit, pauses)
+
+        return PendingApproval(ask, f"approval.resume({name!r})")
+
+    async def _decision(
         self,
         indent: IndentAPI,
         petition: Petition,
+        url: str,
         timeout: float | None,  # noqa: ASYNC109 - ends with an error of its own
         emit: OnEvent,
         pauses: Pauses,
@@ -140,21 +186,26 @@ class Approval:
             if outcome:
                 denied = outcome is ApprovalDenied
                 emit(Progress("denied" if denied else "revoked", petition))
-                raise outcome(petition)
+                raise outcome(petition, url)
             elapsed = self._clock.now() - start
             while elapsed >= line:
                 emit(Progress("waiting", petition, line))
                 line *= 2
             if timeout is not None and elapsed >= timeout:
                 emit(Progress("timeout", petition))
-                raise ApprovalTimeout(petition)
+                raise ApprovalTimeout(petition, url, timeout)
             end = line if timeout is None else min(line, timeout)
             await self._clock.sleep(min(next(intervals), end - elapsed))
             left = None if timeout is None else start + timeout - self._clock.now()
-            petition = await self._look(indent, petition, left, pauses)
+            petition = await self._look(indent, petition, url, left, pauses)
 
     async def _look(
-        self, indent: IndentAPI, petition: Petition, left: float | None, pauses: Pauses
+        self,
+        indent: IndentAPI,
+        petition: Petition,
+        url: str,
+        left: float | None,
+        pauses: Pauses,
     ) -> Petition:
         within = None if left is None else max(left, _LAST_LOOK)
         try:
@@ -164,11 +215,64 @@ class Approval:
         except IndentError as error:
             if left is not None and isinstance(error, IndentTimeoutError):
                 return petition
-            error.add_note(
-                f"{reference(petition)} stays as it is ({url_of(petition)}); "
-                f"go on with approval.resume({petition['name']!r})."
-            )
+            error.add_note(how_to_go_on(petition, url))
             raise
+
+
+@contextmanager
+def _noting_how_to_go_on(pending: PendingApproval) -> Iterator[None]:
+    """Say in a cancellation, as Ctrl-C is one, what becomes of the request."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if pending.petition:
+            error.add_note(how_to_go_on(pending.petition, pending.url))
+        raise
+
+
+def checked_request(request: Request, petitioners: Iterable[Resource] | None = None) -> Request:
+    """The request with its lists as lists.
+
+    Raises:
+        TypeError, ValueError: something of it is missing, misspelt or wrong.
+    """
+    checks.record(request, "the request")
+    checks.keys(request, Request.__annotations__, "the request has no key")
+    for key in ("reason", "resources"):
+        if key not in request:
+            raise TypeError(f"the request has no {key!r}; it needs a reason and resources")
+    checked = Request(
+        reason=checks.text(request["reason"], "reason"),
+        resources=checks.resources(request["resources"]),
+    )
+    people = request.get("petitioners") if petitioners is None else petitioners
+    if people is not None:
+        checked["petitioners"] = checks.petitioners(people)
+    return checked
+
+
+def check_options(
+    *, duration: Duration | None, timeout: float | None, quiet: bool, on_event: OnEvent | None
+) -> None:
+    """Check what says how to wait.
+
+    Raises:
+        TypeError, ValueError: something of it is wrong.
+    """
+    if duration is not None:
+        whole_seconds(duration)
+    checks.timeout(timeout)
+    checks.boolean(quiet, "quiet")
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event must be a function, not {checks.type_of(on_event)}")
+    if inspect.iscoroutinefunction(on_event):
+        raise TypeError("on_event must be a plain function, not an async one: nobody awaits it")
+
+
+def _named(petition: Petition) -> Petition:
+    if not (petition.get("name") and petition.get("spaceName")):
+        raise UnexpectedAnswerError("the API answered with something that isn't a petition")
+    return petition
 
 
 def _emitter(on_event: OnEvent | None, *, quiet: bool) -> OnEvent:
@@ -177,4 +281,4 @@ def _emitter(on_event: OnEvent | None, *, quiet: bool) -> OnEvent:
     return ignore if quiet else show
 
 
-approval = Approval()
+approval: Approval = Approval()

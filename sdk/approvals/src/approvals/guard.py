@@ -8,9 +8,15 @@ import string
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
-from indentapi import Duration, Resource
+from indentapi import Duration, Resource, checks
 
-from approvals.approval import DEFAULT_TIMEOUT, Request, approval
+from approvals.approval import (
+    DEFAULT_TIMEOUT,
+    Request,
+    approval,
+    check_options,
+    checked_request,
+)
 from approvals.progress import OnEvent
 from approvals.sync import approval_sync
 
@@ -29,6 +35,7 @@ def requires_approval(
     on_event: OnEvent | None = None,
     space_name: str | None = None,
     api_token: str | None = None,
+    base_url: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Ask for approval before each call of the function, sync or async.
 
@@ -36,30 +43,35 @@ def requires_approval(
     `"reset the password of {user_id}"`; a brace of its own is doubled. The rest is as for
     `approval`, which also says what is raised when the call is not approved.
 
+    Where an event loop runs, a function that is not async blocks it while it waits: make it async,
+    unless you are in a notebook.
+
     Raises:
-        TypeError: when the function is decorated, for a name that is none of its parameters.
+        TypeError, ValueError: when the function is decorated: an argument is wrong, or a text names
+            what is not a parameter of the function.
     """
-    wanted = [*resources]
+    wanted = checked_request({"reason": reason, "resources": resources}, petitioners)
+    check_options(duration=duration, timeout=timeout, quiet=quiet, on_event=on_event)
     options: dict[str, Any] = {
-        "petitioners": None if petitioners is None else [*petitioners],
+        "petitioners": wanted.get("petitioners"),
         "duration": duration,
         "timeout": timeout,
         "quiet": quiet,
         "on_event": on_event,
         "space_name": space_name,
         "api_token": api_token,
+        "base_url": base_url,
     }
+    texts = {"reason": wanted["reason"], "resources": wanted["resources"]}
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
-        _check([reason, wanted], signature.parameters)
+        _check(texts, signature.parameters)
 
         def request(*args: P.args, **kwargs: P.kwargs) -> Request:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            return cast(
-                "Request", _filled({"reason": reason, "resources": wanted}, bound.arguments)
-            )
+            return cast("Request", _filled(texts, bound.arguments))
 
         if inspect.iscoroutinefunction(function):
 
@@ -98,7 +110,11 @@ def _check(value: object, parameters: Mapping[str, inspect.Parameter]) -> None:
             for _, name, _, _ in string.Formatter().parse(value):
                 first = name and name.partition(".")[0].partition("[")[0]
                 if first is not None and first not in parameters:
-                    raise TypeError(f"{value!r} names {name!r}, which is no parameter")
+                    near = checks.nearest(first, parameters)
+                    known = (
+                        f"did you mean {near!r}?" if near else f"there is {', '.join(parameters)}"
+                    )
+                    raise TypeError(f"{value!r} names {name!r}, which isn't a parameter; {known}")
         case dict():
             _check([*value.values()], parameters)
         case list():

@@ -7,12 +7,26 @@ older gateways add `error`, a text or an object of the same form.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from http.client import responses
+from types import MappingProxyType
 from typing import Any
 
 from indentapi.errors import IndentError, UnexpectedAnswerError, class_for
 
 _LONGEST_TEXT = 200
+_NOT_FOUND = 404
+# A space itself, or one of its collections: what is not there is then the space.
+_IN_A_SPACE = re.compile(r"/spaces/([^/]+)(?:/[^/:]+)?")
+_NO_SPACE = "Is {} the name of your space? Set INDENT_SPACE or pass space_name="
+_HINTS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "Set INDENT_API_TOKEN or pass api_token=: a new access token from your space's "
+        "settings, or from the .sandbox/env of a running sandbox",
+        404: "Its space is what INDENT_SPACE or space_name= says",
+    }
+)
 
 
 def read(text: str, *, method: str, path: str, status: int) -> dict[str, Any]:
@@ -40,6 +54,7 @@ def error(
         fields = {**nested, **{k: v for k, v in fields.items() if k != "error"}}
     named = [fields.get("message"), nested]
     said = next((word for word in named if isinstance(word, str) and word), None)
+    unknown_space = status == _NOT_FOUND and _IN_A_SPACE.fullmatch(path)
     code, details = fields.get("code"), fields.get("details")
     return class_for(status)(
         said or text.strip()[:_LONGEST_TEXT] or responses.get(status, "no reason given"),
@@ -49,6 +64,7 @@ def error(
         code=code if isinstance(code, int) else None,
         details=[d for d in details if isinstance(d, dict)] if isinstance(details, list) else (),
         retry_after=retry_after,
+        hint=_NO_SPACE.format(unknown_space[1]) if unknown_space else _HINTS.get(status, ""),
     )
 
 

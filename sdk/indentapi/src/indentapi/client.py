@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from indentapi import checks
 from indentapi.claims import Claims
 from indentapi.collection import segment
 from indentapi.petitions import Petitions
@@ -17,7 +18,7 @@ from indentapi.transport import Clock, Transport
 
 
 class IndentAPI:
-    """A client of a space. Threads may share it; `with` or `close()` lets its connections go.
+    """A client of a space. Threads may share it; `with` or `close()` ends its use.
 
     Arguments:
         space_name: by default what INDENT_SPACE says.
@@ -34,6 +35,7 @@ class IndentAPI:
 
     Raises:
         ConfigurationError: a setting is missing or cannot be used.
+        TypeError, ValueError: `timeout` or `max_retries` is not a number that can be.
     """
 
     def __init__(
@@ -46,17 +48,19 @@ class IndentAPI:
         max_retries: int = 2,
         clock: Clock = time,
     ) -> None:
+        checks.seconds(timeout, "timeout")
+        checks.whole(max_retries, "max_retries")
         settings = Settings.of(space_name, api_token, base_url, os.environ)
         transport = Transport(settings, timeout=timeout, max_retries=max_retries, clock=clock)
         path = f"/spaces/{segment(settings.space)}"
-        self._settings = settings
-        self._transport = transport
-        self.resource = Resources(transport, path)
-        self.petition = Petitions(transport, path)
-        self.claim = Claims(transport, path)
-        self.space = Spaces(transport)
-        self.block = Blocks(transport, path)
-        self.webhook = Webhooks(transport, path)
+        self._settings: Settings = settings
+        self._transport: Transport = transport
+        self.resource: Resources = Resources(transport, path)
+        self.petition: Petitions = Petitions(transport, path)
+        self.claim: Claims = Claims(transport, path)
+        self.space: Spaces = Spaces(transport)
+        self.block: Blocks = Blocks(transport, path)
+        self.webhook: Webhooks = Webhooks(transport, path)
 
     @property
     def space_name(self) -> str:
@@ -64,10 +68,11 @@ class IndentAPI:
         return self._settings.space
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections; the client cannot be used after that."""
         self._transport.close()
 
     def __enter__(self) -> Self:
+        self._transport.check_open()
         return self
 
     def __exit__(

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, Literal, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, Literal, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
+from indentapi import checks
 from indentapi.errors import UnexpectedAnswerError
 from indentapi.transport import Transport
 
 Item = TypeVar("Item")
-Filter = str | int | bool | Sequence[str] | None
-_PAGED = ("page_size",)
+
+
+class PageFilters(TypedDict, total=False):
+    """What every list takes: how many items a page has."""
+
+    page_size: int | None
 
 
 class Readable(Generic[Item]):
-    """A collection that can be listed and looked into.
+    """A collection that can be looked into; each has `iter` and `list` with filters of its own.
 
     Arguments:
         transport: how to reach the API.
         path: of the collection, below the base URL.
         plural: the key of a page's items.
         singular: the key of one item in a request.
-        filters: what a list can be narrowed by, as Python names.
+        filters: the typed dictionary of what a list can be narrowed by.
     """
 
     def __init__(
@@ -33,31 +38,28 @@ class Readable(Generic[Item]):
         *,
         plural: str,
         singular: str,
-        filters: Sequence[str] = (),
+        filters: type[PageFilters] = PageFilters,
     ) -> None:
-        self._transport = transport
-        self._path = path
-        self._plural = plural
-        self._singular = singular
-        self._filters = (*filters, *_PAGED)
-
-    def iter(self, **filters: Filter) -> Iterator[Item]:
-        """Every item, each page fetched when it is needed.
-
-        Raises:
-            TypeError: for a filter that this collection does not have.
-            UnexpectedAnswerError: the API gave a page token twice; the list would never end.
-        """
-        return self._pages(self._query(filters))
+        self._transport: Transport = transport
+        self._path: str = path
+        self._plural: str = plural
+        self._singular: str = singular
+        self._filters: tuple[str, ...] = tuple(filters.__annotations__)
 
     def get(self, name: str, *, within: float | None = None) -> Item:
         """One item by its name; `within` is the most seconds for all tries together."""
+        checks.timeout(within, "within")
         answer = self._transport.request("GET", self._path_of(name), within=within)
         return cast("Item", answer)
 
-    def list(self, **filters: Filter) -> list[Item]:
-        """Every item of every page. The filters are those of `iter`."""
-        return [*self.iter(**filters)]
+    def _iter(self, filters: Mapping[str, object]) -> Iterator[Item]:
+        """Every item, each page fetched when it is needed.
+
+        Raises:
+            TypeError: for a filter that this collection does not have, or a wrong value.
+            UnexpectedAnswerError: the API gave a page token twice; the list would never end.
+        """
+        return self._pages(self._query(filters))
 
     def _pages(self, query: dict[str, str | builtins.list[str]]) -> Iterator[Item]:
         seen = set()
@@ -74,18 +76,16 @@ class Readable(Generic[Item]):
             seen.add(token)
             query = {**query, "pageToken": token}
 
-    def _query(self, filters: Mapping[str, Filter]) -> dict[str, str | builtins.list[str]]:
-        unknown = ", ".join(sorted(filters.keys() - set(self._filters)))
-        if unknown:
-            known = ", ".join(self._filters)
-            raise TypeError(f"{self._plural} have no filter {unknown}; there is {known}")
-        return {_camel(k): _parameter(v) for k, v in filters.items() if v is not None}
+    def _query(self, filters: Mapping[str, object]) -> dict[str, str | builtins.list[str]]:
+        checks.keys(filters, self._filters, f"{self._plural} have no filter")
+        return {_camel(k): _parameter(k, v) for k, v in filters.items() if v is not None}
 
     def _path_of(self, name: str) -> str:
         return f"{self._path}/{segment(name)}"
 
     def _send(self, method: str, path: str, item: object, **options: bool) -> Item:
-        answer = self._transport.request(method, path, body={self._singular: item, **options})
+        body = {self._singular: checks.record(item, self._singular), **options}
+        answer = self._transport.request(method, path, body=body)
         return cast("Item", answer)
 
 
@@ -119,10 +119,13 @@ def segment(name: str) -> str:
     """A name as one segment of a path.
 
     Raises:
+        TypeError: it is no text, such as a whole petition in place of its name.
         ValueError: it would address something else: the collection itself, or what is above it.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"a name must be a text, such as petition['name'], not {name!r:.40}")
     if name in {"", ".", ".."}:
-        raise ValueError(f"{name!r} is no name")
+        raise ValueError(f"{name!r} isn't a valid name")
     return quote(name, safe="")
 
 
@@ -131,9 +134,13 @@ def _camel(name: str) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def _parameter(value: str | int | bool | Sequence[str]) -> str | list[str]:  # noqa: FBT001 - a value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value)
-    return [*value]
+def _parameter(name: str, value: object) -> str | list[str]:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | str():
+            return str(value)
+        case Iterable():
+            return checks.texts(value, name)
+        case _:
+            raise TypeError(f"{name} must be a text, a number or a list of texts, not {value!r}")

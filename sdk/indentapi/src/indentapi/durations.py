@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-Duration = timedelta | float | str
-"""A timedelta, a number of hours, or a text: `"1h30m"`, `"90m"`, `"3600s"`, `"1.5"` (hours)."""
+from indentapi import checks
 
-_UNITS = {"h": 3600, "m": 60, "s": 1}
-_PART = r"([0-9]+(?:\.[0-9]+)?)([hms])"
-_TEXT = re.compile(f"(?:{_PART})+")
+Duration = timedelta | float | str
+"""A timedelta, a number of hours, or a text: `"1h30m"`, `"90 min"`, `"1 day"`, `"1.5"` (hours)."""
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_UNIT = r"d(?:ays?)?|h(?:(?:ou)?rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?"
+_PART = rf"([0-9]+(?:\.[0-9]+)?)\s*({_UNIT})(?![a-z])"
+_TEXT = re.compile(rf"{_PART}(?:\s*{_PART})*", re.IGNORECASE)
+_PARTS = re.compile(_PART, re.IGNORECASE)
 _LONGEST = timedelta(days=366 * 100)
 
 
@@ -18,16 +22,22 @@ def whole_seconds(duration: Duration) -> int:
     """Round to whole seconds.
 
     Raises:
-        ValueError: it is no duration, shorter than a second or longer than a century.
+        TypeError: it is none of the three.
+        ValueError: it isn't a duration, or is shorter than a second or longer than a century.
     """
+    if isinstance(duration, bool) or not isinstance(duration, timedelta | int | float | str):
+        raise TypeError(
+            "a duration must be a timedelta, a number of hours, or a text such as '1h30m', "
+            f"not {checks.type_of(duration)}"
+        )
     try:
         seconds = round(_seconds(duration))
     except (ValueError, OverflowError):
         seconds = 0
     if not 1 <= seconds <= _LONGEST.total_seconds():
         raise ValueError(
-            f"{duration!r} is no duration: give a timedelta, a number of hours, "
-            "or a text such as '1h30m'; one second at least"
+            f"{duration!r} isn't a valid duration: give a timedelta, a number of hours, "
+            "or a text such as '1h30m'; at least one second"
         )
     return seconds
 
@@ -52,6 +62,7 @@ def _seconds(duration: Duration) -> float:
     if isinstance(duration, str):
         text = duration.strip()
         if _TEXT.fullmatch(text):
-            return sum(float(n) * _UNITS[unit] for n, unit in re.findall(_PART, text))
+            parts = _PARTS.findall(text)
+            return sum(float(number) * _UNITS[unit[0].lower()] for number, unit in parts)
         duration = float(text)
     return duration * 3600

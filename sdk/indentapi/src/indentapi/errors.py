@@ -18,6 +18,7 @@ class IndentError(Exception):
         code: the gRPC code of the error body (google.rpc.Code), None when it had none.
         details: the error body's details, objects with an `@type`.
         retry_after: the seconds that the API asked to wait before another try, if it did.
+        hint: what to check or to set, `""` when nothing is known.
     """
 
     def __init__(
@@ -30,19 +31,23 @@ class IndentError(Exception):
         code: int | None = None,
         details: Sequence[Mapping[str, object]] = (),
         retry_after: float | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.method = method
-        self.path = path
-        self.status = status
-        self.code = code
-        self.details = tuple(details)
-        self.retry_after = retry_after
+        self.message: str = message
+        self.method: str = method
+        self.path: str = path
+        self.status: int | None = status
+        self.code: int | None = code
+        self.details: tuple[Mapping[str, object], ...] = tuple(details)
+        self.retry_after: float | None = retry_after
+        self.hint: str = hint
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status else ""
-        return f"{self.method} {self.path}: {self.message}{status}" if self.method else self.message
+        asked = f"{self.method} {self.path}: " if self.method else ""
+        hint = f". {self.hint}" if self.hint else ""
+        return f"{asked}{self.message.removesuffix('.') if hint else self.message}{status}{hint}"
 
 
 class ConfigurationError(IndentError, ValueError):
@@ -66,7 +71,7 @@ class PetitionTimeoutError(IndentTimeoutError):
 
     def __init__(self, message: str, petition: Petition) -> None:
         super().__init__(message)
-        self.petition = petition
+        self.petition: Petition = petition
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.message, self.petition)

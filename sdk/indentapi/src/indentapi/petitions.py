@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Unpack, get_args
 
-from indentapi import durations, polling
+from indentapi import checks, durations, polling
 from indentapi.claims import PetitionClaims
-from indentapi.collection import Deleting, Updating
+from indentapi.collection import Deleting, PageFilters, Updating
 from indentapi.durations import Duration
 from indentapi.errors import PetitionTimeoutError
 from indentapi.settings import owner
@@ -20,11 +21,17 @@ _GRANTED_FOR = "indent.com/time/duration"
 _CONFIG = "indent.com/app/config/id"
 
 
-class Petitions(Updating[Petition], Deleting[Petition]):
-    """`indent.petition`.
+class PetitionFilters(PageFilters, total=False):
+    """What a list of petitions can be narrowed by; `among` are names."""
 
-    A list is narrowed by `among` (names), `label_selector`, `full` and `ascending`.
-    """
+    among: Sequence[str] | None
+    full: bool | None
+    label_selector: str | None
+    ascending: bool | None
+
+
+class Petitions(Updating[Petition], Deleting[Petition]):
+    """`indent.petition`."""
 
     def __init__(self, transport: Transport, space_path: str) -> None:
         super().__init__(
@@ -32,8 +39,16 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             f"{space_path}/petitions",
             plural="petitions",
             singular="petition",
-            filters=("among", "full", "label_selector", "ascending"),
+            filters=PetitionFilters,
         )
+
+    def iter(self, **filters: Unpack[PetitionFilters]) -> Iterator[Petition]:
+        """Every petition, each page fetched when it is needed."""
+        return self._iter(filters)
+
+    def list(self, **filters: Unpack[PetitionFilters]) -> builtins.list[Petition]:
+        """Every petition of every page."""
+        return [*self._iter(filters)]
 
     def create(
         self,
@@ -56,19 +71,19 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             wait_for_reviewable: have the API answer only when the petition can be approved.
 
         Raises:
-            ValueError: nothing is requested, or the duration is none.
+            TypeError, ValueError: an argument is wrong; nothing has been sent.
             ConflictError: the API has this petition already.
         """
-        wanted = [*resources]
-        if not wanted:
-            raise ValueError("resources is empty: nothing would be requested")
         settings = self._transport.settings
         petition: dict[str, Any] = {
             "spaceName": settings.space,
-            "reason": reason,
-            "resources": wanted,
+            "reason": checks.text(reason, "reason"),
+            "resources": checks.resources(resources),
         }
-        for_whom = [*petitioners] if petitioners is not None else _owner(settings.token)
+        if petitioners is None:
+            for_whom = _owner(settings.token)
+        else:
+            for_whom = checks.petitioners(petitioners)
         if for_whom:
             petition["petitioners"] = for_whom
         ours = {_CONFIG: f"space:{settings.space}"}
@@ -76,9 +91,15 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             seconds = durations.whole_seconds(default_duration)
             petition["defaultDuration"] = durations.protobuf(seconds)
             ours[_ASKED] = durations.go(seconds)
-        petition["meta"] = Meta(labels={**ours, **(labels or {})})
-        options = {"waitForReviewable": True} if wait_for_reviewable else {}
+        petition["meta"] = Meta(labels={**ours, **checks.labels(labels or {}, "labels")})
+        wait = checks.boolean(wait_for_reviewable, "wait_for_reviewable")
+        options = {"waitForReviewable": True} if wait else {}
         return self._send("POST", self._path, petition, **options)
+
+    def url(self, petition: Petition) -> str:
+        """Where people see and review it; for a sandbox, the page that SANDBOX_PAGE names."""
+        checks.petition(petition)
+        return self._transport.settings.page_of(petition["spaceName"], petition["name"])
 
     def claims(self, name: str) -> PetitionClaims:
         """What reviewers said about the petition of that name."""
@@ -92,8 +113,9 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             timeout: the most seconds to wait, None for as many as it takes.
 
         Raises:
-            PetitionTimeoutError: it is still undecided then.
+            PetitionTimeoutError: it is still undecided then. It stays open.
         """
+        checks.timeout(timeout)
         clock = self._transport.clock
         start = clock.monotonic()
         for interval in polling.intervals():
@@ -105,22 +127,27 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             if left is not None and left <= 0:
                 break
             clock.sleep(interval if left is None else min(interval, left))
-        raise PetitionTimeoutError(f"petition {name} is undecided after {timeout:g} s", petition)
+        raise PetitionTimeoutError(
+            f"petition {name} is undecided after {timeout:g} s. To wait longer, pass "
+            "timeout=SECONDS, or None for as long as it takes. "
+            f"It stays open: {self.url(petition)}",
+            petition,
+        )
 
     def approve(
         self, name: str, *, reason: str = "", duration: Duration | None = None
-    ) -> list[Event]:
+    ) -> builtins.list[Event]:
         """Grant it, for that long or else for the time that was asked; one claim a petitioner."""
         labels = {}
         if duration is not None:
             labels[_GRANTED_FOR] = durations.go(durations.whole_seconds(duration))
         return self._review("access/approve", name, reason, labels)
 
-    def deny(self, name: str, *, reason: str = "") -> list[Event]:
-        """Refuse it, or take back one's own; one claim a petitioner."""
+    def deny(self, name: str, *, reason: str = "") -> builtins.list[Event]:
+        """Refuse it, or withdraw one's own; one claim a petitioner."""
         return self._review("access/deny", name, reason)
 
-    def revoke(self, name: str, *, reason: str = "") -> list[Event]:
+    def revoke(self, name: str, *, reason: str = "") -> builtins.list[Event]:
         """End the access that it gave; one claim a petitioner."""
         return self._review("access/revoke", name, reason)
 
@@ -130,7 +157,8 @@ class Petitions(Updating[Petition], Deleting[Petition]):
         name: str,
         reason: str,
         labels: dict[str, str] | None = None,
-    ) -> list[Event]:
+    ) -> builtins.list[Event]:
+        checks.optional_text(reason, "reason")
         petition, claims = self.get(name), self.claims(name)
         made = []
         for petitioner in [[p] for p in petition.get("petitioners", [])] or [[]]:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Unpack, cast
 
-from indentapi.collection import Creating, Deleting, Updating, segment
+from indentapi import checks
+from indentapi.collection import Creating, Deleting, PageFilters, Updating, segment
 from indentapi.errors import IndentError
 from indentapi.shapes import Pulled, Resource
 from indentapi.transport import Transport
 
 
-class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
-    """`indent.resource`.
+class ResourceFilters(PageFilters, total=False):
+    """What a list of resources can be narrowed by; `among` are names.
 
-    A list is narrowed by `view` (`requestable`, `people`, `email`, `recipients`, …; it overrides
-    the next), `label_selector` (`k=v,k2 in (a,b)`), `latest` and `among` (names).
-    A resource's name is its label `indent.com/block`.
+    `view` is one of the space's (`requestable`, `people`, `email`, `recipients`, …), and overrides
+    `label_selector` (`k=v,k2 in (a,b)`).
     """
+
+    view: str | None
+    label_selector: str | None
+    latest: bool | None
+    among: Sequence[str] | None
+
+
+class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
+    """`indent.resource`. A resource's name is its label `indent.com/block`."""
 
     def __init__(self, transport: Transport, space_path: str) -> None:
         super().__init__(
@@ -25,8 +35,16 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
             f"{space_path}/resources",
             plural="resources",
             singular="resource",
-            filters=("view", "label_selector", "latest", "among"),
+            filters=ResourceFilters,
         )
+
+    def iter(self, **filters: Unpack[ResourceFilters]) -> Iterator[Resource]:
+        """Every resource, each page fetched when it is needed."""
+        return self._iter(filters)
+
+    def list(self, **filters: Unpack[ResourceFilters]) -> builtins.list[Resource]:
+        """Every resource of every page."""
+        return [*self._iter(filters)]
 
     def create(self, item: Resource, *, ephemeral: bool = False) -> Resource:
         """Add it; an ephemeral one is not kept for others to request."""
@@ -36,31 +54,37 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
         """Replace it, and return it as the API keeps it."""
         return self._send("PUT", self._path_of(name), item, **_options(ephemeral=ephemeral))
 
-    def members(self, name: str) -> list[Resource]:
+    def members(self, name: str) -> builtins.list[Resource]:
         """Who belongs to it, for a group."""
         path = f"{self._path}/{segment(name)}/members"
-        return cast("list[Resource]", self._transport.request("GET", path).get("members", []))
+        return cast(
+            "builtins.list[Resource]", self._transport.request("GET", path).get("members", [])
+        )
 
-    def bulk_update(self, resources: Iterable[Resource]) -> list[Resource]:
+    def bulk_update(self, resources: Iterable[Resource]) -> builtins.list[Resource]:
         """Replace many at once, and return them as the API keeps them."""
-        body = {"resources": [*resources]}
+        body = {"resources": checks.records(resources, "resources")}
         answer = self._transport.request("PUT", f"{self._path}:bulkUpdate", body=body)
-        return cast("list[Resource]", answer.get("resources", []))
+        return cast("builtins.list[Resource]", answer.get("resources", []))
 
     def bulk_delete(self, names: Iterable[str]) -> None:
         """Delete many at once."""
-        body = {"resourceNames": [*names]}
+        body = {"resourceNames": checks.texts(names, "names")}
         self._transport.request("POST", f"{self._path}:bulkDelete", body=body)
 
     def pull_update(
         self, kinds: Iterable[str], *, flags: Mapping[str, str] | None = None
-    ) -> list[Resource]:
+    ) -> builtins.list[Resource]:
         """Have the space ask its webhooks for their resources of these kinds.
 
         Raises:
             IndentError: a webhook failed; `code` and `message` are its own.
         """
-        path, body = f"{self._path}:pullUpdate", {"kinds": [*kinds], "flags": {**(flags or {})}}
+        path = f"{self._path}:pullUpdate"
+        body = {
+            "kinds": checks.texts(kinds, "kinds"),
+            "flags": checks.labels(flags or {}, "flags"),
+        }
         answer = cast("Pulled", self._transport.request("PUT", path, body=body))
         status = answer.get("status") or {}
         if status.get("code"):

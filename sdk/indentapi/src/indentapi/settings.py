@@ -7,20 +7,26 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from indentapi import checks
 from indentapi.errors import ConfigurationError
 
 PUBLIC_URL = "https://platform.indentapis.com/v1"
+PUBLIC_PAGE = "https://indent.com/access"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A space, the token for it, and the base URL without a slash at its end."""
+    """A space, the token for it, and the base URL without a slash at its end.
+
+    `page` is where people see petitions when that is not the public site: a sandbox's page.
+    """
 
     space: str
     token: str = field(repr=False)
     base_url: str
+    page: str = ""
 
     @classmethod
     def of(
@@ -35,6 +41,11 @@ class Settings:
         Raises:
             ConfigurationError: one is missing or cannot be used.
         """
+        for name, value in (("space_name", space), ("api_token", token), ("base_url", base_url)):
+            if value is not None and not isinstance(value, str):
+                # A token of a wrong type may still hold the token: the value stays out.
+                raise ConfigurationError(f"{name} must be a text, not {checks.type_of(value)}.")
+        url = _base_url(base_url or environ.get("INDENT_API_URL") or PUBLIC_URL)
         return cls(
             space=_needed(
                 space or environ.get("INDENT_SPACE"),
@@ -48,13 +59,21 @@ class Settings:
                     "service account's, from your space's settings",
                 )
             ),
-            base_url=_base_url(base_url or environ.get("INDENT_API_URL") or PUBLIC_URL),
+            base_url=url,
+            # A sandbox is on this machine: its page shows no petition of another API.
+            page=environ.get("SANDBOX_PAGE", "").rstrip("/") if _is_local(url) else "",
         )
 
     @property
     def local(self) -> bool:
         """Whether the API is on this machine and spoken to in the clear."""
-        return self.base_url.startswith("http://")
+        return _is_local(self.base_url)
+
+    def page_of(self, space: str, name: str) -> str:
+        """Where people see a petition: on the sandbox's page, or on Indent's site."""
+        if self.page:
+            return f"{self.page}/#petition-{quote(name, safe='')}"
+        return f"{PUBLIC_PAGE}/{quote(space, safe='')}/{quote(name, safe='')}"
 
 
 def owner(token: str) -> str | None:
@@ -84,9 +103,17 @@ def _token(token: str) -> str:
     return token
 
 
+def _is_local(base_url: str) -> bool:
+    return base_url.startswith("http://")
+
+
 def _base_url(url: str) -> str:
-    parts = urlsplit(url.strip())
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname or ""
+        _ = parts.port  # raises for one that cannot be
+    except ValueError:
+        parts, host = urlsplit(""), ""
     secure = parts.scheme == "https" or (parts.scheme == "http" and _loopback(host))
     if not (secure and host) or parts.username or parts.query or parts.fragment:
         raise ConfigurationError(

@@ -99,11 +99,18 @@ class Space(TypedDict, total=False):
 
 
 class Block(TypedDict, total=False):
-    """A piece of a space's configuration; its body differs from kind to kind."""
+    """A piece of a space's configuration; what it holds differs from kind to kind."""
 
     name: Required[str]
-    meta: Meta
-    body: dict[str, Any]
+    spaceName: str
+    displayName: str
+    labels: dict[str, str]
+    on: list[dict[str, Any]]
+    props: dict[str, Any]
+    exec: dict[str, Any]
+    spec: dict[str, dict[str, Any]]
+    state: dict[str, Any]
+    ui: dict[str, Any]
 
 
 class WebhookHeader(TypedDict, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
@@ -41,15 +42,24 @@ class Transport:
     def __init__(
         self, settings: Settings, *, timeout: float, max_retries: int, clock: Clock
     ) -> None:
-        self.settings = settings
-        self.clock = clock
+        self.settings: Settings = settings
+        self.clock: Clock = clock
         self._timeout = timeout
         self._max_retries = max_retries
         self._adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS_KEPT)
         self._session = _session(settings, self._adapter)
+        self._closed = False
+
+    def check_open(self) -> None:
+        """Raise RuntimeError once it is closed."""
+        if self._closed:
+            raise RuntimeError(
+                "this IndentAPI is closed: make the call inside of its `with`, or a new client"
+            )
 
     def close(self) -> None:
         """Close the connections."""
+        self._closed = True
         pools = self._adapter.poolmanager.pools
         for key in pools.keys():  # noqa: SIM118 - it cannot be iterated
             # The session drops its pools, and after a failed try something still refers to them.
@@ -76,7 +86,9 @@ class Transport:
 
         Raises:
             IndentError: after the last try, the class that its failure has.
+            RuntimeError: it is closed.
         """
+        self.check_open()
         end = None if within is None else self.clock.monotonic() + within
         tries = 0
         while True:
@@ -111,7 +123,7 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.RequestException as caught:
-            return _broken(caught, method, path)
+            return _broken(caught, method, path, self.settings.base_url)
         # An error page may quote the request, and the token with it.
         text = answer.content.decode("utf-8", "replace").replace(self.settings.token, "[token]")
         if answer.status_code < _FIRST_NOT_GOOD:
@@ -143,7 +155,7 @@ def _session(settings: Settings, adapter: HTTPAdapter) -> requests.Session:
 
 
 def _broken(
-    caught: requests.RequestException, method: str, path: str
+    caught: requests.RequestException, method: str, path: str, base_url: str
 ) -> tuple[IndentError, retries.Failure]:
     """Say what happened; the library's own exception stays behind, for it holds the request."""
     cause = caught.args[0] if caught.args else caught
@@ -151,5 +163,15 @@ def _broken(
     if isinstance(caught, requests.Timeout) or isinstance(cause, ReadTimeoutError):
         error: IndentError = IndentTimeoutError("no answer in time", method=method, path=path)
     else:
-        error = IndentConnectionError(f"the connection failed: {reason}", method=method, path=path)
+        error = IndentConnectionError(
+            f"the connection failed: {_sentence(reason)}",
+            method=method,
+            path=path,
+            hint=f"{base_url} cannot be reached: check the network, or what INDENT_API_URL says",
+        )
     return error, retries.Failure(unreached=isinstance(reason, ConnectTimeoutError))
+
+
+def _sentence(reason: object) -> str:
+    """What went wrong, without the object that the library puts before it."""
+    return re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(reason))

@@ -1,0 +1,174 @@
+"""`approval({...})` without `await`: nothing looks approved, and the mistake is not missed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import subprocess
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from approvals import ApprovalNotAwaited, Request, approval
+from approvals.pending import PendingApproval
+from scripted_api import ScriptedApi, petition, token_of
+
+SDK = Path(__file__).resolve().parents[2] / "sdk"
+REQUEST: Request = {"reason": "to reset it", "resources": [{"kind": "action", "id": "reset:1"}]}
+SAID = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
+
+
+@pytest.fixture(autouse=True)
+def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, and an API that grants."""
+    monkeypatch.setenv("INDENT_API_URL", api.url)
+    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
+    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
+    api.says(petition("granted"))
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: approval(REQUEST), "approval({...}) was called without `await`"),
+        (lambda: approval.resume("aec1"), "approval.resume('aec1') was called without `await`"),
+    ],
+)
+def test_it_warns_each_time(call: Callable[[], object], named: str, api: ScriptedApi) -> None:
+    """Dropped, it warns of the line that called it, twice for two calls; nothing was sent."""
+    with pytest.warns(ApprovalNotAwaited) as caught:
+        [call() for _ in range(2)].clear()
+    assert [warning.filename for warning in caught] == [__file__] * 2
+    assert all(named in str(warning.message) for warning in caught)
+    assert all(SAID in str(warning.message) for warning in caught)
+    assert not api.asked
+
+
+def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Where a program logs, the mistake is an entry of the highest level, with its place."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        approval(REQUEST)  # type: ignore[unused-coroutine] # the mistake
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("approvals", "CRITICAL")
+    assert SAID in record.getMessage()
+    assert __file__ in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        bool,
+        lambda pending: pending or None,
+        lambda pending: not pending,
+        lambda pending: pending and "reset",
+        lambda pending: "reset" if pending else "",
+        lambda pending: all([pending]),
+        lambda pending: pending["state"],
+        lambda pending: pending.get("state"),
+        dict,
+        list,
+    ],
+)
+def test_nothing_looks_approved(use: Callable[[Any], object]) -> None:
+    """Whatever code makes of it in place of the petition raises."""
+    with pytest.warns(ApprovalNotAwaited), pytest.raises((TypeError, AttributeError)):
+        use(approval(REQUEST))
+
+
+def test_a_condition_says_what_to_write() -> None:
+    """`if approval({...}):` names the remedy."""
+    with (
+        pytest.warns(ApprovalNotAwaited),
+        pytest.raises(TypeError, match=r"write `await approval\(\{\.\.\.\}\)`"),
+    ):
+        bool(approval(REQUEST))
+
+
+def test_awaited_it_is_silent(api: ScriptedApi) -> None:
+    """By `await`, as a task, among others, or run by asyncio."""
+
+    async def in_all_ways() -> None:
+        await approval(REQUEST, quiet=True)
+        await asyncio.create_task(approval(REQUEST, quiet=True))
+        await asyncio.gather(approval(REQUEST, quiet=True), approval.resume("x", quiet=True))
+        await asyncio.wait_for(approval(REQUEST, quiet=True), 30)
+
+    asyncio.run(in_all_ways())
+    asyncio.run(approval(REQUEST, quiet=True), debug=True)
+    assert len(api.asked) == 6
+
+
+def test_it_is_a_coroutine() -> None:
+    """Everything that takes a coroutine takes it; given up on purpose, it is silent."""
+    pending = approval(REQUEST)
+    assert asyncio.iscoroutine(pending)
+    assert inspect.isawaitable(pending)
+    assert repr(pending) == "<approval({...}): NOT AWAITED, nothing requested>"
+    pending.close()
+    assert repr(pending) == "<approval({...}): awaited>"
+
+
+def test_it_is_awaited_once() -> None:
+    """A second `await` is an error, as for every coroutine, and no second request."""
+
+    async def twice() -> None:
+        pending = approval(REQUEST, quiet=True)
+        await pending
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited"):
+            await pending
+
+    asyncio.run(twice())
+
+
+def test_what_is_thrown_into_it() -> None:
+    """It comes out again, as of every coroutine, and it is not taken for forgotten."""
+    with pytest.raises(ValueError, match="x"):
+        approval(REQUEST).throw(ValueError("x"))
+
+
+def test_a_wrong_request_raises_without_await(api: ScriptedApi) -> None:
+    """Mistakes in the arguments are raised by the call itself."""
+    untyped: Any = approval
+    with pytest.raises(TypeError, match="has no 'resources'"):
+        untyped({"reason": "to reset it"})
+    assert not api.asked
+
+
+@pytest.mark.parametrize("flags", [[], ["-W", "error"]])
+def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
+    """On the standard error output of a plain script, with the line, also as an error."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from approvals import approval\n"
+        "async def main():\n"
+        "    approval({'reason': 'x', 'resources': [{'kind': 'action', 'id': 'x'}]})\n"
+        "import asyncio; asyncio.run(main())\n"
+    )
+    path = os.pathsep.join(str(SDK / name / "src") for name in ("indentapi", "approvals"))
+    ran = subprocess.run(
+        [sys.executable, *flags, str(script)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert SAID in ran.stderr
+    assert "script.py:3" in ran.stderr or flags
+
+
+def test_an_unfinished_object_is_silent() -> None:
+    """What was never made has nothing to warn of."""
+    PendingApproval.__new__(PendingApproval).__del__()
+
+
+def test_a_place_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a caller's frame it can still be made."""
+    monkeypatch.setattr(traceback, "walk_stack", lambda _: iter(()))
+    approval(REQUEST).close()
