@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,18 @@ from sandbox.cast import put_on_stage
 from sandbox.running import Sandbox
 from tests.projects import project_in
 from tests.replayed import all_decisions_replayed, replay_all
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_aws_of_this_machine() -> Iterator[None]:
+    """Neither a profile nor a file of the developer's changes what a test finds of AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [each for each in os.environ if each.startswith("AWS_")]:
+            patch.delenv(name)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            patch.setenv(name, os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
 
 
 # Of a module, not of the session: there is one moto in a process, and other tests start their own.

@@ -168,7 +168,7 @@ def test_all_of_it_by_keyboard(browser: Browser) -> None:
     name = browser.script("return document.querySelector('.card').id.replace('petition-', '')")
     tab_to(browser, f"deny-petition-{name}")
     browser.press(ENTER)
-    assert "Nora Falk denies it." in story(browser, "Denied")
+    assert "Rita Mora denies it." in story(browser, "Denied")
     assert active(browser) == f"petition-{name}"
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from approvals import ApprovalRevoked, approval
-from indentapi import IndentAPI
+from indentapi import IndentAPI, PermissionDeniedError
 
-from sandbox.cast import JANE, NORA
+from sandbox.cast import JANE, NORA, RITA
 from sandbox.doubles import faults
 from sandbox.requesting import opened_space, variables
 from sandbox.running import Sandbox
@@ -51,17 +51,28 @@ def test_on_duty_is_granted(space: Space) -> None:
 
 
 def test_tokens_that_are_handed_out(space: Space) -> None:
-    """Of the two in `.sandbox/env`, one is granted at once; the other reviews, and is off duty."""
+    """Of the two in `.sandbox/env`, one is granted at once; the other reviews, but not its own."""
     told = variables(space)
     with (
         IndentAPI(told["INDENT_SPACE"], told["INDENT_API_TOKEN"], base_url=space.url) as indent,
         IndentAPI(told["INDENT_SPACE"], told["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
     ):
         assert phase(indent, asked(indent)) == "granted"
-        petition = asked(boss)
-        assert phase(boss, petition) == "open"
+        own = asked(boss)
+        assert phase(boss, own) == "open"
+        with pytest.raises(
+            PermissionDeniedError, match=r"Nobody approves a petition of their own\."
+        ):
+            boss.petition.approve(own["name"])
+    rita = space.token_for(RITA)
+    with (
+        IndentAPI(told["INDENT_SPACE"], rita, base_url=space.url) as indent,
+        IndentAPI(told["INDENT_SPACE"], told["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
+    ):
+        petition = asked(indent)
+        assert phase(indent, petition) == "open"
         boss.petition.approve(petition["name"])
-        assert phase(boss, petition) == "granted"
+        assert phase(indent, petition) == "granted"
 
 
 class Wound:
