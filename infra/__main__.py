@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
 
 from handler.providers import BY_ID
+from infra.adoption import prove_adoptable
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive
 from infra.config import read_config
@@ -24,9 +25,16 @@ project = Path(pulumi.get_root_directory() or ROOT)
 config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 
-state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
-if config.state_key_alias:
-    StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags))
+state_bucket: pulumi.Input[str] | None = config.state_bucket
+if config.state_bucket_managed is not False:
+    adopted = bool(config.state_bucket_managed)
+    if adopted and config.state_bucket:
+        prove_adoptable(config.state_bucket, tags)
+    bucket = StateBucketArgs(bucket=config.state_bucket, tags=tags, adopted=adopted)
+    state_bucket = StateBucket("state", bucket).bucket
+if config.state_key_alias and config.state_key_managed is not False:
+    key = config.state_key_id if config.state_key_managed else None
+    StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags, adopted=key))
 secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets, tags=tags))
 webhook = ApprovalWebhook(
     "approval-webhook",
@@ -52,7 +60,7 @@ Monitoring(
 )
 
 pulumi.export("webhook_url", webhook.url)
-pulumi.export("state_bucket", state.bucket)
+pulumi.export("state_bucket", state_bucket)
 pulumi.export("function_name", webhook.function_name)
 pulumi.export("log_group", webhook.log_group)
 pulumi.export("secret_arn", secret.arn)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.pulumi_cli import NO_PLUGINS_OF_A_STATE
+
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
 
@@ -46,6 +48,7 @@ def main(stack: str) -> int:
         text=True,
         errors="replace",
         check=False,
+        env={**os.environ, NO_PLUGINS_OF_A_STATE: "true"},
     )
     text = comment(stack, done.stdout, done.returncode)
     hand_over(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
