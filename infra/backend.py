@@ -21,7 +21,12 @@ from infra.aws_account import (
     owned_bucket_region,
 )
 from infra.errors import SetupError, printable
-from infra.pulumi_cli import BACKEND, InterruptedCommandError, Pulumi
+from infra.pulumi_cli import (
+    BACKEND,
+    NO_PLUGINS_OF_A_STATE,
+    InterruptedCommandError,
+    Pulumi,
+)
 from infra.stack_file import read_stack_file
 
 if TYPE_CHECKING:
@@ -67,8 +72,8 @@ def parse_backend(url: str, stack: str) -> Backend:
         SetupError: there is none, or it isn't one.
     """
     remedy = (
-        f"run the `export {BACKEND}=...` line that `make bootstrap STACK={stack}` prints, "
-        f"for example `export {BACKEND}='s3://BUCKET?region=REGION&awssdk=v2'`"
+        f"run the `export` lines that `make bootstrap STACK={stack}` prints, for example "
+        f"`export {NO_PLUGINS_OF_A_STATE}=true {BACKEND}='s3://BUCKET?region=REGION&awssdk=v2'`"
     )
     if not url:
         raise SetupError(f"{BACKEND} is not set, which says where the state is; {remedy}")

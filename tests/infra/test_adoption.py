@@ -135,8 +135,8 @@ def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN
         (
             {"KMS_KEY_ID": "alias/oncall"},
             (
-                "KMS_KEY_ID is 'alias/oncall', which isn't the id of a key; `make bootstrap` sets it; "
-                "run `pulumi config rm KMS_KEY_ID`"
+                "KMS_KEY_ID is 'alias/oncall', which isn't the id of a key; "
+                "`make bootstrap` sets it; run `pulumi config rm KMS_KEY_ID`"
             ),
         ),
     ],

@@ -118,7 +118,7 @@ def test_address_that_is_none(
     monkeypatch.setenv("PULUMI_BACKEND_URL", url)
     line = _sentence(played, capsys)
     assert said in line
-    assert "`export PULUMI_BACKEND_URL=...` line that `make bootstrap STACK=dev` prints" in line
+    assert "run the `export` lines that `make bootstrap STACK=dev` prints" in line
     assert played.told() == []
 
 
