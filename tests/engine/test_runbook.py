@@ -236,7 +236,6 @@ def test_state_that_moves(terminal: Terminal) -> None:
 
 def test_state_that_was_lost(terminal: Terminal) -> None:
     """Deleted in the bucket, and brought back."""
-    terminal.runs(["make deploy STACK=dev"])
     s3, key = terminal.aws.client("s3"), ".pulumi/stacks/oncall-approvals/dev.json"
     bucket = terminal.outputs()["state_bucket"]
     s3.delete_object(Bucket=bucket, Key=key)
