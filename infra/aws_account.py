@@ -15,10 +15,14 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
+    LoginError,
+    NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
+    TokenRetrievalError,
 )
 
 from infra.errors import SetupError, printable
@@ -29,11 +33,15 @@ if TYPE_CHECKING:
 ENDPOINT = "AWS_ENDPOINT_URL"
 _LOOPBACK = ("127.", "localhost", "::1")
 _NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
-    CredentialRetrievalError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
+    TokenRetrievalError,
 )
 # What AWS's services call credentials that don't count (any more).
 _REFUSED_CREDENTIALS = {
@@ -67,13 +75,14 @@ class Account:
     partition: str
     region: str
     session: Any
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
+    _clients: dict[tuple[str, str, int], Any] = field(default_factory=dict, repr=False)
 
-    def client(self, service: str, endpoint: str = "") -> Any:  # noqa: ANN401 - boto3 has no types
+    def client(self, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
         """Give boto3's client of a service, which takes boto3 a moment to make."""
-        if (service, endpoint) not in self._clients:
-            self._clients[service, endpoint] = _client(self.session, service, endpoint)
-        return self._clients[service, endpoint]
+        wanted = (service, endpoint, attempts)
+        if wanted not in self._clients:
+            self._clients[wanted] = _client(self.session, *wanted)
+        return self._clients[wanted]
 
 
 def current_account(region: str, profile: str = "") -> Account:
@@ -196,8 +205,9 @@ def loopback_warning(environment: Mapping[str, str]) -> str:
     )
 
 
-def _client(session: Any, service: str, endpoint: str = "") -> Any:  # noqa: ANN401 - boto3 has no types
-    config = Config(connect_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+def _client(session: Any, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(connect_timeout=10, retries=retries)
     return session.client(service, endpoint_url=endpoint or None, config=config)
 
 

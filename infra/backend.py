@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -152,10 +153,13 @@ def _check_bucket(backend: Backend, region: str, stack: str) -> None:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Check it, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m infra.backend", description=__doc__)
+    parser.add_argument("stack")
+    stack = parser.parse_args(arguments).stack
     if warning := loopback_warning(environment):
         sys.stderr.write(f"warning: {warning}\n")
     try:
-        check(arguments[0], environment, folder)
+        check(stack, environment, folder)
     except SetupError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

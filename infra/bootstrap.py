@@ -7,6 +7,7 @@ has done, so a run that was cut short is finished by the next one.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -49,7 +50,9 @@ Then set its secrets and settings, look at what would be made, and deploy:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Do it, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
-    stack = arguments[0]
+    parser = argparse.ArgumentParser(prog="python -m infra.bootstrap", description=__doc__)
+    parser.add_argument("stack")
+    stack = parser.parse_args(arguments).stack
     os.umask(0o077)
     if warning := loopback_warning(environment):
         sys.stderr.write(f"warning: {warning}\n")

@@ -54,7 +54,9 @@ def ensure_key(
     Raises:
         SetupError: the alias names a key that can't encrypt the state.
     """
-    kms = account.client("kms")
+    # Each call once: if the answer to CreateKey is lost, a second call would make a second key. The
+    # next run finds the first.
+    kms = account.client("kms", attempts=1)
     found = _describe(kms, f"alias/{alias}")
     if found is not None:
         _check_usable(account, found, alias)

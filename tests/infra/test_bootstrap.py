@@ -259,6 +259,25 @@ class TestKey:
         assert kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"] == mine
         assert set(played.keys()) == {gone, other, mine}
 
+    def test_whose_making_was_not_answered_is_found_again(
+        self, played: Played, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """AWS has made it, and the answer is lost: nobody asks for a second one."""
+        aws = gate._aws
+
+        def lose(environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401 - WSGI's own
+            if not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".CreateKey"):
+                return aws(environ, start_response)
+            list(aws(environ, lambda *_: None))
+            start_response("503 Service Unavailable", [])
+            return []
+
+        with monkeypatch.context() as lost:
+            lost.setattr(gate, "_aws", lose)
+            assert played.run() == 1
+        assert played.run() == 0
+        assert len(played.keys()) == 1
+
     def test_of_others_is_used_as_it_is(self, played: Played, alias: str) -> None:
         """A key that somebody else keeps stays theirs."""
         kms = played.aws.client("kms")
@@ -320,6 +339,22 @@ def test_github_is_made_known_once(played: Played) -> None:
     found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
     assert found["Url"] == "token.actions.githubusercontent.com"
     assert found["ClientIDList"] == ["sts.amazonaws.com"]
+
+
+def test_github_for_another_audience_is_for_ours_too(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has made it for something else, which goes on."""
+    issuer = f"{played.stack}.example.com"
+    monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
+    iam = played.aws.client("iam")
+    arn = iam.create_open_id_connect_provider(Url=f"https://{issuer}", ClientIDList=["other"])[
+        "OpenIDConnectProviderArn"
+    ]
+    played.sets(DEPLOY_REPOSITORY="acme/oncall-approvals")
+    assert played.run() == 0
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert sorted(found["ClientIDList"]) == ["other", "sts.amazonaws.com"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
