@@ -28,7 +28,7 @@ PIP := $(BIN)/python -I sandbox/pip.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo oncall test coverage test-e2e check policy-test format mutate bench soak dist packages lock clean \
-  preview deploy preview-comment bootstrap unbootstrap pulumi pulumi-cli
+  preview deploy preview-comment bootstrap backend pulumi-cli
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -56,7 +56,7 @@ coverage: .venv/dev.stamp ## Run the same with branch coverage: all of handler/,
 	  || { echo 'what is not handler/ is covered below 90 %'; exit 1; }
 
 test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium (skipped where there is none)
-	@$(BIN)/python -m pytest -q --no-cov $(ON_ENGINE) $(IN_BROWSER)
+	@$(BIN)/python -m pytest -q --no-cov -n 2 --dist loadfile $(ON_ENGINE) $(IN_BROWSER)
 
 check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/ruff check .
@@ -67,34 +67,36 @@ check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/python -m check_jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	@$(BIN)/python -m pytest -q --no-cov tests/test_house.py tests/docs
 
-preview: pulumi .venv/run.stamp ## Show what a deploy of STACK would change
-	@pulumi preview --stack '$(STACK)' --diff --non-interactive
+# The engine installs and starts whatever plugin a state names, from wherever the state says. With
+# this, Pulumi takes those that `pulumi install` has put there, which the program's own packages name.
+export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION := true
 
-deploy: pulumi .venv/run.stamp ## Deploy STACK, whose state lies at PULUMI_BACKEND_URL
-	@pulumi up --stack '$(STACK)' --yes --non-interactive
+preview: backend ## Show what a deploy of STACK would change
+	@pulumi preview --stack=$(call quote,STACK) --diff --non-interactive
 
-preview-comment: pulumi .venv/run.stamp ## The preview of STACK as Markdown, for a pull request
-	@$(BIN)/python -m infra.preview '$(STACK)'
+deploy: backend ## Deploy STACK, whose state is at PULUMI_BACKEND_URL
+	@pulumi up --stack=$(call quote,STACK) --yes --non-interactive
 
-bootstrap: pulumi-cli .venv/run.stamp ## Deploy STACK from nothing, and move its state into the bucket it makes
-	@$(BIN)/python -m infra.bootstrap '$(STACK)'
+preview-comment: backend ## The preview of STACK as Markdown, for a pull request
+	@$(BIN)/python -m infra.preview $(call quote,STACK)
 
-unbootstrap: pulumi-cli .venv/run.stamp ## Move the state of STACK out of its bucket, to this machine
-	@$(BIN)/python -m infra.bootstrap --back '$(STACK)'
+bootstrap: pulumi-cli $(BIN)/oncall ## Make the bucket (and key) for the state of STACK, and the stack
+	@$(BIN)/python -m infra.bootstrap $(call quote,STACK)
+
+# Before Pulumi reads any state: it is in a bucket of this account, and holds the stack.
+backend: pulumi-cli $(BIN)/oncall
+	@$(BIN)/python -m infra.backend $(call quote,STACK)
+	@pulumi install --no-dependencies --non-interactive
 
 pulumi-cli:
 	@command -v pulumi >/dev/null || { \
 	  echo "There is no pulumi on PATH. Remedy: https://www.pulumi.com/docs/install/" >&2; exit 1; }
 
-pulumi: pulumi-cli
-	@test -n "$$PULUMI_BACKEND_URL" || { \
-	  echo "PULUMI_BACKEND_URL is not set: it says where the state lies. Remedy: export PULUMI_BACKEND_URL='s3://BUCKET?region=REGION', or file://~ before there is a bucket" >&2; exit 1; }
-
 format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-policy-test: .venv/run.stamp ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
+policy-test: $(BIN)/oncall ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
 	@# xargs reads blanks and quotes in FILES as the shell would, and evaluates nothing.
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
 	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
 
 from handler.providers import BY_ID
+from infra.adoption import prove_adoptable
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive
 from infra.config import read_config
@@ -18,17 +19,26 @@ from infra.deploy_role import DeployRole, DeployRoleArgs
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.state_bucket import StateBucket, StateBucketArgs
-from infra.state_key import StateKey, StateKeyArgs
+from infra.state_key import StateKey, StateKeyArgs, key_arn_of
 
 # The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
 project = Path(pulumi.get_root_directory() or ROOT)
 config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 
-state = StateBucket("state", StateBucketArgs(bucket=config.state_bucket, tags=tags))
-key = None
-if config.state_key_alias:
-    key = StateKey("state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags))
+state_bucket: pulumi.Input[str] = config.state_bucket or ""
+if config.state_bucket_managed is not False:
+    adopted = bool(config.state_bucket_managed)
+    if adopted and config.state_bucket:
+        prove_adoptable(config.state_bucket, tags)
+    bucket = StateBucketArgs(bucket=config.state_bucket, tags=tags, adopted=adopted)
+    state_bucket = StateBucket("state", bucket).bucket
+key_arn = key_arn_of(config.state_key_id) if config.state_key_id else None
+if config.state_key_alias and config.state_key_managed is not False:
+    key = config.state_key_id if config.state_key_managed else None
+    key_arn = StateKey(
+        "state-key", StateKeyArgs(alias=config.state_key_alias, tags=tags, adopted=key)
+    ).arn
 secret = HandlerSecret("handler-secret", HandlerSecretArgs(values=config.secrets, tags=tags))
 webhook = ApprovalWebhook(
     "approval-webhook",
@@ -56,7 +66,7 @@ monitoring = Monitoring(
 )
 
 pulumi.export("webhook_url", webhook.url)
-pulumi.export("state_bucket", state.bucket)
+pulumi.export("state_bucket", state_bucket)
 pulumi.export("function_name", webhook.function_name)
 pulumi.export("log_group", webhook.log_group)
 pulumi.export("secret_arn", secret.arn)
@@ -65,8 +75,8 @@ if config.deploy_repository:
         "deploy-role",
         DeployRoleArgs(
             repository=config.deploy_repository,
-            state_bucket=state.bucket,
-            state_key_arn=key.arn if key else None,
+            state_bucket=state_bucket,
+            state_key_arn=key_arn,
             secret=secret,
             webhook=webhook,
             monitoring=monitoring,

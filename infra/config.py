@@ -29,16 +29,22 @@ from handler.settings import (
 )
 from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
-from infra.state_bucket import NAME_PREFIX
+from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# What `make bootstrap` made, for the program to take over or to leave alone.
+BUCKET, BUCKET_MANAGED = "STATE_BUCKET", "STATE_BUCKET_MANAGED"
+KEY_ID, KEY_MANAGED = "KMS_KEY_ID", "KMS_KEY_MANAGED"
 STACK_DEFAULTS = {
-    "STATE_BUCKET": "",
+    BUCKET: "",
+    BUCKET_MANAGED: "",
     ALIAS: "",
+    KEY_ID: "",
+    KEY_MANAGED: "",
     "LOG_RETENTION_DAYS": "365",
     "MEMORY_MB": "512",
     "RESERVED_CONCURRENCY": "",
@@ -61,10 +67,7 @@ MOST_ENVIRONMENT_BYTES = 3800
 
 _EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+")
 _ACCOUNT_DIGITS = "0" * 12
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+_KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,11 @@ class StackConfig:
         secrets: the secret settings that are set, in plain text.
         policy: the policy that the settings name, as JSON; empty where they name none.
         state_bucket: name of the state bucket; None is the default name.
+        state_bucket_managed: whether the stack takes the bucket over (True) or leaves it alone
+            (False); None makes it.
         state_key_alias: alias of the key that encrypts the state's secrets; None is no key.
+        state_key_id: the id of that key, where `make bootstrap` made or found it.
+        state_key_managed: the same of the key.
         log_retention_days: how long the decision log is kept.
         memory_mb: the function's memory, in MiB.
         reserved_concurrency: calls answered at once, at most; None is the account's own limit.
@@ -89,7 +96,10 @@ class StackConfig:
     secrets: Mapping[str, str] = field(repr=False)
     policy: str = field(repr=False, default="")
     state_bucket: str | None
+    state_bucket_managed: bool | None = None
     state_key_alias: str | None = None
+    state_key_id: str | None = None
+    state_key_managed: bool | None = None
     log_retention_days: int
     memory_mb: int
     reserved_concurrency: int | None
@@ -127,8 +137,11 @@ def read_config(root: Path) -> StackConfig:
             function_settings=plain,
             secrets=secrets,
             policy=policy.json if policy else "",
-            state_bucket=_parse_bucket("STATE_BUCKET", stack["STATE_BUCKET"]),
+            state_bucket=_parse_bucket(BUCKET, stack[BUCKET]),
+            state_bucket_managed=_parse_managed(BUCKET_MANAGED, stack, of=BUCKET),
             state_key_alias=parse_alias(stack[ALIAS]),
+            state_key_id=_parse_key_id(KEY_ID, stack[KEY_ID]),
+            state_key_managed=_parse_managed(KEY_MANAGED, stack, of=KEY_ID),
             log_retention_days=_parse_retention("LOG_RETENTION_DAYS", stack["LOG_RETENTION_DAYS"]),
             memory_mb=parse_whole(
                 "MEMORY_MB", stack["MEMORY_MB"], LEAST_MEMORY_MB, MOST_MEMORY_MB, "512"
@@ -142,7 +155,8 @@ def read_config(root: Path) -> StackConfig:
         )
     except SettingsError as error:
         mend = _mend(error.key, error.example)
-        if error.key in NAMED_BESIDE and error.key in plain and not error.example:
+        made = error.key in {BUCKET_MANAGED, KEY_ID, KEY_MANAGED}
+        if made or (error.key in NAMED_BESIDE and error.key in plain and not error.example):
             mend = f"pulumi config rm {error.key}"
         raise pulumi.RunError(f"{error}; run `{mend}`") from None
 
@@ -234,24 +248,30 @@ def _parse_bucket(key: str, value: str) -> str | None:
     """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
     if not value:
         stack = pulumi.get_stack()
-        if not _is_bucket_name(f"{NAME_PREFIX}-{_ACCOUNT_DIGITS}-{stack}"):
+        if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
             problem = f"is not set, and stack name {stack!r} cannot be part of a bucket's name"
             raise SettingsError(key, problem, "my-company-pulumi-state")
         return None
-    if not _is_bucket_name(value):
+    if not is_bucket_name(value):
         allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
         raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "my-company-pulumi-state")
     return value
 
 
-def _is_bucket_name(name: str) -> bool:
-    return (
-        _BUCKET_NAME.fullmatch(name) is not None
-        and ".." not in name
-        and _IP_ADDRESS.fullmatch(name) is None
-        and not name.startswith(_RESERVED_PREFIXES)
-        and not name.endswith(_RESERVED_SUFFIXES)
-    )
+def _parse_managed(key: str, stack: Mapping[str, str], *, of: str) -> bool | None:
+    """Read a switch of `make bootstrap`'s, which says nothing without what it is about."""
+    if not stack[key]:
+        return None
+    if not stack[of]:
+        raise SettingsError(key, f"is set, and {of} is not; `make bootstrap` sets both", "")
+    return parse_switch(key, stack[key])
+
+
+def _parse_key_id(key: str, value: str) -> str | None:
+    if value and _KEY_ID.fullmatch(value) is None:
+        problem = f"is {value!r}, which isn't the id of a key; `make bootstrap` sets it"
+        raise SettingsError(key, problem, "")
+    return value or None
 
 
 def _parse_retention(key: str, value: str) -> int:

@@ -86,7 +86,7 @@ class DeployRoleArgs:
     """
 
     repository: str
-    state_bucket: pulumi.Output[str]
+    state_bucket: pulumi.Input[str]
     state_key_arn: pulumi.Output[str] | None
     secret: HandlerSecret
     webhook: ApprovalWebhook
@@ -181,7 +181,8 @@ class DeployRole(pulumi.ComponentResource):
         meta = pulumi.Output.concat(bucket, "/.pulumi/meta.yaml")
         writing = ["s3:PutObject", "s3:DeleteObject"] if writes else []
         statements = [
-            _allow("ListState", ["s3:ListBucket"], [bucket], ours),
+            # By the tags, the program knows the stack's own bucket.
+            _allow("FindState", ["s3:ListBucket", "s3:GetBucketTagging"], [bucket], ours),
             _allow("ReadStateVersion", ["s3:GetObject"], [meta], ours),
             _allow("KeepState" if writes else "ReadState", ["s3:GetObject", *writing], files, ours),
         ]

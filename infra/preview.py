@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.deploy_rights import Operation, ci_may
+from infra.pulumi_cli import NO_PLUGINS_OF_A_STATE
 
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
@@ -108,6 +109,7 @@ def _preview(
         text=True,
         errors="replace",
         check=False,
+        env={**os.environ, NO_PLUGINS_OF_A_STATE: "true"},
     )
 
 

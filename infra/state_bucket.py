@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,27 @@ NAME_PREFIX = "indent-deploy-state"
 OLD_VERSION_DAYS = 90
 ABORTED_UPLOAD_DAYS = 7
 
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+
+
+def default_bucket_name(account: str, stack: str) -> str:
+    """Name the bucket of a stack that sets no `STATE_BUCKET`."""
+    return f"{NAME_PREFIX}-{account}-{stack}"
+
+
+def is_bucket_name(name: str) -> bool:
+    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
+    return (
+        _BUCKET_NAME.fullmatch(name) is not None
+        and ".." not in name
+        and _IP_ADDRESS.fullmatch(name) is None
+        and not name.startswith(_RESERVED_PREFIXES)
+        and not name.endswith(_RESERVED_SUFFIXES)
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateBucketArgs:
@@ -23,10 +45,12 @@ class StateBucketArgs:
     Attributes:
         bucket: its name; without one, `indent-deploy-state-<account>-<stack>`.
         tags: put on the bucket.
+        adopted: whether `make bootstrap` made it, so that the stack takes it over.
     """
 
     bucket: str | None
     tags: Mapping[str, str]
+    adopted: bool = False
 
 
 class StateBucket(pulumi.ComponentResource):
@@ -48,7 +72,10 @@ class StateBucket(pulumi.ComponentResource):
         super().__init__("oncall-approvals:infra:StateBucket", name, None, opts)
         self._name = name
         self._bucket = s3.Bucket(
-            name, bucket=args.bucket or _default_name(), tags=args.tags, opts=self._kept()
+            name,
+            bucket=args.bucket or _default_name(),
+            tags=args.tags,
+            opts=pulumi.ResourceOptions.merge(self._kept(), _adoption(args)),
         )
         self.bucket = self._bucket.bucket
         self._keep_history()
@@ -129,9 +156,19 @@ class StateBucket(pulumi.ComponentResource):
         )
 
 
+def _adoption(args: StateBucketArgs) -> pulumi.ResourceOptions:
+    if not args.adopted:
+        return pulumi.ResourceOptions()
+    # An import has to find what the program says, and organisations add tags of their own. Ours are
+    # on it: without them it isn't adopted (infra/adoption.py).
+    return pulumi.ResourceOptions(import_=args.bucket, ignore_changes=["tags", "tagsAll"])
+
+
 def _default_name() -> pulumi.Output[str]:
-    account = get_caller_identity_output().account_id
-    return pulumi.Output.concat(NAME_PREFIX, "-", account, "-", pulumi.get_stack())
+    stack = pulumi.get_stack()
+    return get_caller_identity_output().account_id.apply(
+        lambda account: default_bucket_name(account, stack)
+    )
 
 
 def _tls_only(arn: pulumi.Output[str]) -> dict[str, object]:

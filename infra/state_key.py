@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ KEEPING = (
 )
 # What Pulumi does with it: it wraps and unwraps the one data key in the stack's file.
 USING = ("kms:Encrypt", "kms:Decrypt")
-DELETION_WINDOW_DAYS = 30
+DESCRIPTION = "Encrypts the secrets in the config and state of a Pulumi stack."
 
 _ALIAS = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9/_-]{0,249}")
 _RESERVED = re.compile(r"aws(/.*)?|alias/.*")
@@ -53,10 +54,13 @@ class StateKeyArgs:
     Attributes:
         alias: its alias, without `alias/`.
         tags: put on the key; the alias takes none.
+        adopted: the id of the key that `make bootstrap` made, for the stack to take over; else
+            the stack makes one.
     """
 
     alias: str
     tags: Mapping[str, str]
+    adopted: str | None = None
 
 
 class StateKey(pulumi.ComponentResource):
@@ -79,37 +83,62 @@ class StateKey(pulumi.ComponentResource):
     ) -> None:
         super().__init__("oncall-approvals:infra:StateKey", name, None, opts)
         kept = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+        of_key, of_alias = pulumi.ResourceOptions(), pulumi.ResourceOptions()
+        if args.adopted:
+            # An import has to find what the program says, and organisations add their own tags.
+            of_key = pulumi.ResourceOptions(
+                import_=args.adopted, ignore_changes=["tags", "tagsAll"]
+            )
+            of_alias = pulumi.ResourceOptions(import_=f"alias/{args.alias}")
         key = kms.Key(
             name,
-            description="Encrypts the secrets in the config and state of a Pulumi stack.",
+            description=DESCRIPTION,
             enable_key_rotation=True,
-            deletion_window_in_days=DELETION_WINDOW_DAYS,
-            policy=pulumi.Output.json_dumps(_policy()),
+            policy=_policy(),
             tags=args.tags,
-            opts=kept,
+            opts=pulumi.ResourceOptions.merge(kept, of_key),
         )
         alias = kms.Alias(
-            f"{name}-alias", name=f"alias/{args.alias}", target_key_id=key.key_id, opts=kept
+            f"{name}-alias",
+            name=f"alias/{args.alias}",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions.merge(kept, of_alias),
         )
         self.alias, self.arn = alias.name, key.arn
         self.register_outputs({"alias": self.alias})
 
 
-def _policy() -> dict[str, object]:
-    caller = get_caller_identity_output()
-    # arn:aws:…, or arn:aws-us-gov:…
-    partition = caller.arn.apply(lambda arn: arn.split(":")[1])
-    account = pulumi.Output.concat("arn:", partition, ":iam::", caller.account_id, ":root")
-    return {
+def key_policy(account: str, partition: str) -> str:
+    """Write the key's policy, as JSON: the account's IAM says who may do what is listed."""
+    policy = {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Sid": sid,
                 "Effect": "Allow",
-                "Principal": {"AWS": account},
+                "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
                 "Action": list(actions),
                 "Resource": "*",  # in a key's policy: this key
             }
             for sid, actions in (("KeepByIam", KEEPING), ("UseByIam", USING))
         ],
     }
+    return json.dumps(policy)
+
+
+def key_arn_of(key_id: str) -> pulumi.Output[str]:
+    """Write the ARN of a key of this account and region, which the stack need not manage."""
+    region = pulumi.Config("aws").get("region") or ""
+    return get_caller_identity_output().apply(
+        lambda caller: (
+            f"arn:{caller.arn.split(':')[1]}:kms:{region}:{caller.account_id}:key/{key_id}"
+        )
+    )
+
+
+def _policy() -> pulumi.Output[str]:
+    caller = get_caller_identity_output()
+    # arn:aws:…, or arn:aws-us-gov:…
+    return pulumi.Output.all(caller.account_id, caller.arn).apply(
+        lambda known: key_policy(known[0], known[1].split(":")[1])
+    )

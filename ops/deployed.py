@@ -18,13 +18,20 @@ from ops.world import World
 URL, SECRET = "WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"
 _CLI_SECONDS = 60.0
 _MOST_CHARACTERS = 200
+# The engine installs plugins that a state names, from wherever it says; with this it does not.
+_NO_PLUGINS_OF_A_STATE = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 _NONE: Mapping[str, str] = MappingProxyType({})
 # What the CLI says, and what to do about it. `{}` is the stack.
 _REMEDIES = {
     "passphrase must be set": "export PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE",
     "incorrect passphrase": "PULUMI_CONFIG_PASSPHRASE is not the stack's: export the right one",
-    "no stack named": "`pulumi login` to where its state lies, or `pulumi stack init {}`",
-    "PULUMI_ACCESS_TOKEN must be set": "`pulumi login` to where the state lies first",
+    "no stack named": "export the PULUMI_BACKEND_URL that `make bootstrap STACK={}` prints",
+    "PULUMI_ACCESS_TOKEN must be set": (
+        "PULUMI_BACKEND_URL is not set: export the one that `make bootstrap STACK={}` prints"
+    ),
+    "NoCredentialProviders": "AWS credentials are missing or expired: run `aws sso login`",
+    "no EC2 IMDS role found": "AWS credentials are missing or expired: run `aws sso login`",
+    "ExpiredToken": "AWS credentials are expired: run `aws sso login`",
     "not found for stack": f"run `pulumi config set --secret {SECRET} --stack {{}}`",
 }
 
@@ -108,7 +115,7 @@ def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping
         ended = subprocess.run(
             [program, *arguments, "--stack", stack, "--non-interactive"],
             cwd=folder,
-            env=dict(environment),
+            env={**environment, **_NO_PLUGINS_OF_A_STATE},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -35,7 +35,7 @@ def stack_settings(folder: Path, stack: str) -> dict[str, str]:
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         known = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
-        remedy = f"there are {', '.join(known)}" if known else "run `pulumi stack init` first"
+        remedy = f"there are {', '.join(known)}" if known else "run `make bootstrap` first"
         raise CommandError(f"--stack is {stack!r}, and there is no {file.name}: {remedy}")
     declared = {key: _default(value) for key, value in _record(project.get("config")).items()}
     settings = {}

@@ -46,6 +46,8 @@ class Registration:
         protect: whether `pulumi destroy` refuses to delete it.
         retain_on_delete: whether it outlives its stack.
         dependencies: urns of what must exist before it.
+        imported: the physical id of what is taken over; empty where it is made.
+        ignored: the inputs whose changes are ignored.
     """
 
     type: str
@@ -56,6 +58,8 @@ class Registration:
     protect: bool
     retain_on_delete: bool
     dependencies: frozenset[str]
+    imported: str = ""
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +224,8 @@ class _RecordingMonitor(MockMonitor):
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
                     dependencies=frozenset(request.dependencies),
+                    imported=request.importId,
+                    ignored=frozenset(request.ignoreChanges),
                 )
             )
         return response

@@ -15,6 +15,7 @@ import pulumi
 from handler.providers import BY_ID, PROVIDERS, Provider
 from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
+from infra.config import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
 from sandbox.clients import isolated_session
@@ -30,6 +31,9 @@ from sandbox.stack import read_stack_config
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
+# What says of the account's own bucket and key that the program is to take them over: here it makes
+# its own, and asks no AWS but this one.
+OF_REAL_AWS = (BUCKET_MANAGED, KEY_ID, KEY_MANAGED)
 
 
 class Sandbox:
@@ -59,7 +63,12 @@ class Sandbox:
     ) -> None:
         self._root = root
         self._stack = stack
-        self._config, _ = read_stack_config(root, stack)
+        config_of_stack, _ = read_stack_config(root, stack)
+        self._config = {
+            key: value
+            for key, value in config_of_stack.items()
+            if key not in {f"{PROJECT}:{each}" for each in OF_REAL_AWS}
+        }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
         region = _checked_region(self._config.get("aws:region", ""), f"Pulumi.{stack}.yaml")
         self._open = ExitStack()

@@ -20,9 +20,7 @@ class Key(Resource):
     """A key for encryption, and who may do what with it."""
 
     type = "aws:kms/key:Key"
-    takes = frozenset(
-        {"description", "enableKeyRotation", "deletionWindowInDays", "policy", "tags"}
-    )
+    takes = frozenset({"description", "enableKeyRotation", "policy", "tags"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the key, then have it turned over."""
@@ -47,8 +45,10 @@ class Key(Resource):
         return {
             "description": found["Description"],
             "enableKeyRotation": kms.get_key_rotation_status(KeyId=id_)["KeyRotationEnabled"],
-            "policy": same_document(state["policy"], json.loads(policy)),
+            "policy": same_document(state.get("policy", "null"), json.loads(policy)),
             "tags": {each[_TAG]: each[_TAG_VALUE] for each in tags},
+            # When it is imported, its id is all that is known.
+            **({} if state else {"keyId": found["KeyId"], "arn": found["Arn"]}),
         }
 
     def update(
@@ -67,11 +67,9 @@ class Key(Resource):
         kms.tag_resource(KeyId=id_, Tags=_tags(tags))
         return {}
 
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:
-        """Have it deleted when its window ends."""
-        aws.client("kms").schedule_key_deletion(
-            KeyId=id_, PendingWindowInDays=int(state["deletionWindowInDays"])
-        )
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+        """Have it deleted in 30 days, KMS's own number."""
+        aws.client("kms").schedule_key_deletion(KeyId=id_)
 
 
 class Alias(Resource):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,19 +11,35 @@ import pytest
 from infra.preview import MOST_CHARACTERS, comment
 
 ROOT = Path(__file__).resolve().parents[2]
-CLI = """#!/bin/sh
-echo "$@" >> "$TOLD"
+SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+CLI = f"""#!/bin/sh
+echo "$@ ${SWITCH}" >> "$TOLD"
+case "$1 $2" in
+  "stack ls") echo '[{{"name": "'$HELD'"}}]'; exit ;;
+  "install --no-dependencies") exit ;;
+esac
 echo '+ create ``` fence'
 echo trouble >&2
 exit "$CODE"
 """
+FOLDER = "file:///nowhere"
 
 
 def _make(target: str, folder: Path, *, code: int = 0, **env: str) -> tuple[int, str]:
     done = subprocess.run(
-        ["/usr/bin/make", "-s", "-o", ".venv/run.stamp", target, "STACK=prod"],
+        [
+            *("/usr/bin/make", "-s", "-o", ".venv/run.stamp", "-o", ".venv/bin/oncall"),
+            *(target, "STACK=dev"),
+        ],
         cwd=ROOT,
-        env={"PATH": f"{folder}:/usr/bin:/bin", "TOLD": f"{folder}/told", "CODE": str(code), **env},
+        env={
+            "PATH": f"{folder}:/usr/bin:/bin",
+            "TOLD": f"{folder}/told",
+            "CODE": str(code),
+            "HELD": "dev",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **env,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -32,7 +49,7 @@ def _make(target: str, folder: Path, *, code: int = 0, **env: str) -> tuple[int,
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Path:
-    """Put a pulumi into a folder, that tells its arguments."""
+    """Put a pulumi into a folder, that tells its arguments and the switch."""
     path = tmp_path / "pulumi"
     path.write_text(CLI)
     path.chmod(0o755)
@@ -41,44 +58,69 @@ def cli(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("target", ["preview", "deploy", "preview-comment"])
 def test_what_is_missing_is_said(target: str, tmp_path: Path, cli: Path) -> None:
-    """Without a backend or a CLI, one sentence says so, and nothing is run."""
+    """Without a backend, the stack in it, or a CLI, one sentence says so, and nothing is run."""
     assert "PULUMI_BACKEND_URL is not set" in _make(target, cli)[1]
     assert not (cli / "told").exists()
+    said = _make(target, cli, PULUMI_BACKEND_URL=FOLDER, HELD="prod")[1]
+    assert "file:///nowhere holds no stack 'dev' (it holds prod)" in said
+    assert "create" not in said
     (cli / "pulumi").unlink()
-    code, said = _make(target, tmp_path, PULUMI_BACKEND_URL="file:///nowhere")
+    code, said = _make(target, tmp_path, PULUMI_BACKEND_URL=FOLDER)
     assert code != 0
     assert "no pulumi on PATH" in said
 
 
 @pytest.mark.parametrize(("target", "command"), [("preview", "preview"), ("deploy", "up")])
 def test_pulumi_is_asked_for_that_stack(target: str, command: str, cli: Path) -> None:
-    """The CLI runs once, for that stack, asks nothing, and its failure is the target's."""
-    code, _ = _make(target, cli, code=3, PULUMI_BACKEND_URL="file:///nowhere")
-    told = (cli / "told").read_text().splitlines()
+    """After the check and the plugins it runs once, asks nothing, and its failure is the target's.
+
+    None of the commands fetches what a state names.
+    """
+    code, _ = _make(target, cli, code=3, PULUMI_BACKEND_URL=FOLDER)
+    look, install, told = (cli / "told").read_text().splitlines()
     assert code != 0
-    assert len(told) == 1
-    assert told[0].startswith(f"{command} --stack prod ")
-    assert "--non-interactive" in told[0]
+    assert look.startswith("stack ls --json")
+    assert install.startswith("install --no-dependencies")
+    assert told.startswith(f"{command} --stack dev ")
+    assert "--non-interactive" in told
+    assert all(each.endswith(" true") for each in (look, install, told))
 
 
-@pytest.mark.parametrize("target", ["bootstrap", "unbootstrap"])
-def test_the_move_says_what_it_needs(target: str, cli: Path) -> None:
-    """It needs no backend, since it knows where to begin; without a CLI or a passphrase it ends."""
-    code, said = _make(target, cli)
+def test_bootstrap_says_what_it_needs(cli: Path) -> None:
+    """It needs no backend, which it makes; without a CLI or a passphrase it ends."""
+    code, said = _make("bootstrap", cli)
     assert code != 0
     assert "error: PULUMI_CONFIG_PASSPHRASE is not set" in said
     assert not (cli / "told").exists()
     (cli / "pulumi").unlink()
-    assert "no pulumi on PATH" in _make(target, cli)[1]
+    assert "no pulumi on PATH" in _make("bootstrap", cli)[1]
+
+
+@pytest.mark.parametrize(
+    "target", ["preview", "deploy", "preview-comment", "bootstrap", "policy-test"]
+)
+def test_oncall_is_installed_by_what_comes_before_it_is_needed(target: str) -> None:
+    """The README's next step, and the runbook, run `.venv/bin/oncall`."""
+    rules = subprocess.run(
+        ["/usr/bin/make", "-p", "-n", "-q", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    needs = dict(re.findall(r"^([a-z-]+): (.*)$", rules, flags=re.MULTILINE))
+    assert ".venv/bin/oncall" in f"{needs[target]} {needs['backend']}".split()
+    if "backend" not in needs[target].split():
+        assert ".venv/bin/oncall" in needs[target].split()
 
 
 def test_the_comment_reaches_github(cli: Path) -> None:
     """It is the step's output and the job's summary, also when the preview fails."""
     files = {key: str(cli / key) for key in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-    code, said = _make("preview-comment", cli, code=3, PULUMI_BACKEND_URL="file:///no", **files)
+    code, said = _make("preview-comment", cli, code=3, PULUMI_BACKEND_URL=FOLDER, **files)
     assert code != 0, said
     summary = Path(files["GITHUB_STEP_SUMMARY"]).read_text()
-    assert summary == comment("prod", "+ create ``` fence\ntrouble\n", 3)
+    assert summary == comment("dev", "+ create ``` fence\ntrouble\n", 3)
     first, *middle, last = Path(files["GITHUB_OUTPUT"]).read_text().splitlines()
     assert first == f"comment<<{last}"
     assert "\n".join(middle) + "\n" == summary
@@ -86,9 +128,9 @@ def test_the_comment_reaches_github(cli: Path) -> None:
 
 def test_the_comment_is_printed_elsewhere(cli: Path) -> None:
     """Without GitHub it goes to the terminal."""
-    code, said = _make("preview-comment", cli, PULUMI_BACKEND_URL="file:///nowhere")
+    code, said = _make("preview-comment", cli, PULUMI_BACKEND_URL=FOLDER)
     assert code == 0
-    assert said.startswith("### Preview of prod\n")
+    assert said.startswith("### Preview of dev\n")
 
 
 def test_no_output_leaves_its_fence() -> None:

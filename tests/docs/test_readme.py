@@ -46,9 +46,9 @@ def test_links_lead_somewhere(document: str) -> None:
         assert not anchor or anchor in anchors(to.read_text(encoding="utf-8")), link
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [each for each in DOCUMENTS if each != "CHANGELOG.md"])
 def test_targets_are_there(document: str) -> None:
-    """Each `make` that a document names is a target."""
+    """Each `make` that a document names is a target; a changelog names those that were, too."""
     text = (ROOT / document).read_text(encoding="utf-8")
     named = re.findall(
         r"`(?:\w+=\S+ )*make ([a-z0-9-]+)|^\$? *make ([a-z0-9-]+)", text, re.MULTILINE

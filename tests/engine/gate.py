@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import parse_qs
 
+from moto.core import DEFAULT_ACCOUNT_ID
+
 from sandbox.aws import Aws
 
 PATIENCE = 240  # seconds until what does not come fails its test
 READING = re.compile("GET|HEAD|Get|List|Describe")
+FORBIDDEN = ("403 Forbidden", "AccessDenied")
 Look = Callable[[str], None]
 Call = Callable[[], Iterable[bytes]]
 
@@ -53,6 +56,13 @@ class Gate:
 
     A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, is called
     by method and path (`POST /2015-03-31/functions`).
+
+    Moto has one account, and ignores who a call says has to own a bucket. The gate answers as S3
+    does: 403 where that is somebody else, and for buckets of others in any case.
+
+    Attributes:
+        foreign: the names of buckets that belong to another account.
+        trespasses: the calls that reached for one of those without saying who has to own it.
     """
 
     def __init__(self, aws: Aws) -> None:
@@ -64,6 +74,8 @@ class Gate:
         self._held: Held | None = None
         self._look: Look | None = None
         self._one_look = threading.Lock()  # a plugin may change several things at once
+        self.foreign: set[str] = set()
+        self.trespasses: list[str] = []
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -89,6 +101,12 @@ class Gate:
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's own
         name = _name_of(environ)
         self.heard.append(name)
+        if refusal := self._refused_bucket(environ, name):
+            status, code = refusal
+            start_response(status, [("Content-Type", "text/xml; charset=utf-8")])
+            error = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>"
+            # S3's errors stand alone; those of services that are asked by operation do not.
+            return [(error if " " in name else f"<E>{error}</E>").encode()]
 
         def call() -> Iterable[bytes]:
             answer: Iterable[bytes] = self._aws.answer(environ, start_response)
@@ -105,6 +123,20 @@ class Gate:
             held = self._held if self._held and self._held.pattern.fullmatch(name) else None
             self._held = None if held else self._held
         return held.wait(call, lost) if held else call()
+
+    def _refused_bucket(self, environ: Mapping[str, Any], name: str) -> tuple[str, str] | None:
+        """Refuse what S3 would, of a bucket that isn't the caller's or the expected owner's."""
+        if "/s3/aws4_request" not in environ.get("HTTP_AUTHORIZATION", ""):
+            return None
+        bucket, _, key = environ["PATH_INFO"].strip("/").partition("/")
+        expected = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")
+        if bucket not in self.foreign:
+            return None if expected in {None, DEFAULT_ACCOUNT_ID} else FORBIDDEN
+        if environ["REQUEST_METHOD"] == "PUT" and not key and not environ.get("QUERY_STRING"):
+            return "409 Conflict", "BucketAlreadyExists"
+        if expected is None:
+            self.trespasses.append(name)
+        return FORBIDDEN
 
 
 def _name_of(environ: dict[str, Any]) -> str:

@@ -62,6 +62,7 @@ class Project:
             "PULUMI_BACKEND_URL": f"{(folder / 'state').as_uri()}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "AWS_ENDPOINT_URL": endpoint or aws.endpoint,
             **aws.credentials.variables(),
             "HTTP_PROXY": NO_WAY_OUT,

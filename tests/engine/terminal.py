@@ -68,6 +68,7 @@ class Terminal(Project):
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
         super().__init__(folder, aws, endpoint)
+        self.endpoint = endpoint
         real = shutil.which("aws") or "aws"
         for name, text in (("aws", TAIL.format(aws=real)), ("make", MAKE), ("oncall", ONCALL)):
             tool = folder / "bin" / name

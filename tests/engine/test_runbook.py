@@ -220,19 +220,51 @@ def test_every_script_is_run() -> None:
         assert not section.blocks or f'_blocks("{title}")' in named, title
 
 
-def test_state_that_was_lost(terminal: Terminal) -> None:
-    """Moved into its bucket as the README says, deleted there, and brought back."""
-    bucket, endpoint = terminal.outputs()["state_bucket"], terminal.aws.endpoint
-    state = terminal.pulumi("stack", "export").out
+def test_state_that_moves(terminal: Terminal) -> None:
+    """Out of a folder into the bucket that the stack has made, and nothing else is to change."""
+    export, load = _blocks("Move the state")
+    terminal.runs([export])
+    terminal.runs(["make bootstrap STACK=dev"])
+    bucket, endpoint = terminal.outputs()["state_bucket"], terminal.endpoint
     terminal.keep_state_at(
         f"s3://{bucket}?region={terminal.aws.region}&endpoint={endpoint}&s3ForcePathStyle=true"
     )
-    terminal.ok("stack", "init", "dev")
-    terminal.ok("stack", "import", given=state)
-    terminal.runs(["make deploy STACK=dev"])
+    terminal.runs([load])
+    assert not list(terminal.folder.glob("*state.json"))
+    terminal.ok("preview", "--stack", "dev", "--expect-no-changes")
+
+
+def test_state_that_was_lost(terminal: Terminal) -> None:
+    """Deleted in the bucket, and brought back."""
     s3, key = terminal.aws.client("s3"), ".pulumi/stacks/oncall-approvals/dev.json"
+    bucket = terminal.outputs()["state_bucket"]
     s3.delete_object(Bucket=bucket, Key=key)
     assert terminal.pulumi("stack", "output", "--stack", "dev").code != 0
     said = terminal.runs(_blocks("State lost or broken"))
     assert "unchanged" in said
     terminal.ok("preview", "--stack", "dev", "--expect-no-changes")
+
+
+def test_key_that_is_set_later(terminal: Terminal) -> None:
+    """Config and state are encrypted by it, and the stack manages it."""
+    terminal.runs(_blocks("Set a key later"))
+    exported = json.loads(terminal.pulumi("stack", "export", "--stack", "dev").out)
+    assert exported["deployment"]["secrets_providers"]["type"] == "cloud"
+    assert terminal.of_type("aws:kms/key:Key")["protect"]
+
+
+def test_nothing_is_left(terminal: Terminal) -> None:
+    """No bucket, no log, no function, and a key that waits for its deletion."""
+    group = terminal.outputs()["log_group"]
+    key = terminal.of_type("aws:kms/key:Key")["id"]
+    terminal.runs(["\n".join(_blocks("Remove everything"))])
+    assert terminal.aws.client("s3").list_buckets()["Buckets"] == []
+    groups = terminal.aws.client("logs").describe_log_groups()["logGroups"]
+    assert group not in {each["logGroupName"] for each in groups}
+    kms = terminal.aws.client("kms")
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert not [each for each in kms.list_aliases()["Aliases"] if "oncall" in each["AliasName"]]
+    assert terminal.aws.client("lambda").list_functions()["Functions"] == []
+    assert terminal.aws.client("iam").list_roles()["Roles"] == []
+    assert terminal.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert terminal.aws.client("sns").list_topics()["Topics"] == []

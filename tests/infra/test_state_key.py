@@ -28,13 +28,12 @@ def test_no_key_unless_an_alias_is_set(dev: ProgramRun) -> None:
 
 
 def test_key_is_exact(run: ProgramRun) -> None:
-    """It is turned over by itself, and can be rescued for 30 days when somebody deletes it."""
+    """It is turned over by itself; how long it can be rescued, when deleted, is KMS's 30 days."""
     (key,) = (dict(made.inputs) for made in run.registrations if made.type == KEY)
     assert key.pop("policy")
     assert key == {
         "description": "Encrypts the secrets in the config and state of a Pulumi stack.",
         "enableKeyRotation": True,
-        "deletionWindowInDays": 30,
         "tags": {"project": "oncall-approvals", "stack": "dev"},
     }
 

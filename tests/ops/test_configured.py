@@ -175,7 +175,7 @@ def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"there is no Pulumi\.dev\.yaml: there are prod"):
         read(project, "dev")
     (project / "Pulumi.prod.yaml").unlink()
-    with pytest.raises(CommandError, match="run `pulumi stack init` first"):
+    with pytest.raises(CommandError, match="run `make bootstrap` first"):
         read(project, "dev")
     (project / "Pulumi.yaml").unlink()
     with pytest.raises(CommandError, match=r"there is no Pulumi\.yaml here or above"):

@@ -194,3 +194,19 @@ def start_a_child(sandbox: Sandbox) -> set[int]:
     before = children_of(os.getpid())
     assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
     return children_of(os.getpid()) - before
+
+
+def test_bucket_and_key_of_the_account_are_left_out(tmp_path: Path) -> None:
+    """What `make bootstrap` made is in AWS: the sandbox makes its own, and asks no other AWS."""
+    project_in(
+        tmp_path,
+        STATE_BUCKET="acme-state",
+        STATE_BUCKET_MANAGED="true",
+        KMS_KEY_ALIAS="oncall-state",
+        KMS_KEY_ID="38cdb1d1-718d-455c-a6a4-50d35fd3b767",
+        KMS_KEY_MANAGED="true",
+    )
+    with Sandbox(tmp_path) as sandbox:
+        assert sandbox.deployment.outputs["state_bucket"] == "acme-state"
+        (bucket,) = sandbox.aws.client("s3").list_buckets()["Buckets"]
+        assert bucket["Name"] == "acme-state"

@@ -1,0 +1,215 @@
+"""AWS as the commands here ask it: whose account this is, whose a bucket is, and plain errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+)
+
+from infra.errors import SetupError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ENDPOINT = "AWS_ENDPOINT_URL"
+_LOOPBACK = ("127.", "localhost", "::1")
+_NO_CREDENTIALS = (
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+)
+# What AWS's services call credentials that don't count (any more).
+_REFUSED_CREDENTIALS = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+    "UnrecognizedClientException",
+}
+_SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY anew"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The account that the credentials in the environment belong to.
+
+    Attributes:
+        id: its number.
+        partition: `aws`, or that of China or of the US government.
+        region: where it is asked.
+        session: boto3's.
+    """
+
+    id: str
+    partition: str
+    region: str
+    session: Any
+    _clients: dict[tuple[str, str, int], Any] = field(default_factory=dict, repr=False)
+
+    def client(self, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
+        """Give boto3's client of a service, which takes boto3 a moment to make."""
+        wanted = (service, endpoint, attempts)
+        if wanted not in self._clients:
+            self._clients[wanted] = _client(self.session, *wanted)
+        return self._clients[wanted]
+
+
+def current_account(region: str, profile: str = "") -> Account:
+    """Ask AWS whose credentials these are.
+
+    Raises:
+        SetupError: there are none, or AWS doesn't take them.
+    """
+    with aws_errors():
+        session = boto3.session.Session(region_name=region or None, profile_name=profile or None)
+        caller = _client(session, "sts").get_caller_identity()
+    # arn:aws:…, or arn:aws-us-gov:…
+    partition = caller["Arn"].split(":")[1]
+    return Account(
+        id=caller["Account"], partition=partition, region=session.region_name, session=session
+    )
+
+
+def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> str | None:
+    """Prove that a bucket is this account's, and tell its region; None where there is none.
+
+    A name tells nothing: anybody may have made a bucket of that name. So nothing is read from a
+    bucket, written to it or imported before this.
+
+    Raises:
+        SetupError: it isn't this account's.
+    """
+    try:
+        found = account.client("s3", endpoint).head_bucket(
+            Bucket=bucket, ExpectedBucketOwner=account.id
+        )
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 404:  # noqa: PLR2004 - HTTP's
+            return None
+        if status == 403 and error_code(error) not in _REFUSED_CREDENTIALS:  # noqa: PLR2004 - HTTP's
+            raise SetupError(foreign_bucket(account, bucket)) from None
+        raise
+    return str(found.get("BucketRegion") or account.region)
+
+
+def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
+    """Read the tags of a bucket that is proven to be this account's."""
+    try:
+        found = account.client("s3").get_bucket_tagging(
+            Bucket=bucket, ExpectedBucketOwner=account.id
+        )
+    except ClientError as error:
+        if error_code(error) != "NoSuchTagSet":
+            raise
+        return {}
+    return {each["Key"]: each["Value"] for each in found["TagSet"]}
+
+
+def foreign_bucket(account: Account, bucket: str) -> str:
+    """Say that a bucket is somebody else's, and what to do."""
+    return (
+        f"bucket {bucket} doesn't belong to account {account.id}, or you have no right to use it "
+        "(s3:ListBucket), so nothing was read from it or written to it; check that these are the "
+        "credentials of the right account, or choose another name: write "
+        "`oncall-approvals:STATE_BUCKET: NAME` into the stack's file and run `make bootstrap`"
+    )
+
+
+def error_code(error: ClientError) -> str:
+    """Read AWS's name for an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Turn what AWS, or the way to it, refuses into one sentence."""
+    try:
+        yield
+    except _NO_CREDENTIALS as error:
+        raise SetupError(
+            f"AWS credentials are missing or expired ({_first_line(error)}); {_SIGN_IN}"
+        ) from None
+    except (EndpointConnectionError, HTTPClientError) as error:
+        raise SetupError(
+            f"AWS can't be reached ({_first_line(error)}); check aws:region, the network, and "
+            f"that {ENDPOINT} is not set (`unset {ENDPOINT}`)"
+        ) from None
+    except ClientError as error:
+        if error_code(error) in _REFUSED_CREDENTIALS:
+            raise SetupError(
+                f"AWS doesn't accept the credentials ({printable(error_code(error))}), they are "
+                f"wrong or expired; {_SIGN_IN}"
+            ) from None
+        raise SetupError(f"AWS refused: {_first_line(error)}") from None
+    except BotoCoreError as error:
+        raise SetupError(f"AWS can't be asked: {_first_line(error)}") from None
+
+
+def loopback_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+    """Find what sends calls for AWS to this machine, as the sandbox's settings do."""
+    return {
+        key: value
+        for key, value in environment.items()
+        if key.startswith(ENDPOINT) and _hostname(value).startswith(_LOOPBACK)
+    }
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def loopback_warning(environment: Mapping[str, str]) -> str:
+    """Warn of that in a sentence; empty where there is none."""
+    found = loopback_endpoints(environment)
+    if not found:
+        return ""
+    named = " and ".join(f"{key}={printable(value)}" for key, value in sorted(found.items()))
+    return (
+        f"{named}: calls go to an AWS on this machine, not to your account; "
+        f"for your account, run `unset {' '.join(sorted(found))}`"
+    )
+
+
+def _client(session: Any, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
+    retries = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(connect_timeout=10, retries=retries)
+    return session.client(service, endpoint_url=endpoint or None, config=config)
+
+
+def _first_line(error: Exception) -> str:
+    return printable(next(iter(str(error).splitlines()), type(error).__name__))

@@ -1,0 +1,178 @@
+"""`python -m infra.backend STACK`: proves that Pulumi's backend is ours, and holds the stack.
+
+`make preview` and `make deploy` run it before Pulumi reads any state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from infra.aws_account import (
+    ENDPOINT,
+    aws_errors,
+    current_account,
+    loopback_warning,
+    owned_bucket_region,
+)
+from infra.errors import SetupError, printable
+from infra.pulumi_cli import (
+    BACKEND,
+    NO_PLUGINS_OF_A_STATE,
+    InterruptedCommandError,
+    Pulumi,
+)
+from infra.stack_file import read_stack_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INTERRUPTED = 130
+NO_STACK = "no stack named"  # what the CLI calls it
+# What Pulumi 3.200 keeps state in.
+SCHEMES = ("s3", "file", "https", "gs", "azblob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """Where Pulumi keeps state, by its address.
+
+    Attributes:
+        url: the address.
+        bucket: the bucket of an s3 address; else empty.
+        region: its region, as the address has it; empty where it says none.
+        endpoint: where S3 answers, where it isn't AWS's.
+        profile: the AWS profile that it is read with, where it names one.
+    """
+
+    url: str
+    bucket: str = ""
+    region: str = ""
+    endpoint: str = ""
+    profile: str = ""
+
+
+def bucket_url(bucket: str, region: str, environment: Mapping[str, str]) -> str:
+    """Write the address by which Pulumi takes a bucket."""
+    endpoint = environment.get(f"{ENDPOINT}_S3") or environment.get(ENDPOINT)
+    if endpoint:
+        return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"
+    # The second edition of AWS's SDK knows `aws sso login`; older CLIs take the first by default.
+    return f"s3://{bucket}?region={region}&awssdk=v2"
+
+
+def parse_backend(url: str, stack: str) -> Backend:
+    """Read an address.
+
+    Raises:
+        SetupError: there is none, or it isn't one.
+    """
+    remedy = (
+        f"run the `export` lines that `make bootstrap STACK={stack}` prints, for example "
+        f"`export {NO_PLUGINS_OF_A_STATE}=true {BACKEND}='s3://BUCKET?region=REGION&awssdk=v2'`"
+    )
+    if not url:
+        raise SetupError(f"{BACKEND} is not set, which says where the state is; {remedy}")
+    try:
+        parts = urlsplit(url)
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    except ValueError:
+        parts, query = urlsplit(""), {}
+    if parts.scheme not in SCHEMES or (parts.scheme == "s3" and not parts.netloc):
+        raise SetupError(f"{BACKEND} is {url!r}, which isn't an address of a backend; {remedy}")
+    if parts.scheme != "s3":
+        return Backend(url=url)
+    endpoint = query.get("endpoint", "")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"https://{endpoint}"
+    return Backend(
+        url=url,
+        bucket=parts.netloc,
+        region=query.get("region", ""),
+        endpoint=endpoint,
+        profile=query.get("profile", ""),
+    )
+
+
+def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
+    """Prove that the backend is this account's, and holds the stack.
+
+    Raises:
+        SetupError: it isn't, or doesn't.
+    """
+    file = read_stack_file(folder, stack, environment)
+    backend = parse_backend(environment.get(BACKEND, ""), stack)
+    pulumi = Pulumi(folder, backend.url, environment)
+    if backend.bucket:
+        with aws_errors():
+            _check_bucket(backend, backend.region or file.checked_region(), stack)
+    try:
+        # Of this stack alone: the role that CI takes may not read the states of others.
+        pulumi.run("stack", "export", "--stack", stack)
+    except SetupError as error:
+        if NO_STACK not in str(error):
+            raise
+        stacks = listed_stacks(pulumi)
+        held = f"it holds {', '.join(sorted(map(printable, stacks)))}" if stacks else "it is empty"
+        raise SetupError(
+            f"{backend.url} holds no stack {stack!r} ({held}); export the {BACKEND} that `make "
+            f"bootstrap STACK={stack}` prints, which also makes the stack where there is none"
+        ) from None
+
+
+def listed_stacks(pulumi: Pulumi) -> set[str]:
+    """Ask which stacks of this project the backend holds.
+
+    Raises:
+        SetupError: Pulumi doesn't say.
+    """
+    said = pulumi.run("stack", "ls", "--json")
+    try:
+        # Pulumi Cloud puts the organisation before the name.
+        return {str(each["name"]).rpartition("/")[2] for each in json.loads(said)}
+    except (ValueError, LookupError, TypeError):
+        raise SetupError(
+            "`pulumi stack ls --json` didn't print a list of stacks; use Pulumi 3.200 or newer"
+        ) from None
+
+
+def _check_bucket(backend: Backend, region: str, stack: str) -> None:
+    account = current_account(region, backend.profile)
+    found = owned_bucket_region(account, backend.bucket, backend.endpoint)
+    if found is None:
+        raise SetupError(
+            f"{BACKEND} names the bucket {backend.bucket}, and there is none; run "
+            f"`make bootstrap STACK={stack}` and export the {BACKEND} that it prints"
+        )
+    if found != region:
+        raise SetupError(
+            f"the bucket {backend.bucket} is in {found}, and {BACKEND} says {region}; "
+            f"write region={found} there"
+        )
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Check it, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m infra.backend", description=__doc__)
+    parser.add_argument("stack")
+    stack = parser.parse_args(arguments).stack
+    if warning := loopback_warning(environment):
+        sys.stderr.write(f"warning: {warning}\n")
+    try:
+        check(stack, environment, folder)
+    except SetupError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except (KeyboardInterrupt, InterruptedCommandError):
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, Path.cwd()))

@@ -1,0 +1,163 @@
+"""`python -m infra.bootstrap STACK`: makes what has to be there before the first `pulumi up`.
+
+That is the bucket for Pulumi's state, the key where one is wanted, and the stack, whose state is in
+that bucket from the start. No state is ever on this machine. Each step finds what an earlier run
+has done, so a run that was cut short is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.aws_account import aws_errors, current_account, loopback_warning
+from infra.backend import INTERRUPTED, bucket_url, listed_stacks
+from infra.bootstrap_bucket import bucket_name, ensure_bucket
+from infra.bootstrap_key import ensure_key, key_alias
+from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
+from infra.config import BUCKET, BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.errors import SetupError
+from infra.pulumi_cli import (
+    BACKEND,
+    NO_PLUGINS_OF_A_STATE,
+    PASSPHRASES,
+    InterruptedCommandError,
+    Pulumi,
+    has_passphrase,
+)
+from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
+from infra.state_key import ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NEXT = """
+{stack} is ready. In each shell that deploys it, first run:
+
+  export {backend}='{url}'
+  export {no_plugins}=true
+
+Then set its secrets and settings, look at what would be made, and deploy:
+
+  pulumi config set --secret INDENT_WEBHOOK_SECRET --stack {stack}
+  make preview STACK={stack}
+  make deploy STACK={stack}
+"""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Do it, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m infra.bootstrap", description=__doc__)
+    parser.add_argument("stack")
+    stack = parser.parse_args(arguments).stack
+    os.umask(0o077)
+    if warning := loopback_warning(environment):
+        sys.stderr.write(f"warning: {warning}\n")
+    try:
+        with aws_errors():
+            url = bootstrap(stack, environment, folder)
+    except SetupError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except (KeyboardInterrupt, InterruptedCommandError) as error:
+        what = str(error) or "interrupted"
+        sys.stderr.write(f"error: {what}; `make bootstrap STACK={stack}` goes on from there\n")
+        return INTERRUPTED
+    sys.stdout.write(
+        NEXT.format(stack=stack, backend=BACKEND, url=url, no_plugins=NO_PLUGINS_OF_A_STATE)
+    )
+    return 0
+
+
+def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
+    """Make what has to be there.
+
+    Returns:
+        The address of the state.
+
+    Raises:
+        SetupError: something isn't ready.
+    """
+    file = read_stack_file(folder, stack, environment)
+    region, alias = file.checked_region(), key_alias(file)
+    _check_plain(file)
+    _check_passphrase(file, alias, environment)
+    Pulumi(folder, "", environment)  # first of all, it has to be there
+
+    def tell(step: str) -> None:
+        sys.stdout.write(f"{stack}: {step} ...\n")
+        sys.stdout.flush()
+
+    tell("asks AWS whose account this is")
+    account = current_account(region)
+    name = bucket_name(account, file)
+    managed = ensure_bucket(account, file, name, tell)
+    made = {BUCKET: name, BUCKET_MANAGED: _switch(on=managed)}
+    provider = file.encrypted_by or PASSPHRASE
+    if alias:
+        key = ensure_key(account, file, alias, tell)
+        made |= {KEY_ID: key.id, KEY_MANAGED: _switch(on=key.managed)}
+        provider = f"awskms://alias/{alias}?region={region}&awssdk=v2"
+    if file.settings.get(DEPLOY_REPOSITORY):
+        ensure_oidc_provider(account, tell)
+    url = bucket_url(name, region, environment)
+    pulumi = Pulumi(folder, url, environment)
+    tell(f"looks for the stack at {url}")
+    if stack in listed_stacks(pulumi):
+        pulumi.run("stack", "select", stack)
+    else:
+        tell(f"makes the stack at {url}")
+        # What encrypts the file's secrets already has to stay readable until it is changed.
+        pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
+    _encrypt(pulumi, read_stack_file(folder, stack, environment), provider, environment)
+    if made.items() - file.settings.items():
+        tell(f"writes into Pulumi.{stack}.yaml what was made")
+        pairs = [word for key in made for word in ("--plaintext", f"{key}={made[key]}")]
+        pulumi.run("config", "set-all", *pairs, "--stack", stack)
+    tell("installs the plugins that the program needs")
+    pulumi.run("install", "--no-dependencies")
+    return url
+
+
+def _encrypt(
+    pulumi: Pulumi, file: StackFile, provider: str, environment: Mapping[str, str]
+) -> None:
+    """Have config and state encrypted by what is wanted, whatever encrypts them now."""
+    # However the address goes on after its name, it is the same key.
+    if file.encrypted_by.partition("?")[0] == provider.partition("?")[0]:
+        return
+    if provider == PASSPHRASE:  # the CLI writes its salt with the first secret
+        return
+    sys.stdout.write(f"{file.stack}: has {provider} encrypt config and state ...\n")
+    # Where the file names nothing that encrypts, nothing in it is encrypted: any passphrase does.
+    unused = {} if file.encrypted_by or has_passphrase(environment) else {PASSPHRASES[0]: ""}
+    pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)
+
+
+def _check_plain(file: StackFile) -> None:
+    for key in (BUCKET, BUCKET_MANAGED, ALIAS, KEY_ID, KEY_MANAGED, DEPLOY_REPOSITORY):
+        if key in file.encrypted:
+            raise SetupError(
+                f"{key} is set with --secret, but is not a secret; write it in plain text into "
+                f"Pulumi.{file.stack}.yaml"
+            )
+
+
+def _check_passphrase(file: StackFile, alias: str, environment: Mapping[str, str]) -> None:
+    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or alias)
+    if needed and not has_passphrase(environment):
+        raise SetupError(
+            f"{PASSPHRASES[0]} is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the "
+            f"stack; run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"
+        )
+
+
+def _switch(*, on: bool) -> str:
+    return "true" if on else "false"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, Path.cwd()))

@@ -1,0 +1,138 @@
+"""The state bucket, made or taken over before there is a stack. Each call can be made again.
+
+Every call names the account that has to own the bucket, so that none reaches anybody else's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from infra.aws_account import bucket_tags, error_code, foreign_bucket, owned_bucket_region
+from infra.config import BUCKET, BUCKET_MANAGED
+from infra.errors import SetupError
+from infra.state_bucket import default_bucket_name, is_bucket_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.aws_account import Account
+    from infra.stack_file import StackFile
+
+# S3 takes no location constraint for its oldest region.
+_OLDEST_REGION = "us-east-1"
+
+
+def bucket_name(account: Account, file: StackFile) -> str:
+    """Name the stack's bucket.
+
+    Raises:
+        SetupError: S3 takes no bucket of that name.
+    """
+    given = file.settings.get(BUCKET, "")
+    name = given or default_bucket_name(account.id, file.stack)
+    if not is_bucket_name(name):
+        problem = f"is {given!r}" if given else f"is not set, and {name!r} is no name for a bucket"
+        raise SetupError(
+            f"{BUCKET} {problem}; write 3 to 63 lower-case letters, digits, dots and hyphens into "
+            f"Pulumi.{file.stack}.yaml, for example `{file.project}:{BUCKET}: acme-pulumi-state`"
+        )
+    return name
+
+
+def ensure_bucket(
+    account: Account, file: StackFile, name: str, tell: Callable[[str], None]
+) -> bool:
+    """Make the bucket, or take it over where it is the stack's own.
+
+    Returns:
+        Whether the stack manages it; else it serves as it is.
+
+    Raises:
+        SetupError: it isn't this account's, or not for this stack.
+    """
+    region = owned_bucket_region(account, name)
+    if region is None:
+        tell(f"makes the state bucket {name}")
+        _create(account, name)
+        region = owned_bucket_region(account, name)
+    if region != account.region:
+        raise SetupError(
+            f"bucket {name} is in {region}, and aws:region is {account.region}; "
+            f"set aws:region to {region}, or {BUCKET} to the name of another bucket"
+        )
+    tags = bucket_tags(account, name)
+    if file.tags.items() <= tags.items() or _is_empty(account, name):
+        tell(f"closes, encrypts and versions the state bucket {name}")
+        _put_settings(account, name, tags | file.tags)
+        return True
+    _check_shared(file, name)
+    tell(f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed")
+    return False
+
+
+def _check_shared(file: StackFile, name: str) -> None:
+    """Accept a bucket with other things in it only where somebody has named it."""
+    wanted = ", ".join(f"{key}={value}" for key, value in file.tags.items())
+    if file.settings.get(BUCKET) != name:
+        raise SetupError(
+            f"your account has a bucket {name}, which isn't empty and doesn't have the tags "
+            f"{wanted}; to keep the state in it all the same, write "
+            f"`{file.project}:{BUCKET}: {name}` into Pulumi.{file.stack}.yaml"
+        )
+    if file.settings.get(BUCKET_MANAGED) == "true":
+        raise SetupError(
+            f"{BUCKET_MANAGED} is true, and bucket {name} isn't empty and doesn't have the tags "
+            f"{wanted}; put the tags back, or, if it is another bucket than before, take "
+            f"{BUCKET_MANAGED} out of Pulumi.{file.stack}.yaml"
+        )
+
+
+def _create(account: Account, name: str) -> None:
+    place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
+    try:
+        # The one call that can't name the owner: who has made it is asked afterwards.
+        account.client("s3").create_bucket(
+            Bucket=name,
+            ObjectOwnership="BucketOwnerEnforced",
+            **({} if account.region == _OLDEST_REGION else place),
+        )
+    except ClientError as error:
+        if error_code(error) == "BucketAlreadyExists":
+            raise SetupError(foreign_bucket(account, name)) from None
+        if error_code(error) != "BucketAlreadyOwnedByYou":
+            raise
+
+
+def _is_empty(account: Account, name: str) -> bool:
+    found = account.client("s3").list_object_versions(
+        Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.id
+    )
+    return not found.get("Versions") and not found.get("DeleteMarkers")
+
+
+def _put_settings(account: Account, name: str, tags: dict[str, str]) -> None:
+    """Put what the program keeps up (infra/state_bucket.py), the tags last: they say it is done."""
+    s3 = account.client("s3")
+    owned = {"Bucket": name, "ExpectedBucketOwner": account.id}
+    s3.put_public_access_block(
+        **owned,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    s3.put_bucket_ownership_controls(
+        **owned, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    )
+    encryption = {
+        "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"},
+        "BucketKeyEnabled": True,
+    }
+    s3.put_bucket_encryption(**owned, ServerSideEncryptionConfiguration={"Rules": [encryption]})
+    s3.put_bucket_versioning(**owned, VersioningConfiguration={"Status": "Enabled"})
+    listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+    s3.put_bucket_tagging(**owned, Tagging={"TagSet": listed})

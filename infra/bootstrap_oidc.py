@@ -1,0 +1,40 @@
+"""GitHub as somebody whose tokens the account takes, made where the stack is deployed from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from infra.aws_account import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.aws_account import Account
+
+DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
+ISSUER = "token.actions.githubusercontent.com"
+AUDIENCE = "sts.amazonaws.com"
+
+
+def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
+    """Make the account's identity provider for GitHub, of which there can be one; or leave it."""
+    iam = account.client("iam")
+    listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    found = [each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")]
+    if not found:
+        tell(f"makes the identity provider {ISSUER}")
+        try:
+            iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
+        except ClientError as error:
+            if error_code(error) != "EntityAlreadyExists":
+                raise
+        return
+    (arn,) = found
+    audiences = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
+    if AUDIENCE not in audiences:
+        tell(f"adds the audience {AUDIENCE} to the identity provider {ISSUER}")
+        iam.add_client_id_to_open_id_connect_provider(
+            OpenIDConnectProviderArn=arn, ClientID=AUDIENCE
+        )

@@ -1,0 +1,132 @@
+"""Runs Pulumi's own command for one stack. No argument of it holds a secret."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from infra.errors import SetupError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+BACKEND = "PULUMI_BACKEND_URL"
+# The engine installs and starts the plugins that a state names, from wherever the state says. With
+# this it takes those that `pulumi install` put there, which are the program's own.
+NO_PLUGINS_OF_A_STATE = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+PRIVATE = 0o077  # what it writes is for its user alone
+_LOCKED = "currently locked by"
+
+
+class InterruptedCommandError(Exception):
+    """Somebody asked this program to end, and it let Pulumi end first."""
+
+
+class Pulumi:
+    """The command, in a project's folder, with its state at one place."""
+
+    def __init__(self, folder: Path, backend: str, environment: Mapping[str, str]) -> None:
+        """Find it on PATH.
+
+        Raises:
+            SetupError: it isn't there.
+        """
+        self._folder = folder
+        self._backend = backend
+        self._program = shutil.which("pulumi", path=environment.get("PATH", "")) or ""
+        if not self._program:
+            raise SetupError(
+                "there is no pulumi on PATH; install it: https://www.pulumi.com/docs/install/"
+            )
+        self._environment = {
+            **environment,
+            BACKEND: backend,
+            NO_PLUGINS_OF_A_STATE: "true",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        """Run a command to its end, and give what it printed.
+
+        Raises:
+            SetupError: it failed.
+            InterruptedCommandError: somebody pressed Ctrl-C meanwhile; it has ended, too.
+        """
+        command = f"pulumi {' '.join(arguments[:2])}"
+        with (
+            _interruptions() as interruptions,
+            subprocess.Popen(
+                [self._program, *arguments, "--non-interactive", "--color", "never"],
+                cwd=self._folder,
+                env=self._environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                umask=PRIVATE,
+                # Out of the terminal's reach: a second Ctrl-C would end it amid a change.
+                process_group=0,
+            ) as child,
+        ):
+            interruptions.hand_on_to(child)
+            out, errors = child.communicate()
+        if interruptions.received:
+            raise InterruptedCommandError(f"interrupted at `{command}`, which has ended")
+        if child.returncode:
+            raise SetupError(self._problem(command, errors or out))
+        return out
+
+    def _problem(self, command: str, said: str) -> str:
+        lines = [printable(line).strip() for line in said.splitlines() if line.strip()]
+        if _LOCKED in said:
+            settings = {BACKEND: self._backend, NO_PLUGINS_OF_A_STATE: "true"}
+            prefix = " ".join(f"{key}={shlex.quote(value)}" for key, value in settings.items())
+            return (
+                f"the stack is locked at {self._backend}: {lines[-1]}; once nothing else deploys "
+                f"it, run `{prefix} pulumi cancel --yes`"
+            )
+        return f"`{command}` failed at {self._backend}: {' '.join(lines)}"
+
+
+class _Interruptions:
+    """What asks this program to end meanwhile; Pulumi heeds Ctrl-C with care, so it gets that."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._child: subprocess.Popen[str] | None = None
+
+    def hand_on_to(self, child: subprocess.Popen[str]) -> None:
+        """Hand on all that comes, and once what came before."""
+        self._child = child
+        if self.received:
+            child.send_signal(signal.SIGINT)
+
+    def receive(self, number: int, _frame: object) -> None:
+        """Note it, and hand it on."""
+        self.received.append(number)
+        if self._child is not None:
+            self._child.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _interruptions() -> Iterator[_Interruptions]:
+    interruptions = _Interruptions()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interruptions.receive) for number in numbers}
+    try:
+        yield interruptions
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def has_passphrase(environment: Mapping[str, str]) -> bool:
+    """Tell whether Pulumi will find one: it can't ask for it when others run it."""
+    return any(key in environment for key in PASSPHRASES)

@@ -1,0 +1,88 @@
+"""No Pulumi command that we run or print fetches a plugin that a state names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")})
+BLOCK = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
+# A command, at the beginning or after something of the shell's; not `make pulumi-cli`.
+COMMAND = re.compile(r"(?:^|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
+PRODUCT = ("infra", "ops", "policy", "sandbox", "bench", "handler")
+STARTS = {"run", "Popen", "call", "check_call", "check_output", "execv", "execve", "execvpe"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
+def test_documents_switch_it_off_before_the_first_command(document: Path) -> None:
+    """The export line is in a block before, or above, any command of the CLI."""
+    blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
+    first = COMMAND.search(blocks)
+    assert first is None or f"export {SWITCH}=true\n" in blocks[: first.start()]
+
+
+def test_documents_are_looked_at() -> None:
+    """Two of them have such commands."""
+    found = [
+        each.name
+        for each in DOCUMENTS
+        if COMMAND.search("\n".join(BLOCK.findall(each.read_text(encoding="utf-8"))))
+    ]
+    assert {"README.md", "runbook.md"} <= set(found)
+
+
+def test_the_makefile_switches_it_off_for_all_targets() -> None:
+    """An export of make's own, above the targets that run the CLI."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"\nexport {SWITCH} := true\n" in text.partition("@pulumi ")[0]
+
+
+def test_workflows_switch_it_off() -> None:
+    """For the whole of a workflow that knows where a state is."""
+    for workflow in (ROOT / ".github/workflows").glob("*.yml"):
+        text = workflow.read_text(encoding="utf-8")
+        if "PULUMI_BACKEND_URL" in text:
+            assert f'\nenv:\n  {SWITCH}: "true"\n' in text, workflow
+
+
+def _modules_that_run_pulumi() -> Iterator[tuple[Path, str]]:
+    for room in PRODUCT:
+        for file in sorted((ROOT / room).rglob("*.py")):
+            text = file.read_text(encoding="utf-8")
+            names = {
+                node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.Call)
+            }
+            if names & STARTS and re.search(r"[\"']pulumi[\"']", text):
+                yield file, text
+
+
+def test_programs_switch_it_off() -> None:
+    """Each module that starts the CLI names the switch, or the one constant of it."""
+    found = dict(_modules_that_run_pulumi())
+    assert {each.name for each in found} == {"pulumi_cli.py", "preview.py", "deployed.py"}
+    for file, text in found.items():
+        assert SWITCH in text or "NO_PLUGINS_OF_A_STATE" in text, file
+
+
+def test_what_is_printed_to_be_run_switches_it_off() -> None:
+    """A printed command that says where the state is says this, too, as do the export lines."""
+    for room in PRODUCT:
+        for file in (ROOT / room).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            if re.search(r"export \{?\w*BACKEND|export \{backend\}|\{BACKEND\}=", text):
+                assert "NO_PLUGINS" in text or SWITCH in text, file
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
+def test_blocks_paste_into_any_shell(document: Path) -> None:
+    """An interactive zsh, the Mac's shell, takes a comment for more arguments."""
+    blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
+    assert re.findall(r"^(?:.*\s)?# .*$", blocks, flags=re.MULTILINE) == []

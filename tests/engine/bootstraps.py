@@ -1,0 +1,133 @@
+"""`make bootstrap` and the other targets on the real CLI, and how they are killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.aws import Aws
+from sandbox.program import ROOT
+from tests.engine.cli import Command, Said
+from tests.engine.project import Project
+
+NEVER = "-"
+SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+# Kills whoever runs it, before or after a command that is named by its first words.
+CLI = """#!/bin/sh
+case "$1 $2" in $KILL_BEFORE) kill -9 $PPID; exit 1 ;; esac
+{pulumi} "$@"
+code=$?
+case "$1 $2" in $KILL_AFTER) kill -9 $PPID ;; esac
+exit $code
+"""
+
+
+class Bootstraps(Project):
+    """The project with its Makefile. Commands are for the stack that was set up or used last."""
+
+    def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
+        super().__init__(folder, aws, endpoint)
+        shutil.copy(ROOT / "Makefile", self.folder)
+        cli = folder / "bin" / "pulumi"
+        cli.write_text(CLI.format(pulumi=shutil.which("pulumi")), encoding="utf-8")
+        cli.chmod(0o755)
+        self._passphrase = self._environment.pop("PULUMI_CONFIG_PASSPHRASE")
+        del self._environment["PULUMI_BACKEND_URL"]
+        self._environment |= {
+            "KILL_BEFORE": NEVER,
+            "KILL_AFTER": NEVER,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        self._endpoint = endpoint
+        self.heard_of_commands: list[str] = []
+
+    def file(self, stack: str) -> Path:
+        """The stack's file."""
+        return self.folder / f"Pulumi.{stack}.yaml"
+
+    def writes(self, stack: str, **settings: str) -> None:
+        """Write a file for a new stack by hand, as the README says."""
+        lines = [f"  oncall-approvals:{key}: {value}\n" for key, value in settings.items()]
+        for key, value in self._settings.items():
+            lines.append(f"  {key}: {json.dumps(value)}\n")
+        self.file(stack).write_text(f"config:\n{''.join(lines)}", encoding="utf-8")
+
+    def use(self, stack: str, *, bucket: str = "", passphrase: bool = False) -> None:
+        """Export what `make bootstrap` says, in the shell of the next commands."""
+        name = bucket or f"indent-deploy-state-123456789012-{stack}"
+        self._environment["PULUMI_BACKEND_URL"] = (
+            f"s3://{name}?region=us-west-2&endpoint={self._endpoint}&s3ForcePathStyle=true"
+        )
+        self._environment[SWITCH] = "true"
+        self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+        if passphrase:
+            self._environment["PULUMI_CONFIG_PASSPHRASE"] = self._passphrase
+        if self.file(stack).exists() and "STATE_BUCKET" in self.file(stack).read_text("utf-8"):
+            self.select(stack)
+
+    @contextmanager
+    def bootstrapping(
+        self,
+        stack: str,
+        *,
+        before: str = NEVER,
+        after: str = NEVER,
+        passphrase: bool = False,
+    ) -> Iterator[Command]:
+        """Begin one, to be killed before or after a command that fits a pattern of the shell's."""
+        environment = {**self._environment, "KILL_BEFORE": before, "KILL_AFTER": after}
+        if passphrase:
+            environment["PULUMI_CONFIG_PASSPHRASE"] = self._passphrase
+        command = [sys.executable, "-m", "infra.bootstrap", stack]
+        with Command(command, self.folder, environment) as running:
+            yield running
+            self.heard_of_commands.append(running.said())
+
+    def bootstrap(
+        self, stack: str, *, before: str = NEVER, after: str = NEVER, passphrase: bool | None = None
+    ) -> Said:
+        """Run one to its end, and do what it says comes next; dev has a passphrase."""
+        passphrase = stack == "dev" if passphrase is None else passphrase
+        with self.bootstrapping(stack, before=before, after=after, passphrase=passphrase) as run:
+            said = run.end()
+        if said.code == 0:
+            (line,) = [each for each in said.out.splitlines() if "PULUMI_BACKEND_URL" in each]
+            self._environment["PULUMI_BACKEND_URL"] = line.partition("'")[2].rstrip("'")
+            self._environment[SWITCH] = "true"
+            self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
+            if passphrase:
+                self._environment["PULUMI_CONFIG_PASSPHRASE"] = self._passphrase
+        return said
+
+    def checked(self, stack: str) -> Said:
+        """Run what `make deploy` runs before Pulumi reads a state."""
+        command = [sys.executable, "-m", "infra.backend", stack]
+        with Command(command, self.folder, self._environment) as running:
+            return running.end()
+
+    def made(self, target: str, stack: str) -> Said:
+        """Run a target of the Makefile, in a shell that has forgotten the switch."""
+        environment = {key: value for key, value in self._environment.items() if key != SWITCH}
+        done = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
+        command = ["/usr/bin/make", "-s", *done, target, f"STACK={stack}"]
+        with Command(command, self.folder, environment) as running:
+            said = running.end()
+        self.heard_of_commands.append(said.text)
+        return said
+
+    def pulumi_without_the_switch(self, *arguments: str) -> Said:
+        """Run the CLI as it is by itself."""
+        environment = {key: value for key, value in self._environment.items() if key != SWITCH}
+        with Command(self.command(*arguments), self.folder, environment) as running:
+            return running.end()
+
+    def sets(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
+        """Set a stack's secrets and settings, as the README says."""
+        for key, value in secrets.items():
+            self.ok("config", "set", "--secret", key, "--stack", stack, given=value)
+        for key, value in plain.items():
+            self.ok("config", "set", key, value, "--stack", stack)

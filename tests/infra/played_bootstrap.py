@@ -1,0 +1,177 @@
+"""`make bootstrap` on a local AWS behind the gate, with a stand-in for the Pulumi CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import aws_account, bootstrap
+from sandbox.aws import Aws
+from sandbox.program import ROOT
+from tests.engine.gate import Gate
+
+# Keeps its stacks in a file, and tells what it was asked with which environment.
+PULUMI = f"""#!{sys.executable}
+import json, os, pathlib, sys
+here = pathlib.Path(sys.argv[0]).parent
+with (here / "told").open("a") as told:
+    names = ("PULUMI_BACKEND_URL", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
+    told.write(json.dumps([sys.argv[1:], [os.environ.get(name) for name in names]]) + "\\n")
+stacks = here / "stacks"
+held = stacks.read_text().split() if stacks.exists() else []
+words = sys.argv[1:]
+if words[:2] == ["stack", "ls"]:
+    print(json.dumps([dict(name=each) for each in held]))
+if words[:2] == ["stack", "export"] and words[3] not in held:
+    sys.exit("error: no stack named '" + words[3] + "' found")
+if words[:2] == ["stack", "init"]:
+    stacks.write_text(" ".join([*held, words[2]]))
+if (here / "fails").exists() and words[0] != "install":
+    sys.exit((here / "fails").read_text())
+"""
+
+
+class Killed(BaseException):
+    """The process ends here, and nothing in it can do anything about it."""
+
+
+class Played:
+    """A project's folder whose stack is to be bootstrapped.
+
+    Attributes:
+        stack: its stack; its bucket and keys are its own.
+        aws: the local AWS.
+        gate: the way to it.
+        folder: the project's.
+    """
+
+    def __init__(self, folder: Path, aws: Aws, gate: Gate, stack: str) -> None:
+        self.aws, self.gate, self.stack, self.folder = aws, gate, stack, folder
+        (folder / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
+        self._bin = folder / "bin"
+        self._bin.mkdir()
+        pulumi = self._bin / "pulumi"
+        pulumi.write_text(PULUMI, encoding="utf-8")
+        pulumi.chmod(0o755)
+
+    @property
+    def file(self) -> Path:
+        """The stack's file."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def bucket(self) -> str:
+        """The name of the bucket, where none is set."""
+        return f"indent-deploy-state-{self.aws.account}-{self.stack}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What says that something is this stack's."""
+        return {"project": "oncall-approvals", "stack": self.stack}
+
+    def sets(self, region: str = "us-west-2", **settings: str) -> None:
+        """Write the stack's file."""
+        config = {f"oncall-approvals:{key}": value for key, value in settings.items()}
+        where = {"aws:region": region} if region else {}
+        self.file.write_text(yaml.safe_dump({"config": {**where, **config}}), encoding="utf-8")
+
+    def run(self, stack: str = "") -> int:
+        """Run it, and give its exit status."""
+        mask = os.umask(0)
+        try:
+            return bootstrap.main([stack or self.stack], self.environment(), self.folder)
+        finally:
+            os.umask(mask)
+
+    def environment(self) -> dict[str, str]:
+        """What the process has in its environment."""
+        return {**os.environ, "PATH": str(self._bin)}
+
+    def fails(self, words: str) -> None:
+        """Have the CLI fail from now on."""
+        (self._bin / "fails").write_text(words, encoding="utf-8")
+
+    def no_pulumi(self) -> None:
+        """Take the CLI away."""
+        (self._bin / "pulumi").unlink()
+
+    def told(self) -> list[tuple[list[str], list[str]]]:
+        """What the CLI was asked, and with which backend and switch."""
+        path = self._bin / "told"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [tuple(json.loads(line)) for line in lines]
+
+    def recorded(self) -> dict[str, str]:
+        """What the stack's file is told of what was made, by the last `config set-all`."""
+        (words, _) = [each for each in self.told() if each[0][:2] == ["config", "set-all"]][-1]
+        pairs = [each for each in words if "=" in each]
+        return dict(each.split("=", 1) for each in pairs)
+
+    def keys(self) -> list[str]:
+        """The keys that are tagged as this stack's."""
+        kms = self.aws.client("kms")
+        found = [each["KeyId"] for each in kms.list_keys()["Keys"]]
+        ours = [{"TagKey": key, "TagValue": value} for key, value in self.tags.items()]
+        return [
+            each
+            for each in found
+            if all(tag in kms.list_resource_tags(KeyId=each)["Tags"] for tag in ours)
+        ]
+
+    def make_bucket(self, name: str = "", *, keeps: str = "", **tags: str) -> str:
+        """Make a bucket by hand, maybe with an object in it."""
+        s3, name = self.aws.client("s3"), name or self.bucket
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+        if tags:
+            listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+            s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": listed})
+        if keeps:
+            s3.put_object(Bucket=name, Key=keeps, Body=b"of others")
+        return name
+
+    def settings_of(self, bucket: str) -> dict[str, Any]:
+        """All that can be set of a bucket, as AWS has it; None where it is not set."""
+        s3 = self.aws.client("s3")
+
+        def ask(what: str, key: str) -> Any:  # noqa: ANN401 - whatever S3 answers
+            try:
+                return getattr(s3, f"get_{what}")(Bucket=bucket).get(key)
+            except s3.exceptions.ClientError:
+                return None
+
+        return {
+            "tags": ask("bucket_tagging", "TagSet"),
+            "versioning": ask("bucket_versioning", "Status"),
+            "encryption": ask("bucket_encryption", "ServerSideEncryptionConfiguration"),
+            "public": ask("public_access_block", "PublicAccessBlockConfiguration"),
+            "ownership": ask("bucket_ownership_controls", "OwnershipControls"),
+            "policy": ask("bucket_policy", "Policy"),
+            "objects": [each["Key"] for each in s3.list_objects(Bucket=bucket).get("Contents", [])],
+        }
+
+
+def each_call(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
+    """Look before and after each call of AWS; who looks may raise `Killed`."""
+    make = aws_account._client
+
+    def client(*arguments: Any) -> Any:  # noqa: ANN401 - boto3 has no types
+        made = make(*arguments)
+
+        def before(model: Any, **_: Any) -> None:  # noqa: ANN401 - the same
+            look(model.name, False)  # noqa: FBT003 - before
+
+        def after(model: Any, **_: Any) -> None:  # noqa: ANN401 - the same
+            look(model.name, True)  # noqa: FBT003 - after
+
+        made.meta.events.register("before-call", before)
+        made.meta.events.register("after-call", after)
+        return made
+
+    monkeypatch.setattr(aws_account, "_client", client)

@@ -1,0 +1,148 @@
+"""What `make bootstrap` made: the program takes it over, once it is proven to be the stack's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pulumi
+import pytest
+from moto import mock_aws
+
+from sandbox.program import Registration
+from tests.infra.made_up import Program
+
+NAME = "acme-state"
+MANAGED = {"STATE_BUCKET": NAME, "STATE_BUCKET_MANAGED": "true"}
+KEY = {
+    "KMS_KEY_ALIAS": "oncall-state",
+    "KMS_KEY_ID": "38cdb1d1-718d-455c-a6a4-50d35fd3b767",
+    "KMS_KEY_MANAGED": "true",
+}
+TAGS = {"project": "oncall-approvals", "stack": "dev"}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """S3 without a bucket."""
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "sandbox")
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    with mock_aws():
+        yield boto3.client("s3")
+
+
+def _make(s3: Any, tags: Mapping[str, str]) -> None:  # noqa: ANN401 - boto3 has no types
+    s3.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    s3.put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": listed})
+
+
+def _by_name(settings: Mapping[str, str]) -> dict[str, Registration]:
+    run = Program().run(settings)
+    return {
+        made.name: made
+        for made in run.registrations
+        if made.type.startswith(("aws:s3/", "aws:kms/"))
+    }
+
+
+def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
+    """It is protected and kept like one that the stack makes; tags of others are no difference."""
+    _make(s3, {**TAGS, "owner": "platform"})
+    made = _by_name(MANAGED)
+    bucket = made["state"]
+    assert (bucket.imported, bucket.ignored) == (NAME, frozenset({"tags"}))
+    assert bucket.inputs == {"bucket": NAME, "tags": TAGS}
+    assert all(each.protect and each.retain_on_delete for each in made.values())
+    assert [each.name for each in made.values() if each.imported] == ["state"]
+    assert len(made) == 7
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        (None, "STATE_BUCKET is 'acme-state', and there is no such bucket"),
+        ({}, "bucket acme-state doesn't have the tags project=oncall-approvals, stack=dev"),
+        ({**TAGS, "stack": "prod"}, "bucket acme-state doesn't have the tags"),
+    ],
+)
+def test_bucket_that_is_not_the_stacks_is_not_imported(
+    s3: Any,  # noqa: ANN401 - boto3 has no types
+    tags: dict[str, str] | None,
+    said: str,
+) -> None:
+    """None of the resources is registered, and the sentence says what to run."""
+    if tags is not None:
+        _make(s3, tags)
+    program = Program()
+    with pytest.raises(pulumi.RunError, match=said) as refused:
+        program.run(MANAGED)
+    assert str(refused.value).endswith("run `make bootstrap STACK=dev`")
+    assert program.mocks.asked == []
+
+
+def test_unmanaged_bucket_is_left_alone() -> None:
+    """No resource of it is registered, and no AWS is asked; its name is an output."""
+    settings = {**MANAGED, "STATE_BUCKET_MANAGED": "false"}
+    run = Program().run(settings)
+    assert run.outputs["state_bucket"] == NAME
+    assert not [made for made in run.registrations if made.type.startswith("aws:s3/")]
+    assert not [made for made in run.registrations if made.type.endswith(":StateBucket")]
+
+
+def test_managed_key_is_imported_with_its_alias() -> None:
+    """Each by its id."""
+    made = _by_name(KEY)
+    assert made["state-key"].imported == KEY["KMS_KEY_ID"]
+    assert made["state-key"].ignored == {"tags"}
+    assert made["state-key-alias"].imported == "alias/oncall-state"
+
+
+def test_unmanaged_key_is_left_alone() -> None:
+    """A key that somebody else keeps is no resource of the stack."""
+    assert not [each for each in _by_name({**KEY, "KMS_KEY_MANAGED": "false"}) if "key" in each]
+
+
+def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN401 - boto3 has no types
+    """As in the sandbox; and where a key came after the bootstrap."""
+    _make(s3, TAGS)
+    for settings in ({}, {"KMS_KEY_ALIAS": "oncall-state"}):
+        assert not [each for each in _by_name(settings).values() if each.imported]
+    made = _by_name({**MANAGED, "KMS_KEY_ALIAS": "oncall-state"})
+    assert not made["state-key"].imported
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"STATE_BUCKET_MANAGED": "true"},
+            (
+                "STATE_BUCKET_MANAGED is set, and STATE_BUCKET is not; `make bootstrap` sets both; "
+                "run `pulumi config rm STATE_BUCKET_MANAGED`"
+            ),
+        ),
+        (
+            {"KMS_KEY_MANAGED": "true", "KMS_KEY_ALIAS": "oncall-state"},
+            (
+                "KMS_KEY_MANAGED is set, and KMS_KEY_ID is not; `make bootstrap` sets both; "
+                "run `pulumi config rm KMS_KEY_MANAGED`"
+            ),
+        ),
+        (
+            {"KMS_KEY_ID": "alias/oncall"},
+            (
+                "KMS_KEY_ID is 'alias/oncall', which isn't the id of a key; "
+                "`make bootstrap` sets it; run `pulumi config rm KMS_KEY_ID`"
+            ),
+        ),
+    ],
+)
+def test_half_a_record_is_refused(settings: Mapping[str, str], said: str) -> None:
+    """Somebody has edited what `make bootstrap` wrote."""
+    with pytest.raises(pulumi.RunError) as refused:
+        Program().run(settings)
+    assert str(refused.value) == said

@@ -1,0 +1,281 @@
+"""Before Pulumi reads any state: it is this account's, and holds the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import backend
+from infra.aws_account import loopback_endpoints
+from infra.backend import parse_backend
+from infra.errors import SetupError
+from sandbox.aws import Aws
+from tests.engine.gate import Gate
+from tests.infra.played_bootstrap import Played
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """A local AWS with one bucket."""
+    with Aws("us-west-2") as aws:
+        where = {"LocationConstraint": "us-west-2"}
+        aws.client("s3").create_bucket(Bucket="ours", CreateBucketConfiguration=where)
+        yield aws
+
+
+@pytest.fixture
+def gate(aws: Aws) -> Iterator[Gate]:
+    """The door by which the command comes to that AWS."""
+    with Gate(aws) as gate:
+        yield gate
+
+
+@pytest.fixture
+def played(tmp_path: Path, aws: Aws, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Played:
+    """A project with the stack dev, which its backend, the bucket, holds."""
+    made = Played(tmp_path, aws, gate, "dev")
+    made.sets()
+    (tmp_path / "bin" / "stacks").write_text("dev prod")
+    for key, value in {
+        "AWS_ENDPOINT_URL": gate.endpoint,
+        **aws.credentials.variables(),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "PULUMI_BACKEND_URL": _url(gate),
+    }.items():
+        monkeypatch.setenv(key, value)
+    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(key, raising=False)
+    return made
+
+
+def _url(gate: Gate, bucket: str = "ours", region: str = "us-west-2") -> str:
+    return f"s3://{bucket}?region={region}&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+
+
+def _check(played: Played, stack: str = "dev") -> int:
+    return backend.main([stack], played.environment(), played.folder)
+
+
+def _sentence(played: Played, capsys: pytest.CaptureFixture[str], stack: str = "dev") -> str:
+    """Run what has to be refused; all that is said is a line, beside a warning of the endpoint."""
+    assert _check(played, stack) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    *warnings, line = said.err.splitlines()
+    assert all(each.startswith("warning: AWS_ENDPOINT_URL") for each in warnings)
+    assert line.startswith("error: ")
+    return line
+
+
+def test_stack_in_a_bucket_of_ours(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """All is well, and the endpoint of this machine is warned of, with what takes it away."""
+    assert _check(played) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "calls go to an AWS on this machine, not to your account" in warning
+    assert warning.endswith("run `unset AWS_ENDPOINT_URL`")
+    ((words, (_, no_plugins)),) = played.told()
+    assert words[:2] == ["stack", "export"]
+    assert no_plugins == "true"
+
+
+def test_state_in_a_folder(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It needs no AWS here, and no warning where no endpoint is set."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert _check(played) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "PULUMI_BACKEND_URL is not set"),
+        ("ours", "PULUMI_BACKEND_URL is 'ours', which isn't an address"),
+        ("ftp://ours", "PULUMI_BACKEND_URL is 'ftp://ours', which isn't"),
+        ("s3://", "PULUMI_BACKEND_URL is 's3://', which isn't"),
+        ("s3://[ours", "PULUMI_BACKEND_URL is 's3://[ours', which isn't"),
+        ("\x1b[31m", "PULUMI_BACKEND_URL is '\\x1b[31m', which isn't"),
+    ],
+)
+def test_address_that_is_none(
+    played: Played,
+    url: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is wrong, and the line to type; Pulumi isn't asked."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    line = _sentence(played, capsys)
+    assert said in line
+    assert "run the `export` lines that `make bootstrap STACK=dev` prints" in line
+    assert played.told() == []
+
+
+def test_bucket_of_another_account(
+    played: Played, gate: Gate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pulumi never reads what lies in it."""
+    gate.foreign.add("ours")
+    line = _sentence(played, capsys)
+    assert "bucket ours doesn't belong to account 123456789012" in line
+    assert "STATE_BUCKET" in line
+    assert played.told() == []
+    assert gate.trespasses == []
+
+
+def test_bucket_that_is_gone(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The address is stale: what prints the right one is named."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, "gone"))
+    line = _sentence(played, capsys)
+    assert "names the bucket gone, and there is none; run `make bootstrap STACK=dev`" in line
+
+
+def test_region_that_is_not_the_buckets(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Both are named."""
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, region="eu-west-1"))
+    line = _sentence(played, capsys)
+    assert "the bucket ours is in us-west-2, and PULUMI_BACKEND_URL says eu-west-1" in line
+
+
+@pytest.mark.parametrize(("held", "told"), [("prod qa", "it holds prod, qa"), ("", "it is empty")])
+def test_stack_that_it_does_not_hold(
+    played: Played, gate: Gate, held: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which backend was looked at, what it holds, and what prints the right one."""
+    (played.folder / "bin" / "stacks").write_text(held)
+    line = _sentence(played, capsys)
+    assert f"{_url(gate)} holds no stack 'dev' ({told})" in line
+    assert "`make bootstrap STACK=dev`" in line
+
+
+def test_stack_without_a_file(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt STACK."""
+    assert "there is no Pulumi.nope.yaml (there is dev)" in _sentence(played, capsys, "nope")
+
+
+def test_no_credentials(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How to sign in."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    line = _sentence(played, capsys)
+    assert "AWS credentials are missing or expired" in line
+    assert "run `aws sso login`, or export AWS_ACCESS_KEY_ID" in line
+
+
+def test_profile_that_is_none(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert "nobody" in _sentence(played, capsys)
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
+def test_credentials_that_aws_refuses(
+    played: Played,
+    gate: Gate,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """AWS's own word for it, and how to sign in."""
+    _answers(gate, monkeypatch, "GetCallerIdentity", "403 Forbidden", code)
+    line = _sentence(played, capsys)
+    assert f"AWS doesn't accept the credentials ({code}), they are wrong or expired" in line
+
+
+def test_what_aws_says_is_escaped(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing that it quotes steers the terminal, or ends the line."""
+    _answers(gate, monkeypatch, "GetCallerIdentity", "400 Bad Request", "Odd\u202e&#10;::x")
+    line = _sentence(played, capsys)
+    assert "\u202e" not in line
+    assert "\\u202e" in line
+
+
+def test_endpoint_where_nobody_listens(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sandbox that has ended: both lines say what takes its settings away."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
+    line = _sentence(played, capsys)
+    assert "AWS can't be reached" in line
+    assert "`unset AWS_ENDPOINT_URL`" in line
+
+
+def test_cli_that_fails(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, whatever it says."""
+    played.fails("error: blob\x1b[2J\nmore")
+    line = _sentence(played, capsys)
+    assert "`pulumi stack ls` failed at s3://ours" in line
+    assert "error: blob\\x1b[2J more" in line
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("http://127.0.0.1:4566", 1),
+        ("http://localhost:4566", 1),
+        ("http://[::1]:4566", 1),
+        ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com", 0),
+        ("http://[", 0),
+        ("", 0),
+    ],
+)
+def test_endpoints_of_this_machine(value: str, found: int) -> None:
+    """Of one service, too; a private endpoint of AWS is none, nor is what isn't an address."""
+    for key in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        assert len(loopback_endpoints({key: value})) == found
+
+
+@pytest.mark.parametrize("url", ["https://api.pulumi.com", "gs://bucket", "azblob://container"])
+def test_other_backends_are_pulumis(url: str) -> None:
+    """State that is kept elsewhere is no bucket of S3."""
+    assert parse_backend(url, "dev").bucket == ""
+
+
+def test_address_is_read_whole() -> None:
+    """Bucket, region, endpoint and profile."""
+    found = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
+    assert (found.bucket, found.region, found.profile) == ("b", "eu-west-1", "ops")
+    assert found.endpoint == "https://s3.example.com"
+    with pytest.raises(SetupError):
+        parse_backend("s3:b", "dev")
+
+
+def _answers(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, call: str, status: str, code: str
+) -> None:
+    """Have the gate answer a call like that."""
+    refuse = gate._refused_bucket
+    monkeypatch.setattr(
+        gate,
+        "_refused_bucket",
+        lambda environ, name: (status, code) if name == call else refuse(environ, name),
+    )

@@ -1,0 +1,545 @@
+"""`make bootstrap`: what it makes, takes over or leaves alone, whatever it finds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.state_key import key_policy
+from sandbox.aws import Aws
+from tests.engine.gate import Gate
+from tests.infra.played_bootstrap import Killed, Played, each_call
+
+CLOSED = {
+    "BlockPublicAcls": True,
+    "BlockPublicPolicy": True,
+    "IgnorePublicAcls": True,
+    "RestrictPublicBuckets": True,
+}
+ENCRYPTED = {
+    "Rules": [
+        {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"},
+            "BucketKeyEnabled": True,
+        }
+    ]
+}
+NUMBERS = count(1)
+OWNED = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """An empty local AWS."""
+    with Aws("us-west-2") as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def gate(aws: Aws) -> Iterator[Gate]:
+    """The door by which the commands come to that AWS."""
+    with Gate(aws) as gate:
+        yield gate
+
+
+@pytest.fixture
+def played(
+    tmp_path: Path,
+    aws: Aws,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Played:
+    """A project with a stack of this test's own, whose file has a region."""
+    for key, value in {
+        "AWS_ENDPOINT_URL": gate.endpoint,
+        **aws.credentials.variables(),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_CONFIG_PASSPHRASE": "of a test",
+    }.items():
+        monkeypatch.setenv(key, value)
+    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(key, raising=False)
+    made = Played(tmp_path, aws, gate, f"stack{next(NUMBERS)}")
+    made.sets()
+    return made
+
+
+def _as_listed(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def test_bucket_is_closed_encrypted_and_versioned(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stack is made in it, and what comes next is printed."""
+    assert played.run() == 0
+    assert played.settings_of(played.bucket) == {
+        "tags": _as_listed(played.tags),
+        "versioning": "Enabled",
+        "encryption": ENCRYPTED,
+        "public": CLOSED,
+        "ownership": OWNED,
+        "policy": None,
+        "objects": [],
+    }
+    assert played.recorded() == {"STATE_BUCKET": played.bucket, "STATE_BUCKET_MANAGED": "true"}
+    url = f"s3://{played.bucket}?region=us-west-2&endpoint={played.gate.endpoint}"
+    said = capsys.readouterr()
+    assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
+    assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
+    assert "calls go to an AWS on this machine" in said.err
+    for _, (backend, no_plugins) in played.told():
+        assert backend == f"{url}&s3ForcePathStyle=true"
+        assert no_plugins == "true"
+
+
+def test_outside_of_the_oldest_region_a_place_is_named(played: Played) -> None:
+    """us-east-1 takes no location constraint, and any other region needs one."""
+    played.sets(region="us-east-1")
+    assert played.run() == 0
+    s3 = played.aws.client("s3")
+    assert s3.get_bucket_location(Bucket=played.bucket)["LocationConstraint"] is None
+
+
+def test_second_run_changes_nothing(played: Played) -> None:
+    """The stack is selected, and the file, which says it all, is left as it is."""
+    assert played.run() == 0
+    played.sets(**played.recorded())
+    before = played.settings_of(played.bucket)
+    assert played.run() == 0
+    assert played.settings_of(played.bucket) == before
+    asked = [words[:2] for words, _ in played.told()]
+    assert asked.count(["stack", "init"]) == asked.count(["config", "set-all"]) == 1
+    assert ["stack", "select"] in asked
+
+
+def test_tags_of_others_stay(played: Played) -> None:
+    """An organisation may tag a bucket by itself; ours go beside those."""
+    played.make_bucket(owner="platform")
+    assert played.run() == 0
+    tags = {"owner": "platform", **played.tags}
+    assert played.settings_of(played.bucket)["tags"] == _as_listed(tags)
+    assert played.recorded()["STATE_BUCKET_MANAGED"] == "true"
+
+
+def test_shared_bucket_is_left_as_it_is(played: Played) -> None:
+    """Named by STATE_BUCKET it serves, and neither its settings nor its tags change."""
+    shared = played.make_bucket(f"shared-{played.stack}", keeps="terraform.tfstate", team="infra")
+    played.sets(STATE_BUCKET=shared)
+    before = played.settings_of(shared)
+    assert played.run() == 0
+    assert played.settings_of(shared) == before
+    assert played.recorded() == {"STATE_BUCKET": shared, "STATE_BUCKET_MANAGED": "false"}
+
+
+@pytest.mark.parametrize("tags", [{}, {"project": "oncall-approvals", "stack": "another"}])
+def test_unnamed_bucket_with_things_in_it_is_refused(
+    played: Played, capsys: pytest.CaptureFixture[str], tags: dict[str, str]
+) -> None:
+    """Of the default name, and untagged or another stack's: it has to be named."""
+    played.make_bucket(keeps="something", **tags)
+    before = played.settings_of(played.bucket)
+    assert played.run() == 1
+    assert f"`oncall-approvals:STATE_BUCKET: {played.bucket}`" in capsys.readouterr().err
+    assert played.settings_of(played.bucket) == before
+    assert played.told() == []
+
+
+def test_deleted_objects_are_things_too(played: Played) -> None:
+    """Old versions and delete markers: the bucket isn't empty."""
+    played.make_bucket()
+    s3 = played.aws.client("s3")
+    s3.put_bucket_versioning(Bucket=played.bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=played.bucket, Key="gone", Body=b"state")
+    s3.delete_object(Bucket=played.bucket, Key="gone")
+    assert played.run() == 1
+
+
+def test_managed_bucket_that_lost_its_tags_is_refused(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program would let go of it; which of the two is meant, a person says."""
+    played.make_bucket(keeps="state")
+    played.sets(STATE_BUCKET=played.bucket, STATE_BUCKET_MANAGED="true")
+    assert played.run() == 1
+    assert "STATE_BUCKET_MANAGED is true, and bucket" in capsys.readouterr().err
+
+
+class TestForeignBucket:
+    """A bucket of that name belongs to another account."""
+
+    @pytest.fixture(autouse=True)
+    def _foreign(self, played: Played) -> Iterator[None]:
+        played.make_bucket(keeps=f".pulumi/stacks/oncall-approvals/{played.stack}.json")
+        played.gate.foreign.add(played.bucket)
+        yield
+        played.gate.foreign.clear()
+        assert played.gate.trespasses == []
+
+    def test_is_not_touched(self, played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+        """One sentence names it, the account and STATE_BUCKET; Pulumi never hears of it."""
+        assert played.run() == 1
+        _, line = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: bucket {played.bucket} doesn't belong to account ")
+        assert "oncall-approvals:STATE_BUCKET: NAME" in line
+        assert played.told() == []
+
+    def test_is_refused_at_its_making_too(
+        self, played: Played, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody may take the name in the moment between."""
+
+        def not_there_yet(name: str, after: bool) -> None:  # noqa: FBT001 - see each_call
+            if name == "HeadBucket" and not after:
+                played.gate.foreign.discard(played.bucket)
+                s3 = played.aws.client("s3")
+                for each in s3.list_objects(Bucket=played.bucket).get("Contents", []):
+                    s3.delete_object(Bucket=played.bucket, Key=each["Key"])
+                s3.delete_bucket(Bucket=played.bucket)
+            if name == "CreateBucket" and not after:
+                played.gate.foreign.add(played.bucket)
+
+        each_call(monkeypatch, not_there_yet)
+        assert played.run() == 1
+        assert "doesn't belong to account" in capsys.readouterr().err
+
+
+def test_bucket_of_another_region(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both regions are named, with what to change."""
+    played.make_bucket()
+    played.sets(region="eu-west-1")
+    assert played.run() == 1
+    said = capsys.readouterr().err
+    assert f"bucket {played.bucket} is in us-west-2, and aws:region is eu-west-1" in said
+
+
+class TestKey:
+    """With KMS_KEY_ALIAS a key encrypts config and state."""
+
+    @pytest.fixture(autouse=True)
+    def alias(self, played: Played, monkeypatch: pytest.MonkeyPatch) -> str:
+        """The alias that is set; no passphrase is."""
+        monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+        alias = f"of-{played.stack}"
+        played.sets(KMS_KEY_ALIAS=alias)
+        return alias
+
+    def test_is_made_as_the_program_makes_it(self, played: Played, alias: str) -> None:
+        """Policy, rotation, tags and alias; the stack is encrypted by it from the start."""
+        assert played.run() == 0
+        kms = played.aws.client("kms")
+        (key,) = played.keys()
+        found = kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]
+        assert found["KeyId"] == key
+        assert found["Description"].startswith("Encrypts the secrets")
+        assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+        policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+        assert policy == key_policy(played.aws.account, "aws")
+        assert played.recorded()["KMS_KEY_ID"] == key
+        assert played.recorded()["KMS_KEY_MANAGED"] == "true"
+        (init,) = [words for words, _ in played.told() if words[:2] == ["stack", "init"]]
+        assert f"awskms://alias/{alias}?region=us-west-2&awssdk=v2" in init
+
+    def test_of_an_interrupted_run_is_found_again(self, played: Played, alias: str) -> None:
+        """It is tagged and has no alias yet; one that is being deleted doesn't count."""
+        kms = played.aws.client("kms")
+        tags = [{"TagKey": key, "TagValue": value} for key, value in played.tags.items()]
+        gone = kms.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+        kms.schedule_key_deletion(KeyId=gone)
+        other = kms.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/other-{alias}", TargetKeyId=other)
+        mine = kms.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
+        assert played.run() == 0
+        assert kms.describe_key(KeyId=f"alias/{alias}")["KeyMetadata"]["KeyId"] == mine
+        assert set(played.keys()) == {gone, other, mine}
+
+    def test_whose_making_was_not_answered_is_found_again(
+        self, played: Played, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """AWS has made it, and the answer is lost: nobody asks for a second one."""
+        aws: Any = gate._aws.answer
+
+        def lose(environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401 - WSGI's own
+            if not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".CreateKey"):
+                return aws(environ, start_response)
+            list(aws(environ, lambda *_: None))
+            start_response("503 Service Unavailable", [])
+            return []
+
+        with monkeypatch.context() as lost:
+            lost.setattr(gate._aws, "answer", lose)
+            assert played.run() == 1
+        assert played.run() == 0
+        assert len(played.keys()) == 1
+
+    def test_of_others_is_used_as_it_is(self, played: Played, alias: str) -> None:
+        """A key that somebody else keeps stays theirs."""
+        kms = played.aws.client("kms")
+        key = kms.create_key(Description="of all teams")["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
+        before = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+        assert played.run() == 0
+        assert played.recorded()["KMS_KEY_ID"] == key
+        assert played.recorded()["KMS_KEY_MANAGED"] == "false"
+        assert not kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+        assert kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"] == before
+
+    @pytest.mark.parametrize(
+        ("how", "said"),
+        [
+            ({}, "is Disabled, not Enabled"),
+            (
+                {"KeyUsage": "SIGN_VERIFY", "KeySpec": "RSA_2048"},
+                "is for SIGN_VERIFY, not ENCRYPT_DECRYPT",
+            ),
+        ],
+    )
+    def test_that_cannot_encrypt_is_refused(
+        self,
+        played: Played,
+        alias: str,
+        how: dict[str, str],
+        said: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A sentence says what is wrong with the key."""
+        kms = played.aws.client("kms")
+        key = kms.create_key(**how)["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
+        if not how:
+            kms.disable_key(KeyId=key)
+        assert played.run() == 1
+        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {said}" in capsys.readouterr().err
+
+    def test_alias_that_kms_refuses(
+        self, played: Played, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Before anything is made."""
+        played.sets(KMS_KEY_ALIAS="alias/oncall")
+        assert played.run() == 1
+        assert "KMS_KEY_ALIAS is 'alias/oncall'" in capsys.readouterr().err
+
+
+def test_github_is_made_known_once(played: Played) -> None:
+    """Where the stack is deployed from there; the account has one such provider."""
+    iam = played.aws.client("iam")
+    played.sets()
+    assert played.run() == 0
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+    played.sets(DEPLOY_REPOSITORY="acme/oncall-approvals")
+    assert played.run() == 0
+    assert played.run() == 0
+    (made,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=made["Arn"])
+    assert found["Url"] == "token.actions.githubusercontent.com"
+    assert found["ClientIDList"] == ["sts.amazonaws.com"]
+
+
+def test_github_for_another_audience_is_for_ours_too(
+    played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has made it for something else, which goes on."""
+    issuer = f"{played.stack}.example.com"
+    monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
+    iam = played.aws.client("iam")
+    arn = iam.create_open_id_connect_provider(Url=f"https://{issuer}", ClientIDList=["other"])[
+        "OpenIDConnectProviderArn"
+    ]
+    played.sets(DEPLOY_REPOSITORY="acme/oncall-approvals")
+    assert played.run() == 0
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    assert sorted(found["ClientIDList"]) == ["other", "sts.amazonaws.com"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_any_call_it_is_finished_by_the_next(
+    played: Played, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """One bucket, one key, one provider; each run is killed at a later call than the one before."""
+    monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", f"{played.stack}.example.com")
+    played.sets(KMS_KEY_ALIAS=f"of-{played.stack}", DEPLOY_REPOSITORY="acme/oncall-approvals")
+    calls: list[str] = []
+    last = 0
+
+    def kill_at_the_last(name: str, is_after: bool) -> None:  # noqa: FBT001 - see each_call
+        if is_after == (when == "after"):
+            calls.append(name)
+            if len(calls) > last:
+                raise Killed
+
+    each_call(monkeypatch, kill_at_the_last)
+    killed_at = set()
+    while True:
+        calls.clear()
+        try:
+            assert played.run() == 0
+        except Killed:
+            killed_at.add(calls[-1])
+            last += 1
+        else:
+            break
+    assert {"CreateBucket", "PutBucketTagging", "CreateKey", "CreateAlias"} <= killed_at
+    (key,) = played.keys()
+    assert played.recorded() == {
+        "STATE_BUCKET": played.bucket,
+        "STATE_BUCKET_MANAGED": "true",
+        "KMS_KEY_ID": key,
+        "KMS_KEY_MANAGED": "true",
+    }
+    settings = played.settings_of(played.bucket)
+    assert (settings["public"], settings["versioning"]) == (CLOSED, "Enabled")
+    listed = played.aws.client("iam").list_open_id_connect_providers()
+    ours = [each for each in listed["OpenIDConnectProviderList"] if played.stack in each["Arn"]]
+    assert len(ours) == 1
+
+
+def test_every_call_of_a_bucket_names_its_owner(
+    played: Played, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But the one that makes it, which can't; the gate sees the header."""
+    seen: list[tuple[str, Any]] = []
+    refuse = gate._refused_bucket
+
+    def note(environ: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - the gate's own
+        if "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+            seen.append((name, environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")))
+        return refuse(environ, name)
+
+    monkeypatch.setattr(gate, "_refused_bucket", note)
+    assert played.run() == 0
+    assert len(seen) > 8
+    unowned = [name for name, owner in seen if owner != played.aws.account]
+    assert unowned == [f"PUT /{played.bucket}"]
+
+
+@pytest.mark.parametrize("key", ["STATE_BUCKET", "KMS_KEY_ALIAS", "DEPLOY_REPOSITORY"])
+def test_setting_that_is_encrypted_is_refused(
+    played: Played, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would count as unset."""
+    played.file.write_text(
+        "config:\n  aws:region: us-west-2\n"
+        f"  oncall-approvals:{key}:\n    secure: v1:abc\nencryptionsalt: v1:x\n"
+    )
+    assert played.run() == 1
+    assert f"{key} is set with --secret, but is not a secret" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stack", "said"),
+    [
+        ("nope", "there is no Pulumi.nope.yaml (there is stack"),
+        ("../dev", "STACK is '../dev'; use letters, digits"),
+        ("dev;id", "STACK is 'dev;id'; use letters, digits"),
+        ("", "STACK is ''; use letters, digits"),
+    ],
+)
+def test_stack_that_is_not_there(
+    played: Played, stack: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt name makes no second stack: the command that makes a file is named."""
+    assert bootstrap_main(played, stack) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert said in error
+    if stack == "nope":
+        assert "`printf 'config:\\n  aws:region: eu-west-1\\n' > Pulumi.nope.yaml`" in error
+    assert played.told() == []
+
+
+def bootstrap_main(played: Played, stack: str) -> int:
+    """Run it for another stack."""
+    from infra import bootstrap  # noqa: PLC0415 - beside the fixture's own run
+
+    return bootstrap.main([stack], played.environment(), played.folder)
+
+
+@pytest.mark.parametrize("region", ["", "us west 2", "'eu-west-1'", "eu-west"])
+def test_region_that_is_none(
+    played: Played, region: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not set, or not a region: with the line to write."""
+    played.sets(region=region)
+    assert played.run() == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: aws:region is ")
+    assert "`aws:region: eu-west-1` under `config:`" in error
+
+
+def test_region_of_the_environment_counts(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with AWS's own provider."""
+    played.sets(region="")
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    assert played.run() == 0
+
+
+def test_no_passphrase(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a key it is needed, from the environment or from a file."""
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    assert played.run() == 1
+    assert "read -rs PULUMI_CONFIG_PASSPHRASE && export" in capsys.readouterr().err
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/dev/null")
+    assert played.run() == 0
+
+
+def test_no_pulumi(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is made."""
+    played.no_pulumi()
+    assert played.run() == 1
+    assert "there is no pulumi on PATH" in capsys.readouterr().err
+    assert played.bucket not in str(played.aws.client("s3").list_buckets())
+
+
+@pytest.mark.parametrize("name", ["No_Bucket", "a", "xn--state"])
+def test_name_that_is_no_buckets(
+    played: Played, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By S3's rules, before anything is made."""
+    played.sets(STATE_BUCKET=name)
+    assert played.run() == 1
+    assert f"STATE_BUCKET is {name!r}; write 3 to 63 lower-case" in capsys.readouterr().err
+
+
+def test_stack_whose_name_makes_no_bucket(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Upper-case letters may be in a stack's name, and not in a bucket's."""
+    played.stack = "Dev"
+    played.sets()
+    assert played.run() == 1
+    assert "STATE_BUCKET is not set, and 'indent-deploy-state-" in capsys.readouterr().err
+
+
+def test_what_pulumi_says_is_escaped(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a lock, too, whose holder's name is in the bucket; nothing is printed raw."""
+    played.fails("error: the stack is currently locked by 1 lock(s)\n  \x1b]0;PWNED\x07 of eve")
+    assert played.run() == 1
+    error = capsys.readouterr().err
+    assert "\x1b" not in error
+    assert "\\x1b]0;PWNED\\x07 of eve" in error
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true pulumi cancel --yes" in error
+
+
+def test_ctrl_c_says_how_to_go_on(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 130."""
+
+    def interrupt(_name: str, _after: bool) -> None:  # noqa: FBT001 - see each_call
+        raise KeyboardInterrupt
+
+    each_call(monkeypatch, interrupt)
+    assert played.run() == 130
+    assert f"`make bootstrap STACK={played.stack}` goes on from there" in capsys.readouterr().err
+
+
+def test_policy_is_json_that_the_program_writes_too() -> None:
+    """One function writes it for both, so that an import finds no difference."""
+    statement = json.loads(key_policy("1", "aws-cn"))["Statement"][0]
+    assert statement["Principal"] == {"AWS": "arn:aws-cn:iam::1:root"}
