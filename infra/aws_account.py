@@ -24,6 +24,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from infra.errors import SetupError, printable
 
@@ -173,7 +174,7 @@ def aws_errors() -> Iterator[None]:
                 f"wrong or expired; {_SIGN_IN}"
             ) from None
         raise SetupError(f"AWS refused: {_first_line(error)}") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, ResponseParserError) as error:
         raise SetupError(f"AWS can't be asked: {_first_line(error)}") from None
 
 

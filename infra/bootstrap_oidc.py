@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.aws_account import error_code
+from infra.errors import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,11 @@ AUDIENCE = "sts.amazonaws.com"
 
 
 def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
-    """Make the account's identity provider for GitHub, of which there can be one; or leave it."""
+    """Make the account's identity provider for GitHub, of which there can be one; or leave it.
+
+    Raises:
+        SetupError: it is there, for others only.
+    """
     iam = account.client("iam")
     listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     found = [each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")]
@@ -34,7 +39,8 @@ def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
     (arn,) = found
     audiences = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
     if AUDIENCE not in audiences:
-        tell(f"adds the audience {AUDIENCE} to the identity provider {ISSUER}")
-        iam.add_client_id_to_open_id_connect_provider(
-            OpenIDConnectProviderArn=arn, ClientID=AUDIENCE
+        raise SetupError(
+            f"the account's identity provider {ISSUER} doesn't accept the audience {AUDIENCE}; run "
+            "`aws iam add-client-id-to-open-id-connect-provider "
+            f"--open-id-connect-provider-arn {arn} --client-id {AUDIENCE}`"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,6 +218,22 @@ def test_what_aws_says_is_escaped(
     line = _sentence(played, capsys)
     assert "\u202e" not in line
     assert "\\u202e" in line
+
+
+def test_answer_that_is_not_of_aws(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A proxy or a guest network's page is said in a line, too."""
+
+    def page(_environ: object, start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
+        start_response("500 Internal Server Error", [("Content-Type", "text/html")])
+        return [b"<!doctype html>\n<title>Sign in</title>"]
+
+    monkeypatch.setattr(gate, "_aws", page)
+    assert "AWS can't be asked" in _sentence(played, capsys)
 
 
 def test_endpoint_where_nobody_listens(

@@ -340,10 +340,10 @@ def test_github_is_made_known_once(played: Played) -> None:
     assert found["ClientIDList"] == ["sts.amazonaws.com"]
 
 
-def test_github_for_another_audience_is_for_ours_too(
-    played: Played, monkeypatch: pytest.MonkeyPatch
+def test_github_for_another_audience(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody has made it for something else, which goes on."""
+    """Somebody has made it for something else: the command that adds ours is named."""
     issuer = f"{played.stack}.example.com"
     monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
     iam = played.aws.client("iam")
@@ -351,9 +351,10 @@ def test_github_for_another_audience_is_for_ours_too(
         "OpenIDConnectProviderArn"
     ]
     played.sets(DEPLOY_REPOSITORY="acme/oncall-approvals")
-    assert played.run() == 0
-    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-    assert sorted(found["ClientIDList"]) == ["other", "sts.amazonaws.com"]
+    assert played.run() == 1
+    said = capsys.readouterr().err
+    assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in said
+    assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in said
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
