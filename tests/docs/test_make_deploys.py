@@ -15,6 +15,7 @@ SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 CLI = f"""#!/bin/sh
 echo "$@ ${SWITCH}" >> "$TOLD"
 case "$1 $2" in
+  "stack export") [ "$4" = "$HELD" ] && exit; echo "error: no stack named '$4' found" >&2; exit 1 ;;
   "stack ls") echo '[{{"name": "'$HELD'"}}]'; exit ;;
   "install --no-dependencies") exit ;;
 esac
@@ -79,9 +80,9 @@ def test_pulumi_is_asked_for_that_stack(target: str, command: str, cli: Path) ->
     code, _ = _make(target, cli, code=3, PULUMI_BACKEND_URL=FOLDER)
     look, install, told = (cli / "told").read_text().splitlines()
     assert code != 0
-    assert look.startswith("stack ls --json")
+    assert look.startswith("stack export --stack dev")
     assert install.startswith("install --no-dependencies")
-    assert told.startswith(f"{command} --stack dev ")
+    assert told.startswith(f"{command} --stack=dev ")
     assert "--non-interactive" in told
     assert all(each.endswith(" true") for each in (look, install, told))
 

@@ -54,7 +54,7 @@ def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 ha
     _make(s3, {**TAGS, "owner": "platform"})
     made = _by_name(MANAGED)
     bucket = made["state"]
-    assert (bucket.imported, bucket.ignored) == (NAME, frozenset({"tags"}))
+    assert (bucket.imported, bucket.ignored) == (NAME, frozenset({"tags", "tagsAll"}))
     assert bucket.inputs == {"bucket": NAME, "tags": TAGS}
     assert all(each.protect and each.retain_on_delete for each in made.values())
     assert [each.name for each in made.values() if each.imported] == ["state"]
@@ -97,7 +97,7 @@ def test_managed_key_is_imported_with_its_alias() -> None:
     """Each by its id."""
     made = _by_name(KEY)
     assert made["state-key"].imported == KEY["KMS_KEY_ID"]
-    assert made["state-key"].ignored == {"tags"}
+    assert made["state-key"].ignored == {"tags", "tagsAll"}
     assert made["state-key-alias"].imported == "alias/oncall-state"
 
 

@@ -232,7 +232,7 @@ def test_answer_that_is_not_of_aws(
         start_response("500 Internal Server Error", [("Content-Type", "text/html")])
         return [b"<!doctype html>\n<title>Sign in</title>"]
 
-    monkeypatch.setattr(gate, "_aws", page)
+    monkeypatch.setattr(gate._aws, "answer", page)
     assert "AWS can't be asked" in _sentence(played, capsys)
 
 
@@ -250,7 +250,7 @@ def test_cli_that_fails(played: Played, capsys: pytest.CaptureFixture[str]) -> N
     """In one line, whatever it says."""
     played.fails("error: blob\x1b[2J\nmore")
     line = _sentence(played, capsys)
-    assert "`pulumi stack ls` failed at s3://ours" in line
+    assert "`pulumi stack export` failed at s3://ours" in line
     assert "error: blob\\x1b[2J more" in line
 
 

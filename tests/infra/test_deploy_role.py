@@ -76,7 +76,7 @@ def test_deploy_role_may_exactly_this(run: ProgramRun) -> None:
     log = "arn:approval-webhook-log"
     names = [each.name for each in alarms_for(PROVIDERS)]
     assert allowed == {
-        "ListState": _allow(["s3:ListBucket"], [BUCKET], condition=OURS),
+        "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
             ["s3:GetObject"], [f"{BUCKET}/.pulumi/meta.yaml"], condition=OURS
         ),
@@ -172,7 +172,7 @@ def test_deploy_role_is_denied_exactly_this(run: ProgramRun) -> None:
 def test_preview_role_reads_the_state_and_nothing_else(run: ProgramRun) -> None:
     """A preview without a refresh asks AWS for nothing else."""
     assert _statements(run, "deploy-role-preview-rights") == {
-        "ListState": _allow(["s3:ListBucket"], [BUCKET], condition=OURS),
+        "FindState": _allow(["s3:ListBucket", "s3:GetBucketTagging"], [BUCKET], condition=OURS),
         "ReadStateVersion": _allow(
             ["s3:GetObject"], [f"{BUCKET}/.pulumi/meta.yaml"], condition=OURS
         ),
