@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
+from handler import emails
 from handler.durations import format_go
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.folding import fold_domain
 
 UNNAMED = "it is not among the schedules and roles that count"
 # What is written out as `any`: told from a list that names nothing.
@@ -20,7 +22,7 @@ class Facts(NamedTuple):
     Attributes:
         email: the requester's, in normal form.
         addresses: that one, and those that the policy says are the same person's.
-        known_as: all that are known to be, those under which he is not asking, too.
+        known_as: all that are known to be, those under which he is not asking, too; folded.
         asked: the time that was asked for; None where none was.
         self_declared: whether duties in an incident count that the requester declared himself.
     """
@@ -102,19 +104,15 @@ class Requester(NamedTuple):
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the requester is, by the e-mail of the request."""
-        return self._are(facts.email)
+        """Whether the requester is, by the e-mail of the request. A subdomain is another domain."""
+        return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
 
     def may_hold(self, facts: Facts) -> bool:
-        """Whether the requester is, by any address that is known to be his.
-
-        A domain is the same with the root's dot behind it.
-        """
-        return any(self._are(each.removesuffix(".")) for each in facts.known_as)
-
-    def _are(self, email: str) -> bool:
-        """Whether these people are of this e-mail. A subdomain is another domain."""
-        return email in self.emails or email.rpartition("@")[2] in self.domains
+        """Whether the requester is, by any address that is known to be his, however it is spelt."""
+        if not facts.known_as.isdisjoint(map(emails.folded, self.emails)):
+            return True
+        domains = {each.rpartition("@")[2] for each in facts.known_as}
+        return not domains.isdisjoint(map(fold_domain, self.domains))
 
     def __str__(self) -> str:
         """Say it without naming anybody: it goes into the log."""

@@ -63,6 +63,10 @@ class Duty(NamedTuple):
         named = entry in {self.name, self.shortform} and entry not in self.shared_names
         return entry == self.id or named
 
+    def is_declared_by(self, addresses: frozenset[str]) -> bool:
+        """Whether who has these folded addresses declared the duty's incident."""
+        return self.self_declared or not addresses.isdisjoint(map(emails.folded, self.declarers))
+
     def runs_at(self, now: datetime) -> bool:
         """Whether the duty holds at a moment: `start <= now < end`."""
         begun = self.start is None or self.start <= now
@@ -149,8 +153,9 @@ class Incident(NamedTuple):
 
     def declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
+        folded = emails.folded(holder)
         return any(
-            holder == email or (user_id == id_ if user_id else not email)
+            folded == emails.folded(email) or (user_id == id_ if user_id else not email)
             for email, id_ in self.declarers
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from handler import emails
 from handler.conditions import (
     ANY,
     UNNAMED,
@@ -23,12 +24,51 @@ from handler.conditions import (
 )
 from handler.duties import Duty
 from handler.events import Resource
-from handler.globs import matches
+from handler.folding import fold
+from handler.globs import fits, matches
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+
+class Spelling(NamedTuple):
+    """A resource as denying rules see it: folded once for all of them.
+
+    Attributes:
+        kind, id: the folded ones.
+        labels: by the folded name, the folded values of all labels that are called so.
+        resource: the resource itself.
+    """
+
+    kind: str
+    id: str
+    labels: Mapping[str, set[str]]
+    resource: Resource
+
+    def has_id(self, pattern: str) -> bool:
+        """Whether a pattern fits the id, by the letter or folded.
+
+        Only an asterisk of the pattern's own is a wildcard, not what folding makes one of.
+        """
+        return fits([fold(each) for each in pattern.split("*")], self.id) or matches(
+            pattern, self.resource.id
+        )
+
+    def may_carry(self, name: str, wanted: str) -> bool:
+        """Whether the resource lacks a label, or carries one of that name with this value."""
+        values = self.labels.get(fold(name), set())
+        own = fold(self.resource.labels.get(name, ""))
+        return not own or "" in values or fold(wanted) in values
+
+
+def spelling_of(resource: Resource) -> Spelling:
+    """Fold what denying rules look at."""
+    labels: dict[str, set[str]] = {}
+    for name, value in resource.labels.items():
+        labels.setdefault(fold(name), set()).add(fold(value))
+    return Spelling(fold(resource.kind), fold(resource.id), labels, resource)
 
 
 class Selector(NamedTuple):
@@ -46,20 +86,16 @@ class Selector(NamedTuple):
             and not self.lacking(resource)
         )
 
-    def touches(self, resource: Resource) -> bool:
-        """Whether a denying rule is for it: also where it does not carry the label at all.
+    def touches(self, spelling: Spelling) -> bool:
+        """Whether a denying rule is for a resource, however that is spelt.
 
-        Letter case, outer blanks and what cannot be seen make no difference: a resource that is
-        spelt like none other would be denied by no rule, and could be opened by a broader one.
+        Also where it lacks the label: a label of which only the name is spelt otherwise is none,
+        but its value counts, too.
         """
-        kind, id_ = _folded(resource.kind), _folded(resource.id)
         return (
-            (not self.kinds or kind in map(_folded, self.kinds))
-            and (not self.ids or any(matches(_folded(each), id_) for each in self.ids))
-            and all(
-                _folded(resource.labels.get(name, "")) in {"", _folded(wanted)}
-                for name, wanted in self.labels
-            )
+            (not self.kinds or spelling.kind in map(fold, self.kinds))
+            and (not self.ids or any(map(spelling.has_id, self.ids)))
+            and all(spelling.may_carry(name, wanted) for name, wanted in self.labels)
         )
 
     def lacking(self, resource: Resource) -> str:
@@ -68,12 +104,6 @@ class Selector(NamedTuple):
             if resource.labels.get(name) != wanted:
                 return f"{name}={wanted}"
         return ""
-
-
-def _folded(text: str) -> str:
-    if not text.isprintable():
-        text = "".join(filter(str.isprintable, text))
-    return text.strip().casefold()
 
 
 class ShiftEnd(NamedTuple):
@@ -99,9 +129,9 @@ class Rule(NamedTuple):
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
 
-    def denies(self, resource: Resource, facts: Facts) -> bool:
+    def denies(self, spelling: Spelling, facts: Facts) -> bool:
         """Whether this rule forbids that the resource be opened by any other."""
-        if not (self.deny and self.resources.touches(resource)):
+        if not (self.deny and self.resources.touches(spelling)):
             return False
         return self.when is None or may_hold(self.when, facts)
 
@@ -113,7 +143,7 @@ class Rule(NamedTuple):
         """
 
         def judge(duty: Duty, objection: str) -> datetime | None:
-            if not objection and (duty.self_declared or facts.known_as & duty.declarers):
+            if not objection and duty.is_declared_by(facts.known_as):
                 objection = "" if facts.self_declared else "declared by the requester himself"
             if not duty.runs_at(facts.now):
                 objection = "it does not run now"
@@ -174,31 +204,44 @@ class Policy(NamedTuple):
         if len(self.rules) == 1:
             return self
         asked = [each for some in resources for each in some]
+        spellings = self.spellings(asked)
         near = [
             each
             for each in self.rules
-            if any(map(each.resources.touches if each.deny else each.resources.covers, asked))
+            if (
+                any(map(each.resources.touches, spellings))
+                if each.deny
+                else any(map(each.resources.covers, asked))
+            )
         ]
         return self._replace(rules=tuple(near))
+
+    def spellings(self, resources: Iterable[Resource]) -> tuple[Spelling, ...]:
+        """Fold the resources for the rules that deny; none where no rule does."""
+        if not any(each.deny for each in self.rules):
+            return ()
+        return tuple(map(spelling_of, resources))
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
     def known_as(self, email: str) -> frozenset[str]:
-        """Every address that is known to be this person's: what speaks against one, counts for all.
+        """Every address that is known to be this person's, folded: what speaks against one, counts.
 
         Unlike the duties, which count one way only: another account would be a way around.
         """
-        found = {email}
+        asking = emails.folded(email)
+        found = {asking}
         for key, values in self.aliases.items():
-            if email == key or email in values:
-                found.update((key, *values))
+            circle = {emails.folded(each) for each in (key, *values)}
+            if asking in circle:
+                found |= circle
         return frozenset(found)
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
         """Say why a resource cannot be opened at all, or "" if rules decide."""
-        if not (resource.kind.strip() and resource.id.strip()):
+        if not (fold(resource.kind) and fold(resource.id)):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
