@@ -10,6 +10,7 @@ from handler import emails
 from handler.durations import format_go
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
+from handler.typed import typed
 
 UNNAMED = "it is not among the schedules and roles that count"
 # What is written out as `any`: told from a list that names nothing.
@@ -46,6 +47,7 @@ class Proof(NamedTuple):
 Judge: TypeAlias = Callable[[Duty, str], datetime | None]
 
 
+@typed
 class OnCall(NamedTuple):
     """Being on call for a schedule that is named by name or id, or for any.
 
@@ -67,6 +69,7 @@ class OnCall(NamedTuple):
         return ""
 
 
+@typed
 class IncidentRole(NamedTuple):
     """Holding a role in a live incident: by name, shortform or id, or any but the reporter's."""
 
@@ -89,6 +92,7 @@ class IncidentRole(NamedTuple):
         return ""
 
 
+@typed
 class PostedUpdate(NamedTuple):
     """Having posted an update to a live incident."""
 
@@ -97,6 +101,7 @@ class PostedUpdate(NamedTuple):
         return "" if duty.kind == INCIDENT_UPDATE else None
 
 
+@typed
 class Requester(NamedTuple):
     """Being one of these people, or of one of these domains."""
 
@@ -119,6 +124,7 @@ class Requester(NamedTuple):
         return "the requester is among those named"
 
 
+@typed
 class RequestedDuration(NamedTuple):
     """Asking for no longer than this."""
 
@@ -133,12 +139,14 @@ class RequestedDuration(NamedTuple):
         return f"at most {format_go(self.up_to)} is asked for"
 
 
+@typed
 class AnyOf(NamedTuple):
     """One of these is enough."""
 
     members: tuple[Condition, ...]
 
 
+@typed
 class AllOf(NamedTuple):
     """All of these are needed."""
 

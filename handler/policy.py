@@ -25,50 +25,13 @@ from handler.conditions import (
 from handler.duties import Duty
 from handler.events import Resource
 from handler.folding import fold
-from handler.globs import fits, matches
+from handler.globs import matches
+from handler.spelling import Spelling, spelling_of
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-
-
-class Spelling(NamedTuple):
-    """A resource as denying rules see it: folded once for all of them.
-
-    Attributes:
-        kind, id: the folded ones.
-        labels: by the folded name, the folded values of all labels that are called so.
-        resource: the resource itself.
-    """
-
-    kind: str
-    id: str
-    labels: Mapping[str, set[str]]
-    resource: Resource
-
-    def has_id(self, pattern: str) -> bool:
-        """Whether a pattern fits the id, by the letter or folded.
-
-        Only an asterisk of the pattern's own is a wildcard, not what folding makes one of.
-        """
-        return fits([fold(each) for each in pattern.split("*")], self.id) or matches(
-            pattern, self.resource.id
-        )
-
-    def may_carry(self, name: str, wanted: str) -> bool:
-        """Whether the resource lacks a label, or carries one of that name with this value."""
-        values = self.labels.get(fold(name), set())
-        own = fold(self.resource.labels.get(name, ""))
-        return not own or "" in values or fold(wanted) in values
-
-
-def spelling_of(resource: Resource) -> Spelling:
-    """Fold what denying rules look at."""
-    labels: dict[str, set[str]] = {}
-    for name, value in resource.labels.items():
-        labels.setdefault(fold(name), set()).add(fold(value))
-    return Spelling(fold(resource.kind), fold(resource.id), labels, resource)
 
 
 class Selector(NamedTuple):
@@ -193,7 +156,7 @@ class Policy(NamedTuple):
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
         parts = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
-        return self.digest or digest_of(repr(parts))
+        return self.digest or digest_of(_described(parts))
 
     def near(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that are for none of these resources: nearly all of a long policy.
@@ -285,6 +248,21 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment + by
     except OverflowError:
         return moment
+
+
+def _described(value: object) -> str:
+    """Write a value out without what is left at its default: a field more changes nothing."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    if not isinstance(fields := getattr(value, "_fields", None), tuple):
+        return f"({', '.join(map(_described, value))})"
+    defaults = getattr(value, "_field_defaults", {})
+    told = (
+        f"{name}={_described(each)}"
+        for name, each in zip(fields, value, strict=True)
+        if name not in defaults or each != defaults[name]
+    )
+    return f"{type(value).__name__}({', '.join(told)})"
 
 
 def digest_of(text: str) -> str:

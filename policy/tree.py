@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
+from handler.typed import typed
 from policy.problems import Problems, quoted
 
 MOST_BYTES = 1 << 20
@@ -37,6 +38,7 @@ class Line(NamedTuple):
     line: int
 
 
+@typed
 class Scalar(NamedTuple):
     """A single value: what is written, and as what YAML reads it."""
 
@@ -45,6 +47,7 @@ class Scalar(NamedTuple):
     meaning: str
 
 
+@typed
 class Items(NamedTuple):
     """A list."""
 
@@ -52,6 +55,7 @@ class Items(NamedTuple):
     items: tuple[Node, ...]
 
 
+@typed
 class Fields(NamedTuple):
     """A mapping; each key once."""
 

@@ -16,7 +16,8 @@ from handler.conditions import Facts, Requester
 from handler.events import Resource
 from handler.folding import BLANK_GLYPHS, IGNORABLE, fold, fold_domain, is_unseen
 from handler.globs import matches
-from handler.policy import Policy, Selector, spelling_of
+from handler.policy import Policy, Selector
+from handler.spelling import spelling_of
 from tests.handler.strategies import NOW, STEADY, TEXT
 
 EVERY_CHARACTER = list(map(chr, range(sys.maxunicode + 1)))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from handler.decision import Decision, decide, decide_all
 from handler.duties import Duty, Failure, Findings
 from handler.events import Request, Resource
-from handler.policy import Rule, spelling_of
+from handler.policy import Rule
+from handler.spelling import spelling_of
 from tests.handler.oracle import allowed
 from tests.handler.strategies import EXAMPLES, NOW
 from tests.handler.strategies import STEADY as ONCE
