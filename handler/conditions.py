@@ -62,7 +62,9 @@ class OnCall(NamedTuple):
         """Say why a duty does not do, "" if it does, None if it is of another kind."""
         if duty.kind != ON_CALL or self.provider not in {"", duty.provider}:
             return None
-        if self.schedules is not ANY and (objection := _unnamed(duty, self.schedules)):
+        if self.schedules is not ANY and (
+            objection := _unnamed(duty, self.schedules, self.provider)
+        ):
             return objection
         if duty.level > self.max_level:
             return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
@@ -218,10 +220,14 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
     return not isinstance(condition, Requester) or condition.may_hold(facts)
 
 
-def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
+def _unnamed(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:
     """Say why none of these entries means the duty's schedule or role, or ""."""
-    if any(duty.goes_by(entry) for entry in entries):
+    named = [entry for entry in entries if duty.goes_by(entry)]
+    # Where no provider is named, an id means the one thing that has it, whatever is called so.
+    if any(provider or entry == duty.id or entry not in duty.ids_elsewhere for entry in named):
         return ""
+    if named:
+        return "its name is or may be another provider's id: the policy has to name its provider"
     if not duty.shared_names.isdisjoint(entries):
         return "its name may belong to another one too: the policy has to name it by id"
     return UNNAMED

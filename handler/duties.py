@@ -35,6 +35,7 @@ class Duty(NamedTuple):
         self_declared: whether the holder himself declared the incident.
         declarers: the e-mails of who declared it, in normal form.
         shared_names: those of its names that another schedule or role bears too, or might.
+        ids_elsewhere: those that are the id of another provider's schedule or role, or may be.
     """
 
     provider: str
@@ -55,6 +56,7 @@ class Duty(NamedTuple):
     self_declared: bool = False
     declarers: frozenset[str] = frozenset()
     shared_names: frozenset[str] = frozenset()
+    ids_elsewhere: frozenset[str] = frozenset()
 
     def goes_by(self, entry: str) -> bool:
         """Whether an entry of the policy means this schedule or role, and only this one."""
@@ -110,8 +112,9 @@ def in_order(duties: Iterable[Duty]) -> tuple[Duty, ...]:
         rank = _BEST_EVIDENCE_FIRST.get(duty.kind, len(_BEST_EVIDENCE_FIRST))
         told = rank, duty.incident, duty.name, duty.id, duty.provider
         # The rest only tells apart what is told alike; sets have no order of their own.
-        sets = sorted(duty.declarers), sorted(duty.shared_names)
-        plain = duty._replace(holder="", declarers=frozenset(), shared_names=frozenset())
+        sets = sorted(duty.declarers), sorted(duty.shared_names), sorted(duty.ids_elsewhere)
+        none: frozenset[str] = frozenset()
+        plain = duty._replace(holder="", declarers=none, shared_names=none, ids_elsewhere=none)
         return *told, repr(plain), sets, duty.holder
 
     return tuple(sorted(dict.fromkeys(duties), key=place))

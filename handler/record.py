@@ -196,6 +196,7 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
         "reporter": duty.reporter,
         "self_declared": duty.is_declared_by(own),
         "shared_names": tell.texts(sorted(duty.shared_names)),
+        "ids_elsewhere": tell.texts(sorted(duty.ids_elsewhere)),
         "link": tell.text(duty.link),
         "alias": duty.holder != requester,
     }

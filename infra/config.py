@@ -12,6 +12,7 @@ import pulumi
 from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
+from handler.providers import BY_ID
 from handler.settings import (
     DEFAULTS,
     OLDER_SCHEDULES,
@@ -32,7 +33,7 @@ from infra.state_bucket import NAME_PREFIX
 from infra.state_key import ALIAS, parse_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 STACK_DEFAULTS = {
@@ -118,6 +119,7 @@ def read_config(root: Path) -> StackConfig:
         policy = tested_policy(root, plain | secrets)
         settings = load(plain | secrets, policy.json if policy else None)
         _note_what_has_no_effect(plain)
+        _note_unassigned_schedules(plain, settings.providers)
         _check_size(plain)
         return StackConfig(
             function_settings=plain,
@@ -196,6 +198,24 @@ def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:
             f"{PARTICIPANTS} has no effect: with {named_by} set, only duties "
             "named there count, and taking part in an incident has no name; "
             f"run `pulumi config rm {PARTICIPANTS}`"
+        )
+
+
+def _note_unassigned_schedules(plain: Mapping[str, str], on: Iterable[str]) -> None:
+    """Warn where a schedule of that name at any of several providers would do."""
+    key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
+    providers = [BY_ID[each] for each in on]
+    named = [
+        each
+        for each in parse_list(key, plain.get(key, ""))
+        if not any(provider.may_have_id(each) for provider in providers)
+    ]
+    if named and len(providers) > 1:
+        names = " and ".join(each.name for each in providers)
+        pulumi.log.warn(
+            f"{key} names {named[0]!r} without its provider, and {names} are on: a schedule of "
+            f"that name at either counts; run `pulumi config set {key}` with its id, or name the "
+            f"provider in a policy file"
         )
 
 
