@@ -78,6 +78,13 @@ def is_unseen(character: str) -> bool:
     )
 
 
+def unseen_in(text: str) -> str:
+    """Give the first character of a text that cannot be seen, or ""."""
+    if text.isascii() and text.isprintable():
+        return ""
+    return next(filter(is_unseen, text), "")
+
+
 def fold_domain(text: str) -> str:
     """Fold a domain: the same one whether its labels are A-labels (`xn--...`) or not."""
     labels = (_label(each.strip(_AROUND)) for each in fold(text).split("."))

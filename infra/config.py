@@ -15,6 +15,7 @@ from pulumi.runtime.config import CONFIG
 from handler.providers import BY_ID
 from handler.settings import (
     DEFAULTS,
+    LABELS,
     OLDER_SCHEDULES,
     PLAIN_KEYS,
     POLICY,
@@ -31,6 +32,7 @@ from handler.settings import (
 from infra.policy_file import tested_policy
 from infra.state_bucket import NAME_PREFIX
 from infra.state_key import ALIAS, parse_alias
+from policy.spelling import typographic_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,6 +122,7 @@ def read_config(root: Path) -> StackConfig:
         settings = load(plain | secrets, policy.json if policy else None)
         _note_what_has_no_effect(plain)
         _note_unassigned_schedules(plain, settings.providers)
+        _note_spelling(plain)
         _check_size(plain)
         return StackConfig(
             function_settings=plain,
@@ -217,6 +220,15 @@ def _note_unassigned_schedules(plain: Mapping[str, str], on: Iterable[str]) -> N
             f"that name at either counts; run `pulumi config set {key}` with its id, or name the "
             f"provider in a policy file"
         )
+
+
+def _note_spelling(plain: Mapping[str, str]) -> None:
+    """Warn of quotes and dashes that editors put in: names and labels are compared exactly."""
+    for key in (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS):
+        for entry in parse_list(key, plain.get(key, "")):
+            for text in entry.split("=") if key == LABELS else (entry,):
+                if doubt := typographic_in(text.strip(), strict=False):
+                    pulumi.log.warn(f"{key}: {text.strip()!r} {doubt}")
 
 
 def _note_what_the_policy_says(plain: Mapping[str, str], *, participants: bool) -> None:

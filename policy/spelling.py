@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from handler.folding import fold, is_unseen
+from handler.folding import fold
 
 _DOUBLE = "\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u2033\u301d\u301e\u301f"
 _SINGLE = "\u2018\u2019\u201a\u201b\u2039\u203a\uff07\u2032"
@@ -30,13 +30,6 @@ def named(character: str) -> str:
     return f"U+{ord(character):04X} {name}".strip()
 
 
-def unseen_in(text: str) -> str:
-    """Give the first character that cannot be seen, or ""; a space can."""
-    if text.isascii() and text.isprintable():
-        return ""
-    return next((each for each in text if is_unseen(each)), "")
-
-
 def composed(text: str) -> str:
     """Give the text with letters and accents in one character (NFC), as keyboards write them."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
@@ -55,7 +48,7 @@ def typographic_in(text: str, *, strict: bool) -> str:
     """
     if found := _AT_AN_END.search(text):
         where = "begins" if text.startswith(found[0]) else "ends"
-        return f"{where} with {named(found[0])}: leave it out; YAML's own quotes are \" and '"
+        return f"{where} with {named(found[0])}: leave it out, and quote with \" or '"
     if strict and _QUOTED.fullmatch(text):
         return f"begins and ends with {text[0]}, within the quotes of YAML: leave one pair out"
     if found := _STAR.search(text):

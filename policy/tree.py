@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
+from handler.folding import unseen_in
 from handler.typed import typed
 from policy.problems import Problems, quoted
-from policy.spelling import named, unseen_in
+from policy.spelling import named
 
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 12

@@ -118,6 +118,29 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     assert program.run({}, two).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "note"),
+    [
+        (
+            "AUTO_APPROVAL_SCHEDULES",
+            "API, \u201cDBA\u201d",
+            (
+                "'\u201cDBA\u201d' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+                "and quote with \" or '"
+            ),
+        ),
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS",
+            "Env=Prod\u2013EU",
+            "'Prod\u2013EU' holds U+2013 EN DASH: write - instead",
+        ),
+    ],
+)
+def test_typographic_spelling_is_noted(program: Program, key: str, value: str, note: str) -> None:
+    """Names and labels are compared exactly, so what an editor put in is told."""
+    assert program.run({key: value}).notes == (f"{key}: {note}",)
+
+
 def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
     """Whoever reported an incident declared it, which is a switch of its own."""
     (note,) = program.run({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}).notes

@@ -15,7 +15,7 @@ from tests.policy.texts import POLICY, changed, errors_of
 from tests.policy.tried import TESTS
 
 DENIAL, ALIAS = '{labels: {Tier: "0"}}', "jane@example.com: [jane.doe@corp.example]"
-OF_YAML = "leave it out; YAML's own quotes are \" and '"
+OF_YAML = "leave it out, and quote with \" or '"
 LEFT, RIGHT = "U+201C LEFT DOUBLE QUOTATION MARK", "U+201D RIGHT DOUBLE QUOTATION MARK"
 ANEW = "has a letter and its accent in two characters: type it anew, in one (NFC)"
 UNSEEN = "which cannot be seen: leave it out"
