@@ -13,6 +13,7 @@ from idna import uts46data
 
 from handler import emails
 from handler.conditions import Facts, Requester
+from handler.duties import Incident
 from handler.events import Resource
 from handler.folding import BLANK_GLYPHS, IGNORABLE, fold, fold_domain, is_unseen
 from handler.globs import matches
@@ -302,3 +303,13 @@ def test_one_person(spelling: str) -> None:
     policy = Policy((), {"kim@example.com": ("kk@corp.example",)})
     assert policy.known_as(spelling) == {"kim@example.com", "kk@corp.example"}
     assert policy.addresses(spelling) in ({spelling}, {spelling, "kk@corp.example"})
+
+
+@pytest.mark.parametrize(
+    ("holder", "declared"),
+    [("jane@example.com", True), ("jane\u200b@EXAMPLE.com.", True), ("joan@example.com", False)],
+)
+def test_who_declared_an_incident(holder: str, declared: bool) -> None:  # noqa: FBT001 - a column of the table
+    """By another id, but by the same address in another spelling, it is the same person."""
+    incident = Incident("I1", "INC-1", (("jane@example.com", "U1"),))
+    assert incident.declared_by(holder, "U2") is declared
