@@ -61,7 +61,7 @@ def test_handler_is_standard_library_only() -> None:
 
 PURE = (
     *("webhook", "events", "policy", "decision", "duties", "durations", "emails", "shapes"),
-    *("conditions", "folding", "globs", "spelling", "typed"),
+    *("characters", "conditions", "folding", "globs", "spelling", "typed"),
 )
 IMPURE = {"os", "socket", "ssl", "http", "urllib", "time", "threading", "sys", "io", "pathlib"}
 

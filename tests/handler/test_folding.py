@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from idna import uts46data
 
 from handler import emails
+from handler.characters import BLANK_GLYPHS, IGNORABLE, is_unseen
 from handler.conditions import Facts, Requester
 from handler.duties import Incident
 from handler.events import Resource
-from handler.folding import BLANK_GLYPHS, IGNORABLE, fold, fold_domain, is_unseen
+from handler.folding import fold, fold_domain
 from handler.globs import matches
 from handler.policy import Policy, Selector
 from handler.spelling import spelling_of

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from handler.folding import is_unseen
+from handler.characters import is_unseen
 from policy.cases import read_cases
 from policy.loader import load
 from policy.spelling import DASHES, QUOTES
