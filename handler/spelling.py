@@ -29,9 +29,10 @@ class Spelling(NamedTuple):
 
         Only an asterisk of the pattern's own is a wildcard, not what folding makes one of.
         """
-        return fits([fold(each) for each in pattern.split("*")], self.id) or matches(
-            pattern, self.resource.id
-        )
+        if fits([fold(each) for each in pattern.split("*")], self.id):
+            return True
+        # Folding puts marks in order, also those on both sides of an asterisk.
+        return not pattern.isascii() and matches(pattern, self.resource.id)
 
     def may_carry(self, name: str, wanted: str) -> bool:
         """Whether the resource lacks a label, or carries one of that name with this value."""
