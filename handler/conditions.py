@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
+from handler import emails
 from handler.durations import format_go
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.folding import fold_domain
+from handler.typed import typed
 
 UNNAMED = "it is not among the schedules and roles that count"
 # What is written out as `any`: told from a list that names nothing.
@@ -20,7 +23,7 @@ class Facts(NamedTuple):
     Attributes:
         email: the requester's, in normal form.
         addresses: that one, and those that the policy says are the same person's.
-        known_as: all that are known to be, those under which he is not asking, too.
+        known_as: all that are known to be, those under which he is not asking, too; folded.
         asked: the time that was asked for; None where none was.
         self_declared: whether duties in an incident count that the requester declared himself.
     """
@@ -44,6 +47,7 @@ class Proof(NamedTuple):
 Judge: TypeAlias = Callable[[Duty, str], datetime | None]
 
 
+@typed
 class OnCall(NamedTuple):
     """Being on call for a schedule that is named by name or id, or for any.
 
@@ -58,13 +62,16 @@ class OnCall(NamedTuple):
         """Say why a duty does not do, "" if it does, None if it is of another kind."""
         if duty.kind != ON_CALL or self.provider not in {"", duty.provider}:
             return None
-        if self.schedules is not ANY and (objection := _unnamed(duty, self.schedules)):
+        if self.schedules is not ANY and (
+            objection := _unnamed(duty, self.schedules, self.provider)
+        ):
             return objection
         if duty.level > self.max_level:
             return f"its escalation level is {duty.level}, and only up to {self.max_level} counts"
         return ""
 
 
+@typed
 class IncidentRole(NamedTuple):
     """Holding a role in a live incident: by name, shortform or id, or any but the reporter's."""
 
@@ -87,6 +94,7 @@ class IncidentRole(NamedTuple):
         return ""
 
 
+@typed
 class PostedUpdate(NamedTuple):
     """Having posted an update to a live incident."""
 
@@ -95,6 +103,7 @@ class PostedUpdate(NamedTuple):
         return "" if duty.kind == INCIDENT_UPDATE else None
 
 
+@typed
 class Requester(NamedTuple):
     """Being one of these people, or of one of these domains."""
 
@@ -102,25 +111,22 @@ class Requester(NamedTuple):
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the requester is, by the e-mail of the request."""
-        return self._are(facts.email)
+        """Whether the requester is, by the e-mail of the request. A subdomain is another domain."""
+        return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
 
     def may_hold(self, facts: Facts) -> bool:
-        """Whether the requester is, by any address that is known to be his.
-
-        A domain is the same with the root's dot behind it.
-        """
-        return any(self._are(each.removesuffix(".")) for each in facts.known_as)
-
-    def _are(self, email: str) -> bool:
-        """Whether these people are of this e-mail. A subdomain is another domain."""
-        return email in self.emails or email.rpartition("@")[2] in self.domains
+        """Whether the requester is, by any address that is known to be his, however it is spelt."""
+        if not facts.known_as.isdisjoint(map(emails.folded, self.emails)):
+            return True
+        domains = {each.rpartition("@")[2] for each in facts.known_as}
+        return not domains.isdisjoint(map(fold_domain, self.domains))
 
     def __str__(self) -> str:
         """Say it without naming anybody: it goes into the log."""
         return "the requester is among those named"
 
 
+@typed
 class RequestedDuration(NamedTuple):
     """Asking for no longer than this."""
 
@@ -135,12 +141,14 @@ class RequestedDuration(NamedTuple):
         return f"at most {format_go(self.up_to)} is asked for"
 
 
+@typed
 class AnyOf(NamedTuple):
     """One of these is enough."""
 
     members: tuple[Condition, ...]
 
 
+@typed
 class AllOf(NamedTuple):
     """All of these are needed."""
 
@@ -212,10 +220,14 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
     return not isinstance(condition, Requester) or condition.may_hold(facts)
 
 
-def _unnamed(duty: Duty, entries: tuple[str, ...]) -> str:
+def _unnamed(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:
     """Say why none of these entries means the duty's schedule or role, or ""."""
-    if any(duty.goes_by(entry) for entry in entries):
+    named = [entry for entry in entries if duty.goes_by(entry)]
+    # Where no provider is named, an id means the one thing that has it, whatever is called so.
+    if any(provider or entry == duty.id or entry not in duty.ids_elsewhere for entry in named):
         return ""
+    if named:
+        return "its name is or may be another provider's id: the policy has to name its provider"
     if not duty.shared_names.isdisjoint(entries):
         return "its name may belong to another one too: the policy has to name it by id"
     return UNNAMED

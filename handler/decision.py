@@ -12,6 +12,7 @@ from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_go, format_instant
 from handler.duties import Duty, Findings, in_order
 from handler.events import Request, Resource
+from handler.folding import fold
 from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
@@ -93,9 +94,8 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     asked, limits = _asked(request, facts.asked, now)
     if asked is not None and asked < _SECOND:
         return said._replace(reason=limits[-1], limits=tuple(limits))
-    denying = [
-        rule for rule in policy.rules if any(rule.denies(each, facts) for each in request.resources)
-    ]
+    spellings = policy.spellings(request.resources)
+    denying = [rule for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)]
     if denying:
         judged = tuple(
             Judged(each.name, "denies") if each in denying else Judged(each.name, "no", DENIED)
@@ -275,7 +275,7 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
             name = parent[name]
         return name
 
-    names = [[name.casefold() for name in request.petitions] for request in requests]
+    names = [list(map(fold, request.petitions)) for request in requests]
     for each in names:
         for name in each:
             parent[first_of(name)] = first_of(each[0])

@@ -35,6 +35,7 @@ class Duty(NamedTuple):
         self_declared: whether the holder himself declared the incident.
         declarers: the e-mails of who declared it, in normal form.
         shared_names: those of its names that another schedule or role bears too, or might.
+        ids_elsewhere: those that are the id of another provider's schedule or role, or may be.
     """
 
     provider: str
@@ -55,6 +56,7 @@ class Duty(NamedTuple):
     self_declared: bool = False
     declarers: frozenset[str] = frozenset()
     shared_names: frozenset[str] = frozenset()
+    ids_elsewhere: frozenset[str] = frozenset()
 
     def goes_by(self, entry: str) -> bool:
         """Whether an entry of the policy means this schedule or role, and only this one."""
@@ -62,6 +64,10 @@ class Duty(NamedTuple):
             return False
         named = entry in {self.name, self.shortform} and entry not in self.shared_names
         return entry == self.id or named
+
+    def is_declared_by(self, addresses: frozenset[str]) -> bool:
+        """Whether who has these folded addresses declared the duty's incident."""
+        return self.self_declared or not addresses.isdisjoint(map(emails.folded, self.declarers))
 
     def runs_at(self, now: datetime) -> bool:
         """Whether the duty holds at a moment: `start <= now < end`."""
@@ -106,8 +112,9 @@ def in_order(duties: Iterable[Duty]) -> tuple[Duty, ...]:
         rank = _BEST_EVIDENCE_FIRST.get(duty.kind, len(_BEST_EVIDENCE_FIRST))
         told = rank, duty.incident, duty.name, duty.id, duty.provider
         # The rest only tells apart what is told alike; sets have no order of their own.
-        sets = sorted(duty.declarers), sorted(duty.shared_names)
-        plain = duty._replace(holder="", declarers=frozenset(), shared_names=frozenset())
+        sets = sorted(duty.declarers), sorted(duty.shared_names), sorted(duty.ids_elsewhere)
+        none: frozenset[str] = frozenset()
+        plain = duty._replace(holder="", declarers=none, shared_names=none, ids_elsewhere=none)
         return *told, repr(plain), sets, duty.holder
 
     return tuple(sorted(dict.fromkeys(duties), key=place))
@@ -149,8 +156,9 @@ class Incident(NamedTuple):
 
     def declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
+        folded = emails.folded(holder)
         return any(
-            holder == email or (user_id == id_ if user_id else not email)
+            folded == emails.folded(email) or (user_id == id_ if user_id else not email)
             for email, id_ in self.declarers
         )
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from handler.folding import fold, fold_domain
+
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
+_QUOTES = "\"'"
 
 
 def normal(address: object) -> str:
@@ -16,6 +22,20 @@ def normal(address: object) -> str:
     trimmed = address.strip(_BLANKS)
     # The same thing, faster, for nearly all there are.
     return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
+
+
+@lru_cache(maxsize=4096)
+def folded(address: str) -> str:
+    """Give the form in which addresses are compared against somebody, however they are spelt.
+
+    Never to approve anybody: it makes one of what may be two people's addresses.
+    """
+    plain = _PLAIN.issuperset(address) and address.count("@") == 1
+    if plain and not ("xn--" in address or ".." in address or "@." in address):
+        return address.rstrip(".")  # as nearly all are, and policies have thousands of aliases
+    local, at, domain = fold(address).rpartition("@")
+    # What a mail's header may write around an address: a name, angle brackets, quotes.
+    return f"{local.rpartition('<')[2].strip(_QUOTES)}{at}{fold_domain(domain)}"
 
 
 def may_be_in(text: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from handler import emails
 from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.folding import fold
 from handler.shapes import array, as_array, as_record, as_text, record, text
 
 REQUEST = "access/request"
@@ -27,7 +28,8 @@ PETITION = ("indent.com/petition", "petition")
 _TIME_PREFIX = "indent.com/time/"
 _TIME_LABELS = (ASKED_DURATION, "expires")
 _PERSON_LABEL = "indent.com/resource/email"
-_KIND_PART = re.compile(r"[/.:]")
+# A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
+_KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
 
 
@@ -49,14 +51,14 @@ class Resource(NamedTuple):
     @property
     def is_person(self) -> bool:
         """Whether it stands for somebody: by an e-mail, or by its kind (`slack/user`)."""
-        kind = _KIND_PART.split(self.kind.strip().casefold())[-1]
-        return bool(self.addresses) or kind in _PERSON_KINDS
+        words = _KIND_WORD.findall(fold(self.kind))
+        return bool(self.addresses) or (bool(words) and words[-1] in _PERSON_KINDS)
 
     def may_be(self, requester: Resource) -> bool:
         """Whether nothing about this person speaks against being the requester."""
         email = emails.normal(requester.email)
-        other_id = self.kind == requester.kind and self.id != requester.id
-        other_address = "@" in self.id and emails.normal(self.id) != email
+        other_id = fold(self.kind) == fold(requester.kind) and self.id != requester.id
+        other_address = "@" in fold(self.id) and emails.normal(self.id) != email
         return self.addresses == {email} and not other_id and not other_address
 
 
@@ -96,14 +98,8 @@ def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
     Whoever reads a label later may be lax about case and blanks, so every spelling that a claim
     drops is heeded here.
     """
-    found = (value.strip() for each, value in labels.items() if _plain(each) == name)
+    found = (value.strip() for each, value in labels.items() if fold(each) == name)
     return tuple(value for value in found if value)
-
-
-def _plain(label: str) -> str:
-    if label.isascii() and label.isprintable() and label.islower() and " " not in label:
-        return label  # as nearly all are
-    return "".join(each for each in label if each.isprintable() and each != " ").casefold()
 
 
 class Call(NamedTuple):
@@ -156,7 +152,7 @@ def claim(
 
 
 def _speaks_of_time(label: str) -> bool:
-    name = _plain(label)
+    name = fold(label)
     return name.startswith(_TIME_PREFIX) or name in _TIME_LABELS
 
 

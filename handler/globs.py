@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a pattern fits the whole text, letter case and all.
 
     Without regular expressions: hundreds of patterns are read at a cold start.
     """
-    first, *middle = pattern.split("*")
+    return fits(pattern.split("*"), text)
+
+
+def fits(parts: Sequence[str], text: str) -> bool:
+    """Whether a text is made of these parts, in order, with any run of characters between two."""
+    first, *middle = parts
     if not middle:
-        return pattern == text
+        return first == text
     last = middle.pop()
     if len(first) + len(last) > len(text):
         return False

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from handler import emails
 from handler.conditions import (
     ANY,
     UNNAMED,
@@ -23,7 +24,9 @@ from handler.conditions import (
 )
 from handler.duties import Duty
 from handler.events import Resource
+from handler.folding import fold
 from handler.globs import matches
+from handler.spelling import Spelling, spelling_of
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
@@ -46,20 +49,16 @@ class Selector(NamedTuple):
             and not self.lacking(resource)
         )
 
-    def touches(self, resource: Resource) -> bool:
-        """Whether a denying rule is for it: also where it does not carry the label at all.
+    def touches(self, spelling: Spelling) -> bool:
+        """Whether a denying rule is for a resource, however that is spelt.
 
-        Letter case, outer blanks and what cannot be seen make no difference: a resource that is
-        spelt like none other would be denied by no rule, and could be opened by a broader one.
+        Also where it lacks the label: a label of which only the name is spelt otherwise is none,
+        but its value counts, too.
         """
-        kind, id_ = _folded(resource.kind), _folded(resource.id)
         return (
-            (not self.kinds or kind in map(_folded, self.kinds))
-            and (not self.ids or any(matches(_folded(each), id_) for each in self.ids))
-            and all(
-                _folded(resource.labels.get(name, "")) in {"", _folded(wanted)}
-                for name, wanted in self.labels
-            )
+            (not self.kinds or spelling.kind in map(fold, self.kinds))
+            and (not self.ids or any(map(spelling.has_id, self.ids)))
+            and all(spelling.may_carry(name, wanted) for name, wanted in self.labels)
         )
 
     def lacking(self, resource: Resource) -> str:
@@ -68,12 +67,6 @@ class Selector(NamedTuple):
             if resource.labels.get(name) != wanted:
                 return f"{name}={wanted}"
         return ""
-
-
-def _folded(text: str) -> str:
-    if not text.isprintable():
-        text = "".join(filter(str.isprintable, text))
-    return text.strip().casefold()
 
 
 class ShiftEnd(NamedTuple):
@@ -99,9 +92,9 @@ class Rule(NamedTuple):
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
 
-    def denies(self, resource: Resource, facts: Facts) -> bool:
+    def denies(self, spelling: Spelling, facts: Facts) -> bool:
         """Whether this rule forbids that the resource be opened by any other."""
-        if not (self.deny and self.resources.touches(resource)):
+        if not (self.deny and self.resources.touches(spelling)):
             return False
         return self.when is None or may_hold(self.when, facts)
 
@@ -113,7 +106,7 @@ class Rule(NamedTuple):
         """
 
         def judge(duty: Duty, objection: str) -> datetime | None:
-            if not objection and (duty.self_declared or facts.known_as & duty.declarers):
+            if not objection and duty.is_declared_by(facts.known_as):
                 objection = "" if facts.self_declared else "declared by the requester himself"
             if not duty.runs_at(facts.now):
                 objection = "it does not run now"
@@ -163,7 +156,7 @@ class Policy(NamedTuple):
     def fingerprint(self) -> str:
         """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
         parts = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
-        return self.digest or digest_of(repr(parts))
+        return self.digest or digest_of(_described(parts))
 
     def near(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that are for none of these resources: nearly all of a long policy.
@@ -174,31 +167,44 @@ class Policy(NamedTuple):
         if len(self.rules) == 1:
             return self
         asked = [each for some in resources for each in some]
+        spellings = self.spellings(asked)
         near = [
             each
             for each in self.rules
-            if any(map(each.resources.touches if each.deny else each.resources.covers, asked))
+            if (
+                any(map(each.resources.touches, spellings))
+                if each.deny
+                else any(map(each.resources.covers, asked))
+            )
         ]
         return self._replace(rules=tuple(near))
+
+    def spellings(self, resources: Iterable[Resource]) -> tuple[Spelling, ...]:
+        """Fold the resources for the rules that deny; none where no rule does."""
+        if not any(each.deny for each in self.rules):
+            return ()
+        return tuple(map(spelling_of, resources))
 
     def addresses(self, email: str) -> frozenset[str]:
         """Whose duties count for the requester of this e-mail, in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
     def known_as(self, email: str) -> frozenset[str]:
-        """Every address that is known to be this person's: what speaks against one, counts for all.
+        """Every address that is known to be this person's, folded: what speaks against one, counts.
 
         Unlike the duties, which count one way only: another account would be a way around.
         """
-        found = {email}
+        asking = emails.folded(email)
+        found = {asking}
         for key, values in self.aliases.items():
-            if email == key or email in values:
-                found.update((key, *values))
+            circle = {emails.folded(each) for each in (key, *values)}
+            if asking in circle:
+                found |= circle
         return frozenset(found)
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
         """Say why a resource cannot be opened at all, or "" if rules decide."""
-        if not (resource.kind.strip() and resource.id.strip()):
+        if not (fold(resource.kind) and fold(resource.id)):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
             return "a resource is another person"
@@ -242,6 +248,21 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment + by
     except OverflowError:
         return moment
+
+
+def _described(value: object) -> str:
+    """Write a value out without what is left at its default: a field more changes nothing."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    if not isinstance(fields := getattr(value, "_fields", None), tuple):
+        return f"({', '.join(map(_described, value))})"
+    defaults = getattr(value, "_field_defaults", {})
+    told = (
+        f"{name}={_described(each)}"
+        for name, each in zip(fields, value, strict=True)
+        if name not in defaults or each != defaults[name]
+    )
+    return f"{type(value).__name__}({', '.join(told)})"
 
 
 def digest_of(text: str) -> str:

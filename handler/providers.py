@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ULID = "[0-9A-HJKMNP-TV-Z]{26}"
+# P or Q and capital letters or digits: 7 or 14 of them, and of other lengths with a digit.
+_PAGERDUTY_ID = "[PQ]([0-9A-Z]{6}|[0-9A-Z]{13}|(?=[A-Z]*[0-9])[0-9A-Z]{4,})"
 
 
 class Provider(NamedTuple):
@@ -19,6 +24,7 @@ class Provider(NamedTuple):
         settings: its plain settings, with their defaults.
         required: those of them that have to be set where the key is.
         title: its name in that of its bot, where the access system spells it in another way.
+        ids: what the ids of its schedules and roles look like, as a regular expression.
     """
 
     id: str
@@ -27,6 +33,11 @@ class Provider(NamedTuple):
     settings: Mapping[str, str] = _NONE
     required: tuple[str, ...] = ()
     title: str = ""
+    ids: str = ""
+
+    def may_have_id(self, text: str) -> bool:
+        """Whether a text looks like an id of this provider: a few names do, too."""
+        return bool(self.ids) and re.fullmatch(self.ids, text) is not None
 
     @property
     def bot(self) -> dict[str, Any]:
@@ -47,12 +58,14 @@ PROVIDERS = (
         "INCIDENTIO_API_KEY",
         {"INCIDENTIO_BASE_URL": "https://api.incident.io"},
         title="Incident.io",
+        ids=_ULID,
     ),
     Provider(
         "pagerduty",
         "PagerDuty",
         "PAGERDUTY_KEY",
         {"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"},
+        ids=_PAGERDUTY_ID,
     ),
     Provider(
         "opsgenie",
@@ -60,6 +73,7 @@ PROVIDERS = (
         "OPSGENIE_KEY",
         {"OPSGENIE_BASE_URL": "https://api.opsgenie.com"},
         title="OpsGenie",
+        ids=_UUID,
     ),
     Provider(
         "jsm",
@@ -67,6 +81,7 @@ PROVIDERS = (
         "JSM_API_TOKEN",
         {"JSM_SITE": "", "JSM_EMAIL": "", "JSM_BASE_URL": "https://api.atlassian.com"},
         ("JSM_SITE", "JSM_EMAIL"),
+        ids=_UUID,
     ),
 )
 BY_ID = MappingProxyType({each.id: each for each in PROVIDERS})

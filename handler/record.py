@@ -150,8 +150,7 @@ def decision_record(
         "duration": format_go(decision.duration) if decision.approved else None,
         # Whether anybody could have given himself the duty: by a switch, that counts.
         "self_made": any(
-            each.kind == INCIDENT_UPDATE or each.self_declared or bool(own & each.declarers)
-            for each in decision.evidence
+            each.kind == INCIDENT_UPDATE or each.is_declared_by(own) for each in decision.evidence
         ),
         "provider_failures": tell.texts(str(each) for each in findings.failures),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
@@ -195,8 +194,9 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
         "end": _instant(duty.end),
         "endless": duty.endless,
         "reporter": duty.reporter,
-        "self_declared": duty.self_declared or bool(own & duty.declarers),
+        "self_declared": duty.is_declared_by(own),
         "shared_names": tell.texts(sorted(duty.shared_names)),
+        "ids_elsewhere": tell.texts(sorted(duty.ids_elsewhere)),
         "link": tell.text(duty.link),
         "alias": duty.holder != requester,
     }

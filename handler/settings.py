@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from handler.durations import parse_go
+from handler.folding import unseen_in
 from handler.policy import Policy, simple
 from handler.providers import PROVIDERS, Provider
 from handler.shapes import ShapeError
@@ -43,11 +44,9 @@ PLAIN_KEYS = (
     *(key for each in PROVIDERS for key in each.settings),
 )
 LONGEST_APPROVAL = timedelta(hours=168)
-SHORTEST_SECRET = 16
-LONGEST_MAX_AGE = 3600
+SHORTEST_SECRET, LONGEST_MAX_AGE = 16, 3600
 
 _T = TypeVar("_T")
-
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
@@ -210,6 +209,9 @@ def parse_list(key: str, value: str) -> tuple[str, ...]:
     if value and not entries:
         # `,` read as "no list" would let every duty count.
         raise SettingsError(key, f"is {value!r}: a list without an entry", "DBA, API")
+    if unseen := unseen_in("".join(entries)):
+        problem = f"holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
+        raise SettingsError(key, problem, "")
     return entries
 
 

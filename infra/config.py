@@ -12,8 +12,10 @@ import pulumi
 from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
+from handler.providers import BY_ID
 from handler.settings import (
     DEFAULTS,
+    LABELS,
     OLDER_SCHEDULES,
     PLAIN_KEYS,
     POLICY,
@@ -31,9 +33,10 @@ from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
 from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
+from policy.spelling import typographic_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 # What `make bootstrap` made, for the program to take over or to leave alone.
@@ -132,6 +135,8 @@ def read_config(root: Path) -> StackConfig:
         policy = tested_policy(root, plain | secrets)
         settings = load(plain | secrets, policy.json if policy else None)
         _note_what_has_no_effect(plain)
+        _note_unassigned_schedules(plain, settings.providers)
+        _note_spelling(plain)
         _check_size(plain)
         return StackConfig(
             function_settings=plain,
@@ -216,6 +221,33 @@ def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:
             "named there count, and taking part in an incident has no name; "
             f"run `pulumi config rm {PARTICIPANTS}`"
         )
+
+
+def _note_unassigned_schedules(plain: Mapping[str, str], on: Iterable[str]) -> None:
+    """Warn where a schedule of that name at any of several providers would do."""
+    key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
+    providers = [BY_ID[each] for each in on]
+    named = [
+        each
+        for each in parse_list(key, plain.get(key, ""))
+        if not any(provider.may_have_id(each) for provider in providers)
+    ]
+    if named and len(providers) > 1:
+        names = " and ".join(each.name for each in providers)
+        pulumi.log.warn(
+            f"{key} names {named[0]!r} without its provider, and {names} are on: a schedule of "
+            f"that name at either counts; run `pulumi config set {key}` with its id, or name the "
+            f"provider in a policy file"
+        )
+
+
+def _note_spelling(plain: Mapping[str, str]) -> None:
+    """Warn of quotes and dashes that editors put in: names and labels are compared exactly."""
+    for key in (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS):
+        for entry in parse_list(key, plain.get(key, "")):
+            for text in entry.split("=") if key == LABELS else (entry,):
+                if doubt := typographic_in(text.strip(), strict=False):
+                    pulumi.log.warn(f"{key}: {text.strip()!r} {doubt}")
 
 
 def _note_what_the_policy_says(plain: Mapping[str, str], *, participants: bool) -> None:

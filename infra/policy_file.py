@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from handler.providers import BY_ID
+from handler.providers import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
-from policy.conditions import providers_of
+from policy.conditions import providers_of, rules_without_provider
+from policy.problems import quoted
 from policy.trial import SUFFIX, TEST_SUFFIX, FileError, placed, try_policy
 
 if TYPE_CHECKING:
@@ -56,7 +57,22 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded | None:
                 f"{file} counts duties of {provider.name}, which is not asked: "
                 f"run `pulumi config set --secret {provider.key}`"
             )
+    _note_unassigned_schedules(file, trial.policy, settings)
     return trial.policy
+
+
+def _note_unassigned_schedules(file: Path, policy: Loaded, settings: Mapping[str, str]) -> None:
+    """Warn where a schedule of that name at any of several providers would do."""
+    on = [each for each in PROVIDERS if settings.get(each.key)]
+    rules = rules_without_provider(policy.body)
+    if len(on) > 1 and rules:
+        more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""
+        names = " and ".join(each.name for each in on)
+        pulumi.log.warn(
+            f"{file}:{policy.lines[rules[0]]}: {quoted(rules[0])}{more} names schedules without "
+            f"their provider, and {names} are on: one of that name at either counts; "
+            f"write `provider: {on[0].id}`, or whose they are, beside `schedules`"
+        )
 
 
 def _in_project(name: str, root: Path) -> Path:

@@ -190,8 +190,15 @@ def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
     if not any(found.values()):
         yield from _missing(named, findings)
         return
+    owners = [at for at, its in found.items() if any(each.id == named.entry for each in its)]
     for provider, bearers in found.items():
         if not bearers:
+            continue
+        # Where a rule names the provider, there is no other here.
+        if owners and provider not in owners:
+            said = f"the {what} of {provider} that is called {quoted} does not count"
+            told = f"{quoted} is the id of one of {listed(owners)}"
+            yield Check(NOTE, f"{_called(named.rule)}: {said}: {told}")
             continue
         if len(bearers) > 1 and named.kind not in _BY_NAME_ALONE:
             ids = listed(sorted(each.id for each in bearers))

@@ -164,7 +164,7 @@ def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
     """Say what could speak against it that no record holds, since it names nobody else."""
     if any(each.holder != email for each in decision.evidence):
         return "it rests on a duty under another address of the requester, which is not logged"
-    others = policy.known_as(email) - {email}
+    others = policy.known_as(email) - {emails.folded(email)}
     if others and not policy.self_declared and any(each.incident for each in decision.evidence):
         return (
             "by this policy, an incident that the requester declared under another address would "

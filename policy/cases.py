@@ -15,6 +15,7 @@ from policy.conditions import HAS_ROLES, read_provider
 from policy.loader import read_labels
 from policy.problems import Problem, Problems, nearest, quoted
 from policy.reading import Reader
+from policy.spelling import look_of
 from policy.tree import Items, Node, Scalar, read_tree
 
 FILE_KEYS = ("at", "cases")
@@ -87,7 +88,7 @@ def read_cases(data: bytes, rules: Collection[str]) -> Cases:
     named: dict[str, Node] = {}
     for each in reader.items(found["cases"], "cases") if "cases" in found else ():
         case = reader.case(each, now, says_when="at" in found)
-        if case.name and (first := named.setdefault(case.name, each)) is not each:
+        if case.name and (first := named.setdefault(look_of(case.name), each)) is not each:
             reader.error(each, f"the case of line {first.line} has this name, too")
         cases.append(case)
     return Cases((), problems.errors) if problems.errors else Cases(tuple(cases))

@@ -153,6 +153,20 @@ def providers_of(policy: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def rules_without_provider(policy: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the rules of a policy that is deployed that name a schedule, and not whose it is."""
+
+    def lacks(condition: Mapping[str, Any]) -> bool:
+        return any(
+            any(map(lacks, value))
+            if kind in GROUPS
+            else kind == "on_call" and value["schedules"] != ANY and "provider" not in value
+            for kind, value in condition.items()
+        )
+
+    return tuple(rule["name"] for rule in policy["rules"] if lacks(rule.get("when", {})))
+
+
 def _names(node: Node, what: str, reader: Reader) -> list[str] | str:
     """Read names, or `any`, written out."""
     if isinstance(node, Scalar):

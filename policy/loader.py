@@ -16,6 +16,7 @@ from policy import doubts
 from policy.conditions import read_condition
 from policy.problems import Problem, Problems, quoted
 from policy.reading import ANY, MOST_CHARACTERS, Reader
+from policy.spelling import look_of
 from policy.tree import Fields, Items, Line, Node, Scalar, read_tree
 
 POLICY_KEYS = ("rules", "aliases")
@@ -86,7 +87,7 @@ def _rules(node: Node, reader: Reader) -> list[tuple[dict[str, Any], int]]:
     for each in items:
         rule = _rule(each, reader)
         name = rule.get("name", "")
-        if name and (first := named.setdefault(name.casefold(), each)) is not each:
+        if name and (first := named.setdefault(look_of(name), each)) is not each:
             said = f"the name {quoted(name)} is taken by the rule of line {first.line}"
             reader.error(each, f"{said}: the log tells rules by their names")
         rules.append(({"name": "", **rule}, each.line))
@@ -98,9 +99,10 @@ def _rule(node: Node, reader: Reader) -> dict[str, Any]:
     rule: dict[str, Any] = {}
     if "name" in found:
         rule["name"] = _name(found["name"], reader)
-    if "resources" in found:
-        rule["resources"] = _resources(found["resources"], reader)
     deny = "deny" in found and reader.truth(found["deny"], "deny")
+    if "resources" in found:
+        strict = reader.strictly() if deny else reader
+        rule["resources"] = _resources(found["resources"], strict)
     if "when" in found:
         condition = read_condition(found["when"], reader, deny=deny)
         rule["when"] = condition.body

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from handler import emails
 from handler.durations import format_go, parse_go, parse_instant
 from handler.settings import LONGEST_APPROVAL
 from policy.problems import Placed, Problems, nearest, quoted
+from policy.spelling import QUOTES, composed, typographic_in
 from policy.tree import NOTHING, NUMBER, TEXT, TIME, TRUTH, Fields, Items, Node, Scalar
 
 ANY = "any"
 MOST_CHARACTERS = 100
 SHORTEST = timedelta(seconds=1)
 _WHOLE = re.compile(r"[1-9][0-9]{0,2}")
-_ADDRESS = re.compile(r"[^\s@*,;<>]+@[^\s@*,;<>]+")
+# An apostrophe may be part of a name, but not around an address.
+_ADDRESS = re.compile(rf"""(?!')[^\s@*,;<>"{QUOTES}]+@[^\s@*,;<>"'{QUOTES}]+""")
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
@@ -24,8 +26,13 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 class Reader:
     """Reads the values of one file."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, *, strict: bool = False) -> None:
         self._problems = problems
+        self._strict = strict
+
+    def strictly(self) -> Reader:
+        """Give a reader of texts that speak against somebody: there, doubts are errors."""
+        return Reader(self._problems, strict=True)
 
     def error(self, at: Placed, text: str) -> None:
         """Note what has to be mended."""
@@ -86,7 +93,20 @@ class Reader:
             self.error(
                 node, f'"{what}" has {len(node.text)} characters: at most {most} are allowed'
             )
-        return node.text
+        doubts = list(self._doubts(node.text))
+        for doubt in doubts:
+            note = self.error if self._strict else self._problems.warn
+            note(node, f'"{what}": {quoted(node.text)} {doubt}')
+        return "" if self._strict and doubts else node.text
+
+    def _doubts(self, text: str) -> Iterator[str]:
+        """Say what in a text is not as a keyboard writes it."""
+        if text.isascii() and not self._strict:
+            return
+        if typographic := typographic_in(text, strict=self._strict):
+            yield typographic
+        if text != composed(text):
+            yield "has a letter and its accent in two characters: type it anew, in one (NFC)"
 
     def texts(self, node: Node, what: str) -> list[Scalar]:
         """Read a list of texts, each once; `any` in it would be the name of something."""
@@ -163,7 +183,7 @@ class Reader:
 
     def email(self, node: Node, what: str) -> str:
         """Read one address."""
-        text = self.text(node, what)
+        text = self.strictly().text(node, what)
         if text and not _ADDRESS.fullmatch(text):
             self.error(node, f'"{what}" holds what is no e-mail: one whole address is needed')
             return ""
@@ -182,7 +202,7 @@ class Reader:
 
     def domains(self, node: Node, what: str) -> list[str]:
         """Read a list of domains, which are compared whole."""
-        found = self.texts(node, what)
+        found = self.strictly().texts(node, what)
         for each in found:
             if not _DOMAIN.fullmatch(each.text):
                 said = "holds what is no domain: one is needed without @ and *, such as example.com"

@@ -49,6 +49,7 @@ def _duty(told: Record, holder: str) -> Duty:
         severity=tuple(told.get("severity", ())),
         type=tuple(told.get("type", ())),
         shared_names=frozenset(told.get("shared_names", ())),
+        ids_elsewhere=frozenset(told.get("ids_elsewhere", ())),
         **{field: told.get(field, "") for field in texts},
     )
 

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
+from handler.folding import unseen_in
+from handler.typed import typed
 from policy.problems import Problems, quoted
+from policy.spelling import named
 
 MOST_BYTES = 1 << 20
 MOST_LEVELS = 12
@@ -37,6 +40,7 @@ class Line(NamedTuple):
     line: int
 
 
+@typed
 class Scalar(NamedTuple):
     """A single value: what is written, and as what YAML reads it."""
 
@@ -45,6 +49,7 @@ class Scalar(NamedTuple):
     meaning: str
 
 
+@typed
 class Items(NamedTuple):
     """A list."""
 
@@ -52,6 +57,7 @@ class Items(NamedTuple):
     items: tuple[Node, ...]
 
 
+@typed
 class Fields(NamedTuple):
     """A mapping; each key once."""
 
@@ -76,7 +82,7 @@ def read_tree(data: bytes, problems: Problems) -> Node | None:
         problems.error(_at(mark), f"this is not YAML: {error.problem or error.context}")
     except yaml.reader.ReaderError as error:
         line = Line(text.count("\n", 0, error.position) + 1)
-        problems.error(line, f"the character {_named(chr(error.character))} is not allowed here")
+        problems.error(line, f"the character {named(chr(error.character))} is not allowed here")
     except _NotOursError as error:
         problems.error(error.at, error.said)
     except Exception as error:  # noqa: BLE001 - the parser raises what it likes on odd numbers and escapes
@@ -105,15 +111,9 @@ def _decoded(data: bytes, problems: Problems) -> str | None:
         return None
     if hidden := _DIRECTION.search(text):
         line = Line(text.count("\n", 0, hidden.start()) + 1)
-        problems.error(
-            line, f"{_named(hidden[0])} makes a line look like another one: leave it out"
-        )
+        problems.error(line, f"{named(hidden[0])} makes a line look like another one: leave it out")
         return None
     return text
-
-
-def _named(character: str) -> str:
-    return f"U+{ord(character):04X}"
 
 
 def _at(mark: Any) -> Line:  # noqa: ANN401 - PyYAML's Mark, or None
@@ -175,11 +175,10 @@ class _Builder:
         meaning = _MEANINGS.get(tag.rpartition(":")[2], NOTHING)
         if event.implicit[0] and meaning is TEXT and _NUMBER.fullmatch(event.value):
             meaning = NUMBER
-        for each in event.value:
-            if not each.isprintable():
-                what = "a line break" if each == "\n" else f"{_named(each)}, which cannot be seen"
-                self._problems.error(at, f"a text holds {what}")
-                break
+        if unseen := unseen_in(event.value):
+            what = f"{named(unseen)}, which cannot be seen: leave it out"
+            what = "a line break" if unseen == "\n" else what
+            self._problems.error(at, f"a text holds {what}")
         return Scalar(at.line, event.value, meaning)
 
     def _add(self, node: Node) -> None:

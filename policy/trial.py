@@ -157,10 +157,9 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
 def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
     facts = facts_of(case.request, case.findings, policy, case.now)
+    spellings = policy.spellings(case.request.resources)
     return {
-        rule.name
-        for rule in policy.rules
-        if any(rule.denies(each, facts) for each in case.request.resources)
+        rule.name for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)
     }
 
 

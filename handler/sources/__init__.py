@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from handler.clock import Deadline
 from handler.duties import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
+from handler.providers import BY_NAME
 from handler.shapes import ShapeError
 
 _NOTHING = Findings()
@@ -128,7 +129,7 @@ def ask(
 
     Gives what was found `before` and now. Pages that came before a failure count. A name counts as
     shared where two schedules (or roles) of a provider bear it, and where a list was not read to
-    its end: the rest could bear it too.
+    its end: the rest could bear it too. What is an id at one provider is no name at another.
     """
     asked = tuple(_Asked(question) for question in questions)
     waiting = deque(asked)
@@ -174,23 +175,43 @@ def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
 
 def _with_shared_names(findings: Findings) -> Findings:
     bearers: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    owners: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for titled in findings.titled:
+        owners[titled.kind, titled.id].add(titled.provider)
         # Its id, too: another one may bear that as its name.
         for name in (titled.id, *titled.names):
             bearers[titled.provider, titled.kind, name].add(titled.id)
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
-    if not (shared or findings.partly):
+    several = len({each for ids in owners.values() for each in ids}) > 1
+    if not (shared or findings.partly or several):
         return findings
     kinds = {*findings.partly, *((provider, kind) for provider, kind, _ in shared)}
     found = []
     for duty in findings.duties:
-        if (duty.provider, duty.kind) not in kinds and not duty.shared_names:
-            found.append(duty)  # of hundreds there is nothing to say, nearly always
-            continue
-        provider, kind, names = duty.provider, duty.kind, (duty.name, duty.shortform)
-        partly = (provider, kind) in findings.partly
-        doubtful = frozenset(
-            [each for each in names if each and (partly or (provider, kind, each) in shared)]
-        )
-        found.append(duty._replace(shared_names=doubtful))
+        provider, kind = duty.provider, duty.kind
+        names = [each for each in (duty.name, duty.shortform) if each]
+        doubtful, elsewhere = frozenset[str](), frozenset[str]()
+        if (provider, kind) in kinds:
+            partly = (provider, kind) in findings.partly
+            doubtful = frozenset(
+                each for each in names if partly or (provider, kind, each) in shared
+            )
+        if several or findings.partly:
+            unread = [each for each, what in findings.partly if what == kind and each != provider]
+            elsewhere = frozenset(
+                each
+                for each in names
+                if owners.get((kind, each), set()) - {provider} or _may_be_id(each, unread)
+            )
+        if (doubtful, elsewhere) != (duty.shared_names, duty.ids_elsewhere):
+            duty = duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)  # noqa: PLW2901
+        found.append(duty)
     return findings._replace(duties=tuple(found))
+
+
+def _may_be_id(name: str, providers: Iterable[str]) -> bool:
+    """Whether it looks like an id of one of these, which did not list what they have.
+
+    Then it means nothing else: their outage must not make it the name of another one's schedule.
+    """
+    return any(each in BY_NAME and BY_NAME[each].may_have_id(name) for each in providers)

@@ -95,7 +95,9 @@ def _holds(world: World, rule: Rule, when: Condition | None, span: timedelta) ->
 def _fits(when: Condition | None, duty: Duty) -> bool:
     if isinstance(when, OnCall):
         right = duty.kind == ON_CALL and when.provider in ("", duty.provider)
-        return right and duty.level <= when.max_level and _named(when.schedules, duty)
+        return (
+            right and duty.level <= when.max_level and _named(when.schedules, duty, when.provider)
+        )
     if isinstance(when, IncidentRole):
         bad = not when.severities or set(when.severities) & set(duty.severity)
         such = not when.types or set(when.types) & set(duty.type)
@@ -104,8 +106,9 @@ def _fits(when: Condition | None, duty: Duty) -> bool:
     return duty.kind == INCIDENT_UPDATE
 
 
-def _named(names: tuple[str, ...] | None, duty: Duty) -> bool:
-    own = {duty.name, duty.shortform} - duty.shared_names | {duty.id}
+def _named(names: tuple[str, ...] | None, duty: Duty, provider: str = "") -> bool:
+    doubted = duty.shared_names | (frozenset() if provider else duty.ids_elsewhere)
+    own = {duty.name, duty.shortform} - doubted | {duty.id}
     return names is None or not own.isdisjoint(names)
 
 

@@ -40,7 +40,10 @@ TABLE = ("about", "policy", "settings", "self_declared", "duties", "who", "asks_
 ASKS = ("who", "asks_for", "duration", "until", "labels", "petition")
 OUTCOME = ("approved", "left_to_humans", "asks_on")
 APPROVED = ("for", "by", "on", "because", "reason")
-WHICH = ("schedule", "role", "update", "id", "shortform", "shares", "provider", "who")
+WHICH = (
+    *("schedule", "role", "update", "id", "shortform", "shares", "provider", "who"),
+    "id_elsewhere",
+)
 SHIFT = ("level", "from", "until", "endless")
 INCIDENT = ("incident", "severity", "type", "reporter", "declared_by", "self_declared")
 
@@ -206,6 +209,7 @@ def _duty(told: Mapping[str, Any]) -> Duty:
         self_declared=told.get("self_declared") == "true",
         declarers=frozenset(_listed(told.get("declared_by", []))),
         shared_names=frozenset(_listed(told.get("shares", []))),
+        ids_elsewhere=frozenset(_listed(told.get("id_elsewhere", []))),
     )
 
 

@@ -102,3 +102,85 @@ def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
     found = ask([question("schedules", answers(page(true, false)))], set_clock.deadline())
     assert [each.id for each in found.duties if each.goes_by("S1")] == ["S1"]
     assert [each.id for each in found.duties if each.goes_by("S2")] == ["S2"]
+
+
+PAGERDUTY, OPSGENIE = "PagerDuty", "Opsgenie"
+
+
+def _of(provider: str, name: str, id_: str, *, kind: str = ON_CALL) -> Duty:
+    return a_duty(name, id_, kind=kind)._replace(provider=provider)
+
+
+@pytest.mark.parametrize(
+    ("duties", "elsewhere"),
+    [
+        pytest.param([_of(PAGERDUTY, "DBA", "P1DBA"), _of(OPSGENIE, "P1DBA", "O1")],
+                     {"O1": {"P1DBA"}}, id="a name that is an id"),
+        pytest.param([_of(PAGERDUTY, "O1", "P1DBA"), _of(OPSGENIE, "P1DBA", "O1")],
+                     {"O1": {"P1DBA"}, "P1DBA": {"O1"}}, id="either way"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(OPSGENIE, "DBA", "2")], {}, id="one name"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(OPSGENIE, "API", "1")], {}, id="one id"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1", kind=INCIDENT_ROLE), _of(OPSGENIE, "1", "2")], {},
+                     id="a role's id"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(PAGERDUTY, "1", "2")], {},
+                     id="within a provider, where it is a shared name"),
+    ],
+)  # fmt: skip
+def test_names_that_are_ids_elsewhere(
+    duties: list[Duty], elsewhere: dict[str, set[str]], set_clock: SetClock
+) -> None:
+    """Who may name a schedule at one provider may name it after the id of another's."""
+    questions = [question(each.id, answers(page(each)), ON_CALL, each.provider) for each in duties]
+    found = ask(questions, set_clock.deadline()).duties
+    assert {each.id: set(each.ids_elsewhere) for each in found if each.ids_elsewhere} == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "may_be"),
+    [
+        (PAGERDUTY, "P1DBA", True),
+        (PAGERDUTY, "PIJ90N7", True),
+        (PAGERDUTY, "PWIXJZS", True),
+        (PAGERDUTY, "Q0R0SNU1NV1NQD", True),
+        (PAGERDUTY, "Q1A2B3C4D5E6F7", True),
+        (PAGERDUTY, "DBA", False),
+        (PAGERDUTY, "Payments", False),
+        (PAGERDUTY, "PROD", False),
+        (PAGERDUTY, "PLATFORM", False),
+        (PAGERDUTY, "P1", False),
+        (PAGERDUTY, "P1 DBA", False),
+        (PAGERDUTY, "DB1PROD", False),
+        (OPSGENIE, "e71d500f-896a-4b28-8b08-3bfe56e1ed76", True),
+        (OPSGENIE, "P1DBA", False),
+        ("JSM Operations", "e71d500f-896a-4b28-8b08-3bfe56e1ed76", True),
+        ("incident.io", "01FCNDV6P870EA6S7TK1DSYDG0", True),
+        ("incident.io", "01FCNDV6P870EA6S7TK1DSYDGU", False),
+        ("unheard of", "P1DBA", False),
+    ],
+)
+def test_a_name_that_looks_like_an_id_of_who_could_not_be_asked(
+    provider: str,
+    name: str,
+    may_be: bool,  # noqa: FBT001 - a column of the table
+    set_clock: SetClock,
+) -> None:
+    """An outage turns no id into a name, and ordinary names count on."""
+    fine = _of("another", name, "A1")
+    other = question("fine", answers(page(fine)), ON_CALL, "another")
+    failing = question("down", answers(then=CutShort("down")), ON_CALL, provider)
+    (duty,) = ask([other, failing], set_clock.deadline()).duties
+    assert duty.ids_elsewhere == ({name} if may_be else frozenset())
+    # A list of another kind says nothing of it.
+    roles = question("down", answers(then=CutShort("down")), INCIDENT_ROLE, provider)
+    (duty,) = ask([other, roles], set_clock.deadline()).duties
+    assert not duty.ids_elsewhere
+
+
+def test_what_comes_later_lifts_the_doubt(set_clock: SetClock) -> None:
+    """What was read in two parts is put together: an id may come before the name or behind it."""
+    deadline = set_clock.deadline()
+    name = question("name", answers(page(_of(OPSGENIE, "P1DBA", "O1"))), ON_CALL, OPSGENIE)
+    id_ = question("id", answers(page(_of(PAGERDUTY, "DBA", "P1DBA"))), ON_CALL, PAGERDUTY)
+    for first, second in ((name, id_), (id_, name)):
+        found = ask([second], deadline, before=ask([first], deadline))
+        assert [set(each.ids_elsewhere) for each in found.duties if each.id == "O1"] == [{"P1DBA"}]

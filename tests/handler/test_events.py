@@ -180,12 +180,43 @@ class TestWhatIsAsked:
         assert resource.is_person is bool(addresses)
 
     @pytest.mark.parametrize(
-        "kind", ["user", " user", "slack/user", "okta.v1.User ", "okta.v1.AppUser", "x:User"]
+        "kind",
+        [
+            *("user", " user", "slack/user", "okta.v1.User ", "okta.v1.AppUser", "x:User"),
+            *("okta.v1.User\u200b", "okta.v1.Us\u00ader", "user\u3164", "slack/us\ufe0fer"),
+            *("okta.v1.User/", "okta.v1.User.", "x:User:/", "slack/user-", "(user)", "okta#user;"),
+            *("okta.v1.\uff35ser", "okta\uff0ev1\uff0euser", "x\uff1auser", "okta\u2215user"),
+            *("app\u00a0user", "app\u2028user", "\u24e4\u24e2\u24d4\u24e1"),
+        ],
     )
     def test_a_person_by_kind(self, kind: str) -> None:
-        """A user is a person, even where no e-mail is given."""
+        """A user is a person, even where no e-mail is given, however the kind is spelt."""
         assert Resource(kind, "U1").is_person
-        assert not Resource("okta.v1.Group", "U1").is_person
+
+    @pytest.mark.parametrize(
+        "kind", ["", "/", "\u200b", "okta.v1.Group", "users", "user/group", "superuser", "db-user"]
+    )
+    def test_no_person_by_kind(self, kind: str) -> None:
+        """What only holds the word is none."""
+        assert not Resource(kind, "U1").is_person
+
+    @pytest.mark.parametrize(
+        ("person", "may"),
+        [
+            (Resource("slack/user", "U1", "jane@example.com"), True),
+            (Resource("slack/user", "U2", "jane@example.com"), False),
+            (Resource("Slack/us\u200ber", "U2", "jane@example.com"), False),
+            (Resource("okta/user", "O1", "jane@example.com"), True),
+            (Resource("okta/user", "jane@example.com", "jane@example.com"), True),
+            (Resource("okta/user", "joan@example.com", "jane@example.com"), False),
+            (Resource("okta/user", "joan\uff20example.com", "jane@example.com"), False),
+            (Resource("okta/user", "O1", "jane\u200b@example.com"), False),
+            (Resource("okta/user", "O1"), False),
+        ],
+    )
+    def test_who_may_be_the_requester(self, person: Resource, may: bool) -> None:  # noqa: FBT001 - a column of the table
+        """Another id of the same kind, in any spelling, or another's e-mail, is another person."""
+        assert person.may_be(Resource("slack/user", "U1", "jane@example.com")) is may
 
     @pytest.mark.parametrize(
         "label",

@@ -264,3 +264,19 @@ def test_a_key_that_could_break_out_of_its_header(opened: Opener) -> None:
     assert http == 500
     assert "PAGERDUTY_KEY" in hook.log[-1]["why"]
     assert "k3y" not in json.dumps(hook.log)
+
+
+@pytest.mark.parametrize("down", [None, faults.Status(500), faults.Hang()])
+def test_an_id_is_no_other_providers_name(
+    down: Fault | None, opened: Opener, incidentio: IncidentIO, pagerduty: PagerDuty
+) -> None:
+    """A schedule elsewhere that is called like PagerDuty's id lets nobody in, nor in an outage."""
+    schedule = incidentio.add_schedule(PAYMENTS)
+    incidentio.put_on_shift(schedule, CY)
+    hook = opened(both=True, budget=1.5, AUTO_APPROVAL_SCHEDULES=PAYMENTS)
+    if down:
+        pagerduty.fail("/", down)
+    assert not hook.ask(request_of(CY))
+    assert bool(hook.ask(request_of(ANA))) is (down is None)
+    by_id = opened(both=True, budget=1.5, AUTO_APPROVAL_SCHEDULES=f"{PAYMENTS}, {schedule.id}")
+    assert by_id.ask(request_of(CY))

@@ -6,7 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.conditions import ANY, AnyOf, Condition, IncidentRole, OnCall
+from handler.conditions import (
+    ANY,
+    AllOf,
+    AnyOf,
+    Condition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    RequestedDuration,
+    Requester,
+)
 from handler.duties import ON_CALL, Duty
 from handler.events import Resource
 from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
@@ -56,6 +66,44 @@ def test_fingerprint_tells_policies_apart() -> None:
     assert base.fingerprint == simple(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
     assert len(base.fingerprint) == 16
+
+
+def test_fingerprint_outlives_a_new_field() -> None:
+    """It is of what is said, not of what is left out: a field more, with a default, leaves it."""
+    assert simple(timedelta(hours=6)).fingerprint == "59412e91a9ed0234"
+    named = simple(timedelta(hours=6), schedules=("DBA",), resource_labels=(("Env", "Prod"),))
+    assert named.fingerprint == "a2ff36eaf2168949"
+
+
+CONDITIONS: tuple[Condition, ...] = (
+    OnCall(("x",)),
+    IncidentRole(("x",)),
+    OnCall(ANY),
+    IncidentRole(ANY),
+    # In each field as the one before.
+    IncidentRole(None, "", 1),  # type: ignore[arg-type]
+    OnCall(None, "", 1),
+    PostedUpdate(),
+    Requester(("x",), ()),
+    Requester((), ("x",)),
+    RequestedDuration(timedelta(hours=1)),
+    AnyOf((OnCall(ANY),)),
+    AllOf((OnCall(ANY),)),
+    AnyOf((PostedUpdate(),)),
+    AllOf((PostedUpdate(),)),
+)
+
+
+@pytest.mark.parametrize("one", CONDITIONS)
+@pytest.mark.parametrize("other", CONDITIONS)
+def test_conditions_of_different_types_are_never_equal(one: Condition, other: Condition) -> None:
+    """Any of some is not all of them, nor a schedule a role, whatever else they have in common."""
+    same = repr(one) == repr(other)
+    assert (one == other) is same
+    assert (one != other) is not same
+    assert (hash(one) == hash(other)) is same
+    assert (Rule("r", Selector(), one) == Rule("r", Selector(), other)) is same
+    assert one != tuple(one)
 
 
 THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b")}

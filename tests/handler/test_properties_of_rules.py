@@ -13,6 +13,7 @@ from handler.decision import Decision, decide, decide_all
 from handler.duties import Duty, Failure, Findings
 from handler.events import Request, Resource
 from handler.policy import Rule
+from handler.spelling import spelling_of
 from tests.handler.oracle import allowed
 from tests.handler.strategies import EXAMPLES, NOW
 from tests.handler.strategies import STEADY as ONCE
@@ -122,7 +123,9 @@ def test_one_more_denial(world: World, denial: Rule, data: st.DataObject) -> Non
     rules.insert(data.draw(st.integers(0, len(rules))), denial)
     less = with_rules(world, *rules)
     brings_no_more(less, world)
-    bare = denial.when is None and any(map(denial.resources.touches, world.request.resources))
+    bare = denial.when is None and any(
+        denial.resources.touches(spelling_of(each)) for each in world.request.resources
+    )
     assert not (bare and decided(less).approved)
 
 

@@ -67,6 +67,17 @@ def test_empty_is_unset(key: str, blank: str) -> None:
     assert load({**LEAST, key: blank}) == DEFAULT
 
 
+@pytest.mark.parametrize("key", [settings.SCHEDULES, settings.ROLES, settings.LABELS])
+@pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\ufe0f", "\u00a0", "\x00"])
+def test_what_cannot_be_seen_is_refused(key: str, unseen: str) -> None:
+    """An entry with it would mean nothing, and nobody could tell why."""
+    said = f"{key} holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
+    with pytest.raises(SettingsError) as refused:
+        load({**LEAST, key: f"Env=a, Team=D{unseen}B"})
+    assert str(refused.value) == said
+    load({**LEAST, key: f"Env=a,\n\tTeam=\u00c1\u2019s \u2013 \U0001f6a8{' '}"})
+
+
 def test_unknown_keys_are_none_of_ours() -> None:
     """Lambda's own environment is among the values."""
     assert load({**LEAST, "AWS_REGION": "us-west-2", "auto_approval_duration": "x"}) == DEFAULT

@@ -77,6 +77,7 @@ DUTIES = st.builds(
     self_declared=TRUE_RARELY,
     declarers=rarely(st.frozensets(PEOPLE, max_size=2), st.just(frozenset())),
     shared_names=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
+    ids_elsewhere=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
 )
 NAMED = st.just(ANY) | st.lists(st.sampled_from(NAMES + IDS), min_size=1, unique=True).map(tuple)
 DUTY_CONDITIONS: st.SearchStrategy[Condition] = st.one_of(

@@ -301,6 +301,23 @@ def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> No
     assert program.run(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).notes == ()
 
 
+def test_schedule_without_its_provider_is_noted(program: Program, root: Path) -> None:
+    """Where several are on, whoever names schedules at one of them names them for all."""
+    two = {**SECRETS, "PAGERDUTY_KEY": "key"}
+    (note,) = program.run(NAMED, two, root=root).notes
+    assert note == (
+        'policy/prod.yaml:2: "DBAs" names schedules without their provider, and incident.io and '
+        "PagerDuty are on: one of that name at either counts; write `provider: incidentio`, or "
+        "whose they are, beside `schedules`"
+    )
+    written(root / "policy", POLICY.replace("schedules: any", "schedules: [DBA]"))
+    (more,) = program.run(NAMED, two, root=root).notes
+    assert more == note.replace('"DBAs"', '"DBAs" (and 1 more)')
+    assert program.run(NAMED, root=root).notes == ()
+    written(root / "policy", POLICY.replace("{schedules: [DBA]}", "{schedules: any}"))
+    assert program.run(NAMED, two, root=root).notes == ()
+
+
 def test_the_example_can_be_deployed(program: Program) -> None:
     """What a newcomer copies works as it is."""
     run = program.run({KEY: "policy/example.yaml"})

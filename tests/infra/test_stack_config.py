@@ -9,7 +9,7 @@ import yaml
 
 from handler.settings import DEFAULTS, PLAIN_KEYS
 from infra.config import LOG_RETENTIONS, STACK_DEFAULTS
-from tests.infra.made_up import ROOT, environment_of, inputs_of
+from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
     from tests.infra.made_up import Program
@@ -111,6 +111,45 @@ def test_participants_beside_a_list_is_noted(program: Program, named_by: str) ->
             "an incident has no name; run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
         ),
     )
+
+
+@pytest.mark.parametrize("key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"])
+def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> None:
+    """Where several are on, whoever names schedules at one of them names them for all."""
+    two = {**SECRETS, "PAGERDUTY_KEY": "key"}
+    assert program.run({key: "PIJ90N7, DBA, API"}, two).notes == (
+        (
+            f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
+            f"schedule of that name at either counts; run `pulumi config set {key}` with its id, "
+            "or name the provider in a policy file"
+        ),
+    )
+    assert program.run({key: "PIJ90N7"}, two).notes == ()
+    assert program.run({key: "DBA"}).notes == ()
+    assert program.run({}, two).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "note"),
+    [
+        (
+            "AUTO_APPROVAL_SCHEDULES",
+            "API, \u201cDBA\u201d",
+            (
+                "'\u201cDBA\u201d' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+                "and quote with \" or '"
+            ),
+        ),
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS",
+            "Env=Prod\u2013EU",
+            "'Prod\u2013EU' holds U+2013 EN DASH: write - instead",
+        ),
+    ],
+)
+def test_typographic_spelling_is_noted(program: Program, key: str, value: str, note: str) -> None:
+    """Names and labels are compared exactly, so what an editor put in is told."""
+    assert program.run({key: value}).notes == (f"{key}: {note}",)
 
 
 def test_naming_the_reporter_alone_is_noted(program: Program) -> None:

@@ -188,6 +188,20 @@ def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
         assert f'ok       the settings: schedule "Production" is at {provider}' in lines
 
 
+def test_a_name_that_is_an_id_elsewhere(
+    oncall: Command, double: IncidentIO, opsgenie: Opsgenie
+) -> None:
+    """An id means that one schedule, and no other provider's of that name."""
+    schedule = double.add_schedule("Nights")
+    opsgenie.add_schedule(schedule.id)
+    lines = checked(oncall, schedules=schedule.id)
+    assert f'ok       the settings: schedule "{schedule.id}" is at incident.io' in lines
+    assert (
+        f'note     the settings: the schedule of Opsgenie that is called "{schedule.id}" does not '
+        f'count: "{schedule.id}" is the id of one of incident.io' in lines
+    )
+
+
 def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
     """A rule that counts on a provider whom nobody asks is a problem."""
     double.add_role("Communications Lead", "comms")

@@ -83,7 +83,7 @@ FILES = [
         "half a character",
         b'rules: "\\ud800"',
         [
-            (1, "a text holds U+D800, which cannot be seen"),
+            (1, "a text holds U+D800, which cannot be seen: leave it out"),
             (1, '"rules" is "\ud800": a list is needed ([a, b])'),
         ],
     ),
@@ -119,7 +119,7 @@ FILES = [
     (
         "a comment that runs backwards",
         "#\n# \u202e".encode(),
-        [(2, "U+202E makes a line look like another one: leave it out")],
+        [(2, "U+202E RIGHT-TO-LEFT OVERRIDE makes a line look like another one: leave it out")],
     ),
 ]
 

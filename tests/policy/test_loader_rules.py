@@ -73,7 +73,7 @@ RULES = [
     (
         "a name holds nothing that cannot be seen",
         ("name: nobody", 'name: "no\\u200bbody"'),
-        [(6, "a text holds U+200B, which cannot be seen")],
+        [(6, "a text holds U+200B ZERO WIDTH SPACE, which cannot be seen: leave it out")],
     ),
     (
         "a name is a text",

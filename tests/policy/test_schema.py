@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,12 @@ from jsonschema import Draft7Validator
 from policy.cases import CASE_KEYS, read_cases
 from policy.conditions import INCIDENT_ROLE_KEYS, ON_CALL_KEYS, REQUESTER_KEYS
 from policy.loader import RULE_KEYS, load
-from tests.policy import test_loader_conditions, test_loader_files, test_loader_rules
+from tests.policy import (
+    test_loader_conditions,
+    test_loader_files,
+    test_loader_rules,
+    test_loader_spelling,
+)
 from tests.policy.test_loader import WHOLE
 from tests.policy.texts import ON_CALL, POLICY, changed
 
@@ -27,7 +35,9 @@ BEYOND_A_SCHEMA = {
     "the label's value 1e3 is a number to YAML",
     "the label's value 2026-11-24 is a time to YAML",
     "a name is told apart without regard to case",
-    "a name holds nothing that cannot be seen",
+    "a denied id in two characters",
+    "an e-mail in two characters",
+    "rules whose names look alike",
     "a key twice is told with its first place",
     'the duration "500ms" has no unit or none that is known',
     'the duration "1.5s" has no unit or none that is known',
@@ -46,6 +56,7 @@ BAD = [
     *((name, changed(ON_CALL, new)) for name, new, _ in test_loader_conditions.CONDITIONS),
     *((name, changed(ALIAS, new)) for name, new, _ in test_loader_files.ALIASES),
 ]
+BAD += [(name, changed(*change)) for name, change, _ in test_loader_spelling.SPELLINGS]
 GOOD = [
     POLICY.encode(),
     WHOLE.encode(),
@@ -85,6 +96,19 @@ def test_what_the_loader_takes_the_schema_takes(data: bytes) -> None:
     """An editor underlines nothing that is right."""
     assert load(data).errors == ()
     assert said_by("schema.json", data) == []
+
+
+@pytest.mark.parametrize("schema", ["schema.json", "test.schema.json"])
+def test_schemas_know_every_character_that_cannot_be_seen(schema: str) -> None:
+    """The list of them that the schema has to have is the loader's, as far as this Unicode goes."""
+    read = json.loads((ROOM / schema).read_text(encoding="utf-8"))
+    pattern = re.compile(read["definitions"]["unseen"]["pattern"])
+    every = "".join(
+        each for each in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(each) != "Cn"
+    )
+    unseen = test_loader_spelling.unseen_characters()
+    assert set(pattern.findall(every)) == unseen
+    assert len(unseen) > 100_000  # with those of private use
 
 
 def test_schema_knows_every_key() -> None:

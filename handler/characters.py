@@ -1,0 +1,96 @@
+"""What becomes of each character when a text beyond ASCII is folded. No I/O.
+
+Compatibility decomposition and case folding are Unicode's (NFKC_Casefold in its decomposed form, in
+which a pattern fits a part of a text). Letters of different scripts that look alike, such as the
+Latin and the Cyrillic a, stay different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from unicodedata import category, combining, normalize
+
+# Default_Ignorable_Code_Point, by first and last (Unicode 15.1, DerivedCoreProperties.txt).
+IGNORABLE = (
+    (0x00AD, 0x00AD),
+    (0x034F, 0x034F),
+    (0x061C, 0x061C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)
+# Symbols, marks and letters whose glyph is blank: of Braille, Khitan, music and hieroglyphs.
+BLANK_GLYPHS = frozenset("\u2800\U00016fe4\U0001d159\U00013441\U00013442")
+# What is written in place of an ASCII character. Dashes, all others of them too, become hyphens.
+ALIKE = {
+    **dict.fromkeys("\u2212\u02d7\u2043\u2796", "-"),
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2039\u203a\u2032\u02bc", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2044\u2215", "/"),
+    **dict.fromkeys("\u2217\u204e", "*"),
+    "\u2236": ":",
+    "\u3002": ".",
+    # Without a dot: in Turkish a case of i, and hard to tell from it.
+    "\u0131": "i",
+    "\u0237": "j",
+}
+_DOT_ABOVE, _DOTTED = "\u0307", frozenset("ij")
+
+
+def fold_characters(text: str) -> str:
+    """Fold a text.
+
+    Letter by letter: normalized as a whole, a text of marks takes time by its length squared.
+    """
+    decomposed = _ordered(each for letter in text for each in normalize("NFKD", letter))
+    return "".join(_ordered(each for letter in decomposed for each in _folded(letter)))
+
+
+def is_unseen(character: str) -> bool:
+    """Whether nothing shows where a character stands. A space is no such: everybody knows it."""
+    point = ord(character)
+    return (
+        not character.isprintable()
+        or character in BLANK_GLYPHS
+        or any(first <= point <= last for first, last in IGNORABLE)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    folded, before = character, ""
+    while folded != before:
+        before = folded
+        folded = "".join(
+            "-" if category(each) == "Pd" else ALIKE.get(each, each)
+            for each in normalize("NFKD", before.casefold())
+            if each != " " and not is_unseen(each)
+        )
+    return folded
+
+
+def _ordered(characters: Iterable[str]) -> Iterator[str]:
+    """Put marks in their canonical order, and leave out the dot that an i has anyway."""
+    marks: list[str] = []
+    base = ""
+    for each in characters:
+        if combining(each):
+            if each != _DOT_ABOVE or base not in _DOTTED:
+                marks.append(each)
+            continue
+        yield from sorted(marks, key=combining)
+        marks.clear()
+        yield (base := each)
+    yield from sorted(marks, key=combining)

@@ -1,0 +1,47 @@
+"""One form for all spellings of a text, for what is compared against somebody. No I/O.
+
+A denial has to hit whatever a reader takes for what it names: in other letters (full-width ones,
+composed or not), in another case, with other dashes, quotes or blanks, and with characters that
+nobody sees. So of both sides the folded texts are compared. What approves is compared as it is.
+"""
+
+from __future__ import annotations
+
+# What may stand around a domain, or one of its labels, and is no part of it.
+_AROUND = "<>()[]{}\"',;:"
+_A_LABEL, _LONGEST_LABEL = "xn--", 63
+
+
+def fold(text: str) -> str:
+    """Give the form that a text has in common with all of its spellings, without any blank."""
+    if text.isascii():
+        if not text.isprintable() or " " in text:
+            text = "".join(each for each in text if "!" <= each <= "~")
+        return text.lower()
+    from handler.characters import fold_characters  # noqa: PLC0415 - nearly all texts are ASCII
+
+    return fold_characters(text)
+
+
+def unseen_in(text: str) -> str:
+    """Give the first character of a text that cannot be seen, or ""."""
+    if text.isascii() and text.isprintable():
+        return ""
+    from handler.characters import is_unseen  # noqa: PLC0415 - nearly all texts are ASCII
+
+    return next(filter(is_unseen, text), "")
+
+
+def fold_domain(text: str) -> str:
+    """Fold a domain: the same one whether its labels are A-labels (`xn--...`) or not."""
+    labels = (_label(each.strip(_AROUND)) for each in fold(text).split("."))
+    return ".".join(filter(None, labels))
+
+
+def _label(label: str) -> str:
+    if not label.startswith(_A_LABEL) or len(label) > _LONGEST_LABEL:
+        return label
+    try:
+        return fold_domain(label.removeprefix(_A_LABEL).encode("ascii").decode("punycode"))
+    except UnicodeError:
+        return label

@@ -1,0 +1,273 @@
+"""What nobody sees, and what no keyboard writes, is refused in a policy, or warned of by name."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from handler.characters import is_unseen
+from policy.cases import read_cases
+from policy.loader import load
+from policy.spelling import DASHES, QUOTES
+from tests.policy.texts import POLICY, changed, errors_of
+from tests.policy.tried import TESTS
+
+DENIAL, ALIAS = '{labels: {Tier: "0"}}', "jane@example.com: [jane.doe@corp.example]"
+OF_YAML = "leave it out, and quote with \" or '"
+LEFT, RIGHT = "U+201C LEFT DOUBLE QUOTATION MARK", "U+201D RIGHT DOUBLE QUOTATION MARK"
+ANEW = "has a letter and its accent in two characters: type it anew, in one (NFC)"
+UNSEEN = "which cannot be seen: leave it out"
+NO_EMAIL = "holds what is no e-mail: one whole address is needed"
+
+# A sentence, what is changed into what, and what is said in which line.
+SPELLINGS = [
+    (
+        "typographic quotes around a denied label's value",
+        (DENIAL, "{labels: {Tier: \u201c0\u201d}}"),
+        [(7, f'"Tier": "\u201c0\u201d" begins with {LEFT}: {OF_YAML}')],
+    ),
+    (
+        "a typographic quote behind a denied label's value",
+        (DENIAL, "{labels: {Tier: x\u201d}}"),
+        [(7, f'"Tier": "x\u201d" ends with {RIGHT}: {OF_YAML}')],
+    ),
+    (
+        "typographic quotes around a denied label's name",
+        (DENIAL, "{labels: {\u201cTier\u201d: x}}"),
+        [(7, f'"the name of a label": "\u201cTier\u201d" begins with {LEFT}: {OF_YAML}')],
+    ),
+    (
+        "French quotes around a denied kind",
+        (DENIAL, "{kinds: [\u00abvault\u00bb]}"),
+        [
+            (
+                7,
+                (
+                    '"kinds": "\u00abvault\u00bb" begins with U+00AB LEFT-POINTING DOUBLE ANGLE '
+                    f"QUOTATION MARK: {OF_YAML}"
+                ),
+            )
+        ],
+    ),
+    (
+        "quotes within quotes around a denied id",
+        (DENIAL, "{ids: ['\"root\"']}"),
+        [
+            (
+                7,
+                (
+                    '"ids": ""root"" begins and ends with ", within the quotes of YAML: '
+                    "leave one pair out"
+                ),
+            )
+        ],
+    ),
+    (
+        "an en dash in a denied id",
+        (DENIAL, '{ids: ["prod\u2013*"]}'),
+        [(7, '"ids": "prod\u2013*" holds U+2013 EN DASH: write - instead')],
+    ),
+    (
+        "a minus in a denied kind",
+        (DENIAL, "{kinds: [a\u2212b]}"),
+        [(7, '"kinds": "a\u2212b" holds U+2212 MINUS SIGN: write - instead')],
+    ),
+    (
+        "an em dash between the words of a denied label",
+        (DENIAL, "{labels: {Tier: a \u2014 b}}"),
+        [(7, '"Tier": "a \u2014 b" holds U+2014 EM DASH: write - instead')],
+    ),
+    (
+        "an asterisk that is no wildcard, in a denied id",
+        (DENIAL, '{ids: ["prod\uff0a"]}'),
+        [(7, '"ids": "prod\uff0a" holds U+FF0A FULLWIDTH ASTERISK: write * instead')],
+    ),
+    (
+        "a denied id in two characters",
+        (DENIAL, '{ids: ["tre\u0301sor"]}'),
+        [(7, f'"ids": "tre\u0301sor" {ANEW}')],
+    ),
+    *[
+        (
+            f"a denied id with {unicodedata.name(unseen)}",
+            (DENIAL, f'{{ids: ["prod-{unseen}db"]}}'),
+            [(7, f"a text holds U+{ord(unseen):04X} {unicodedata.name(unseen)}, {UNSEEN}")],
+        )
+        for unseen in "\ufe0f\u3164\u2800\u034f\U000e0061\u115f\u180e\u00a0"
+    ],
+    (
+        "a name with a filler",
+        ("name: nobody", "name: no\u3164body"),
+        [(6, f"a text holds U+3164 HANGUL FILLER, {UNSEEN}")],
+    ),
+    (
+        "a denied e-mail in typographic quotes",
+        ("deny: true", "deny: true\n    when: {requester: {emails: [\u201ca@b.c\u201d]}}"),
+        [(9, f'"emails": this e-mail begins with {LEFT}: {OF_YAML}')],
+    ),
+    (
+        "an e-mail in quotes",
+        (ALIAS, "'\"j@x.y\"': [a@b.c]"),
+        [
+            (
+                10,
+                (
+                    '"aliases": this e-mail begins and ends with ", within the quotes of YAML: '
+                    "leave one pair out"
+                ),
+            )
+        ],
+    ),
+    ("an e-mail with a quote", (ALIAS, "j@x.y: ['\"a\"@b.c']"), [(10, f'"an alias" {NO_EMAIL}')]),
+    (
+        "an e-mail with a quote inside",
+        (ALIAS, "j@x.y: [a\u201d@b.c]"),
+        [(10, f'"an alias" {NO_EMAIL}')],
+    ),
+    ("an e-mail after a quote", (ALIAS, 'j@x.y: ["\'a@b.c"]'), [(10, f'"an alias" {NO_EMAIL}')]),
+    (
+        "an e-mail with a dash",
+        (ALIAS, "j@x.y: [a\u2011b@b.c]"),
+        [(10, '"an alias": this e-mail holds U+2011 NON-BREAKING HYPHEN: write - instead')],
+    ),
+    (
+        "an e-mail in two characters",
+        (ALIAS, "j@x.y: [jose\u0301@b.c]"),
+        [(10, f'"an alias": this e-mail {ANEW}')],
+    ),
+    (
+        "an e-mail with a filler",
+        (ALIAS, "j@x.y: [a\u3164@b.c]"),
+        [(10, f"a text holds U+3164 HANGUL FILLER, {UNSEEN}")],
+    ),
+    (
+        "a denied domain with a dash",
+        ("deny: true", "deny: true\n    when: {requester: {domains: [a\u2013b.c]}}"),
+        [(9, '"domains": "a\u2013b.c" holds U+2013 EN DASH: write - instead')],
+    ),
+    (
+        "rules whose names look alike",
+        ("name: nobody", "name: \uff24\uff22\uff21s"),
+        [
+            (
+                6,
+                (
+                    'the name "\uff24\uff22\uff21s" is taken by the rule of line 2: '
+                    "the log tells rules by their names"
+                ),
+            )
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS]
+)
+def test_what_speaks_against_somebody_is_refused(
+    change: tuple[str, str], said: list[tuple[int, str]]
+) -> None:
+    """Denials, e-mails and domains hold nothing that is not what it looks like."""
+    assert errors_of(changed(*change)) == said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            ("[DBA]", "[\u2018DBA\u2019]"),
+            (
+                4,
+                '"schedules": "\u2018DBA\u2019" begins with U+2018 LEFT SINGLE QUOTATION MARK: '
+                + OF_YAML,
+            ),
+        ),
+        (
+            ("{Env: Prod}", "{Env: Prod\u2011EU}"),
+            (3, '"Env": "Prod\u2011EU" holds U+2011 NON-BREAKING HYPHEN: write - instead'),
+        ),
+        (("[DBA]", "[De\u0301pannage]"), (4, f'"schedules": "De\u0301pannage" {ANEW}')),
+        (
+            ("name: nobody", "name: \u201cnobody\u201d"),
+            (6, f'"name": "\u201cnobody\u201d" begins with {LEFT}: {OF_YAML}'),
+        ),
+    ],
+)
+def test_what_approves_is_warned_of(change: tuple[str, str], said: tuple[int, str]) -> None:
+    """A schedule may be called so at its provider: then only these letters mean it."""
+    loaded = load(changed(*change))
+    assert loaded.errors == ()
+    assert [tuple(each) for each in loaded.warnings] == [said]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[DBA]", "[D\u00e9pannage \u2013 Nuit, \U0001f6a8 DBA, it\u2019s us]"),
+        ("name: nobody", 'name: it\u2019s nobody\u2019s \u2013 \u201cever\u201d, "they" said'),
+        (DENIAL, "{labels: {\u00c1rea: Tr\u00e9sor}, ids: [b\u00fccher's, 'a\"b']}"),
+        ("jane@example.com", "o'brien@b\u00fccher.example"),
+    ],
+)
+def test_what_is_written_as_usual(change: tuple[str, str]) -> None:
+    """Letters of any language, dashes between words and apostrophes in them are all right."""
+    loaded = load(changed(*change))
+    assert (loaded.errors, loaded.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+def test_every_typographic_quote_is_named(quote: str) -> None:
+    """On either end, whichever it is."""
+    for text in (f"{quote}0", f"0{quote}"):
+        ((line, said),) = errors_of(changed(DENIAL, f"{{labels: {{Tier: {text}}}}}"))
+        assert line == 7
+        assert unicodedata.name(quote) in said
+
+
+def test_every_dash_is_one() -> None:
+    """What the list of dashes holds is one to Unicode, or a minus, a bullet or the like."""
+    ends = DASHES.split("\u2010-\u2015")
+    dashes = [*ends[0], *map(chr, range(0x2010, 0x2016)), *ends[1]]
+    kinds = {unicodedata.category(each) for each in dashes}
+    assert kinds <= {"Pd", "Sm", "So", "Sk", "Po"}
+    for dash in dashes:
+        ((_, said),) = errors_of(changed(DENIAL, f"{{ids: [a{dash}b]}}"))
+        assert unicodedata.name(dash) in said
+
+
+def test_cases_whose_names_look_alike() -> None:
+    """A name says which case is red."""
+    wrong = TESTS.replace("name: runs dry", "name: ON \uff53hift")
+    said = "the case of line 3 has this name, too"
+    assert [
+        tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
+    ] == [(8, said)]
+
+
+def test_cases_hold_nothing_unseen_either() -> None:
+    """Whose e-mail it is, and what the case is about, can be read."""
+    wrong = TESTS.replace("kind: box", "kind: bo\u2800x").replace(
+        "name: the vault\n    who: omar@", "name: the vault\n    who: om\u2013ar@"
+    )
+    assert [
+        tuple(each) for each in read_cases(wrong.encode(), {"DBAs", "dry", "no vault"}).errors
+    ] == [
+        (10, f"a text holds U+2800 BRAILLE PATTERN BLANK, {UNSEEN}"),
+        (14, '"who": this e-mail holds U+2013 EN DASH: write - instead'),
+    ]
+
+
+def test_policy_of_these_tests_is_plain() -> None:
+    """What the tables change is right before."""
+    loaded = load(POLICY.encode())
+    assert (loaded.errors, loaded.warnings) == ((), ())
+
+
+def unseen_characters() -> frozenset[str]:
+    """Give each character that Unicode has and nobody sees."""
+    every = map(chr, range(sys.maxunicode + 1))
+    return frozenset(
+        each for each in every if is_unseen(each) and unicodedata.category(each) != "Cn"
+    )
