@@ -9,19 +9,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+from policy.terminal import safe, safe_lines
+
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
 
 
 def comment(stack: str, said: str, code: int) -> str:
     """Write the Markdown: the outcome, then what Pulumi said, its end if it is too long."""
+    said = safe_lines(said)
     outcome = "" if code == 0 else f" failed (exit code {code})"
     if len(said) > MOST_CHARACTERS:
         said = "(the beginning is left out)\n" + said[-MOST_CHARACTERS:]
     fence = "```"
     while fence in said:
         fence += "`"
-    return f"### Preview of {stack}{outcome}\n\n{fence}text\n{said.strip()}\n{fence}\n"
+    return f"### Preview of {safe(stack)}{outcome}\n\n{fence}text\n{said.strip()}\n{fence}\n"
 
 
 def hand_over(text: str, output: str | None, summary: str | None) -> None:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from handler.conditions import UNNAMED
 from handler.decision import NO_DUTY
 from handler.durations import parse_go
-from policy.recorded import Record, duties_of, is_decision, moment_of
+from policy.log_lines import Record, is_decision
+from policy.recorded import duties_of, moment_of
 
 YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"

@@ -24,7 +24,6 @@ NOISE = (
     '{"timestamp": "2026-03-04T11:00:00.000Z", "level": "WARN", "message": "refused", "why": "x"}',
     '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
     "{not json",
-    '{"message": 7, "level": "INFO"}',
     "[" * 20_000 + "{" * 20_000,
     "",
 )
@@ -72,7 +71,7 @@ def test_json(dba: Command) -> None:
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
     said = answer.json
-    assert said.keys() == {"policy", "same", "different", "undecided"}
+    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable"}
     (different,), (undecided,) = said["different"], said["undecided"]
     named = {
         "call": "c-1",
@@ -148,7 +147,7 @@ def test_files_that_cannot_be_read(dba: Command) -> None:
     assert dba("replay", "missing").err == (
         "oncall: missing cannot be read: No such file or directory\n"
     )
-    assert dba("replay", "binary").err == "oncall: binary cannot be read: it is no text in UTF-8\n"
+    assert dba("replay", "binary").err == "oncall: binary cannot be read: it isn't text in UTF-8\n"
     assert dba("replay", ".").err == "oncall: . cannot be read: Is a directory\n"
 
 

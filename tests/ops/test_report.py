@@ -12,7 +12,6 @@ import pytest
 from handler.app import SYSTEM_CLOCK
 from handler.conditions import OnCall
 from handler.policy import Policy, Rule, Selector
-from ops.report import count
 from sandbox.aws import Aws
 from tests.ops.conftest import JANE, NOW, OMAR, Command
 from tests.ops.test_replay import HOUR, POLICY, asks, logged
@@ -105,11 +104,6 @@ def test_since(oncall: Command) -> None:
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
-def test_records_of_an_older_form_are_passed_over() -> None:
-    """What cannot be told apart by rule is not counted."""
-    assert count([{"message": "decision", "outcome": "approve", "trace": []}])["decisions"] == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -153,7 +147,8 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     # By the machine's clock: AWS refuses events of another time.
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
-    line = json.dumps({"level": "INFO", "message": "decision", "outcome": "abstain", "trace": {}})
+    (record,) = logged(asks(OMAR), wants={})
+    line = json.dumps(record)
     # More than one answer holds, and one before the period.
     ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
     events = [

@@ -42,7 +42,9 @@ class IndentError(Exception):
 
     def __str__(self) -> str:
         status = f" (HTTP {self.status})" if self.status else ""
-        return f"{self.method} {self.path}: {self.message}{status}" if self.method else self.message
+        said = f"{self.method} {self.path}: {self.message}{status}" if self.method else self.message
+        # Part of it are the API's words, and Python prints it as it is: escapes are shown instead.
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in said)
 
 
 class ConfigurationError(IndentError, ValueError):
