@@ -8,6 +8,7 @@ It follows no redirect and takes no proxy from the environment.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from _thread import allocate_lock
 from collections import defaultdict, deque
@@ -26,7 +27,9 @@ RETRIES = 2
 MOST_BYTES = 6 * 1024 * 1024
 # What a body may unpack to, 27 times its length at worst. Seven answers may be on their way at
 # once; one is unpacked and read at a time, so that all of it fits the function's memory.
-MOST_UNPACKED_BYTES = 64 * 1024 * 1024
+MOST_UNPACKED_BYTES = 40 * 1024 * 1024
+_LARGE_BYTES = 256 * 1024
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
 _FIRST_PAUSE = 0.2
 _TOO_MANY = 429
 _RETRIED = frozenset({_TOO_MANY, *range(500, 600)})
@@ -203,16 +206,24 @@ class _Idle:
 
 def _unpacked(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
     try:
+        if len(body) > _LARGE_BYTES and not body.isascii():
+            # One character beyond Latin-1 makes all of a decoded text wide: four bytes for each.
+            body = _BEYOND_ASCII.sub(_escaped, body)
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HttpError("the answer is not JSON") from error
 
 
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return json.dumps(found[0].decode())[1:-1].encode()
+
+
 def _unpacked_bytes(body: bytes) -> int:
     """Say what a body unpacks to at most, by what CPython's objects take."""
-    texts = len(body) if body.isascii() and b"\\u" not in body else 4 * len(body)
-    values = 240 * body.count(b"{") + 100 * body.count(b"[") + 110 * body.count(b",")
-    return texts + values + 60 * body.count(b":")
+    # Twice: as a whole, and in its parts. One character beyond ASCII makes a text wide.
+    texts = 2 * len(body) * (1 if body.isascii() and b"\\u" not in body else 4)
+    values = 200 * body.count(b"{") + 100 * body.count(b"[") + 60 * body.count(b",")
+    return texts + values + 40 * body.count(b":")
 
 
 def _checked(url: str) -> SplitResult:

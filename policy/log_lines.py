@@ -242,8 +242,9 @@ _DECISION = _fields(
         "duration": _or_none(_length),
         "decided_at": _moment,
         "trace": _TRACE,
+        "omitted": _by_name(_count),
     },
-    ("timestamp",),
+    ("timestamp", "omitted"),
 )
 _OTHER = _fields({**_LINE, "http": _count, "why": _text}, ("timestamp", "http", "why"))
 _FORMS: Mapping[str, _Check] = {DECISION: _DECISION, REFUSED: _OTHER, FAILED: _OTHER}

@@ -193,7 +193,7 @@ def test_stacks_do_not_meet(program: Program) -> None:
     for each in all_of(run, "MetricAlarm").values():
         assert each["name"].startswith("oncall-approvals-prod.eu-")
     # CloudWatch takes no dot there.
-    assert inputs_of(run, "Dashboard")["dashboardName"] == "oncall-approvals-prod-eu"
+    assert inputs_of(run, "Dashboard")["dashboardName"] == "oncall-approvals-prod-eu-3c4a1b1e"
 
 
 @pytest.fixture(scope="module")
