@@ -133,7 +133,12 @@ class JSM:
 
         def read_one(body: Json) -> tuple[_T, Callable[[], bool], int, int]:
             values = listed(body, "values")
-            return read(values), later(lambda: more(body)), len(values), hash(tuple(map(hash, map(repr, values))))
+            return (
+                read(values),
+                later(lambda: more(body)),
+                len(values),
+                hash(tuple(map(hash, map(repr, values)))),
+            )
 
         start, last = 0, None
         for _ in range(MOST_PAGES):

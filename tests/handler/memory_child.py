@@ -1,4 +1,4 @@
-"""A decision whose providers answer at the URL that is given; prints the most memory it took, in MiB.
+"""A decision whose providers answer at the URL that is given; prints its peak of memory, in MiB.
 
 Run as a process of its own: the peak is the process's.
 """
@@ -35,7 +35,7 @@ request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
 inquiry = Inquiry(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
 outcome = inquiry.decide([request], policy, Deadline(SYSTEM_CLOCK, 30.0))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(
+sys.stdout.write(
     json.dumps(
         {
             "peak": peak,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -130,7 +130,7 @@ def test_what_unpacks_to_too_much_is_left_packed(
 ) -> None:
     """Small values take many times their length."""
     server = serve(reply(b"[%b{}]" % (b"{}," * 300_000)))
-    with pytest.raises(HttpError, match="^the answer is too large to be unpacked$"):
+    with pytest.raises(HttpError, match=r"^the answer is too large to be unpacked$"):
         client.get_json(server.url, {}, set_clock.deadline())
 
 
@@ -142,7 +142,7 @@ def test_one_answer_is_unpacked_and_read_at_a_time(
 
     def read(value: int) -> int:
         assert value == 1
-        with pytest.raises(HttpError, match="^no whole answer in time$"):
+        with pytest.raises(HttpError, match=r"^no whole answer in time$"):
             client.get_json(second.url, {}, Deadline(SYSTEM_CLOCK, 0.05))
         return value
 

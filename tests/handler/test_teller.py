@@ -32,7 +32,10 @@ SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 
 
 def line_of(
-    decision: Decision, policy: Policy, findings: Findings | None = None, **more: Any
+    decision: Decision,
+    policy: Policy,
+    findings: Findings | None = None,
+    **more: Any,  # noqa: ANN401 - passed on
 ) -> dict[str, Any]:
     """The line as CloudWatch gets it: within its limit, and JSON for the strictest of readers."""
     record = decision_record(
@@ -124,7 +127,9 @@ def test_whatever_comes_all_at_once(text: str) -> None:
         now=NOW,
     )
     failures = tuple(Failure(each, text, text) for each in ASKED for _ in range(1000))
-    wants = dict.fromkeys(ASKED, Wants((text,) * 1000, *([True] * 4)))
+    wants = dict.fromkeys(
+        ASKED, Wants((text,) * 1000, any_schedule=True, roles=True, updates=True, ends=True)
+    )
     line = line_of(
         decision,
         policy_of(names),

@@ -30,7 +30,7 @@ def book(tmp_path: Path) -> Logbook:
     ],
 )
 def test_every_line_is_a_record(book: Logbook, line: str, record: dict[str, object]) -> None:
-    """A JSON object is one as it is, half a decision or anything else is a message, the file has all."""
+    """A JSON object is one as it is, half a decision or anything else is a mere message."""
     book(line)
     assert book.records == [record]
     assert book.file.read_text(encoding="utf-8") == f"{line}\n"
