@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from policy.loader import Loaded
 
 EXAMPLE = "policy/prod.yaml"
+# What neither make nor a shell takes for more than a name.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 
 
@@ -72,6 +76,9 @@ def _in_project(name: str, root: Path) -> Path:
 
 
 def _command(file: Path, *, self_declared: bool) -> str:
+    if not _PLAIN_NAME.fullmatch(str(file)):
+        option = ["--self-declared"] if self_declared else []
+        return shlex.join([".venv/bin/python", "-m", "policy", "test", *option, str(file)])
     usual = file.parent == Path(EXAMPLE).parent
     options = [
         *([] if usual else [f"FILES={file}"]),

@@ -110,6 +110,20 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
 
 
+def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
+    """What is missing may have come out otherwise: the status is 1, and the others are decided."""
+    odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
+    answer = dba("replay", "-", stdin=lines(*logged(asks()), odd))
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines == [
+        "by the policy from the environment's settings: 1 the same, 0 different",
+        "1 line could not be read: cut off, damaged, or of an older form",
+    ]
+    none = dba("replay", "-", stdin=json.dumps(odd))
+    said = "- holds no decision; 1 line could not be read: cut off, damaged, or of an older form"
+    assert none == (2, "", f"oncall: {said}\n")
+
+
 @pytest.mark.parametrize(
     "line",
     [

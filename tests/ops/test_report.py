@@ -104,12 +104,30 @@ def test_since(oncall: Command) -> None:
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
+def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
+    """The others are reported as ever, and the status is 1: something may be missing."""
+    odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
+    file = oncall.folder / "log"
+    broken = LOG.splitlines()[0].replace("DBA", "\udcff")
+    file.write_bytes("\n".join([LOG, *odd, broken, "\udcfe"]).encode(errors="surrogateescape"))
+    whole = oncall("report", "-", stdin=LOG)
+    answer = oncall("report", file)
+    assert (answer.status, answer.err) == (1, "")
+    said = "3 lines could not be read: cut off, damaged, or of an older form"
+    assert answer.lines == [*whole.lines, "", said]
+    counted = oncall("report", file, "--json")
+    assert (counted.status, counted.json["unreadable"]) == (1, 3)
+    assert counted.json["decisions"] == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "give either a FILE or --log-group NAME"),
         (["a", "--log-group", "b"], "give either a FILE or --log-group NAME"),
         (["-", "--since", "9999d"], "--since reaches back too far"),
+        (["--log-group", "a b"], "--log-group is 'a b': it isn't a valid name of a log group"),
+        (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
     ],
 )
 def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
