@@ -25,6 +25,8 @@ from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load,
 NAME = "oncall-approvals"
 # The requester waits 10 s for the access system: this leaves it time for its own part.
 BUDGET_SECONDS = 6.0
+# Of why a call has no decision: a wrong setting is quoted.
+MOST_WHY = 2000
 # Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -63,14 +65,14 @@ class App:
         try:
             return webhook.response(200, self._answer(event, Deadline(self._clock, self._budget)))
         except webhook.Refusal as refusal:
-            self._write("WARN", "refused", http=refusal.http, why=refusal.why)
+            self._write("WARN", "refused", http=refusal.http, why=refusal.why[:MOST_WHY])
             return webhook.refused(refusal)
         except SecretError as error:
-            self._write("ERROR", "failed", http=503, why=str(error))
+            self._write("ERROR", "failed", http=503, why=str(error)[:MOST_WHY])
             message = "The webhook's secret cannot be read; the log says why."
             return webhook.refused(webhook.Refusal(503, webhook.UNAVAILABLE, message))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
-            self._write("ERROR", "failed", http=500, why=_told_safely(error))
+            self._write("ERROR", "failed", http=500, why=_told_safely(error)[:MOST_WHY])
             message = "The call could not be answered; the log says why."
             return webhook.refused(webhook.Refusal(500, webhook.INTERNAL, message))
 

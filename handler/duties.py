@@ -87,16 +87,19 @@ class Duty(NamedTuple):
     @property
     def title(self) -> str:
         """What it is called, without anybody's address: some schedules are named after one."""
-        return self.id if emails.may_be_in(self.name) else self.name or self.id
+        if not emails.may_be_in(self.name):
+            return self.name or self.id
+        return emails.HIDDEN if emails.may_be_in(self.id) else self.id
 
     def told(self, now: datetime) -> str:
         """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""
+        incident = emails.HIDDEN if emails.may_be_in(self.incident) else self.incident
         if self.kind == INCIDENT_ROLE:
-            words = f"{self.title} of {self.incident}"
+            words = f"{self.title} of {incident}"
         elif self.kind == ON_CALL:
             words = f"on call for {self.title}"
         else:
-            words = f"posted an update to {self.incident}"
+            words = f"posted an update to {incident}"
         words += f" ({self.provider})"
         if self.kind != ON_CALL or self.end is None:
             return words

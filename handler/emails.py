@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from handler.folding import fold, fold_domain
 
+# What is told instead of somebody's address.
+HIDDEN = "(an e-mail)"
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
 _QUOTES = "\"'"
+_WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
+_AT_OR_ESCAPE = re.compile("[@%&]")
+_AT_IN_HTML = re.compile("&(?:#0*64|#x0*40|commat);?", re.IGNORECASE)
+# The forms of ASCII in full width, and the small ones of @ and %.
+_NARROW = {0xFEE0 + narrow: narrow for narrow in range(ord("!"), ord("~") + 1)}
+_NARROW |= {0xFE6B: ord("@"), 0xFE6A: ord("%")}
+_MOST_UNQUOTED = 8
 
 
 def normal(address: object) -> str:
@@ -39,8 +50,36 @@ def folded(address: str) -> str:
 
 
 def may_be_in(text: str) -> bool:
-    """Whether a text may hold an address, also as a part of a URL."""
-    return "@" in text or "%40" in text
+    """Whether a text may hold an address: an @ between words, however it is written.
+
+    That is also with blanks or quotes beside it, in full width, as a part of a URL or of HTML,
+    and with what cannot be seen in it.
+    """
+    if not has_at(text):
+        return False
+    words = _WORDS.search(_plain(text))
+    return words is not None and "@" in words[0]
+
+
+def has_at(text: str) -> bool:
+    """Whether a text holds an @, however it is written."""
+    if text.isascii() and _AT_OR_ESCAPE.search(text) is None:
+        return False  # as nearly all do not
+    return "@" in _plain(text)
+
+
+def _plain(text: str) -> str:
+    """Write a text with the characters that it stands for."""
+    if not text.isascii():
+        text = text.translate(_NARROW)
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    for _ in range(_MOST_UNQUOTED):
+        unquoted = _AT_IN_HTML.sub("@", unquote(text))
+        if unquoted == text:
+            return text
+        text = unquoted.translate(_NARROW)
+    return f"x@x{text}"  # nobody writes so but to hide something
 
 
 def same(one: object, other: object) -> bool:

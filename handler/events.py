@@ -31,6 +31,10 @@ _PERSON_LABEL = "indent.com/resource/email"
 # A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
+MOST_REASON = 500
+_MARKUP = re.compile(r"[<>&@`]|://|]\(")
+_PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
+_NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
 
 
 class Resource(NamedTuple):
@@ -145,10 +149,26 @@ def claim(
         "event": APPROVE,
         "timestamp": format_instant(now),
         "actor": dict(actor),
-        "reason": reason,
+        "reason": plain_words(reason),
         "resources": [each.raw for each in (request.requester, *request.resources)],
         "meta": {"labels": labels},
     }
+
+
+def plain_words(text: str) -> str:
+    """Make one line of a text that names come from elsewhere in, for whatever shows it.
+
+    Chat systems and web pages act on markup, mentions and links, which a schedule's name may hold:
+    what begins one is replaced. It names nobody by e-mail.
+    """
+    if emails.may_be_in(text):
+        return _NAMELESS
+    text = " ".join(text.split())
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    if _MARKUP.search(text):
+        text = text.translate(_PLAIN_SIGNS).replace("://", ": ").replace("](", "] (")
+    return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - 1]}…"
 
 
 def _speaks_of_time(label: str) -> bool:

@@ -8,11 +8,13 @@ It follows no redirect and takes no proxy from the environment.
 from __future__ import annotations
 
 import json
+import re
 import ssl
+from _thread import allocate_lock
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
@@ -21,13 +23,25 @@ from handler.http1 import Answer, BrokenError, TooLarge
 from handler.settings import is_loopback
 
 RETRIES = 2
-# Several times a full page of incidents. What it unpacks to has to fit the function's memory.
+# Several times a full page of incidents.
 MOST_BYTES = 6 * 1024 * 1024
+# What a body may unpack to, 27 times its length at worst. Seven answers may be on their way at
+# once; one is unpacked and read at a time, so that all of it fits the function's memory.
+MOST_UNPACKED_BYTES = 40 * 1024 * 1024
+_LARGE_BYTES = 256 * 1024
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
 _FIRST_PAUSE = 0.2
 _TOO_MANY = 429
 _RETRIED = frozenset({_TOO_MANY, *range(500, 600)})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
 _LONGEST_IDLE = timedelta(seconds=10)
+
+
+_Read = TypeVar("_Read")
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - it is whatever the JSON is
+    return value
 
 
 class HttpError(Exception):
@@ -51,6 +65,7 @@ class Client:
         self._clock = clock
         self._idle: defaultdict[tuple[str, str], deque[_Idle]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
+        self._unpacking = allocate_lock()
 
     def close(self) -> None:
         """Close the kept connections; needed only where a process outlives its client."""
@@ -58,17 +73,29 @@ class Client:
             while idle:
                 idle.pop().connection.shut()
 
-    def get_json(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Any:  # noqa: ANN401 - it is whatever the JSON is
-        """GET a JSON value.
+    def get_json(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        read: Callable[[Any], _Read] = _as_it_is,
+    ) -> _Read:
+        """GET a JSON value, and give what is read out of it.
+
+        `read` must not keep the value: only while it runs no other answer is unpacked.
 
         Raises:
             HttpError: no answer in time, a status other than 2xx, or a body that is not JSON.
         """
         body = self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)
+        if _unpacked_bytes(body) > MOST_UNPACKED_BYTES:
+            raise HttpError("the answer is too large to be unpacked")
+        if not self._unpacking.acquire(timeout=max(0.0, deadline.left())):
+            raise HttpError("no whole answer in time")
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise HttpError("the answer is not JSON") from error
+            return read(_unpacked(body))
+        finally:
+            self._unpacking.release()
 
     def send(
         self,
@@ -175,6 +202,28 @@ class _Idle:
     def __init__(self, connection: Connection, since: datetime) -> None:
         self.connection = connection
         self.since = since
+
+
+def _unpacked(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
+    try:
+        if len(body) > _LARGE_BYTES and not body.isascii():
+            # One character beyond Latin-1 makes all of a decoded text wide: four bytes for each.
+            body = _BEYOND_ASCII.sub(_escaped, body)
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HttpError("the answer is not JSON") from error
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return json.dumps(found[0].decode())[1:-1].encode()
+
+
+def _unpacked_bytes(body: bytes) -> int:
+    """Say what a body unpacks to at most, by what CPython's objects take."""
+    # Twice: as a whole, and in its parts. One character beyond ASCII makes a text wide.
+    texts = 2 * len(body) * (1 if body.isascii() and b"\\u" not in body else 4)
+    values = 200 * body.count(b"{") + 100 * body.count(b"[") + 60 * body.count(b",")
+    return texts + values + 40 * body.count(b":")
 
 
 def _checked(url: str) -> SplitResult:

@@ -6,8 +6,7 @@ secret, no body, no signature, and nobody's e-mail but the requester's.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -27,55 +26,13 @@ from handler.events import Resource
 from handler.policy import Policy
 from handler.providers import BY_NAME
 from handler.sources import Wants
+from handler.teller import MOST_CHARACTERS, Teller
 
-# One line of CloudWatch Logs holds 256 KB; a body may ask for thousands of resources, one person
-# may have thousands of duties, and a policy hundreds of rules.
-MOST_ENTRIES = 50
 MOST_RULES = 600
-MOST_CHARACTERS = 200
-# For the trace, entries and texts together; what else the line holds is far smaller.
-MOST_BYTES = 60_000
-_ENTRY_BYTES, _RULE_BYTES, _DUTY_BYTES = 40, 50, 400
-HIDDEN = "(an e-mail)"
+# What an entry takes at most beside its texts.
+_RESOURCE_BYTES, _DUTY_BYTES = 80, 550
+_RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
 _NONE: Mapping[str, Wants] = MappingProxyType({})
-_EMAIL = re.compile(r"[^\s:@]+(?:@|%40)[^\s:@]+")
-
-
-class _Teller:
-    """Cuts what is told to size, names nobody but the requester, and knows whether it had to."""
-
-    def __init__(self, requester: str) -> None:
-        self._requester = requester
-        self._left = MOST_BYTES
-        self.whole = True
-
-    def text(self, text: str) -> str:
-        """Tell a text."""
-        told = text[:MOST_CHARACTERS]
-        if emails.may_be_in(text):
-            # Cut twice: an address that the second cut would halve is hidden before it.
-            told = _EMAIL.sub(self._hidden, text[: 2 * MOST_CHARACTERS])[:MOST_CHARACTERS]
-        self._left -= len(told) if told.isascii() else 6 * len(told)  # as JSON escapes it
-        self.whole = self.whole and told == text
-        return told
-
-    def texts(self, texts: Iterable[str]) -> list[str]:
-        """Tell the first of them."""
-        return [self.text(each) for each in self.first(texts)]
-
-    def first(
-        self, entries: Iterable[Any], most: int = MOST_ENTRIES, each: int = _ENTRY_BYTES
-    ) -> Iterator[Any]:
-        """Take as many as fit."""
-        for number, entry in enumerate(entries):
-            if number == most or self._left < each:
-                self.whole = False
-                return
-            self._left -= each
-            yield entry
-
-    def _hidden(self, found: re.Match[str]) -> str:
-        return found[0] if emails.same(found[0], self._requester) else HIDDEN
 
 
 def decision_record(
@@ -108,77 +65,82 @@ def decision_record(
     request = decision.request
     requester = emails.normal(request.requester.email)
     own = policy.known_as(requester)
-    tell = _Teller(requester)
+    omitted: dict[str, int] = {}
+    # What is told first, then what it was decided from, then what became of the rules.
+    tell, ground, ruled = (Teller(requester, omitted) for _ in range(3))
+    email = tell.text(requester)
+    reason, petitions = tell.text(decision.reason), tell.texts(request.petitions, "petitions")
     shown = {
-        "requester": {
-            "email": requester[:MOST_CHARACTERS],
-            "emails": len(request.requester.addresses),
-        },
+        "requester": {"email": email, "emails": len(request.requester.addresses)},
         "resources": [
-            _resource(each, request.requester, tell) for each in tell.first(request.resources)
+            _resource(each, request.requester, ground)
+            for each in ground.first(request.resources, "resources", each=_RESOURCE_BYTES)
         ],
         "asked_duration": _go(request.asked_duration),
         "asked_until": _instant(request.asked_expiry),
     }
-    duties = tuple(tell.first(decision.duties, each=_DUTY_BYTES))
+    duties = tuple(ground.first(decision.duties, "duties", each=_DUTY_BYTES))
     trace = {
         "request": shown,
-        "duties": [_duty(each, requester, own, tell) for each in duties],
-        **_rules(decision, policy, duties, tell),
-        "limits": tell.texts(decision.limits),
-        "providers": _providers(asked, findings.failures, tell),
+        "duties": [_duty(each, requester, own, ground) for each in duties],
+        **_rules(decision, policy, duties, ruled),
+        "limits": ruled.texts(decision.limits),
+        "providers": _providers(asked, findings.failures, ruled),
     }
-    whole = tell.whole and len(requester) <= MOST_CHARACTERS
-    tell = _Teller(requester)  # what comes first is told in any case
-    petitions = tell.texts(request.petitions)
-    whole = whole and tell.whole
+    # Cut rules are no loss to who decides again, by the policy that has them.
+    whole = tell.whole and ground.whole
     failed = {each.provider for each in findings.failures}
-    return {
-        "call": call,
+    record = {
+        "call": tell.text(call),
         "number": number,
         "of": of,
-        "petition": " ".join(dict.fromkeys(petitions)),
+        "petition": " ".join(dict.fromkeys(petitions))[:MOST_CHARACTERS],
         "petitions": petitions,
-        "requester": requester[:MOST_CHARACTERS],
-        "resources": tell.texts(f"{each.kind}:{each.id}" for each in request.resources),
+        "requester": email,
+        "resources": [
+            tell.pair(each.kind, each.id) for each in tell.first(request.resources, "resources")
+        ],
         "resource_count": len(request.resources),
         "outcome": "approve" if decision.approved else "abstain",
         "dry_run": dry_run,
-        "reason": tell.text(decision.reason),
-        "rules": tell.texts(decision.rules),
-        "evidence": [_duty(each, requester, own, tell) for each in tell.first(decision.evidence)],
+        "reason": reason,
+        "rules": tell.texts(decision.rules, "rules"),
+        "evidence": [
+            _duty(each, requester, own, tell)
+            for each in tell.first(decision.evidence, "evidence", each=_DUTY_BYTES)
+        ],
         "duration": format_go(decision.duration) if decision.approved else None,
         # Whether anybody could have given himself the duty: by a switch, that counts.
         "self_made": any(
             each.kind == INCIDENT_UPDATE or each.is_declared_by(own) for each in decision.evidence
         ),
-        "provider_failures": tell.texts(str(each) for each in findings.failures),
+        "provider_failures": tell.texts([str(each) for each in findings.failures], "failures"),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
         "failing": {BY_NAME[each].id: int(each in failed) for each in asked if each in BY_NAME},
         "decided_at": _instant(decision.now),
-        "trace": {**trace, "wanted": {each: _wanted(wants[each], tell) for each in wants}},
+        "trace": {**trace, "wanted": _all_wanted(wants, tell)},
         "whole": whole,
         "policy": policy.fingerprint,
         "version": __version__,
         "milliseconds": milliseconds,
     }
+    return {**record, "omitted": omitted} if omitted else record
 
 
-def _resource(resource: Resource, requester: Resource, tell: _Teller) -> dict[str, Any]:
+def _resource(resource: Resource, requester: Resource, tell: Teller) -> dict[str, Any]:
     person = ""
     if resource.is_person:
         person = "requester" if resource.may_be(requester) else "another"
+    labels = tell.first(tuple(resource.labels.items()), "labels")
     return {
         "kind": tell.text(resource.kind),
         "id": tell.text(resource.id),
-        "labels": {
-            tell.text(name): tell.text(value) for name, value in tell.first(resource.labels.items())
-        },
+        "labels": {tell.text(name): tell.text(value) for name, value in labels},
         "person": person,
     }
 
 
-def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dict[str, Any]:
+def _duty(duty: Duty, requester: str, own: frozenset[str], tell: Teller) -> dict[str, Any]:
     """Tell a duty, without saying under which other address of the requester it is held."""
     told: dict[str, Any] = {
         "provider": duty.provider,
@@ -186,7 +148,7 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
         "id": tell.text(duty.id),
         "name": tell.text(duty.name),
         "shortform": tell.text(duty.shortform),
-        "level": duty.level,
+        "level": tell.number(duty.level),
         "incident": tell.text(duty.incident),
         "severity": tell.texts(duty.severity),
         "type": tell.texts(duty.type),
@@ -205,59 +167,73 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: _Teller) -> dic
 
 
 def _rules(
-    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: _Teller
+    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: Teller
 ) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
     """Tell the rules that were looked at; of the others, nearly all of a long policy, the names."""
     judged = {each.rule: each for each in decision.judged}
     denied = any(each.verdict == "denies" for each in decision.judged)
+    rules = policy.rules if judged else ()
+    to_the_point = [
+        found
+        for rule in rules
+        if (found := judged.get(rule.name)) and found.why not in BESIDE_THE_POINT
+    ]
+    places = {duty: place for place, duty in enumerate(duties)}
+    looked_at = [
+        _rule(each, places, tell)
+        for each in tell.first(to_the_point, "rules", MOST_RULES, _RULE_BYTES)
+    ]
+    names = {each.rule for each in to_the_point}
     others: dict[str, list[str]] = {}
-    looked_at = []
-    for rule in tell.first(policy.rules if judged else (), MOST_RULES, each=_RULE_BYTES):
-        each = judged.get(rule.name)
+    beside = [each for each in rules if each.name not in names]
+    for rule in tell.first(beside, "rules", MOST_RULES - len(looked_at)):
         why = DENIED if denied else DENIES_OTHERS if rule.deny else OTHER_RESOURCES
-        if each and each.why not in BESIDE_THE_POINT:
-            looked_at.append(_rule(each, duties, tell))
-        else:
-            others.setdefault(why, []).append(rule.name)
+        others.setdefault(why, []).append(tell.text(rule.name))
     return {"rules": looked_at, "other_rules": others}
 
 
-def _rule(judged: Judged, duties: Sequence[Duty], tell: _Teller) -> dict[str, Any]:
+def _rule(judged: Judged, places: Mapping[Duty, int], tell: Teller) -> dict[str, Any]:
     told: dict[str, Any] = {"rule": tell.text(judged.rule), "verdict": judged.verdict}
     if judged.why:
         told["why"] = tell.text(judged.why)
     if judged.until:
         told["until"] = _instant(judged.until)
     if judged.duties:
-        places = {duty: place for place, duty in enumerate(duties)}
+        known = [(places[duty], why) for duty, why in judged.duties if duty in places]
         told["duties"] = [
-            {"duty": places[duty], "why": tell.text(why)}
-            for duty, why in judged.duties
-            if duty in places
+            {"duty": place, "why": tell.text(why)}
+            for place, why in tell.first(known, "judgements", each=_JUDGED_DUTY_BYTES)
         ]
     return told
 
 
 def _providers(
-    asked: Sequence[str], failures: Sequence[Failure], tell: _Teller
+    asked: Sequence[str], failures: Sequence[Failure], tell: Teller
 ) -> list[dict[str, Any]]:
     return [
         {
             "provider": each,
             "failures": tell.texts(
-                f"{failure.question}: {failure.problem}"
-                for failure in failures
-                if failure.provider == each
+                [
+                    f"{failure.question}: {failure.problem}"
+                    for failure in failures
+                    if failure.provider == each
+                ],
+                "failures",
             ),
         }
-        for each in asked
+        for each in tell.first(asked, "providers", each=_PROVIDER_BYTES)
     ]
 
 
-def _wanted(wants: Wants, tell: _Teller) -> dict[str, Any]:
-    """Tell what of a provider was needed: by another policy, only that can be decided again."""
-    told = {**wants._asdict(), "schedules": tell.texts(wants.schedules), "holders": ()}
-    return {name: value for name, value in told.items() if value}
+def _all_wanted(wants: Mapping[str, Wants], tell: Teller) -> dict[str, dict[str, Any]]:
+    """Tell what of each provider was needed: by another policy, only that can be decided again."""
+    wanted = {}
+    for name in tell.first(tuple(wants), "providers", each=_PROVIDER_BYTES):
+        schedules = tell.texts(wants[name].schedules, "schedules")
+        told = {**wants[name]._asdict(), "schedules": schedules, "holders": ()}
+        wanted[name] = {each: value for each, value in told.items() if value}
+    return wanted
 
 
 def _go(duration: timedelta | None) -> str | None:

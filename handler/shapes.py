@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class ShapeError(ValueError):
@@ -50,6 +52,20 @@ def array(parent: Mapping[str, Any], field: str, at: str = "") -> list[Any]:
     """Read a field that is a list."""
     value = parent.get(field)
     return value if type(value) is list else as_array(value, at + field)
+
+
+def later(read: Callable[[], _T]) -> Callable[[], _T]:
+    """Read now, and raise what is wrong when the value is asked for: what came before it counts."""
+    try:
+        value = read()
+    except ShapeError as error:
+        problem = error.with_traceback(None)  # which would keep all that was being read
+
+        def fail() -> _T:
+            raise problem
+
+        return fail
+    return lambda: value
 
 
 def required(parent: Mapping[str, Any], field: str) -> str:

@@ -27,6 +27,9 @@ BOT_KIND = "indent.v1.Bot"
 MOST_BODY_BYTES = 1024 * 1024
 # Of one call, all requests together: each is held against each rule, of which there are hundreds.
 MOST_RESOURCES = 200
+# The same: each label's name is read several times, and each text is folded for each rule.
+MOST_LABELS = 2000
+MOST_CHARACTERS = 50_000
 TIMESTAMP_HEADER = "x-indent-timestamp"
 SIGNATURE_HEADER = "x-indent-signature"
 
@@ -40,6 +43,8 @@ UNAUTHENTICATED = 16
 
 
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
+# An escape that means something only beside another one.
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
@@ -147,6 +152,11 @@ def read_call(body: bytes) -> Call:
     """
     try:
         values = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
+        if _HALF_A_PAIR.search(body):
+            # What cannot be logged as it is must not be approved: not every reader takes it.
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Refusal(400, INVALID_ARGUMENT, "a text in the body is not Unicode") from None
     except (ValueError, RecursionError):
         raise Refusal(400, INVALID_ARGUMENT, "the body is not JSON in UTF-8") from None
     if not isinstance(values, dict):
@@ -172,8 +182,22 @@ def _check_size(requests: Sequence[Request]) -> None:
     """Refuse what could not be decided within the budget; a request for nothing counts as one."""
     asked = sum(max(1, len(each.resources)) for each in requests)
     if asked > MOST_RESOURCES:
-        said = f"the call asks for {asked} resources: at most {MOST_RESOURCES} are decided at once"
-        raise Refusal(413, INVALID_ARGUMENT, said)
+        raise _too_much(f"asks for {asked} resources: at most {MOST_RESOURCES}")
+    things = [thing for each in requests for thing in (each.requester, *each.resources)]
+    labels = [*(each.labels for each in requests), *(each.labels for each in things)]
+    count = sum(map(len, labels))
+    if count > MOST_LABELS:
+        raise _too_much(f"has {count} labels: at most {MOST_LABELS}")
+    length = sum(len(each.kind) + len(each.id) + len(each.email) for each in things)
+    length += sum(len(name) + len(each[name]) for each in labels for name in each)
+    if length > MOST_CHARACTERS:
+        raise _too_much(
+            f"names and labels its resources in {length} characters: at most {MOST_CHARACTERS}"
+        )
+
+
+def _too_much(what: str) -> Refusal:
+    return Refusal(413, INVALID_ARGUMENT, f"the call {what} are decided at once")
 
 
 def info(name: str, version: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from infra.policy_file import tested_policy
 from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
 from policy.spelling import typographic_in
+from policy.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -163,7 +164,7 @@ def read_config(root: Path) -> StackConfig:
         made = error.key in {BUCKET_MANAGED, KEY_ID, KEY_MANAGED}
         if made or (error.key in NAMED_BESIDE and error.key in plain and not error.example):
             mend = f"pulumi config rm {error.key}"
-        raise pulumi.RunError(f"{error}; run `{mend}`") from None
+        raise pulumi.RunError(safe(f"{error}; run `{mend}`")) from None
 
 
 def _check_keys(found: Mapping[str, str]) -> None:
@@ -171,7 +172,7 @@ def _check_keys(found: Mapping[str, str]) -> None:
     for key in sorted(found):
         secret = is_config_secret(f"{pulumi.get_project()}:{key}")
         if key not in KEYS:
-            raise pulumi.RunError(_unknown(key))
+            raise pulumi.RunError(safe(_unknown(key)))
         if key in SECRET_KEYS and found[key] and not secret:
             raise pulumi.RunError(
                 f"{key} is a secret, but is set in plain text; run `{_mend(key, '')}`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -160,8 +161,7 @@ class Monitoring(pulumi.ComponentResource):
         known = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
         dashboard = cloudwatch.Dashboard(
             f"{self._name}-dashboard",
-            # A stack's name may have dots, a dashboard's may not.
-            dashboard_name=self._stack.replace(".", "-"),
+            dashboard_name=_dashboard_name(self._stack),
             dashboard_body=pulumi.Output.json_dumps(known.apply(body)),
             opts=self._child,
         )
@@ -169,6 +169,17 @@ class Monitoring(pulumi.ComponentResource):
 
     def _called(self, alarm: Alarm) -> str:
         return f"{self._stack}-{alarm.name}"
+
+
+def _dashboard_name(stack: str) -> str:
+    """Name a stack's dashboard: a stack's name may have dots, a dashboard's may not.
+
+    With a dash for each, `a.b` and `a-b` would have one in common; a digest tells them apart.
+    """
+    if "." not in stack:
+        return stack
+    digest = hashlib.sha256(stack.encode()).hexdigest()[:8]
+    return f"{stack.replace('.', '-')}-{digest}"
 
 
 def _for_these_alarms_only(topic: str, names: Sequence[str]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from handler.providers import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
 from policy.conditions import providers_of, rules_without_provider
 from policy.problems import quoted
+from policy.terminal import safe
 from policy.trial import SUFFIX, TEST_SUFFIX, FileError, placed, try_policy
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from policy.loader import Loaded
 
 EXAMPLE = "policy/prod.yaml"
+# What neither make nor a shell takes for more than a name.
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 
 
@@ -43,14 +45,14 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded | None:
     try:
         trial = try_policy(file, root, self_declared=self_declared)
     except FileError as error:
-        raise pulumi.RunError(f"{POLICY} is {name!r}: {error}; {remedy}") from None
+        raise pulumi.RunError(safe(f"{POLICY} is {name!r}: {error}; {remedy}")) from None
     if trial.faults:
         more = len(trial.faults) - 1
         also = f" (and {more} more)" if more else ""
         said = f"{POLICY} is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
-        raise pulumi.RunError(f"{said}; {remedy}")
+        raise pulumi.RunError(safe(f"{said}; {remedy}"))
     for each in placed(file, trial.policy.warnings):
-        pulumi.log.warn(each)
+        pulumi.log.warn(safe(each))
     for provider in map(BY_ID.__getitem__, providers_of(trial.policy.body)):
         if not settings.get(provider.key):
             pulumi.log.warn(

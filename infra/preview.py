@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.deploy_rights import Operation, ci_may
 from infra.pulumi_cli import NO_PLUGINS_OF_A_STATE
+from policy.terminal import safe, safe_lines
 
 # GitHub takes 65,536 characters.
 MOST_CHARACTERS = 60_000
@@ -66,11 +67,12 @@ def comment(stack: str, said: str, code: int, steps: Iterable[str] | None = ()) 
         code: how it ended.
         steps: those that a person has to deploy; None is not known.
     """
+    said = safe_lines(said)
     outcome = "" if code == 0 else f" failed (exit code {code})"
     if len(said) > MOST_CHARACTERS:
         said = "(the beginning is left out)\n" + said[-MOST_CHARACTERS:]
     person = UNKNOWN if steps is None else _by_a_person(stack, [*steps])
-    return f"### Preview of {stack}{outcome}\n\n{person}{_fenced(said)}"
+    return f"### Preview of {safe(stack)}{outcome}\n\n{person}{_fenced(said)}"
 
 
 def hand_over(text: str, output: str | None, summary: str | None) -> None:
@@ -146,7 +148,7 @@ def _by_a_person(stack: str, steps: list[str]) -> str:
     if len(steps) > MOST_STEPS:
         steps = [*steps[:MOST_STEPS], f"and {len(steps) - MOST_STEPS} more"]
     # Names come from the code that is previewed: on a line of their own each, and fenced.
-    lines = ["".join(each if each.isprintable() else "?" for each in step) for step in steps]
+    lines = map(safe, steps)
     return (
         "**A person has to deploy this.** The role that CI takes cannot take these steps:\n\n"
         f"{_fenced(chr(10).join(line[:MOST_OF_A_STEP] for line in lines))}\n"

@@ -10,7 +10,7 @@ from typing import Any
 from ops import arguments
 from ops.configured import configured
 from ops.errors import CommandError
-from ops.logs import records_of_file
+from ops.logs import log_of_file, unreadable
 from ops.output import Output, listed
 from ops.replay import COMPARED, Replayed, replay
 from ops.world import World
@@ -21,8 +21,8 @@ EXAMPLES = """examples:
   oncall replay week.log --stack prod             the policy as it is: what would differ now?
   oncall replay week.log --policy policy/new.yaml as an edit would have it
 
-exit status: 0 every decision came out the same, 1 some differ or cannot be decided again,
-2 could not be carried out"""
+exit status: 0 every decision came out the same, 1 some differ, cannot be decided again or could
+not be read, 2 could not be carried out"""
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -42,10 +42,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 def run(options: argparse.Namespace, world: World) -> int:
     """Decide again, and print what differs."""
     given = configured(options, world.environment, world.folder, asks=False)
-    records = records_of_file(options.file, world)
-    decisions = [each for each in records if each["message"] == "decision"]
+    log = log_of_file(options.file, world)
+    decisions = log.decisions
     if not decisions:
-        raise CommandError(f"{options.file} holds no decision")
+        more = f"; {unreadable(log)}" if log.unreadable else ""
+        raise CommandError(f"{options.file} holds no decision{more}")
     replayed = replay(decisions, given.policy)
     differing = [each for each in replayed if each.differences]
     undecided = [each for each in replayed if each.again is None]
@@ -58,18 +59,21 @@ def run(options: argparse.Namespace, world: World) -> int:
                 "same": same,
                 "different": [_as_data(each) for each in differing],
                 "undecided": [{**_named(each), "problem": each.problem} for each in undecided],
+                "unreadable": log.unreadable,
             }
         )
     else:
         _print(out, differing)
         out.line(f"by the policy from {given.origin}: {same} the same, {len(differing)} different")
         _print_undecided(out, undecided)
-    return 1 if differing or undecided else 0
+        if log.unreadable:
+            out.line(unreadable(log), NO)
+    return 1 if differing or undecided or log.unreadable else 0
 
 
 def _named(replayed: Replayed) -> dict[str, Any]:
     names = ("call", "number", "decided_at", "requester", "resources", "policy")
-    return {name: replayed.record.get(name) for name in names}
+    return {name: replayed.record[name] for name in names}
 
 
 def _as_data(replayed: Replayed) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ops import again, check, explain, preflight, report, who
 from ops.errors import CommandError
 from ops.world import World, process
+from policy.terminal import Parser, safe, show_anything
 
 NOT_DONE = 2
 EPILOG = """settings come from the environment, as the function's do: keys (INCIDENTIO_API_KEY, ...)
@@ -27,8 +28,7 @@ exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be car
 def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
     """Run one command and give its exit status: 0 yes, 1 no, 2 could not be carried out."""
     world = world or process()
-    for stream in (world.stdout, world.stderr):
-        _show_anything(stream)
+    show_anything(world.stdout, world.stderr)
     options = _parser().parse_args(arguments)
     if _outlived_sandbox(world.environment):
         world.tell(
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None, world: World | None = None) -> 
     return status
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(Parser):
     def error(self, message: str) -> NoReturn:
-        self.exit(NOT_DONE, f"oncall: {message}; run `{self.prog} --help` for how it goes\n")
+        self.exit(NOT_DONE, f"oncall: {safe(message)}; run `{self.prog} --help` for how it goes\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,12 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     for each in (explain, who, again, preflight, report, check):
         each.add(commands)
     return parser
-
-
-def _show_anything(stream: Any) -> None:  # noqa: ANN401 - only real streams can be told
-    """Let no name that a terminal cannot show end the command."""
-    if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="backslashreplace")
 
 
 def _outlived_sandbox(environment: Mapping[str, str]) -> bool:

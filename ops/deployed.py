@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ops.errors import CommandError
-from ops.output import safe
 from ops.project import project_folder, stack_settings
 from ops.world import World
 
@@ -139,5 +138,5 @@ def _problem(command: str, stack: str, said: str) -> str:
             return f"`{command}` for stack {stack}: {words}: {remedy.format(stack)}"
     # Only what was asked for in plain may be quoted.
     line = "" if SECRET in command else next(filter(None, said.splitlines()), "")
-    quoted = f": {safe(line[:_MOST_CHARACTERS])}" if line else ""
+    quoted = f": {line[:_MOST_CHARACTERS]}" if line else ""
     return f"`{command} --stack {stack}` failed{quoted}; run it to see why"

@@ -2,74 +2,66 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ops.errors import CommandError
 from ops.world import World
+from policy.log_lines import Log, read_log
 
-Record = dict[str, Any]
 STANDARD_INPUT = "-"
+# Of CreateLogGroup, in the API reference of CloudWatch Logs.
+_GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
+_NOT_UTF_8 = re.compile(r"[\udc80-\udcff]")
 _CREDENTIALS = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (`aws sso login`)"
 
 
-def records_of_file(name: str, world: World) -> list[Record]:
+def log_of_file(name: str, world: World) -> Log:
     """Read the records of a file, or of standard input; `-` is that.
 
     Raises:
-        CommandError: it cannot be read, or holds no record.
+        CommandError: it cannot be read, or holds no line of the function's.
     """
     try:
+        # A byte that is not UTF-8 makes its own line unreadable, and no other.
         if name == STANDARD_INPUT:
-            found = list(read_records(world.stdin))
+            if reconfigure := getattr(world.stdin, "reconfigure", None):
+                reconfigure(encoding="utf-8", errors="surrogateescape")
+            text = world.stdin.read()
         else:
-            with (world.folder / Path(name)).open(encoding="utf-8") as file:
-                found = list(read_records(file))
+            path = world.folder / Path(name)
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise CommandError(f"{name} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{name} cannot be read: it is no text in UTF-8") from None
-    if not found:
-        raise CommandError(f"{name} holds no line of the function's log")
-    return found
+    except ValueError:
+        raise CommandError(f"{name} cannot be read: it isn't the name of a file") from None
+    log = read_log(text.split("\n"))
+    if not (log.records or log.unreadable):
+        said = "holds no line of the function's log"
+        if _NOT_UTF_8.search(text):
+            said = "cannot be read: it isn't text in UTF-8"
+        raise CommandError(f"{name} {said}")
+    return log
 
 
-def read_records(lines: Iterable[str]) -> Iterator[Record]:
-    """Find the function's records among lines; whatever else they hold is passed over.
-
-    A line may be the record itself, have a time and a stream before it (`aws logs tail`), or hold
-    it as the message of a CloudWatch event.
-    """
-    for line in lines:
-        brace = line.find("{")
-        value = _parsed(line[brace:]) if brace >= 0 else None
-        if value and str(value.get("message", "")).startswith("{"):
-            value = _parsed(value["message"])
-        if value and isinstance(value.get("message"), str) and "level" in value:
-            yield value
+def unreadable(log: Log) -> str:
+    """Say how many lines could not be read."""
+    lines = "1 line" if log.unreadable == 1 else f"{log.unreadable} lines"
+    return f"{lines} could not be read: cut off, damaged, or of an older form"
 
 
-def _parsed(text: str) -> Record | None:
-    with suppress(ValueError, RecursionError):
-        # What follows the value is passed over: exports put lines in lists.
-        value, _ = json.JSONDecoder().raw_decode(text)
-        if isinstance(value, dict):
-            return value
-    return None
-
-
-def records_of_group(
+def log_of_group(
     name: str, since: datetime, until: datetime, environment: Mapping[str, str]
-) -> list[Record]:
+) -> Log:
     """Read the records of a log group, page by page.
 
     Raises:
         CommandError: AWS cannot be asked, or refuses.
     """
+    if not _GROUP.fullmatch(name):
+        raise CommandError(f"--log-group is {name!r}: it isn't a valid name of a log group")
     # Slow to load, and of use here only.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
@@ -86,7 +78,7 @@ def records_of_group(
                 endTime=_milliseconds(until),
             )
         )
-        return list(read_records(each["message"] for page in pages for each in page["events"]))
+        return read_log(each["message"] for page in pages for each in page["events"])
     except ClientError as error:
         said = error.response["Error"].get("Code", "an error")
         raise CommandError(f"the log group {name} cannot be read: AWS says {said}") from None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from policy.telling import NO, YES, Told
+from policy.terminal import json_text, safe
 
 _GREEN, _RED, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 _COLOURS = {YES: _GREEN, NO: _RED}
@@ -27,7 +27,7 @@ class Output(NamedTuple):
 
     def json(self, value: object) -> None:
         """Print the answer for a script."""
-        self.stream.write(f"{json.dumps(value, indent=2)}\n")
+        self.stream.write(f"{json_text(value)}\n")
 
     def line(self, text: str = "", mark: str = "") -> None:
         """Print a line; names in it come from elsewhere, so nothing may steer the terminal."""
@@ -82,13 +82,6 @@ def output(stream: TextIO, environment: Mapping[str, str], *, as_json: bool) -> 
     """Make the output: coloured on a terminal that takes it, unless NO_COLOR says otherwise."""
     terminal = stream.isatty() and environment.get("TERM", "") != "dumb"
     return Output(stream, terminal and not environment.get("NO_COLOR") and not as_json, as_json)
-
-
-def safe(text: str) -> str:
-    """Show what a terminal would obey instead of showing it: schedules have names of any kind."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def listed(words: Iterable[Any]) -> str:

@@ -12,19 +12,20 @@ from typing import Any, NamedTuple
 from handler import emails
 from handler.conditions import AllOf, AnyOf, Condition, OnCall
 from handler.decision import Decision, decide_all
+from handler.durations import parse_instant
 from handler.duties import Findings
 from handler.inquiry import needs_of, wants_of
 from handler.policy import Policy
 from handler.providers import BY_ID
 from handler.record import decision_record
 from handler.sources import Wants
-from policy.recorded import ANOTHER, Record, duties_of, is_decision, moment_of, request_of
+from policy.log_lines import Record
+from policy.recorded import ANOTHER, duties_of, request_of
 
 COMPARED = ("outcome", "reason", "rules", "duration")
-OLDER = "it is of an older form, which holds too little"
 NOT_WHOLE = "it was cut to size or hides an e-mail, so it does not hold all that was decided from"
 TORN = "requests of its call that may be of the same petition are missing, or are not whole"
-UNREADABLE = "it cannot be read"
+CONTRADICTED = "other records of its call do not fit with it"
 # Its schedules are listed, and those of no escalation policy looked up, only where rules name some.
 _LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
 
@@ -63,45 +64,61 @@ def replay(records: Iterable[Record], policy: Policy) -> list[Replayed]:
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
     """Put the records of each call together; a line that is there twice counts once."""
-    calls: dict[object, dict[object, Record]] = {}
+    calls: dict[object, list[Record]] = {}
     unnamed = 0
     for record in records:
         # Where calls have no id, the first request of the next one tells them apart.
-        unnamed += record.get("number") == 0
-        call = calls.setdefault(record.get("call") or unnamed, {})
-        call[record.get("number")] = record
-    return (list(call.values()) for call in calls.values())
+        unnamed += record["number"] == 0
+        call = calls.setdefault(record["call"] or unnamed, [])
+        if record not in call:
+            call.append(record)
+    return calls.values()
 
 
 def _replay_call(
     call: Sequence[Record], policy: Policy, providers: frozenset[str]
 ) -> Iterator[Replayed]:
-    complete = all(map(_is_whole, call)) and len(call) == call[0].get("of")
+    if not _fit_together(call):
+        yield from (Replayed(record, problem=CONTRADICTED) for record in call)
+        return
+    complete = len(call) == call[0]["of"] and all(each["whole"] for each in call)
     fit = []
     for record in call:
         if problem := _problem(record, complete=complete):
             yield Replayed(record, problem=problem)
         else:
             fit.append(record)
-    try:
-        yield from _decide(fit, policy, providers) if fit else ()
-    except (KeyError, TypeError, ValueError, AttributeError):
-        yield from (Replayed(record, problem=UNREADABLE) for record in fit)
+    if fit:
+        yield from _decide(fit, policy, providers)
+
+
+def _fit_together(call: Sequence[Record]) -> bool:
+    """Whether these can be records of one call: decided at one moment, each number once.
+
+    What is known of somebody is the same in each: their duties are looked up once. Only of a
+    request that nothing could open are none told.
+    """
+    duties: dict[str, object] = {}
+    for each in call:
+        own = each["trace"]["duties"]
+        if own and each["whole"] and duties.setdefault(each["requester"], own) != own:
+            return False
+    first = call[0]
+    return len({each["number"] for each in call}) == len(call) and all(
+        each[name] == first[name] for each in call for name in ("of", "decided_at", "policy")
+    )
 
 
 def _problem(record: Record, *, complete: bool) -> str:
-    if not is_decision(record) or "of" not in record:
-        return OLDER
-    if not _is_whole(record):
+    if not record["whole"]:
         return NOT_WHOLE
     # Without a petition, a request stands alone.
-    return TORN if record.get("petitions") and not complete else ""
+    return TORN if record["petitions"] and not complete else ""
 
 
 def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -> list[Replayed]:
-    now = moment_of(call[0]["decided_at"])
-    if now is None:
-        raise ValueError("the record has no moment")
+    now = parse_instant(call[0]["decided_at"])
+    assert now  # noqa: S101 - read so
     requests = [request_of(each) for each in call]
     found = [_findings(each, policy) for each in call]
     together = Findings(tuple(duty for each in found for duty in each.duties))
@@ -112,10 +129,6 @@ def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -
         again = None if problem else _again(decision, record, policy, findings)
         replayed.append(Replayed(record, again, problem))
     return replayed
-
-
-def _is_whole(record: Record) -> bool:
-    return record.get("whole") is True
 
 
 def _findings(record: Record, policy: Policy) -> Findings:
@@ -184,12 +197,7 @@ def _covers(asked: Record, wants: Wants, *, by_name: bool) -> bool:
 
 def _providers(records: Iterable[Record], policy: Policy) -> frozenset[str]:
     """Give the providers that there are: those that were asked, and those that the policy names."""
-    asked = (
-        name
-        for record in records
-        if is_decision(record)
-        for name in record["trace"].get("wanted", ())
-    )
+    asked = (name for record in records for name in record["trace"]["wanted"])
     named = (name for rule in policy.rules for name in _named(rule.when))
     return frozenset((*asked, *named))
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from handler.durations import format_instant
+from handler.durations import parse_instant
 from ops import arguments
 from ops.errors import CommandError
-from ops.logs import Record, records_of_file, records_of_group
+from ops.logs import log_of_file, log_of_group, unreadable
 from ops.output import Output
 from ops.world import World
-from policy.recorded import is_decision
-from policy.telling import SETTINGS
+from policy.log_lines import DECISION, Log, Record
+from policy.telling import NO, SETTINGS
 
 EXAMPLES = """examples:
   oncall report week.log
   oncall report --log-group "$(pulumi stack output log_group)" --since 30d
 
-exit status: 0 reported, 2 could not be carried out"""
+exit status: 0 reported, 1 reported but for lines that could not be read, 2 could not be carried
+out"""
 WEEK = timedelta(days=7)
 
 
@@ -52,28 +53,36 @@ def run(options: argparse.Namespace, world: World) -> int:
     """Read the records, and count."""
     if bool(options.file) == bool(options.log_group):
         raise CommandError("give either a FILE or --log-group NAME")
-    counted = count(_records(options, world))
+    log = _log(options, world)
+    counted = count(log.records)
     out = world.output(options)
     if options.json:
-        out.json(counted)
+        out.json({**counted, "unreadable": log.unreadable})
     else:
         _print(out, counted)
-    return 0
+        if log.unreadable:
+            out.line()
+            out.line(unreadable(log), NO)
+    return 1 if log.unreadable else 0
 
 
-def _records(options: argparse.Namespace, world: World) -> list[Record]:
+def _log(options: argparse.Namespace, world: World) -> Log:
     now = world.clock.now()
     try:
         since = now - (options.since or WEEK)
     except OverflowError:
         raise CommandError("--since reaches back too far") from None
     if options.log_group:
-        return records_of_group(options.log_group, since, now, world.environment)
-    records = records_of_file(options.file, world)
+        return log_of_group(options.log_group, since, now, world.environment)
+    log = log_of_file(options.file, world)
     if options.since is None:
-        return records
-    first = format_instant(since)
-    return [each for each in records if str(each.get("timestamp", "")) >= first]
+        return log
+    return log._replace(records=[each for each in log.records if _is_from(each, since)])
+
+
+def _is_from(record: Record, since: datetime) -> bool:
+    logged_at = parse_instant(record.get("timestamp", ""))
+    return logged_at is not None and logged_at >= since
 
 
 def count(records: Iterable[Record]) -> dict[str, Any]:
@@ -86,10 +95,10 @@ def count(records: Iterable[Record]) -> dict[str, Any]:
     for record in records:
         message = record["message"]
         if message in {"refused", "failed"}:
-            of[message][str(record.get("why", ""))] += 1
-        if message != "decision" or not is_decision(record):
+            of[message][record.get("why", "")] += 1
+        if message != DECISION:
             continue
-        times.append(str(record.get("timestamp") or record.get("decided_at", "")))
+        times.append(record.get("timestamp") or record["decided_at"])
         for name, words in _facts(record):
             of[name][words] += 1
     counts = {name: dict(counter.most_common()) for name, counter in of.items()}
@@ -103,14 +112,14 @@ def count(records: Iterable[Record]) -> dict[str, Any]:
 
 def _facts(record: Record) -> Iterator[tuple[str, str]]:
     approved = record["outcome"] == "approve"
-    dry = ", in dry run" if record.get("dry_run") else ""
+    dry = ", in dry run" if record["dry_run"] else ""
     yield "outcomes", ("approved" if approved else "left to humans") + dry
-    yield "policies", str(record.get("policy", ""))
-    for rule in record.get("rules", ()):
+    yield "policies", record["policy"]
+    for rule in record["rules"]:
         yield "rules", rule or SETTINGS
-    for provider in {each.get("provider", "") for each in record.get("evidence", ())}:
+    for provider in {each["provider"] for each in record["evidence"]}:
         yield "providers", provider
-    for failure in record.get("provider_failures", ()):
+    for failure in record["provider_failures"]:
         yield "failures", failure
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TextIO
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from ops.output import Output, output
+from policy.terminal import say
 
 
 class World(NamedTuple):
@@ -30,7 +31,7 @@ class World(NamedTuple):
 
     def tell(self, text: str) -> None:
         """Say something beside the answer."""
-        self.stderr.write(f"{text}\n")
+        say(text, self.stderr)
 
 
 def process() -> World:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policy.loader import load
 from policy.problems import quoted
+from policy.terminal import Parser, say, show_anything
 from policy.trial import (
     SUFFIX,
     TEST_SUFFIX,
@@ -26,18 +27,19 @@ FOLDER = Path("policy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status: 0 all is well, 1 not, 2 it could not be run."""
+    show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     found = sorted(FOLDER.glob(f"*{SUFFIX}"))
     files = options.files or [each for each in found if not each.name.endswith(TEST_SUFFIX)]
     status = 0
     if not files:
-        print(f"error: there is no policy file in {FOLDER}/: name one", file=sys.stderr)
+        say(f"error: there is no policy file in {FOLDER}/: name one", sys.stderr)
         status = 2
     for file in files:
         try:
             status = max(status, options.run(file, options))
         except FileError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             status = 2
     return status
 
@@ -45,12 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(file: Path, _: argparse.Namespace) -> int:
     loaded = load(read(file))
     for each in placed(file, loaded.errors):
-        print(each)
+        say(each)
     for each in placed(file, loaded.warnings):
-        print(each.replace(": ", ": warning: ", 1))
+        say(each.replace(": ", ": warning: ", 1))
     if loaded.errors:
         return 1
-    print(f"{file}: {len(loaded.lines)} rules, no errors")
+    say(f"{file}: {len(loaded.lines)} rules, no errors")
     return 0
 
 
@@ -58,20 +60,20 @@ def _test(file: Path, options: argparse.Namespace) -> int:
     trial = try_policy(file, self_declared=options.self_declared)
     if trial.problems:
         for each in trial.problems:
-            print(each)
+            say(each)
         return 2
-    print(f"{file}, by {trial.test_file}:")
+    say(f"{file}, by {trial.test_file}:")
     for result in trial.results:
-        print(f"  {'RED' if result.differences else 'ok '} {result.case.name}")
+        say(f"  {'RED' if result.differences else 'ok '} {result.case.name}")
         for line in _difference(trial, result):
-            print(f"      {line}")
+            say(f"      {line}")
     for each in placed(file, trial.policy.warnings):
-        print(each.replace(": ", ": warning: ", 1))
+        say(each.replace(": ", ": warning: ", 1))
     for each in trial.gaps:
-        print(each)
+        say(each)
     count, red, gaps = len(trial.results), len(trial.red), len(trial.gaps)
     untested = f"; {gaps} {'gap' if gaps == 1 else 'gaps'} in the tests" if gaps else ""
-    print(f"{count - red} of {count} cases came out as expected{untested}.")
+    say(f"{count - red} of {count} cases came out as expected{untested}.")
     return 1 if trial.faults else 0
 
 
@@ -90,7 +92,7 @@ def _difference(trial: Trial, result: Result) -> Iterator[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m policy", description=__doc__)
+    parser = Parser(prog="python -m policy", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     check = commands.add_parser("check", help="tell what is wrong with policy files")
     check.set_defaults(run=_check)

@@ -1,29 +1,23 @@
 """The parts of a decision's log record as the typed values that they were made of. No I/O.
 
+The record was read by `log_lines.py`, which has checked every field, or has just been made.
+
 The record names nobody but the requester: whom it hides has a stand-in here, which is told from the
 requester just as he was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from handler.durations import parse_instant
 from handler.duties import Duty
 from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
+from policy.log_lines import Record
 
-Record = Mapping[str, Any]
 ANOTHER = "another@stand-in.invalid"
 PERSON_LABEL = "indent.com/resource/email"
-
-
-def is_decision(record: object) -> bool:
-    """Whether this is the log record of a decision, in the form in which it can be told."""
-    if not isinstance(record, dict) or record.get("message", "decision") != "decision":
-        return False
-    return isinstance(record.get("trace"), dict) and "outcome" in record
 
 
 def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:

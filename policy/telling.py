@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from handler.conditions import UNNAMED
 from handler.decision import NO_DUTY
 from handler.durations import parse_go
-from policy.recorded import Record, duties_of, is_decision, moment_of
+from policy.log_lines import Record, is_decision
+from policy.recorded import duties_of, moment_of
 
 YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"
@@ -205,8 +206,11 @@ def _failures(record: Record) -> list[str]:
 
 
 def _remarks(record: Record) -> Iterable[Told]:
-    if not record["whole"]:
-        yield Told("the record was cut to size, or hides an e-mail: not all is told")
+    omitted = record.get("omitted", {})
+    if omitted or not record["whole"]:
+        counts = tuple(Told(f"{name} left out or cut: {count}") for name, count in omitted.items())
+        said = "the record was cut to size, or hides an e-mail: not all is told"
+        yield Told(said, NOTE, counts)
 
 
 def _named(rule: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -19,8 +18,11 @@ import pulumi
 import yaml
 
 from handler.durations import parse_go
+from handler.events import DURATION
 from handler.providers import PROVIDERS
-from policy.calling import SendError, request_event, send
+from handler.shapes import ShapeError, array, as_record, record, text
+from policy.calling import Answer, SendError, request_event, send
+from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
 from sandbox.demo import NOT_EXPECTED, play, table
@@ -42,17 +44,20 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status: 0 as asked, 1 not, 2 could not be carried out."""
+    show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
     except (UsageError, UnknownToSandboxError, RefusedByAwsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", sys.stderr)
         return 2
     except pulumi.RunError as error:
-        print(f"error: the stack's config is refused: {error}", file=sys.stderr)
+        # A line for each value that is wrong.
+        refused = safe_lines(f"error: the stack's config is refused: {error}")
+        print(refused, file=sys.stderr)
         return 2
     except yaml.YAMLError as error:
-        print(f"error: the stack's config cannot be read: {error}", file=sys.stderr)
+        say(f"error: the stack's config cannot be read: {' '.join(str(error).split())}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
@@ -67,7 +72,7 @@ def _up(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    print(f"Deploying stack {options.stack} to a local AWS ...", flush=True)
+    say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
         Sandbox(options.root, options.stack, live=live) as sandbox,
         opened_space(sandbox) as space,
@@ -116,11 +121,13 @@ def _answers(url: str) -> bool:
 
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
     for note in sandbox.deployment.notes:
-        print(f"  note: {note}")
+        say(f"  note: {note}")
     for resource in sandbox.deployment.resources:
-        print(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
+        say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
     where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
-    providers = "\n".join(f"  {name:12} {url} ({where})" for name, url in sandbox.base_urls.items())
+    providers = "\n".join(
+        safe(f"  {name:12} {url} ({where})") for name, url in sandbox.base_urls.items()
+    )
     print(
         f"""
   Open  {page.url}  in a browser: request as somebody, and see who gets access and why.
@@ -129,10 +136,10 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
 {providers}
   Indent       {space.url} (space {space.name})
   AWS          {sandbox.aws.endpoint}
-  log          {sandbox.log.file}
+  log          {safe(str(sandbox.log.file))}
 
 In another terminal:
-  . {shlex.quote(str(file))}
+  . {safe(shlex.quote(str(file)))}
   .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
 `{environment.UNDO}` in that terminal sets its variables back.
 
@@ -142,7 +149,7 @@ Ctrl-C stops all of it.""",
 
 
 def _demo(options: argparse.Namespace) -> int:
-    print(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...", flush=True)
+    say(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...")
     # Beside a sandbox that is up, whose log is another.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
         played = play(sandbox)
@@ -174,16 +181,32 @@ def _send(options: argparse.Namespace) -> int:
     except SendError as error:
         remedy = "check --url" if options.url else "the sandbox is gone: run `make up` again"
         raise UsageError(f"{error}; {remedy}") from error
-    print(json.dumps(answer.body, indent=2) if isinstance(answer.body, dict) else answer.body)
+    if isinstance(answer.body, dict):
+        print(json_text(answer.body))
+    else:
+        say(str(answer.body))
     if answer.http != HTTPStatus.OK:
-        print(f"refused: HTTP {answer.http}", file=sys.stderr)
+        say(f"refused: HTTP {answer.http}", sys.stderr)
         return 1
-    for claim in answer.claims:
-        duration = claim["meta"]["labels"]["indent.com/time/duration"]
-        print(f"approved for {duration}: {claim['reason']}", file=sys.stderr)
-    if not answer.claims:
-        print("no claim: humans decide; the function's log says why", file=sys.stderr)
+    claims = _said_in(answer)
+    for duration, reason in claims:
+        say(f"approved for {duration}: {reason}", sys.stderr)
+    if not claims:
+        say("no claim: humans decide; the function's log says why", sys.stderr)
     return 0
+
+
+def _said_in(answer: Answer) -> list[tuple[str, str]]:
+    """Read how long each claim approves for, and why."""
+    try:
+        claims = array(as_record(answer.body, "the answer"), "claims")
+        approvals = [as_record(each, "a claim") for each in claims]
+        return [
+            (text(record(record(each, "meta"), "labels"), DURATION), text(each, "reason"))
+            for each in approvals
+        ]
+    except ShapeError as error:
+        raise UsageError(f"what answers is not this project's webhook: {error}") from None
 
 
 def _target(options: argparse.Namespace) -> tuple[str, str]:
@@ -226,7 +249,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser = Parser(prog="python -m sandbox", description=__doc__)
     parser.set_defaults(root=ROOT)
     commands = parser.add_subparsers(required=True, metavar="command")
 

@@ -13,6 +13,7 @@ from handler.durations import parse_go
 from handler.settings import Settings
 from policy.calling import Answer, send
 from policy.telling import why
+from policy.terminal import safe
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
 
@@ -98,7 +99,7 @@ def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bo
 
 def table(rows: Iterable[Sequence[str]]) -> str:
     """Set rows in columns, under their headings."""
-    lines = [_HEADINGS, *rows]
+    lines = [_HEADINGS, *(tuple(map(safe, row)) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
     ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
     return "\n".join(

@@ -13,6 +13,7 @@ from handler.duties import Findings
 from handler.events import APPROVE, Request, Resource
 from handler.settings import Settings
 from handler.webhook import BOT_KIND
+from policy.terminal import safe_lines
 from sandbox.cast import JANE, NORA, SCENES
 from sandbox.program import ROOT
 from sandbox.requesting import variables
@@ -70,7 +71,9 @@ def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
         rest += f"(The webhook left it to humans: {NORA} approved it by hand.)\n"
     if script.returncode:
         rest += errors.strip().rpartition("\n")[2]
-    return FromCode((shown + rest).rstrip(), script.returncode == 0 and approved == [by_webhook])
+    return FromCode(
+        safe_lines((shown + rest).rstrip()), script.returncode == 0 and approved == [by_webhook]
+    )
 
 
 def _approved_by_bot(space: Space, name: str) -> bool:

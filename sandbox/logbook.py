@@ -6,9 +6,12 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from policy.log_lines import DECISION, LineError, read_line
 
 MOST_RECORDS = 1000
 
@@ -30,14 +33,11 @@ class Logbook:
 
     def __call__(self, line: str) -> None:
         """Keep a line; those that are JSON objects can be waited for."""
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = {"message": line}
+        record = _record_of(line)
         with self._news:
-            with self.file.open("a", encoding="utf-8") as file:
+            with self.file.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{line}\n")
-            self._records.append(record if isinstance(record, dict) else {"message": line})
+            self._records.append(record)
             self._count += 1
             self._news.notify_all()
 
@@ -67,3 +67,19 @@ class Logbook:
         with self._news:
             self._news.wait_for(lambda: found() is not None, timeout=seconds)
             return found()
+
+
+def _record_of(line: str) -> dict[str, Any]:
+    """Read a line; what is no JSON object, or no whole decision, is a mere message."""
+    with suppress(ValueError, RecursionError):
+        value = json.loads(line)
+        if isinstance(value, dict) and (value.get("message") != DECISION or _is_whole(line)):
+            return value
+    return {"message": line}
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        return read_line(line) is not None
+    except LineError:
+        return False

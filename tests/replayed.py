@@ -24,7 +24,7 @@ Record = Mapping[str, Any]
 # What a decision does not follow from.
 _OUTSIDE = (
     *("timestamp", "level", "message", "provider_failures", "failing"),
-    *("version", "milliseconds"),
+    *("version", "milliseconds", "omitted"),
 )
 _OUTSIDE_TRACE = ("providers", "wanted")
 

@@ -13,6 +13,9 @@ from handler.http import HttpError
 from handler.providers import BY_NAME
 from handler.shapes import ShapeError
 
+# Of one question, all pages together: several times what the largest accounts have.
+MOST_HELD_BYTES = 16 * 1024 * 1024
+_ENTRY_BYTES, _CHARACTER_BYTES = 300, 4
 _NOTHING = Findings()
 
 
@@ -105,8 +108,12 @@ class _Asked:
 
     def run(self, deadline: Deadline) -> None:
         """Ask. The problem is None once every page has come."""
+        held = 0
         try:
             for page in self.question.ask(deadline):
+                held += _held_bytes(page)
+                if held > MOST_HELD_BYTES:
+                    raise CutShort("the rest of the list is too much to hold")  # noqa: TRY301 - one place says why
                 self.pages.append(page)  # at once: pages before a failure count
             self.problem = None
         except (HttpError, CutShort) as error:
@@ -117,6 +124,18 @@ class _Asked:
             self.problem = f"the answer could not be read ({type(error).__name__})"
         finally:
             self.over.release()
+
+
+def _held_bytes(page: Page) -> int:
+    """Say what a page takes in memory, about."""
+    characters = sum(
+        len(each.id) + len(each.name) + len(each.shortform) + len(each.holder) + len(each.link)
+        for each in page.duties
+    )
+    characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.titled)
+    characters += sum(len(each.id) + len(each.reference) for each in page.incidents)
+    entries = len(page.duties) + len(page.titled) + len(page.incidents)
+    return entries * _ENTRY_BYTES + characters * _CHARACTER_BYTES
 
 
 def ask(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from handler.clock import Deadline
@@ -23,7 +23,7 @@ from handler.duties import (
     Incident,
 )
 from handler.http import Client, HttpError
-from handler.shapes import as_record, record, text
+from handler.shapes import as_record, later, record, text
 from handler.sources import CutShort, Page, Question, Wants
 from handler.sources.incidentio_json import (
     PROVIDER,
@@ -33,6 +33,7 @@ from handler.sources.incidentio_json import (
     read_updates,
 )
 
+_T = TypeVar("_T")
 PAGE_SIZE = 250
 MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
@@ -83,7 +84,7 @@ class IncidentIO:
         field = path.rpartition("/")[2]
 
         def pages(deadline: Deadline) -> Iterator[Page]:
-            yield read_named(as_record(self._get(path, field, deadline), "the answer"), field, kind)
+            yield self._get(path, field, deadline, lambda body: read_named(body, field, kind))
 
         return pages
 
@@ -105,12 +106,15 @@ class IncidentIO:
         """Read a list to its end: `after`, the id of a page's last entry, asks for the next."""
         first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
 
+        def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], str]]:
+            return read(body), later(lambda: text(record(body, "pagination_meta"), "after"))
+
         def pages(deadline: Deadline) -> Iterator[Page]:
             target, last = first, ""
             for _ in range(MOST_PAGES):
-                body = as_record(self._get(target, name, deadline), "the answer")
-                yield read(body)
-                after = text(record(body, "pagination_meta"), "after")
+                page, next_page = self._get(target, name, deadline, read_one)
+                yield page
+                after = next_page()
                 if not after:
                     return
                 if after == last:
@@ -120,9 +124,16 @@ class IncidentIO:
 
         return pages
 
-    def _get(self, target: str, name: str, deadline: Deadline) -> object:
+    def _get(
+        self, target: str, name: str, deadline: Deadline, read: Callable[[Mapping[str, Any]], _T]
+    ) -> _T:
+        def read_body(answer: object) -> _T:
+            return read(as_record(answer, "the answer"))
+
         try:
-            return self._client.get_json(self._base_url + target, self._headers, deadline)
+            return self._client.get_json(
+                self._base_url + target, self._headers, deadline, read_body
+            )
         except HttpError as error:
             scope = _SCOPES.get(name, f"{name}.view")
             hint = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""

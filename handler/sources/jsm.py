@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
@@ -22,7 +23,7 @@ from handler.clock import Deadline
 from handler.duties import ON_CALL, Duty, Findings, Titled
 from handler.http import Client, HttpError
 from handler.providers import BY_ID
-from handler.shapes import ShapeError, as_record, record, required, text
+from handler.shapes import ShapeError, as_record, later, record, required, text
 from handler.sources import CutShort, Page, Question, Wants
 from handler.sources.atlassian import (
     TIMELINE,
@@ -34,6 +35,7 @@ from handler.sources.atlassian import (
     without_end,
 )
 
+_T = TypeVar("_T")
 PROVIDER = BY_ID["jsm"].name
 PAGE_SIZE = 100
 MOST_PAGES = 20
@@ -73,13 +75,12 @@ class JSM:
 
     def _list(self, deadline: Deadline) -> Iterator[Page]:
         url = f"{self._schedules(deadline)}?size={PAGE_SIZE}&offset="
-        for values in self._values(url, _OPS, _has_next, deadline):
-            yield read_schedules(values)
+        yield from self._values(url, _OPS, _has_next, deadline, read_schedules)
 
     def _on_calls(self, schedule: Titled) -> Question:
         def pages(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
-            accounts, odd = read_on_shift(self._get(url, _OPS, deadline))
+            accounts, odd = self._get(url, _OPS, deadline, read_on_shift)
             yield Page(problems=unread(odd))
             for people, odd in self._people(accounts, deadline):
                 found = dict.fromkeys(people.values())
@@ -93,7 +94,8 @@ class JSM:
     def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
         def pages(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule_id}/{TIMELINE}"
-            until, odd = ends(self._get(url, _OPS, deadline), _responder, deadline.now())
+            read = partial(ends, who=_responder, now=deadline.now())
+            until, odd = self._get(url, _OPS, deadline, read)
             yield Page(problems=unread(odd))
             for people, odd in self._people(list(until), deadline):
                 found = (
@@ -116,30 +118,45 @@ class JSM:
                 [*(("accountId", each) for each in asked), ("maxResults", len(asked))]
             )
             url = f"{self._site}/rest/api/3/user/bulk?{query}&startAt="
-            for values in self._values(url, _USERS, _is_not_last, deadline):
-                yield read_users(values, asked)
+            read = partial(read_users, asked=asked)
+            yield from self._values(url, _USERS, _is_not_last, deadline, read)
 
     def _values(
-        self, url: str, scope: str, more: Callable[[Json], bool], deadline: Deadline
-    ) -> Iterator[list[Any]]:
+        self,
+        url: str,
+        scope: str,
+        more: Callable[[Json], bool],
+        deadline: Deadline,
+        read: Callable[[list[Any]], _T],
+    ) -> Iterator[_T]:
         """Read a list page by page; `url` ends where the number of the first entry goes."""
+
+        def read_one(body: Json) -> tuple[_T, Callable[[], bool], int, int]:
+            values = listed(body, "values")
+            return (
+                read(values),
+                later(lambda: more(body)),
+                len(values),
+                hash(tuple(map(hash, map(repr, values)))),
+            )
+
         start, last = 0, None
         for _ in range(MOST_PAGES):
-            body = self._get(f"{url}{start}", scope, deadline)
-            values = listed(body, "values")
-            yield values
-            if not more(body):
+            found, goes_on, count, print_ = self._get(f"{url}{start}", scope, deadline, read_one)
+            yield found
+            if not goes_on():
                 return
-            if values == last:
+            if print_ == last:
                 raise CutShort("a page says that there is another, and there is none")
-            start, last = start + len(values), values
+            start, last = start + count, print_
         raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
     def _schedules(self, deadline: Deadline) -> str:
         """Give the address of the schedules, for which the site tells its cloud id to anybody."""
         if not self._api:
             try:
-                body = self._client.get_json(f"{self._site}/_edge/tenant_info", {}, deadline)
+                url = f"{self._site}/_edge/tenant_info"
+                body: object = self._client.get_json(url, {}, deadline)
                 cloud_id = identifier(as_record(body, "the answer"), "cloudId")
             except HttpError as error:
                 hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
@@ -147,9 +164,12 @@ class JSM:
             self._api = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
         return self._api
 
-    def _get(self, url: str, scope: str, deadline: Deadline) -> Json:
+    def _get(self, url: str, scope: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
+        def read_body(answer: object) -> _T:
+            return read(as_record(answer, "the answer"))
+
         try:
-            return as_record(self._client.get_json(url, self._headers, deadline), "the answer")
+            return self._client.get_json(url, self._headers, deadline, read_body)
         except HttpError as error:
             hint = _HINTS.get(error.status or 0, "").format(scope=scope)
             raise HttpError(f"{error}{hint}", status=error.status) from error

@@ -14,7 +14,10 @@ it is so among them. Where that is too little, the policy has to name schedules 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from handler import emails
 from handler.clock import Deadline
@@ -33,6 +36,7 @@ from handler.sources.atlassian import (
     without_end,
 )
 
+_T = TypeVar("_T")
 PROVIDER = BY_ID["opsgenie"].name
 _OPENED = frozenset({"team", "escalation", "schedule"})
 _USUAL = "default"
@@ -61,12 +65,13 @@ class Opsgenie:
             yield self._timeline(schedule, duties)
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
-        yield read_on_calls(self._get("on-calls?flat=false", deadline))
+        yield self._get("on-calls?flat=false", deadline, read_on_calls)
 
     def _timeline(self, schedule: str, duties: Collection[Duty]) -> Question:
         def pages(deadline: Deadline) -> Iterator[Page]:
-            body = record(self._get(f"{schedule}/{TIMELINE}", deadline), "data")
-            until, odd = ends(body, _recipient, deadline.now())
+            until, odd = self._get(
+                f"{schedule}/{TIMELINE}", deadline, partial(_ends, deadline.now())
+            )
             found = (
                 each._replace(end=until[each.holder]) for each in duties if each.holder in until
             )
@@ -74,19 +79,26 @@ class Opsgenie:
 
         return Question(PROVIDER, f"timeline of {schedule}", "", pages)
 
-    def _get(self, path: str, deadline: Deadline) -> Json:
+    def _get(self, path: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
+        def read_body(answer: object) -> _T:
+            return read(as_record(answer, "the answer"))
+
+        url = f"{self._schedules}/{path}"
         try:
-            answer = self._client.get_json(f"{self._schedules}/{path}", self._headers, deadline)
+            return self._client.get_json(url, self._headers, deadline, read_body)
         except HttpError as error:
             hint = f"; {_HINTS[error.status]}" if error.status in _HINTS else ""
             hint += _OF_A_TEAM if _NO_RIGHT.search(error.body) else ""
             raise HttpError(f"{error}{hint}", status=error.status) from error
-        return as_record(answer, "the answer")
 
 
 def source(client: Client, settings: Mapping[str, str]) -> Opsgenie:
     """Make the source from its settings."""
     return Opsgenie(client, settings["OPSGENIE_BASE_URL"], settings["OPSGENIE_KEY"])
+
+
+def _ends(now: datetime, body: Json) -> tuple[dict[str, datetime], int]:
+    return ends(record(body, "data"), _recipient, now)
 
 
 def read_on_calls(body: Json) -> Page:

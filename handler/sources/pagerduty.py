@@ -7,17 +7,17 @@ pages "Pagination", "Rate Limits" and "Schedules API: v2 to v3 Upgrade Guide".
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from handler.clock import Deadline
 from handler.durations import format_instant
 from handler.duties import ON_CALL, Findings
 from handler.http import Client, HttpError
-from handler.shapes import ShapeError, as_record
+from handler.shapes import ShapeError, as_record, later
 from handler.sources import CutShort, Page, Question, Wants
 from handler.sources.pagerduty_json import (
     LAYERED,
@@ -32,6 +32,8 @@ from handler.sources.pagerduty_json import (
     to_look_up,
 )
 
+_T = TypeVar("_T")
+_Reading: TypeAlias = Callable[[Mapping[str, Any]], _T]
 PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
 # Offset and limit in sum: the vendor refuses more.
 MOST_ROWS = 10_000
@@ -81,12 +83,12 @@ class PagerDuty:
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         query = {"include[]": "users", "time_zone": "UTC"}
         told: dict[Any, Any] = {}
-        for rows in self._pages("/oncalls", query, PAGE_SIZE, deadline):
-            yield read_on_calls(rows, told)
+        read = partial(read_on_calls, told=told)
+        yield from self._pages("/oncalls", query, PAGE_SIZE, deadline, read)
 
     def _schedules(self, path: str, size: int, deadline: Deadline) -> Iterator[Page]:
-        for rows in self._pages(path, {}, size, deadline):
-            yield read_schedules(rows, path)
+        read = partial(read_schedules, path=path)
+        yield from self._pages(path, {}, size, deadline, read)
 
     def _schedule(self, schedule_id: str, path: str, deadline: Deadline) -> Iterator[Page]:
         """Read who is on shift in one schedule; their e-mails cost a call each."""
@@ -98,15 +100,15 @@ class PagerDuty:
             "overflow": "true",
             "time_zone": "UTC",
         }
-        body = self._shown(schedule_id, path, query, deadline)
-        if body is None:
+        found = self._shown(schedule_id, path, query, deadline, partial(read_schedule, now=now))
+        if found is None:
             return
-        shifts, problems = read_schedule(body, now)
+        shifts, problems = found
         yield Page(problems=problems)
         for user_id, duty in itertools.islice(shifts.items(), MOST_ON_SHIFT):
             try:
-                user = self._get_if_there(f"/users/{user_id}", {}, deadline)
-                holder = read_email(user, user_id) if user is not None else ""
+                read = partial(read_email, user_id=user_id)
+                holder = self._get_if_there(f"/users/{user_id}", {}, deadline, read)
             except (HttpError, ShapeError) as error:
                 yield Page(problems=(f"somebody on shift: {error}",))
                 continue
@@ -116,48 +118,66 @@ class PagerDuty:
             raise CutShort(f"only the first {MOST_ON_SHIFT} people on shift were asked for")
 
     def _shown(
-        self, schedule_id: str, path: str, query: Mapping[str, str], deadline: Deadline
-    ) -> Mapping[str, Any] | None:
+        self,
+        schedule_id: str,
+        path: str,
+        query: Mapping[str, str],
+        deadline: Deadline,
+        read: _Reading[_T],
+    ) -> _T | None:
         """Ask where it is known to be, or in both places, in the order that the vendor advises."""
         try:
-            return self._get_if_there(f"{path or SHIFT_BASED}/{schedule_id}", query, deadline)
+            return self._get_if_there(f"{path or SHIFT_BASED}/{schedule_id}", query, deadline, read)
         except HttpError as error:
             if path or error.status != _BAD_REQUEST:
                 raise
-        return self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline)
+        return self._get_if_there(f"{LAYERED}/{schedule_id}", query, deadline, read)
 
     def _pages(
-        self, path: str, query: Mapping[str, str], size: int, deadline: Deadline
-    ) -> Iterator[list[Any]]:
+        self,
+        path: str,
+        query: Mapping[str, str],
+        size: int,
+        deadline: Deadline,
+        read: Callable[[list[Any]], Page],
+    ) -> Iterator[Page]:
         """Read a list to its end; a page begins after the rows that came, if few for the limit."""
+
+        def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], bool], int]:
+            rows = rows_of(body, path.rpartition("/")[2])
+            return read(rows), later(lambda: has_more(body)), len(rows)
+
         offset, most = 0, MOST_ROWS // size
         for _ in range(most):
-            body = self._get(path, {**query, "limit": size, "offset": offset}, deadline)
-            rows = rows_of(body, path.rpartition("/")[2])
-            yield rows
-            if not has_more(body):
+            limits = {"limit": size, "offset": offset}
+            page, goes_on, count = self._get(path, {**query, **limits}, deadline, read_one)
+            yield page
+            if not goes_on():
                 return
-            if not rows:
+            if not count:
                 raise CutShort("an empty page was not the last one")
-            offset += len(rows)
+            offset += count
         raise CutShort(f"only the first {most} pages were read")
 
     def _get_if_there(
-        self, path: str, query: Mapping[str, str], deadline: Deadline
-    ) -> Mapping[str, Any] | None:
+        self, path: str, query: Mapping[str, str], deadline: Deadline, read: _Reading[_T]
+    ) -> _T | None:
         try:
-            return self._get(path, query, deadline)
+            return self._get(path, query, deadline, read)
         except HttpError as error:
             if error.status != _NOT_FOUND:
                 raise
             return None
 
     def _get(
-        self, path: str, query: Mapping[str, str | int], deadline: Deadline
-    ) -> Mapping[str, Any]:
+        self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Reading[_T]
+    ) -> _T:
+        def read_body(answer: object) -> _T:
+            return read(as_record(answer, "the answer"))
+
         url = f"{self._base_url}{path}?{urlencode(query)}"
         try:
-            return as_record(self._client.get_json(url, self._headers, deadline), "the answer")
+            return self._client.get_json(url, self._headers, deadline, read_body)
         except HttpError as error:
             hint = _HINTS.get(error.status, "")
             raise HttpError(f"{error}{hint}", status=error.status) from error

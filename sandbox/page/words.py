@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler.durations import parse_go, parse_instant
-from policy.recorded import is_decision
+from policy.log_lines import is_decision
 from policy.telling import Told, tree, why
 
 

@@ -295,6 +295,67 @@ class TestErrors:
         said = "the call asks for 201 resources: at most 200 are decided at once"
         assert told[1]["status"]["message"] == said
 
+    @pytest.mark.parametrize("holds", ["the request", "its requester", "a resource", "resources"])
+    def test_more_labels_than_can_be_decided(self, hook: Webhook, holds: str) -> None:
+        """2000 in all, wherever they are: each is held against each rule."""
+
+        def call(count: int) -> tuple[int, dict[str, Any]]:
+            labels = {f"L {each}": "x" for each in range(count)}
+            half = {f"L {each}": "x" for each in range(count // 2)}
+            rest = {f"L {each}": "x" for each in range(count - count // 2)}
+            event = {
+                "the request": request_of(OMAR, meta={"labels": labels}),
+                "its requester": request_of(actor={"email": OMAR, "labels": labels}, meta={}),
+                "a resource": request_of(OMAR, resources=[{"labels": labels}], meta={}),
+                "resources": request_of(
+                    OMAR, resources=[{"labels": half}, {"labels": rest}], meta={}
+                ),
+            }[holds]
+            return hook.call({"events": [event]})
+
+        assert call(2000)[0] == 200
+        http, body = call(2001)
+        said = "the call has 2001 labels: at most 2000 are decided at once"
+        assert (http, body["status"]["message"]) == (413, said)
+
+    @pytest.mark.parametrize("field", ["kind", "id", "labels"])
+    def test_longer_names_than_can_be_decided(self, hook: Webhook, field: str) -> None:
+        """50,000 characters in all: each text is folded for each rule."""
+        own = len("T1/U1slack/user") + len(OMAR)
+        others = len("petition" + "aec1b116" + "indent.com/workflow/origin/id" + "wf-1")
+
+        def call(length: int) -> tuple[int, dict[str, Any]]:
+            text = "\u0434" * (length - own - others - (field == "labels"))
+            resource = {field: {"E": text} if field == "labels" else text}
+            return hook.call({"events": [request_of(OMAR, resources=[resource])]})
+
+        assert call(50_000)[0] == 200
+        http, body = call(50_001)
+        assert http == 413
+        assert "in 50001 characters: at most 50000 are" in body["status"]["message"]
+
+    @pytest.mark.parametrize("half", [r"\ud800", r"\udFFF", r"\udc00\ud800", "\U0001f389\\uDBFF"])
+    @pytest.mark.parametrize("place", ["reason", "id", "label", "name", "unread"])
+    def test_half_a_surrogate_pair(self, hook: Webhook, half: str, place: str) -> None:
+        """What cannot be logged as it is, is not decided, wherever it stands: a 400."""
+        event = {
+            "reason": request_of(reason=half),
+            "id": request_of(resources=[{**DATABASE, "id": half}]),
+            "label": request_of(meta={"labels": {"petition": half}}),
+            "name": request_of(meta={"labels": {half: "x"}}),
+            "unread": {**request_of(), "unread": [{"deep": half}]},
+        }[place]
+        text = json.dumps({"events": [event]}, ensure_ascii=False)
+        http, body = hook.call(text.replace("\\\\u", "\\u"))
+        assert (http, body["status"]["message"]) == (400, "a text in the body is not Unicode")
+        assert [each["message"] for each in hook.log] == ["refused"]
+
+    def test_a_whole_pair_is_text(self, hook: Webhook) -> None:
+        """It may be escaped as two, or come after a backslash that is meant."""
+        reason = "\N{PARTY POPPER} \\ud800"
+        http, body = hook.call(json.dumps({"events": [request_of(reason=reason)]}))
+        assert (http, len(body["claims"])) == (200, 1)
+
     def test_unauthenticated_is_one_sentence(self, hook: Webhook) -> None:
         """Wrong, stale and missing signatures answer alike; the log tells them apart."""
         answers = [

@@ -14,6 +14,7 @@ NOW = datetime(2026, 3, 4, 12, 0, 0, 123_456, tzinfo=UTC)
 JANE = {"kind": "slack/user", "id": "T1/U1", "displayName": "Jane", "email": "jane@example.com"}
 GROUP = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}, "altIds": ["x"]}
 BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
+NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
 
 
 def asking(**fields: object) -> dict[str, Any]:
@@ -304,3 +305,28 @@ class TestClaim:
         labels = {"indent.com/time/duration": "9h"}
         claim(Request(Resource(), (), labels), actor=BOT, reason="", now=NOW, duration=timedelta(1))
         assert labels == {"indent.com/time/duration": "9h"}
+
+    @pytest.mark.parametrize(
+        ("reason", "said"),
+        [
+            ("Approved: on call for DBA (PagerDuty)", "Approved: on call for DBA (PagerDuty)"),
+            ("on call for Z\u00fcrich \u2705", "on call for Z\u00fcrich \u2705"),
+            ("<!channel> approve", "(!channel) approve"),
+            ("<https://evil.example|Approve here>\n", "(https: evil.example|Approve here)"),
+            ("<script>x()</script>&lt;", "(script)x()(/script)+lt;"),
+            ("[here](https://evil.example) `x`", "[here] (https: evil.example) 'x'"),
+            ("@here a\r\nb\u2028c\td", "(at)here a b c d"),
+            ("a\u202eb\u200bc\x1b[31md\ud800", "abc[31md"),
+            ("on call for bob @example.com", NAMELESS),
+            ("x" * 500, "x" * 500),
+            ("x" * 501, f"{'x' * 499}\u2026"),
+        ],
+    )
+    def test_the_reason_is_one_plain_line(self, reason: str, said: str) -> None:
+        """Names in it come from elsewhere: nothing in it is markup, a mention, a link or a line."""
+        made = claim(
+            Request(Resource(), ()), actor=BOT, reason=reason, now=NOW, duration=timedelta(1)
+        )
+        assert made["reason"] == said
+        assert len(made["reason"]) <= 500
+        assert not set("<>&@`\n") & set(made["reason"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -193,7 +194,17 @@ def test_stacks_do_not_meet(program: Program) -> None:
     for each in all_of(run, "MetricAlarm").values():
         assert each["name"].startswith("oncall-approvals-prod.eu-")
     # CloudWatch takes no dot there.
-    assert inputs_of(run, "Dashboard")["dashboardName"] == "oncall-approvals-prod-eu"
+    assert inputs_of(run, "Dashboard")["dashboardName"] == "oncall-approvals-prod-eu-8dbe6810"
+
+
+def test_a_dot_and_a_dash_are_two_dashboards(program: Program) -> None:
+    """Each stack has its own, whose name CloudWatch takes; a name without a dot stays."""
+    stacks = ("a.b.c", "a-b", "a.b", "a-b.c", "a.b-c", "a-b-c")
+    runs = [program.run(stack=each) for each in stacks]
+    names = [inputs_of(each, "Dashboard")["dashboardName"] for each in runs]
+    assert len(set(names)) == len(stacks)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", each) for each in names)
+    assert names[1] == "oncall-approvals-a-b"
 
 
 @pytest.fixture(scope="module")

@@ -323,3 +323,19 @@ def test_the_example_can_be_deployed(program: Program) -> None:
     run = program.run({KEY: "policy/example.yaml"})
     assert policy_of(run) == load((ROOT / "policy" / "example.yaml").read_bytes()).json
     assert run.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("policy/prod.yaml", "make policy-test"),
+        ("other/prod.yaml", "make policy-test FILES=other/prod.yaml"),
+        ("x/$(touch pwned);.yaml", ".venv/bin/python -m policy test 'x/$(touch pwned);.yaml'"),
+        ("x/it's.yaml", """.venv/bin/python -m policy test 'x/it'"'"'s.yaml'"""),
+    ],
+)
+def test_the_remedy_can_be_pasted(program: Program, root: Path, name: str, remedy: str) -> None:
+    """Whatever the file is called, the command tests it and does nothing else."""
+    (root / "policy" / "prod.test.yaml").unlink()
+    said = refusal(program, root, {KEY: name})
+    assert said.endswith(f"; run `{remedy}`")

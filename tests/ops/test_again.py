@@ -24,7 +24,6 @@ NOISE = (
     '{"timestamp": "2026-03-04T11:00:00.000Z", "level": "WARN", "message": "refused", "why": "x"}',
     '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
     "{not json",
-    '{"message": 7, "level": "INFO"}',
     "[" * 20_000 + "{" * 20_000,
     "",
 )
@@ -72,7 +71,7 @@ def test_json(dba: Command) -> None:
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
     said = answer.json
-    assert said.keys() == {"policy", "same", "different", "undecided"}
+    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable"}
     (different,), (undecided,) = said["different"], said["undecided"]
     named = {
         "call": "c-1",
@@ -109,6 +108,20 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     answer = dba("replay", "-", stdin=lines(*records))
     assert answer.status == 1
     assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
+
+
+def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
+    """What is missing may have come out otherwise: the status is 1, and the others are decided."""
+    odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
+    answer = dba("replay", "-", stdin=lines(*logged(asks()), odd))
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines == [
+        "by the policy from the environment's settings: 1 the same, 0 different",
+        "1 line could not be read: cut off, damaged, or of an older form",
+    ]
+    none = dba("replay", "-", stdin=json.dumps(odd))
+    said = "- holds no decision; 1 line could not be read: cut off, damaged, or of an older form"
+    assert none == (2, "", f"oncall: {said}\n")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +161,7 @@ def test_files_that_cannot_be_read(dba: Command) -> None:
     assert dba("replay", "missing").err == (
         "oncall: missing cannot be read: No such file or directory\n"
     )
-    assert dba("replay", "binary").err == "oncall: binary cannot be read: it is no text in UTF-8\n"
+    assert dba("replay", "binary").err == "oncall: binary cannot be read: it isn't text in UTF-8\n"
     assert dba("replay", ".").err == "oncall: . cannot be read: Is a directory\n"
 
 

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from ops.output import Output, output, safe
+from ops.output import Output, output
 from policy.telling import NO, YES, Told
+from policy.terminal import safe
 
 TREE = Told("yes", YES, (Told("why", under=(Told("a", YES), Told("b", NO))), Told("end")))
 GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"

@@ -15,7 +15,7 @@ from handler.events import Request, Resource
 from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
 from handler.record import decision_record
 from handler.sources import Wants
-from ops.replay import NOT_WHOLE, OLDER, TORN, UNREADABLE, Replayed, replay
+from ops.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
 from tests.ops.conftest import JANE, NOW, OMAR
 
 HOUR = timedelta(hours=1)
@@ -238,25 +238,29 @@ def test_calls_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"trace": ["old"]}, OLDER),
-        ({"of": None, "trace": None}, OLDER),
         ({"whole": False}, NOT_WHOLE),
-        ({"decided_at": None}, UNREADABLE),
-        ({"decided_at": "yesterday"}, UNREADABLE),
-        ({"trace": {}}, UNREADABLE),
-        ({"trace": {"request": {"requester": "x"}}}, UNREADABLE),
-        ({"policy": ""}, ""),
+        ({"number": 0}, CONTRADICTED),
+        ({"of": 3}, CONTRADICTED),
+        ({"decided_at": "2026-03-04T12:00:01Z"}, CONTRADICTED),
+        ({"policy": "another"}, CONTRADICTED),
+        ({"version": "another"}, ""),
     ],
 )
-def test_records_that_are_odd(change: dict[str, object], problem: str) -> None:
-    """They are said to be so, and hide no other."""
-    (record,) = logged(asks())
+def test_records_of_a_call_that_do_not_fit_together(
+    change: dict[str, object], problem: str
+) -> None:
+    """None of them is believed where they contradict each other; other calls are."""
+    one, two = logged(asks(), asks(OMAR))
     (other,) = logged(asks(), call="c-2")
-    assert problems(replay([{**record, **change}, other], POLICY)) == [problem, ""]
+    found = problems(replay([one, {**two, **change}, other], POLICY))
+    of_the_call = [problem, problem] if problem == CONTRADICTED else sorted(["", problem])[::-1]
+    assert found == [*of_the_call, ""]
 
 
-def test_a_record_without_its_calls_size() -> None:
-    """An older one cannot say whether its call is whole."""
-    (record,) = logged(asks())
-    del record["of"]
-    assert problems(replay([record], POLICY)) == [OLDER]
+def test_what_is_known_of_somebody_is_the_same_in_each_record_of_a_call() -> None:
+    """A duty that only one of them has makes none of them a yes."""
+    one, two = logged(asks(), asks(), duties=())
+    (with_duty,) = logged(asks())
+    two["trace"]["duties"] = with_duty["trace"]["duties"]
+    one["trace"]["duties"] = [{**with_duty["trace"]["duties"][0], "name": "another"}]
+    assert problems(replay([one, two], POLICY)) == [CONTRADICTED] * 2

@@ -12,7 +12,6 @@ import pytest
 from handler.app import SYSTEM_CLOCK
 from handler.conditions import OnCall
 from handler.policy import Policy, Rule, Selector
-from ops.report import count
 from sandbox.aws import Aws
 from tests.ops.conftest import JANE, NOW, OMAR, Command
 from tests.ops.test_replay import HOUR, POLICY, asks, logged
@@ -105,9 +104,20 @@ def test_since(oncall: Command) -> None:
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
-def test_records_of_an_older_form_are_passed_over() -> None:
-    """What cannot be told apart by rule is not counted."""
-    assert count([{"message": "decision", "outcome": "approve", "trace": []}])["decisions"] == 0
+def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
+    """The others are reported as ever, and the status is 1: something may be missing."""
+    odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
+    file = oncall.folder / "log"
+    broken = LOG.splitlines()[0].replace("DBA", "\udcff")
+    file.write_bytes("\n".join([LOG, *odd, broken, "\udcfe"]).encode(errors="surrogateescape"))
+    whole = oncall("report", "-", stdin=LOG)
+    answer = oncall("report", file)
+    assert (answer.status, answer.err) == (1, "")
+    said = "3 lines could not be read: cut off, damaged, or of an older form"
+    assert answer.lines == [*whole.lines, "", said]
+    counted = oncall("report", file, "--json")
+    assert (counted.status, counted.json["unreadable"]) == (1, 3)
+    assert counted.json["decisions"] == 5
 
 
 @pytest.mark.parametrize(
@@ -116,6 +126,8 @@ def test_records_of_an_older_form_are_passed_over() -> None:
         ([], "give either a FILE or --log-group NAME"),
         (["a", "--log-group", "b"], "give either a FILE or --log-group NAME"),
         (["-", "--since", "9999d"], "--since reaches back too far"),
+        (["--log-group", "a b"], "--log-group is 'a b': it isn't a valid name of a log group"),
+        (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
     ],
 )
 def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
@@ -151,7 +163,8 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     # By the machine's clock: AWS refuses events of another time.
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
-    line = json.dumps({"level": "INFO", "message": "decision", "outcome": "abstain", "trace": {}})
+    (record,) = logged(asks(OMAR), wants={})
+    line = json.dumps(record)
     # More than one answer holds, and one before the period.
     ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
     events = [

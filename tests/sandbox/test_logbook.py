@@ -19,7 +19,9 @@ def book(tmp_path: Path) -> Logbook:
 @pytest.mark.parametrize(
     ("line", "record"),
     [
-        ('{"message": "decision", "n": 1}', {"message": "decision", "n": 1}),
+        ('{"message": "refused", "n": 1}', {"message": "refused", "n": 1}),
+        ('{"message": "decision", "n": 1}', {"message": '{"message": "decision", "n": 1}'}),
+        ("[" * 100_000, {"message": "[" * 100_000}),
         ("a print", {"message": "a print"}),
         ("7", {"message": "7"}),
         ('["a list"]', {"message": '["a list"]'}),
@@ -28,7 +30,7 @@ def book(tmp_path: Path) -> Logbook:
     ],
 )
 def test_every_line_is_a_record(book: Logbook, line: str, record: dict[str, object]) -> None:
-    """A JSON object is one as it is, anything else is a message; the file has the line itself."""
+    """A JSON object is one as it is, half a decision or anything else is a mere message."""
     book(line)
     assert book.records == [record]
     assert book.file.read_text(encoding="utf-8") == f"{line}\n"

@@ -47,7 +47,8 @@ OnEvent = Callable[[Progress], object]
 
 def show(progress: Progress) -> None:
     """Print the line, in plain characters where the encoding lacks the symbols."""
-    line = str(progress)
+    # A name comes from the API: nothing in it may steer the terminal, or begin another line.
+    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(progress))
     try:
         # Neither a text in memory nor a missing output (None) lacks any symbol.
         line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")

@@ -47,7 +47,9 @@ class IndentError(Exception):
         status = f" (HTTP {self.status})" if self.status else ""
         asked = f"{self.method} {self.path}: " if self.method else ""
         hint = f". {self.hint}" if self.hint else ""
-        return f"{asked}{self.message.removesuffix('.') if hint else self.message}{status}{hint}"
+        said = f"{asked}{self.message.removesuffix('.') if hint else self.message}{status}{hint}"
+        # Part of it are the API's words, and Python prints it as it is: escapes are shown instead.
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in said)
 
 
 class ConfigurationError(IndentError, ValueError):

@@ -1,0 +1,270 @@
+"""One line of the function's log, read strictly: what it gives can be used without a further check.
+
+A log comes from a file that anybody may have edited, or that was cut. So whatever else here uses of
+a record is checked in this one place, type by type; a line that is not as `handler/record.py`
+writes it cannot be read, and is counted as such.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from handler.durations import parse_go, parse_instant
+
+Record: TypeAlias = Mapping[str, Any]
+DECISION, REFUSED, FAILED = "decision", "refused", "failed"
+# Above this, JSON's readers disagree about a number.
+_MOST = 2**53
+# Decisions are made in these, with room for what is reckoned from them.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+_OURS = re.compile(r'"message\\*"|level\\*"')
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+_Check: TypeAlias = Callable[[Any], bool]
+
+
+class LineError(ValueError):
+    """A line of the function's log that cannot be read: cut, damaged, or of an older form."""
+
+
+class Log(NamedTuple):
+    """What lines of a log hold.
+
+    Attributes:
+        records: the function's records, in order.
+        unreadable: how many more lines are the function's, and cannot be read.
+    """
+
+    records: Sequence[Record]
+    unreadable: int
+
+    @property
+    def decisions(self) -> list[Record]:
+        """The records of decisions."""
+        return [each for each in self.records if each["message"] == DECISION]
+
+
+def read_log(lines: Iterable[str]) -> Log:
+    """Read the function's records among lines; what is not the function's is passed over."""
+    records, unreadable = [], 0
+    for line in lines:
+        try:
+            record = read_line(line)
+        except LineError:
+            unreadable += 1
+            continue
+        if record is not None:
+            records.append(record)
+    return Log(records, unreadable)
+
+
+def read_line(line: str) -> Record | None:
+    """Read a line's record; None where it holds none of the function's.
+
+    A line may be the record itself, have a time and a stream before it (`aws logs tail`), or hold
+    it as the message of a CloudWatch event.
+
+    Raises:
+        LineError: it is one of the function's, and cannot be read.
+    """
+    value = _object_in(line)
+    message = (value or {}).get("message")
+    if isinstance(message, str) and message.startswith("{"):
+        value = _object_in(message)
+    if value is None or not {"message", "level"} <= value.keys():
+        return None
+    if not _is_record(value):
+        raise LineError("the record is not as the function writes it")
+    return value if value["message"] in _FORMS else None
+
+
+def is_decision(record: Record) -> bool:
+    """Whether a record that was read, or has just been made, is a decision's."""
+    return record.get("message", DECISION) == DECISION and isinstance(record.get("trace"), dict)
+
+
+def _object_in(text: str) -> dict[str, Any] | None:
+    """Read the JSON object in a text; what follows it is passed over: exports put lines in lists.
+
+    Raises:
+        LineError: it cannot be read, and looks like the function's.
+    """
+    begin = text.find("{")
+    if begin < 0:
+        return None
+    text = text[begin:]
+    try:
+        value, _ = _DECODER.raw_decode(text)
+        text.encode()
+        if _HALF_A_PAIR.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        if {each.strip('\\"') for each in _OURS.findall(text)} == {"message", "level"}:
+            raise LineError("the line is not JSON") from None
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a name is there twice")
+    return values
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _instant(value: object) -> bool:
+    return isinstance(value, str) and parse_instant(value) is not None
+
+
+def _moment(value: object) -> bool:
+    """Whether it is an instant from which can be reckoned."""
+    moment = parse_instant(value) if isinstance(value, str) else None
+    return moment is not None and _FIRST_YEAR <= moment.year <= _LAST_YEAR
+
+
+def _length(value: object) -> bool:
+    length = parse_go(value) if isinstance(value, str) else None
+    return length is not None and length > timedelta(0)
+
+
+def _or_none(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+def _one_of(*values: str) -> _Check:
+    return lambda value: isinstance(value, str) and value in values
+
+
+def _list(check: _Check) -> _Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _by_name(check: _Check) -> _Check:
+    return lambda value: isinstance(value, dict) and all(map(check, value.values()))
+
+
+def _fields(checks: Mapping[str, _Check], optional: Collection[str] = ()) -> _Check:
+    """Check an object by its fields; it may have more, which nothing here uses."""
+
+    def check(value: object) -> bool:
+        return isinstance(value, dict) and all(
+            one(value[name]) if name in value else name in optional for name, one in checks.items()
+        )
+
+    return check
+
+
+_TEXTS = _list(_text)
+_DUTY_FIELDS: Mapping[str, _Check] = {
+    "provider": _text,
+    "kind": _text,
+    **dict.fromkeys(("id", "name", "shortform", "incident", "link"), _text),
+    "level": _count,
+    **dict.fromkeys(("start", "end"), _or_none(_instant)),
+    **dict.fromkeys(("endless", "reporter", "self_declared", "alias"), _truth),
+    **dict.fromkeys(("severity", "type", "shared_names"), _TEXTS),
+}
+_DUTY = _fields(_DUTY_FIELDS, _DUTY_FIELDS.keys() - {"provider", "kind"})
+_RESOURCE = _fields(
+    {
+        "kind": _text,
+        "id": _text,
+        "labels": _by_name(_text),
+        "person": _one_of("", "requester", "another"),
+    }
+)
+_REQUEST = _fields(
+    {
+        "requester": _fields({"email": _text, "emails": _count}),
+        "resources": _list(_RESOURCE),
+        "asked_duration": _or_none(_length),
+        "asked_until": _or_none(_instant),
+    }
+)
+_RULE = _fields(
+    {
+        "rule": _text,
+        "verdict": _one_of("grants", "denies", "dry_run", "no"),
+        "why": _text,
+        "until": _or_none(_instant),
+        "duties": _list(_fields({"duty": _count, "why": _text})),
+    },
+    ("why", "until", "duties"),
+)
+_WANTED_FIELDS: Mapping[str, _Check] = {
+    "schedules": _TEXTS,
+    **dict.fromkeys(("any_schedule", "roles", "updates", "ends"), _truth),
+}
+_TRACE = _fields(
+    {
+        "request": _REQUEST,
+        "duties": _list(_DUTY),
+        "rules": _list(_RULE),
+        "other_rules": _by_name(_TEXTS),
+        "limits": _TEXTS,
+        "providers": _list(_fields({"provider": _text, "failures": _TEXTS})),
+        "wanted": _by_name(_fields(_WANTED_FIELDS, _WANTED_FIELDS.keys())),
+    }
+)
+_LINE: Mapping[str, _Check] = {"level": _text, "message": _text, "timestamp": _instant}
+_DECISION = _fields(
+    {
+        **_LINE,
+        **dict.fromkeys(("call", "requester", "reason", "policy"), _text),
+        **dict.fromkeys(("number", "of", "resource_count", "milliseconds"), _count),
+        **dict.fromkeys(("petitions", "resources", "rules", "provider_failures"), _TEXTS),
+        **dict.fromkeys(("dry_run", "whole"), _truth),
+        "outcome": _one_of("approve", "abstain"),
+        "evidence": _list(_DUTY),
+        "duration": _or_none(_length),
+        "decided_at": _moment,
+        "trace": _TRACE,
+        "omitted": _by_name(_count),
+    },
+    ("timestamp", "omitted"),
+)
+_OTHER = _fields({**_LINE, "http": _count, "why": _text}, ("timestamp", "http", "why"))
+_FORMS: Mapping[str, _Check] = {DECISION: _DECISION, REFUSED: _OTHER, FAILED: _OTHER}
+
+
+def _is_record(value: Record) -> bool:
+    message = value["message"]
+    if not isinstance(message, str):
+        return False
+    if message not in _FORMS:
+        return "outcome" not in value  # another program's, it seems
+    return _FORMS[message](value) and (message != DECISION or _is_consistent(value))
+
+
+def _is_consistent(record: Record) -> bool:
+    """Whether the parts of a decision's record fit together."""
+    duties = len(record["trace"]["duties"])
+    places = (each["duty"] for rule in record["trace"]["rules"] for each in rule.get("duties", ()))
+    return (
+        record["number"] < record["of"]
+        and (record["outcome"] == "approve") == (record["duration"] is not None)
+        and all(place < duties for place in places)
+    )

@@ -1,0 +1,47 @@
+"""A decision whose providers answer at the URL that is given; prints its peak of memory, in MiB.
+
+Run as a process of its own: the peak is the process's.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from datetime import timedelta
+
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Deadline
+from handler.events import Request, Resource
+from handler.http import Client
+from handler.inquiry import Inquiry
+from handler.policy import simple
+
+URL = sys.argv[1]
+PROVIDERS = {
+    "incidentio": {"INCIDENTIO_BASE_URL": URL, "INCIDENTIO_API_KEY": "k"},
+    "pagerduty": {"PAGERDUTY_BASE_URL": URL, "PAGERDUTY_KEY": "k"},
+    "opsgenie": {"OPSGENIE_BASE_URL": URL, "OPSGENIE_KEY": "k"},
+    "jsm": {
+        "JSM_SITE": URL,
+        "JSM_BASE_URL": URL,
+        "JSM_EMAIL": "bot@example.com",
+        "JSM_API_TOKEN": "k",
+    },
+}
+
+policy = simple(timedelta(hours=1), schedules=("DBA",), incident_roles=("Lead",))
+request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
+inquiry = Inquiry(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
+outcome = inquiry.decide([request], policy, Deadline(SYSTEM_CLOCK, 30.0))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+sys.stdout.write(
+    json.dumps(
+        {
+            "peak": peak,
+            "approved": outcome.decisions[0].approved,
+            "asked": outcome.asked,
+            "problems": sorted({each.problem for each in outcome.findings.failures}),
+        }
+    )
+)

@@ -1,0 +1,262 @@
+"""What a log line holds: below CloudWatch's limit whatever comes, and nobody else's address."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handler.conditions import OnCall
+from handler.decision import Decision, Judged, decide_all
+from handler.duties import ON_CALL, Duty, Failure, Findings
+from handler.events import Request, Resource
+from handler.policy import Policy, Rule, Selector
+from handler.providers import PROVIDERS
+from handler.record import decision_record
+from handler.sources import Wants
+from handler.teller import MOST_LINE_BYTES
+from infra.metrics import APPROVED, DECISION_TIME, SELF_MADE, failing
+from tests.filter_pattern import matches as pattern_matches
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+JANE = "jane@example.com"
+CYRILLIC = "\u0434" * 100
+CONTROLS = "\x01" * 1000
+QUOTES = '"' * 1000
+PARTY = "\N{PARTY POPPER}" * 1000
+ASKED = tuple(each.name for each in PROVIDERS)
+SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
+
+
+def line_of(
+    decision: Decision,
+    policy: Policy,
+    findings: Findings | None = None,
+    **more: Any,  # noqa: ANN401 - passed on
+) -> dict[str, Any]:
+    """The line as CloudWatch gets it: within its limit, and JSON for the strictest of readers."""
+    record = decision_record(
+        decision,
+        findings=findings or Findings(),
+        asked=ASKED,
+        policy=policy,
+        dry_run=False,
+        milliseconds=7,
+        **more,
+    )
+    line = json.dumps({"timestamp": "t", "level": "INFO", "message": "decision", **record})
+    assert len(line.encode()) <= MOST_LINE_BYTES < 262_144 - 26
+    read: dict[str, Any] = json.loads(line)
+    json.dumps(read, ensure_ascii=False).encode()  # no half of a pair
+    return read
+
+
+def matches(pattern: str, line: dict[str, Any]) -> bool:
+    """Whether a metric counts the line."""
+    return pattern_matches(pattern, json.dumps(line))
+
+
+def policy_of(names: list[str], schedule: str = "DBA") -> Policy:
+    """A policy whose rules bear these names; all of them are for what is asked."""
+    rules = (Rule(each, Selector(), OnCall((schedule,)), HOUR) for each in names)
+    return Policy(tuple(rules), digest="0123456789abcdef")
+
+
+def rule_names(text: str) -> list[str]:
+    """Six hundred names, no two the same."""
+    return [f"{number:03}{text}"[:100] for number in range(600)]
+
+
+@pytest.mark.parametrize("text", [CYRILLIC, CONTROLS, QUOTES, PARTY, "x" * 100])
+@pytest.mark.parametrize("schedule", ["DBA", "another"])
+def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
+    """600 rules with long names in any script, for a yes and for a no: the metrics count both."""
+    duties = tuple(SHIFT._replace(id=f"S{each}", name=f"DBA{each}") for each in range(60))
+    request = Request(Resource(email=JANE), (Resource("db", "prod"),))
+    policy = policy_of(rule_names(text), schedule)
+    findings = Findings((SHIFT, *duties))
+    (decision,) = decide_all([request], findings, policy, NOW)
+    line = line_of(decision, policy, findings)
+    assert matches(APPROVED.pattern, line) is (schedule == "DBA")
+    assert matches(DECISION_TIME.pattern, line)
+    assert not matches(SELF_MADE.pattern, line)
+    assert all(matches(failing(each).pattern, line) for each in PROVIDERS)
+    assert line["omitted"]["rules"] == 600 - len(line["trace"]["rules"])
+    assert line["trace"]["rules"]
+
+
+@pytest.mark.parametrize(
+    "text", [CYRILLIC * 10, CONTROLS, QUOTES, PARTY, "\ud800" * 500, "x" * 1000]
+)
+def test_whatever_comes_all_at_once(text: str) -> None:
+    """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
+    labels = {f"{each}{text}": text for each in range(500)}
+    resources = tuple(Resource(text, f"{each}{text}", labels=labels) for each in range(200))
+    petitions = {f"petition{' ' * each}": f"{each}{text}" for each in range(300)}
+    duties = tuple(
+        Duty(
+            *("incident.io", ON_CALL, f"{each}{text}", text, JANE, text),
+            level=10**4000,
+            start=NOW,
+            end=NOW,
+            link=text,
+            incident=text,
+            endless=True,
+            reporter=True,
+            self_declared=True,
+            severity=(text,) * 100,
+            type=(text,) * 100,
+            shared_names=frozenset({text, f"{text}2"}),
+        )
+        for each in range(1000)
+    )
+    names = [f"{each}{text}" for each in range(2000)]
+    judged = tuple(
+        Judged(each, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
+        for each in names
+    )
+    decision = Decision(
+        Request(Resource(email=text, id=text), resources, petitions),
+        *(text, duties, tuple(names), HOUR),
+        duties=duties,
+        judged=judged,
+        limits=(text,) * 1000,
+        now=NOW,
+    )
+    failures = tuple(Failure(each, text, text) for each in ASKED for _ in range(1000))
+    wants = dict.fromkeys(
+        ASKED, Wants((text,) * 1000, any_schedule=True, roles=True, updates=True, ends=True)
+    )
+    line = line_of(
+        decision,
+        policy_of(names),
+        Findings(duties, failures),
+        wants=wants,
+        call=text,
+        number=199,
+        of=200,
+    )
+    assert line["outcome"] == "approve"
+    assert matches(APPROVED.pattern, line)
+    assert matches(SELF_MADE.pattern, line)
+    assert line["failing"] == {each.id: 1 for each in PROVIDERS}
+    assert (line["number"], line["milliseconds"], line["resource_count"]) == (199, 7, 200)
+    assert line["whole"] is False
+    assert {"resources", "duties", "rules", "texts", "labels"} <= line["omitted"].keys()
+
+
+def test_few_of_many_empty_judgements_are_told() -> None:
+    """What a rule says of each duty is charged, too, though it says nothing."""
+    duties = tuple(SHIFT._replace(id=str(each)) for each in range(50))
+    names = [str(each) for each in range(600)]
+    judged = tuple(
+        Judged(each, "grants", "", NOW, tuple((one, "") for one in duties)) for each in names
+    )
+    request = Request(Resource(email=JANE), (Resource("db", "prod"),))
+    decision = Decision(request, "yes", duties, duties=duties, judged=judged, now=NOW)
+    line = line_of(decision, policy_of(names))
+    assert 0 < len(line["trace"]["rules"]) < 100
+    assert line["whole"] is True  # the policy has its rules: it can be decided again
+
+
+def test_rules_that_were_looked_at_come_first() -> None:
+    """However many others there are, and whatever they are called."""
+    names = rule_names(CYRILLIC)
+    rules = [*policy_of(names).rules]
+    rules = [each._replace(resources=Selector(kinds=("vault",))) for each in rules]
+    rules[-1] = rules[-1]._replace(resources=Selector(kinds=("db",)))
+    policy = Policy(tuple(rules), digest="0123456789abcdef")
+    request = Request(Resource(email=JANE), (Resource("db", "prod"),))
+    (decision,) = decide_all([request], Findings((SHIFT,)), policy, NOW)
+    line = line_of(decision, policy)
+    assert [each["rule"] for each in line["trace"]["rules"]] == [names[-1]]
+
+
+SPELT = [
+    "bob@example.com",
+    "bob @example.com",
+    "bob@ example.com",
+    "bob @ example.com",
+    "bob\u00a0@example.com",
+    "bob\t@\nexample.com",
+    '"bob smith"@example.com',
+    '"bob@home"@example.com',
+    "bob(the one)@example.com",
+    "bob%40example.com",
+    "bob%2540example.com",
+    "bob%252540example.com",
+    "bob%25252525252525252540example.com",
+    "bob&#64;example.com",
+    "bob&#x40;example.com",
+    "bob&commat;example.com",
+    "bob%26%2364%3Bexample.com",
+    "bob\uff20example.com",
+    "bob\ufe6bexample.com",
+    "\uff42ob\uff05\uff14\uff10example.com",
+    "bob%EF%BC%A0example.com",
+    "bob\u00ad@example.com",
+    "bob\u200b@\u200bexample.com",
+    "bob@exam\u00adple.com",
+    "bob@home@example.com",
+    "<bob@example.com>",
+    "mailto:bob@example.com?subject=x",
+    "https://example.com/users/bob%40example.com",
+    "Override for bob@example.com, and @bob",
+    "\\bob@example.com",
+    "b\u00f6b@example.com",
+    f"{'x' * 399}bob@example.com",
+    f"bob {'x' * 500} @example.com",
+]
+
+
+@pytest.mark.parametrize("spelt", SPELT)
+def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
+    """Neither the address nor a part of it, wherever a name of it may stand."""
+    name = f"of {spelt}"
+    shift = Duty("PagerDuty", ON_CALL, "S1", name, JANE, spelt, incident=spelt, link=spelt)
+    request = Request(Resource(email=JANE), (Resource("db", spelt, labels={spelt: name}),))
+    policy = policy_of([name], name)
+    (decision,) = decide_all([request], Findings((shift,)), policy, NOW)
+    assert decision.approved
+    told = json.dumps(line_of(decision, policy), ensure_ascii=False)
+    assert "bob" not in told.replace("\uff42", "b")
+    assert "b\u00f6b" not in told
+    assert shift.told(NOW) == "on call for S1 (PagerDuty)"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DBA", "Production 24/7", "@dba", "50 % of R&D", "a%20b", "Z\u00fcrich \u2705", "b%zz", ""],
+)
+def test_other_names_are_told_as_they_are(name: str) -> None:
+    """An @ before a word, a percent sign or an ampersand makes no address."""
+    shift = Duty("PagerDuty", ON_CALL, "S1", name, JANE)
+    request = Request(Resource(email=JANE), (Resource(name, "1", labels={name: name}),))
+    line = line_of(Decision(request, duties=(shift,)), policy_of([]))
+    assert line["trace"]["request"]["resources"][0]["labels"] == {name: name}
+    assert line["trace"]["duties"][0].get("name", "") == name
+    assert line["whole"] is True
+    assert shift.title == (name or "S1")
+
+
+def test_an_address_across_kind_and_id_is_hidden() -> None:
+    """Neither part holds one, and both together do."""
+    request = Request(Resource(email=JANE), (Resource("bob@", "example.com"),))
+    line = line_of(Decision(request), policy_of([]))
+    assert line["resources"] == ["(an e-mail)"]
+
+
+def test_a_duty_whose_id_is_an_address_has_no_title() -> None:
+    """It is not told by that either."""
+    shift = Duty("PagerDuty", ON_CALL, "bob@example.com", "of bob@example.com", JANE)
+    assert shift.told(NOW) == "on call for (an e-mail) (PagerDuty)"
+
+
+def test_the_requesters_own_address_is_told() -> None:
+    """By itself, or within a text in which nobody else is named."""
+    request = Request(Resource(email=JANE), (Resource("db", JANE), Resource("db", f"of {JANE}")))
+    line = line_of(Decision(request), policy_of([]))
+    assert line["resources"] == [f"db:{JANE}", f"db:of {JANE}"]
