@@ -26,7 +26,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from infra.errors import SetupError, printable
+from infra.errors import SetupError
+from policy.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+
 # What AWS's services call credentials that don't count (any more).
 _REFUSED_CREDENTIALS = {
     "AuthFailure",
@@ -170,7 +172,7 @@ def aws_errors() -> Iterator[None]:
     except ClientError as error:
         if error_code(error) in _REFUSED_CREDENTIALS:
             raise SetupError(
-                f"AWS doesn't accept the credentials ({printable(error_code(error))}), they are "
+                f"AWS doesn't accept the credentials ({safe(error_code(error))}), they are "
                 f"wrong or expired; {_SIGN_IN}"
             ) from None
         raise SetupError(f"AWS refused: {_first_line(error)}") from None
@@ -199,7 +201,7 @@ def loopback_warning(environment: Mapping[str, str]) -> str:
     found = loopback_endpoints(environment)
     if not found:
         return ""
-    named = " and ".join(f"{key}={printable(value)}" for key, value in sorted(found.items()))
+    named = " and ".join(f"{key}={safe(value)}" for key, value in sorted(found.items()))
     return (
         f"{named}: calls go to an AWS on this machine, not to your account; "
         f"for your account, run `unset {' '.join(sorted(found))}`"
@@ -213,4 +215,4 @@ def _client(session: Any, service: str, endpoint: str = "", attempts: int = 3) -
 
 
 def _first_line(error: Exception) -> str:
-    return printable(next(iter(str(error).splitlines()), type(error).__name__))
+    return safe(next(iter(str(error).splitlines()), type(error).__name__))

@@ -21,7 +21,7 @@ from infra.aws_account import (
     loopback_warning,
     owned_bucket_region,
 )
-from infra.errors import SetupError, printable
+from infra.errors import SetupError
 from infra.pulumi_cli import (
     BACKEND,
     NO_PLUGINS_OF_A_STATE,
@@ -29,6 +29,7 @@ from infra.pulumi_cli import (
     Pulumi,
 )
 from infra.stack_file import read_stack_file
+from policy.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +120,7 @@ def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
         if NO_STACK not in str(error):
             raise
         stacks = listed_stacks(pulumi)
-        held = f"it holds {', '.join(sorted(map(printable, stacks)))}" if stacks else "it is empty"
+        held = f"it holds {', '.join(sorted(map(safe, stacks)))}" if stacks else "it is empty"
         raise SetupError(
             f"{backend.url} holds no stack {stack!r} ({held}); export the {BACKEND} that `make "
             f"bootstrap STACK={stack}` prints, which also makes the stack where there is none"

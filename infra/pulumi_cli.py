@@ -9,7 +9,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from infra.errors import SetupError, printable
+from infra.errors import SetupError
+from policy.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ class Pulumi:
         return out
 
     def _problem(self, command: str, said: str) -> str:
-        lines = [printable(line).strip() for line in said.splitlines() if line.strip()]
+        lines = [safe(line).strip() for line in said.splitlines() if line.strip()]
         if _LOCKED in said:
             settings = {BACKEND: self._backend, NO_PLUGINS_OF_A_STATE: "true"}
             prefix = " ".join(f"{key}={shlex.quote(value)}" for key, value in settings.items())

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from infra.errors import SetupError, printable
+from infra.errors import SetupError
+from policy.terminal import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
         known = sorted(each.name[7:-5] for each in folder.glob("Pulumi.*.yaml"))
         others = f" (there is {', '.join(known)})" if known else ""
         raise SetupError(
-            f"there is no {path.name}{printable(others)}; for a new stack, write one with its "
+            f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
             f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
         )
     project, of_stack = _load(folder / "Pulumi.yaml"), _load(path)
@@ -117,7 +118,7 @@ def _load(path: Path) -> dict[str, Any]:
         loaded = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506 - makes strings only
     except (OSError, UnicodeError, yaml.YAMLError, RecursionError) as error:
         problem = next(iter(str(error).splitlines()), "it is nested too deep")
-        raise SetupError(f"{path.name} can't be read: {printable(problem)}") from None
+        raise SetupError(f"{path.name} can't be read: {safe(problem)}") from None
     return _mapping(loaded)
 
 

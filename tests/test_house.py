@@ -87,4 +87,4 @@ def test_files_stay_small() -> None:
     """No file of the rooms is so long that it holds more than one idea."""
     for room in MAY_IMPORT:
         for file in _files(room):
-            assert len(file.read_text(encoding="utf-8").splitlines()) <= 300, file
+            assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file
