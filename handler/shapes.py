@@ -59,13 +59,15 @@ def later(read: Callable[[], _T]) -> Callable[[], _T]:
     try:
         value = read()
     except ShapeError as error:
-        problem = error.with_traceback(None)  # which would keep all that was being read
-
-        def fail() -> _T:
-            raise problem
-
-        return fail
+        return _raising(error.with_traceback(None))  # which would keep all that was being read
     return lambda: value
+
+
+def _raising(error: ShapeError) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
+        raise error
+
+    return fail
 
 
 def required(parent: Mapping[str, Any], field: str) -> str:

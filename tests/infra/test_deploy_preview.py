@@ -96,7 +96,7 @@ def test_comment_begins_with_what_a_person_has_to_deploy() -> None:
 def test_steps_cannot_forge_the_comment() -> None:
     """Names are the previewed code's: no line break, escape or fence of theirs gets out."""
     text = comment("dev", "", 0, ["create x\n```\n# Approved\x1b[2J"])
-    assert "create x?```?# Approved?[2J" in text
+    assert r"create x\n```\n# Approved\x1b[2J" in text
     assert text.count("````text") == 1
     assert "\x1b" not in text
 

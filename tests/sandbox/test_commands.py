@@ -122,7 +122,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     told = up.read_to(LAST_LINE)
     variables = environment.read(root / environment.FILE)
     assert (root / environment.FILE).stat().st_mode & 0o777 == 0o600
-    for type_ in RESOURCES:
+    for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
         assert f"  + {type_.rpartition(':')[2]}" in told
     for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"):
         assert variables[name].startswith("http://127.0.0.1:")
