@@ -25,6 +25,7 @@ from tests.handler.scripted import Scripted, reply
 
 Serve = Callable[..., Scripted]
 
+MOST_PAGES = 14
 MOST_MIB = 300  # of the 512 that the function has
 CHILD = Path(__file__).with_name("memory_child.py")
 LISTS = ("incidents", "schedules", "oncalls", "data", "values")
@@ -48,14 +49,18 @@ def at_the_limit(entry: str) -> bytes:
 
 @contextmanager
 def hostile(body: bytes) -> Iterator[str]:
-    """A server that answers every question with the same; only the next page's mark differs."""
+    """A server that answers all questions with the same, but for the next page's mark.
+
+    After two pages a question its lists end: what is held together is what counts.
+    """
     count = iter(range(10**6))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            page = body.replace(b"%s", b"%08d" % next(count))
+            number = next(count)
+            page = body.replace(b"%s", b"%08d" % number) if number < MOST_PAGES else b"{}"
             self.send_response(200)
             self.send_header("Content-Length", str(len(page)))
             self.end_headers()
