@@ -18,6 +18,8 @@ from botocore.configprovider import ConstantProvider
 from botocore.loaders import Loader
 
 _BUILT_IN = botocore.session.Session.SESSION_VARIABLES
+# One for all sessions: it reads a service's description once.
+_LOADER = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 _KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 
 
@@ -59,8 +61,7 @@ def isolated_session(region: str | None = None, credentials: Credentials | None 
     core = botocore.session.Session(session_vars=defaults)
     # The one section that has variables of its own.
     core.get_component("config_store").set_config_provider("s3", ConstantProvider({}))
-    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    core.register_component("data_loader", loader)
+    core.register_component("data_loader", _LOADER)
     return boto3.session.Session(
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 from sandbox.cast import put_on_stage
 from sandbox.running import Sandbox
@@ -22,6 +25,8 @@ def _no_aws_of_this_machine() -> Iterator[None]:
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        # Each session of boto3 would read the services' descriptions anew: some 100 ms each.
+        patch.setattr(botocore.session, "create_loader", cache(create_loader))
         yield
 
 
