@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -29,10 +28,12 @@ from infra.pulumi_cli import (
     Pulumi,
 )
 from infra.stack_file import read_stack_file
-from policy.terminal import safe
+from policy.terminal import Parser, safe, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from infra.stack_file import StackFile
 
 INTERRUPTED = 130
 NO_STACK = "no stack named"  # what the CLI calls it
@@ -101,18 +102,27 @@ def parse_backend(url: str, stack: str) -> Backend:
     )
 
 
+def prove_backend(file: StackFile, environment: Mapping[str, str]) -> Backend:
+    """Prove that the environment's backend, where it is a bucket, is this account's.
+
+    Raises:
+        SetupError: it isn't, or there is none.
+    """
+    backend = parse_backend(environment.get(BACKEND, ""), file.stack)
+    if backend.bucket:
+        with aws_errors():
+            _check_bucket(backend, backend.region or file.checked_region(), file.stack)
+    return backend
+
+
 def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
     """Prove that the backend is this account's, and holds the stack.
 
     Raises:
         SetupError: it isn't, or doesn't.
     """
-    file = read_stack_file(folder, stack, environment)
-    backend = parse_backend(environment.get(BACKEND, ""), stack)
+    backend = prove_backend(read_stack_file(folder, stack, environment), environment)
     pulumi = Pulumi(folder, backend.url, environment)
-    if backend.bucket:
-        with aws_errors():
-            _check_bucket(backend, backend.region or file.checked_region(), stack)
     try:
         # Of this stack alone: the role that CI takes may not read the states of others.
         pulumi.run("stack", "export", "--stack", stack)
@@ -160,15 +170,15 @@ def _check_bucket(backend: Backend, region: str, stack: str) -> None:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Check it, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m infra.backend", description=__doc__)
+    parser = Parser(prog="python -m infra.backend", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack
     if warning := loopback_warning(environment):
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}", sys.stderr)
     try:
         check(stack, environment, folder)
     except SetupError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}", sys.stderr)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError):
         return INTERRUPTED

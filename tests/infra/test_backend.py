@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra import backend
+from infra import backend, bootstrap
 from infra.aws_account import loopback_endpoints
 from infra.backend import parse_backend
 from infra.errors import SetupError
@@ -167,6 +167,30 @@ def test_stack_that_it_does_not_hold(
     line = _sentence(played, capsys)
     assert f"{_url(gate)} holds no stack 'dev' ({told})" in line
     assert "`make bootstrap STACK=dev`" in line
+
+
+@pytest.mark.parametrize("url", ["file:///\x1b[2J", "s3://ours?region=us-west-2&x=\x1b[2J"])
+def test_address_steers_no_terminal(
+    played: Played,
+    gate: Gate,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is shown as an escape, also where it is an address that can be used."""
+    (played.folder / "bin" / "stacks").write_text("prod")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    line = _sentence(played, capsys)
+    assert "\x1b" not in line
+    assert r"\x1b[2J holds no stack 'dev'" in line
+
+
+def test_arguments_steer_no_terminal(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of both commands, whatever is wrong with them."""
+    for main in (backend.main, bootstrap.main):
+        with pytest.raises(SystemExit):
+            main(["dev", "\x1b[2J"], played.environment(), played.folder)
+        assert r"unrecognized arguments: \x1b[2J" in capsys.readouterr().err
 
 
 def test_stack_without_a_file(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
