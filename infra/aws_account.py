@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,8 @@ def current_account(region: str, profile: str = "") -> Account:
     Raises:
         SetupError: there are none, or AWS doesn't take them.
     """
+    # Pulumi takes AWS_REGION, too, which boto3 doesn't know.
+    region = region or os.environ.get("AWS_REGION", "")
     with aws_errors():
         session = boto3.session.Session(region_name=region or None, profile_name=profile or None)
         caller = _client(session, "sts").get_caller_identity()

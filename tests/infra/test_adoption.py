@@ -10,6 +10,7 @@ import pulumi
 import pytest
 from moto import mock_aws
 
+from infra.aws_account import current_account
 from sandbox.program import Registration
 from tests.infra.made_up import Program
 
@@ -59,6 +60,16 @@ def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 ha
     assert all(each.protect and each.retain_on_delete for each in made.values())
     assert [each.name for each in made.values() if each.imported] == ["state"]
     assert len(made) == 7
+
+
+def test_region_of_the_environment_is_taken(
+    s3: Any,  # noqa: ANN401, ARG001 - boto3 has no types; it is here for the local AWS
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi and the provider take AWS_REGION; in China, nothing answers elsewhere."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert current_account("").region == "us-west-2"
+    assert current_account("eu-west-1").region == "eu-west-1"
 
 
 @pytest.mark.parametrize(

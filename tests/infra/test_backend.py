@@ -172,7 +172,6 @@ def test_stack_that_it_does_not_hold(
 @pytest.mark.parametrize("url", ["file:///\x1b[2J", "s3://ours?region=us-west-2&x=\x1b[2J"])
 def test_address_steers_no_terminal(
     played: Played,
-    gate: Gate,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
