@@ -28,6 +28,7 @@ from infra.pulumi_cli import (
     Pulumi,
     has_passphrase,
 )
+from infra.secrets_provider import is_same_key, key_address, prove_key
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
 from infra.state_key import ALIAS
 from policy.terminal import Parser, say
@@ -85,6 +86,7 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     file = read_stack_file(folder, stack, environment)
     region, alias = file.checked_region(), key_alias(file)
     _check_plain(file)
+    prove_key(file, environment)
     _check_passphrase(file, alias, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
@@ -100,7 +102,7 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     if alias:
         key = ensure_key(account, file, alias, tell)
         made |= {KEY_ID: key.id, KEY_MANAGED: _switch(on=key.managed)}
-        provider = f"awskms://alias/{alias}?region={region}&awssdk=v2"
+        provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
         ensure_oidc_provider(account, tell)
     url = bucket_url(name, region, environment)
@@ -126,8 +128,7 @@ def _encrypt(
     pulumi: Pulumi, file: StackFile, provider: str, environment: Mapping[str, str]
 ) -> None:
     """Have config and state encrypted by what is wanted, whatever encrypts them now."""
-    # However the address goes on after its name, it is the same key.
-    if file.encrypted_by.partition("?")[0] == provider.partition("?")[0]:
+    if is_same_key(file.encrypted_by, provider):
         return
     if provider == PASSPHRASE:  # the CLI writes its salt with the first secret
         return

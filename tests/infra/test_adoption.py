@@ -11,8 +11,9 @@ import pytest
 from moto import mock_aws
 
 from infra.aws_account import current_account
-from sandbox.program import Registration
-from tests.infra.made_up import Program
+from sandbox.program import PROJECT, Registration, run_program
+from sandbox.stack import read_stack_config
+from tests.infra.made_up import ROOT, SECRETS, Program
 
 NAME = "acme-state"
 MANAGED = {"STATE_BUCKET": NAME, "STATE_BUCKET_MANAGED": "true"}
@@ -124,6 +125,18 @@ def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN
         assert not [each for each in _by_name(settings).values() if each.imported]
     made = _by_name({**MANAGED, "KMS_KEY_ALIAS": "oncall-state"})
     assert not made["state-key"].imported
+
+
+@pytest.mark.parametrize("key", ["aws:endpoints", "aws:profile", "aws:assumeRoles"])
+def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
+    """The proof asks with the environment's credentials, so the provider has to use those, too."""
+    config, _ = read_stack_config(ROOT, "without-a-file")
+    program = Program()
+    config |= {f"{PROJECT}:{name}": value for name, value in SECRETS.items()} | {key: "elsewhere"}
+    secrets = {f"{PROJECT}:{name}" for name in SECRETS}
+    with pytest.raises(pulumi.RunError, match=f"^the stack's config has {key}, by which"):
+        run_program(config, secrets, program.mocks, root=ROOT, stack="dev")
+    assert program.mocks.asked == []
 
 
 @pytest.mark.parametrize(
