@@ -33,7 +33,7 @@ if config.state_bucket_managed is not False:
         prove_adoptable(config.state_bucket, tags)
     bucket = StateBucketArgs(bucket=config.state_bucket, tags=tags, adopted=adopted)
     state_bucket = StateBucket("state", bucket).bucket
-key_arn = key_arn_of(config.state_key_id) if config.state_key_id else None
+key_arn: pulumi.Output[str] | None = None
 if config.state_key_alias and config.state_key_managed is not False:
     key = config.state_key_id if config.state_key_managed else None
     key_arn = StateKey(
@@ -71,6 +71,8 @@ pulumi.export("function_name", webhook.function_name)
 pulumi.export("log_group", webhook.log_group)
 pulumi.export("secret_arn", secret.arn)
 if config.deploy_repository:
+    if config.state_key_id and key_arn is None:
+        key_arn = key_arn_of(config.state_key_id, monitoring.alarm_arns[0])
     role = DeployRole(
         "deploy-role",
         DeployRoleArgs(

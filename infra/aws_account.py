@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -60,6 +63,10 @@ _REFUSED_CREDENTIALS = {
     "TokenRefreshRequired",
     "UnrecognizedClientException",
 }
+# STS in a region that the account hasn't enabled knows none of its credentials.
+_REFUSED_IN_REGION = {
+    *("AuthFailure", "InvalidClientTokenId", "InvalidToken", "UnrecognizedClientException"),
+}
 _SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY anew"
 
 
@@ -94,8 +101,10 @@ def current_account(region: str, profile: str = "") -> Account:
     Raises:
         SetupError: there are none, or AWS doesn't take them.
     """
+    # Pulumi takes AWS_REGION, too, which boto3 doesn't know.
+    region = region or os.environ.get("AWS_REGION", "")
     with aws_errors():
-        session = boto3.session.Session(region_name=region or None, profile_name=profile or None)
+        session = _session(region, profile)
         caller = _client(session, "sts").get_caller_identity()
     # arn:aws:…, or arn:aws-us-gov:…
     partition = caller["Arn"].split(":")[1]
@@ -171,9 +180,11 @@ def aws_errors() -> Iterator[None]:
         ) from None
     except ClientError as error:
         if error_code(error) in _REFUSED_CREDENTIALS:
+            region = error_code(error) in _REFUSED_IN_REGION
             raise SetupError(
                 f"AWS doesn't accept the credentials ({safe(error_code(error))}), they are "
-                f"wrong or expired; {_SIGN_IN}"
+                f"wrong or expired{', or the account has not enabled aws:region' * region}; "
+                f"{_SIGN_IN}{', or enable the region' * region}"
             ) from None
         raise SetupError(f"AWS refused: {_first_line(error)}") from None
     except (BotoCoreError, ResponseParserError) as error:
@@ -206,6 +217,22 @@ def loopback_warning(environment: Mapping[str, str]) -> str:
         f"{named}: calls go to an AWS on this machine, not to your account; "
         f"for your account, run `unset {' '.join(sorted(found))}`"
     )
+
+
+def _session(region: str, profile: str) -> Any:  # noqa: ANN401 - boto3 has no types
+    core = botocore.session.Session(profile=profile or None)
+
+    def refuse(_prompt: str) -> NoReturn:
+        named = f" --profile {shlex.quote(profile)}" if profile else ""
+        raise SetupError(
+            "the AWS profile needs a code of an MFA device, which Pulumi can't ask for; run "
+            f'`eval "$(aws configure export-credentials{named} --format env)"`, which asks for it'
+        )
+
+    # boto3 would ask for the code in the middle of this, and Pulumi would fail afterwards.
+    providers = core.get_component("credential_provider")
+    providers.get_provider("assume-role")._prompter = refuse  # noqa: SLF001 - boto3 offers no other way
+    return boto3.session.Session(botocore_session=core, region_name=region or None)
 
 
 def _client(session: Any, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +29,18 @@ from infra.pulumi_cli import (
     InterruptedCommandError,
     Pulumi,
 )
+from infra.secrets_provider import prove_key
 from infra.stack_file import read_stack_file
-from policy.terminal import safe
+from policy.terminal import Parser, safe, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from infra.stack_file import StackFile
+
 INTERRUPTED = 130
 NO_STACK = "no stack named"  # what the CLI calls it
+_AWS = re.compile(r"https://([a-z0-9-]+\.)+(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu)/?")
 # What Pulumi 3.200 keeps state in.
 SCHEMES = ("s3", "file", "https", "gs", "azblob")
 
@@ -82,7 +87,8 @@ def parse_backend(url: str, stack: str) -> Backend:
         raise SetupError(f"{BACKEND} is not set, which says where the state is; {remedy}")
     try:
         parts = urlsplit(url)
-        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        # Of one that is given twice, Pulumi takes the first.
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
     except ValueError:
         parts, query = urlsplit(""), {}
     if parts.scheme not in SCHEMES or (parts.scheme == "s3" and not parts.netloc):
@@ -101,30 +107,48 @@ def parse_backend(url: str, stack: str) -> Backend:
     )
 
 
+def prove_backend(file: StackFile, environment: Mapping[str, str]) -> Backend:
+    """Prove that the environment's backend, where it is a bucket, and the key are this account's.
+
+    Raises:
+        SetupError: one isn't, or there is no backend.
+    """
+    backend = parse_backend(environment.get(BACKEND, ""), file.stack)
+    prove_key(file, environment)
+    if backend.bucket:
+        _check_endpoint(backend, environment)
+        with aws_errors():
+            _check_bucket(backend, backend.region or file.checked_region(), file.stack)
+    return backend
+
+
 def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
     """Prove that the backend is this account's, and holds the stack.
 
     Raises:
         SetupError: it isn't, or doesn't.
     """
-    file = read_stack_file(folder, stack, environment)
-    backend = parse_backend(environment.get(BACKEND, ""), stack)
+    backend = prove_backend(read_stack_file(folder, stack, environment), environment)
     pulumi = Pulumi(folder, backend.url, environment)
-    if backend.bucket:
-        with aws_errors():
-            _check_bucket(backend, backend.region or file.checked_region(), stack)
     try:
         # Of this stack alone: the role that CI takes may not read the states of others.
         pulumi.run("stack", "export", "--stack", stack)
     except SetupError as error:
         if NO_STACK not in str(error):
             raise
-        stacks = listed_stacks(pulumi)
-        held = f"it holds {', '.join(sorted(map(safe, stacks)))}" if stacks else "it is empty"
         raise SetupError(
-            f"{backend.url} holds no stack {stack!r} ({held}); export the {BACKEND} that `make "
-            f"bootstrap STACK={stack}` prints, which also makes the stack where there is none"
+            f"{backend.url} holds no stack {stack!r}{_others(pulumi)}; export the {BACKEND} that "
+            f"`make bootstrap STACK={stack}` prints, which also makes the stack where there is none"
         ) from None
+
+
+def _others(pulumi: Pulumi) -> str:
+    """Say what the backend holds instead, as far as that can be read."""
+    try:
+        stacks = listed_stacks(pulumi)
+    except SetupError:  # the roles of CI can't
+        return ""
+    return f" (it holds {', '.join(sorted(map(safe, stacks)))})" if stacks else " (it is empty)"
 
 
 def listed_stacks(pulumi: Pulumi) -> set[str]:
@@ -141,6 +165,17 @@ def listed_stacks(pulumi: Pulumi) -> set[str]:
         raise SetupError(
             "`pulumi stack ls --json` didn't print a list of stacks; use Pulumi 3.200 or newer"
         ) from None
+
+
+def _check_endpoint(backend: Backend, environment: Mapping[str, str]) -> None:
+    """Refuse a server that would say of any bucket that it is ours."""
+    named = {environment.get(ENDPOINT), environment.get(f"{ENDPOINT}_S3")}
+    if not backend.endpoint or backend.endpoint in named or _AWS.fullmatch(backend.endpoint):
+        return
+    raise SetupError(
+        f"{BACKEND} names the endpoint {backend.endpoint!r}, which isn't AWS's; if the state is to "
+        f"be there, run `export {ENDPOINT}_S3={shlex.quote(backend.endpoint)}`, too"
+    )
 
 
 def _check_bucket(backend: Backend, region: str, stack: str) -> None:
@@ -160,15 +195,15 @@ def _check_bucket(backend: Backend, region: str, stack: str) -> None:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Check it, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m infra.backend", description=__doc__)
+    parser = Parser(prog="python -m infra.backend", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack
     if warning := loopback_warning(environment):
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}", sys.stderr)
     try:
         check(stack, environment, folder)
     except SetupError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}", sys.stderr)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError):
         return INTERRUPTED

@@ -7,8 +7,8 @@ has done, so a run that was cut short is finished by the next one.
 
 from __future__ import annotations
 
-import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,10 @@ from infra.pulumi_cli import (
     Pulumi,
     has_passphrase,
 )
+from infra.secrets_provider import is_same_key, key_address, prove_key
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
 from infra.state_key import ALIAS
+from policy.terminal import Parser, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 NEXT = """
 {stack} is ready. In each shell that deploys it, first run:
 
-  export {backend}='{url}'
+  export {backend}={url}
   export {no_plugins}=true
 
 Then set its secrets and settings, look at what would be made, and deploy:
@@ -50,25 +52,25 @@ Then set its secrets and settings, look at what would be made, and deploy:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
     """Do it, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m infra.bootstrap", description=__doc__)
+    parser = Parser(prog="python -m infra.bootstrap", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack
     os.umask(0o077)
     if warning := loopback_warning(environment):
-        sys.stderr.write(f"warning: {warning}\n")
+        say(f"warning: {warning}", sys.stderr)
     try:
         with aws_errors():
             url = bootstrap(stack, environment, folder)
     except SetupError as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}", sys.stderr)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError) as error:
         what = str(error) or "interrupted"
-        sys.stderr.write(f"error: {what}; `make bootstrap STACK={stack}` goes on from there\n")
+        say(f"error: {what}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
         return INTERRUPTED
-    sys.stdout.write(
-        NEXT.format(stack=stack, backend=BACKEND, url=url, no_plugins=NO_PLUGINS_OF_A_STATE)
-    )
+    told = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
+    for line in NEXT.format(stack=stack, **told).splitlines():
+        say(line)
     return 0
 
 
@@ -84,12 +86,12 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     file = read_stack_file(folder, stack, environment)
     region, alias = file.checked_region(), key_alias(file)
     _check_plain(file)
+    prove_key(file, environment)
     _check_passphrase(file, alias, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
     def tell(step: str) -> None:
-        sys.stdout.write(f"{stack}: {step} ...\n")
-        sys.stdout.flush()
+        say(f"{stack}: {step} ...")
 
     tell("asks AWS whose account this is")
     account = current_account(region)
@@ -100,7 +102,7 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     if alias:
         key = ensure_key(account, file, alias, tell)
         made |= {KEY_ID: key.id, KEY_MANAGED: _switch(on=key.managed)}
-        provider = f"awskms://alias/{alias}?region={region}&awssdk=v2"
+        provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
         ensure_oidc_provider(account, tell)
     url = bucket_url(name, region, environment)
@@ -126,12 +128,11 @@ def _encrypt(
     pulumi: Pulumi, file: StackFile, provider: str, environment: Mapping[str, str]
 ) -> None:
     """Have config and state encrypted by what is wanted, whatever encrypts them now."""
-    # However the address goes on after its name, it is the same key.
-    if file.encrypted_by.partition("?")[0] == provider.partition("?")[0]:
+    if is_same_key(file.encrypted_by, provider):
         return
     if provider == PASSPHRASE:  # the CLI writes its salt with the first secret
         return
-    sys.stdout.write(f"{file.stack}: has {provider} encrypt config and state ...\n")
+    say(f"{file.stack}: has {provider} encrypt config and state ...")
     # Where the file names nothing that encrypts, nothing in it is encrypted: any passphrase does.
     unused = {} if file.encrypted_by or has_passphrase(environment) else {PASSPHRASES[0]: ""}
     pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)

@@ -31,6 +31,7 @@ from handler.settings import (
 )
 from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
+from infra.stack_file import leads_elsewhere
 from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
 from policy.spelling import typographic_in
@@ -128,6 +129,8 @@ def read_config(root: Path) -> StackConfig:
         for key, value in CONFIG.get().items()
         if key.startswith(namespace)
     }
+    if leading := leads_elsewhere(CONFIG.get()):
+        raise pulumi.RunError(f"the stack's config has {leading}")
     _check_keys(found)
     secrets = {key: found[key] for key in SECRET_KEYS if found.get(key)}
     plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}

@@ -13,9 +13,19 @@ from infra.errors import SetupError
 from policy.terminal import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
+# What has the aws provider use other credentials, or another AWS, than those whose account, bucket
+# and key were proven; `aws:endpoints` would send the secrets there, too.
+ELSEWHERE = frozenset(
+    {
+        *("aws:accessKey", "aws:secretKey", "aws:token", "aws:profile", "aws:sharedConfigFiles"),
+        *("aws:sharedCredentialsFile", "aws:sharedCredentialsFiles", "aws:assumeRole"),
+        *("aws:assumeRoles", "aws:assumeRoleWithWebIdentity", "aws:customCaBundle"),
+        *("aws:endpoints", "aws:insecure", "aws:httpProxy", "aws:httpsProxy"),
+    }
+)
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _NOTHING = frozenset({"null", "Null", "NULL", "~"})
@@ -35,6 +45,7 @@ class StackFile:
         encrypted: the names of those that are encrypted.
         encrypted_by: what encrypts the secrets of the stack's file: "passphrase", or a key's
             address; empty where the file doesn't say.
+        secrets_provider: the key's address that the file names, even if it encrypts nothing yet.
     """
 
     project: str
@@ -44,6 +55,7 @@ class StackFile:
     settings: Mapping[str, str] = field(repr=False)
     encrypted: frozenset[str]
     encrypted_by: str
+    secrets_provider: str
 
     @property
     def tags(self) -> dict[str, str]:
@@ -86,6 +98,8 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
     project, of_stack = _load(folder / "Pulumi.yaml"), _load(path)
     name = _text(project.get("name"))
     config = {**_mapping(project.get("config")), **_mapping(of_stack.get("config"))}
+    if leading := leads_elsewhere(config):
+        raise SetupError(f"{path.name} has {leading}")
     regions = (_text(config.get("aws:region")), *map(environment.get, _REGIONS))
     return StackFile(
         project=name,
@@ -101,6 +115,20 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
             key.removeprefix(f"{name}:") for key, value in config.items() if _is_encrypted(value)
         ),
         encrypted_by=_encryption(of_stack),
+        secrets_provider=_text(of_stack.get("secretsprovider")),
+    )
+
+
+def leads_elsewhere(config: Iterable[str]) -> str:
+    """Say which key leads elsewhere, and what to do about it; empty where none does."""
+    # Pulumi takes `aws:config:endpoints`, too.
+    found = sorted(ELSEWHERE.intersection(key.replace("aws:config:", "aws:") for key in config))
+    if not found:
+        return ""
+    return (
+        f"{found[0]}, by which the deploy would reach another AWS than the one whose account is "
+        "checked; take it out, and give credentials by the "
+        "environment (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
     )
 
 

@@ -126,14 +126,19 @@ def key_policy(account: str, partition: str) -> str:
     return json.dumps(policy)
 
 
-def key_arn_of(key_id: str) -> pulumi.Output[str]:
-    """Write the ARN of a key of this account and region, which the stack need not manage."""
-    region = pulumi.Config("aws").get("region") or ""
-    return get_caller_identity_output().apply(
-        lambda caller: (
-            f"arn:{caller.arn.split(':')[1]}:kms:{region}:{caller.account_id}:key/{key_id}"
-        )
-    )
+def key_arn_of(key_id: str, neighbour: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Write the ARN of a key that the stack need not manage.
+
+    Args:
+        key_id: its id.
+        neighbour: the ARN of something in the stack's account and region, which is where it is.
+    """
+
+    def beside(arn: str) -> str:
+        _, partition, _, region, account, *_ = arn.split(":")
+        return f"arn:{partition}:kms:{region}:{account}:key/{key_id}"
+
+    return neighbour.apply(beside)
 
 
 def _policy() -> pulumi.Output[str]:

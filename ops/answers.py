@@ -111,7 +111,7 @@ def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, st
             said = "the function cannot read its secret"
             remedy += (
                 "; its role may read the stack's secret (output secret_arn), in the version that"
-                " was deployed: `pulumi up` puts both right"
+                f" was deployed: {_deploy(deployed)} puts both right"
             )
         case HTTPStatus.INTERNAL_SERVER_ERROR:
             said = "the function failed, by a wrong setting or a defect"
@@ -134,7 +134,7 @@ def _permission_remedy(deployed: Deployed) -> str:
 
 
 def _concurrency_remedy(deployed: Deployed) -> str:
-    shut = "`pulumi config rm RESERVED_CONCURRENCY` and `pulumi up` open it"
+    shut = f"to open it, {_unset('RESERVED_CONCURRENCY', deployed)}"
     if deployed.settings.get("RESERVED_CONCURRENCY", "").strip() == "0":
         return f"RESERVED_CONCURRENCY is 0, which shuts the URL: {shut}"
     return (
@@ -152,8 +152,8 @@ def _signature_remedy(answer: Answer, deployed: Deployed, now: datetime) -> str:
     if not deployed.stack:
         return "its secret is another: run `. .sandbox/env` again, a new sandbox has a new one"
     return (
-        f"the deployed secret is not the one in Pulumi.{deployed.stack}.yaml: `pulumi up` brings it"
-        " there, and the access system needs the same"
+        f"the deployed secret is not the one in Pulumi.{deployed.stack}.yaml: {_deploy(deployed)}"
+        " brings it there, and the access system needs the same"
     )
 
 
@@ -183,14 +183,26 @@ def log_remedy(deployed: Deployed, words: str = "") -> str:
     if not deployed.stack:
         return f"see the function's log (.sandbox/function.log){f' for {words}' if words else ''}"
     pattern = f" --filter-pattern '\"{words}\"'" if words else ""
-    group = deployed.log_group or "$(pulumi stack output log_group)"
+    group = deployed.log_group or f"$(pulumi stack output log_group --stack {deployed.stack})"
     return f'see the log: `aws logs tail "{group}" --since 10m{pattern}`'
 
 
 def _address_remedy(deployed: Deployed) -> str:
     if not deployed.stack:
         return "WEBHOOK_URL is not a running sandbox's: `make up`, then `. .sandbox/env`"
-    return f"`pulumi up --stack {deployed.stack}` makes it: its URL is the output webhook_url"
+    return f"{_deploy(deployed)} makes it: its URL is the output webhook_url"
+
+
+def _deploy(deployed: Deployed) -> str:
+    """Name the command that deploys what is here; it also checks whose the state is."""
+    return f"`make deploy STACK={deployed.stack}`" if deployed.stack else "a new `make up`"
+
+
+def _unset(key: str, deployed: Deployed) -> str:
+    """Say how to take a setting away, in the deployed function, too."""
+    if not deployed.stack:
+        return f"take {key} out of the stack's file, and run `make up` again"
+    return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
 
 
 def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
@@ -207,7 +219,7 @@ def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step
     yield Step(call, OK, f"{NAME} {version[:_SHOWN]} answers at {deployed.url}")
     if version != __version__:
         said = f"version {version[:_SHOWN]} is deployed, and {__version__} is here"
-        yield Step(call, NOTE, said, "`pulumi up` deploys what is here")
+        yield Step(call, NOTE, said, f"{_deploy(deployed)} deploys what is here")
 
 
 def _integration(answer: Answer) -> tuple[str, str]:
@@ -275,5 +287,5 @@ def told_of_decision(
     with suppress(SettingsError):
         if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
             said = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
-            return Step(call, NO, said, "`pulumi config rm AUTO_APPROVAL_DRY_RUN` and `pulumi up`")
+            return Step(call, NO, said, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
     return Step(call, NO, f"no claim for {who}: humans decide about {what}")

@@ -79,10 +79,3 @@ def test_what_is_printed_to_be_run_switches_it_off() -> None:
             text = file.read_text(encoding="utf-8")
             if re.search(r"export \{?\w*BACKEND|export \{backend\}|\{BACKEND\}=", text):
                 assert "NO_PLUGINS" in text or SWITCH in text, file
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
-def test_blocks_paste_into_any_shell(document: Path) -> None:
-    """An interactive zsh, the Mac's shell, takes a comment for more arguments."""
-    blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
-    assert re.findall(r"^(?:.*\s)?# .*$", blocks, flags=re.MULTILINE) == []

@@ -55,7 +55,8 @@ class Gate:
     """Another door to the same moto, on a port of its own, for as long as the context lasts.
 
     A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, is called
-    by method and path (`POST /2015-03-31/functions`).
+    by method and path (`POST /2015-03-31/functions`); of a bucket, with what is
+    read of it (`GET /b?tagging`).
 
     Moto has one account, and ignores who a call says has to own a bucket. The gate answers as S3
     does: 403 where that is somebody else, and for buckets of others in any case.
@@ -148,4 +149,6 @@ def _name_of(environ: dict[str, Any]) -> str:
     if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
         query: Mapping[str, list[str]] = parse_qs(body.decode())
         return query["Action"][0]
-    return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    name = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    read = environ.get("QUERY_STRING", "").partition("&")[0].removesuffix("=")
+    return f"{name}?{read}" if name.startswith("GET ") and re.fullmatch("[a-zA-Z]+", read) else name

@@ -2,114 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from sandbox.program import ROOT
 from tests.engine.cli import PATIENCE
 from tests.engine.gate import Gate
-from tests.engine.project import STAND_IN, Project, changed
-from tests.infra.iam_evaluator import Call, Policy, is_allowed
+from tests.engine.noted import Noted, policy_in, refused
+from tests.engine.project import Project, changed
 
 SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "one-key"}
-# The stand-in for Pulumi's plugin, which notes each call that it makes.
-NOTING = STAND_IN.replace(
-    "main()\n",
-    """
-import json, pathlib
-from sandbox.clients import Clients
-
-make = Clients.client
-notes = pathlib.Path(sys.argv[0]).with_name("calls")
-
-def note(params, model, **_):
-    with notes.open("a") as file:
-        call = [model.service_model.service_name, model.name, params]
-        file.write(json.dumps(call, default=str) + chr(10))
-
-def client(self, service):
-    made = make(self, service)
-    made.meta.events.register("provide-client-params.*.*", note, unique_id="note")
-    return made
-
-Clients.client = client
-main()
-""",
-)
-
-
-class Noted:
-    """The calls of the plugin and of the CLI, in IAM's words."""
-
-    def __init__(self, project: Project, gate: Gate) -> None:
-        self._project, self._gate = project, gate
-        self._bin = project.folder.parent / "bin"
-        (self._bin / "pulumi-resource-aws").write_text(NOTING, encoding="utf-8")
-
-    def of(self, *command: str, bucket: str) -> list[Call]:
-        """Run a command of the CLI, and tell its calls."""
-        notes = self._bin / "calls"
-        notes.unlink(missing_ok=True)
-        before = len(self._gate.heard)
-        self._project.ok(*command)
-        lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
-        by_plugin = [call for line in lines for call in self._by_plugin(*json.loads(line))]
-        heard = [each for each in self._gate.heard[before:] if each.split("/")[1:2] == [bucket]]
-        return [*by_plugin, *(self._on_state(each) for each in heard)]
-
-    def _on_state(self, name: str) -> Call:
-        method, _, path = name.partition(" /")
-        key = path.partition("/")[2]
-        action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject"}.get(method)
-        if not key:
-            assert method in {"GET", "HEAD"}, name
-            action = "ListBucket"
-        ours = {"aws:ResourceAccount": self._project.aws.account}
-        return Call(f"s3:{action or 'DeleteObject'}", f"arn:aws:s3:::{path}", ours)
-
-    def _by_plugin(self, service: str, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
-        action = f"{service}:{name}"
-        match service:
-            case "sts":
-                assert name == "GetCallerIdentity"  # AWS answers it to everybody
-            case "lambda":
-                yield Call(action, self._arn("lambda", f"function:{asked['FunctionName']}"))
-                if "Role" in asked:
-                    passed = {"iam:PassedToService": "lambda.amazonaws.com"}
-                    yield Call("iam:PassRole", asked["Role"], passed)
-            case "secretsmanager":
-                yield Call(action, asked["SecretId"])
-            case "logs":
-                yield Call(action, self._arn("logs", f"log-group:{asked['logGroupName']}"))
-            case "cloudwatch":
-                yield from self._on_cloudwatch(name, asked)
-            case _:
-                raise AssertionError(action)
-
-    def _on_cloudwatch(self, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
-        action = f"cloudwatch:{name}"
-        if "DashboardName" in asked:
-            dashboards = f"arn:aws:cloudwatch::{self._project.aws.account}:dashboard"
-            yield Call(action, f"{dashboards}/{asked['DashboardName']}")
-        elif name == "PutMetricAlarm":
-            alarm = self._arn("cloudwatch", f"alarm:{asked['AlarmName']}")
-            told = [*asked.get("AlarmActions", []), *asked.get("OKActions", [])]
-            yield Call(action, alarm, {"cloudwatch:AlarmActions": told})
-            yield Call("cloudwatch:TagResource", alarm)
-        elif name == "DeleteAlarms":
-            for each in asked["AlarmNames"]:
-                yield Call(action, self._arn("cloudwatch", f"alarm:{each}"))
-        else:
-            yield Call(action, asked["ResourceARN"])
-
-    def _arn(self, service: str, rest: str) -> str:
-        aws = self._project.aws
-        return f"arn:aws:{service}:{aws.region}:{aws.account}:{rest}"
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +37,6 @@ def _comment(project: Project) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def _policy(project: Project, name: str) -> Policy:
-    (found,) = (each for each in project.state() if each["urn"].endswith(f"::{name}"))
-    policy: Policy = json.loads(found["inputs"]["policy"])
-    return policy
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +81,7 @@ def test_ci_can_update(project: Project, noted: Noted) -> None:
     project.ok("up", "--yes")
     bucket = project.outputs()["state_bucket"]
     deploys, previews = (
-        [_policy(project, name)] for name in ("deploy-role-rights", "deploy-role-preview-rights")
+        [policy_in(project, name)] for name in ("deploy-role-rights", "deploy-role-preview-rights")
     )
     _move_state(project, bucket)
     code = project.folder / "handler" / "clock.py"
@@ -192,30 +90,26 @@ def test_ci_can_update(project: Project, noted: Noted) -> None:
     project.ok("config", "set", "RESERVED_CONCURRENCY", "5")
     project.ok("config", "set", "--secret", "PAGERDUTY_KEY", given="another-key")
     assert "A person has to deploy this" not in _comment(project)
-    calls = noted.of("preview", bucket=bucket)
+    calls = noted.of(bucket, "preview")
     assert {call.action for call in calls} == {"s3:GetObject", "s3:ListBucket"}
-    assert _refused(calls, previews) == set()
-    calls = noted.of("up", "--yes", "--skip-preview", bucket=bucket)
+    assert refused(calls, previews) == set()
+    calls = noted.of(bucket, "up", "--yes", "--skip-preview")
     assert {
         *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "iam:PassRole"),
         *("lambda:PutFunctionConcurrency", "secretsmanager:PutSecretValue"),
         *("logs:PutMetricFilter", "cloudwatch:PutMetricAlarm", "cloudwatch:PutDashboard"),
         *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
     } <= {call.action for call in calls}
-    assert _refused(calls, deploys) == set()
+    assert refused(calls, deploys) == set()
     for key in ("PAGERDUTY_KEY", "RESERVED_CONCURRENCY"):
         project.ok("config", "rm", key)
-    calls = noted.of("up", "--yes", "--skip-preview", bucket=bucket)
+    calls = noted.of(bucket, "up", "--yes", "--skip-preview")
     assert {
         *("lambda:DeleteFunctionConcurrency", "logs:DeleteMetricFilter"),
         "cloudwatch:DeleteAlarms",
     } <= {call.action for call in calls}
-    assert _refused(calls, deploys) == set()
+    assert refused(calls, deploys) == set()
     assert changed(project.preview()) == set()
-
-
-def _refused(calls: Iterable[Call], policies: Sequence[Policy]) -> set[tuple[str, str]]:
-    return {(call.action, call.resource) for call in calls if not is_allowed(call, policies)}
 
 
 def _move_state(project: Project, bucket: str) -> None:

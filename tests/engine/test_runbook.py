@@ -170,8 +170,10 @@ def test_forbidden_url(terminal: Terminal) -> None:
 
 def test_rotation(terminal: Terminal, tmp_path: Path) -> None:
     """The old secret counts beside the new one until it is taken away; a key is tried."""
-    begin, end, key = _blocks("Rotate a secret or a key")
-    terminal.runs([begin], given=NEXT_SECRET)
+    keep, ask, deploy, end, ask_key, key = _blocks("Rotate a secret or a key")
+    terminal.runs([keep])
+    terminal.runs([ask], given=NEXT_SECRET)
+    terminal.runs([deploy])
     with terminal.served(NEXT_SECRET, tmp_path / "both") as webhook:
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=SECRET).http == 200
@@ -180,7 +182,8 @@ def test_rotation(terminal: Terminal, tmp_path: Path) -> None:
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=SECRET).http == 401
     known = terminal.pulumi("config", "get", "INCIDENTIO_API_KEY").out
-    assert "INCIDENTIO_API_KEY is valid" in terminal.runs([key], given=known)
+    terminal.runs([ask_key], given=known)
+    assert "INCIDENTIO_API_KEY is valid" in terminal.runs([key])
 
 
 def test_roll_back(terminal: Terminal) -> None:
@@ -257,6 +260,8 @@ def test_nothing_is_left(terminal: Terminal) -> None:
     """No bucket, no log, no function, and a key that waits for its deletion."""
     group = terminal.outputs()["log_group"]
     key = terminal.of_type("aws:kms/key:Key")["id"]
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        del terminal._environment[variable]  # the section says itself where it all is
     terminal.runs(["\n".join(_blocks("Remove everything"))])
     assert terminal.aws.client("s3").list_buckets()["Buckets"] == []
     groups = terminal.aws.client("logs").describe_log_groups()["logGroups"]

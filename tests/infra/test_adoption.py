@@ -10,8 +10,10 @@ import pulumi
 import pytest
 from moto import mock_aws
 
-from sandbox.program import Registration
-from tests.infra.made_up import Program
+from infra.aws_account import current_account
+from sandbox.program import PROJECT, Registration, run_program
+from sandbox.stack import read_stack_config
+from tests.infra.made_up import ROOT, SECRETS, Program
 
 NAME = "acme-state"
 MANAGED = {"STATE_BUCKET": NAME, "STATE_BUCKET_MANAGED": "true"}
@@ -59,6 +61,16 @@ def test_managed_bucket_is_imported(s3: Any) -> None:  # noqa: ANN401 - boto3 ha
     assert all(each.protect and each.retain_on_delete for each in made.values())
     assert [each.name for each in made.values() if each.imported] == ["state"]
     assert len(made) == 7
+
+
+def test_region_of_the_environment_is_taken(
+    s3: Any,  # noqa: ANN401, ARG001 - boto3 has no types; it is here for the local AWS
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi and the provider take AWS_REGION; in China, nothing answers elsewhere."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert current_account("").region == "us-west-2"
+    assert current_account("eu-west-1").region == "eu-west-1"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +125,18 @@ def test_without_a_bootstrap_the_stack_makes_both(s3: Any) -> None:  # noqa: ANN
         assert not [each for each in _by_name(settings).values() if each.imported]
     made = _by_name({**MANAGED, "KMS_KEY_ALIAS": "oncall-state"})
     assert not made["state-key"].imported
+
+
+@pytest.mark.parametrize("key", ["aws:endpoints", "aws:profile", "aws:assumeRoles"])
+def test_config_that_leads_elsewhere_is_refused(key: str) -> None:
+    """The proof asks with the environment's credentials, so the provider has to use those, too."""
+    config, _ = read_stack_config(ROOT, "without-a-file")
+    program = Program()
+    config |= {f"{PROJECT}:{name}": value for name, value in SECRETS.items()} | {key: "elsewhere"}
+    secrets = {f"{PROJECT}:{name}" for name in SECRETS}
+    with pytest.raises(pulumi.RunError, match=f"^the stack's config has {key}, by which"):
+        run_program(config, secrets, program.mocks, root=ROOT, stack="dev")
+    assert program.mocks.asked == []
 
 
 @pytest.mark.parametrize(

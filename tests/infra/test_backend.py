@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from infra import backend
-from infra.aws_account import loopback_endpoints
+from infra import backend, bootstrap
+from infra.aws_account import current_account, loopback_endpoints
 from infra.backend import parse_backend
 from infra.errors import SetupError
 from sandbox.aws import Aws
@@ -134,6 +135,149 @@ def test_bucket_of_another_account(
     assert gate.trespasses == []
 
 
+def test_endpoint_that_is_not_awss(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Any server can say that any bucket is ours; one that is meant is named in the environment."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    line = _sentence(played, capsys)
+    assert f"names the endpoint '{gate.endpoint}', which isn't AWS's" in line
+    assert f"`export AWS_ENDPOINT_URL_S3={gate.endpoint}`" in line
+    assert gate.heard == []
+    assert played.told() == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "taken"),
+    [
+        ("https://s3.eu-west-1.amazonaws.com", True),
+        ("https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", True),
+        ("s3.eu-west-1.amazonaws.com", True),
+        ("http://s3.eu-west-1.amazonaws.com", False),
+        ("https://s3.amazonaws.com.evil.example", False),
+        ("https://evil.example/.amazonaws.com", False),
+        ("https://evil.example?.amazonaws.com", False),
+        ("https://evilamazonaws.com", False),
+        ("https://s3.amazonaws.com@evil.example", False),
+    ],
+)
+def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 - a table of truths
+    """Only AWS proves whose a bucket is, and only over TLS."""
+    found = parse_backend(f"s3://b?endpoint={quote(endpoint, safe='')}", "dev")
+    try:
+        backend._check_endpoint(found, {})
+    except SetupError:
+        assert not taken
+    else:
+        assert taken
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("awskms:///arn:aws:kms:us-west-2:210987654321:key/k?region=us-west-2", "210987654321"),
+        ("awskms://arn:aws:kms:us-west-2:210987654321:alias/ours", "210987654321"),
+        ("awskms:///arn%3Aaws%3Akms%3Aus-west-2%3A210987654321%3Akey/k", "210987654321"),
+        ("awskms:///arn:aws:kms:us-west-2:123456789012:key/k", ""),
+        ("awskms://alias/ours?region=us-west-2&awssdk=v2", ""),
+        ("awskms://alias/ours?endpoint=https://evil.example", "https://evil.example"),
+        ("awskms://alias/ours?endpoint=https://evil.example&endpoint=", "https://evil.example"),
+        ("hashivault://key", ""),
+    ],
+)
+def test_key_of_another_account(
+    played: Played, address: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its owner would read the stack's secrets: both commands refuse it before Pulumi is asked."""
+    # Where there is no encrypted key, Pulumi makes one.
+    encrypted = "encryptedkey: abc\n" if "alias" in address else ""
+    with played.file.open("a", encoding="utf-8") as file:
+        file.write(f"secretsprovider: {address}\n{encrypted}")
+    if not said:
+        assert _check(played) == 0
+        return
+    assert said in _sentence(played, capsys)
+    assert played.run() == 1
+    assert said in capsys.readouterr().err
+    assert played.told() == []
+
+
+@pytest.mark.parametrize(
+    "key", ["aws:endpoints", "aws:profile", "aws:accessKey", "aws:assumeRoles", "aws:config:token"]
+)
+def test_config_that_leads_elsewhere(
+    played: Played, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is proven has to be what is deployed to: both commands refuse the stack's file."""
+    with played.file.open("a", encoding="utf-8") as file:
+        file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
+    shown = key.replace("config:", "")
+    assert f"Pulumi.dev.yaml has {shown}, by which" in _sentence(played, capsys)
+    assert played.run() == 1
+    assert shown in capsys.readouterr().err
+    assert played.told() == []
+
+
+def test_address_that_is_given_twice(gate: Gate) -> None:
+    """Pulumi takes the first of each, so that is the one that is proven."""
+    found = parse_backend(f"{_url(gate)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev")
+    assert (found.endpoint, found.region) == (gate.endpoint, "us-west-2")
+
+
+def test_profile_that_needs_a_code(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is asked for one of MFA: Pulumi couldn't. The command that asks is named."""
+    config = played.folder / "aws-config"
+    config.write_text(
+        "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = of-a-test\n"
+        "[profile ops]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = keys\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "ops")
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(key)
+    line = _sentence(played, capsys)
+    assert "needs a code of an MFA device" in line
+    assert '`eval "$(aws configure export-credentials --format env)"`' in line
+    with pytest.raises(SetupError, match="credentials --profile ops --format env"):
+        current_account("us-west-2", "ops")
+
+
+def test_region_that_is_not_enabled(
+    played: Played,
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There, AWS calls good credentials invalid."""
+    _answers(gate, monkeypatch, "GetCallerIdentity", "403 Forbidden", "InvalidClientTokenId")
+    line = _sentence(played, capsys)
+    assert "wrong or expired, or the account has not enabled aws:region" in line
+
+
+def test_stacks_that_may_not_be_listed(
+    played: Played, gate: Gate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The role of CI reads its own stack's state only; that it isn't there is said all the same."""
+    cli = played.folder / "bin" / "pulumi"
+    refusing = 'if words[:2] == ["stack", "ls"]:\n    sys.exit("error: AccessDenied")\n'
+    cli.write_text(
+        cli.read_text("utf-8").replace(
+            "words = sys.argv[1:]\n", f"words = sys.argv[1:]\n{refusing}"
+        )
+    )
+    (played.folder / "bin" / "stacks").write_text("prod")
+    line = _sentence(played, capsys)
+    assert f"{_url(gate)} holds no stack 'dev'; export the PULUMI_BACKEND_URL" in line
+
+
 def test_bucket_that_is_gone(
     played: Played,
     gate: Gate,
@@ -167,6 +311,29 @@ def test_stack_that_it_does_not_hold(
     line = _sentence(played, capsys)
     assert f"{_url(gate)} holds no stack 'dev' ({told})" in line
     assert "`make bootstrap STACK=dev`" in line
+
+
+@pytest.mark.parametrize("url", ["file:///\x1b[2J", "s3://ours?region=us-west-2&x=\x1b[2J"])
+def test_address_steers_no_terminal(
+    played: Played,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is shown as an escape, also where it is an address that can be used."""
+    (played.folder / "bin" / "stacks").write_text("prod")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    line = _sentence(played, capsys)
+    assert "\x1b" not in line
+    assert r"\x1b[2J holds no stack 'dev'" in line
+
+
+def test_arguments_steer_no_terminal(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of both commands, whatever is wrong with them."""
+    for main in (backend.main, bootstrap.main):
+        with pytest.raises(SystemExit):
+            main(["dev", "\x1b[2J"], played.environment(), played.folder)
+        assert r"unrecognized arguments: \x1b[2J" in capsys.readouterr().err
 
 
 def test_stack_without_a_file(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
@@ -241,6 +408,7 @@ def test_endpoint_where_nobody_listens(
 ) -> None:
     """A sandbox that has ended: both lines say what takes its settings away."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://ours?region=us-west-2&endpoint={NOBODY}")
     line = _sentence(played, capsys)
     assert "AWS can't be reached" in line
     assert "`unset AWS_ENDPOINT_URL`" in line

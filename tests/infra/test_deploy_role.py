@@ -181,6 +181,33 @@ def test_preview_role_reads_the_state_and_nothing_else(run: ProgramRun) -> None:
     }
 
 
+def test_roles_reach_a_bucket_and_a_key_that_the_stack_leaves_alone(program: Program) -> None:
+    """By the bucket's name and the key's id, in this account, region and partition."""
+    key = "38cdb1d1-718d-455c-a6a4-50d35fd3b767"
+    run = program.run(
+        {
+            **WITH_A_KEY,
+            "STATE_BUCKET": "shared-state",
+            "STATE_BUCKET_MANAGED": "false",
+            "KMS_KEY_ID": key,
+            "KMS_KEY_MANAGED": "false",
+        }
+    )
+    assert not [each for each in run.registrations if each.type.startswith(("aws:s3/", "aws:kms/"))]
+    # Where the alarms are; `aws:region` need not be set.
+    arn = f"arn:aws:kms:eu-north-1:{ACCOUNT}:key/{key}"
+    bucket = "arn:aws-cn:s3:::shared-state"
+    for name, actions in (
+        ("deploy-role-rights", ["kms:Decrypt", "kms:Encrypt"]),
+        ("deploy-role-preview-rights", ["kms:Decrypt"]),
+    ):
+        statements = _statements(run, name)
+        assert statements["UseStateKey"] == _allow(actions, [arn])
+        assert statements["FindState"]["Resource"] == [bucket]
+        assert statements["ReadStateVersion"]["Resource"] == [f"{bucket}/.pulumi/meta.yaml"]
+    assert _statements(run, "deploy-role-rights")["KeyStaysOurs"]["Resource"] == [arn]
+
+
 @pytest.mark.parametrize("repository", ["acme/oncall", "acme@12/oncall@345"])
 @pytest.mark.parametrize(
     ("name", "environment"), [("deploy-role", "dev"), ("deploy-role-preview", "dev-preview")]

@@ -36,7 +36,10 @@ class Stack:
         self.says("stack", json.dumps(outputs))
         self.says("config", f"{secret}\n")
         self._command = Command(folder, "").by_the_machines_clock()
-        self.environment = self._command.environment = {"PATH": f"{self.bin}:/usr/bin:/bin"}
+        self.environment = self._command.environment = {
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "PULUMI_BACKEND_URL": "file:///nowhere",
+        }
 
     def says(self, command: str, out: str = "", err: str = "", code: int = 0) -> None:
         """Have `pulumi stack output` or `pulumi config get` say this."""

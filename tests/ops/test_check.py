@@ -131,7 +131,8 @@ def test_dry_run_is_told(deployed: Stack) -> None:
     deployed.sets(AUTO_APPROVAL_DRY_RUN="true")
     answer = deployed.check(*AS_NORA)
     assert f"no claim for {NORA}: in dry run humans decide" in answer.lines[-2]
-    assert answer.lines[-1].endswith("`pulumi config rm AUTO_APPROVAL_DRY_RUN` and `pulumi up`")
+    remedy = f"run `pulumi config rm AUTO_APPROVAL_DRY_RUN --stack dev`, then {DEPLOY}"
+    assert answer.lines[-1].endswith(remedy)
 
 
 def test_who_without_what(deployed: Stack) -> None:
@@ -178,7 +179,10 @@ def test_another_secret(deployed: Stack, sandbox: Sandbox) -> None:
     answer = deployed.check(*AS_JANE)
     assert answer.status == 1
     assert answer.lines[0] == "problem  GetInfo: HTTP 401: the signature is refused"
-    assert "is not the one in Pulumi.dev.yaml: `pulumi up` brings it there" in answer.lines[1]
+    assert (
+        "is not the one in Pulumi.dev.yaml: `make deploy STACK=dev` brings it there"
+        in answer.lines[1]
+    )
     assert len(answer.lines) == 2
     oncall = Command(deployed.folder, "").by_the_machines_clock()
     oncall.environment = sandbox.variables() | {"INDENT_WEBHOOK_SECRET": SECRET}
@@ -219,6 +223,7 @@ def our_refusal(http: int, code: int) -> Answer:
     return reply(answer["body"].encode(), http)
 
 
+DEPLOY = "`make deploy STACK=dev`"
 LOG = '`aws logs tail "/logs" --since 10m`'
 FAILURES: dict[str, tuple[Answer, str, str]] = {
     "403": (
@@ -239,19 +244,19 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     "503": (reply(b"<html>", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
     "500": (our_refusal(500, webhook.INTERNAL), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
-    "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", "`pulumi up"),
+    "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
     "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
-    "no JSON": (reply(b"<html>"), "what answers at URL is not oncall-approvals: it does", "`pul"),
-    "other JSON": (reply(b'{"status": {"details": 7}}'), "what answers at URL is not", "`pulumi"),
+    "no JSON": (reply(b"<html>"), "what answers at URL is not oncall-approvals: it does", DEPLOY),
+    "other JSON": (reply(b'{"status": {"details": 7}}'), "what answers at URL is not", DEPLOY),
     "nothing of itself": (
         reply(json.dumps({"status": {"details": [{}, {"detail": "7"}]}}).encode()),
         "what answers at URL is not oncall-approvals: it does not say what it is",
-        "`pulumi up",
+        DEPLOY,
     ),
     "another's name": (
         reply(json.dumps(webhook.info("another\n", "1")).encode()),
         "what answers at URL is not oncall-approvals: it calls itself 'another\\n'",
-        "`pulumi up",
+        DEPLOY,
     ),
     "hanging up": (say_and_hang_up(), "URL hangs up before it answers", LOG),
     "no HTTP": (say(b"?\r\n"), "URL does not speak HTTP", "webhook_url"),
@@ -270,7 +275,9 @@ def test_failures(stack: Stack, answer: Answer, said: str, remedy: str) -> None:
 def test_a_url_that_was_shut(stack: Stack) -> None:
     """The stack's own setting is named where it is 0."""
     stack.sets(RESERVED_CONCURRENCY="0")
-    assert "RESERVED_CONCURRENCY is 0, which shuts the URL" in lines(stack, reply(b"{}", 429))[1]
+    remedy = lines(stack, reply(b"{}", 429))[1]
+    assert "RESERVED_CONCURRENCY is 0, which shuts the URL" in remedy
+    assert f"run `pulumi config rm RESERVED_CONCURRENCY --stack dev`, then {DEPLOY}" in remedy
 
 
 def test_dates_that_say_nothing(stack: Stack) -> None:
@@ -319,7 +326,7 @@ def test_another_version(stack: Stack) -> None:
     assert answer.status == 0
     note, remedy, bots, decision = answer.lines[1:]
     assert note == f"note     GetInfo: version 0.0.7 is deployed, and {__version__} is here"
-    assert remedy == "         remedy: `pulumi up` deploys what is here"
+    assert remedy == f"         remedy: {DEPLOY} deploys what is here"
     assert "it asks PagerDuty, and" in bots
     assert decision.endswith(': Rule "R": on call')
 

@@ -8,6 +8,8 @@ import pytest
 
 from ops.deployed import Deployed, deployed
 from ops.world import process
+from sandbox.aws import Aws
+from tests.engine.gate import Gate
 from tests.handler.scripted import Scripted, reply
 from tests.ops.conftest import Command
 from tests.ops.stacks import SECRET, Stack
@@ -46,7 +48,11 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
             "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`",
         ),
         ("stack", "error: no stack named 'dev' found", "`make bootstrap STACK=dev` prints"),
-        ("stack", "error: PULUMI_ACCESS_TOKEN must be set for login", "PULUMI_BACKEND_URL is not"),
+        (
+            "stack",
+            "error: PULUMI_ACCESS_TOKEN must be set for login",
+            "the PULUMI_BACKEND_URL that",
+        ),
         ("stack", "error: NoCredentialProviders: no valid providers", "`aws sso login`"),
         ("stack", "error: blob: no\x1b[31m\nmore", ": error: blob: no\\x1b[31m; run it to see why"),
         ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
@@ -70,11 +76,46 @@ def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
     assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
 
 
+def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
+    """Pulumi would take whatever somebody has logged in to; the remedy is the line to export."""
+    del stack.environment["PULUMI_BACKEND_URL"]
+    answer = stack.check()
+    assert answer.status == 2
+    assert "PULUMI_BACKEND_URL is not set" in answer.err
+    assert "`make bootstrap STACK=dev` prints" in answer.err
+    assert stack.told == []
+
+
+def test_state_in_a_bucket_of_another_account_is_not_read(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS has to confirm whose the bucket is before the CLI hears of it."""
+    with Aws("us-west-2") as aws, Gate(aws) as gate:
+        where = {"LocationConstraint": "us-west-2"}
+        for bucket in ("theirs", "ours"):
+            aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+        gate.foreign.add("theirs")
+        for key, value in {
+            "AWS_ENDPOINT_URL": gate.endpoint,
+            **aws.credentials.variables(),
+        }.items():
+            monkeypatch.setenv(key, value)
+        url = f"?region=us-west-2&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+        stack.environment["PULUMI_BACKEND_URL"] = f"s3://theirs{url}"
+        answer = stack.check()
+        assert answer.status == 2
+        assert "bucket theirs doesn't belong to account 123456789012" in answer.err
+        assert stack.told == gate.trespasses == []
+        stack.environment["PULUMI_BACKEND_URL"] = f"s3://ours{url}"
+        stack.check()
+        assert stack.told
+
+
 @pytest.mark.parametrize("outputs", ["{}", '{"webhook_url": ""}', '{"webhook_url": 7}'])
 def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
     """It has no webhook_url: the remedy is to deploy it."""
     stack.says("stack", outputs)
-    assert "stack dev has no webhook_url: it is not deployed; run `pulumi up`" in stack.check().err
+    assert "stack dev has no webhook_url: it is not deployed; run `make deploy" in stack.check().err
 
 
 @pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])

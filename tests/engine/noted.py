@@ -1,0 +1,131 @@
+"""What a deploy asks of AWS, call by call, in IAM's words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.engine.gate import Gate
+from tests.engine.project import STAND_IN, Project
+from tests.infra.iam_evaluator import Call, Policy, is_allowed
+
+CRYPTOGRAPHY = {"Encrypt", "Decrypt"}
+READS_OF_A_BUCKET = {"": "ListBucket", "tagging": "GetBucketTagging"}
+# The stand-in for Pulumi's plugin, which notes each call that it makes.
+NOTING = STAND_IN.replace(
+    "main()\n",
+    """
+import json, pathlib
+from sandbox.clients import Clients
+
+make = Clients.client
+notes = pathlib.Path(sys.argv[0]).with_name("calls")
+
+def note(params, model, **_):
+    with notes.open("a") as file:
+        call = [model.service_model.service_name, model.name, params]
+        file.write(json.dumps(call, default=str) + chr(10))
+
+def client(self, service):
+    made = make(self, service)
+    made.meta.events.register("provide-client-params.*.*", note, unique_id="note")
+    return made
+
+Clients.client = client
+main()
+""",
+)
+
+
+class Noted:
+    """The calls of the plugin and of the CLI, in IAM's words."""
+
+    def __init__(self, project: Project, gate: Gate) -> None:
+        self._project, self._gate = project, gate
+        self._bin = project.folder.parent / "bin"
+        (self._bin / "pulumi-resource-aws").write_text(NOTING, encoding="utf-8")
+
+    def of(self, bucket: str, *command: str) -> list[Call]:
+        """Run a command of the CLI, and tell its calls."""
+        return self.during(bucket, lambda: self._project.ok(*command))
+
+    def during(self, bucket: str, run: Callable[[], object], key: str = "") -> list[Call]:
+        """Run something, and tell the calls: of the plugin, and of all else with state and key."""
+        notes = self._bin / "calls"
+        notes.unlink(missing_ok=True)
+        before = len(self._gate.heard)
+        run()
+        lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+        noted = [json.loads(line) for line in lines]
+        by_plugin = [call for each in noted for call in self._by_plugin(*each)]
+        heard = self._gate.heard[before:]
+        on_state = [each for each in heard if re.match(rf"[A-Z]+ /{bucket}($|[/?])", each)]
+        # What AWS is asked by path is the plugin's.
+        others = {each for each in heard if " /" not in each} - {name for _, name, _ in noted}
+        assert others <= {*CRYPTOGRAPHY, "GetCallerIdentity"}
+        by_key = [Call(f"kms:{each}", key) for each in sorted(others & CRYPTOGRAPHY)]
+        return [*by_plugin, *(self._on_state(each) for each in on_state), *by_key]
+
+    def _on_state(self, name: str) -> Call:
+        method, _, path = name.partition(" /")
+        path, _, read = path.partition("?")
+        key = path.partition("/")[2]
+        action = {"GET": "GetObject", "HEAD": "GetObject", "PUT": "PutObject"}.get(method)
+        if not key:
+            assert method in {"GET", "HEAD"}, name
+            action = READS_OF_A_BUCKET[read]
+        ours = {"aws:ResourceAccount": self._project.aws.account}
+        return Call(f"s3:{action or 'DeleteObject'}", f"arn:aws:s3:::{path}", ours)
+
+    def _by_plugin(self, service: str, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
+        action = f"{service}:{name}"
+        match service:
+            case "sts":
+                assert name == "GetCallerIdentity"  # AWS answers it to everybody
+            case "lambda":
+                yield Call(action, self._arn("lambda", f"function:{asked['FunctionName']}"))
+                if "Role" in asked:
+                    passed = {"iam:PassedToService": "lambda.amazonaws.com"}
+                    yield Call("iam:PassRole", asked["Role"], passed)
+            case "secretsmanager":
+                yield Call(action, asked["SecretId"])
+            case "logs":
+                yield Call(action, self._arn("logs", f"log-group:{asked['logGroupName']}"))
+            case "cloudwatch":
+                yield from self._on_cloudwatch(name, asked)
+            case _:
+                raise AssertionError(action)
+
+    def _on_cloudwatch(self, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
+        action = f"cloudwatch:{name}"
+        if "DashboardName" in asked:
+            dashboards = f"arn:aws:cloudwatch::{self._project.aws.account}:dashboard"
+            yield Call(action, f"{dashboards}/{asked['DashboardName']}")
+        elif name == "PutMetricAlarm":
+            alarm = self._arn("cloudwatch", f"alarm:{asked['AlarmName']}")
+            told = [*asked.get("AlarmActions", []), *asked.get("OKActions", [])]
+            yield Call(action, alarm, {"cloudwatch:AlarmActions": told})
+            yield Call("cloudwatch:TagResource", alarm)
+        elif name == "DeleteAlarms":
+            for each in asked["AlarmNames"]:
+                yield Call(action, self._arn("cloudwatch", f"alarm:{each}"))
+        else:
+            yield Call(action, asked["ResourceARN"])
+
+    def _arn(self, service: str, rest: str) -> str:
+        aws = self._project.aws
+        return f"arn:aws:{service}:{aws.region}:{aws.account}:{rest}"
+
+
+def policy_in(project: Project, name: str) -> Policy:
+    """Give the policy of a role, as the state has it."""
+    (found,) = (each for each in project.state() if each["urn"].endswith(f"::{name}"))
+    policy: Policy = json.loads(found["inputs"]["policy"])
+    return policy
+
+
+def refused(calls: Iterable[Call], policies: Sequence[Policy]) -> set[tuple[str, str]]:
+    """Tell which of the calls the policies don't allow."""
+    return {(call.action, call.resource) for call in calls if not is_allowed(call, policies)}
