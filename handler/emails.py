@@ -15,11 +15,9 @@ _BLANKS = " \t\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
 _QUOTES = "\"'"
 _WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
-_AT_OR_ESCAPE = re.compile("[@%&]")
+# All that is folded to one of these, too: those of full width, and the small ones.
+_AT_OR_ESCAPE = re.compile("[@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60]")
 _AT_IN_HTML = re.compile("&(?:#0*64|#x0*40|commat);?", re.IGNORECASE)
-# The forms of ASCII in full width, and the small ones of @ and %.
-_NARROW = {0xFEE0 + narrow: narrow for narrow in range(ord("!"), ord("~") + 1)}
-_NARROW |= {0xFE6B: ord("@"), 0xFE6A: ord("%")}
 _MOST_UNQUOTED = 8
 
 
@@ -63,22 +61,19 @@ def may_be_in(text: str) -> bool:
 
 def has_at(text: str) -> bool:
     """Whether a text holds an @, however it is written."""
-    if text.isascii() and _AT_OR_ESCAPE.search(text) is None:
+    if _AT_OR_ESCAPE.search(text) is None:
         return False  # as nearly all do not
     return "@" in _plain(text)
 
 
 def _plain(text: str) -> str:
-    """Write a text with the characters that it stands for."""
-    if not text.isascii():
-        text = text.translate(_NARROW)
-    if not text.isprintable():
-        text = "".join(filter(str.isprintable, text))
+    """Fold a text, with the characters that its escapes stand for."""
+    text = fold(text)
     for _ in range(_MOST_UNQUOTED):
-        unquoted = _AT_IN_HTML.sub("@", unquote(text))
+        unquoted = fold(_AT_IN_HTML.sub("@", unquote(text)))
         if unquoted == text:
             return text
-        text = unquoted.translate(_NARROW)
+        text = unquoted
     return f"x@x{text}"  # nobody writes so but to hide something
 
 
