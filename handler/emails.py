@@ -14,10 +14,11 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
 _QUOTES = "\"'"
-_WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
+# Compiled where they are used: seldom, and never at a cold start.
+_WORDS = r"(?s)\w(?:.*\w)?"
+_AT_IN_HTML = "(?i)&(?:#0*64|#x0*40|commat);?"
 # All that is folded to one of these, too: those of full width, and the small ones.
-_AT_OR_ESCAPE = re.compile("[@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60]")
-_AT_IN_HTML = re.compile("&(?:#0*64|#x0*40|commat);?", re.IGNORECASE)
+_AT_OR_ESCAPE = frozenset("@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60")
 _MOST_UNQUOTED = 8
 
 
@@ -55,13 +56,13 @@ def may_be_in(text: str) -> bool:
     """
     if not has_at(text):
         return False
-    words = _WORDS.search(_plain(text))
+    words = re.search(_WORDS, _plain(text))
     return words is not None and "@" in words[0]
 
 
 def has_at(text: str) -> bool:
     """Whether a text holds an @, however it is written."""
-    if _AT_OR_ESCAPE.search(text) is None:
+    if _AT_OR_ESCAPE.isdisjoint(text):
         return False  # as nearly all do not
     return "@" in _plain(text)
 
@@ -70,7 +71,7 @@ def _plain(text: str) -> str:
     """Fold a text, with the characters that its escapes stand for."""
     text = fold(text)
     for _ in range(_MOST_UNQUOTED):
-        unquoted = fold(_AT_IN_HTML.sub("@", unquote(text)))
+        unquoted = fold(re.sub(_AT_IN_HTML, "@", unquote(text)))
         if unquoted == text:
             return text
         text = unquoted
