@@ -14,12 +14,11 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
 _QUOTES = "\"'"
-_WORDS = re.compile(r"\w(?:.*\w)?", re.DOTALL)
-_AT_OR_ESCAPE = re.compile("[@%&]")
-_AT_IN_HTML = re.compile("&(?:#0*64|#x0*40|commat);?", re.IGNORECASE)
-# The forms of ASCII in full width, and the small ones of @ and %.
-_NARROW = {0xFEE0 + narrow: narrow for narrow in range(ord("!"), ord("~") + 1)}
-_NARROW |= {0xFE6B: ord("@"), 0xFE6A: ord("%")}
+# Compiled where they are used: seldom, and never at a cold start.
+_WORDS = r"(?s)\w(?:.*\w)?"
+_AT_IN_HTML = "(?i)&(?:#0*64|#x0*40|commat);?"
+# All that is folded to one of these, too: those of full width, and the small ones.
+_AT_OR_ESCAPE = frozenset("@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60")
 _MOST_UNQUOTED = 8
 
 
@@ -57,28 +56,25 @@ def may_be_in(text: str) -> bool:
     """
     if not has_at(text):
         return False
-    words = _WORDS.search(_plain(text))
+    words = re.search(_WORDS, _plain(text))
     return words is not None and "@" in words[0]
 
 
 def has_at(text: str) -> bool:
     """Whether a text holds an @, however it is written."""
-    if text.isascii() and _AT_OR_ESCAPE.search(text) is None:
+    if _AT_OR_ESCAPE.isdisjoint(text):
         return False  # as nearly all do not
     return "@" in _plain(text)
 
 
 def _plain(text: str) -> str:
-    """Write a text with the characters that it stands for."""
-    if not text.isascii():
-        text = text.translate(_NARROW)
-    if not text.isprintable():
-        text = "".join(filter(str.isprintable, text))
+    """Fold a text, with the characters that its escapes stand for."""
+    text = fold(text)
     for _ in range(_MOST_UNQUOTED):
-        unquoted = _AT_IN_HTML.sub("@", unquote(text))
+        unquoted = fold(re.sub(_AT_IN_HTML, "@", unquote(text)))
         if unquoted == text:
             return text
-        text = unquoted.translate(_NARROW)
+        text = unquoted
     return f"x@x{text}"  # nobody writes so but to hide something
 
 

@@ -32,7 +32,6 @@ _PERSON_LABEL = "indent.com/resource/email"
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
 MOST_REASON = 500
-_MARKUP = re.compile(r"[<>&@`]|://|]\(")
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
 _NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
 
@@ -166,8 +165,7 @@ def plain_words(text: str) -> str:
     text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
-    if _MARKUP.search(text):
-        text = text.translate(_PLAIN_SIGNS).replace("://", ": ").replace("](", "] (")
+    text = text.translate(_PLAIN_SIGNS).replace("://", ": ").replace("](", "] (")
     return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - 1]}…"
 
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 _NONE: Mapping[str, str] = MappingProxyType({})
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
-# P or Q and capital letters or digits: 7 or 14 of them, and of other lengths with a digit.
-_PAGERDUTY_ID = "[PQ]([0-9A-Z]{6}|[0-9A-Z]{13}|(?=[A-Z]*[0-9])[0-9A-Z]{4,})"
+# P or Q and capital letters or digits: 7 or 14 of them, and of other lengths with a digit. Ids are
+# made at random, so that next to none begins with a word by which schedules are often called.
+_WORDS = "PRIMARY|PROD|PLATFORM|PARTNER|PAYMENT|PAYROLL|PRIVACY|PHOENIX|QUALITY"
+_PAGERDUTY_ID = f"(?!{_WORDS})[PQ]([0-9A-Z]{{6}}|[0-9A-Z]{{13}}|(?=[A-Z]*[0-9])[0-9A-Z]{{4,}})"
 
 
 class Provider(NamedTuple):

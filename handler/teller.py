@@ -21,10 +21,9 @@ MOST_LEVEL = 10**6
 MOST_BYTES = 60_000
 _ENTRY_BYTES = 10
 _LONGEST_BYTES = MOST_CHARACTERS * len(r"\uffff")
-_EMAIL = re.compile(r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+')
-_QUOTING = re.compile(r'["\\]')
-# In text from JSON, which may escape half a pair; written again, strict readers would refuse it.
-_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+_QUOTING = frozenset('"\\')
+# Compiled where it is used: seldom, and never at a cold start.
+_EMAIL = r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+'
 
 
 class Teller:
@@ -75,7 +74,7 @@ class Teller:
             yield entry
 
     def _charged(self, told: str, text: str) -> str:
-        told = _HALF_A_PAIR.sub("\ufffd", told[:MOST_CHARACTERS])
+        told = _without_half_pairs(told[:MOST_CHARACTERS])
         size = len(encode_basestring_ascii(told)) - len('""')
         if size > self._left:
             told, size = "", 0
@@ -90,15 +89,22 @@ class Teller:
 
     def _without_address(self, text: str) -> str:
         """Hide each address, or all of the text where it is not clear what belongs to one."""
-        if not emails.may_be_in(text) or emails.same(text, self._requester):
+        if emails.same(text, self._requester) or not emails.may_be_in(text):
             return text
-        if len(text) > 2 * MOST_CHARACTERS or _QUOTING.search(text):
+        if len(text) > 2 * MOST_CHARACTERS or not _QUOTING.isdisjoint(text):
             return emails.HIDDEN
         return (
             emails.HIDDEN
-            if emails.has_at(_EMAIL.sub(" ", text))
-            else _EMAIL.sub(self._hidden, text)
+            if emails.has_at(re.sub(_EMAIL, " ", text))
+            else re.sub(_EMAIL, self._hidden, text)
         )
 
     def _hidden(self, found: re.Match[str]) -> str:
         return found[0] if emails.same(found[0], self._requester) else emails.HIDDEN
+
+
+def _without_half_pairs(text: str) -> str:
+    """Replace what JSON may escape, and strict readers refuse when it is written again."""
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in text)

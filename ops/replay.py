@@ -23,7 +23,10 @@ from policy.log_lines import Record
 from policy.recorded import ANOTHER, duties_of, request_of
 
 COMPARED = ("outcome", "reason", "rules", "duration")
-NOT_WHOLE = "it was cut to size or hides an e-mail, so it does not hold all that was decided from"
+NOT_WHOLE = (
+    "it was cut to size, hides an e-mail or is of an older version, "
+    "so it does not hold all that was decided from"
+)
 TORN = "requests of its call that may be of the same petition are missing, or are not whole"
 CONTRADICTED = "other records of its call do not fit with it"
 # Its schedules are listed, and those of no escalation policy looked up, only where rules name some.

@@ -2,7 +2,8 @@
 
 A log comes from a file that anybody may have edited, or that was cut. So whatever else here uses of
 a record is checked in this one place, type by type; a line that is not as `handler/record.py`
-writes it cannot be read, and is counted as such.
+writes it cannot be read, and is counted as such. A field that is merely absent is no fault: another
+version of the function wrote the line. Only what every version says has to be there.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def read_line(line: str) -> Record | None:
         value = _object_in(message)
     if value is None or not {"message", "level"} <= value.keys():
         return None
+    if value["message"] == DECISION:
+        value = _completed(value)
     if not _is_record(value):
         raise LineError("the record is not as the function writes it")
     return value if value["message"] in _FORMS else None
@@ -246,6 +249,50 @@ _DECISION = _fields(
     },
     ("timestamp", "omitted"),
 )
+# What stands in place of fields that a line lacks: those that it was decided from, then those that
+# only tell of it.
+_REQUEST_FIELDS: Record = {
+    "requester": {"email": "", "emails": 0},
+    "resources": [],
+    "asked_duration": None,
+    "asked_until": None,
+}
+_TRACE_FIELDS: Record = {"request": _REQUEST_FIELDS, "duties": [], "wanted": {}}
+_FIELDS: Record = {"call": "", "number": 0, "of": 1, "petitions": [], "whole": False, "trace": {}}
+_TOLD_OF_TRACE: Record = {"rules": [], "other_rules": {}, "limits": [], "providers": []}
+_TOLD: Record = {
+    **{name: [] for name in ("resources", "rules", "evidence", "provider_failures")},
+    **dict.fromkeys(("resource_count", "milliseconds"), 0),
+    "policy": "",
+}
+
+
+def _completed(record: Record) -> dict[str, Any]:
+    """Put something in place of what a decision's line lacks.
+
+    Where that is what it was decided from, the record is not whole: it cannot be decided again.
+    """
+    trace = record.get("trace", {})
+    request = trace.get("request", {}) if isinstance(trace, dict) else None
+    if not isinstance(request, dict):
+        return dict(record)  # which is wrong, not older
+    parts = ((record, _FIELDS), (trace, _TRACE_FIELDS), (request, _REQUEST_FIELDS))
+    completed = {**_TOLD, **_FIELDS, **record}
+    completed["trace"] = {
+        **_TOLD_OF_TRACE,
+        **_TRACE_FIELDS,
+        **trace,
+        "request": {**_REQUEST_FIELDS, **request},
+    }
+    if any(fields.keys() - part.keys() for part, fields in parts):
+        completed["whole"] = False
+    if "duties" not in trace:
+        completed["trace"]["rules"] = []  # they give the duties by number
+    if "of" not in record and _count(completed["number"]):
+        completed["of"] = completed["number"] + 1
+    return completed
+
+
 _OTHER = _fields({**_LINE, "http": _count, "why": _text}, ("timestamp", "http", "why"))
 _FORMS: Mapping[str, _Check] = {DECISION: _DECISION, REFUSED: _OTHER, FAILED: _OTHER}
 

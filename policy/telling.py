@@ -155,7 +155,7 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
         case "denies":
             return f"{name}: denies it", NO
         case _:
-            return f"{name}: not matched: {rule['why']}", NO
+            return f"{name}: not matched: {rule.get('why', 'the record does not say why')}", NO
 
 
 def _judged(judged: Record, names: Sequence[str]) -> Told:

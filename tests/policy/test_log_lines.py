@@ -107,6 +107,64 @@ def test_damaged_lines_are_counted(line: str) -> None:
         read_line(line)
 
 
+def lacking(record: dict[str, Any], *place: str) -> str:
+    """The line without a field."""
+    return json.dumps(changed(record, place, ...))
+
+
+DECIDED_FROM = [
+    *(("call",), ("number",), ("of",), ("petitions",), ("whole",), ("trace",)),
+    *(("trace", each) for each in ("request", "duties", "wanted")),
+    *(("trace", "request", each) for each in YES[0]["trace"]["request"]),
+]
+TOLD_ONLY = [
+    *(("evidence",), ("milliseconds",), ("provider_failures",), ("resource_count",)),
+    *(("resources",), ("timestamp",), ("failing",), ("self_made",), ("version",), ("petition",)),
+    *(("trace", each) for each in ("rules", "other_rules", "limits", "providers")),
+]
+
+
+@pytest.mark.parametrize("record", [YES[0], NO[0], DRY[0]])
+@pytest.mark.parametrize("place", [*DECIDED_FROM, *TOLD_ONLY, ("rules",), ("policy",)])
+def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[str, ...]) -> None:
+    """It is of another version of the function: it is counted as any other, and told."""
+    log = read_log([lacking(record, *place)])
+    assert (len(log.decisions), log.unreadable) == (1, 0)
+    assert count(log.records)["outcomes"] == count([record])["outcomes"]
+    tree(log.decisions[0])
+    replay(log.decisions, POLICY)
+
+
+@pytest.mark.parametrize("place", DECIDED_FROM)
+def test_a_line_that_lacks_what_it_was_decided_from(place: tuple[str, ...]) -> None:
+    """It is not decided again: what is missing could have changed it."""
+    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    assert "of an older version" in again.problem
+
+
+@pytest.mark.parametrize("place", TOLD_ONLY)
+def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None:
+    """It is decided again, and nothing differs."""
+    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    assert (again.problem, again.differences) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "name", ["outcome", "dry_run", "reason", "requester", "duration", "decided_at"]
+)
+def test_a_line_that_lacks_what_was_decided_is_counted(name: str) -> None:
+    """Without these it says nothing."""
+    assert read(lacking(YES[0], name)) == Log(RECORDS, 1)
+
+
+def test_a_rule_of_which_a_line_does_not_say_why() -> None:
+    """It is told all the same."""
+    record = copy.deepcopy(YES[0])
+    record["trace"]["rules"] = [{"rule": "databases", "verdict": "no"}]
+    (read_one,) = read_log([json.dumps(record)]).decisions
+    assert "the record does not say why" in str(tree(read_one))
+
+
 def test_a_pair_that_is_whole_is_text() -> None:
     """An emoji is written as two escapes."""
     record = {**REFUSED, "why": "\N{PARTY POPPER}"}
