@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.aws_account import aws_errors, current_account, loopback_warning
-from infra.backend import INTERRUPTED, bucket_url, listed_stacks
+from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import bucket_name, ensure_bucket
 from infra.bootstrap_key import ensure_key, key_alias
 from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
@@ -111,6 +111,7 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     if stack in listed_stacks(pulumi):
         pulumi.run("stack", "select", stack)
     else:
+        _refuse_second_state(file, environment, folder)
         tell(f"makes the stack at {url}")
         # What encrypts the file's secrets already has to stay readable until it is changed.
         pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
@@ -122,6 +123,21 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     tell("installs the plugins that the program needs")
     pulumi.run("install", "--no-dependencies")
     return url
+
+
+def _refuse_second_state(file: StackFile, environment: Mapping[str, str], folder: Path) -> None:
+    """Make no stack whose state is elsewhere already: it would deploy everything once more."""
+    try:
+        backend = prove_backend(file, environment)
+        stacks = listed_stacks(Pulumi(folder, backend.url, environment))
+    except SetupError:  # it isn't set, isn't this account's, or nobody can read it
+        return
+    if file.stack in stacks:
+        raise SetupError(
+            f"{BACKEND} is {backend.url}, which holds stack {file.stack!r} already; to move its "
+            'state, follow docs/runbook.md, "Move the state"; to start anew without it, run '
+            f"`unset {BACKEND}`"
+        )
 
 
 def _encrypt(

@@ -227,7 +227,7 @@ def test_state_that_moves(terminal: Terminal) -> None:
     """Out of a folder into the bucket that the stack has made, and nothing else is to change."""
     export, load = _blocks("Move the state")
     terminal.runs([export])
-    terminal.runs(["make bootstrap STACK=dev"])
+    terminal.runs(["unset PULUMI_BACKEND_URL\nmake bootstrap STACK=dev"])
     bucket, endpoint = terminal.outputs()["state_bucket"], terminal.endpoint
     terminal.keep_state_at(
         f"s3://{bucket}?region={terminal.aws.region}&endpoint={endpoint}&s3ForcePathStyle=true"

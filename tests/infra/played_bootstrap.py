@@ -24,7 +24,8 @@ here = pathlib.Path(sys.argv[0]).parent
 with (here / "told").open("a") as told:
     names = ("PULUMI_BACKEND_URL", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
     told.write(json.dumps([sys.argv[1:], [os.environ.get(name) for name in names]]) + "\\n")
-stacks = here / "stacks"
+at = os.environ["PULUMI_BACKEND_URL"]
+stacks = here / ("stacks in a folder" if at.startswith("file:") else "stacks")
 held = stacks.read_text().split() if stacks.exists() else []
 words = sys.argv[1:]
 if words[:2] == ["stack", "ls"]:
@@ -93,6 +94,11 @@ class Played:
     def environment(self) -> dict[str, str]:
         """What the process has in its environment."""
         return {**os.environ, "PATH": str(self._bin)}
+
+    def holds(self, *stacks: str, folder: bool = False) -> None:
+        """Have stacks in the bucket, or in a folder."""
+        name = "stacks in a folder" if folder else "stacks"
+        (self._bin / name).write_text(" ".join(stacks), encoding="utf-8")
 
     def fails(self, words: str) -> None:
         """Have the CLI fail from now on."""

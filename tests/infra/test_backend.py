@@ -41,7 +41,7 @@ def played(tmp_path: Path, aws: Aws, gate: Gate, monkeypatch: pytest.MonkeyPatch
     """A project with the stack dev, which its backend, the bucket, holds."""
     made = Played(tmp_path, aws, gate, "dev")
     made.sets()
-    (tmp_path / "bin" / "stacks").write_text("dev prod")
+    made.holds("dev", "prod")
     for key, value in {
         "AWS_ENDPOINT_URL": gate.endpoint,
         **aws.credentials.variables(),
@@ -90,6 +90,7 @@ def test_state_in_a_folder(
     played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It needs no AWS here, and no warning where no endpoint is set."""
+    played.holds("dev", folder=True)
     monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

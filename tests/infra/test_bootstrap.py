@@ -64,6 +64,7 @@ def played(
         monkeypatch.setenv(key, value)
     for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(key, raising=False)
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     made = Played(tmp_path, aws, gate, f"stack{next(NUMBERS)}")
     made.sets()
     return made
@@ -104,6 +105,32 @@ def test_outside_of_the_oldest_region_a_place_is_named(played: Played) -> None:
     assert played.run() == 0
     s3 = played.aws.client("s3")
     assert s3.get_bucket_location(Bucket=played.bucket)["LocationConstraint"] is None
+
+
+@pytest.mark.parametrize("at", ["file://~", "s3://elsewhere?region=us-west-2"])
+def test_backend_of_another_stack_is_no_matter(
+    played: Played, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """A shell that worked with another stack, whose state is there, still makes this one."""
+    played.holds("prod", folder=True)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", at)
+    assert played.run() == 0
+
+
+def test_stack_whose_state_is_elsewhere_is_not_made_anew(
+    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be deployed a second time; the sentence says how to move the state."""
+    played.holds(played.stack, folder=True)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
+    assert played.run() == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"PULUMI_BACKEND_URL is file://~, which holds stack {played.stack!r} already" in line
+    assert 'docs/runbook.md, "Move the state"' in line
+    assert line.endswith("run `unset PULUMI_BACKEND_URL`")
+    assert not [words for words, _ in played.told() if words[:2] == ["stack", "init"]]
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    assert played.run() == 0
 
 
 def test_second_run_changes_nothing(played: Played) -> None:
