@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra import bootstrap_bucket
 from infra.state_key import key_policy
 from sandbox.aws import Aws
 from tests.engine.gate import Gate
@@ -104,6 +105,18 @@ def test_outside_of_the_oldest_region_a_place_is_named(played: Played) -> None:
     assert played.run() == 0
     s3 = played.aws.client("s3")
     assert s3.get_bucket_location(Bucket=played.bucket)["LocationConstraint"] is None
+
+
+def test_bucket_that_is_not_shown_yet(
+    played: Played, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose it is can't be proven in that moment: nothing goes on, and the next run finishes."""
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap_bucket, "owned_bucket_region", lambda *_: None)
+        assert played.run() == 1
+    assert f"run `make bootstrap STACK={played.stack}` again" in capsys.readouterr().err
+    assert played.told() == []
+    assert played.run() == 0
 
 
 def test_second_run_changes_nothing(played: Played) -> None:
