@@ -57,6 +57,11 @@ def ensure_bucket(
         tell(f"makes the state bucket {name}")
         _create(account, name)
         region = owned_bucket_region(account, name)
+    if region is None:
+        raise SetupError(
+            f"bucket {name} was made, but AWS doesn't show it yet; "
+            f"run `make bootstrap STACK={file.stack}` again"
+        )
     if region != account.region:
         raise SetupError(
             f"bucket {name} is in {region}, and aws:region is {account.region}; "

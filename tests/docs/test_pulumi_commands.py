@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.test_pasting import DOCUMENTS as MARKDOWN
+
 ROOT = Path(__file__).resolve().parents[2]
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-DOCUMENTS = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")})
+DOCUMENTS = sorted(ROOT / each for each in MARKDOWN)
 BLOCK = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 # A command, at the beginning or after something of the shell's; not `make pulumi-cli`.
-COMMAND = re.compile(r"(?:^|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
+COMMAND = re.compile(r"(?:^ *|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
 PRODUCT = ("infra", "ops", "policy", "sandbox", "bench", "handler")
 STARTS = {"run", "Popen", "call", "check_call", "check_output", "execv", "execve", "execvpe"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=MARKDOWN)
 def test_documents_switch_it_off_before_the_first_command(document: Path) -> None:
     """The export line is in a block before, or above, any command of the CLI."""
     blocks = "\n".join(BLOCK.findall(document.read_text(encoding="utf-8")))
@@ -28,13 +30,13 @@ def test_documents_switch_it_off_before_the_first_command(document: Path) -> Non
 
 
 def test_documents_are_looked_at() -> None:
-    """Two of them have such commands."""
+    """Three of them have such commands."""
     found = [
         each.name
         for each in DOCUMENTS
         if COMMAND.search("\n".join(BLOCK.findall(each.read_text(encoding="utf-8"))))
     ]
-    assert {"README.md", "runbook.md"} <= set(found)
+    assert {"README.md", "runbook.md", "deploy-role.md"} <= set(found)
 
 
 def test_the_makefile_switches_it_off_for_all_targets() -> None:

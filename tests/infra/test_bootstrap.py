@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra import bootstrap_bucket
 from infra.state_key import key_policy
 from sandbox.aws import Aws
 from tests.engine.gate import Gate
@@ -130,6 +131,18 @@ def test_stack_whose_state_is_elsewhere_is_not_made_anew(
     assert line.endswith("run `unset PULUMI_BACKEND_URL`")
     assert not [words for words, _ in played.told() if words[:2] == ["stack", "init"]]
     monkeypatch.delenv("PULUMI_BACKEND_URL")
+    assert played.run() == 0
+
+
+def test_bucket_that_is_not_shown_yet(
+    played: Played, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose it is can't be proven in that moment: nothing goes on, and the next run finishes."""
+    with monkeypatch.context() as patch:
+        patch.setattr(bootstrap_bucket, "owned_bucket_region", lambda *_: None)
+        assert played.run() == 1
+    assert f"run `make bootstrap STACK={played.stack}` again" in capsys.readouterr().err
+    assert played.told() == []
     assert played.run() == 0
 
 

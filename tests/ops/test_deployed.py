@@ -100,6 +100,7 @@ def test_state_in_a_bucket_of_another_account_is_not_read(
             **aws.credentials.variables(),
         }.items():
             monkeypatch.setenv(key, value)
+            stack.environment[key] = value
         url = f"?region=us-west-2&endpoint={gate.endpoint}&s3ForcePathStyle=true"
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://theirs{url}"
         answer = stack.check()
