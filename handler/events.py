@@ -61,7 +61,7 @@ class Resource(NamedTuple):
         """Whether nothing about this person speaks against being the requester."""
         email = emails.normal(requester.email)
         other_id = fold(self.kind) == fold(requester.kind) and self.id != requester.id
-        other_address = "@" in fold(self.id) and emails.normal(self.id) != email
+        other_address = emails.has_at(self.id) and emails.normal(self.id) != email
         return self.addresses == {email} and not other_id and not other_address
 
 

@@ -150,15 +150,7 @@ def read_call(body: bytes) -> Call:
     Raises:
         Refusal: not JSON, of the wrong shape, or nothing that is answered here.
     """
-    try:
-        values = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
-        if _HALF_A_PAIR.search(body):
-            # What cannot be logged as it is must not be approved: not every reader takes it.
-            json.dumps(values, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise Refusal(400, INVALID_ARGUMENT, "a text in the body is not Unicode") from None
-    except (ValueError, RecursionError):
-        raise Refusal(400, INVALID_ARGUMENT, "the body is not JSON in UTF-8") from None
+    values, twice = _values(body)
     if not isinstance(values, dict):
         raise Refusal(400, INVALID_ARGUMENT, "the body is not a JSON object")
     try:
@@ -168,6 +160,8 @@ def read_call(body: bytes) -> Call:
         if _present(values.get("info")):
             return Call(GET_INFO)
         if _present(values.get("events")):
+            if twice:
+                raise Refusal(400, INVALID_ARGUMENT, "an object in the body has a name twice")
             events = read_events(values["events"])
             if not set(CHANGES).isdisjoint(events.names):
                 raise _not_answered("ApplyUpdate (access/grant, access/revoke)")
@@ -176,6 +170,36 @@ def read_call(body: bytes) -> Call:
     except ShapeError as error:
         raise Refusal(400, INVALID_ARGUMENT, str(error)) from None
     raise _not_answered("a body with none of kinds, info and events")
+
+
+def _values(body: bytes) -> tuple[Any, bool]:
+    """Parse JSON, and say whether an object in it has a name twice.
+
+    Whoever reads the same bytes may take the other value, so that nothing is decided by it.
+    """
+    twice = False
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        found = dict(pairs)
+        twice = twice or len(found) < len(pairs)
+        return found
+
+    try:
+        values = json.loads(
+            body.decode(),
+            object_pairs_hook=as_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        if _HALF_A_PAIR.search(body):
+            # What cannot be logged as it is must not be approved: not every reader takes it.
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Refusal(400, INVALID_ARGUMENT, "a text in the body is not Unicode") from None
+    except (ValueError, RecursionError):
+        raise Refusal(400, INVALID_ARGUMENT, "the body is not JSON in UTF-8") from None
+    return values, twice
 
 
 def _check_size(requests: Sequence[Request]) -> None:

@@ -334,6 +334,24 @@ class TestErrors:
         assert http == 413
         assert "in 50001 characters: at most 50000 are" in body["status"]["message"]
 
+    @pytest.mark.parametrize(
+        ("name", "twice"),
+        [
+            ('"id"', '"id": "staging", "id"'),
+            ('"kind"', '"kind": "x", "kind"'),
+            ('"labels"', '"labels": {"Tier": "0", "Tier": "1"}, "x"'),
+            ('"email"', '"email": "bob@example.com", "email"'),
+            ('"resources"', '"resources": [], "resources"'),
+            ('"id"', r'"i\u0064": "staging", "id"'),
+        ],
+    )
+    def test_a_name_that_is_there_twice(self, hook: Webhook, name: str, twice: str) -> None:
+        """Another reader of the same bytes may see the other value: a 400, and humans decide."""
+        text = json.dumps({"events": [request_of()]}).replace(name, twice, 1)
+        http, body = hook.call(text)
+        assert (http, body["status"]["message"]) == (400, "an object in the body has a name twice")
+        assert [each["message"] for each in hook.log] == ["refused"]
+
     @pytest.mark.parametrize("half", [r"\ud800", r"\udFFF", r"\udc00\ud800", "\U0001f389\\uDBFF"])
     @pytest.mark.parametrize("place", ["reason", "id", "label", "name", "unread"])
     def test_half_a_surrogate_pair(self, hook: Webhook, half: str, place: str) -> None:

@@ -211,6 +211,7 @@ class TestWhatIsAsked:
             (Resource("okta/user", "jane@example.com", "jane@example.com"), True),
             (Resource("okta/user", "joan@example.com", "jane@example.com"), False),
             (Resource("okta/user", "joan\uff20example.com", "jane@example.com"), False),
+            (Resource("okta/user", "joan%40example.com", "jane@example.com"), False),
             (Resource("okta/user", "O1", "jane\u200b@example.com"), False),
             (Resource("okta/user", "O1"), False),
         ],
