@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -59,14 +59,19 @@ def isolated_session(region: str | None = None, credentials: Credentials | None 
     core = botocore.session.Session(session_vars=defaults)
     # The one section that has variables of its own.
     core.get_component("config_store").set_config_provider("s3", ConstantProvider({}))
-    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    core.register_component("data_loader", loader)
+    core.register_component("data_loader", _built_in_models())
     return boto3.session.Session(
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,
         region_name=region,
         botocore_session=core,
     )
+
+
+@cache
+def _built_in_models() -> Loader:
+    """Make the loader of botocore's own descriptions of AWS, which keeps what it has read."""
+    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 class Clients:

@@ -216,7 +216,7 @@ class LocalServer(socketserver.TCPServer):
             thread.join(_PATIENCE)
         self.server_close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def handle_error(self, *_: object) -> None:
         """Print a defect of the service; a client that hangs up is no news."""
         if not isinstance(sys.exception(), OSError):
             # A client's text may be part of it.

@@ -540,7 +540,7 @@ def test_concurrency_of_zero_shuts_the_url(start: Start) -> None:
 
 
 def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
-    """Nobody writes what is in there, as in Lambda, and nobody else reads it, whatever the zip says."""
+    """As in Lambda nobody writes there; nobody else reads it, either, whatever the zip says."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("package/app.py", ECHO)
