@@ -130,7 +130,8 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
     )
     print(
         f"""
-  Open  {page.url}  in a browser: request as somebody, and see who gets access and why.
+  Open  {page.url}
+        in a browser: request as somebody, and see who gets access and why.
 
   webhook      {sandbox.url}
 {providers}

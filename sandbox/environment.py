@@ -9,17 +9,21 @@ from pathlib import Path
 
 FILE = Path(".sandbox") / "env"
 UNDO = "sandbox_off"
+# What would have AWS's tools take another account than that of the variables.
+UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _EXPORT = "export "
 # For any POSIX shell, bash and zsh, also under `set -eu`. A variable that was there before is kept
 # in one of the shell's own, with a mark where it was exported.
 _SCRIPT = r"""# What a shell needs to talk to the sandbox that runs here. Source this file: it sets
-# the variables below, and doing so twice is safe. `%(undo)s` then sets every one back to what it
+# the variables below, and unsets %(unset)s;
+# doing so twice is safe. `%(undo)s` then sets every one back to what it
 # was before, or unsets it.
 if command -v %(undo)s >/dev/null 2>&1; then %(undo)s; fi
 for sandbox_name in %(names)s; do
   if eval "[ -n \"\${$sandbox_name+set}\" ]"; then
     eval "sandbox_old_$sandbox_name=\$$sandbox_name"
     if printenv "$sandbox_name" >/dev/null; then eval "sandbox_exported_$sandbox_name=1"; fi
+    unset "$sandbox_name"
   fi
 done
 %(undo)s() {
@@ -48,7 +52,12 @@ def write(path: Path, values: Mapping[str, str]) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(descriptor, 0o600)
-        parts = {"undo": UNDO, "names": " ".join(values), "exports": "".join(exports)}
+        parts = {
+            "undo": UNDO,
+            "names": " ".join([*values, *UNSET]),
+            "unset": ", ".join(UNSET),
+            "exports": "".join(exports),
+        }
         file.write(_SCRIPT % parts)
     temporary.replace(path)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import tempfile
 import threading
 import zipfile
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from sandbox.runtime import FunctionConfig
 
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
-_LENGTH: Final = re.compile(r"[0-9]{1,15}")
 _WITH_BODY: Final = {"POST", "PUT", "PATCH"}
 
 
@@ -127,11 +125,14 @@ class FunctionUrl:
 
 
 def unpack(zip_bytes: bytes, task_root: Path) -> None:
-    """Unpack a function's zip into an empty directory, and make all of it read-only."""
+    """Unpack a function's zip into an empty directory, and make all of it read-only.
+
+    Only this user may read it: a policy file names people.
+    """
     with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
         archive.extractall(task_root)
     for path in [*task_root.rglob("*"), task_root]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
+        path.chmod(0o500 if path.is_dir() else 0o400)
 
 
 class _Workers:
@@ -217,15 +218,13 @@ class _Call(LocalHandler):
     do_DELETE = do_PATCH = do_PUT = _serve  # noqa: N815 - the same
 
     def _length(self) -> int | Response:
-        given = set(self.headers.get_all("Content-Length", []))
-        if "Transfer-Encoding" in self.headers or (not given and self.command in _WITH_BODY):
+        is_missing = self.command in _WITH_BODY and "Content-Length" not in self.headers
+        if is_missing or "Transfer-Encoding" in self.headers:
             return NO_LENGTH
-        if not given:
-            return 0
-        text = given.pop()
-        if given or not _LENGTH.fullmatch(text):
+        length = self.body_length()
+        if length is None:
             return BAD_LENGTH
-        return int(text) if int(text) <= PAYLOAD_LIMIT else TOO_LARGE
+        return length if length <= PAYLOAD_LIMIT else TOO_LARGE
 
     def _refuse(self, response: Response) -> None:
         """Answer without having read the body."""

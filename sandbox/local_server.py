@@ -9,11 +9,13 @@ credential that is made for this run.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import socket
 import socketserver
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from email.message import Message
@@ -21,10 +23,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final, NamedTuple
 
+from policy.terminal import safe_lines
+
 HOST: Final = "127.0.0.1"
 _CORS: Final = "access-control-"
 _OWN_SITE: Final = ["same-origin"]
 _NO_OTHER_SITE: Final[tuple[list[str], ...]] = ([], ["none"], _OWN_SITE)
+_LENGTH: Final = re.compile(r"[0-9]{1,15}")
 _WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 _PATIENCE: Final = 10  # seconds for a thread to end, and for a refused client to hang up
 _PAUSE: Final = 0.05  # seconds until a connection is accepted after one could not be
@@ -90,6 +95,11 @@ class LocalHandler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return True
 
+    def body_length(self) -> int | None:
+        """Read Content-Length, 0 where there is none; None where it isn't one whole number."""
+        text, *others = set(self.headers.get_all("Content-Length", ["0"]))
+        return None if others or not _LENGTH.fullmatch(text) else int(text)
+
     def reply(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Answer; the body is left out where HTTP has none."""
         self.send_response(status)
@@ -113,6 +123,7 @@ class LocalHandler(BaseHTTPRequestHandler):
         """End the connection. What still comes is read away: some clients send all, then read."""
         self.close_connection = True
         with suppress(OSError):  # the client was faster, or says nothing more
+            self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(_PATIENCE)
             for _ in range(_MOST_PIECES):
@@ -205,10 +216,11 @@ class LocalServer(socketserver.TCPServer):
             thread.join(_PATIENCE)
         self.server_close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
+    def handle_error(self, *_: object) -> None:
         """Print a defect of the service; a client that hangs up is no news."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
+            # A client's text may be part of it.
+            print(safe_lines(traceback.format_exc()), file=sys.stderr)
 
     def _is_of_own_site(self, headers: Message) -> bool:
         """Tell whether no browser says that another site makes this call.

@@ -141,7 +141,7 @@ class _RuntimeCall(LocalHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - the same
         """Take an answer or an error of the handler, or an error of its import."""
-        length = int(self.headers["Content-Length"])
+        length = self.body_length() or 0
         if length > PAYLOAD_LIMIT:
             message = f"an answer of {length} bytes, {PAYLOAD_LIMIT} are allowed"
             error = Failure(Fault.TOO_LARGE, "Function.ResponseSizeTooLarge", message)

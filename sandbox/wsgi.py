@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -18,7 +17,6 @@ from sandbox.local_server import HOST, Authorize, LocalHandler, LocalServer
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_LENGTH: Final = re.compile(r"[0-9]{1,15}")
 _OF_THE_CONNECTION: Final = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -49,14 +47,16 @@ class _Handler(LocalHandler):
         raise AttributeError(name)
 
     def _serve(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        is_chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
-        if not _LENGTH.fullmatch(length):
+        length = self.body_length()
+        encodings = [each.lower() for each in self.headers.get_all("Transfer-Encoding", [])]
+        is_chunked = encodings == ["chunked"]
+        if length is None or (encodings and not is_chunked):
             self.send_error(HTTPStatus.BAD_REQUEST)
+            self.hang_up()
             return
         stream = cast("IO[bytes]", self.rfile)
-        body = LimitedStream(stream, int(length))
-        given = {"wsgi.input": body, "CONTENT_LENGTH": length}
+        body = LimitedStream(stream, length)
+        given = {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
         if is_chunked:
             given = {"wsgi.input": DechunkedInput(stream), "wsgi.input_terminated": True}
         try:

@@ -6,7 +6,8 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.doubles.exchange import Answer, Exchange, Request, Waits
@@ -16,6 +17,7 @@ from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
 if TYPE_CHECKING:
     from types import TracebackType
 
+_MOST_BYTES: Final = 1024 * 1024  # of a body
 Clock = Callable[[], datetime]
 Route = Callable[..., Answer]
 
@@ -137,7 +139,12 @@ class _Handler(LocalHandler):
     server: _Server
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = self.body_length()
+        if length is None or length > _MOST_BYTES or "Transfer-Encoding" in self.headers:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            self.hang_up()
+            return
+        body = self.rfile.read(length)
         target = urlsplit(self.path)
         request = Request(
             self.command,

@@ -130,7 +130,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     for name in (".sandbox/env", ".sandbox/function.log"):
         assert f" {root / name}" in told
     page = variables["SANDBOX_PAGE"]
-    assert f"\n  Open  {page}  in a browser" in told
+    assert f"\n  Open  {page}\n        in a browser" in told
     assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
 
     sent = run(stack, root, "send", *JANE_ASKS, "--duration", "45m")

@@ -107,6 +107,17 @@ def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -> None:
+    """A profile or session of the shell's is unset, and there again afterwards."""
+    environment.write(tmp_path / "env", {})
+    names = " ".join(environment.UNSET)
+    seen = f"for name in {names}; do printenv $name || echo unset; done; "
+    mine = "".join(f"export {name}='my own'; " for name in environment.UNSET)
+    said = said_by(shell, tmp_path, f"{mine}. ./env; {seen} sandbox_off; {seen}")
+    assert said.splitlines() == ["unset"] * 4 + ["my own"] * 4
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
     """Neither variables nor functions; it can be sourced again then."""
     environment.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
