@@ -56,7 +56,7 @@ coverage: .venv/dev.stamp ## Run the same with branch coverage: all of handler/,
 	  || { echo 'what is not handler/ is covered below 90 %'; exit 1; }
 
 test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium (skipped where there is none)
-	@$(BIN)/python -m pytest -q --no-cov -n 2 --dist loadfile $(ON_ENGINE) $(IN_BROWSER)
+	@$(BIN)/python -m pytest -q --no-cov -n 3 --dist loadfile $(ON_ENGINE) $(IN_BROWSER)
 
 check: .venv/dev.stamp ## Lint, check types and the rules of the house
 	@$(BIN)/ruff check .

@@ -113,6 +113,7 @@ def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
                 "WEBHOOK_MAX_AGE": "300",
                 "HANDLER_SECRET_ARN": "arn:handler-secret",
                 "HANDLER_SECRET_VERSION": "version-1",
+                "MALLOC_MMAP_THRESHOLD_": "1048576",
             }
         },
         "tags": TAGS,

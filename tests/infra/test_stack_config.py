@@ -51,7 +51,11 @@ def test_right_value_reaches_the_function(program: Program, key: str, value: str
 def test_empty_values_count_as_unset(program: Program) -> None:
     """With every plain key empty, the function gets none of them, and the stack its defaults."""
     run = program.run(dict.fromkeys((*PLAIN_KEYS, *STACK_DEFAULTS), ""))
-    assert environment_of(run).keys() == {"HANDLER_SECRET_ARN", "HANDLER_SECRET_VERSION"}
+    assert environment_of(run).keys() == {
+        "HANDLER_SECRET_ARN",
+        "HANDLER_SECRET_VERSION",
+        "MALLOC_MMAP_THRESHOLD_",
+    }
     assert inputs_of(run, "Function")["memorySize"] == 512
     assert inputs_of(run, "LogGroup")["retentionInDays"] == 365
 
