@@ -192,6 +192,9 @@ def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
         asked.run(deadline)
 
 
+_NO_NAMES = frozenset[str]()
+
+
 def _with_shared_names(findings: Findings) -> Findings:
     bearers: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     owners: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -208,19 +211,21 @@ def _with_shared_names(findings: Findings) -> Findings:
     found = []
     for duty in findings.duties:
         provider, kind = duty.provider, duty.kind
-        names = [each for each in (duty.name, duty.shortform) if each]
-        doubtful, elsewhere = frozenset[str](), frozenset[str]()
+        names = (duty.name, duty.shortform) if duty.shortform else (duty.name,)
+        doubtful = elsewhere = _NO_NAMES
         if (provider, kind) in kinds:
             partly = (provider, kind) in findings.partly
             doubtful = frozenset(
-                each for each in names if partly or (provider, kind, each) in shared
+                each for each in names if each and (partly or (provider, kind, each) in shared)
             )
-        if several or findings.partly:
+        # Of nearly all duties no name is anybody's id.
+        if findings.partly or any((kind, each) in owners for each in names):
             unread = [each for each, what in findings.partly if what == kind and each != provider]
             elsewhere = frozenset(
                 each
                 for each in names
-                if owners.get((kind, each), set()) - {provider} or _may_be_id(each, unread)
+                if each
+                and (owners.get((kind, each), _NO_NAMES) - {provider} or _may_be_id(each, unread))
             )
         if (doubtful, elsewhere) != (duty.shared_names, duty.ids_elsewhere):
             duty = duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)  # noqa: PLW2901
