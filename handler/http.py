@@ -26,10 +26,11 @@ RETRIES = 2
 MOST_BYTES = 6 * 1024 * 1024
 # What a body may unpack to, up to 66 times its length: ordinary JSON of any length that is read,
 # in any script, takes less. Seven answers may be on their way at once. Of the large ones, one is
-# unpacked and read at a time, so that all of it fits the function's memory; the others, which is
-# nearly all of them, wait for nobody.
+# unpacked and read at a time, so that all of it fits the function's memory; the interpreter unpacks
+# one at a time in any case. Small ones wait for nobody.
 MOST_UNPACKED_BYTES = 96 * 1024 * 1024
-LARGE_UNPACKED_BYTES = 12 * 1024 * 1024
+_MOST_TIMES = 66
+SMALL_BYTES = 192 * 1024
 # UTF-8: the bytes that begin no character, and those that begin one of four bytes.
 _CONTINUED = bytes(range(0x80, 0xC0))
 _FIRST_OF_FOUR = tuple(bytes([each]) for each in range(0xF0, 0xF5))
@@ -93,11 +94,13 @@ class Client:
         """
         # In a list, so that it can be taken out: nothing holds the body while its value is read.
         came = [self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)]
-        size = _unpacked_bytes(came[0])
-        if size > MOST_UNPACKED_BYTES:
-            raise HttpError("the answer is too large to be unpacked")
-        if size <= LARGE_UNPACKED_BYTES:
+        length = len(came[0])
+        if length <= SMALL_BYTES:
             return read(_unpacked(came.pop()))
+        # Counting takes a while, too: it is only for bodies that might be too large.
+        might_be = length * _MOST_TIMES > MOST_UNPACKED_BYTES
+        if might_be and _unpacked_bytes(came[0]) > MOST_UNPACKED_BYTES:
+            raise HttpError("the answer is too large to be unpacked")
         if not self._unpacking.acquire(timeout=max(0.0, deadline.left())):
             raise HttpError("no whole answer in time")
         try:
