@@ -62,7 +62,7 @@ class Connection:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
             raw.settimeout(_left(self.deadline))
-            self._raw = self._tls.wrap_socket(raw, server_hostname=self._host)
+            self._raw = self._tls.wrap_socket(raw, server_hostname=self._host.encode())
         self._bounded = _Bounded(self, self._raw)
 
     def is_quiet(self) -> bool:
@@ -149,7 +149,8 @@ def _resolve(host: str, port: int, deadline: Deadline) -> Sequence[_Address]:
 
     def look_up() -> None:
         try:
-            answers.append(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+            # Bytes, since a str is put through IDNA, whose module takes long to load.
+            answers.append(socket.getaddrinfo(host.encode(), port, 0, socket.SOCK_STREAM))
         except OSError as error:
             answers.append(error)
         finally:

@@ -192,6 +192,8 @@ def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
         asked.run(deadline)
 
 
+# The names of a duty that others bear, and those that are ids at another provider.
+_Ambiguous = tuple[frozenset[str], frozenset[str]]
 _NO_NAMES = frozenset[str]()
 
 
@@ -208,10 +210,8 @@ def _with_shared_names(findings: Findings) -> Findings:
     if not (shared or findings.partly or several):
         return findings
     kinds = {*findings.partly, *((provider, kind) for provider, kind, _ in shared)}
-    found = []
-    for duty in findings.duties:
-        provider, kind = duty.provider, duty.kind
-        names = (duty.name, duty.shortform) if duty.shortform else (duty.name,)
+
+    def ambiguous(provider: str, kind: str, names: tuple[str, ...]) -> _Ambiguous:
         doubtful = elsewhere = _NO_NAMES
         if (provider, kind) in kinds:
             partly = (provider, kind) in findings.partly
@@ -227,10 +227,20 @@ def _with_shared_names(findings: Findings) -> Findings:
                 if each
                 and (owners.get((kind, each), _NO_NAMES) - {provider} or _may_be_id(each, unread))
             )
-        if (doubtful, elsewhere) != (duty.shared_names, duty.ids_elsewhere):
-            duty = duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)  # noqa: PLW2901
-        found.append(duty)
-    return findings._replace(duties=tuple(found))
+        return doubtful, elsewhere
+
+    # Hundreds of duties bear few names.
+    known: dict[tuple[str, str, str, str], _Ambiguous] = {}
+    duties = []
+    for duty in findings.duties:
+        key = duty.provider, duty.kind, duty.name, duty.shortform
+        names = known.get(key)
+        if names is None:
+            names = known[key] = ambiguous(*key[:2], key[2:] if duty.shortform else key[2:3])
+        if names != (duty.shared_names, duty.ids_elsewhere):
+            duty = duty._replace(shared_names=names[0], ids_elsewhere=names[1])  # noqa: PLW2901
+        duties.append(duty)
+    return findings._replace(duties=tuple(duties))
 
 
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:
