@@ -103,6 +103,7 @@ def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
         "environment": {
             "variables": {
                 "AUTO_APPROVAL_DURATION": "6",
+                "AUTO_APPROVAL_END_WITH_SHIFT": "false",
                 "AUTO_APPROVAL_DRY_RUN": "false",
                 "INCIDENTIO_APPROVE_PARTICIPANTS": "false",
                 "INCIDENTIO_APPROVE_SELF_DECLARED": "false",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.infra.made_up import Program
 
 SWITCHES = (
+    "AUTO_APPROVAL_END_WITH_SHIFT",
     "AUTO_APPROVAL_DRY_RUN",
     "INCIDENTIO_APPROVE_PARTICIPANTS",
     "INCIDENTIO_APPROVE_SELF_DECLARED",
@@ -39,6 +40,8 @@ def test_switch_takes_either_case_and_white_space(program: Program, key: str, va
         ("AUTO_APPROVAL_SCHEDULES", "DBA, API"),
         ("AUTO_APPROVAL_INCIDENTIO_ROLES", "Incident Lead"),
         ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod, Team=DB"),
+        ("AUTO_APPROVAL_END_WITH_SHIFT", "true"),
+        ("AUTO_APPROVAL_END_WITH_SHIFT", "15m"),
         ("INCIDENTIO_BASE_URL", "http://127.0.0.1:8080"),
         ("WEBHOOK_MAX_AGE", "3600"),
     ],
