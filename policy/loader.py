@@ -63,12 +63,12 @@ def load(data: bytes) -> Loaded:
     if not problems.errors:
         # The function's own reader has the last word.
         try:
-            read_policy(_text(body))
+            policy = read_policy(_text(body))
         except ShapeError as error:
             problems.error(Line(1), str(error))
     if problems.errors:
         return Loaded({}, problems.errors, problems.warnings, MappingProxyType(lines))
-    doubts.note(body, lines, problems)
+    doubts.note(body, policy, lines, problems)
     return Loaded(body, (), problems.warnings, MappingProxyType(lines))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.archive import build_zip
+from tests.infra.made_up import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,4 +212,4 @@ def test_stack_outputs_are_exact_and_not_secret(dev: ProgramRun) -> None:
         "secret_arn": "arn:handler-secret",
     }
     assert dev.secret_outputs == frozenset()
-    assert dev.notes == ()
+    assert dev.notes == (OPEN,)
