@@ -200,7 +200,8 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     told = demo.rest()
     assert (demo.process.returncode, demo.errors) == (0, "")
     assert "35 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
-    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as they should." in told
+    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as the stack's settings say: " in told
+    assert "note:" not in told
     assert "✅ Granted\nThe password of user 123 is reset.\n" in told
     assert "eyJ" not in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]
