@@ -30,6 +30,8 @@ from handler.spelling import Spelling, spelling_of
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
+# Longer, and access would not end with the shift but with somebody else's.
+LONGEST_GRACE = timedelta(hours=24)
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
@@ -224,12 +226,14 @@ def simple(
     *,
     participants: bool = False,
     self_declared: bool = False,
+    shift_end: ShiftEnd | None = None,
 ) -> Policy:
     """Make the policy that the settings describe.
 
     With neither schedules nor roles, any duty counts but a reporter's; with either, only duties
     named there do. Updates to an incident, and duties in one that their holder declared himself,
-    count by a switch each; updates have no name, so they never count beside names.
+    count by a switch each; updates have no name, so they never count beside names. Where access
+    ends with the shift, only duties with an end count: no role and no update has one.
     """
     ways: tuple[Condition, ...]
     if schedules or incident_roles:
@@ -239,7 +243,7 @@ def simple(
         )
     else:
         ways = (IncidentRole(ANY), OnCall(ANY), *((PostedUpdate(),) if participants else ()))
-    rule = Rule("", Selector(labels=resource_labels), AnyOf(ways), duration)
+    rule = Rule("", Selector(labels=resource_labels), AnyOf(ways), duration, shift_end=shift_end)
     return Policy((rule,), self_declared=self_declared)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from handler.durations import parse_go
 from handler.folding import unseen_in
-from handler.policy import Policy, simple
+from handler.policy import LONGEST_GRACE, Policy, ShiftEnd, simple
 from handler.providers import PROVIDERS, Provider
 from handler.shapes import ShapeError
 
@@ -25,6 +25,9 @@ SECRET_KEYS = (*SIGNING_KEYS, *PROVIDER_KEYS)
 OLDER_SCHEDULES = "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
 SCHEDULES, POLICY = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY"
 ROLES, LABELS = "AUTO_APPROVAL_INCIDENTIO_ROLES", "AUTO_APPROVAL_RESOURCE_LABELS"
+END_WITH_SHIFT = "AUTO_APPROVAL_END_WITH_SHIFT"
+# What a policy file says itself.
+BESIDE_POLICY = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS, END_WITH_SHIFT)
 DEFAULTS = {
     "AUTO_APPROVAL_DURATION": "6",
     "WEBHOOK_MAX_AGE": "300",
@@ -37,6 +40,7 @@ PLAIN_KEYS = (
     OLDER_SCHEDULES,
     ROLES,
     LABELS,
+    END_WITH_SHIFT,
     "AUTO_APPROVAL_DRY_RUN",
     "INCIDENTIO_APPROVE_PARTICIPANTS",
     "INCIDENTIO_APPROVE_SELF_DECLARED",
@@ -155,6 +159,7 @@ def _policy(read: Mapping[str, str], text: str | None) -> Policy:
     participants = parsed("INCIDENTIO_APPROVE_PARTICIPANTS", parse_switch)
     named = parsed(schedules, parse_list)
     roles, labels = parsed(ROLES, parse_list), parsed(LABELS, parse_labels)
+    shift_end = parsed(END_WITH_SHIFT, parse_shift_end)
     if not read[POLICY]:
         return simple(
             duration,
@@ -163,8 +168,10 @@ def _policy(read: Mapping[str, str], text: str | None) -> Policy:
             labels,
             participants=participants,
             self_declared=self_declared,
+            shift_end=shift_end,
         )
-    if beside := next((key for key in (schedules, ROLES, LABELS) if read[key]), ""):
+    off = "" if shift_end else END_WITH_SHIFT
+    if beside := next((key for key in BESIDE_POLICY if read[key] and key != off), ""):
         problem = f"is set beside {beside}: a policy file says that, too, so leave one of them out"
         raise SettingsError(POLICY, problem, "")
     if text is None:
@@ -233,6 +240,19 @@ def parse_switch(key: str, value: str) -> bool:
     if value.lower() not in {"", "true", "false"}:
         raise SettingsError(key, f"is {value!r}: allowed are true and false", "true")
     return value.lower() == "true"
+
+
+def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
+    """Read `true`, `false` or a grace in whole seconds (`15m`). Empty means false, None."""
+    if value.lower() in {"", "true", "false"}:
+        return ShiftEnd() if value.lower() == "true" else None
+    # A bare 0 may be meant as false.
+    grace = parse_go(value) if value[-1].isalpha() else None
+    nothing = timedelta(0)
+    if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
+        allowed = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
+        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "15m")
+    return ShiftEnd(grace)
 
 
 def parse_whole(key: str, value: str, least: int, most: int, example: str) -> int:

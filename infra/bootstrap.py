@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
 from infra.aws_account import aws_errors, current_account, loopback_warning
 from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import bucket_name, ensure_bucket
@@ -48,6 +49,12 @@ Then set its secrets and settings, look at what would be made, and deploy:
   make preview STACK={stack}
   make deploy STACK={stack}
 """
+NARROW = """
+Its settings name neither schedules, roles nor a policy: anybody on duty will open any resource,
+or any that carries the labels it names. Narrow it before you deploy it, for example with:
+
+  pulumi config set {schedules} Production --stack {stack}
+"""
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
@@ -61,6 +68,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
     try:
         with aws_errors():
             url = bootstrap(stack, environment, folder)
+        settings = read_stack_file(folder, stack, environment).settings
     except SetupError as error:
         say(f"error: {error}", sys.stderr)
         return 1
@@ -69,7 +77,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         say(f"error: {what}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
         return INTERRUPTED
     told = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
-    for line in NEXT.format(stack=stack, **told).splitlines():
+    text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
+    for line in text.format(stack=stack, schedules=SCHEDULES, **told).splitlines():
         say(line)
     return 0
 

@@ -30,16 +30,20 @@ from handler.settings import (
     parse_whole,
 )
 from infra.deploy_role import REPOSITORY, parse_repository
-from infra.policy_file import tested_policy
+from infra.policy_file import EXAMPLE, tested_policy
 from infra.stack_file import leads_elsewhere
 from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
+from policy.reach import kinds_without_end, open_rules
 from policy.spelling import typographic_in
 from policy.terminal import safe
+from policy.trial import SUFFIX, TEST_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from handler.settings import Settings
 
 # What `make bootstrap` made, for the program to take over or to leave alone.
 BUCKET, BUCKET_MANAGED = "STATE_BUCKET", "STATE_BUCKET_MANAGED"
@@ -138,6 +142,7 @@ def read_config(root: Path) -> StackConfig:
     try:
         policy = tested_policy(root, plain | secrets)
         settings = load(plain | secrets, policy.json if policy else None)
+        _note_reach(plain, settings)
         _note_what_has_no_effect(plain)
         _note_unassigned_schedules(plain, settings.providers)
         _note_spelling(plain)
@@ -201,6 +206,25 @@ def _mend(key: str, example: str) -> str:
     """Build the command that sets a key; without an example the CLI asks for the value."""
     option = ["--secret"] if key in SECRET_KEYS else []
     return shlex.join(["pulumi", "config", "set", *option, key, *([example] if example else [])])
+
+
+def _note_reach(plain: Mapping[str, str], settings: Settings) -> None:
+    """Warn where any duty opens what is requested, and where the shift's end shuts roles out."""
+    if POLICY in plain:  # its own warnings say so
+        return
+    on = [BY_ID[each].name for each in settings.providers]
+    for each in open_rules(settings.policy, on):
+        said = each.told(dry_run=settings.dry_run)
+        tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
+        note = (
+            f"{said[0].upper()}{said[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is set; "
+            f"narrow it, for example with `{_mend(SCHEDULES, 'Production')}`, or with a policy "
+            f"file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml {tests}` and "
+            f"`{_mend(POLICY, EXAMPLE)}`"
+        )
+        pulumi.log.warn(safe(note))
+    for note in kinds_without_end(settings.policy, on):
+        pulumi.log.warn(note)
 
 
 def _note_what_has_no_effect(plain: Mapping[str, str]) -> None:

@@ -16,6 +16,8 @@ from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import Settings
 from handler.sources import Source, Wants, ask
+from policy.reach import open_rules
+from policy.telling import called
 
 # Nobody waits for an approval here: a large organisation is read whole.
 PATIENCE_SECONDS = 5 * BUDGET_SECONDS
@@ -95,6 +97,15 @@ def duties_named(condition: Condition | None) -> Iterator[OnCall | IncidentRole 
             yield from duties_named(each)
     elif isinstance(condition, OnCall | IncidentRole | PostedUpdate):
         yield condition
+
+
+def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
+    """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
+    on = [BY_ID[each].name for each in settings.providers]
+    return [
+        f"by {called(each.rule)}, {each.told(dry_run=settings.dry_run)}; {each.remedy}"
+        for each in open_rules(settings.policy, on, resources)
+    ]
 
 
 def switched_off(settings: Settings, rules: Iterable[Rule]) -> list[str]:

@@ -12,10 +12,11 @@ from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import Settings
 from handler.sources import Wants
-from ops.asking import approving, duties_named
+from ops.asking import approving, duties_named, open_to_any_duty
 from ops.output import listed
 from policy.problems import nearest
-from policy.telling import SETTINGS
+from policy.reach import kinds_without_end, unnamed_kinds
+from policy.telling import called
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
 _CALLED = {
@@ -66,7 +67,7 @@ def _any_role(rules: Iterable[Rule]) -> bool:
 def checks(
     settings: Settings, findings: Findings, wants: Mapping[str, Wants], now: datetime
 ) -> Iterator[Check]:
-    """Check the keys, then every name."""
+    """Check the keys, then every name, then what nobody has narrowed or let in."""
     on = tuple(BY_ID[each].name for each in settings.providers)
     rules = tuple(approving(settings.policy))
     names = [_where_listed(each, findings) for rule in rules for each in _names(rule, on)]
@@ -75,6 +76,12 @@ def checks(
     yield from _without_key(rules, on)
     for each in dict.fromkeys(names):
         yield from _name(each, findings, now)
+    for note in (
+        *open_to_any_duty(settings),
+        *unnamed_kinds(settings.policy, on),
+        *kinds_without_end(settings.policy, on),
+    ):
+        yield Check(NOTE, note)
 
 
 def _names(rule: Rule, on: tuple[str, ...]) -> Iterator[_Named]:
@@ -157,11 +164,7 @@ def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
             if provider and provider not in on:
                 setting = next(each.key for each in PROVIDERS if each.name == provider)
                 said = f"counts duties of {provider}, which nobody asks: {setting} is not set"
-                yield Check(PROBLEM, f"{_called(rule.name)} {said}")
-
-
-def _called(rule: str) -> str:
-    return f'rule "{rule}"' if rule else SETTINGS
+                yield Check(PROBLEM, f"{called(rule.name)} {said}")
 
 
 def _bearers(named: _Named, provider: str, findings: Findings) -> list[Titled]:
@@ -184,7 +187,7 @@ def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
     if not named.providers:
         if named.kind != ON_CALL:
             said = f"{what} {quoted} cannot be looked for: no provider that is asked lists them"
-            yield Check(NOTE, f"{_called(named.rule)}: {said}")
+            yield Check(NOTE, f"{called(named.rule)}: {said}")
         return
     found = {each: _bearers(named, each, findings) for each in named.providers}
     if not any(found.values()):
@@ -198,20 +201,20 @@ def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
         if owners and provider not in owners:
             said = f"the {what} of {provider} that is called {quoted} does not count"
             told = f"{quoted} is the id of one of {listed(owners)}"
-            yield Check(NOTE, f"{_called(named.rule)}: {said}: {told}")
+            yield Check(NOTE, f"{called(named.rule)}: {said}: {told}")
             continue
         if len(bearers) > 1 and named.kind not in _BY_NAME_ALONE:
             ids = listed(sorted(each.id for each in bearers))
             said = f"{len(bearers)} {what}s of {provider} go by {quoted}"
             level = NOTE if any(each.id == named.entry for each in bearers) else PROBLEM
             told = "it means the one with that id" if level == NOTE else "it counts for none"
-            yield Check(level, f"{_called(named.rule)}: {said}: {told}; their ids are {ids}")
+            yield Check(level, f"{called(named.rule)}: {said}: {told}; their ids are {ids}")
             continue
         if not bearers[0].enabled:
             said = f"the {what} {quoted} of {provider} is switched off: nobody is on duty by it"
-            yield Check(PROBLEM, f"{_called(named.rule)}: {said}")
+            yield Check(PROBLEM, f"{called(named.rule)}: {said}")
             continue
-        yield Check(OK, f"{_called(named.rule)}: {what} {quoted} is at {provider}")
+        yield Check(OK, f"{called(named.rule)}: {what} {quoted} is at {provider}")
         yield from _nobody(named, bearers[0], findings, now)
 
 
@@ -219,7 +222,7 @@ def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
     where = listed(named.providers)
     unread = [each for each in named.providers if (each, named.kind) in findings.partly]
     what, quoted = _CALLED[named.kind], f'"{named.entry}"'
-    said = f"{_called(named.rule)}: {what} {quoted}"
+    said = f"{called(named.rule)}: {what} {quoted}"
     if unread:
         yield Check(PROBLEM, f"{said} cannot be looked for: {listed(unread)} did not list them all")
         return
@@ -246,4 +249,4 @@ def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) ->
     )
     if next(counting, None) is None:
         said = f"nobody is on call for {named.entry} ({titled.provider}) right now"
-        yield Check(NOTE, f"{_called(named.rule)}: {said}")
+        yield Check(NOTE, f"{called(named.rule)}: {said}")

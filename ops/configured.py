@@ -13,13 +13,10 @@ from typing import NamedTuple
 from handler.policy import Policy
 from handler.providers import PROVIDERS
 from handler.settings import (
-    LABELS,
-    OLDER_SCHEDULES,
+    BESIDE_POLICY,
     PLAIN_KEYS,
     POLICY,
     PROVIDER_KEYS,
-    ROLES,
-    SCHEDULES,
     SHORTEST_SECRET,
     Settings,
     SettingsError,
@@ -33,7 +30,6 @@ from policy.trial import FileError, placed, read
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
 _OF_PROVIDERS = frozenset(key for each in PROVIDERS for key in each.settings)
-_BESIDE_A_FILE = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
@@ -77,7 +73,7 @@ def configured(
         values = _by_stack(values, of_stack)
         origin = f"Pulumi.{options.stack}.yaml"
     if options.policy:
-        values = {**values, **dict.fromkeys(_BESIDE_A_FILE, ""), POLICY: str(options.policy)}
+        values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
         folder = Path()
     text = None
     if values[POLICY].strip():

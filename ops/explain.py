@@ -14,7 +14,7 @@ from handler.http import Client
 from handler.inquiry import Inquiry, Outcome
 from handler.record import decision_record
 from ops import arguments
-from ops.asking import approving, switched_off
+from ops.asking import approving, open_to_any_duty, switched_off
 from ops.configured import Configured, configured
 from ops.errors import CommandError
 from ops.world import World
@@ -82,9 +82,10 @@ def explain(options: argparse.Namespace, world: World) -> int:
     (decision,) = outcome.decisions
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
+    wide = open_to_any_duty(given.settings, request.resources)
     record = _record(decision, outcome, given)
     told = tree(record)
-    told = told._replace(under=(*told.under, *(Told(each, NOTE) for each in notes)))
+    told = told._replace(under=(*told.under, *(Told(each, NOTE) for each in (*wide, *notes))))
     claimed = decision.approved and not given.settings.dry_run
     out = world.output(options)
     if options.json:
@@ -95,6 +96,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
                 "why": why(record),
                 "duration": record["duration"],
                 "until": format_instant(until) if until else None,
+                "open_to_any_duty": wide,
                 "notes": notes,
                 "tree": told.as_data(),
                 "record": record,

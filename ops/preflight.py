@@ -14,7 +14,7 @@ from handler.settings import Settings
 from handler.sources import Question, Source, ask
 from ops import arguments
 from ops.asking import PATIENCE_SECONDS, ask_for_all
-from ops.checks import NOTE, OK, PROBLEM, checks, kinds_named
+from ops.checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from ops.configured import configured
 from ops.world import World
 from policy.telling import NO, YES
@@ -43,9 +43,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 def run(options: argparse.Namespace, world: World) -> int:
     """Check, and print what was found."""
     given = configured(options, world.environment, world.folder)
-    asked = ask_for_all(given.settings, world.clock)
-    findings = with_inventory(given.settings, asked.findings, world.clock)
-    found = list(checks(given.settings, findings, asked.wants, world.clock.now()))
+    found = checked(given.settings, world.clock)
     good = all(each.level != PROBLEM for each in found)
     out = world.output(options)
     if options.json:
@@ -55,6 +53,13 @@ def run(options: argparse.Namespace, world: World) -> int:
             out.line(f"{each.level:8} {each.text}", _MARKS[each.level])
         out.line(f"the policy is from {given.origin}")
     return 0 if good else 1
+
+
+def checked(settings: Settings, clock: Clock) -> list[Check]:
+    """Ask each provider for what the policy needs and names, and check it."""
+    asked = ask_for_all(settings, clock)
+    findings = with_inventory(settings, asked.findings, clock)
+    return list(checks(settings, findings, asked.wants, clock.now()))
 
 
 def with_inventory(settings: Settings, findings: Findings, clock: Clock) -> Findings:

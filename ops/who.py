@@ -13,7 +13,7 @@ from handler.duties import Findings
 from handler.events import Resource
 from handler.policy import Policy
 from ops import arguments
-from ops.asking import approving, ask_for_all, switched_off
+from ops.asking import approving, ask_for_all, open_to_any_duty, switched_off
 from ops.configured import configured
 from ops.output import Output
 from ops.world import World
@@ -62,16 +62,18 @@ def who(options: argparse.Namespace, world: World) -> int:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
         notes.insert(0, _why_nobody(resource, given.policy, world.clock))
+    wide = open_to_any_duty(given.settings, [resource])
     out = world.output(options)
     if options.json:
         body = {
             "resource": f"{kind}:{id_}",
             "approved": [_as_data(each) for each in approved],
+            "open_to_any_duty": wide,
             "notes": notes,
         }
         out.json(body)
     else:
-        _print(out, approved, notes)
+        _print(out, approved, (*notes, *wide))
     return 0 if approved and not given.settings.dry_run else 1
 
 

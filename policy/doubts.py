@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from handler import emails
+from handler.policy import Policy
+from handler.providers import PROVIDERS
 from policy.problems import Problems, quoted
+from policy.reach import open_rules
 from policy.reading import ANY
 from policy.tree import Line
 
 Json = Mapping[str, Any]
 
 
-def note(body: Json, lines: Mapping[str, int], problems: Problems) -> None:
-    """Warn of each rule that is doubtful; the body has no errors."""
+def note(body: Json, policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
+    """Warn of each rule that is doubtful; the body has no errors, and `policy` is what it says."""
     rules = body["rules"]
     theirs = {emails.normal(each) for values in body["aliases"].values() for each in values}
     for rule in rules:
@@ -34,6 +37,10 @@ def note(body: Json, lines: Mapping[str, int], problems: Problems) -> None:
         if theirs & {emails.normal(each) for each in _requesters(rule.get("when", {}))}:
             said = f"{name} names a requester by an alias's value, with which nobody requests"
             problems.warn(at, f"{said}: name the alias's key")
+    for each in open_rules(policy, [provider.name for provider in PROVIDERS]):
+        if not each.labels:  # of labels alone it is told already
+            at, name = Line(lines[each.rule]), quoted(each.rule)
+            problems.warn(at, f"by {name}, {each.told()}: {each.remedy}")
 
 
 def _shuts(one: Json, other: Json) -> bool:

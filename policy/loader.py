@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from handler import emails
+from handler.policy import LONGEST_GRACE
 from handler.policy_json import read_policy
 from handler.record import MOST_RULES
 from handler.shapes import ShapeError
@@ -24,8 +25,6 @@ GRANT_KEYS = ("duration", "end_with_shift", "dry_run")
 RULE_KEYS = ("name", "resources", "when", *GRANT_KEYS, "deny")
 RESOURCE_KEYS = ("kinds", "ids", "labels")
 SHIFT_KEYS = ("grace", "without_end")
-# Longer, and access would not end with the shift but with somebody else's.
-LONGEST_GRACE = timedelta(hours=24)
 _NO_LINES: Mapping[str, int] = MappingProxyType({})
 
 
@@ -64,12 +63,12 @@ def load(data: bytes) -> Loaded:
     if not problems.errors:
         # The function's own reader has the last word.
         try:
-            read_policy(_text(body))
+            policy = read_policy(_text(body))
         except ShapeError as error:
             problems.error(Line(1), str(error))
     if problems.errors:
         return Loaded({}, problems.errors, problems.warnings, MappingProxyType(lines))
-    doubts.note(body, lines, problems)
+    doubts.note(body, policy, lines, problems)
     return Loaded(body, (), problems.warnings, MappingProxyType(lines))
 
 

@@ -64,7 +64,7 @@ def _objections(record: Record) -> Iterator[str]:
         judged = rule.get("duties", ())
         if rule["why"] != NO_DUTY and not all(each["why"] for each in judged):
             # Its duties would do: something else is missing.
-            yield f"{_named(rule['rule'])}: {rule['why']}"
+            yield f"{called(rule['rule'])}: {rule['why']}"
         for each in judged:
             told = f"{names[each['duty']]}: {each['why']}"
             if each["why"] == UNNAMED:
@@ -72,7 +72,7 @@ def _objections(record: Record) -> Iterator[str]:
             elif each["why"]:
                 said.append(told)
         if rule["why"] != NO_DUTY and not judged:
-            unnamed.append(f"{_named(rule['rule'])}: {rule['why']}")
+            unnamed.append(f"{called(rule['rule'])}: {rule['why']}")
     yield from said
     yield from unnamed
 
@@ -140,13 +140,13 @@ def _rules(record: Record, at: datetime | None) -> Iterable[Told]:
         under = tuple(_judged(each, names) for each in rule.get("duties", ()))
         yield Told(*_verdict(rule, at), under)
     for reason, rules in record["trace"]["other_rules"].items():
-        yield Told(f"{' and '.join(map(_named, rules))}: {reason}")
+        yield Told(f"{' and '.join(map(called, rules))}: {reason}")
 
 
 def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
     until = moment_of(rule.get("until"))
     by = f" until {clock_time(until, at)}" if until and at else ""
-    name = _named(rule["rule"])
+    name = called(rule["rule"])
     match rule["verdict"]:
         case "grants":
             return f"{name}: matched, and opens it{by}", YES
@@ -213,5 +213,6 @@ def _remarks(record: Record) -> Iterable[Told]:
         yield Told(said, NOTE, counts)
 
 
-def _named(rule: str) -> str:
+def called(rule: str) -> str:
+    """Name a rule: by its name, or as the settings' one."""
     return f'rule "{rule}"' if rule else SETTINGS

@@ -25,8 +25,9 @@ from policy.calling import Answer, SendError, request_event, send
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
-from sandbox.demo import NOT_EXPECTED, play, table
+from sandbox.demo import APPROVED, LEFT_TO_HUMANS, NOT_EXPECTED, play, summary, table
 from sandbox.from_code import SCRIPT, is_approved, request_from_code
+from sandbox.names import doubts_about_names
 from sandbox.page import Page, page_of
 from sandbox.program import ROOT
 from sandbox.requesting import opened_space, variables
@@ -120,7 +121,7 @@ def _answers(url: str) -> bool:
 
 
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
-    for note in sandbox.deployment.notes:
+    for note in dict.fromkeys((*sandbox.deployment.notes, *doubts_about_names(sandbox))):
         say(f"  note: {note}")
     for resource in sandbox.deployment.resources:
         say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
@@ -157,14 +158,19 @@ def _demo(options: argparse.Namespace) -> int:
         by_webhook = is_approved(sandbox.settings, is_shut=sandbox.is_shut)
         with opened_space(sandbox) as space:
             asked = request_from_code(space, by_webhook=by_webhook)
+        doubts = doubts_about_names(sandbox)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
     print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")
     print(table(each.row for each in played))
     print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
     print(asked.shown + ("" if asked.expected else NOT_EXPECTED))
-    outcomes = [asked.expected, *(each.expected for each in played)]
-    print(f"\n{sum(outcomes)} of {len(outcomes)} came out as they should.")
-    return 0 if all(outcomes) else 1
+    by_code = APPROVED if asked.approved else LEFT_TO_HUMANS
+    outcomes = [*((each.verdict, each.expected) for each in played), (by_code, asked.expected)]
+    print()
+    for doubt in doubts:
+        say(f"note: {doubt}")
+    print(summary(outcomes))
+    return 0 if all(expected for _, expected in outcomes) else 1
 
 
 def _send(options: argparse.Namespace) -> int:

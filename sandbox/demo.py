@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from sandbox.running import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"
+APPROVED, LEFT_TO_HUMANS, REFUSED = "approved", "left to humans", "refused"
 _LONGEST_PLAY = timedelta(minutes=2)
 _HEADINGS = ("who", "is", "answer", "for", "why")
 
@@ -33,15 +35,20 @@ class Played:
     expected: bool
 
     @property
+    def verdict(self) -> str:
+        """What the webhook did with the request."""
+        if self.answer.http != HTTPStatus.OK:
+            return REFUSED
+        return APPROVED if self.answer.claims else LEFT_TO_HUMANS
+
+    @property
     def row(self) -> tuple[str, ...]:
         """What the table shows."""
-        if self.answer.http != HTTPStatus.OK:
-            verdict, duration = f"refused ({self.answer.http})", "-"
-        elif claims := self.answer.claims:
-            verdict = "approved"
-            duration = claims[0]["meta"]["labels"]["indent.com/time/duration"]
-        else:
-            verdict, duration = "left to humans", "-"
+        verdict, duration = self.verdict, "-"
+        if verdict == REFUSED:
+            verdict = f"{REFUSED} ({self.answer.http})"
+        elif verdict == APPROVED:
+            duration = self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
         mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark
@@ -95,6 +102,22 @@ def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bo
     ends_with_shift = any(each.shift_end for each in settings.policy.rules)
     least = decision.duration - (_LONGEST_PLAY if ends_with_shift else timedelta(0))
     return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
+
+
+def summary(outcomes: Sequence[tuple[str, bool]]) -> str:
+    """Sum up verdicts, each with whether it is as expected: what happened, then whether to worry.
+
+    That all is as the settings say is no comfort where they let nobody in.
+    """
+    expected = sum(is_expected for _, is_expected in outcomes)
+    counted = Counter(verdict for verdict, _ in outcomes)
+    counts = ", ".join(
+        f"{counted[each]} {each}"
+        for each in (APPROVED, LEFT_TO_HUMANS, REFUSED)
+        if counted[each] or each == APPROVED
+    )
+    said = f"{expected} of {len(outcomes)} came out as the stack's settings say: {counts}."
+    return said if counted[APPROVED] else f"{said}\nNobody was approved."
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:

@@ -29,9 +29,16 @@ _PATIENCE = 60
 
 @dataclass(frozen=True)
 class FromCode:
-    """What the script printed, and whether it went on by the right one's approval."""
+    """What the script printed, and whether it went on by the right one's approval.
+
+    Attributes:
+        shown: what it printed.
+        approved: whether the webhook approved it, and no human.
+        expected: whether that is as it should be, and the script went on.
+    """
 
     shown: str
+    approved: bool
     expected: bool
 
 
@@ -72,7 +79,9 @@ def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
     if script.returncode:
         rest += errors.strip().rpartition("\n")[2]
     return FromCode(
-        safe_lines((shown + rest).rstrip()), script.returncode == 0 and approved == [by_webhook]
+        safe_lines((shown + rest).rstrip()),
+        approved=approved == [True],
+        expected=script.returncode == 0 and approved == [by_webhook],
     )
 
 

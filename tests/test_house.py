@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# handler <- policy <- infra <- sandbox; handler, policy, sdk <- ops; all <- tests, bench.
+# handler <- policy <- infra, ops <- sandbox; sdk <- ops; all <- tests, bench.
 MAY_IMPORT: dict[str, set[str]] = {
     "handler": set(),
     "policy": {"handler"},
     "infra": {"handler", "policy"},
-    "sandbox": {"handler", "policy", "infra"},
+    "sandbox": {"handler", "policy", "infra", "ops"},
     "sdk": set(),
     "ops": {"handler", "policy", "sdk"},
 }

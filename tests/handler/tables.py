@@ -31,6 +31,7 @@ from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
 from handler.policy import Policy, simple
 from handler.policy_json import read_policy
 from handler.providers import BY_ID
+from handler.settings import parse_shift_end
 
 FOLDER = Path(__file__).parent / "decisions"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -222,10 +223,11 @@ def _resource(told: str | Mapping[str, Any]) -> Resource:
 
 def _from_settings(told: Mapping[str, Any]) -> Policy:
     lists, switches = ("schedules", "incident_roles"), ("participants", "self_declared")
-    _only(told, ("duration", "resource_labels", *lists, *switches))
+    _only(told, ("duration", "resource_labels", "end_with_shift", *lists, *switches))
     settings: dict[str, Any] = {key: tuple(told.get(key, ())) for key in lists}
     settings |= {key: told.get(key) == "true" for key in switches}
     settings["resource_labels"] = tuple(told.get("resource_labels", {}).items())
+    settings["shift_end"] = parse_shift_end("end_with_shift", told.get("end_with_shift", ""))
     duration = parse_go(told.get("duration", "6h"))
     assert duration
     return simple(duration, **settings)

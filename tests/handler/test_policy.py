@@ -60,6 +60,8 @@ def test_fingerprint_tells_policies_apart() -> None:
         simple(six, resource_labels=(("Env", "Prod"),)),
         simple(six, participants=True),
         simple(six, self_declared=True),
+        simple(six, shift_end=ShiftEnd()),
+        simple(six, shift_end=ShiftEnd(timedelta(minutes=15))),
         base._replace(aliases={JANE: ("jane@corp.example",)}),
         base._replace(rules=()),
     ]

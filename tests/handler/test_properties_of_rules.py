@@ -23,6 +23,7 @@ from tests.handler.worlds import (
     ODD_WORLDS,
     PROVIDERS,
     RESOURCES,
+    SETTINGS_WORLDS,
     WORLDS,
     World,
     requests,
@@ -59,6 +60,23 @@ def test_as_a_second_reading_says(world: World) -> None:
     decision = decided(world)
     assert decision.duration == allowed(world)
     assert decision.approved is bool(decision.duration)
+
+
+@OFTEN
+@given(world=SETTINGS_WORLDS)
+def test_settings_as_a_second_reading_says(world: World) -> None:
+    """So is the policy that the plain settings make, whatever they say of the shift's end."""
+    decision = decided(world)
+    assert decision.duration == allowed(world)
+    assert decision.approved is bool(decision.duration)
+
+
+@OFTEN
+@given(world=SETTINGS_WORLDS)
+def test_ending_with_the_shift_brings_no_more(world: World) -> None:
+    """Whoever switches it on approves nobody else, and nobody for longer."""
+    (rule,) = world.policy.rules
+    brings_no_more(world, with_rules(world, rule._replace(shift_end=None)))
 
 
 @OFTEN

@@ -10,7 +10,7 @@ import pytest
 
 from handler import settings
 from handler.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
-from handler.policy import simple
+from handler.policy import ShiftEnd, simple
 from handler.settings import Settings, SettingsError, load
 
 SIGNING = "signing-secret-1"
@@ -41,6 +41,7 @@ def flat(found: Settings) -> dict[str, Any]:
         **named,
         "duration": rule.duration,
         "resource_labels": rule.resources.labels,
+        "shift_end": rule.shift_end,
         "self_declared": found.policy.self_declared,
         "incidentio_base_url": found.providers["incidentio"]["INCIDENTIO_BASE_URL"],
         "providers": None,
@@ -144,6 +145,21 @@ def test_unknown_keys_are_none_of_ours() -> None:
             for value, read in (("true", True), ("True", True), (" TRUE ", True), ("False", False))
         ),
         *(
+            ("AUTO_APPROVAL_END_WITH_SHIFT", value, "shift_end", ShiftEnd(timedelta(0)))
+            for value in ("true", " TRUE ", "0s", "0h0m")
+        ),
+        *(
+            ("AUTO_APPROVAL_END_WITH_SHIFT", value, "shift_end", ShiftEnd(grace))
+            for value, grace in (
+                (" 15m ", timedelta(minutes=15)),
+                ("1h30m", timedelta(minutes=90)),
+                ("0.5h", timedelta(minutes=30)),
+                ("1s", timedelta(seconds=1)),
+                ("24h", timedelta(days=1)),
+            )
+        ),
+        ("AUTO_APPROVAL_END_WITH_SHIFT", "False", "shift_end", None),
+        *(
             ("INCIDENTIO_BASE_URL", value, "incidentio_base_url", read)
             for value, read in (
                 ("https://api.incident.io/", URL),
@@ -177,6 +193,7 @@ def test_max_age(value: str, seconds: int) -> None:
 
 
 HOURS = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"
+ENDS = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
 ADDRESS = "an https address, or http on loopback, without user, query or fragment"
 
 
@@ -228,6 +245,14 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
                 "INCIDENTIO_APPROVE_SELF_DECLARED",
             )
             for value in ("yes", "1", "0", "on", "truee", "t", "true,", "None")
+        ),
+        *(
+            ("AUTO_APPROVAL_END_WITH_SHIFT", value, f"is {value!r}: allowed are {ENDS}", "15m")
+            for value in (
+                *("0", "+0", "-0", "15", "1.5", "yes", "on", "1", "none", "truee", "true, 15m"),
+                *("-15m", "-1s", "24h1s", "25h", "15 m", "15M", "1d", "500ms", "1ns", "15m.", "m"),
+                *("h", "1.5s", "\u0661m", "2562048h", "s" * 65, "{grace: 15m}"),
+            )
         ),
         *(
             (

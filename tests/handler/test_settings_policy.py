@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from handler.app import App
-from handler.settings import SettingsError, load
+from handler.settings import END_WITH_SHIFT, SettingsError, load
 from sandbox.doubles.incidentio import IncidentIO
 from tests.e2e.calls import Webhook, in_process, request_of
 from tests.handler.conftest import ANA, API_KEY, SetClock
@@ -48,9 +49,16 @@ def test_its_rules_are_the_policys() -> None:
                 ("AUTO_APPROVAL_PAGERDUTY_SCHEDULES", "DBA"),
                 ("AUTO_APPROVAL_INCIDENTIO_ROLES", "lead"),
                 ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod"),
+                ("AUTO_APPROVAL_END_WITH_SHIFT", "true"),
+                ("AUTO_APPROVAL_END_WITH_SHIFT", "15m"),
             )
         ),
         ({}, None, "AUTO_APPROVAL_POLICY is 'policy/prod.yaml', but that file is not here"),
+        (
+            {"AUTO_APPROVAL_END_WITH_SHIFT": "15"},
+            TEXT,
+            "AUTO_APPROVAL_END_WITH_SHIFT is '15': allowed are true, false, or a grace",
+        ),
         (
             {},
             json.dumps({"rules": [{**RULE, "when": {}}], "aliases": {}}),
@@ -63,6 +71,22 @@ def test_what_is_refused(settings: dict[str, str], text: str | None, said: str) 
     with pytest.raises(SettingsError) as caught:
         load({**NAMED, **settings}, text)
     assert str(caught.value).startswith(said)
+
+
+def test_end_with_shift_that_is_off_says_nothing_beside_a_policy() -> None:
+    """`Pulumi.yaml` gives that default to every stack."""
+    assert load({**NAMED, "AUTO_APPROVAL_END_WITH_SHIFT": "false"}, TEXT) == load(NAMED, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [("true", {}), ("15m", {"grace": "15m"}), ("24h", {"grace": "24h"})]
+)
+def test_end_with_shift_is_the_policy_files(value: str, written: dict[str, str]) -> None:
+    """The setting makes of its rule what the same words make of a file's."""
+    rule = {**RULE, "duration": "6h", "end_with_shift": written}
+    (of_file,) = load(NAMED, json.dumps({"rules": [rule], "aliases": {}})).policy.rules
+    (of_settings,) = load({**LEAST, "AUTO_APPROVAL_END_WITH_SHIFT": value}).policy.rules
+    assert of_settings.shift_end == of_file.shift_end
 
 
 def test_two_names_of_one_setting() -> None:
@@ -98,6 +122,37 @@ def test_handler_decides_by_its_file(lead: IncidentIO, tmp_path: Path, set_clock
     (claim,) = asked(lead, file, set_clock).claims
     assert claim["reason"] == 'Rule "leads": Incident Lead of INC-1 (incident.io)'
     assert claim["meta"]["labels"]["indent.com/time/duration"] == "2h0m0s"
+
+
+@pytest.mark.parametrize(
+    ("value", "shift", "claims"),
+    [
+        ("", 1, ["6h0m0s"]),
+        ("false", 1, ["6h0m0s"]),
+        ("true", 1, ["1h0m0s"]),
+        ("15m", 1, ["1h15m0s"]),
+        ("15m", 6, ["6h0m0s"]),
+        ("15m", 0, []),
+    ],
+)
+def test_access_ends_with_the_shift(
+    value: str, shift: int, claims: list[str], double: IncidentIO, set_clock: SetClock
+) -> None:
+    """The handler lets access outlive a shift of some hours, unless the setting says otherwise."""
+    double.add_schedule("DBA")
+    if shift:
+        double.put_on_shift(
+            "DBA", ANA, set_clock.now - timedelta(hours=1), set_clock.now + timedelta(hours=shift)
+        )
+    else:
+        double.declare_incident("Fire", lead=ANA)
+    environment = {**LEAST, "INCIDENTIO_BASE_URL": double.url, END_WITH_SHIFT: value}
+    app = App(environment, set_clock.clock, lambda _: None)
+    webhook = Webhook(SECRET, in_process(app), now=lambda: set_clock.now)
+    answer = webhook.call({"events": [request_of(ANA)]})
+    app.client.close()
+    told = [each["meta"]["labels"]["indent.com/time/duration"] for each in answer.claims]
+    assert (answer.http, told) == (200, claims)
 
 
 LEADS = RULE["when"]

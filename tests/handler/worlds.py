@@ -22,6 +22,7 @@ from handler.durations import format_instant
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Findings
 from handler.events import DURATION, EXPIRES, Request, Resource
 from handler.policy import Policy, Rule, Selector, ShiftEnd
+from handler.settings import load
 from tests.handler.strategies import NOW, rarely
 
 JANE, JD, JOAN = "jane@example.com", "jd@corp.example", "joan@example.com"
@@ -167,6 +168,23 @@ def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
     )
 
 
+LEAST = {"INDENT_WEBHOOK_SECRET": "signing-secret-1", "INCIDENTIO_API_KEY": "key"}
+SWITCHES = TRUE_RARELY.map(lambda on: "true" if on else "")
+NAMES_SET = st.sampled_from(["", "", "DBA", "X1", "DBA, Lead, X2"])
+SETTINGS = st.fixed_dictionaries(
+    {
+        "AUTO_APPROVAL_DURATION": st.sampled_from(["6", "1s", "61s", "30m"]),
+        "AUTO_APPROVAL_SCHEDULES": NAMES_SET,
+        "AUTO_APPROVAL_INCIDENTIO_ROLES": NAMES_SET,
+        "AUTO_APPROVAL_RESOURCE_LABELS": rarely(st.just("Env=Prod"), st.just("")),
+        "AUTO_APPROVAL_END_WITH_SHIFT": st.sampled_from(["", "false", "true", "1s", "10m", "24h"]),
+        "INCIDENTIO_APPROVE_PARTICIPANTS": SWITCHES,
+        "INCIDENTIO_APPROVE_SELF_DECLARED": SWITCHES,
+    }
+)
+SETTINGS_POLICIES = SETTINGS.map(lambda values: load({**LEAST, **values}).policy)
+
+
 def requests() -> st.SearchStrategy[Request]:
     """Give requests that are not hopeless from the start."""
     spans = SPANS.map(lambda span: f"{span // timedelta(microseconds=1)}us")
@@ -180,10 +198,13 @@ def requests() -> st.SearchStrategy[Request]:
     return st.builds(Request, who, resources, labels)
 
 
+FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: Findings(tuple(each)))
+
+
 def worlds(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[World]:
     """Give worlds with such conditions."""
-    findings = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: Findings(tuple(each)))
-    return st.builds(World, requests(), findings, policies(approving(conditions)))
+    return st.builds(World, requests(), FINDINGS, policies(approving(conditions)))
 
 
 WORLDS, ODD_WORLDS = worlds(PROVEN), worlds(ODD_CONDITIONS)
+SETTINGS_WORLDS = st.builds(World, requests(), FINDINGS, SETTINGS_POLICIES)

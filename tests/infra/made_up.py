@@ -20,6 +20,16 @@ SECRETS = {
     "INDENT_WEBHOOK_SECRET": "webhook-secret-of-the-tests",
     "INCIDENTIO_API_KEY": "incidentio-key-of-the-tests",
 }
+# What the preview says of a stack that names neither schedules, roles nor a policy.
+OPEN = (
+    "Anybody who holds a role other than the reporter's in a live incident or is on call for any "
+    "schedule opens any resource: none of AUTO_APPROVAL_SCHEDULES, AUTO_APPROVAL_INCIDENTIO_ROLES "
+    "and AUTO_APPROVAL_POLICY is set; narrow it, for example with "
+    "`pulumi config set AUTO_APPROVAL_SCHEDULES Production`, or with a policy file: "
+    "`cp policy/example.yaml policy/prod.yaml`, "
+    "`cp policy/example.test.yaml policy/prod.test.yaml` and "
+    "`pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml`"
+)
 # Of these, the program takes region and account from the ARN.
 ARNS = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "arn:aws:cloudwatch:eu-north-1:210987654321:alarm:",

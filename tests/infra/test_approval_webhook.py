@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.archive import build_zip
+from tests.infra.made_up import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +104,7 @@ def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
         "environment": {
             "variables": {
                 "AUTO_APPROVAL_DURATION": "6",
+                "AUTO_APPROVAL_END_WITH_SHIFT": "false",
                 "AUTO_APPROVAL_DRY_RUN": "false",
                 "INCIDENTIO_APPROVE_PARTICIPANTS": "false",
                 "INCIDENTIO_APPROVE_SELF_DECLARED": "false",
@@ -210,4 +212,4 @@ def test_stack_outputs_are_exact_and_not_secret(dev: ProgramRun) -> None:
         "secret_arn": "arn:handler-secret",
     }
     assert dev.secret_outputs == frozenset()
-    assert dev.notes == ()
+    assert dev.notes == (OPEN,)

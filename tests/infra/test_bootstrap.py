@@ -95,6 +95,9 @@ def test_bucket_is_closed_encrypted_and_versioned(
     assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
     assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
     assert "calls go to an AWS on this machine" in said.err
+    assert said.out.endswith(
+        f"  pulumi config set AUTO_APPROVAL_SCHEDULES Production --stack {played.stack}\n"
+    )
     for _, (backend, no_plugins) in played.told():
         assert backend == f"{url}&s3ForcePathStyle=true"
         assert no_plugins == "true"
@@ -156,6 +159,26 @@ def test_second_run_changes_nothing(played: Played) -> None:
     asked = [words[:2] for words, _ in played.told()]
     assert asked.count(["stack", "init"]) == asked.count(["config", "set-all"]) == 1
     assert ["stack", "select"] in asked
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "AUTO_APPROVAL_SCHEDULES",
+        "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
+        "AUTO_APPROVAL_INCIDENTIO_ROLES",
+        "AUTO_APPROVAL_POLICY",
+        "AUTO_APPROVAL_RESOURCE_LABELS",
+    ],
+)
+def test_stack_that_is_not_narrowed_is_told(
+    played: Played, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever says whom it lets in takes the warning away; labels alone say for what."""
+    played.sets(**{key: "DBA"})
+    assert played.run() == 0
+    open_ = "anybody on duty will open any resource" in capsys.readouterr().out
+    assert open_ is (key == "AUTO_APPROVAL_RESOURCE_LABELS")
 
 
 def test_tags_of_others_stay(played: Played) -> None:

@@ -238,13 +238,14 @@ def test_file_outside_of_the_project_is_refused(program: Program, root: Path, na
         "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
         "AUTO_APPROVAL_INCIDENTIO_ROLES",
         "AUTO_APPROVAL_RESOURCE_LABELS",
+        "AUTO_APPROVAL_END_WITH_SHIFT",
     ],
 )
 def test_what_a_policy_says_is_not_said_beside_it(
     program: Program, root: Path, beside: str
 ) -> None:
     """Two places that say who is approved would be one too many."""
-    value = "Env=Prod" if beside.endswith("LABELS") else "DBA"
+    value = {"LABELS": "Env=Prod", "SHIFT": "15m"}.get(beside.rpartition("_")[2], "DBA")
     assert refusal(program, root, {**NAMED, beside: value}) == (
         f"{KEY} is set beside {beside}: a policy file says that, too, so leave one of them out; "
         f"run `pulumi config rm {KEY}`"

@@ -9,12 +9,14 @@ import yaml
 
 from handler.settings import DEFAULTS, PLAIN_KEYS
 from infra.config import LOG_RETENTIONS, STACK_DEFAULTS
-from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
+from tests.infra.made_up import OPEN, ROOT, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
     from tests.infra.made_up import Program
 
+OPEN_BY_LABEL = OPEN.replace("any resource", "every resource that carries Env=Prod\u2013EU")
 SWITCHES = (
+    "AUTO_APPROVAL_END_WITH_SHIFT",
     "AUTO_APPROVAL_DRY_RUN",
     "INCIDENTIO_APPROVE_PARTICIPANTS",
     "INCIDENTIO_APPROVE_SELF_DECLARED",
@@ -39,6 +41,8 @@ def test_switch_takes_either_case_and_white_space(program: Program, key: str, va
         ("AUTO_APPROVAL_SCHEDULES", "DBA, API"),
         ("AUTO_APPROVAL_INCIDENTIO_ROLES", "Incident Lead"),
         ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod, Team=DB"),
+        ("AUTO_APPROVAL_END_WITH_SHIFT", "true"),
+        ("AUTO_APPROVAL_END_WITH_SHIFT", "15m"),
         ("INCIDENTIO_BASE_URL", "http://127.0.0.1:8080"),
         ("WEBHOOK_MAX_AGE", "3600"),
     ],
@@ -130,7 +134,7 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     )
     assert program.run({key: "PIJ90N7"}, two).notes == ()
     assert program.run({key: "DBA"}).notes == ()
-    assert program.run({}, two).notes == ()
+    assert program.run({}, two).notes == (OPEN,)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,8 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
 )
 def test_typographic_spelling_is_noted(program: Program, key: str, value: str, note: str) -> None:
     """Names and labels are compared exactly, so what an editor put in is told."""
-    assert program.run({key: value}).notes == (f"{key}: {note}",)
+    open_ = (OPEN_BY_LABEL,) if key == "AUTO_APPROVAL_RESOURCE_LABELS" else ()
+    assert program.run({key: value}).notes == (*open_, f"{key}: {note}")
 
 
 def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
@@ -168,13 +173,65 @@ def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "plain", [{"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, {"AUTO_APPROVAL_SCHEDULES": "DBA"}]
+    ("plain", "said"),
+    [
+        ({}, OPEN),
+        ({"AUTO_APPROVAL_SCHEDULES": " ", "AUTO_APPROVAL_INCIDENTIO_ROLES": ""}, OPEN),
+        ({"AUTO_APPROVAL_DRY_RUN": "true"}, OPEN.replace("opens any", "would open any")),
+        (
+            {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"},
+            OPEN.replace(
+                "any schedule opens",
+                "any schedule or has posted an update to a live incident opens",
+            ),
+        ),
+    ],
+)
+def test_any_duty_that_opens_all_is_noted(
+    program: Program, plain: dict[str, str], said: str
+) -> None:
+    """The default lets in everybody on duty, which is told with the command that narrows it."""
+    assert program.run(plain).notes == (said,)
+
+
+@pytest.mark.parametrize("key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES"])
+def test_what_is_narrowed_is_not_noted(program: Program, key: str) -> None:
+    """Where schedules or roles are named, not every duty opens all."""
+    assert program.run({key: "DBA"}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("plain", "nobody"),
+    [
+        ({}, ""),
+        ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, ", so nobody is approved"),
+        ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead", "AUTO_APPROVAL_SCHEDULES": "DBA"}, ""),
+    ],
+)
+def test_roles_without_an_end_are_noted(
+    program: Program, plain: dict[str, str], nobody: str
+) -> None:
+    """Where access ends with the shift, a role opens nothing."""
+    assert program.run({**plain, "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}).notes[-1] == (
+        "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
+        f"{nobody}; in a policy file, end_with_shift can say how long they count, such as "
+        "`without_end: 1h`"
+    )
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"},
+        {"AUTO_APPROVAL_SCHEDULES": "DBA"},
+        {"AUTO_APPROVAL_SCHEDULES": "DBA", "AUTO_APPROVAL_END_WITH_SHIFT": "15m"},
+    ],
 )
 def test_settings_that_have_an_effect_are_not_noted(
     program: Program, plain: dict[str, str]
 ) -> None:
-    """Either of the two alone is as it should be."""
-    assert program.run(plain).notes == ()
+    """Each of them alone is as it should be."""
+    assert not [each for each in program.run(plain).notes if not each.startswith("Anybody")]
 
 
 def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:

@@ -35,6 +35,10 @@ RETENTION = (
     "545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
     "run `pulumi config set LOG_RETENTION_DAYS 365`"
 )
+END_WITH_SHIFT = (
+    "AUTO_APPROVAL_END_WITH_SHIFT is {!r}: allowed are true, false, or a grace in whole seconds "
+    "with its unit (15m), at most 24h; run `pulumi config set AUTO_APPROVAL_END_WITH_SHIFT 15m`"
+)
 SWITCHES = (
     "AUTO_APPROVAL_DRY_RUN",
     "INCIDENTIO_APPROVE_PARTICIPANTS",
@@ -68,6 +72,10 @@ WRONG_VALUES = [
         ),
     ),
     *[(key, value, SWITCH.format(key, value)) for key in SWITCHES for value in ("yes", "1")],
+    *[
+        ("AUTO_APPROVAL_END_WITH_SHIFT", value, END_WITH_SHIFT.format(value))
+        for value in ("yes", "0", "15", "-15m", "25h", "1d", "500ms", "24h0m1s")
+    ],
     *[
         ("INCIDENTIO_BASE_URL", value, URL.format(value))
         for value in ("http://api.incident.io", "api.incident.io", "https://x?y")

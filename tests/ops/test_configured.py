@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from handler.policy import ShiftEnd
 from ops.configured import Configured, configured
 from ops.errors import CommandError
 from tests.ops.conftest import API_KEY, DATABASE, JANE, Command
@@ -25,6 +26,7 @@ config:
   aws:region: eu-west-1
   oncall-approvals:AUTO_APPROVAL_DURATION: 3
   oncall-approvals:AUTO_APPROVAL_DRY_RUN: true
+  oncall-approvals:AUTO_APPROVAL_END_WITH_SHIFT: 15m
   oncall-approvals:INCIDENTIO_API_KEY: {secure: v1:8N3X:abc}
   AUTO_APPROVAL_INCIDENTIO_ROLES: ~
 """
@@ -79,6 +81,8 @@ def test_a_stack(project: Path) -> None:
     """Its plain settings and the project's defaults count, from anywhere below, and not ours."""
     below = project / "a" / "b"
     below.mkdir(parents=True)
+    theirs = read(below, "prod", AUTO_APPROVAL_END_WITH_SHIFT="true").policy.rules[0].shift_end
+    assert theirs == ShiftEnd(timedelta(minutes=15))
     given = read(below, "prod", AUTO_APPROVAL_DURATION="1", AUTO_APPROVAL_SCHEDULES="Mine")
     assert longest(given) == timedelta(hours=3)
     assert given.settings.dry_run
@@ -98,8 +102,10 @@ def test_where_providers_answer_goes_with_the_keys(project: Path) -> None:
 
 def test_a_stacks_policy_file(project: Path) -> None:
     """It is named from the project's folder."""
-    with (project / "Pulumi.prod.yaml").open("a", encoding="utf-8") as file:
-        file.write("  oncall-approvals:AUTO_APPROVAL_POLICY: policy/prod.yaml\n")
+    named = STACK.replace(
+        "AUTO_APPROVAL_END_WITH_SHIFT: 15m", "AUTO_APPROVAL_POLICY: policy/prod.yaml"
+    )
+    (project / "Pulumi.prod.yaml").write_text(named, encoding="utf-8")
     given = read(project / "policy", "prod")
     assert (longest(given), given.origin) == (timedelta(minutes=45), "policy/prod.yaml")
 
@@ -107,7 +113,8 @@ def test_a_stacks_policy_file(project: Path) -> None:
 def test_another_policy(project: Path) -> None:
     """`--policy` counts alone: what it would stand beside is left out."""
     file = project / "policy" / "prod.yaml"
-    given = read(project, policy=file, AUTO_APPROVAL_SCHEDULES="API", AUTO_APPROVAL_POLICY="x.yaml")
+    beside = {"AUTO_APPROVAL_SCHEDULES": "API", "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}
+    given = read(project, policy=file, environment=beside, AUTO_APPROVAL_POLICY="x.yaml")
     assert (longest(given), given.origin) == (timedelta(minutes=45), str(file))
     of_environment = read(project, AUTO_APPROVAL_POLICY="policy/prod.yaml")
     assert longest(of_environment) == timedelta(minutes=45)

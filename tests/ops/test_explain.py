@@ -10,7 +10,7 @@ from handler.policy import simple
 from ops.replay import replay
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
-from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, RITA, Command
+from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 DEFAULT = simple(timedelta(hours=6))
 POLICY = """
@@ -75,6 +75,7 @@ def test_a_no(oncall: Command) -> None:
         "|- providers",
         "|  `- + incident.io: answered",
         f"|- decided at 2026-03-04T12:00:00Z by policy {DEFAULT.fingerprint}",
+        f"|- {OPEN}",
         "`- the policy is from the environment's settings",
     ]
 
@@ -111,7 +112,10 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
     )
     assert answer.status == 0
     said = answer.json
-    assert said.keys() == {"approved", "why", "duration", "until", "notes", "tree", "record"}
+    assert said.keys() == {
+        *("approved", "why", "duration", "until", "open_to_any_duty", "notes", "tree", "record"),
+    }
+    assert said["open_to_any_duty"] == [OPEN]
     assert (said["approved"], said["duration"]) == (True, "30m0s")
     assert said["until"] == "2026-03-04T12:30:00.000Z"
     assert said["why"] == "Incident Lead of INC-1 (incident.io)"
@@ -119,6 +123,28 @@ def test_json_holds_the_tree_and_the_record(oncall: Command) -> None:
     assert said["record"]["requester"] == JANE
     (again,) = replay([said["record"]], DEFAULT)
     assert (again.problem, again.differences) == ("", ())
+
+
+@pytest.mark.parametrize("command", [["explain", "--as", OMAR, "--resource"], ["who"]])
+def test_settings_that_name_nothing(oncall: Command, command: list[str]) -> None:
+    """What any duty opens is told for the resource in question, and not where it is narrowed."""
+
+    def said(**settings: str) -> list[str]:
+        oncall.environment |= {f"AUTO_APPROVAL_{key}": value for key, value in settings.items()}
+        shown = oncall(*command, DATABASE, *PROD).out
+        found: list[str] = oncall(*command, DATABASE, *PROD, "--json").json["open_to_any_duty"]
+        assert all(each in shown for each in found)
+        assert ("anybody who" in shown) is bool(found)
+        return found
+
+    assert said() == [OPEN]
+    assert said(DRY_RUN="true") == [OPEN.replace("opens any", "would open any")]
+    assert said(DRY_RUN="", RESOURCE_LABELS="Env=Prod") == [
+        OPEN.replace("any resource", "every resource that carries Env=Prod")
+    ]
+    assert said(RESOURCE_LABELS="Env=Dev") == []
+    assert said(RESOURCE_LABELS="", INCIDENTIO_ROLES="lead") == []
+    assert said(INCIDENTIO_ROLES="", SCHEDULES="DBA") == []
 
 
 def test_as_of_another_time(oncall: Command) -> None:

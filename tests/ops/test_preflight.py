@@ -10,13 +10,22 @@ import pytest
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.opsgenie import Opsgenie
-from tests.ops.conftest import API_KEY, NOW, OMAR, Command
+from tests.ops.conftest import API_KEY, NOW, OMAR, OPEN, Command
 
 OK = (
     "ok       incident.io: INCIDENTIO_API_KEY is valid and reads all that the policy needs, "
     "as viewer, schedules_reader"
 )
 FROM_ENVIRONMENT = "the policy is from the environment's settings"
+ROLES_OFF = (
+    "note     AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
+    "incident roles open nothing"
+)
+SHIFTS_OFF = (
+    "note     AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not: "
+    "being on call opens nothing"
+)
+OF_REACH = {ROLES_OFF, SHIFTS_OFF, f"note     {OPEN}"}
 POLICY = """
 rules:
   - name: R
@@ -30,18 +39,48 @@ rules:
 
 
 def checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
-    """What preflight says of these names, beside the key and the origin."""
+    """What preflight says of these names, beside the key, the policy's reach and the origin."""
+    lines = all_checked(oncall, schedules, roles)
+    return [line for line in lines if line not in {OK, FROM_ENVIRONMENT, *OF_REACH}]
+
+
+def all_checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
+    """All that preflight says where these are named."""
     oncall.environment["AUTO_APPROVAL_SCHEDULES"] = schedules
     oncall.environment["AUTO_APPROVAL_INCIDENTIO_ROLES"] = roles
     answer = oncall("preflight")
     assert answer.status == int(any(line.startswith("problem") for line in answer.lines))
-    return [line for line in answer.lines if line not in {OK, FROM_ENVIRONMENT}]
+    return answer.lines
 
 
 def test_all_well(oncall: Command) -> None:
     """The key works, and nothing is named: the status is 0."""
     answer = oncall("preflight")
-    assert answer == (0, f"{OK}\n{FROM_ENVIRONMENT}\n", "")
+    assert answer == (0, f"{OK}\nnote     {OPEN}\n{FROM_ENVIRONMENT}\n", "")
+
+
+def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
+    """That is documented, and easily forgotten."""
+    assert ROLES_OFF in all_checked(oncall, schedules="Production")
+    assert SHIFTS_OFF in all_checked(oncall, roles="lead")
+    assert not {ROLES_OFF, SHIFTS_OFF} & set(
+        all_checked(oncall, schedules="Production", roles="lead")
+    )
+    policy = oncall.write("policy.yaml", POLICY % "Production")
+    assert "nothing" not in oncall("preflight", "--policy", policy).out
+
+
+def test_roles_have_no_end(oncall: Command) -> None:
+    """Where access ends with the shift, it is told that they open nothing."""
+    oncall.environment["AUTO_APPROVAL_END_WITH_SHIFT"] = "15m"
+    said = (
+        "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
+    )
+    assert any(said in line for line in all_checked(oncall))
+    assert any(
+        f"{said}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
+    )
+    assert not any(said in line for line in all_checked(oncall, schedules="Production"))
 
 
 def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
@@ -234,6 +273,7 @@ def test_json(oncall: Command, double: IncidentIO) -> None:
     said = answer.json
     assert said.keys() == {"ok", "checks"}
     assert said["ok"] is False
-    (check,) = said["checks"]
+    check, note = said["checks"]
+    assert note == {"level": "note", "text": OPEN}
     assert check["level"] == "problem"
     assert check["text"].startswith("no answer from incident.io schedules: answered 500")

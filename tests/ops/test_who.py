@@ -9,7 +9,7 @@ import pytest
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.opsgenie import Opsgenie
-from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, RITA, Command
+from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 POLICY = """
 rules:
@@ -75,6 +75,7 @@ def test_json(oncall: Command) -> None:
                 (OMAR, "on call for Production (incident.io) until 14:00 UTC"),
             )
         ],
+        "open_to_any_duty": [OPEN],
         "notes": [],
     }
     assert RITA not in answer.out

@@ -30,6 +30,10 @@ BY_VALUE = (
     '"nobody" names a requester by an alias\'s value, with which nobody requests: name the '
     "alias's key"
 )
+OPEN = (
+    'by "DBAs", anybody who is on call for any schedule opens any resource that no rule denies: '
+    "name schedules, roles or resources in it to narrow it"
+)
 EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"
 # The same examples in every run: a red build has to be red again on the next machine.
 STEADY = settings(derandomize=True, deadline=None, max_examples=300)
@@ -138,6 +142,17 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
     [
         ("labels alone", changed(SELECTOR, "{labels: {Env: Prod}}"), [(2, BY_LABELS)]),
         ("all resources, written out", changed(SELECTOR, "any"), []),
+        ("any duty", changed(ON_CALL, "{on_call: {schedules: any}}"), []),
+        (
+            "any duty, for all resources",
+            changed(SELECTOR, "any").replace(b"[DBA]", b"any"),
+            [(2, OPEN)],
+        ),
+        (
+            "any duty, for all that carries a label",
+            changed(SELECTOR, "{labels: {Env: Prod}}").replace(b"[DBA]", b"any"),
+            [(2, BY_LABELS)],
+        ),
         (
             "a role that has no end, where access ends with the shift",
             changed(ON_CALL, EITHER).replace(b"3h", b"3h\n    end_with_shift: {grace: 5m}"),

@@ -86,11 +86,13 @@ class Command:
         self._errors.close()
 
 
+SWITCHES = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with a copy of the code; its stack makes all that there is."""
-    switches = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
-    return project_with_code_in(tmp_path, **switches)
+    return project_with_code_in(tmp_path, **SWITCHES)
 
 
 @pytest.fixture
@@ -118,8 +120,13 @@ def assert_nothing_left(command: Command, children: set[int]) -> None:
 
 def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> None:
     """It says what there is and where, others use it by `.sandbox/env`, and Ctrl-C ends all."""
+    project_in(root, **SWITCHES, AUTO_APPROVAL_INCIDENTIO_ROLES="lead, Comander")
     up = run(stack, root, "up")
     told = up.read_to(LAST_LINE)
+    assert '  note: the settings: role "Comander" is not to be found at incident.io' in told
+    assert (
+        "  note: AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not" in told
+    )
     variables = environment.read(root / environment.FILE)
     assert (root / environment.FILE).stat().st_mode & 0o777 == 0o600
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
@@ -200,7 +207,8 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     told = demo.rest()
     assert (demo.process.returncode, demo.errors) == (0, "")
     assert "35 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
-    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as they should." in told
+    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as the stack's settings say: " in told
+    assert "note:" not in told
     assert "✅ Granted\nThe password of user 123 is reset.\n" in told
     assert "eyJ" not in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]

@@ -19,9 +19,20 @@ from handler.clock import Clock
 from handler.settings import Settings, load
 from policy.calling import Answer
 from sandbox import demo
-from sandbox.cast import DAN, JANE, NORA, OMAR, RITA, SCENES, Scene, put_on_stage
+from sandbox.cast import (
+    DAN,
+    JANE,
+    NORA,
+    OMAR,
+    RITA,
+    SCENES,
+    Scene,
+    put_all_on_stage,
+    put_on_stage,
+)
 from sandbox.demo import Played, as_expected, table
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.names import MADE_UP, doubts_about_names
 from sandbox.running import Sandbox
 from tests.e2e.calls import Webhook, in_process
 from tests.projects import project_in
@@ -182,7 +193,10 @@ def test_demo_fails_when_something_is_not_as_it_should(
     assert told.err == ""
     marked = [line for line in told.out.splitlines() if "NOT AS EXPECTED" in line]
     assert [line.split()[0] for line in marked] == [NORA.partition("@")[0]]
-    assert "3 of 4 came out as they should." in told.out
+    assert (
+        "3 of 4 came out as the stack's settings say: 2 approved, 1 left to humans, 1 refused.\n"
+        in told.out
+    )
     assert not (root / ".sandbox" / "env").exists()
 
 
@@ -196,3 +210,73 @@ def test_dry_run_is_said(
     told = capsys.readouterr().out
     assert re.search(r"omar .* left to humans  -    dry run: on call for Production", told)
     assert re.search(r"jane .* left to humans  -    no duty of the requester counts", told)
+
+
+NOT_THERE = "is not to be found at incident.io, PagerDuty, Opsgenie, JSM Operations; the nearest is"
+
+
+def test_names_that_let_nobody_in_are_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All is as the settings say, which is no comfort where they name a misspelt schedule."""
+    project_in(root, AUTO_APPROVAL_SCHEDULES="production")
+    monkeypatch.setattr(demo, "SCENES", [OMAR_IS_ON, JANE_LEADS])
+    assert commands.main(["demo"]) == 0
+    assert capsys.readouterr().out.splitlines()[-6:] == [
+        "",
+        f'note: the settings: schedule "production" {NOT_THERE} "Production"',
+        f"note: {MADE_UP}",
+        (
+            "note: AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
+            "incident roles open nothing"
+        ),
+        "3 of 3 came out as the stack's settings say: 0 approved, 3 left to humans.",
+        "Nobody was approved.",
+    ]
+
+
+def test_right_names_are_not_doubted(root: Path) -> None:
+    """Those of the cast, by whatever provider; a role that is misspelt is told like a schedule."""
+    right = {
+        "AUTO_APPROVAL_SCHEDULES": "Databases, Search",
+        "AUTO_APPROVAL_INCIDENTIO_ROLES": "lead",
+    }
+    project_in(root, **right)
+    with Sandbox(root) as sandbox:
+        put_all_on_stage(sandbox.doubles)
+        assert doubts_about_names(sandbox) == []
+    project_in(root, **{**right, "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident lead"})
+    with Sandbox(root) as sandbox:
+        put_all_on_stage(sandbox.doubles)
+        doubts = doubts_about_names(sandbox)
+    assert doubts == [
+        (
+            'the settings: role "Incident lead" is not to be found at incident.io; '
+            'the nearest is "Incident Lead"'
+        ),
+        MADE_UP,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (
+            [(demo.APPROVED, True), (demo.REFUSED, True), (demo.LEFT_TO_HUMANS, False)],
+            (
+                "2 of 3 came out as the stack's settings say: "
+                "1 approved, 1 left to humans, 1 refused."
+            ),
+        ),
+        (
+            [(demo.REFUSED, True)],
+            (
+                "1 of 1 came out as the stack's settings say: 0 approved, 1 refused.\n"
+                "Nobody was approved."
+            ),
+        ),
+    ],
+)
+def test_summary_counts_what_happened(outcomes: list[tuple[str, bool]], said: str) -> None:
+    """Beside how much is as it should be, whom that let in."""
+    assert demo.summary(outcomes) == said

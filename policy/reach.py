@@ -1,0 +1,144 @@
+"""Whom a policy lets in without naming anything, and whom the settings never let in. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from handler.conditions import (
+    ANY,
+    AllOf,
+    AnyOf,
+    Condition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    RequestedDuration,
+    Requester,
+)
+from handler.events import Resource
+from handler.policy import Policy, Rule
+from handler.providers import BY_ID
+from handler.settings import END_WITH_SHIFT, POLICY, ROLES, SCHEDULES
+
+_WITH_ROLES = BY_ID["incidentio"].name
+_ANY_ROLE = "holds a role other than the reporter's in a live incident"
+_UPDATE = "has posted an update to a live incident"
+_OWN = ", even one that they declared themselves,"
+
+
+class OpenRule(NamedTuple):
+    """A rule that any duty of a kind satisfies, for resources that it tells by labels at most.
+
+    Attributes:
+        rule: its name; "" for the settings' one.
+        labels: what a resource has to carry.
+        who: whom it lets in, in words that follow "anybody who".
+        denials: whether rules that deny take something out.
+    """
+
+    rule: str
+    labels: tuple[tuple[str, str], ...]
+    who: str
+    denials: bool
+
+    def told(self, *, dry_run: bool = False) -> str:
+        """Say it in a clause that begins a sentence."""
+        opens = "would open" if dry_run else "opens"
+        carried = " and ".join(f"{name}={value}" for name, value in self.labels)
+        what = f"every resource that carries {carried}" if carried else "any resource"
+        but = " that no rule denies" if self.denials else ""
+        return f"anybody who {self.who} {opens} {what}{but}"
+
+    @property
+    def remedy(self) -> str:
+        """Say how to narrow it."""
+        if self.rule:
+            return "name schedules, roles or resources in it to narrow it"
+        return f"set {SCHEDULES}, {ROLES} or {POLICY} to narrow it"
+
+
+def open_rules(
+    policy: Policy, providers: Collection[str], resources: Sequence[Resource] | None = None
+) -> Iterator[OpenRule]:
+    """Give the rules that let in whoever has any duty of a kind.
+
+    Args:
+        policy: the policy.
+        providers: the names of those that are asked.
+        resources: what a rule has to be for; None takes every rule.
+    """
+    denials = any(each.deny for each in policy.rules)
+    for rule in policy.rules:
+        selector = rule.resources
+        if rule.deny or rule.dry_run or rule.when is None or selector.kinds or selector.ids:
+            continue
+        if resources is not None and not any(map(selector.covers, resources)):
+            continue
+        if ways := _ways(rule.when, rule, providers):
+            own = policy.self_declared and not {_ANY_ROLE, _UPDATE}.isdisjoint(ways)
+            who = " or ".join(ways) + (_OWN if own else "")
+            yield OpenRule(rule.name, selector.labels, who, denials)
+
+
+def _ways(condition: Condition, rule: Rule, providers: Collection[str]) -> list[str] | None:
+    """Say which duties satisfy a condition though none is named; None if no duty is needed."""
+    if isinstance(condition, AnyOf | AllOf):
+        parts = [_ways(each, rule, providers) for each in condition.members]
+        needed = [each for each in parts if each is not None]
+        if isinstance(condition, AnyOf):
+            return None if len(needed) < len(parts) else [way for each in needed for way in each]
+        if not needed:
+            return None
+        return [" and ".join(" or ".join(each) for each in needed)] if all(needed) else []
+    if isinstance(condition, RequestedDuration):
+        return None
+    if isinstance(condition, Requester):
+        return []
+    way = _way(condition, rule, providers)
+    return [way] if way else []
+
+
+def _way(condition: OnCall | IncidentRole | PostedUpdate, rule: Rule, on: Collection[str]) -> str:
+    """Say which duty satisfies a condition that names none; "" if it names one, or is in vain."""
+    if isinstance(condition, OnCall):
+        provider = condition.provider
+        open_ = condition.schedules is ANY and (not provider or provider in on)
+        at = f" at {provider}" if provider else ""
+        return f"is on call for any schedule{at}" if open_ else ""
+    # Neither a role nor an update has an end.
+    endless = rule.shift_end is None or rule.shift_end.without_end is not None
+    if _WITH_ROLES not in on or not endless:
+        return ""
+    if isinstance(condition, PostedUpdate):
+        return _UPDATE
+    narrow = condition.roles is not ANY or condition.severities or condition.types
+    return "" if narrow else _ANY_ROLE
+
+
+def unnamed_kinds(policy: Policy, providers: Collection[str]) -> Iterator[str]:
+    """Say which kind of duty opens nothing, since the plain settings name the other kind only."""
+    kinds = _kinds(policy)
+    if kinds == {OnCall} and _WITH_ROLES in providers:
+        yield f"{SCHEDULES} is set and {ROLES} is not: incident roles open nothing"
+    if kinds == {IncidentRole}:
+        yield f"{ROLES} is set and {SCHEDULES} is not: being on call opens nothing"
+
+
+def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[str]:
+    """Say that roles open nothing, since by the plain settings access ends with the shift."""
+    kinds = _kinds(policy)
+    ends = any(each.shift_end for each in policy.rules)
+    if ends and IncidentRole in kinds and _WITH_ROLES in providers:
+        what = "incident roles and updates" if PostedUpdate in kinds else "incident roles"
+        nobody = "" if OnCall in kinds else ", so nobody is approved"
+        yield (
+            f"{END_WITH_SHIFT} is set: {what} open nothing, since they have no end{nobody}; in a "
+            "policy file, end_with_shift can say how long they count, such as `without_end: 1h`"
+        )
+
+
+def _kinds(policy: Policy) -> set[type[Condition]]:
+    """Give the kinds of duty that the settings' rule takes; none where a file has the rules."""
+    found = (each.when for each in policy.rules if not each.name)
+    return {type(one) for when in found if isinstance(when, AnyOf) for one in when.members}
