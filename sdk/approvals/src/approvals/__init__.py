@@ -5,8 +5,8 @@ from __future__ import annotations
 from indentapi import Petition, Resource
 
 from approvals.approval import Approval, AsyncClock, Request, approval
-from approvals.guard import requires_approval
-from approvals.outcomes import (
+from approvals.decorator import requires_approval
+from approvals.errors import (
     ApprovalDenied,
     ApprovalError,
     ApprovalRevoked,

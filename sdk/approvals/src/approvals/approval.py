@@ -17,13 +17,13 @@ from indentapi import (
     Petition,
     Resource,
     UnexpectedAnswerError,
-    checks,
+    validation,
 )
 from indentapi import intervals as growing
 from indentapi.collection import segment
 from indentapi.durations import whole_seconds
 
-from approvals.outcomes import ApprovalDenied, ApprovalTimeout, decided, how_to_go_on
+from approvals.errors import ApprovalDenied, ApprovalTimeout, decided, how_to_go_on
 from approvals.pending import PendingApproval
 from approvals.progress import OnEvent, Progress, ignore, show
 from approvals.threads import Pauses, beside
@@ -236,18 +236,18 @@ def checked_request(request: Request, petitioners: Iterable[Resource] | None = N
     Raises:
         TypeError, ValueError: something of it is missing, misspelt or wrong.
     """
-    checks.record(request, "the request")
-    checks.keys(request, Request.__annotations__, "the request has no key")
+    validation.record(request, "the request")
+    validation.keys(request, Request.__annotations__, "the request has no key")
     for key in ("reason", "resources"):
         if key not in request:
             raise TypeError(f"the request has no {key!r}; it needs a reason and resources")
     checked = Request(
-        reason=checks.text(request["reason"], "reason"),
-        resources=checks.resources(request["resources"]),
+        reason=validation.text(request["reason"], "reason"),
+        resources=validation.resources(request["resources"]),
     )
     people = request.get("petitioners") if petitioners is None else petitioners
     if people is not None:
-        checked["petitioners"] = checks.petitioners(people)
+        checked["petitioners"] = validation.petitioners(people)
     return checked
 
 
@@ -261,10 +261,10 @@ def check_options(
     """
     if duration is not None:
         whole_seconds(duration)
-    checks.timeout(timeout)
-    checks.boolean(quiet, "quiet")
+    validation.timeout(timeout)
+    validation.boolean(quiet, "quiet")
     if on_event is not None and not callable(on_event):
-        raise TypeError(f"on_event must be a function, not {checks.type_of(on_event)}")
+        raise TypeError(f"on_event must be a function, not {validation.type_of(on_event)}")
     if inspect.iscoroutinefunction(on_event):
         raise TypeError("on_event must be a plain function, not an async one: nobody awaits it")
 

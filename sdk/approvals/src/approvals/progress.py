@@ -9,7 +9,7 @@ from typing import Literal
 
 from indentapi import Petition
 
-from approvals.outcomes import reference
+from approvals.errors import reference
 
 _PLAIN = str.maketrans({"⏵": ">", "↳": "->", "✅": "[ok]", "❌": "[no]"})
 

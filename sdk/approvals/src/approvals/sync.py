@@ -12,7 +12,7 @@ from typing import Any, cast
 from indentapi import Duration, IndentError, Petition, Resource
 
 from approvals.approval import DEFAULT_TIMEOUT, Approval, Request, approval
-from approvals.outcomes import how_to_go_on
+from approvals.errors import how_to_go_on
 from approvals.pending import PendingApproval
 from approvals.progress import OnEvent
 

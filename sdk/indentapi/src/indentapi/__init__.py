@@ -22,7 +22,8 @@ from indentapi.errors import (
 )
 from indentapi.petitions import phase
 from indentapi.polling import intervals
-from indentapi.shapes import (
+from indentapi.transport import Clock
+from indentapi.types import (
     Block,
     Event,
     Meta,
@@ -33,7 +34,6 @@ from indentapi.shapes import (
     Webhook,
     WebhookPolicy,
 )
-from indentapi.transport import Clock
 from indentapi.version import __version__
 
 __all__ = [

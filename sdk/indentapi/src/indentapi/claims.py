@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Unpack
 
 from indentapi.collection import Creating, Deleting, PageFilters
-from indentapi.shapes import Event
 from indentapi.transport import Transport
+from indentapi.types import Event
 
 
 class ClaimFilters(PageFilters, total=False):

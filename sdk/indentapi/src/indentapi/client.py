@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from indentapi import checks
+from indentapi import validation
 from indentapi.claims import Claims
 from indentapi.collection import segment
 from indentapi.petitions import Petitions
@@ -48,8 +48,8 @@ class IndentAPI:
         max_retries: int = 2,
         clock: Clock = time,
     ) -> None:
-        checks.seconds(timeout, "timeout")
-        checks.whole(max_retries, "max_retries")
+        validation.seconds(timeout, "timeout")
+        validation.whole(max_retries, "max_retries")
         settings = Settings.of(space_name, api_token, base_url, os.environ)
         transport = Transport(settings, timeout=timeout, max_retries=max_retries, clock=clock)
         path = f"/spaces/{segment(settings.space)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Literal, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
-from indentapi import checks
+from indentapi import validation
 from indentapi.errors import UnexpectedAnswerError
 from indentapi.transport import Transport
 
@@ -48,7 +48,7 @@ class Readable(Generic[Item]):
 
     def get(self, name: str, *, within: float | None = None) -> Item:
         """One item by its name; `within` is the most seconds for all tries together."""
-        checks.timeout(within, "within")
+        validation.timeout(within, "within")
         answer = self._transport.request("GET", self._path_of(name), within=within)
         return cast("Item", answer)
 
@@ -77,14 +77,14 @@ class Readable(Generic[Item]):
             query = {**query, "pageToken": token}
 
     def _query(self, filters: Mapping[str, object]) -> dict[str, str | builtins.list[str]]:
-        checks.keys(filters, self._filters, f"{self._plural} have no filter")
+        validation.keys(filters, self._filters, f"{self._plural} have no filter")
         return {_camel(k): _parameter(k, v) for k, v in filters.items() if v is not None}
 
     def _path_of(self, name: str) -> str:
         return f"{self._path}/{segment(name)}"
 
     def _send(self, method: str, path: str, item: object, **options: bool) -> Item:
-        body = {self._singular: checks.record(item, self._singular), **options}
+        body = {self._singular: validation.record(item, self._singular), **options}
         answer = self._transport.request(method, path, body=body)
         return cast("Item", answer)
 
@@ -141,6 +141,6 @@ def _parameter(name: str, value: object) -> str | list[str]:
         case int() | str():
             return str(value)
         case Iterable():
-            return checks.texts(value, name)
+            return validation.texts(value, name)
         case _:
             raise TypeError(f"{name} must be a text, a number or a list of texts, not {value!r}")

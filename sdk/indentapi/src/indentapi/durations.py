@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from indentapi import checks
+from indentapi import validation
 
 Duration = timedelta | float | str
 """A timedelta, a number of hours, or a text: `"1h30m"`, `"90 min"`, `"1 day"`, `"1.5"` (hours)."""
@@ -28,7 +28,7 @@ def whole_seconds(duration: Duration) -> int:
     if isinstance(duration, bool) or not isinstance(duration, timedelta | int | float | str):
         raise TypeError(
             "a duration must be a timedelta, a number of hours, or a text such as '1h30m', "
-            f"not {checks.type_of(duration)}"
+            f"not {validation.type_of(duration)}"
         )
     try:
         seconds = round(_seconds(duration))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from indentapi.shapes import Petition
+from indentapi.types import Petition
 
 
 class IndentError(Exception):

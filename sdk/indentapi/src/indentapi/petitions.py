@@ -6,14 +6,14 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Unpack, get_args
 
-from indentapi import checks, durations, polling
+from indentapi import durations, polling, validation
 from indentapi.claims import PetitionClaims
 from indentapi.collection import Deleting, PageFilters, Updating
 from indentapi.durations import Duration
 from indentapi.errors import PetitionTimeoutError
 from indentapi.settings import owner
-from indentapi.shapes import Event, Meta, Petition, Phase, Resource
 from indentapi.transport import Transport
+from indentapi.types import Event, Meta, Petition, Phase, Resource
 
 _LAST_LOOK = 1.0
 _ASKED = "indent.com/petition/duration"
@@ -77,13 +77,13 @@ class Petitions(Updating[Petition], Deleting[Petition]):
         settings = self._transport.settings
         petition: dict[str, Any] = {
             "spaceName": settings.space,
-            "reason": checks.text(reason, "reason"),
-            "resources": checks.resources(resources),
+            "reason": validation.text(reason, "reason"),
+            "resources": validation.resources(resources),
         }
         if petitioners is None:
             for_whom = _owner(settings.token)
         else:
-            for_whom = checks.petitioners(petitioners)
+            for_whom = validation.petitioners(petitioners)
         if for_whom:
             petition["petitioners"] = for_whom
         ours = {_CONFIG: f"space:{settings.space}"}
@@ -91,14 +91,14 @@ class Petitions(Updating[Petition], Deleting[Petition]):
             seconds = durations.whole_seconds(default_duration)
             petition["defaultDuration"] = durations.protobuf(seconds)
             ours[_ASKED] = durations.go(seconds)
-        petition["meta"] = Meta(labels={**ours, **checks.labels(labels or {}, "labels")})
-        wait = checks.boolean(wait_for_reviewable, "wait_for_reviewable")
+        petition["meta"] = Meta(labels={**ours, **validation.labels(labels or {}, "labels")})
+        wait = validation.boolean(wait_for_reviewable, "wait_for_reviewable")
         options = {"waitForReviewable": True} if wait else {}
         return self._send("POST", self._path, petition, **options)
 
     def url(self, petition: Petition) -> str:
         """Where people see and review it; for a sandbox, the page that SANDBOX_PAGE names."""
-        checks.petition(petition)
+        validation.petition(petition)
         return self._transport.settings.page_of(petition["spaceName"], petition["name"])
 
     def claims(self, name: str) -> PetitionClaims:
@@ -115,7 +115,7 @@ class Petitions(Updating[Petition], Deleting[Petition]):
         Raises:
             PetitionTimeoutError: it is still undecided then. It stays open.
         """
-        checks.timeout(timeout)
+        validation.timeout(timeout)
         clock = self._transport.clock
         start = clock.monotonic()
         for interval in polling.intervals():
@@ -158,7 +158,7 @@ class Petitions(Updating[Petition], Deleting[Petition]):
         reason: str,
         labels: dict[str, str] | None = None,
     ) -> builtins.list[Event]:
-        checks.optional_text(reason, "reason")
+        validation.optional_text(reason, "reason")
         petition, claims = self.get(name), self.claims(name)
         made = []
         for petitioner in [[p] for p in petition.get("petitioners", [])] or [[]]:

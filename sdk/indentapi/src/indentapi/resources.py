@@ -6,11 +6,11 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Unpack, cast
 
-from indentapi import checks
+from indentapi import validation
 from indentapi.collection import Creating, Deleting, PageFilters, Updating, segment
 from indentapi.errors import IndentError
-from indentapi.shapes import Pulled, Resource
 from indentapi.transport import Transport
+from indentapi.types import Pulled, Resource
 
 
 class ResourceFilters(PageFilters, total=False):
@@ -63,13 +63,13 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
 
     def bulk_update(self, resources: Iterable[Resource]) -> builtins.list[Resource]:
         """Replace many at once, and return them as the API keeps them."""
-        body = {"resources": checks.records(resources, "resources")}
+        body = {"resources": validation.records(resources, "resources")}
         answer = self._transport.request("PUT", f"{self._path}:bulkUpdate", body=body)
         return cast("builtins.list[Resource]", answer.get("resources", []))
 
     def bulk_delete(self, names: Iterable[str]) -> None:
         """Delete many at once."""
-        body = {"resourceNames": checks.texts(names, "names")}
+        body = {"resourceNames": validation.texts(names, "names")}
         self._transport.request("POST", f"{self._path}:bulkDelete", body=body)
 
     def pull_update(
@@ -82,8 +82,8 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
         """
         path = f"{self._path}:pullUpdate"
         body = {
-            "kinds": checks.texts(kinds, "kinds"),
-            "flags": checks.labels(flags or {}, "flags"),
+            "kinds": validation.texts(kinds, "kinds"),
+            "flags": validation.labels(flags or {}, "flags"),
         }
         answer = cast("Pulled", self._transport.request("PUT", path, body=body))
         status = answer.get("status") or {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from indentapi import checks
+from indentapi import validation
 from indentapi.errors import ConfigurationError
 
 PUBLIC_URL = "https://platform.indentapis.com/v1"
@@ -44,7 +44,7 @@ class Settings:
         for name, value in (("space_name", space), ("api_token", token), ("base_url", base_url)):
             if value is not None and not isinstance(value, str):
                 # A token of a wrong type may still hold the token: the value stays out.
-                raise ConfigurationError(f"{name} must be a text, not {checks.type_of(value)}.")
+                raise ConfigurationError(f"{name} must be a text, not {validation.type_of(value)}.")
         url = _base_url(base_url or environ.get("INDENT_API_URL") or PUBLIC_URL)
         return cls(
             space=_needed(

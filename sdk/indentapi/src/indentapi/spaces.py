@@ -6,10 +6,10 @@ import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Unpack, cast
 
-from indentapi import checks
+from indentapi import validation
 from indentapi.collection import Creating, Deleting, PageFilters, Readable, Updating
-from indentapi.shapes import Block, Space, Webhook, WebhookPolicy
 from indentapi.transport import Transport
+from indentapi.types import Block, Space, Webhook, WebhookPolicy
 
 
 class SpaceFilters(PageFilters, total=False):
@@ -134,9 +134,9 @@ class Webhooks(Creating[Webhook], Updating[Webhook], Deleting[Webhook]):
         """
         body: dict[str, Any] = {
             "spaceName": self._transport.settings.space,
-            "policies": checks.records(policies, "policies"),
+            "policies": validation.records(policies, "policies"),
         }
         if view is not None:
-            body["view"] = checks.text(view, "view")
+            body["view"] = validation.text(view, "view")
         answer = self._transport.request("POST", f"{self._path}:testPolicy", body=body)
         return cast("builtins.list[Webhook]", answer.get("webhooks", []))

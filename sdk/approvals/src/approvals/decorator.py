@@ -8,7 +8,7 @@ import string
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast
 
-from indentapi import Duration, Resource, checks
+from indentapi import Duration, Resource, validation
 
 from approvals.approval import (
     DEFAULT_TIMEOUT,
@@ -110,7 +110,7 @@ def _check(value: object, parameters: Mapping[str, inspect.Parameter]) -> None:
             for _, name, _, _ in string.Formatter().parse(value):
                 first = name and name.partition(".")[0].partition("[")[0]
                 if first is not None and first not in parameters:
-                    near = checks.nearest(first, parameters)
+                    near = validation.nearest(first, parameters)
                     known = (
                         f"did you mean {near!r}?" if near else f"there is {', '.join(parameters)}"
                     )

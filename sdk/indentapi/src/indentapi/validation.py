@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from indentapi.shapes import Petition, Resource
+from indentapi.types import Petition, Resource
 
 _RESOURCE_KEYS = tuple(Resource.__annotations__)
 _LIKENESS = 0.75
