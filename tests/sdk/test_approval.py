@@ -533,7 +533,7 @@ def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
         approval_sync(REQUEST, timeout=0, quiet=True)
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert [Path(frame.filename).name for frame in frames] == [
-        "test_approval.py", "sync.py", "sync.py"
+        "test_approval.py", "approval.py", "approval.py"
     ]  # fmt: skip
     assert caught.value.__suppress_context__
 

@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
-from indentapi.retries import Failure, may_repeat, pause
+from indentapi.transport import Failure, may_repeat, pause
 from scripted_api import HANGS_UP, Says, ScriptedApi, ScriptedClock, petition
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indentapi import Petition, Resource
 
-from approvals.approval import Approval, AsyncClock, Request, approval
+from approvals.approval import Approval, AsyncClock, Request, SyncApproval, approval, approval_sync
 from approvals.decorator import requires_approval
 from approvals.errors import (
     ApprovalDenied,
@@ -14,7 +14,6 @@ from approvals.errors import (
 )
 from approvals.pending import ApprovalNotAwaited
 from approvals.progress import Progress
-from approvals.sync import SyncApproval, approval_sync
 from approvals.version import __version__
 
 __all__ = [

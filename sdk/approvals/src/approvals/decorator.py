@@ -14,11 +14,11 @@ from approvals.approval import (
     DEFAULT_TIMEOUT,
     Request,
     approval,
+    approval_sync,
     check_options,
     checked_request,
 )
 from approvals.progress import OnEvent
-from approvals.sync import approval_sync
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -20,8 +20,7 @@ from indentapi.errors import (
     UnexpectedAnswerError,
     UnprocessableError,
 )
-from indentapi.petitions import phase
-from indentapi.polling import intervals
+from indentapi.petitions import intervals, phase
 from indentapi.transport import Clock
 from indentapi.types import (
     Block,

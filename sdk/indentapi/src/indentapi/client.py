@@ -8,12 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from indentapi import validation
-from indentapi.claims import Claims
-from indentapi.collection import segment
-from indentapi.petitions import Petitions
-from indentapi.resources import Resources
+from indentapi.petitions import Claims, Petitions
+from indentapi.resources import Blocks, Resources, Spaces, Webhooks, segment
 from indentapi.settings import Settings
-from indentapi.spaces import Blocks, Spaces, Webhooks
 from indentapi.transport import Clock, Transport
 
 

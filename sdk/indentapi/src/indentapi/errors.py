@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from http.client import responses
+from types import MappingProxyType
+from typing import Any
 
 from indentapi.types import Petition
 
@@ -132,3 +137,50 @@ def class_for(status: int) -> type[IndentError]:
     if status >= _FIRST_SERVER_ERROR:
         return ServerError
     return _BY_STATUS.get(status, IndentError)
+
+
+_LONGEST_TEXT = 200
+_NOT_FOUND = 404
+# A space itself, or one of its collections: what is not there is then the space.
+_IN_A_SPACE = re.compile(r"/spaces/([^/]+)(?:/[^/:]+)?")
+_NO_SPACE = "Is {} the name of your space? Set INDENT_SPACE or pass space_name="
+_HINTS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "Set INDENT_API_TOKEN or pass api_token=: a new access token from your space's "
+        "settings, or from the .sandbox/env of a running sandbox",
+        404: "Its space is what INDENT_SPACE or space_name= says",
+    }
+)
+
+
+def error_of(
+    text: str, *, method: str, path: str, status: int, retry_after: float | None = None
+) -> IndentError:
+    """The exception for a bad answer, in the API's own words where it has any."""
+    body = parse_json(text)
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    nested = fields.get("error")
+    if isinstance(nested, dict):
+        fields = {**nested, **{k: v for k, v in fields.items() if k != "error"}}
+    named = [fields.get("message"), nested]
+    said = next((word for word in named if isinstance(word, str) and word), None)
+    unknown_space = status == _NOT_FOUND and _IN_A_SPACE.fullmatch(path)
+    code, details = fields.get("code"), fields.get("details")
+    return class_for(status)(
+        said or text.strip()[:_LONGEST_TEXT] or responses.get(status, "no reason given"),
+        method=method,
+        path=path,
+        status=status,
+        code=code if isinstance(code, int) else None,
+        details=[d for d in details if isinstance(d, dict)] if isinstance(details, list) else (),
+        retry_after=retry_after,
+        hint=_NO_SPACE.format(unknown_space[1]) if unknown_space else _HINTS.get(status, ""),
+    )
+
+
+def parse_json(text: str) -> object:
+    """The value that a body holds as JSON, None for one that is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,4 +1,4 @@
-"""Requests for access: made, watched and reviewed."""
+"""Requests for access, and the claims about them: made, watched and reviewed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,45 @@ import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Unpack, get_args
 
-from indentapi import durations, polling, validation
-from indentapi.claims import PetitionClaims
-from indentapi.collection import Deleting, PageFilters, Updating
+from indentapi import durations, validation
 from indentapi.durations import Duration
 from indentapi.errors import PetitionTimeoutError
+from indentapi.resources import Creating, Deleting, PageFilters, Updating
 from indentapi.settings import owner
 from indentapi.transport import Transport
 from indentapi.types import Event, Meta, Petition, Phase, Resource
+
+
+class ClaimFilters(PageFilters, total=False):
+    """What a list of claims can be narrowed by."""
+
+    label_selector: str | None
+
+
+class PetitionClaims(Creating[Event]):
+    """`indent.petition.claims(name)`: those of one petition."""
+
+    def __init__(self, transport: Transport, parent_path: str) -> None:
+        super().__init__(
+            transport,
+            f"{parent_path}/claims",
+            plural="claims",
+            singular="claim",
+            filters=ClaimFilters,
+        )
+
+    def iter(self, **filters: Unpack[ClaimFilters]) -> Iterator[Event]:
+        """Every claim, each page fetched when it is needed."""
+        return self._iter(filters)
+
+    def list(self, **filters: Unpack[ClaimFilters]) -> builtins.list[Event]:
+        """Every claim of every page."""
+        return [*self._iter(filters)]
+
+
+class Claims(PetitionClaims, Deleting[Event]):
+    """`indent.claim`: those of the whole space."""
+
 
 _LAST_LOOK = 1.0
 _ASKED = "indent.com/petition/duration"
@@ -118,7 +149,7 @@ class Petitions(Updating[Petition], Deleting[Petition]):
         validation.timeout(timeout)
         clock = self._transport.clock
         start = clock.monotonic()
-        for interval in polling.intervals():
+        for interval in intervals():
             left = None if timeout is None else start + timeout - clock.monotonic()
             petition = self.get(name, within=None if left is None else max(left, _LAST_LOOK))
             if phase(petition) not in {"draft", "open"}:
@@ -183,3 +214,14 @@ def phase(petition: Petition) -> Phase:
 def _owner(token: str) -> list[Resource]:
     email = owner(token)
     return [{"kind": "user", "email": email}] if email else []
+
+
+_FIRST, _GROWTH, _LONGEST = 0.005, 1.3, 2.0
+
+
+def intervals() -> Iterator[float]:
+    """The seconds between one look and the next: 0.005 at first, growing to 2."""
+    interval = _FIRST
+    while True:
+        yield interval
+        interval = min(interval * _GROWTH, _LONGEST)

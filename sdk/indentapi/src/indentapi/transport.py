@@ -1,10 +1,13 @@
-"""One request to the API: sent, repeated where that is harmless; JSON comes back, or an error."""
+"""HTTP requests to the API: sent, repeated where that is harmless, and their responses read."""
 
 from __future__ import annotations
 
 import platform
+import random
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 
@@ -12,8 +15,14 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from indentapi import answers, retries
-from indentapi.errors import IndentConnectionError, IndentError, IndentTimeoutError
+from indentapi.errors import (
+    IndentConnectionError,
+    IndentError,
+    IndentTimeoutError,
+    UnexpectedAnswerError,
+    error_of,
+    parse_json,
+)
 from indentapi.settings import Settings
 from indentapi.version import __version__
 
@@ -97,9 +106,9 @@ class Transport:
             if not isinstance(outcome, tuple):
                 return outcome
             error, failure = outcome
-            wait = retries.pause(tries, failure)
+            wait = pause(tries, failure)
             late = end is not None and self.clock.monotonic() + wait >= end
-            if tries > self._max_retries or late or not retries.may_repeat(method, failure):
+            if tries > self._max_retries or late or not may_repeat(method, failure):
                 raise error
             self.clock.sleep(wait)
 
@@ -110,7 +119,7 @@ class Transport:
         query: Query | None,
         body: Mapping[str, Any] | None,
         end: float | None,
-    ) -> dict[str, Any] | tuple[IndentError, retries.Failure]:
+    ) -> dict[str, Any] | tuple[IndentError, Failure]:
         left = self._timeout if end is None else end - self.clock.monotonic()
         try:
             answer = self._session.request(
@@ -127,12 +136,12 @@ class Transport:
         # An error page may quote the request, and the token with it.
         text = answer.content.decode("utf-8", "replace").replace(self.settings.token, "[token]")
         if answer.status_code < _FIRST_NOT_GOOD:
-            return answers.read(text, method=method, path=path, status=answer.status_code)
-        wait = retries.retry_after(answer.headers, self.clock.time())
-        error = answers.error(
+            return read(text, method=method, path=path, status=answer.status_code)
+        wait = retry_after(answer.headers, self.clock.time())
+        error = error_of(
             text, method=method, path=path, status=answer.status_code, retry_after=wait
         )
-        return error, retries.Failure(answer.status_code, retry_after=wait)
+        return error, Failure(answer.status_code, retry_after=wait)
 
 
 def _session(settings: Settings, adapter: HTTPAdapter) -> requests.Session:
@@ -156,7 +165,7 @@ def _session(settings: Settings, adapter: HTTPAdapter) -> requests.Session:
 
 def _broken(
     caught: requests.RequestException, method: str, path: str, base_url: str
-) -> tuple[IndentError, retries.Failure]:
+) -> tuple[IndentError, Failure]:
     """Say what happened; the library's own exception stays behind, for it holds the request."""
     cause = caught.args[0] if caught.args else caught
     reason = getattr(cause, "reason", None) or cause
@@ -169,9 +178,82 @@ def _broken(
             path=path,
             hint=f"{base_url} cannot be reached: check the network, or what INDENT_API_URL says",
         )
-    return error, retries.Failure(unreached=isinstance(reason, ConnectTimeoutError))
+    return error, Failure(unreached=isinstance(reason, ConnectTimeoutError))
 
 
 def _sentence(reason: object) -> str:
     """What went wrong, without the object that the library puts before it."""
     return re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(reason))
+
+
+_TOO_MANY = 429
+_REQUEST_TIMEOUT = 408
+_FIRST_SERVER_ERROR = 500
+_LONGEST_WAIT = 60.0
+_FIRST_BACKOFF, _LONGEST_BACKOFF, _JITTER = 0.5, 8.0, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How one try failed: with a status, or without an answer.
+
+    `unreached` is True only when no connection came about, so that the API cannot have acted.
+    """
+
+    status: int | None = None
+    unreached: bool = False
+    retry_after: float | None = None
+
+
+def may_repeat(method: str, failure: Failure) -> bool:
+    """Whether another try is harmless and has a chance.
+
+    Reading is always harmless. Anything else could be done twice, so it is repeated only when the
+    API cannot have done it: never reached, or refused for its rate limit.
+    """
+    if failure.retry_after is not None and failure.retry_after > _LONGEST_WAIT:
+        return False
+    if failure.unreached or failure.status == _TOO_MANY:
+        return True
+    if method != "GET":
+        return False
+    status = failure.status
+    return status is None or status == _REQUEST_TIMEOUT or status >= _FIRST_SERVER_ERROR
+
+
+def pause(tries: int, failure: Failure) -> float:
+    """The seconds before the next try, when `tries` have failed; what the API asked comes first."""
+    if failure.retry_after is not None:
+        return failure.retry_after
+    longest = min(_FIRST_BACKOFF * 2.0 ** (tries - 1), _LONGEST_BACKOFF)
+    return longest * (1 - _JITTER * random.random())  # noqa: S311 - spreads load, guards nothing
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """The seconds that a `Retry-After` asks for (RFC 9110, 10.2.3), None for none or nonsense.
+
+    Arguments:
+        headers: of the answer, whatever their case.
+        now: seconds since the epoch, for the form that is a date.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read(text: str, *, method: str, path: str, status: int) -> dict[str, Any]:
+    """The object in the body of a good answer; an empty body is an empty object.
+
+    Raises:
+        UnexpectedAnswerError: it is something else.
+    """
+    body = parse_json(text) if text.strip() else {}
+    if not isinstance(body, dict):
+        raise UnexpectedAnswerError(
+            "the answer is no JSON object", method=method, path=path, status=status
+        )
+    return body
