@@ -16,7 +16,7 @@ from indentapi import (
     IndentError,
     IndentTimeoutError,
 )
-from indentapi.errors import error_of
+from indentapi.errors import error_from_response
 from scripted_api import HANGS_UP, Says, ScriptedApi
 
 RECORDED = sorted((Path(__file__).parent / "errors").glob("*.json"))
@@ -128,7 +128,7 @@ def test_one_tree() -> None:
 def test_what_to_set(status: int, path: str, hint: str) -> None:
     """An error that a setting may have caused names the variable, after the API's own words."""
     body = json.dumps({"code": 5, "message": "Not Found."})
-    error = error_of(body, method="POST", path=path, status=status)
+    error = error_from_response(body, method="POST", path=path, status=status)
     assert error.message == "Not Found."
     assert hint in error.hint
     assert bool(hint) == bool(error.hint)

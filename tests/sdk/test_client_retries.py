@@ -7,7 +7,7 @@ from email.utils import formatdate
 
 import pytest
 from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
-from indentapi.transport import Failure, may_repeat, pause
+from indentapi.transport import Failure, is_retryable, retry_delay
 from scripted_api import HANGS_UP, Says, ScriptedApi, ScriptedClock, petition
 
 
@@ -160,11 +160,12 @@ def test_within_bounds_all_tries(api: ScriptedApi, indent: IndentAPI, clock: Scr
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_writing_is_repeated_only_when_nothing_was_done(method: str) -> None:
     """The rule, for every method that changes something."""
-    assert may_repeat(method, Failure(unreached=True))
-    assert may_repeat(method, Failure(429))
-    assert not any(may_repeat(method, Failure(s)) for s in (None, 408, 500, 503))
+    statuses = (None, 408, 429, 500, 503)
+    retried = [s for s in statuses if is_retryable(method, Failure(IndentError("x", status=s)))]
+    assert retried == [429]
+    assert is_retryable(method, Failure(IndentError("x"), connected=False))
 
 
 def test_pauses_stop_growing() -> None:
     """No pause of our own is longer than eight seconds."""
-    assert 6 <= pause(50, Failure(503)) <= 8
+    assert 6 <= retry_delay(50, Failure(IndentError("x", status=503))) <= 8

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 from indentapi import ConfigurationError, IndentAPI, IndentError
-from indentapi.settings import owner
+from indentapi.client import token_owner
 from scripted_api import HANGS_UP, Says, ScriptedApi, token_of
 
 
@@ -190,4 +190,4 @@ def _jwt(claims: object) -> str:
 )
 def test_owner_of_a_token(token: str, email: str | None) -> None:
     """A user's token names its owner; any other is not an error."""
-    assert owner(token) == email
+    assert token_owner(token) == email

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from indentapi import IndentAPI, IndentError, PetitionTimeoutError, durations
+from indentapi import IndentAPI, IndentError, PetitionTimeoutError
 from indentapi import phase as phase_of
+from indentapi.durations import format_go
 from scripted_api import Says, ScriptedApi, ScriptedClock, petition
 
 PROD: Any = {"kind": "okta.v1.Group", "id": "00g1", "displayName": "Production"}
@@ -90,7 +91,7 @@ def test_no_duration(asked: float | str, api: ScriptedApi, indent: IndentAPI) ->
 )
 def test_go_durations(seconds: int, text: str) -> None:
     """Labels are written as Go writes them."""
-    assert durations.go(seconds) == text
+    assert format_go(seconds) == text
 
 
 def test_nothing_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:

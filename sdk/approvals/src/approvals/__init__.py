@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from indentapi import Petition, Resource
 
-from approvals.approval import Approval, AsyncClock, Request, SyncApproval, approval, approval_sync
+from approvals.approval import Approval, AsyncClock, SyncApproval, approval, approval_sync
 from approvals.decorator import requires_approval
 from approvals.errors import (
     ApprovalDenied,
@@ -14,6 +14,7 @@ from approvals.errors import (
 )
 from approvals.pending import ApprovalNotAwaited
 from approvals.progress import Progress
+from approvals.request import Request
 from approvals.version import __version__
 
 __all__ = [

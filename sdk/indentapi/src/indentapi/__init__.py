@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from indentapi.api_types import (
+    Block,
+    Event,
+    Meta,
+    Petition,
+    Phase,
+    Resource,
+    Space,
+    Webhook,
+    WebhookPolicy,
+)
 from indentapi.client import IndentAPI
 from indentapi.durations import Duration
 from indentapi.errors import (
@@ -22,17 +33,6 @@ from indentapi.errors import (
 )
 from indentapi.petitions import intervals, phase
 from indentapi.transport import Clock
-from indentapi.types import (
-    Block,
-    Event,
-    Meta,
-    Petition,
-    Phase,
-    Resource,
-    Space,
-    Webhook,
-    WebhookPolicy,
-)
 from indentapi.version import __version__
 
 __all__ = [

@@ -1,57 +1,56 @@
-"""The collections of the API: resources, spaces, blocks, webhooks and their policies."""
+"""The API's collections: resources, spaces, blocks, webhooks, and the base that they share."""
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack, cast
+from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar, Unpack, cast
 from urllib.parse import quote
 
-from indentapi import validation
+from indentapi.api_types import Block, PullUpdateResult, Resource, Space, Webhook, WebhookPolicy
 from indentapi.errors import IndentError, UnexpectedAnswerError
 from indentapi.transport import Transport
-from indentapi.types import Block, Pulled, Resource, Space, Webhook, WebhookPolicy
+from indentapi.validation import (
+    check_dict,
+    check_dicts,
+    check_keys,
+    check_labels,
+    check_text,
+    check_texts,
+    check_timeout,
+)
 
 Item = TypeVar("Item")
 
 
 class PageFilters(TypedDict, total=False):
-    """What every list takes: how many items a page has."""
+    """The filters of every list: how many items a page has."""
 
     page_size: int | None
 
 
-class Readable(Generic[Item]):
-    """A collection that can be looked into; each has `iter` and `list` with filters of its own.
+class Collection(Generic[Item]):
+    """The items below one path. A subclass adds `iter` and `list`, typed with its own filters.
 
     Arguments:
-        transport: how to reach the API.
-        path: of the collection, below the base URL.
-        plural: the key of a page's items.
-        singular: the key of one item in a request.
-        filters: the typed dictionary of what a list can be narrowed by.
+        transport: the connection to the API.
+        parent_path: of the space or item that the collection belongs to, below the base URL.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        path: str,
-        *,
-        plural: str,
-        singular: str,
-        filters: type[PageFilters] = PageFilters,
-    ) -> None:
+    _path_name: ClassVar[str]
+    _items_key: ClassVar[str]
+    _item_key: ClassVar[str]
+    _filters: ClassVar[type[PageFilters]]
+
+    def __init__(self, transport: Transport, parent_path: str) -> None:
         self._transport: Transport = transport
-        self._path: str = path
-        self._plural: str = plural
-        self._singular: str = singular
-        self._filters: tuple[str, ...] = tuple(filters.__annotations__)
+        self._path: str = f"{parent_path}/{self._path_name}"
 
     def get(self, name: str, *, within: float | None = None) -> Item:
-        """One item by its name; `within` is the most seconds for all tries together."""
-        validation.timeout(within, "within")
-        answer = self._transport.request("GET", self._path_of(name), within=within)
-        return cast("Item", answer)
+        """One item by its name; `within` is the most seconds for all attempts together."""
+        check_timeout(within, "within")
+        response = self._transport.request("GET", self._item_path(name), within=within)
+        return cast("Item", response)
 
     def _iter(self, filters: Mapping[str, object]) -> Iterator[Item]:
         """Every item, each page fetched when it is needed.
@@ -60,95 +59,62 @@ class Readable(Generic[Item]):
             TypeError: for a filter that this collection does not have, or a wrong value.
             UnexpectedAnswerError: the API gave a page token twice; the list would never end.
         """
-        return self._pages(self._query(filters))
+        check_keys(filters, self._filters.__annotations__, f"{self._items_key} have no filter")
+        query = {_camel_case(k): _query_value(k, v) for k, v in filters.items() if v is not None}
+        return self._iter_pages(query)
 
-    def _pages(self, query: dict[str, str | builtins.list[str]]) -> Iterator[Item]:
-        seen = set()
+    def _iter_pages(self, query: dict[str, str | builtins.list[str]]) -> Iterator[Item]:
+        previous_tokens = set()
         while True:
             page = self._transport.request("GET", self._path, query=query)
-            yield from page.get(self._plural) or ()
+            yield from page.get(self._items_key) or ()
             token = page.get("nextPageToken")
             if not token:
                 return
-            if token in seen:
+            if token in previous_tokens:
                 raise UnexpectedAnswerError(
                     "the same page token came twice", method="GET", path=self._path
                 )
-            seen.add(token)
+            previous_tokens.add(token)
             query = {**query, "pageToken": token}
 
-    def _query(self, filters: Mapping[str, object]) -> dict[str, str | builtins.list[str]]:
-        validation.keys(filters, self._filters, f"{self._plural} have no filter")
-        return {_camel(k): _parameter(k, v) for k, v in filters.items() if v is not None}
-
-    def _path_of(self, name: str) -> str:
-        return f"{self._path}/{segment(name)}"
+    def _item_path(self, name: str) -> str:
+        return f"{self._path}/{path_segment(name)}"
 
     def _send(self, method: str, path: str, item: object, **options: bool) -> Item:
-        body = {self._singular: validation.record(item, self._singular), **options}
-        answer = self._transport.request(method, path, body=body)
-        return cast("Item", answer)
+        body = {self._item_key: check_dict(item, self._item_key), **options}
+        response = self._transport.request(method, path, body=body)
+        return cast("Item", response)
 
 
-class Creating(Readable[Item]):
-    """A collection that takes new items."""
+class CreateMixin(Collection[Item]):
+    """A collection whose items can be created."""
 
     def create(self, item: Item) -> Item:
         """Add it, and return it as the API keeps it, under the name that the API gave it."""
         return self._send("POST", self._path, item)
 
 
-class Updating(Readable[Item]):
-    """A collection whose items change."""
+class UpdateMixin(Collection[Item]):
+    """A collection whose items can be replaced."""
 
-    _update_method: Literal["PUT", "PATCH"] = "PUT"
+    _update_method: ClassVar[Literal["PUT", "PATCH"]] = "PUT"
 
     def update(self, name: str, item: Item) -> Item:
         """Replace it, and return it as the API keeps it."""
-        return self._send(self._update_method, self._path_of(name), item)
+        return self._send(self._update_method, self._item_path(name), item)
 
 
-class Deleting(Readable[Item]):
-    """A collection whose items can go."""
+class DeleteMixin(Collection[Item]):
+    """A collection whose items can be deleted."""
 
     def delete(self, name: str) -> None:
         """Delete it."""
-        self._transport.request("DELETE", self._path_of(name))
-
-
-def segment(name: str) -> str:
-    """A name as one segment of a path.
-
-    Raises:
-        TypeError: it is no text, such as a whole petition in place of its name.
-        ValueError: it would address something else: the collection itself, or what is above it.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"a name must be a text, such as petition['name'], not {name!r:.40}")
-    if name in {"", ".", ".."}:
-        raise ValueError(f"{name!r} isn't a valid name")
-    return quote(name, safe="")
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
-
-
-def _parameter(name: str, value: object) -> str | list[str]:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | str():
-            return str(value)
-        case Iterable():
-            return validation.texts(value, name)
-        case _:
-            raise TypeError(f"{name} must be a text, a number or a list of texts, not {value!r}")
+        self._transport.request("DELETE", self._item_path(name))
 
 
 class ResourceFilters(PageFilters, total=False):
-    """What a list of resources can be narrowed by; `among` are names.
+    """The filters of a list of resources; `among` takes names.
 
     `view` is one of the space's (`requestable`, `people`, `email`, `recipients`, …), and overrides
     `label_selector` (`k=v,k2 in (a,b)`).
@@ -160,17 +126,16 @@ class ResourceFilters(PageFilters, total=False):
     among: Sequence[str] | None
 
 
-class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
-    """`indent.resource`. A resource's name is its label `indent.com/block`."""
+class Resources(CreateMixin[Resource], UpdateMixin[Resource], DeleteMixin[Resource]):
+    """`indent.resource`: what can be requested, and who can request it.
 
-    def __init__(self, transport: Transport, space_path: str) -> None:
-        super().__init__(
-            transport,
-            f"{space_path}/resources",
-            plural="resources",
-            singular="resource",
-            filters=ResourceFilters,
-        )
+    A resource's name is its label `indent.com/block`.
+    """
+
+    _path_name = "resources"
+    _items_key = "resources"
+    _item_key = "resource"
+    _filters = ResourceFilters
 
     def iter(self, **filters: Unpack[ResourceFilters]) -> Iterator[Resource]:
         """Every resource, each page fetched when it is needed."""
@@ -182,28 +147,27 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
 
     def create(self, item: Resource, *, ephemeral: bool = False) -> Resource:
         """Add it; an ephemeral one is not kept for others to request."""
-        return self._send("POST", self._path, item, **_options(ephemeral=ephemeral))
+        return self._send("POST", self._path, item, **_ephemeral_option(ephemeral=ephemeral))
 
     def update(self, name: str, item: Resource, *, ephemeral: bool = False) -> Resource:
         """Replace it, and return it as the API keeps it."""
-        return self._send("PUT", self._path_of(name), item, **_options(ephemeral=ephemeral))
+        options = _ephemeral_option(ephemeral=ephemeral)
+        return self._send("PUT", self._item_path(name), item, **options)
 
     def members(self, name: str) -> builtins.list[Resource]:
-        """Who belongs to it, for a group."""
-        path = f"{self._path}/{segment(name)}/members"
-        return cast(
-            "builtins.list[Resource]", self._transport.request("GET", path).get("members", [])
-        )
+        """The members of a group."""
+        response = self._transport.request("GET", f"{self._item_path(name)}/members")
+        return cast("builtins.list[Resource]", response.get("members", []))
 
     def bulk_update(self, resources: Iterable[Resource]) -> builtins.list[Resource]:
         """Replace many at once, and return them as the API keeps them."""
-        body = {"resources": validation.records(resources, "resources")}
-        answer = self._transport.request("PUT", f"{self._path}:bulkUpdate", body=body)
-        return cast("builtins.list[Resource]", answer.get("resources", []))
+        body = {"resources": check_dicts(resources, "resources")}
+        response = self._transport.request("PUT", f"{self._path}:bulkUpdate", body=body)
+        return cast("builtins.list[Resource]", response.get("resources", []))
 
     def bulk_delete(self, names: Iterable[str]) -> None:
         """Delete many at once."""
-        body = {"resourceNames": validation.texts(names, "names")}
+        body = {"resourceNames": check_texts(names, "names")}
         self._transport.request("POST", f"{self._path}:bulkDelete", body=body)
 
     def pull_update(
@@ -216,11 +180,11 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
         """
         path = f"{self._path}:pullUpdate"
         body = {
-            "kinds": validation.texts(kinds, "kinds"),
-            "flags": validation.labels(flags or {}, "flags"),
+            "kinds": check_texts(kinds, "kinds"),
+            "flags": check_labels(flags or {}, "flags"),
         }
-        answer = cast("Pulled", self._transport.request("PUT", path, body=body))
-        status = answer.get("status") or {}
+        result = cast("PullUpdateResult", self._transport.request("PUT", path, body=body))
+        status = result.get("status") or {}
         if status.get("code"):
             raise IndentError(
                 status.get("message") or "the pull failed",
@@ -229,52 +193,28 @@ class Resources(Creating[Resource], Updating[Resource], Deleting[Resource]):
                 code=status["code"],
                 details=status.get("details") or (),
             )
-        return answer.get("resources", [])
-
-
-def _options(*, ephemeral: bool) -> dict[str, bool]:
-    return {"ephemeral": True} if ephemeral else {}
+        return result.get("resources", [])
 
 
 class SpaceFilters(PageFilters, total=False):
-    """What the list of spaces can be narrowed by."""
+    """The filters of the list of spaces."""
 
     parent: str | None
 
 
-class BlockFilters(PageFilters, total=False):
-    """What a list of blocks can be narrowed by; `among` are names."""
+class Spaces(Collection[Space]):
+    """`indent.space`: the spaces (accounts) that the token can see."""
 
-    label_selector: str | None
-    latest: bool | None
-    among: Sequence[str] | None
-
-
-class WebhookFilters(PageFilters, total=False):
-    """What a list of webhooks can be narrowed by; `among` are names."""
-
-    among: Sequence[str] | None
-    kinds: Sequence[str] | None
-    capabilities: Sequence[str] | None
-
-
-class PolicyFilters(PageFilters, total=False):
-    """What a list of webhook policies can be narrowed by; `among` are names."""
-
-    among: Sequence[str] | None
-    label_selector: str | None
-
-
-class Spaces(Readable[Space]):
-    """`indent.space`: the accounts that the token can see."""
+    _path_name = "spaces"
+    _items_key = "spaces"
+    _item_key = "space"
+    _filters = SpaceFilters
 
     def __init__(self, transport: Transport) -> None:
-        super().__init__(
-            transport, "/spaces", plural="spaces", singular="space", filters=SpaceFilters
-        )
+        super().__init__(transport, parent_path="")
 
     def iter(self, **filters: Unpack[SpaceFilters]) -> Iterator[Space]:
-        """Every space that the token can see."""
+        """Every space that the token can see, each page fetched when it is needed."""
         return self._iter(filters)
 
     def list(self, **filters: Unpack[SpaceFilters]) -> builtins.list[Space]:
@@ -282,17 +222,21 @@ class Spaces(Readable[Space]):
         return [*self._iter(filters)]
 
 
-class Blocks(Readable[Block]):
-    """`indent.block`: what the space is configured with."""
+class BlockFilters(PageFilters, total=False):
+    """The filters of a list of blocks; `among` takes names."""
 
-    def __init__(self, transport: Transport, space_path: str) -> None:
-        super().__init__(
-            transport,
-            f"{space_path}/blocks",
-            plural="blocks",
-            singular="block",
-            filters=BlockFilters,
-        )
+    label_selector: str | None
+    latest: bool | None
+    among: Sequence[str] | None
+
+
+class Blocks(Collection[Block]):
+    """`indent.block`: the configuration of the space."""
+
+    _path_name = "blocks"
+    _items_key = "blocks"
+    _item_key = "block"
+    _filters = BlockFilters
 
     def iter(self, **filters: Unpack[BlockFilters]) -> Iterator[Block]:
         """Every block, each page fetched when it is needed."""
@@ -303,17 +247,22 @@ class Blocks(Readable[Block]):
         return [*self._iter(filters)]
 
 
-class WebhookPolicies(Creating[WebhookPolicy], Updating[WebhookPolicy], Deleting[WebhookPolicy]):
-    """`indent.webhook.policies`: when decision webhooks are consulted."""
+class PolicyFilters(PageFilters, total=False):
+    """The filters of a list of webhook policies; `among` takes names."""
 
-    def __init__(self, transport: Transport, space_path: str) -> None:
-        super().__init__(
-            transport,
-            f"{space_path}/webhookPolicies",
-            plural="policies",
-            singular="policy",
-            filters=PolicyFilters,
-        )
+    among: Sequence[str] | None
+    label_selector: str | None
+
+
+class WebhookPolicies(
+    CreateMixin[WebhookPolicy], UpdateMixin[WebhookPolicy], DeleteMixin[WebhookPolicy]
+):
+    """`indent.webhook.policies`: when the space asks its webhooks for a decision."""
+
+    _path_name = "webhookPolicies"
+    _items_key = "policies"
+    _item_key = "policy"
+    _filters = PolicyFilters
 
     def iter(self, **filters: Unpack[PolicyFilters]) -> Iterator[WebhookPolicy]:
         """Every policy, each page fetched when it is needed."""
@@ -324,20 +273,27 @@ class WebhookPolicies(Creating[WebhookPolicy], Updating[WebhookPolicy], Deleting
         return [*self._iter(filters)]
 
 
-class Webhooks(Creating[Webhook], Updating[Webhook], Deleting[Webhook]):
-    """`indent.webhook`: where the space sends its calls. An update replaces what it names."""
+class WebhookFilters(PageFilters, total=False):
+    """The filters of a list of webhooks; `among` takes names."""
 
+    among: Sequence[str] | None
+    kinds: Sequence[str] | None
+    capabilities: Sequence[str] | None
+
+
+class Webhooks(CreateMixin[Webhook], UpdateMixin[Webhook], DeleteMixin[Webhook]):
+    """`indent.webhook`: what the space calls. An update replaces only the fields in it."""
+
+    _path_name = "webhooks"
+    _items_key = "webhooks"
+    _item_key = "webhook"
+    _filters = WebhookFilters
     _update_method = "PATCH"
 
-    def __init__(self, transport: Transport, space_path: str) -> None:
-        super().__init__(
-            transport,
-            f"{space_path}/webhooks",
-            plural="webhooks",
-            singular="webhook",
-            filters=WebhookFilters,
-        )
-        self.policies: WebhookPolicies = WebhookPolicies(transport, space_path)
+    def __init__(self, transport: Transport, parent_path: str, *, space_name: str) -> None:
+        super().__init__(transport, parent_path)
+        self._space_name: str = space_name
+        self.policies: WebhookPolicies = WebhookPolicies(transport, parent_path)
 
     def iter(self, **filters: Unpack[WebhookFilters]) -> Iterator[Webhook]:
         """Every webhook, each page fetched when it is needed."""
@@ -353,14 +309,49 @@ class Webhooks(Creating[Webhook], Updating[Webhook], Deleting[Webhook]):
         """The webhooks that these policies would select; their names are ignored.
 
         Arguments:
-            policies: to be tested; nothing is kept of them.
+            policies: to test; the space does not keep them.
             view: the view of the webhooks to return.
         """
         body: dict[str, Any] = {
-            "spaceName": self._transport.settings.space,
-            "policies": validation.records(policies, "policies"),
+            "spaceName": self._space_name,
+            "policies": check_dicts(policies, "policies"),
         }
         if view is not None:
-            body["view"] = validation.text(view, "view")
-        answer = self._transport.request("POST", f"{self._path}:testPolicy", body=body)
-        return cast("builtins.list[Webhook]", answer.get("webhooks", []))
+            body["view"] = check_text(view, "view")
+        response = self._transport.request("POST", f"{self._path}:testPolicy", body=body)
+        return cast("builtins.list[Webhook]", response.get("webhooks", []))
+
+
+def path_segment(name: str) -> str:
+    """A name as one segment of a path.
+
+    Raises:
+        TypeError: it isn't a text; for example, it is a whole petition in place of its name.
+        ValueError: it would address something else: the collection itself, or what is above it.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"a name must be a text, such as petition['name'], not {name!r:.40}")
+    if name in {"", ".", ".."}:
+        raise ValueError(f"{name!r} isn't a valid name")
+    return quote(name, safe="")
+
+
+def _ephemeral_option(*, ephemeral: bool) -> dict[str, bool]:
+    return {"ephemeral": True} if ephemeral else {}
+
+
+def _camel_case(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _query_value(name: str, value: object) -> str | list[str]:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | str():
+            return str(value)
+        case Iterable():
+            return check_texts(value, name)
+        case _:
+            raise TypeError(f"{name} must be a text, a number or a list of texts, not {value!r}")
