@@ -1,11 +1,14 @@
-"""What is tried again, when, and what never is."""
+"""Requests over HTTP: what is retried, what a lost connection raises, and who gets the token."""
 
 from __future__ import annotations
 
 import socket
+import traceback
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+import requests
 from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
 from indentapi.transport import Failure, is_retryable, retry_delay
 from scripted_api import HANGS_UP, Says, ScriptedApi, ScriptedClock, petition
@@ -169,3 +172,112 @@ def test_writing_is_repeated_only_when_nothing_was_done(method: str) -> None:
 def test_pauses_stop_growing() -> None:
     """No pause of our own is longer than eight seconds."""
     assert 6 <= retry_delay(50, Failure(IndentError("x", status=503))) <= 8
+
+
+def test_refused_connection() -> None:
+    """An API that nobody listens for is a connection error, of the standard kind too."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with (
+        IndentAPI("a", "t", base_url=f"http://127.0.0.1:{port}", max_retries=0) as indent,
+        pytest.raises(IndentConnectionError, match="refused") as caught,
+    ):
+        indent.resource.list()
+    assert isinstance(caught.value, ConnectionError)
+
+
+def test_silence_is_a_timeout() -> None:
+    """An API that accepts and says nothing is a timeout, of the standard kind too."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        IndentAPI(
+            "a",
+            "t",
+            base_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            max_retries=0,
+            timeout=0.05,
+        ) as indent,
+        pytest.raises(IndentTimeoutError) as caught,
+    ):
+        indent.resource.list()
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_hang_up_is_a_connection_error(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A connection that breaks before the answer is a connection error."""
+    api.says(HANGS_UP)
+    with pytest.raises(IndentConnectionError):
+        indent.petition.delete("aec1")
+
+
+def test_an_api_that_cannot_be_reached_is_named() -> None:
+    """The sentence has the address and the variable, and no object of the library's."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with (
+        IndentAPI("acmecorp", "t", base_url=url, max_retries=0) as indent,
+        pytest.raises(IndentConnectionError) as caught,
+    ):
+        indent.petition.list()
+    said = str(caught.value)
+    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in said
+    assert "object at" not in said
+    assert "HTTPConnection" not in said
+
+
+def test_the_token_is_never_shown(api: ScriptedApi) -> None:
+    """Neither `repr` nor an error, its cause and details included, shows the token."""
+    api.says(Says({"message": "bad tok-secret", "details": [{"saw": "tok-secret"}]}, 401))
+    with IndentAPI("acmecorp", "tok-secret", base_url=api.url) as indent:
+        assert "tok-secret" not in repr(indent) + repr(vars(indent)["_settings"])
+        with pytest.raises(IndentError) as caught:
+            indent.resource.list()
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.details)
+    assert "tok-secret" not in shown
+    assert caught.value.__context__ is None
+
+
+def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
+    """The library's own exception, which holds the request and its headers, stays behind."""
+    api.says(HANGS_UP)
+    with IndentAPI("acmecorp", "tok-secret", base_url=api.url, max_retries=0) as indent:
+        with pytest.raises(IndentError) as caught:
+            indent.resource.list()
+        assert caught.value.__context__ is caught.value.__cause__ is None
+        assert "tok-secret" not in repr(vars(caught.value)) + str(caught.value)
+
+
+def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that is kept for the API's host is not sent in the token's place."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.example login jane password secret\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with IndentAPI("acmecorp", "tok-1", base_url="https://api.example") as indent:
+        session = indent._transport._session
+        sent = session.prepare_request(requests.Request("GET", "https://api.example/spaces"))
+    assert sent.headers["Authorization"] == "Bearer tok-1"
+
+
+def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment sends a local call, and its token, elsewhere."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with IndentAPI("acmecorp", "t", base_url=api.url, max_retries=0) as indent:
+        indent.resource.list()
+    assert len(api.asked) == 1
+
+
+def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
+    """A delete may be answered without a body."""
+    api.says(Says(None, 204))
+    indent.petition.delete("p")
+    assert api.targets() == ["DELETE /spaces/acmecorp/petitions/p"]
+
+
+def test_connections_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
+    """Calls one after the other share a connection."""
+    for _ in range(5):
+        indent.resource.list()
+    assert api.connections == 1

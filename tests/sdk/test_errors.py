@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,19 @@ import indentapi
 import pytest
 from indentapi import (
     IndentAPI,
-    IndentConnectionError,
     IndentError,
-    IndentTimeoutError,
 )
 from indentapi.errors import error_from_response
-from scripted_api import HANGS_UP, Says, ScriptedApi
+from scripted_api import Says, ScriptedApi
 
-RECORDED = sorted((Path(__file__).parent / "errors").glob("*.json"))
+RESPONSES: dict[str, dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "error_responses.json").read_text(encoding="utf-8")
+)
 
 
-@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
-def test_recorded_error(file: Path, api: ScriptedApi, indent: IndentAPI) -> None:
+@pytest.mark.parametrize("case", RESPONSES.values(), ids=RESPONSES)
+def test_recorded_error(case: dict[str, Any], api: ScriptedApi, indent: IndentAPI) -> None:
     """Every status has its class; the body's words, code and details come through."""
-    case: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     api.says(Says(case["body"], case["status"], {"Location": "/v1/elsewhere"}))
     with pytest.raises(IndentError) as caught:
         indent.petition.claims("aec1").create({"event": "access/approve"})
@@ -56,42 +54,6 @@ def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI
     api.says(Says(body))
     with pytest.raises(indentapi.UnexpectedAnswerError):
         indent.petition.get("aec1")
-
-
-def test_refused_connection() -> None:
-    """An API that nobody listens for is a connection error, of the standard kind too."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with (
-        IndentAPI("a", "t", base_url=f"http://127.0.0.1:{port}", max_retries=0) as indent,
-        pytest.raises(IndentConnectionError, match="refused") as caught,
-    ):
-        indent.resource.list()
-    assert isinstance(caught.value, ConnectionError)
-
-
-def test_silence_is_a_timeout() -> None:
-    """An API that accepts and says nothing is a timeout, of the standard kind too."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        IndentAPI(
-            "a",
-            "t",
-            base_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
-            max_retries=0,
-            timeout=0.05,
-        ) as indent,
-        pytest.raises(IndentTimeoutError) as caught,
-    ):
-        indent.resource.list()
-    assert isinstance(caught.value, TimeoutError)
-
-
-def test_hang_up_is_a_connection_error(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A connection that breaks before the answer is a connection error."""
-    api.says(HANGS_UP)
-    with pytest.raises(IndentConnectionError):
-        indent.petition.delete("aec1")
 
 
 @pytest.mark.parametrize(
@@ -135,18 +97,3 @@ def test_what_to_set(status: int, path: str, hint: str) -> None:
     told = f"Not Found (HTTP {status}). {hint}" if hint else f"Not Found. (HTTP {status})"
     assert f"POST {path}: {told}" in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - made right here
-
-
-def test_an_api_that_cannot_be_reached_is_named() -> None:
-    """The sentence has the address and the variable, and no object of the library's."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    with (
-        IndentAPI("acmecorp", "t", base_url=url, max_retries=0) as indent,
-        pytest.raises(IndentConnectionError) as caught,
-    ):
-        indent.petition.list()
-    said = str(caught.value)
-    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in said
-    assert "object at" not in said
-    assert "HTTPConnection" not in said

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from indentapi import IndentAPI, IndentError, UnexpectedAnswerError
-from scripted_api import Says, ScriptedApi
+from scripted_api import ScriptedApi
 
 S = "/spaces/acmecorp"
 Call = Callable[[IndentAPI], object]
@@ -268,17 +268,3 @@ def test_a_failed_pull_raises(api: ScriptedApi, indent: IndentAPI) -> None:
     with pytest.raises(IndentError, match="webhook is down") as caught:
         indent.resource.pull_update(["indent.v1.Bot"])
     assert caught.value.code == 14
-
-
-def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
-    """A delete may be answered without a body."""
-    api.says(Says(None, 204))
-    indent.petition.delete("p")
-    assert api.targets() == [f"DELETE {S}/petitions/p"]
-
-
-def test_connections_are_kept(api: ScriptedApi, indent: IndentAPI) -> None:
-    """Calls one after the other share a connection."""
-    for _ in range(5):
-        indent.resource.list()
-    assert api.connections == 1
