@@ -58,12 +58,12 @@ def test_request_as_in_the_guide(jane: IndentAPI) -> None:
         reason="to debug production", resources=_production(jane), default_duration="1h30m"
     )
     assert pet["spaceName"] == "acmecorp"
-    kept = jane.petition.get(pet["name"])
-    assert phase(kept) == "open"
-    assert [r["id"] for r in kept["resources"]] == ["prod"]
-    assert [p["email"] for p in kept["petitioners"]] == [JANE]
-    assert kept["defaultDuration"] == "5400s"
-    assert kept["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
+    stored = jane.petition.get(pet["name"])
+    assert phase(stored) == "open"
+    assert [r["id"] for r in stored["resources"]] == ["prod"]
+    assert [p["email"] for p in stored["petitioners"]] == [JANE]
+    assert stored["defaultDuration"] == "5400s"
+    assert stored["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
 
 
 def test_pages(jane: IndentAPI) -> None:
@@ -149,24 +149,24 @@ def test_timeout_then_resume(jane: IndentAPI, ada: IndentAPI) -> None:
 
 def test_resources(ada: IndentAPI) -> None:
     """Made, found by name and by label, changed one by one and in bulk, deleted."""
-    made = ada.resource.create({**STAGING, "labels": {"Env": "Stage"}})
-    name = made["labels"][NAME]
-    assert ada.resource.get(name) == made
-    assert ada.resource.list(label_selector="Env in (Stage, QA)") == [made]
+    created = ada.resource.create({**STAGING, "labels": {"Env": "Stage"}})
+    name = created["labels"][NAME]
+    assert ada.resource.get(name) == created
+    assert ada.resource.list(label_selector="Env in (Stage, QA)") == [created]
     assert ada.resource.members(name) == []
     assert ada.resource.update(name, {**STAGING, "displayName": "S"})["displayName"] == "S"
     (first, second) = ada.resource.bulk_update([STAGING, {**STAGING, "id": "more"}])
     assert (first["displayName"], second["id"]) == ("Staging", "more")
     ada.resource.delete(name)
     ada.resource.bulk_delete([second["labels"][NAME]])
-    assert [each["id"] for each in ada.resource.list(view="requestable")] == ["prod", "test"]
+    assert [item["id"] for item in ada.resource.list(view="requestable")] == ["prod", "test"]
     assert ada.resource.pull_update(["indent.v1.Bot"]) == []
 
 
 def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
     """Made, changed, reviewed; the claim is found from the petition and from the space."""
-    wanted = ada.resource.list(view="requestable")
-    name = jane.petition.create(reason="to debug", resources=wanted)["name"]
+    resources = ada.resource.list(view="requestable")
+    name = jane.petition.create(reason="to debug", resources=resources)["name"]
     changed = ada.petition.update(name, {"name": name, "spaceName": "acmecorp", "reason": "INC-7"})
     assert changed["reason"] == "INC-7"
     (approved,) = ada.petition.approve(name, reason="go ahead", duration="30m")
@@ -174,12 +174,12 @@ def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
     assert approved["meta"]["labels"]["indent.com/time/duration"] == "30m0s"
     assert [*ada.petition.claims(name).iter()] == ada.claim.list() == [approved]
     assert ada.petition.claims(name).get(claim) == ada.claim.get(claim) == approved
-    other = ada.petition.create(reason="to debug", resources=wanted)["name"]
+    other = ada.petition.create(reason="to debug", resources=resources)["name"]
     denial: Event = {"event": "access/deny", "meta": {"labels": {"petition": other}}}
     assert ada.claim.create(denial)["event"] == "access/deny"
-    assert [phase(each) for each in ada.petition.list(ascending=True)] == ["granted", "closed"]
+    assert [phase(item) for item in ada.petition.list(ascending=True)] == ["granted", "closed"]
     ada.petition.delete(other)
-    assert [each["name"] for each in ada.petition.list(among=[name, other])] == [name]
+    assert [item["name"] for item in ada.petition.list(among=[name, other])] == [name]
 
 
 def test_webhooks_and_policies(ada: IndentAPI) -> None:
@@ -201,7 +201,7 @@ def test_webhooks_and_policies(ada: IndentAPI) -> None:
 
 
 def test_spaces_and_blocks(ada: IndentAPI) -> None:
-    """The token's space, and the block that says under which configuration petitions are made."""
+    """The token's space, and the block with the configuration that petitions name."""
     assert ada.space.list() == [ada.space.get("acmecorp")]
     assert ada.space.list(parent="other") == []
     selector = "indent.com/app=access-manager,indent.com/kind=indent.blocks.provider.v1.App"
@@ -227,8 +227,8 @@ def test_making_it_twice_is_a_conflict(ada: IndentAPI) -> None:
 
 
 def test_threads_share_a_client(ada: IndentAPI) -> None:
-    """Eight threads at once get their own answers each."""
-    made = ada.resource.bulk_update([{**STAGING, "id": str(number)} for number in range(64)])
-    names = [each["labels"][NAME] for each in made]
+    """Eight threads at once get their own answers item."""
+    created = ada.resource.bulk_update([{**STAGING, "id": str(number)} for number in range(64)])
+    names = [item["labels"][NAME] for item in created]
     with ThreadPoolExecutor(8) as threads:
-        assert [*threads.map(ada.resource.get, names)] == made
+        assert [*threads.map(ada.resource.get, names)] == created

@@ -19,9 +19,9 @@ def test_environment_is_the_default(api: ScriptedApi, monkeypatch: pytest.Monkey
     monkeypatch.setenv("INDENT_API_URL", api.url + "/")
     with IndentAPI() as indent:
         indent.resource.list()
-    (asked,) = api.asked
-    assert asked.path == "/spaces/acmecorp/resources"
-    assert asked.headers["authorization"] == "Bearer tok-1"
+    (request,) = api.requests
+    assert request.path == "/spaces/acmecorp/resources"
+    assert request.headers["authorization"] == "Bearer tok-1"
 
 
 def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("INDENT_API_URL", "https://other.example")
     with IndentAPI("acmecorp", "tok-1", base_url=api.url) as indent:
         indent.space.get("acmecorp")
-    assert api.asked[0].headers["authorization"] == "Bearer tok-1"
+    assert api.requests[0].headers["authorization"] == "Bearer tok-1"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_only_safe_urls(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"space_name": 7}, "space_name must be a text, not an int"),
         ({"api_token": ["tok-secret"]}, "api_token must be a text, not a list"),
@@ -92,10 +92,10 @@ def test_only_safe_urls(url: str) -> None:
         ({"max_retries": -1}, "max_retries must be 0 or more, not -1"),
     ],
 )
-def test_wrong_arguments(wrong: dict[str, Any], said: str) -> None:
+def test_wrong_arguments(wrong: dict[str, Any], message: str) -> None:
     """Each is one sentence, in which no token is quoted."""
     arguments = {"space_name": "acmecorp", "api_token": "t", **wrong}
-    with pytest.raises((TypeError, ValueError), match=said) as caught:
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         IndentAPI(**arguments)
     assert "tok-secret" not in str(caught.value)
 
@@ -110,7 +110,7 @@ def test_a_closed_client_refuses(api: ScriptedApi) -> None:
         next(pages)
     with pytest.raises(RuntimeError, match="is closed"), indent:
         pass
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from indentapi import (
     IndentError,
 )
 from indentapi.errors import error_from_response
-from scripted_api import Says, ScriptedApi
+from scripted_api import Response, ScriptedApi
 
 RESPONSES: dict[str, dict[str, Any]] = json.loads(
     (Path(__file__).parent / "error_responses.json").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ RESPONSES: dict[str, dict[str, Any]] = json.loads(
 @pytest.mark.parametrize("case", RESPONSES.values(), ids=RESPONSES)
 def test_recorded_error(case: dict[str, Any], api: ScriptedApi, indent: IndentAPI) -> None:
     """Every status has its class; the body's words, code and details come through."""
-    api.says(Says(case["body"], case["status"], {"Location": "/v1/elsewhere"}))
+    api.respond_with(Response(case["body"], case["status"], {"Location": "/v1/elsewhere"}))
     with pytest.raises(IndentError) as caught:
         indent.petition.claims("aec1").create({"event": "access/approve"})
     error = caught.value
@@ -42,7 +42,7 @@ def test_recorded_error(case: dict[str, Any], api: ScriptedApi, indent: IndentAP
 def test_details_come_through(api: ScriptedApi, indent: IndentAPI) -> None:
     """The details of the body are the exception's."""
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ROLE"}]
-    api.says(Says({"code": 7, "message": "no", "details": details}, 403))
+    api.respond_with(Response({"code": 7, "message": "no", "details": details}, 403))
     with pytest.raises(indentapi.PermissionDeniedError) as caught:
         indent.petition.get("aec1")
     assert [*caught.value.details] == details
@@ -51,7 +51,7 @@ def test_details_come_through(api: ScriptedApi, indent: IndentAPI) -> None:
 @pytest.mark.parametrize("body", ["<html>", "[]", "7", '"text"'])
 def test_answer_that_is_no_object(body: str, api: ScriptedApi, indent: IndentAPI) -> None:
     """A good status with something else in it is an error, not a result."""
-    api.says(Says(body))
+    api.respond_with(Response(body))
     with pytest.raises(indentapi.UnexpectedAnswerError):
         indent.petition.get("aec1")
 

@@ -29,7 +29,7 @@ def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INDENT_API_URL", api.url)
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_it_warns_each_time(call: Callable[[], object], named: str, api: Scripte
     assert [warning.filename for warning in caught] == [__file__] * 2
     assert all(named in str(warning.message) for warning in caught)
     assert all(SAID in str(warning.message) for warning in caught)
-    assert not api.asked
+    assert not api.requests
 
 
 def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -101,7 +101,7 @@ def test_awaited_it_is_silent(api: ScriptedApi) -> None:
 
     asyncio.run(in_all_ways())
     asyncio.run(approval(REQUEST, quiet=True), debug=True)
-    assert len(api.asked) == 6
+    assert len(api.requests) == 6
 
 
 def test_it_is_a_coroutine() -> None:
@@ -137,7 +137,7 @@ def test_a_wrong_request_raises_without_await(api: ScriptedApi) -> None:
     untyped: Any = approval
     with pytest.raises(TypeError, match="has no 'resources'"):
         untyped({"reason": "to reset it"})
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize("flags", [[], ["-W", "error"]])

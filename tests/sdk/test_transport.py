@@ -11,62 +11,62 @@ import pytest
 import requests
 from indentapi import IndentAPI, IndentConnectionError, IndentError, IndentTimeoutError
 from indentapi.transport import Failure, is_retryable, retry_delay
-from scripted_api import HANGS_UP, Says, ScriptedApi, ScriptedClock, petition
+from scripted_api import HANG_UP, Response, ScriptedApi, ScriptedClock, petition
 
 
 def _create(indent: IndentAPI) -> object:
     return indent.petition.create(reason="debug", resources=[{"kind": "action", "id": "x"}])
 
 
-@pytest.mark.parametrize("answer", [HANGS_UP, *(Says({}, s) for s in (408, 429, 500, 502, 503))])
+@pytest.mark.parametrize("answer", [HANG_UP, *(Response({}, s) for s in (408, 429, 500, 502, 503))])
 def test_reading_is_repeated(
-    answer: Says, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+    answer: Response, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
     """A GET survives two failures, with growing pauses."""
-    api.says(answer, answer, petition("open"))
+    api.respond_with(answer, answer, petition("open"))
     assert indent.petition.get("aec1")["name"] == "aec1b116"
-    assert len(api.asked) == 3
-    first, second = clock.slept
+    assert len(api.requests) == 3
+    first, second = clock.sleeps
     assert 0.375 <= first <= 0.5
     assert 0.75 <= second <= 1.0
 
 
 def test_reading_is_given_up(api: ScriptedApi, indent: IndentAPI) -> None:
     """After two repetitions the last failure is raised."""
-    api.says(Says({"message": "down"}, 503))
+    api.respond_with(Response({"message": "down"}, 503))
     with pytest.raises(IndentError, match="down"):
         indent.petition.get("aec1")
-    assert len(api.asked) == 3
+    assert len(api.requests) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
 def test_refusals_are_final(status: int, api: ScriptedApi, indent: IndentAPI) -> None:
     """What the caller did wrong is not tried again."""
-    api.says(Says({}, status))
+    api.respond_with(Response({}, status))
     with pytest.raises(IndentError):
         indent.petition.get("aec1")
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("answer", [HANGS_UP, *(Says({}, s) for s in (408, 409, 500, 502, 503))])
+@pytest.mark.parametrize("answer", [HANG_UP, *(Response({}, s) for s in (408, 409, 500, 502, 503))])
 def test_a_retry_never_makes_two_petitions(
-    answer: Says, api: ScriptedApi, indent: IndentAPI
+    answer: Response, api: ScriptedApi, indent: IndentAPI
 ) -> None:
     """A create that may have taken effect is not sent again."""
-    api.says(answer, petition("open"))
+    api.respond_with(answer, petition("open"))
     with pytest.raises(IndentError):
         _create(indent)
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 def test_a_create_is_repeated_when_refused_for_its_rate(
     api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
     """A 429 says that nothing was done."""
-    api.says(Says({}, 429, {"Retry-After": "3"}), petition("open"))
+    api.respond_with(Response({}, 429, {"Retry-After": "3"}), petition("open"))
     assert _create(indent)
-    assert len(api.asked) == 2
-    assert clock.slept == [3.0]
+    assert len(api.requests) == 2
+    assert clock.sleeps == [3.0]
 
 
 class _ServerComesUp(ScriptedClock):
@@ -93,7 +93,7 @@ def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
         pytest.raises(IndentTimeoutError),
     ):
         _create(indent)
-    assert len(clock.slept) == 1
+    assert len(clock.sleeps) == 1
     assert clock.listener
     clock.listener.close()
 
@@ -107,11 +107,11 @@ def test_retries_can_be_switched_off(clock: ScriptedClock) -> None:
         pytest.raises(IndentConnectionError),
     ):
         indent.resource.list()
-    assert not clock.slept
+    assert not clock.sleeps
 
 
 @pytest.mark.parametrize(
-    ("said", "waits"),
+    ("header", "waits"),
     [
         ("7", 7.0),
         ("60", 60.0),
@@ -120,44 +120,44 @@ def test_retries_can_be_switched_off(clock: ScriptedClock) -> None:
     ],
 )
 def test_retry_after_is_honoured(
-    said: str, waits: float, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+    header: str, waits: float, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
     """The API's own pause, in seconds or as a date, is the one that is made."""
-    api.says(Says({}, 503, {"Retry-After": said}), petition("open"))
+    api.respond_with(Response({}, 503, {"Retry-After": header}), petition("open"))
     indent.petition.get("aec1")
-    assert clock.slept == [waits]
+    assert clock.sleeps == [waits]
 
 
-@pytest.mark.parametrize("said", ["61", "86400", formatdate(1_705_314_600.0 + 90, usegmt=True)])
+@pytest.mark.parametrize("header", ["61", "86400", formatdate(1_705_314_600.0 + 90, usegmt=True)])
 def test_a_long_retry_after_is_the_callers_to_wait(
-    said: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+    header: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
-    """More than 60 s is not slept; the exception says how long it would be."""
-    api.says(Says({}, 429, {"Retry-After": said}))
+    """More than 60 s is not sleeps; the exception says how long it would be."""
+    api.respond_with(Response({}, 429, {"Retry-After": header}))
     with pytest.raises(IndentError) as caught:
         indent.petition.get("aec1")
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
     assert caught.value.retry_after
     assert caught.value.retry_after > 60
-    assert not clock.slept
+    assert not clock.sleeps
 
 
-@pytest.mark.parametrize("said", ["soon", "-5", "1e3", ""])
+@pytest.mark.parametrize("header", ["soon", "-5", "1e3", ""])
 def test_a_senseless_retry_after_is_ignored(
-    said: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
+    header: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
     """What is no pause leaves the usual one."""
-    api.says(Says({}, 503, {"Retry-After": said}), petition("open"))
+    api.respond_with(Response({}, 503, {"Retry-After": header}), petition("open"))
     indent.petition.get("aec1")
-    assert 0.375 <= clock.slept[0] <= 0.5
+    assert 0.375 <= clock.sleeps[0] <= 0.5
 
 
 def test_within_bounds_all_tries(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
     """With `within`, no pause goes beyond the time that is left."""
-    api.says(Says({}, 503, {"Retry-After": "5"}))
+    api.respond_with(Response({}, 503, {"Retry-After": "5"}))
     with pytest.raises(IndentError):
         indent.petition.get("aec1", within=7)
-    assert clock.slept == [5.0]
+    assert clock.sleeps == [5.0]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -205,7 +205,7 @@ def test_silence_is_a_timeout() -> None:
 
 def test_hang_up_is_a_connection_error(api: ScriptedApi, indent: IndentAPI) -> None:
     """A connection that breaks before the answer is a connection error."""
-    api.says(HANGS_UP)
+    api.respond_with(HANG_UP)
     with pytest.raises(IndentConnectionError):
         indent.petition.delete("aec1")
 
@@ -219,15 +219,17 @@ def test_an_api_that_cannot_be_reached_is_named() -> None:
         pytest.raises(IndentConnectionError) as caught,
     ):
         indent.petition.list()
-    said = str(caught.value)
-    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in said
-    assert "object at" not in said
-    assert "HTTPConnection" not in said
+    message = str(caught.value)
+    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in message
+    assert "object at" not in message
+    assert "HTTPConnection" not in message
 
 
 def test_the_token_is_never_shown(api: ScriptedApi) -> None:
     """Neither `repr` nor an error, its cause and details included, shows the token."""
-    api.says(Says({"message": "bad tok-secret", "details": [{"saw": "tok-secret"}]}, 401))
+    api.respond_with(
+        Response({"message": "bad tok-secret", "details": [{"saw": "tok-secret"}]}, 401)
+    )
     with IndentAPI("acmecorp", "tok-secret", base_url=api.url) as indent:
         assert "tok-secret" not in repr(indent) + repr(vars(indent)["_settings"])
         with pytest.raises(IndentError) as caught:
@@ -239,7 +241,7 @@ def test_the_token_is_never_shown(api: ScriptedApi) -> None:
 
 def test_a_broken_connection_holds_no_token(api: ScriptedApi) -> None:
     """The library's own exception, which holds the request and its headers, stays behind."""
-    api.says(HANGS_UP)
+    api.respond_with(HANG_UP)
     with IndentAPI("acmecorp", "tok-secret", base_url=api.url, max_retries=0) as indent:
         with pytest.raises(IndentError) as caught:
             indent.resource.list()
@@ -266,12 +268,12 @@ def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.Mo
     monkeypatch.delenv("NO_PROXY", raising=False)
     with IndentAPI("acmecorp", "t", base_url=api.url, max_retries=0) as indent:
         indent.resource.list()
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 def test_an_empty_answer_is_fine(api: ScriptedApi, indent: IndentAPI) -> None:
     """A delete may be answered without a body."""
-    api.says(Says(None, 204))
+    api.respond_with(Response(None, 204))
     indent.petition.delete("p")
     assert api.targets() == ["DELETE /spaces/acmecorp/petitions/p"]
 
