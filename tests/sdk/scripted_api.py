@@ -1,4 +1,4 @@
-"""An API that answers what a test scripts, and remembers what it was asked."""
+"""An API whose responses a test scripts, and that records its requests; a clock; sample data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReceivedRequest(NamedTuple):
 
 
 class Response(NamedTuple):
-    """One answer. `status` 0 hangs up without one; `before` runs before it."""
+    """One response. `status` 0 hangs up without one; `before` is called before it is sent."""
 
     body: object = None
     status: int = 200
@@ -45,9 +45,9 @@ class _Server(ThreadingHTTPServer):
 
 
 class ScriptedApi:
-    """A server on loopback from `with` to the end of it; each request takes the next answer.
+    """A server on loopback from `with` to the end of it; each request takes the next response.
 
-    The last one is given again and again.
+    The last one is repeated for all further requests.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class ScriptedApi:
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def respond_with(self, *responses: Response | object) -> None:
-        """Script the next answers; what is no `Response` is the body of a good one."""
+        """Script the next responses; anything but a `Response` is the body of a successful one."""
         self.responses = [r if isinstance(r, Response) else Response(r) for r in responses]
 
     def targets(self) -> list[str]:
@@ -143,7 +143,7 @@ class ScriptedClock:
         return self.now
 
     def sleep(self, seconds: float, /) -> None:
-        """Let them pass at once."""
+        """Move on at once."""
         self.sleeps.append(seconds)
         self.now += seconds
 

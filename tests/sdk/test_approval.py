@@ -98,15 +98,15 @@ def test_lines_as_in_the_guide(
 def test_lines_go_on_doubling(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """Without a timeout the lines come ever more rarely, each at its second."""
     _granted_after(40, api, passing)
-    seen: list[tuple[int, float]] = []
+    lines: list[tuple[int, float]] = []
 
     def note(progress: Progress) -> None:
         if progress.kind == "waiting":
-            seen.append((progress.elapsed, passing.elapsed))
+            lines.append((progress.elapsed, passing.elapsed))
 
     asyncio.run(Approval(passing)(REQUEST, timeout=None, on_event=note))
-    assert [line for line, _ in seen] == [2, 4, 8, 16, 32]
-    assert all(at == pytest.approx(line) for line, at in seen)
+    assert [line for line, _ in lines] == [2, 4, 8, 16, 32]
+    assert all(at == pytest.approx(line) for line, at in lines)
 
 
 def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,12 +188,12 @@ def test_not_granted(
 def test_timeout_and_resume(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """After ten seconds it raises, and the petition's name is enough to go on."""
     api.respond_with(OPEN)
-    seen: list[str] = []
+    kinds: list[str] = []
     ask = Approval(passing)
     with pytest.raises(ApprovalTimeout) as caught:
-        asyncio.run(ask(REQUEST, on_event=lambda progress: seen.append(progress.kind)))
+        asyncio.run(ask(REQUEST, on_event=lambda progress: kinds.append(progress.kind)))
     assert passing.elapsed == pytest.approx(10)
-    assert seen == ["requested", "waiting", "waiting", "waiting", "timeout"]
+    assert kinds == ["requested", "waiting", "waiting", "waiting", "timeout"]
     assert isinstance(caught.value, TimeoutError)
 
     api.requests.clear()
@@ -417,6 +417,8 @@ ONE = {"reason": "debug", "resources": [RESET]}
         (ONE, {"space_name": 7}, "space_name must be a text"),
         (ONE, {"api_token": 7}, "api_token must be a text"),
         (ONE, {"base_url": 7}, "base_url must be a text"),
+        (ONE, {"time_out": 5}, "there is no option 'time_out'; did you mean 'timeout'"),
+        (ONE, {"colour": "red"}, "no option 'colour'; known: .*timeout.*petitioners, duration"),
     ],
 )
 def test_wrong_arguments(request_: Any, options: Any, message: str, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
@@ -428,11 +430,14 @@ def test_wrong_arguments(request_: Any, options: Any, message: str, api: Scripte
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"})]
+    ("name", "options"),
+    [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"}), ("x", {"duration": 1})],
 )
 def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
     """A petition in place of its name, or no name, is refused at once."""
-    with pytest.raises((TypeError, ValueError), match=r"a name|a valid name|timeout must"):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"a name|a valid name|timeout must|no option 'duration'"
+    ):
         approval_sync.resume(name, **options)
     assert not api.requests
 
@@ -531,10 +536,9 @@ def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
     api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout) as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
-    frames = traceback.extract_tb(caught.value.__traceback__)
-    assert [Path(frame.filename).name for frame in frames] == [
-        "test_approval.py", "approval.py", "approval.py"
-    ]  # fmt: skip
+    first, *others = traceback.extract_tb(caught.value.__traceback__)
+    assert first.filename == __file__
+    assert {Path(frame.filename).parent.name for frame in others} == {"approvals"}
     assert caught.value.__suppress_context__
 
 

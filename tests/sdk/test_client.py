@@ -1,4 +1,4 @@
-"""Where the API is and who calls it."""
+"""The client's configuration, from arguments and environment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("space", "token", "named"),
+    ("space", "token", "variable"),
     [
         (None, "t", "INDENT_SPACE"),
         (" ", "t", "INDENT_SPACE"),
@@ -43,9 +43,9 @@ def test_arguments_win(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> Non
         ("acmecorp", "", "INDENT_API_TOKEN"),
     ],
 )
-def test_missing_is_named(space: str | None, token: str | None, named: str) -> None:
+def test_missing_is_named(space: str | None, token: str | None, variable: str) -> None:
     """Without a space or a token, the error names the variable and where to get one."""
-    with pytest.raises(ConfigurationError, match=f"{named}.*settings"):
+    with pytest.raises(ConfigurationError, match=f"{variable}.*settings"):
         IndentAPI(space, token)
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong, as exceptions."""
+"""The exceptions, and the one that each error response becomes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Any
 
 import indentapi
 import pytest
-from indentapi import (
-    IndentAPI,
-    IndentError,
-)
+from indentapi import IndentAPI, IndentError
 from indentapi.errors import error_from_response
 from scripted_api import Response, ScriptedApi
 
@@ -71,8 +68,8 @@ def test_errors_travel(error: IndentError) -> None:
 
 def test_one_tree() -> None:
     """Every exception of the package is an IndentError."""
-    named = [getattr(indentapi, name) for name in indentapi.__all__ if name.endswith("Error")]
-    assert all(issubclass(one, IndentError) for one in named)
+    classes = [getattr(indentapi, name) for name in indentapi.__all__ if name.endswith("Error")]
+    assert all(issubclass(c, IndentError) for c in classes)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +91,6 @@ def test_what_to_set(status: int, path: str, hint: str) -> None:
     assert error.message == "Not Found."
     assert hint in error.hint
     assert bool(hint) == bool(error.hint)
-    told = f"Not Found (HTTP {status}). {hint}" if hint else f"Not Found. (HTTP {status})"
-    assert f"POST {path}: {told}" in str(error)
+    sentence = f"Not Found (HTTP {status}). {hint}" if hint else f"Not Found. (HTTP {status})"
+    assert f"POST {path}: {sentence}" in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - made right here

@@ -1,4 +1,4 @@
-"""Requests for access: made, watched and reviewed."""
+"""Petitions: created, waited for and reviewed."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.respond_with(petition("granted"))
     script, *_ = blocks("approvals", "python")
     run(script)
-    (shown,) = blocks("approvals", "")
-    lines = [line for line in shown.splitlines() if "Waiting" not in line]
+    (output,) = blocks("approvals", "")
+    lines = [line for line in output.splitlines() if "Waiting" not in line]
     lines[0] = lines[0].rpartition("/")[0] + "/aec1b116"
     assert capsys.readouterr().out.splitlines() == lines
 
@@ -91,9 +91,9 @@ def test_names(package: object) -> None:
     """Every exception that a README names is one of the package."""
     name = str(getattr(package, "__name__", ""))
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
-    assert named
+    names = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
+    assert names
     places = (package, indentapi, builtins)
-    assert all(any(hasattr(place, each) for place in places) for each in named)
+    assert all(any(hasattr(place, name) for place in places) for name in names)
     for code in blocks(name, "python"):
         compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -113,6 +113,7 @@ def test_unknown_names_are_found_early(text: str) -> None:
         ({"timeout": "30"}, "timeout must be a number of seconds"),
         ({"duration": "soon"}, "isn't a valid duration"),
         ({"quiet": "no"}, "quiet must be True or False"),
+        ({"quite": True}, "there is no option 'quite'; did you mean 'quiet'"),
         ({"on_event": "print"}, "on_event must be a function"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The verbs of every collection, as requests."""
+"""Every collection's verbs and filters, as requests."""
 
 from __future__ import annotations
 
