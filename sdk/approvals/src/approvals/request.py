@@ -36,16 +36,7 @@ class Request(TypedDict, total=False):
 
 
 class WaitOptions(TypedDict, total=False):
-    """How to wait for a decision, and which API to ask.
-
-    Attributes:
-        timeout: seconds to wait, by default 10; None for as many as it takes.
-        quiet: print nothing.
-        on_event: called with each `Progress` on the event loop, instead of printing.
-        space_name: by default what INDENT_SPACE says.
-        api_token: by default what INDENT_API_TOKEN says.
-        base_url: by default what INDENT_API_URL says, else the public service.
-    """
+    """How to wait for a decision, and which API to call; `help(approval)` explains each."""
 
     timeout: float | None
     quiet: bool
@@ -56,12 +47,7 @@ class WaitOptions(TypedDict, total=False):
 
 
 class ApprovalOptions(WaitOptions, total=False):
-    """The same, for a new request.
-
-    Attributes:
-        petitioners: for whom; by default the owner of the token.
-        duration: for how long: a timedelta, a number of hours, or a text like `1h30m`.
-    """
+    """The same for a new request: also for whom, and for how long."""
 
     petitioners: Iterable[Resource] | None
     duration: Duration | None
