@@ -1,4 +1,4 @@
-"""An API that answers what a test scripts, and remembers what it was asked."""
+"""An API whose responses a test scripts, and that records its requests; a clock; sample data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request as it arrived; header names are in lower case."""
 
     method: str
@@ -23,16 +23,16 @@ class Asked(NamedTuple):
     body: Any
 
 
-class Says(NamedTuple):
-    """One answer. `status` 0 hangs up without one; `meanwhile` runs before it."""
+class Response(NamedTuple):
+    """One response. `status` 0 hangs up without one; `before` is called before it is sent."""
 
     body: object = None
     status: int = 200
     headers: Mapping[str, str] = {}
-    meanwhile: Callable[[], object] = int
+    before: Callable[[], object] = int
 
 
-HANGS_UP = Says(status=0)
+HANG_UP = Response(status=0)
 
 
 class _Server(ThreadingHTTPServer):
@@ -45,26 +45,26 @@ class _Server(ThreadingHTTPServer):
 
 
 class ScriptedApi:
-    """A server on loopback from `with` to the end of it; each request takes the next answer.
+    """A server on loopback from `with` to the end of it; each request takes the next response.
 
-    The last one is given again and again.
+    The last one is repeated for all further requests.
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections = 0
-        self.answers: list[Says] = [Says({})]
+        self.responses: list[Response] = [Response({})]
         self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    def says(self, *answers: Says | object) -> None:
-        """Script the next answers; what is no `Says` is the body of a good one."""
-        self.answers = [a if isinstance(a, Says) else Says(a) for a in answers]
+    def respond_with(self, *responses: Response | object) -> None:
+        """Script the next responses; anything but a `Response` is the body of a successful one."""
+        self.responses = [r if isinstance(r, Response) else Response(r) for r in responses]
 
     def targets(self) -> list[str]:
         """The method and path of every request."""
-        return [f"{asked.method} {asked.path}" for asked in self.asked]
+        return [f"{request.method} {request.path}" for request in self.requests]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -97,23 +97,23 @@ class ScriptedApi:
                 body = self.rfile.read(size)
                 parts = urlsplit(self.path)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(
+                request = ReceivedRequest(
                     self.command,
                     parts.path.removeprefix("/v1"),
                     parse_qs(parts.query),
                     headers,
                     json.loads(body) if body else None,
                 )
-                api.asked.append(asked)
-                says = api.answers[0] if len(api.answers) == 1 else api.answers.pop(0)
-                says.meanwhile()
-                if not says.status:
+                api.requests.append(request)
+                response = api.responses[0] if len(api.responses) == 1 else api.responses.pop(0)
+                response.before()
+                if not response.status:
                     self.close_connection = True
                     return
-                raw = says.body if isinstance(says.body, str) else json.dumps(says.body)
-                data = raw.encode() if says.body is not None else b""
-                self.send_response(says.status)
-                for name, value in says.headers.items():
+                raw = response.body if isinstance(response.body, str) else json.dumps(response.body)
+                data = raw.encode() if response.body is not None else b""
+                self.send_response(response.status)
+                for name, value in response.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -132,7 +132,7 @@ class ScriptedClock:
 
     def __init__(self, now: float = 1_705_314_600.0) -> None:
         self.now = now
-        self.slept: list[float] = []
+        self.sleeps: list[float] = []
 
     def time(self) -> float:
         """Seconds since the epoch."""
@@ -143,8 +143,8 @@ class ScriptedClock:
         return self.now
 
     def sleep(self, seconds: float, /) -> None:
-        """Let them pass at once."""
-        self.slept.append(seconds)
+        """Move on at once."""
+        self.sleeps.append(seconds)
         self.now += seconds
 
 

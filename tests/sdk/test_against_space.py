@@ -1,27 +1,31 @@
-"""The packages against the sandbox's space: real HTTP, nothing scripted."""
+"""Both packages against the sandbox's space: real HTTP, nothing scripted."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import indentapi
 import pytest
 from approvals import ApprovalDenied, ApprovalRevoked, ApprovalTimeout, Progress, approval
-from indentapi import IndentAPI, Resource, phase
+from indentapi import Event, IndentAPI, Resource, WebhookPolicy, phase
 
 from sandbox.space import Space
 
+NAME = "indent.com/block"
+STAGING: Resource = {"kind": "okta.v1.Group", "id": "stage", "displayName": "Staging"}
+SELECTED: WebhookPolicy = {"base": {"selector": {"matchLabels": {"Env": "Prod"}}}, "webhooks": []}
 JANE, ADA = "jane@example.com", "ada@example.com"
 
 
 @pytest.fixture
 def space() -> Iterator[Space]:
     """A space with two resources, and nobody who decides but people."""
-    with Space("acmecorp") as one:
-        one.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
-        one.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
-        yield one
+    with Space("acmecorp") as space:
+        space.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
+        space.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
+        yield space
 
 
 @pytest.fixture
@@ -54,12 +58,12 @@ def test_request_as_in_the_guide(jane: IndentAPI) -> None:
         reason="to debug production", resources=_production(jane), default_duration="1h30m"
     )
     assert pet["spaceName"] == "acmecorp"
-    kept = jane.petition.get(pet["name"])
-    assert phase(kept) == "open"
-    assert [r["id"] for r in kept["resources"]] == ["prod"]
-    assert [p["email"] for p in kept["petitioners"]] == [JANE]
-    assert kept["defaultDuration"] == "5400s"
-    assert kept["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
+    stored = jane.petition.get(pet["name"])
+    assert phase(stored) == "open"
+    assert [r["id"] for r in stored["resources"]] == ["prod"]
+    assert [p["email"] for p in stored["petitioners"]] == [JANE]
+    assert stored["defaultDuration"] == "5400s"
+    assert stored["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
 
 
 def test_pages(jane: IndentAPI) -> None:
@@ -95,12 +99,6 @@ def test_a_wrong_token(space: Space) -> None:
         pytest.raises(indentapi.AuthenticationError),
     ):
         stranger.petition.list()
-
-
-def test_what_is_not_there(jane: IndentAPI) -> None:
-    """A petition that the space does not have is not found."""
-    with pytest.raises(indentapi.NotFoundError):
-        jane.petition.get("no-such-petition")
 
 
 @pytest.mark.usefixtures("jane")
@@ -147,3 +145,90 @@ def test_timeout_then_resume(jane: IndentAPI, ada: IndentAPI) -> None:
     ada.petition.approve(name)
     granted = asyncio.run(approval.resume(name, quiet=True))
     assert phase(granted) == "granted"
+
+
+def test_resources(ada: IndentAPI) -> None:
+    """Made, found by name and by label, changed one by one and in bulk, deleted."""
+    created = ada.resource.create({**STAGING, "labels": {"Env": "Stage"}})
+    name = created["labels"][NAME]
+    assert ada.resource.get(name) == created
+    assert ada.resource.list(label_selector="Env in (Stage, QA)") == [created]
+    assert ada.resource.members(name) == []
+    assert ada.resource.update(name, {**STAGING, "displayName": "S"})["displayName"] == "S"
+    (first, second) = ada.resource.bulk_update([STAGING, {**STAGING, "id": "more"}])
+    assert (first["displayName"], second["id"]) == ("Staging", "more")
+    ada.resource.delete(name)
+    ada.resource.bulk_delete([second["labels"][NAME]])
+    assert [item["id"] for item in ada.resource.list(view="requestable")] == ["prod", "test"]
+    assert ada.resource.pull_update(["indent.v1.Bot"]) == []
+
+
+def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
+    """Made, changed, reviewed; the claim is found from the petition and from the space."""
+    resources = ada.resource.list(view="requestable")
+    name = jane.petition.create(reason="to debug", resources=resources)["name"]
+    changed = ada.petition.update(name, {"name": name, "spaceName": "acmecorp", "reason": "INC-7"})
+    assert changed["reason"] == "INC-7"
+    (approved,) = ada.petition.approve(name, reason="go ahead", duration="30m")
+    claim = approved["meta"]["name"]
+    assert approved["meta"]["labels"]["indent.com/time/duration"] == "30m0s"
+    assert [*ada.petition.claims(name).iter()] == ada.claim.list() == [approved]
+    assert ada.petition.claims(name).get(claim) == ada.claim.get(claim) == approved
+    other = ada.petition.create(reason="to debug", resources=resources)["name"]
+    denial: Event = {"event": "access/deny", "meta": {"labels": {"petition": other}}}
+    assert ada.claim.create(denial)["event"] == "access/deny"
+    assert [phase(item) for item in ada.petition.list(ascending=True)] == ["granted", "closed"]
+    ada.petition.delete(other)
+    assert [item["name"] for item in ada.petition.list(among=[name, other])] == [name]
+
+
+def test_webhooks_and_policies(ada: IndentAPI) -> None:
+    """Made, changed and deleted; their secrets never come back."""
+    hook = ada.webhook.create({"url": "http://127.0.0.1:9/", "secret": "wks0secret"})
+    assert ada.webhook.update(hook["name"], {"dryRun": True})["dryRun"] is True
+    assert ada.webhook.get(hook["name"]) == ada.webhook.list()[0]
+    assert "wks0secret" not in repr(ada.webhook.list())
+    policy = ada.webhook.policies.create(SELECTED)
+    name = policy["meta"]["name"]
+    named: WebhookPolicy = {"webhooks": [{"name": hook["name"]}]}
+    assert ada.webhook.test_policy([SELECTED, named]) == [ada.webhook.get(hook["name"])]
+    assert ada.webhook.policies.update(name, {**policy, **named}) == {**policy, **named}
+    assert ada.webhook.policies.list() == [ada.webhook.policies.get(name)]
+    assert ada.webhook.policies.list(among=["none"]) == []
+    ada.webhook.policies.delete(name)
+    ada.webhook.delete(hook["name"])
+    assert ada.webhook.policies.list() == ada.webhook.list() == []
+
+
+def test_spaces_and_blocks(ada: IndentAPI) -> None:
+    """The token's space, and the block with the configuration that petitions name."""
+    assert ada.space.list() == [ada.space.get("acmecorp")]
+    assert ada.space.list(parent="other") == []
+    selector = "indent.com/app=access-manager,indent.com/kind=indent.blocks.provider.v1.App"
+    (block,) = ada.block.list(label_selector=selector)
+    assert ada.block.get(block["name"]) == block
+    assert block["labels"]["indent.com/app/config/id"] == "space:acmecorp"
+
+
+@pytest.mark.parametrize("name", ["no-such-petition", "a/../b", "?x=1#y"])
+def test_what_is_not_there(ada: IndentAPI, name: str) -> None:
+    """A name that the space does not have is not found, whatever is in it."""
+    with pytest.raises(indentapi.NotFoundError) as caught:
+        ada.petition.get(name)
+    assert caught.value.code == 5
+
+
+def test_making_it_twice_is_a_conflict(ada: IndentAPI) -> None:
+    """A resource of that kind and id is there already."""
+    ada.resource.create(STAGING)
+    with pytest.raises(indentapi.ConflictError) as caught:
+        ada.resource.create(STAGING)
+    assert (caught.value.status, caught.value.code) == (409, 6)
+
+
+def test_threads_share_a_client(ada: IndentAPI) -> None:
+    """Eight threads at once get their own answers item."""
+    created = ada.resource.bulk_update([{**STAGING, "id": str(number)} for number in range(64)])
+    names = [item["labels"][NAME] for item in created]
+    with ThreadPoolExecutor(8) as threads:
+        assert [*threads.map(ada.resource.get, names)] == created

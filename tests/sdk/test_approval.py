@@ -28,7 +28,7 @@ from approvals import (
     approval_sync,
 )
 from indentapi import IndentError, UnexpectedAnswerError
-from scripted_api import HANGS_UP, Says, ScriptedApi, petition, token_of
+from scripted_api import HANG_UP, Response, ScriptedApi, petition, token_of
 
 REQUEST: Request = {
     "reason": "to debug production",
@@ -71,11 +71,11 @@ def passing() -> AsyncScriptedClock:
 
 
 def _granted_after(seconds: float, api: ScriptedApi, clock: AsyncScriptedClock) -> None:
-    api.says(OPEN)
+    api.respond_with(OPEN)
 
     def grant() -> None:
         if clock.elapsed > seconds:
-            api.says(GRANTED)
+            api.respond_with(GRANTED)
 
     clock.on_sleep = grant
 
@@ -98,22 +98,22 @@ def test_lines_as_in_the_guide(
 def test_lines_go_on_doubling(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """Without a timeout the lines come ever more rarely, each at its second."""
     _granted_after(40, api, passing)
-    seen: list[tuple[int, float]] = []
+    lines: list[tuple[int, float]] = []
 
     def note(progress: Progress) -> None:
         if progress.kind == "waiting":
-            seen.append((progress.elapsed, passing.elapsed))
+            lines.append((progress.elapsed, passing.elapsed))
 
     asyncio.run(Approval(passing)(REQUEST, timeout=None, on_event=note))
-    assert [line for line, _ in seen] == [2, 4, 8, 16, 32]
-    assert all(at == pytest.approx(line) for line, at in seen)
+    assert [line for line, _ in lines] == [2, 4, 8, 16, 32]
+    assert all(at == pytest.approx(line) for line, at in lines)
 
 
 def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the encoding lacks the symbols, the lines are still there."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", newline="\n")
     monkeypatch.setattr(sys, "stdout", out)
-    api.says(OPEN, OPEN, GRANTED)
+    api.respond_with(OPEN, OPEN, GRANTED)
     approval_sync(REQUEST)
     raw = out.detach()
     assert isinstance(raw, io.BytesIO)
@@ -122,7 +122,7 @@ def test_plain_characters(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_all_characters_in_memory(api: ScriptedApi) -> None:
     """An output without an encoding lacks no symbol."""
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     with contextlib.redirect_stdout(io.StringIO()) as out:
         approval_sync(REQUEST)
     assert out.getvalue() == f"⏵ Requested approval {REFERENCE}\n✅ Granted\n"
@@ -131,13 +131,13 @@ def test_all_characters_in_memory(api: ScriptedApi) -> None:
 def test_no_output_at_all(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process without a standard output is granted all the same."""
     monkeypatch.setattr(sys, "stdout", None)
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     assert approval_sync(REQUEST) == GRANTED
 
 
 def test_an_instant_approval_needs_no_look(api: ScriptedApi) -> None:
     """What is granted in the answer to the request returns with it."""
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     approval_sync(REQUEST, quiet=True)
     assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
@@ -153,7 +153,7 @@ def test_looks_rarely_later(api: ScriptedApi, passing: AsyncScriptedClock) -> No
     """A long wait does not flood the API."""
     _granted_after(600, api, passing)
     asyncio.run(Approval(passing)(REQUEST, quiet=True, timeout=None))
-    assert len(api.asked) < 330
+    assert len(api.requests) < 330
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_not_granted(
     end: str, events: list[str], raises: type[ApprovalError], api: ScriptedApi
 ) -> None:
     """Closed is told apart by its history; the exception knows the petition and its page."""
-    api.says(OPEN, petition(end, *events))
+    api.respond_with(OPEN, petition(end, *events))
     with pytest.raises(ApprovalError) as caught:
         approval_sync(REQUEST, quiet=True)
     error = caught.value
@@ -187,24 +187,24 @@ def test_not_granted(
 
 def test_timeout_and_resume(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """After ten seconds it raises, and the petition's name is enough to go on."""
-    api.says(OPEN)
-    seen: list[str] = []
+    api.respond_with(OPEN)
+    kinds: list[str] = []
     ask = Approval(passing)
     with pytest.raises(ApprovalTimeout) as caught:
-        asyncio.run(ask(REQUEST, on_event=lambda progress: seen.append(progress.kind)))
+        asyncio.run(ask(REQUEST, on_event=lambda progress: kinds.append(progress.kind)))
     assert passing.elapsed == pytest.approx(10)
-    assert seen == ["requested", "waiting", "waiting", "waiting", "timeout"]
+    assert kinds == ["requested", "waiting", "waiting", "waiting", "timeout"]
     assert isinstance(caught.value, TimeoutError)
 
-    api.asked.clear()
-    api.says(OPEN, GRANTED)
+    api.requests.clear()
+    api.respond_with(OPEN, GRANTED)
     assert asyncio.run(ask.resume(caught.value.petition["name"], quiet=True)) == GRANTED
     assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
 
 
 def test_no_patience_is_one_look(api: ScriptedApi, passing: AsyncScriptedClock) -> None:
     """A timeout of zero asks, and does not wait."""
-    api.says(OPEN)
+    api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout):
         asyncio.run(Approval(passing)(REQUEST, timeout=0, quiet=True))
     assert passing.elapsed == 0
@@ -212,15 +212,15 @@ def test_no_patience_is_one_look(api: ScriptedApi, passing: AsyncScriptedClock) 
 
 def test_what_is_sent(api: ScriptedApi) -> None:
     """Petitioners, duration, space and token go where they belong."""
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     approval_sync(
         REQUEST, petitioners=[mary], duration="2h", space_name="other", api_token="tok", quiet=True
     )
-    (asked,) = api.asked
-    assert asked.path == "/spaces/other/petitions"
-    assert asked.headers["authorization"] == "Bearer tok"
-    sent = asked.body["petition"]
+    (request,) = api.requests
+    assert request.path == "/spaces/other/petitions"
+    assert request.headers["authorization"] == "Bearer tok"
+    sent = request.body["petition"]
     assert sent["petitioners"] == [mary]
     assert sent["defaultDuration"] == "7200s"
     assert sent["reason"] == "to debug production"
@@ -229,10 +229,10 @@ def test_what_is_sent(api: ScriptedApi) -> None:
 
 def test_petitioners_in_the_request(api: ScriptedApi) -> None:
     """They may stand in the request, too."""
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     approval_sync({**REQUEST, "petitioners": [mary]}, quiet=True)
-    assert api.asked[0].body["petition"]["petitioners"] == [mary]
+    assert api.requests[0].body["petition"]["petitioners"] == [mary]
 
 
 def test_a_misspelt_request_is_an_error(api: ScriptedApi) -> None:
@@ -240,12 +240,12 @@ def test_a_misspelt_request_is_an_error(api: ScriptedApi) -> None:
     wrong: Any = {**REQUEST, "petitioner": []}
     with pytest.raises(TypeError, match="petitioner"):
         approval_sync(wrong)
-    assert not api.asked
+    assert not api.requests
 
 
 def test_an_error_while_waiting_says_how_to_go_on(api: ScriptedApi) -> None:
     """When the API stops answering, the petition is not lost."""
-    api.says(OPEN, Says({"message": "not any more"}, 403))
+    api.respond_with(OPEN, Response({"message": "not any more"}, 403))
     with pytest.raises(IndentError, match="not any more") as caught:
         approval_sync(REQUEST, quiet=True)
     (note,) = caught.value.__notes__
@@ -254,7 +254,7 @@ def test_an_error_while_waiting_says_how_to_go_on(api: ScriptedApi) -> None:
 
 def test_a_blip_while_waiting_is_survived(api: ScriptedApi) -> None:
     """One broken answer does not end the waiting."""
-    api.says(OPEN, HANGS_UP, GRANTED)
+    api.respond_with(OPEN, HANG_UP, GRANTED)
     assert approval_sync(REQUEST, quiet=True) == GRANTED
 
 
@@ -266,7 +266,7 @@ def test_the_loop_is_never_blocked(api: ScriptedApi) -> None:
         arrived.set()
         assert release.wait(30)
 
-    api.says(Says(GRANTED, meanwhile=hold))
+    api.respond_with(Response(GRANTED, before=hold))
 
     async def both() -> object:
         task = asyncio.create_task(approval(REQUEST, quiet=True))
@@ -285,7 +285,7 @@ def test_cancelling_leaves_nothing_running(api: ScriptedApi) -> None:
         arrived.set()
         release.wait(30)
 
-    api.says(OPEN, Says({}, 503, meanwhile=hold))
+    api.respond_with(OPEN, Response({}, 503, before=hold))
 
     async def cancel() -> None:
         task = asyncio.create_task(approval(REQUEST, quiet=True))
@@ -300,7 +300,7 @@ def test_cancelling_leaves_nothing_running(api: ScriptedApi) -> None:
 
     asyncio.run(cancel())
     # The 503 would have been tried again.
-    assert len(api.asked) == 2
+    assert len(api.requests) == 2
 
 
 def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
@@ -311,7 +311,7 @@ def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
         arrived.set()
         release.wait(30)
 
-    api.says(Says(OPEN, meanwhile=hold))
+    api.respond_with(Response(OPEN, before=hold))
 
     async def cancel() -> None:
         task = asyncio.create_task(approval(REQUEST, quiet=True))
@@ -326,7 +326,7 @@ def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(cancel())
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
@@ -339,7 +339,7 @@ def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
             sleeping.set()
             await asyncio.Event().wait()
 
-    api.says(OPEN)
+    api.respond_with(OPEN)
 
     async def cancel() -> None:
         task = asyncio.create_task(Approval(Sleeper())(REQUEST, quiet=True))
@@ -355,7 +355,7 @@ def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
 
 def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
     """As in a notebook's cell: it waits in a thread, and returns or raises as ever."""
-    api.says(OPEN, GRANTED, petition("closed", "access/deny"))
+    api.respond_with(OPEN, GRANTED, petition("closed", "access/deny"))
 
     async def cell() -> object:
         return approval_sync(REQUEST, quiet=True)
@@ -367,7 +367,7 @@ def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
 
 def test_sync_resume(api: ScriptedApi) -> None:
     """Code without a loop goes on waiting, too."""
-    api.says(OPEN, GRANTED)
+    api.respond_with(OPEN, GRANTED)
     assert approval_sync.resume("aec1b116", quiet=True) == GRANTED
     assert set(api.targets()) == {"GET /spaces/acmecorp/petitions/aec1b116"}
 
@@ -375,7 +375,7 @@ def test_sync_resume(api: ScriptedApi) -> None:
 def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """`base_url=` replaces INDENT_API_URL, for a request and for going on with it."""
     monkeypatch.setenv("INDENT_API_URL", "https://nobody.invalid")
-    api.says(GRANTED)
+    api.respond_with(GRANTED)
     assert approval_sync(REQUEST, base_url=api.url, quiet=True) == GRANTED
     assert approval_sync.resume("aec1b116", base_url=api.url, quiet=True) == GRANTED
 
@@ -385,7 +385,7 @@ ONE = {"reason": "debug", "resources": [RESET]}
 
 
 @pytest.mark.parametrize(
-    ("request_", "options", "said"),
+    ("request_", "options", "message"),
     [
         ({"resources": [RESET]}, {}, "the request has no 'reason'"),
         ({"reason": "debug"}, {}, "the request has no 'resources'"),
@@ -417,29 +417,34 @@ ONE = {"reason": "debug", "resources": [RESET]}
         (ONE, {"space_name": 7}, "space_name must be a text"),
         (ONE, {"api_token": 7}, "api_token must be a text"),
         (ONE, {"base_url": 7}, "base_url must be a text"),
+        (ONE, {"time_out": 5}, "there is no option 'time_out'; did you mean 'timeout'"),
+        (ONE, {"colour": "red"}, "no option 'colour'; known: .*timeout.*petitioners, duration"),
     ],
 )
-def test_wrong_arguments(request_: Any, options: Any, said: str, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
+def test_wrong_arguments(request_: Any, options: Any, message: str, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
     """Whatever is wrong is one sentence, and nothing is requested."""
-    with pytest.raises((TypeError, ValueError), match=said) as caught:
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         approval_sync(request_, **options)
     assert "\n" not in str(caught.value)
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"})]
+    ("name", "options"),
+    [({"name": "x"}, {}), ("", {}), (None, {}), ("x", {"timeout": "30"}), ("x", {"duration": 1})],
 )
 def test_wrong_arguments_of_resume(name: Any, options: Any, api: ScriptedApi) -> None:  # noqa: ANN401 - wrong on purpose
     """A petition in place of its name, or no name, is refused at once."""
-    with pytest.raises((TypeError, ValueError), match=r"a name|a valid name|timeout must"):
+    with pytest.raises(
+        (TypeError, ValueError), match=r"a name|a valid name|timeout must|no option 'duration'"
+    ):
         approval_sync.resume(name, **options)
-    assert not api.asked
+    assert not api.requests
 
 
 def test_an_answer_that_is_no_petition(api: ScriptedApi) -> None:
     """It is an error of its own, never a KeyError."""
-    api.says({"state": {"status": {"phase": "granted"}}})
+    api.respond_with({"state": {"status": {"phase": "granted"}}})
     with pytest.raises(UnexpectedAnswerError, match="isn't a petition"):
         approval_sync(REQUEST, quiet=True)
 
@@ -453,7 +458,7 @@ JANE = {"displayName": "Jane Lind", "email": "jane@example.com"}
 
 
 @pytest.mark.parametrize(
-    ("end", "history", "by", "why", "said"),
+    ("end", "history", "by", "why", "message"),
     [
         (
             "closed",
@@ -485,17 +490,17 @@ JANE = {"displayName": "Jane Lind", "email": "jane@example.com"}
     ],
 )
 def test_who_and_why(
-    end: str, history: list[Any], by: str, why: str, said: str, api: ScriptedApi
+    end: str, history: list[Any], by: str, why: str, message: str, api: ScriptedApi
 ) -> None:
     """A decision against the request says whose it is and why, as far as its history does."""
     ended = petition(end)
     ended["state"]["eventHistory"] = history
-    api.says(OPEN, ended)
+    api.respond_with(OPEN, ended)
     with pytest.raises((ApprovalDenied, ApprovalRevoked)) as caught:
         approval_sync(REQUEST, quiet=True)
     error: Any = caught.value
     assert (error.by, error.why) == (by, why)
-    assert str(error).startswith(f"{REFERENCE} {said}")
+    assert str(error).startswith(f"{REFERENCE} {message}")
     assert pickle.loads(pickle.dumps(error)).by == by  # noqa: S301 - made right here
 
 
@@ -509,7 +514,7 @@ HOW_TO_GO_ON = (
 
 def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
     """How to wait longer, that the request stays open, where it is, and how to withdraw it."""
-    api.says(OPEN)
+    api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout, match=r"after 0 s.*timeout=SECONDS.*stays open") as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
     assert all(part in str(caught.value) for part in HOW_TO_GO_ON)
@@ -519,7 +524,7 @@ def test_a_timeout_says_how_to_go_on(api: ScriptedApi) -> None:
 def test_a_sandbox_is_shown_on_its_page(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that is told leads somewhere."""
     monkeypatch.setenv("SANDBOX_PAGE", "http://127.0.0.1:8080")
-    api.says(OPEN)
+    api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout) as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
     assert caught.value.url == "http://127.0.0.1:8080/#petition-aec1b116"
@@ -528,13 +533,12 @@ def test_a_sandbox_is_shown_on_its_page(api: ScriptedApi, monkeypatch: pytest.Mo
 
 def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
     """The traceback is of the caller and this package's edge, not of the loop and its threads."""
-    api.says(OPEN)
+    api.respond_with(OPEN)
     with pytest.raises(ApprovalTimeout) as caught:
         approval_sync(REQUEST, timeout=0, quiet=True)
-    frames = traceback.extract_tb(caught.value.__traceback__)
-    assert [Path(frame.filename).name for frame in frames] == [
-        "test_approval.py", "sync.py", "sync.py"
-    ]  # fmt: skip
+    first, *others = traceback.extract_tb(caught.value.__traceback__)
+    assert first.filename == __file__
+    assert {Path(frame.filename).parent.name for frame in others} == {"approvals"}
     assert caught.value.__suppress_context__
 
 
@@ -555,7 +559,7 @@ def _cancelled(api: ScriptedApi) -> asyncio.CancelledError:
             await task
         return caught.value
 
-    api.says(OPEN)
+    api.respond_with(OPEN)
     return asyncio.run(cancel())
 
 
@@ -570,10 +574,10 @@ def test_ctrl_c(in_a_cell: bool, api: ScriptedApi) -> None:  # noqa: FBT001 - a 
     """One KeyboardInterrupt that says what becomes of the request, and nothing left running."""
 
     def interrupt() -> None:
-        if len(api.asked) == 2:
+        if len(api.requests) == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    api.says(OPEN, Says(OPEN, meanwhile=interrupt))
+    api.respond_with(OPEN, Response(OPEN, before=interrupt))
 
     async def cell() -> None:
         approval_sync(REQUEST, timeout=None, quiet=True)

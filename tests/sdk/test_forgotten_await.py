@@ -20,7 +20,7 @@ from scripted_api import ScriptedApi, petition, token_of
 
 SDK = Path(__file__).resolve().parents[2] / "sdk"
 REQUEST: Request = {"reason": "to reset it", "resources": [{"kind": "action", "id": "reset:1"}]}
-SAID = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
+WARNING = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
 
 
 @pytest.fixture(autouse=True)
@@ -29,24 +29,26 @@ def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INDENT_API_URL", api.url)
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
 
 
 @pytest.mark.parametrize(
-    ("call", "named"),
+    ("call", "warning_text"),
     [
         (lambda: approval(REQUEST), "approval({...}) was called without `await`"),
         (lambda: approval.resume("aec1"), "approval.resume('aec1') was called without `await`"),
     ],
 )
-def test_it_warns_each_time(call: Callable[[], object], named: str, api: ScriptedApi) -> None:
+def test_it_warns_each_time(
+    call: Callable[[], object], warning_text: str, api: ScriptedApi
+) -> None:
     """Dropped, it warns of the line that called it, twice for two calls; nothing was sent."""
     with pytest.warns(ApprovalNotAwaited) as caught:
         [call() for _ in range(2)].clear()
     assert [warning.filename for warning in caught] == [__file__] * 2
-    assert all(named in str(warning.message) for warning in caught)
-    assert all(SAID in str(warning.message) for warning in caught)
-    assert not api.asked
+    assert all(warning_text in str(warning.message) for warning in caught)
+    assert all(WARNING in str(warning.message) for warning in caught)
+    assert not api.requests
 
 
 def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,7 +58,7 @@ def test_it_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
         approval(REQUEST)  # type: ignore[unused-coroutine] # the mistake
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("approvals", "CRITICAL")
-    assert SAID in record.getMessage()
+    assert WARNING in record.getMessage()
     assert __file__ in record.getMessage()
 
 
@@ -101,7 +103,7 @@ def test_awaited_it_is_silent(api: ScriptedApi) -> None:
 
     asyncio.run(in_all_ways())
     asyncio.run(approval(REQUEST, quiet=True), debug=True)
-    assert len(api.asked) == 6
+    assert len(api.requests) == 6
 
 
 def test_it_is_a_coroutine() -> None:
@@ -137,7 +139,7 @@ def test_a_wrong_request_raises_without_await(api: ScriptedApi) -> None:
     untyped: Any = approval
     with pytest.raises(TypeError, match="has no 'resources'"):
         untyped({"reason": "to reset it"})
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize("flags", [[], ["-W", "error"]])
@@ -159,7 +161,7 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert SAID in ran.stderr
+    assert WARNING in ran.stderr
     assert "script.py:3" in ran.stderr or flags
 
 

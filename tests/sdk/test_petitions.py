@@ -1,4 +1,4 @@
-"""Requests for access: made, watched and reviewed."""
+"""Petitions: created, waited for and reviewed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from indentapi import IndentAPI, IndentError, PetitionTimeoutError, durations
+from indentapi import IndentAPI, IndentError, PetitionTimeoutError
 from indentapi import phase as phase_of
-from scripted_api import Says, ScriptedApi, ScriptedClock, petition
+from indentapi.durations import format_go
+from scripted_api import Response, ScriptedApi, ScriptedClock, petition
 
 PROD: Any = {"kind": "okta.v1.Group", "id": "00g1", "displayName": "Production"}
 CONFIG = {"indent.com/app/config/id": "space:acmecorp"}
@@ -16,11 +17,11 @@ CONFIG = {"indent.com/app/config/id": "space:acmecorp"}
 
 def test_create_as_in_the_guide(api: ScriptedApi, indent: IndentAPI) -> None:
     """A reason and resources make a petition of the token's owner; a plain dict comes back."""
-    api.says(petition("open"))
+    api.respond_with(petition("open"))
     pet = indent.petition.create(reason="to debug production", resources=[PROD])
     assert f"{pet['spaceName']}/{pet['name']}" == "acmecorp/aec1b116"
     assert type(pet) is dict
-    assert api.asked[0].body == {
+    assert api.requests[0].body == {
         "petition": {
             "spaceName": "acmecorp",
             "reason": "to debug production",
@@ -35,14 +36,14 @@ def test_create_for_somebody_else(api: ScriptedApi, indent: IndentAPI) -> None:
     """Petitioners that are given are the ones."""
     mary: Any = {"kind": "user", "email": "mary@example.com"}
     indent.petition.create(reason="debug", resources=[PROD], petitioners=[mary])
-    assert api.asked[0].body["petition"]["petitioners"] == [mary]
+    assert api.requests[0].body["petition"]["petitioners"] == [mary]
 
 
 def test_create_with_a_token_that_names_nobody(api: ScriptedApi) -> None:
     """A service's token is no error; the API knows whose it is."""
     with IndentAPI("acmecorp", "opaque", base_url=api.url) as indent:
         indent.petition.create(reason="debug", resources=[PROD])
-    assert "petitioners" not in api.asked[0].body["petition"]
+    assert "petitioners" not in api.requests[0].body["petition"]
 
 
 def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
@@ -51,38 +52,38 @@ def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
     indent.petition.create(
         reason="debug", resources=[PROD], labels={"indent.com/app/config/id": "mine"}
     )
-    first, second = [asked.body["petition"]["meta"]["labels"] for asked in api.asked]
+    first, second = [request.body["petition"]["meta"]["labels"] for request in api.requests]
     assert first == {**CONFIG, "ticket": "A-1"}
     assert second == {"indent.com/app/config/id": "mine"}
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "duration",
     [
         *(timedelta(hours=1.5), 1.5, "1.5", "1h30m", "90m", " 5400s ", "1h 30m", "90 min", "1.5 H"),
         *("1 hour 30 minutes", "1hr30mins", "0.0625 days", "5400 seconds"),
     ],
 )
-def test_duration(asked: timedelta | float | str, api: ScriptedApi, indent: IndentAPI) -> None:
+def test_duration(duration: timedelta | float | str, api: ScriptedApi, indent: IndentAPI) -> None:
     """However it is given, it goes as protobuf's text and as Go's in the label."""
-    indent.petition.create(reason="debug", resources=[PROD], default_duration=asked)
-    sent = api.asked[0].body["petition"]
+    indent.petition.create(reason="debug", resources=[PROD], default_duration=duration)
+    sent = api.requests[0].body["petition"]
     assert sent["defaultDuration"] == "5400s"
     assert sent["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "duration",
     [
         *("", "soon", "-1h", "0", 0, -1, "nan", float("inf"), 1e300, "1e9", "h", "1h30", "5ms"),
         *("1 month", "1w", "1h and 2m", "1:30"),
     ],
 )
-def test_no_duration(asked: float | str, api: ScriptedApi, indent: IndentAPI) -> None:
+def test_no_duration(duration: float | str, api: ScriptedApi, indent: IndentAPI) -> None:
     """What is no duration is refused before anything is requested."""
     with pytest.raises(ValueError, match="isn't a valid duration"):
-        indent.petition.create(reason="debug", resources=[PROD], default_duration=asked)
-    assert not api.asked
+        indent.petition.create(reason="debug", resources=[PROD], default_duration=duration)
+    assert not api.requests
 
 
 @pytest.mark.parametrize(
@@ -90,21 +91,21 @@ def test_no_duration(asked: float | str, api: ScriptedApi, indent: IndentAPI) ->
 )
 def test_go_durations(seconds: int, text: str) -> None:
     """Labels are written as Go writes them."""
-    assert durations.go(seconds) == text
+    assert format_go(seconds) == text
 
 
 def test_nothing_is_not_requested(api: ScriptedApi, indent: IndentAPI) -> None:
     """A search that found nothing does not become a petition."""
     with pytest.raises(ValueError, match="resources is empty"):
         indent.petition.create(reason="debug", resources=[])
-    assert not api.asked
+    assert not api.requests
 
 
 RESOURCE: Any = {"kind": "action", "id": "x"}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"reason": None}, "reason must be a text, not None"),
         ({"reason": 7}, "reason must be a text, not 7"),
@@ -133,20 +134,20 @@ RESOURCE: Any = {"kind": "action", "id": "x"}
         ({"wait_for_reviewable": "yes"}, "must be True or False, not 'yes'"),
     ],
 )
-def test_wrong_arguments(wrong: Any, said: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
+def test_wrong_arguments(wrong: Any, message: str, api: ScriptedApi, indent: IndentAPI) -> None:  # noqa: ANN401 - wrong on purpose
     """Whatever is wrong with a request is one sentence, and nothing is requested."""
     arguments = {"reason": "debug", "resources": [RESOURCE], **wrong}
-    with pytest.raises((TypeError, ValueError), match=said) as caught:
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         indent.petition.create(**arguments)
     assert "\n" not in str(caught.value)
-    assert not api.asked
+    assert not api.requests
 
 
 def test_what_the_api_gave_can_be_requested(api: ScriptedApi, indent: IndentAPI) -> None:
     """A resource with fields that this version does not know is passed on as it came."""
     newer: Any = {**PROD, "risk": {"level": 3}, "labels": {"Env": "Prod"}, "altIds": ["a"]}
     indent.petition.create(reason="debug", resources=iter([newer]))
-    assert api.asked[0].body["petition"]["resources"] == [newer]
+    assert api.requests[0].body["petition"]["resources"] == [newer]
 
 
 def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +164,7 @@ def test_where_people_see_it(indent: IndentAPI, monkeypatch: pytest.MonkeyPatch)
 def test_wait_for_reviewable(api: ScriptedApi, indent: IndentAPI) -> None:
     """The option goes beside the petition."""
     indent.petition.create(reason="debug", resources=[PROD], wait_for_reviewable=True)
-    assert api.asked[0].body["waitForReviewable"] is True
+    assert api.requests[0].body["waitForReviewable"] is True
 
 
 @pytest.mark.parametrize("end", ["granted", "revoked", "closed", "deleted"])
@@ -171,33 +172,33 @@ def test_wait_for_a_decision(
     end: str, api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock
 ) -> None:
     """Any decision ends the waiting, and the petition comes back."""
-    api.says(petition("draft"), petition("open"), petition(end))
+    api.respond_with(petition("draft"), petition("open"), petition(end))
     assert phase_of(indent.petition.wait_for("aec1b116")) == end
-    assert clock.slept == pytest.approx([0.005, 0.0065])
+    assert clock.sleeps == pytest.approx([0.005, 0.0065])
 
 
 def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
     """An undecided petition raises at the timeout, not before or after, and comes with it."""
-    api.says(petition("open"))
+    api.respond_with(petition("open"))
     with pytest.raises(
         PetitionTimeoutError, match=r"undecided after 10 s\..*timeout=SECONDS.*open: https"
     ) as caught:
         indent.petition.wait_for("aec1b116")
     assert caught.value.petition["name"] == "aec1b116"
-    assert sum(clock.slept) == pytest.approx(10)
-    assert len(api.asked) < 30
+    assert sum(clock.sleeps) == pytest.approx(10)
+    assert len(api.requests) < 30
 
 
 def test_wait_for_ever(api: ScriptedApi, indent: IndentAPI, clock: ScriptedClock) -> None:
     """Without a timeout it waits as long as it takes."""
-    api.says(*[petition("open")] * 60, petition("granted"))
+    api.respond_with(*[petition("open")] * 60, petition("granted"))
     indent.petition.wait_for("aec1b116", timeout=None)
-    assert sum(clock.slept) > 60
+    assert sum(clock.sleeps) > 60
 
 
 def test_a_petition_that_is_gone(api: ScriptedApi, indent: IndentAPI) -> None:
     """Waiting for what the API does not know is its error."""
-    api.says(Says({"code": 5, "message": "no such petition"}, 404))
+    api.respond_with(Response({"code": 5, "message": "no such petition"}, 404))
     with pytest.raises(IndentError, match="no such petition"):
         indent.petition.wait_for("x")
 
@@ -211,11 +212,11 @@ def test_an_unknown_phase_is_no_decision() -> None:
 
 def test_approve(api: ScriptedApi, indent: IndentAPI) -> None:
     """An approval names the petitioner first, then everything that was requested."""
-    api.says(petition("open"), {"event": "access/approve"})
+    api.respond_with(petition("open"), {"event": "access/approve"})
     claims = indent.petition.approve("aec1b116", reason="ok", duration="3h")
     assert claims == [{"event": "access/approve"}]
     assert api.targets()[1] == "POST /spaces/acmecorp/petitions/aec1b116/claims"
-    assert api.asked[1].body == {
+    assert api.requests[1].body == {
         "claim": {
             "event": "access/approve",
             "reason": "ok",
@@ -231,9 +232,9 @@ def test_approve(api: ScriptedApi, indent: IndentAPI) -> None:
 @pytest.mark.parametrize("verb", ["deny", "revoke"])
 def test_deny_and_revoke(verb: str, api: ScriptedApi, indent: IndentAPI) -> None:
     """They carry no time."""
-    api.says(petition("open"), {"event": f"access/{verb}"})
+    api.respond_with(petition("open"), {"event": f"access/{verb}"})
     getattr(indent.petition, verb)("aec1b116")
-    claim = api.asked[1].body["claim"]
+    claim = api.requests[1].body["claim"]
     assert claim["event"] == f"access/{verb}"
     assert "meta" not in claim
 
@@ -242,15 +243,15 @@ def test_every_petitioner_gets_a_claim(api: ScriptedApi, indent: IndentAPI) -> N
     """A petition of two people takes two approvals."""
     two = petition("open")
     two["petitioners"].append({"kind": "user", "email": "mary@example.com"})
-    api.says(two, {"event": "access/approve"})
+    api.respond_with(two, {"event": "access/approve"})
     assert len(indent.petition.approve("aec1b116")) == 2
-    people = [asked.body["claim"]["resources"][0]["email"] for asked in api.asked[1:]]
+    people = [request.body["claim"]["resources"][0]["email"] for request in api.requests[1:]]
     assert people == ["jane@example.com", "mary@example.com"]
 
 
 def test_a_petition_of_nobody_can_be_denied(api: ScriptedApi, indent: IndentAPI) -> None:
     """Where the API names no petitioner, the claim is about the resources."""
     nobody = {**petition("open"), "petitioners": []}
-    api.says(nobody, {"event": "access/deny"})
+    api.respond_with(nobody, {"event": "access/deny"})
     indent.petition.deny("aec1b116")
-    assert api.asked[1].body["claim"]["resources"] == [{"kind": "okta.v1.Group", "id": "00g1"}]
+    assert api.requests[1].body["claim"]["resources"] == [{"kind": "okta.v1.Group", "id": "00g1"}]

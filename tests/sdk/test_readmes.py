@@ -39,28 +39,28 @@ def run(code: str) -> None:
 def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     """The client's example asks for what is called Production, and prints where to follow it."""
     other = {**GROUP, "id": "00g2", "displayName": "Staging"}
-    api.says({"resources": [GROUP, other]}, petition("open"), petition("granted"))
+    api.respond_with({"resources": [GROUP, other]}, petition("open"), petition("granted"))
     (script,) = blocks("indentapi", "python")
     run(script)
     assert capsys.readouterr().out == "Requested: https://indent.com/access/acmecorp/aec1b116\n"
-    sent = api.asked[1].body["petition"]
+    sent = api.requests[1].body["petition"]
     assert (sent["resources"], sent["defaultDuration"]) == ([GROUP], "5400s")
 
 
 def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     """The first example prints what stands below it, but the waiting and the petition's name."""
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
     script, *_ = blocks("approvals", "python")
     run(script)
-    (shown,) = blocks("approvals", "")
-    lines = [line for line in shown.splitlines() if "Waiting" not in line]
+    (output,) = blocks("approvals", "")
+    lines = [line for line in output.splitlines() if "Waiting" not in line]
     lines[0] = lines[0].rpartition("/")[0] + "/aec1b116"
     assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_async_example(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     """The async example runs as it stands."""
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
     (script,) = [code for code in blocks("approvals", "python") if "asyncio.run" in code]
     run(script)
     assert capsys.readouterr().out.endswith("resetting the password\n")
@@ -69,7 +69,7 @@ def test_async_example(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> 
 def test_waiting_longer(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:
     """The example that goes on after a timeout does."""
     (script,) = [code for code in blocks("approvals", "python") if "late" in code]
-    api.says(*[petition("open")] * 3, petition("granted"))
+    api.respond_with(*[petition("open")] * 3, petition("granted"))
     head = "from approvals import ApprovalTimeout, approval_sync\n"
     head += f"request = {{'reason': 'debug', 'resources': [{GROUP!r}]}}\n"
     run(head + script.replace("timeout=60", "timeout=0"))
@@ -80,10 +80,10 @@ def test_waiting_longer(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) ->
 
 def test_guarded_function(api: ScriptedApi) -> None:
     """The decorated example asks for what its argument names."""
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
     (script,) = [code for code in blocks("approvals", "python") if "@requires" in code]
     run(f"{script}\nreset_password(7)")
-    assert api.asked[0].body["petition"]["reason"] == "reset the password of 7"
+    assert api.requests[0].body["petition"]["reason"] == "reset the password of 7"
 
 
 @pytest.mark.parametrize("package", [indentapi, approvals])
@@ -91,9 +91,9 @@ def test_names(package: object) -> None:
     """Every exception that a README names is one of the package."""
     name = str(getattr(package, "__name__", ""))
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
-    assert named
+    names = set(re.findall(r"`(Approval\w+|\w+Error)`", text))
+    assert names
     places = (package, indentapi, builtins)
-    assert all(any(hasattr(place, each) for place in places) for each in named)
+    assert all(any(hasattr(place, name) for place in places) for name in names)
     for code in blocks(name, "python"):
         compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

@@ -20,7 +20,7 @@ def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INDENT_API_URL", api.url)
     monkeypatch.setenv("INDENT_SPACE", "acmecorp")
     monkeypatch.setenv("INDENT_API_TOKEN", "tok")
-    api.says(petition("granted"))
+    api.respond_with(petition("granted"))
 
 
 @requires_approval(reason="reset {user_id}, {{really}}", resources=RESOURCES, quiet=True)
@@ -38,7 +38,7 @@ async def reset_later(user_id: int, *, count: int) -> str:
 def test_sync_function(api: ScriptedApi) -> None:
     """It runs after the approval; arguments and defaults fill the texts."""
     assert reset(123) == "123 reset 1"
-    sent = api.asked[0].body["petition"]
+    sent = api.requests[0].body["petition"]
     assert sent["reason"] == "reset 123, {really}"
     assert sent["resources"] == [{"kind": "action", "id": "reset:123", "labels": {"n": "1"}}]
 
@@ -47,14 +47,14 @@ def test_async_function(api: ScriptedApi) -> None:
     """The same for a coroutine function, which stays one."""
     assert inspect.iscoroutinefunction(reset_later)
     assert asyncio.run(reset_later(7, count=2)) == "7 reset 2"
-    assert api.asked[0].body["petition"]["resources"][0]["labels"] == {"n": "2"}
+    assert api.requests[0].body["petition"]["resources"][0]["labels"] == {"n": "2"}
 
 
 def test_each_call_asks(api: ScriptedApi) -> None:
     """An approval is for one call."""
     reset(1)
     reset(2)
-    assert [asked.body["petition"]["resources"][0]["id"] for asked in api.asked] == [
+    assert [request.body["petition"]["resources"][0]["id"] for request in api.requests] == [
         "reset:1",
         "reset:2",
     ]
@@ -68,7 +68,7 @@ def test_denied_does_not_run(api: ScriptedApi) -> None:
     def guarded(user_id: int, count: int) -> None:
         ran.append((user_id, count))
 
-    api.says(petition("closed", "access/deny"))
+    api.respond_with(petition("closed", "access/deny"))
     with pytest.raises(ApprovalDenied):
         guarded(1, 2)
     assert not ran
@@ -78,7 +78,7 @@ def test_arguments_are_text_and_never_templates(api: ScriptedApi) -> None:
     """A brace in an argument is a brace."""
     untrusted: Any = "{count.__class__}"
     reset(untrusted)
-    assert api.asked[0].body["petition"]["resources"][0]["id"] == "reset:{count.__class__}"
+    assert api.requests[0].body["petition"]["resources"][0]["id"] == "reset:{count.__class__}"
 
 
 def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
@@ -86,7 +86,7 @@ def test_wrong_arguments_ask_nobody(api: ScriptedApi) -> None:
     wrong: Any = reset
     with pytest.raises(TypeError):
         wrong()
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize("text", ["reset {user}", "reset {}", "reset {0}", "{user.id}"])
@@ -103,7 +103,7 @@ def test_unknown_names_are_found_early(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"reason": ""}, "reason is empty"),
         ({"resources": {"kind": "action", "id": "x"}}, "resources must be a list, not a dict"),
@@ -113,13 +113,14 @@ def test_unknown_names_are_found_early(text: str) -> None:
         ({"timeout": "30"}, "timeout must be a number of seconds"),
         ({"duration": "soon"}, "isn't a valid duration"),
         ({"quiet": "no"}, "quiet must be True or False"),
+        ({"quite": True}, "there is no option 'quite'; did you mean 'quiet'"),
         ({"on_event": "print"}, "on_event must be a function"),
     ],
 )
-def test_wrong_arguments_are_found_early(wrong: Any, said: str) -> None:  # noqa: ANN401 - wrong on purpose
+def test_wrong_arguments_are_found_early(wrong: Any, message: str) -> None:  # noqa: ANN401 - wrong on purpose
     """They are an error where the function is decorated, before it is ever called."""
     arguments = {"reason": "ok", "resources": [{"kind": "action", "id": "x"}], **wrong}
-    with pytest.raises((TypeError, ValueError), match=said):
+    with pytest.raises((TypeError, ValueError), match=message):
         requires_approval(**arguments)
 
 
@@ -137,7 +138,7 @@ def test_sync_function_where_a_loop_runs(api: ScriptedApi) -> None:
 
     asyncio.run(cell())
     assert ran == [threading.current_thread()]
-    assert len(api.asked) == 1
+    assert len(api.requests) == 1
 
 
 def test_another_api(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,10 @@ def mistakes(indent: IndentAPI) -> None:
     indent.webhook.list(kinds=7)  # type: ignore[arg-type] # a list of texts
     indent.block.get("b")["meta"]  # type: ignore[typeddict-item] # a block has labels, not a meta
     indent.webhook.test_policy("on-call")  # type: ignore[arg-type] # a list of policies
+    approval_sync({"reason": "x", "resources": []}, quite=True)  # type: ignore[call-arg] # misspelt
+    approval_sync({"reason": "x", "resources": []}, timeout="5")  # type: ignore[arg-type] # a number
+    approval_sync.resume("x", duration=1)  # type: ignore[call-arg] # decided with the request
+    requires_approval(reason="x", resources=[], time_out=5)  # type: ignore[call-arg] # misspelt
     approval({"reason": "x", "resources": []})  # type: ignore[unused-coroutine] # not awaited
     approval.resume("x")  # type: ignore[unused-coroutine] # the same
     delete(7)  # type: ignore[arg-type] # a guarded function takes what it took

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from indentapi import Petition, Resource
 
-from approvals.approval import Approval, AsyncClock, Request, approval
-from approvals.guard import requires_approval
-from approvals.outcomes import (
+from approvals.approval import Approval, AsyncClock, SyncApproval, approval, approval_sync
+from approvals.decorator import requires_approval
+from approvals.errors import (
     ApprovalDenied,
     ApprovalError,
     ApprovalRevoked,
@@ -14,7 +14,7 @@ from approvals.outcomes import (
 )
 from approvals.pending import ApprovalNotAwaited
 from approvals.progress import Progress
-from approvals.sync import SyncApproval, approval_sync
+from approvals.request import Request
 from approvals.version import __version__
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What `approval({...})` returns: something to await, and loud when that is forgotten."""
+"""What `approval({...})` returns: a coroutine that warns loudly when `await` is forgotten."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ class ApprovalNotAwaited(RuntimeWarning):
 class PendingApproval(Coroutine[Any, Any, Petition]):
     """An approval that is requested when it is awaited.
 
-    It is no answer by itself: its truth value raises, and dropped without `await` it warns, each
-    time and in the log as well, for what it should have guarded runs unguarded.
+    By itself it says nothing about the decision, so its truth value raises. When it is dropped
+    without `await`, it warns each time, in the log as well: the code that it should have guarded
+    runs unguarded.
 
     Arguments:
-        start: makes the coroutine that asks and waits; it may set `petition`.
+        start: returns the coroutine that requests and waits; it sets `petition` and `url`.
         call: what was called, for the warning.
 
     Attributes:
-        petition: as it was last seen, None before it is requested.
+        petition: as the API returned it first, None before it is requested.
         url: where people see it.
     """
 
@@ -41,29 +42,24 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
         self.url: str = ""
         self._start = start
         self._call = call
-        self._place = _place_of_the_call()
-        self._running: Coroutine[Any, Any, Petition] | None = None
+        self._location = _caller_location()
+        self._inner: Coroutine[Any, Any, Petition] | None = None
         self._awaited = False
 
-    def saw(self, petition: Petition, url: str) -> Petition:
-        """Remember the petition, for who stops waiting for it."""
-        self.petition, self.url = petition, url
-        return petition
-
     def __await__(self) -> Generator[Any, None, Petition]:
-        return self._coroutine().__await__()
+        return self._start_once().__await__()
 
     def send(self, value: Any, /) -> Any:  # noqa: ANN401 - as every coroutine
         """Run to the next suspension."""
-        return self._coroutine().send(value)
+        return self._start_once().send(value)
 
     def throw(self, *error: Any) -> Any:  # noqa: ANN401 - as every coroutine
         """Raise inside of it."""
-        return self._coroutine().throw(*error)
+        return self._start_once().throw(*error)
 
     def close(self) -> None:
-        """End it. One that was never awaited is given up on purpose, and does not warn."""
-        self._coroutine().close()
+        """End it. Closing one that was never awaited is on purpose, and does not warn."""
+        self._start_once().close()
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -71,21 +67,21 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
         )
 
     def __repr__(self) -> str:
-        # A prompt or a notebook shows this, and keeps the object: it would not warn for long.
+        # A prompt or a notebook shows this, and keeps the object, which delays its warning.
         return f"<{self._call}: {'awaited' if self._awaited else 'NOT AWAITED, nothing requested'}>"
 
     def __del__(self) -> None:
         if not self._awaited:
-            _warn(self._call, *self._place)
+            _warn(self._call, *self._location)
 
-    def _coroutine(self) -> Coroutine[Any, Any, Petition]:
+    def _start_once(self) -> Coroutine[Any, Any, Petition]:
         self._awaited = True
-        if self._running is None:
-            self._running = self._start(self)
-        return self._running
+        if self._inner is None:
+            self._inner = self._start(self)
+        return self._inner
 
 
-def _place_of_the_call() -> tuple[str, int]:
+def _caller_location() -> tuple[str, int]:
     for frame, line in traceback.walk_stack(inspect.currentframe()):
         if frame.f_globals.get("__name__", "").partition(".")[0] != __package__:
             return frame.f_code.co_filename, line
@@ -99,7 +95,7 @@ def _warn(call: str, file: str, line: int) -> None:
         "Write `await approval({...})`, or `approval_sync({...})` in code that is not async."
     )
     log = logging.getLogger(__package__)
-    if log.hasHandlers():  # where a program's errors are read, and its stderr is not
+    if log.hasHandlers():  # a program that logs may have nobody reading its stderr
         log.critical("%s:%d: %s", file, line, message)
-    # Without a registry it is shown each time, not once for each line.
+    # Without a registry it is shown each time, not once per line.
     warnings.warn_explicit(message, ApprovalNotAwaited, file, line)

@@ -1,4 +1,4 @@
-"""What happens while a request waits, and how it is shown."""
+"""The steps of a request, and how they are printed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from indentapi import Petition
+from indentapi.errors import escape_unprintable
 
-from approvals.outcomes import reference
+from approvals.errors import reference
 
-_PLAIN = str.maketrans({"⏵": ">", "↳": "->", "✅": "[ok]", "❌": "[no]"})
+_ASCII_SYMBOLS = str.maketrans({"⏵": ">", "↳": "->", "✅": "[ok]", "❌": "[no]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Progress:
 
     Attributes:
         kind: what happened.
-        petition: as it was last seen.
+        petition: its last known state.
         elapsed: whole seconds of waiting, for `waiting`.
     """
 
@@ -45,17 +46,16 @@ class Progress:
 OnEvent = Callable[[Progress], object]
 
 
-def show(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
     """Print the line, in plain characters where the encoding lacks the symbols."""
-    # A name comes from the API: nothing in it may steer the terminal, or begin another line.
-    line = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(progress))
+    line = escape_unprintable(str(progress))
     try:
         # Neither a text in memory nor a missing output (None) lacks any symbol.
         line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        line = line.translate(_PLAIN).encode("ascii", "replace").decode()
+        line = line.translate(_ASCII_SYMBOLS).encode("ascii", "replace").decode()
     print(line, flush=True)  # noqa: T201 - what this package is for
 
 
-def ignore(_progress: Progress) -> None:
-    """Show nothing."""
+def discard(_progress: Progress) -> None:
+    """Print nothing."""

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from indentapi.api_types import (
+    Block,
+    Event,
+    Meta,
+    Petition,
+    Phase,
+    Resource,
+    Space,
+    Webhook,
+    WebhookPolicy,
+)
 from indentapi.client import IndentAPI
 from indentapi.durations import Duration
 from indentapi.errors import (
@@ -20,19 +31,7 @@ from indentapi.errors import (
     UnexpectedAnswerError,
     UnprocessableError,
 )
-from indentapi.petitions import phase
-from indentapi.polling import intervals
-from indentapi.shapes import (
-    Block,
-    Event,
-    Meta,
-    Petition,
-    Phase,
-    Resource,
-    Space,
-    Webhook,
-    WebhookPolicy,
-)
+from indentapi.petitions import intervals, phase
 from indentapi.transport import Clock
 from indentapi.version import __version__
 

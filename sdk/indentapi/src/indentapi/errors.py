@@ -1,14 +1,19 @@
-"""Everything that can go wrong with the API: one tree of exceptions, `IndentError` its root."""
+"""The exceptions, all below `IndentError`, and the one that an error response becomes. No I/O."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from http.client import responses
+from types import MappingProxyType
+from typing import Any
 
-from indentapi.shapes import Petition
+from indentapi.api_types import Petition
 
 
 class IndentError(Exception):
-    """Something between the caller and the answer went wrong.
+    """The API could not be called, or refused the request.
 
     Attributes:
         message: what happened, in the API's words where it gave any.
@@ -18,7 +23,7 @@ class IndentError(Exception):
         code: the gRPC code of the error body (google.rpc.Code), None when it had none.
         details: the error body's details, objects with an `@type`.
         retry_after: the seconds that the API asked to wait before another try, if it did.
-        hint: what to check or to set, `""` when nothing is known.
+        hint: what to check or to set, `""` if unknown.
     """
 
     def __init__(
@@ -44,20 +49,19 @@ class IndentError(Exception):
         self.hint: str = hint
 
     def __str__(self) -> str:
+        request = f"{self.method} {self.path}: " if self.method else ""
+        message = self.message.removesuffix(".") if self.hint else self.message
         status = f" (HTTP {self.status})" if self.status else ""
-        asked = f"{self.method} {self.path}: " if self.method else ""
         hint = f". {self.hint}" if self.hint else ""
-        said = f"{asked}{self.message.removesuffix('.') if hint else self.message}{status}{hint}"
-        # Part of it are the API's words, and Python prints it as it is: escapes are shown instead.
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in said)
+        return escape_unprintable(f"{request}{message}{status}{hint}")
 
 
 class ConfigurationError(IndentError, ValueError):
-    """A setting is missing or cannot be used; the message says which, and what to do."""
+    """A setting is missing or isn't valid; the message says which, and what to type."""
 
 
 class IndentConnectionError(IndentError, ConnectionError):
-    """No connection, or it broke before the whole answer was there."""
+    """There was no connection, or it broke before the answer was complete."""
 
 
 class IndentTimeoutError(IndentError, TimeoutError):
@@ -65,10 +69,10 @@ class IndentTimeoutError(IndentError, TimeoutError):
 
 
 class PetitionTimeoutError(IndentTimeoutError):
-    """The petition was still waiting for a decision when the time was over.
+    """The petition was still undecided when the timeout was over.
 
     Attributes:
-        petition: as it was last seen.
+        petition: its last known state.
     """
 
     def __init__(self, message: str, petition: Petition) -> None:
@@ -80,11 +84,11 @@ class PetitionTimeoutError(IndentTimeoutError):
 
 
 class UnexpectedAnswerError(IndentError):
-    """The API answered with something that it does not promise: no JSON, or pages in a circle."""
+    """The API's answer isn't what it promises: not JSON, or pages that never end."""
 
 
 class BadRequestError(IndentError):
-    """HTTP 400: the request makes no sense to the API."""
+    """HTTP 400: the API cannot read the request."""
 
 
 class AuthenticationError(IndentError):
@@ -96,7 +100,7 @@ class PermissionDeniedError(IndentError):
 
 
 class NotFoundError(IndentError):
-    """HTTP 404: there is no such thing, or not for this token."""
+    """HTTP 404: it does not exist, or this token may not see it."""
 
 
 class ConflictError(IndentError):
@@ -104,7 +108,7 @@ class ConflictError(IndentError):
 
 
 class UnprocessableError(IndentError):
-    """HTTP 422: the request is well formed, and still not possible."""
+    """HTTP 422: the request is well formed, but cannot be carried out."""
 
 
 class RateLimitError(IndentError):
@@ -115,20 +119,84 @@ class ServerError(IndentError):
     """HTTP 500 and above: the API failed."""
 
 
-_BY_STATUS: dict[int, type[IndentError]] = {
-    400: BadRequestError,
-    401: AuthenticationError,
-    403: PermissionDeniedError,
-    404: NotFoundError,
-    409: ConflictError,
-    422: UnprocessableError,
-    429: RateLimitError,
-}
+_BY_STATUS: Mapping[int, type[IndentError]] = MappingProxyType(
+    {
+        400: BadRequestError,
+        401: AuthenticationError,
+        403: PermissionDeniedError,
+        404: NotFoundError,
+        409: ConflictError,
+        422: UnprocessableError,
+        429: RateLimitError,
+    }
+)
 _FIRST_SERVER_ERROR = 500
+_NOT_FOUND = 404
+_MAX_QUOTED_LENGTH = 200
+# A 404 for a space, or for one of its collections as a whole, means that the space doesn't exist.
+_SPACE_PATH = re.compile(r"/spaces/([^/]+)(?:/[^/:]+)?")
+_SPACE_HINT = "Is {} the name of your space? Set INDENT_SPACE or pass space_name="
+_HINTS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "Set INDENT_API_TOKEN or pass api_token=: a new access token from your space's "
+        "settings, or from the .sandbox/env of a running sandbox",
+        404: "Its space is what INDENT_SPACE or space_name= says",
+    }
+)
 
 
-def class_for(status: int) -> type[IndentError]:
-    """The class of an HTTP status; `IndentError` itself for one that has none of its own."""
+def error_from_response(
+    text: str, *, method: str, path: str, status: int, retry_after: float | None = None
+) -> IndentError:
+    """The exception for an error response, in the API's own words where it has any.
+
+    The body is the gRPC gateway's (google.rpc.Status in JSON: `code`, `message`, `details`);
+    older gateways add `error`, a text or an object of the same form.
+    """
+    body = parse_json(text)
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    nested = fields.get("error")
+    if isinstance(nested, dict):
+        fields = {**nested, **{k: v for k, v in fields.items() if k != "error"}}
+    candidates = [
+        fields.get("message"),
+        nested,
+        text.strip()[:_MAX_QUOTED_LENGTH],
+        responses.get(status),
+    ]
+    message = next((c for c in candidates if isinstance(c, str) and c), "no reason given")
+    space = _SPACE_PATH.fullmatch(path) if status == _NOT_FOUND else None
+    code, details = fields.get("code"), fields.get("details")
+    return _error_class(status)(
+        message,
+        method=method,
+        path=path,
+        status=status,
+        code=code if isinstance(code, int) else None,
+        details=[d for d in details if isinstance(d, dict)] if isinstance(details, list) else (),
+        retry_after=retry_after,
+        hint=_SPACE_HINT.format(space[1]) if space else _HINTS.get(status, ""),
+    )
+
+
+def parse_json(text: str) -> object:
+    """The value that a body holds, None if it isn't JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def escape_unprintable(text: str) -> str:
+    """The text with its control characters as visible escapes.
+
+    Messages hold the API's words, and are printed to a terminal: nothing in them may steer it,
+    or begin another line.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _error_class(status: int) -> type[IndentError]:
     if status >= _FIRST_SERVER_ERROR:
         return ServerError
     return _BY_STATUS.get(status, IndentError)

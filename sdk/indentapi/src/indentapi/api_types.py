@@ -142,8 +142,8 @@ class WebhookPolicy(TypedDict, total=False):
     webhooks: list[dict[str, str]]
 
 
-class Pulled(TypedDict, total=False):
-    """What a pull from the webhooks brought; a `status` with a code other than 0 is a failure."""
+class PullUpdateResult(TypedDict, total=False):
+    """What the webhooks returned; a `status` with a code other than 0 is a failure."""
 
     resources: list[Resource]
     status: dict[str, Any]

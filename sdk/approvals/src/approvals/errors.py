@@ -1,33 +1,31 @@
-"""How a petition ended, read from its phase and history, and what can be done. No I/O."""
+"""The exceptions of an approval, and the outcome of a petition. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from indentapi import IndentError, Petition, phase
-from indentapi.settings import Settings
-
-_PUBLIC = Settings(space="", token="", base_url="")
+from indentapi.petitions import petition_url
 
 
 class ApprovalError(IndentError):
     """The request was not granted.
 
     Attributes:
-        petition: as it was last seen; `petition["name"]` is what `approval.resume` takes.
+        petition: its last known state; `petition["name"]` is what `approval.resume` takes.
         url: where people see it.
     """
 
     def __init__(self, petition: Petition, url: str = "") -> None:
         self.petition: Petition = petition
-        self.url: str = url or url_of(petition)
-        super().__init__(f"{reference(petition)} {self._said()}")
+        self.url: str = url or petition_url(petition["spaceName"], petition["name"])
+        super().__init__(f"{reference(petition)} {self._predicate()}")
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.petition, self.url)
 
-    def _said(self) -> str:
+    def _predicate(self) -> str:
         return f"was not granted: {self.url}"
 
 
@@ -40,19 +38,21 @@ class ApprovalDenied(ApprovalError):  # noqa: N818 - the name that the guide giv
     """
 
     def __init__(self, petition: Petition, url: str = "") -> None:
-        event = _last(petition, "access/deny")
-        self.by: str = _who(event.get("actor"))
-        self.why: str = _line(event.get("reason"))
+        event = _last_event(petition, "access/deny")
+        self.by: str = _actor_name(event.get("actor"))
+        self.why: str = _one_line(event.get("reason"))
         super().__init__(petition, url)
 
-    def _said(self) -> str:
-        if not _last(self.petition, "access/deny"):
-            ended = "deleted" if phase(self.petition) == "deleted" else "closed"
-            return f"was {ended} without a decision: {self.url}"
-        emails = {_line(one.get("email")) for one in self.petition.get("petitioners", [])} - {""}
-        actor = _last(self.petition, "access/deny").get("actor") or {}
+    def _predicate(self) -> str:
+        event = _last_event(self.petition, "access/deny")
+        if not event:
+            verb = "deleted" if phase(self.petition) == "deleted" else "closed"
+            return f"was {verb} without a decision: {self.url}"
+        emails = {_one_line(p.get("email")) for p in self.petition.get("petitioners", [])} - {""}
+        actor = event.get("actor") or {}
         own = isinstance(actor, Mapping) and actor.get("email") in emails
-        return f"was {'withdrawn' if own else 'denied'}{_by_and_why(self.by, self.why)}: {self.url}"
+        verb = "withdrawn" if own else "denied"
+        return f"was {verb}{_by_and_why(self.by, self.why)}: {self.url}"
 
 
 class ApprovalRevoked(ApprovalError):  # noqa: N818 - the same
@@ -64,12 +64,12 @@ class ApprovalRevoked(ApprovalError):  # noqa: N818 - the same
     """
 
     def __init__(self, petition: Petition, url: str = "") -> None:
-        event = _last(petition, "access/revoke")
-        self.by: str = _who(event.get("actor"))
-        self.why: str = _line(event.get("reason"))
+        event = _last_event(petition, "access/revoke")
+        self.by: str = _actor_name(event.get("actor"))
+        self.why: str = _one_line(event.get("reason"))
         super().__init__(petition, url)
 
-    def _said(self) -> str:
+    def _predicate(self) -> str:
         return f"was granted, and then revoked{_by_and_why(self.by, self.why)}: {self.url}"
 
 
@@ -87,16 +87,16 @@ class ApprovalTimeout(ApprovalError, TimeoutError):  # noqa: N818 - the same
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.petition, self.url, self.waited)
 
-    def _said(self) -> str:
+    def _predicate(self) -> str:
         return (
             f"is still waiting for a decision after {self.waited:g} s. "
             "To wait longer, pass timeout=SECONDS, or None for as long as it takes. "
-            f"{how_to_go_on(self.petition, self.url)}"
+            f"{resume_hint(self.petition, self.url)}"
         )
 
 
-def how_to_go_on(petition: Petition, url: str) -> str:
-    """What can be done about a petition that nobody waits for any more."""
+def resume_hint(petition: Petition, url: str) -> str:
+    """What to do about a petition that nobody waits for any more."""
     name = petition["name"]
     return (
         f"To go on waiting for this request, call approval_sync.resume({name!r}) or "
@@ -105,19 +105,19 @@ def how_to_go_on(petition: Petition, url: str) -> str:
     )
 
 
-def decided(petition: Petition) -> type[ApprovalDenied | ApprovalRevoked] | bool:
-    """True when it is granted, False while it is undecided, else the exception that it is.
+def outcome(petition: Petition) -> Literal["undecided", "granted", "denied", "revoked"]:
+    """Whether a petition is decided, and how.
 
-    `closed` follows every end, so its history decides: what was once granted has been revoked.
+    Every petition ends as `closed`, so the history decides: one that was ever granted has been
+    revoked.
     """
-    now = phase(petition)
-    if now in {"draft", "open"}:
-        return False
-    if now == "granted":
-        return True
-    if now == "revoked" or _last(petition, "access/grant") or _last(petition, "access/revoke"):
-        return ApprovalRevoked
-    return ApprovalDenied
+    current = phase(petition)
+    if current in {"draft", "open"}:
+        return "undecided"
+    if current == "granted":
+        return "granted"
+    granted = _last_event(petition, "access/grant") or _last_event(petition, "access/revoke")
+    return "revoked" if current == "revoked" or granted else "denied"
 
 
 def reference(petition: Petition) -> str:
@@ -125,12 +125,7 @@ def reference(petition: Petition) -> str:
     return f"#{petition['spaceName']}/{petition['name']}"
 
 
-def url_of(petition: Petition) -> str:
-    """Where people see the petition on the public site."""
-    return _PUBLIC.page_of(petition["spaceName"], petition["name"])
-
-
-def _last(petition: Petition, kind: str) -> Mapping[str, Any]:
+def _last_event(petition: Petition, kind: str) -> Mapping[str, Any]:
     """The newest event of that kind, or an empty one."""
     history = petition.get("state", {}).get("eventHistory", [])
     return next((event for event in reversed(history) if event.get("event") == kind), {})
@@ -140,16 +135,16 @@ def _by_and_why(by: str, why: str) -> str:
     return (f" by {by}" if by else "") + (f' ("{why}")' if why else "")
 
 
-def _who(actor: object) -> str:
+def _actor_name(actor: object) -> str:
     """Name and e-mail, or what there is of them."""
     if not isinstance(actor, Mapping):
         return ""
-    email = _line(actor.get("email"))
-    name = _line(actor.get("displayName")) or email or _line(actor.get("id"))
+    email = _one_line(actor.get("email"))
+    name = _one_line(actor.get("displayName")) or email or _one_line(actor.get("id"))
     return f"{name} <{email}>" if email and email != name else name
 
 
-def _line(text: object) -> str:
-    """People's words as one printable line."""
+def _one_line(text: object) -> str:
+    """A person's words as one printable line."""
     words = " ".join(text.split()) if isinstance(text, str) else ""
-    return "".join(character for character in words if character.isprintable())
+    return "".join(c for c in words if c.isprintable())
