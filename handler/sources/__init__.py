@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from handler import emails
 from handler.clock import Deadline
 from handler.duties import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
@@ -23,7 +24,7 @@ class Page(NamedTuple):
     """One page of a provider's answer.
 
     Attributes:
-        duties: the current duties on it.
+        duties: the current duties on it, also those whose holder's e-mail it does not show.
         titled: every schedule or role seen on it, held by somebody or not.
         incidents: the live incidents on it, newest first.
         problems: what on it could not be read or was left out, in words safe to log.
@@ -129,7 +130,7 @@ class _Asked:
 def _held_bytes(page: Page) -> int:
     """Say what a page takes in memory, about."""
     characters = sum(
-        len(each.id) + len(each.name) + len(each.shortform) + len(each.holder) + len(each.link)
+        sum(map(len, (each.id, each.name, each.shortform, each.holder, each.user, each.link)))
         for each in page.duties
     )
     characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.titled)
@@ -169,8 +170,14 @@ def ask(
         for problem in (*(part for page in some for part in page.problems), problem)
         if problem
     ]
+    duties: list[Duty] = []
+    without_email: list[Duty] = []
+    for page in pages:
+        for duty in page.duties:
+            # The one place that lets a duty be anybody's, whatever the provider.
+            (duties if emails.is_address(duty.holder) else without_email).append(duty)
     found = Findings(
-        duties=tuple(each for page in pages for each in page.duties),
+        duties=tuple(duties),
         failures=tuple(failures),
         incidents=tuple(each for page in pages for each in page.incidents),
         titled=tuple(each for page in pages for each in page.titled),
@@ -179,6 +186,7 @@ def ask(
             for question, problem, some in told
             if question.lists and (problem or any(page.unnamed for page in some))
         ),
+        without_email=tuple(without_email),
     )
     return _with_shared_names(before.joined(found))
 
@@ -208,8 +216,8 @@ def _with_shared_names(findings: Findings) -> Findings:
     if not (shared or findings.partly or several):
         return findings
     kinds = {*findings.partly, *((provider, kind) for provider, kind, _ in shared)}
-    found = []
-    for duty in findings.duties:
+
+    def marked(duty: Duty) -> Duty:
         provider, kind = duty.provider, duty.kind
         names = (duty.name, duty.shortform) if duty.shortform else (duty.name,)
         doubtful = elsewhere = _NO_NAMES
@@ -228,9 +236,13 @@ def _with_shared_names(findings: Findings) -> Findings:
                 and (owners.get((kind, each), _NO_NAMES) - {provider} or _may_be_id(each, unread))
             )
         if (doubtful, elsewhere) != (duty.shared_names, duty.ids_elsewhere):
-            duty = duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)  # noqa: PLW2901
-        found.append(duty)
-    return findings._replace(duties=tuple(found))
+            return duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)
+        return duty
+
+    return findings._replace(
+        duties=tuple(map(marked, findings.duties)),
+        without_email=tuple(map(marked, findings.without_email)),
+    )
 
 
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:
