@@ -211,10 +211,10 @@ def hidden_emails(record: Record) -> dict[str, str]:
     """Say of which people on duty the providers show no e-mail, by the provider's name."""
     counts = record.get("without_email", {}).items()
     named = ((BY_ID[id_].name if id_ in BY_ID else id_, each) for id_, each in counts)
-    return {name: without_email(name, each["people"], each["of"]) for name, each in named}
+    return {name: emails_missing(name, each["people"], each["of"]) for name, each in named}
 
 
-def without_email(provider: str, people: int, of: int) -> str:
+def emails_missing(provider: str, people: int, of: int) -> str:
     """Say how many people on duty at a provider show no e-mail."""
     who = f"{people} of {of} people" if of > 1 else "the only person"
     return f"{who} on duty at {provider} {'shows' if people == 1 else 'show'} no e-mail"
