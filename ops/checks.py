@@ -304,9 +304,9 @@ def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) ->
 
 def _remedy(named: _Named, max_level: int, on_call: Iterable[Duty]) -> str:
     """Say how those on call for a schedule would count, if that takes but a word."""
-    level = min(each.level for each in on_call)
+    level, provider = min((each.level, BY_NAME[each.provider].id) for each in on_call)
     if level > max_level:
         where = "this rule" if named.rule else "a policy file, as the settings take level 1 only"
-        return f". To let it count, write `max_level: {level}` in {where}"
+        return f". To let it count, write `provider: {provider}, max_level: {level}` in {where}"
     shared = next((each for each in on_call if named.entry in each.shared_names), None)
     return f". Its id is {shared.id}" if shared else ""

@@ -118,8 +118,8 @@ def about_a_stranger(
         }
     finally:
         client.close()
-    of = f"{email} or its aliases" if others else email
-    return [*_known(email, states, findings), *_unknown(of, email, states, findings)]
+    of = f"{email} or one of its aliases" if others else email
+    return [*_known(of, states, findings), *_unknown(of, email, states, findings)]
 
 
 def _state(
@@ -150,34 +150,34 @@ def _state(
     return state
 
 
-def _known(email: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
+def _known(of: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
     failing = {each.provider for each in findings.failures}
     for name, state in states.items():
         if state == _KNOWN:
-            read = "not all duties could be read" if name in failing else "off duty there now"
-            yield f"{name} has a user {email}: {read}"
+            now = "not all duties could be read" if name in failing else "off duty there right now"
+            yield f"{name} has a user with the e-mail {of}: {now}"
         elif state == _HIDDEN:
             yield (
-                f"{name} has an account that may be {email}, but does not show its e-mail: "
-                "no duty of it counts"
+                f"{name} has an account that may be {of}, but doesn't show its e-mail: "
+                "no duty of that account counts"
             )
 
 
 def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
     without = [name for name, state in states.items() if state == _UNKNOWN]
-    if not set(states.values()) - {_UNKNOWN}:
-        said = f"no provider that was asked has a user {of}: {listed(without)}"
-        yield f"{said}; check how the address is spelt{_nearest_on_duty(email, findings)}"
+    if len(without) == len(states):
+        said = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
+        yield f"{said}: check the spelling{_nearest_on_duty(email, findings)}"
+        if _JSM in without:
+            yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
-        yield f"there is no user {of} at {listed(without)}"
+        yield f"{listed(without)}: no user with the e-mail {of}"
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
             yield (
-                f"{of} does not appear among those on duty at {name}; "
-                f"whether it has such a user could not be looked up: {state}"
+                f"nobody on duty at {name} has the e-mail {of}; "
+                f"whether {name} has such a user could not be looked up: {state}"
             )
-    if _JSM in without:
-        yield f"{_JSM} finds no user at all if JSM_EMAIL's account may not browse users"
 
 
 def _nearest_on_duty(email: str, findings: Findings) -> str:
@@ -186,7 +186,7 @@ def _nearest_on_duty(email: str, findings: Findings) -> str:
     for each in sorted({duty.holder for duty in findings.duties}):
         other, _, its_domain = each.rpartition("@")
         if _alike(local, other) and _alike(domain, its_domain):
-            return f"; on duty is {each}"
+            return f"; did you mean {each}, who is on duty?"
     return ""
 
 
