@@ -274,7 +274,8 @@ def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
         browse = "JSM Operations finds users only if JSM_EMAIL's account may browse users"
         (first, second) = notes(oncall, "ned@example.com")
         assert first.startswith(
-            f"no provider that was asked has a user with the e-mail ned@example.com ({everywhere}): "
+            "no provider that was asked has a user with the e-mail ned@example.com "
+            f"({everywhere}): "
         )
         assert second == browse
         pagerduty.add_person("Ned", "Ned@example.com")
