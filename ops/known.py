@@ -128,7 +128,7 @@ def _state(
     """Say whether a provider has a user of one of these addresses, or why that is not known."""
     id_ = BY_NAME[name].id
     if id_ not in _LOOKUPS:
-        return "it has no search that is used here"
+        return "`oncall` has no search for it"
     deadline, state = Deadline(clock, _SECONDS), _UNKNOWN
     for each in addresses:
         lookup = _LOOKUPS[id_](settings.providers[id_], each)

@@ -71,7 +71,10 @@ def who(options: argparse.Namespace, world: World) -> int:
     hidden = without_email(findings, (each.condition for each in needs), world.clock.now())
     unanswered = _unanswered(asked)
     answer, status = "", 0 if approved and not given.settings.dry_run else 1
-    notes = [emails_missing(name, *counts) for name, counts in hidden.items()]
+    notes = [
+        f"{emails_missing(name, *counts)}; `oncall preflight` says what makes it visible"
+        for name, counts in hidden.items()
+    ]
     notes += [f"no answer from {each}" for each in findings.failures]
     notes += switched_off(given.settings, approving(given.policy, [resource]))
     if given.settings.dry_run:

@@ -130,7 +130,12 @@ class _Asked:
 def _held_bytes(page: Page) -> int:
     """Say what a page takes in memory, about."""
     characters = sum(
-        sum(map(len, (each.id, each.name, each.shortform, each.holder, each.user, each.link)))
+        len(each.id)
+        + len(each.name)
+        + len(each.shortform)
+        + len(each.holder)
+        + len(each.user)
+        + len(each.link)
         for each in page.duties
     )
     characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.titled)
@@ -170,14 +175,11 @@ def ask(
         for problem in (*(part for page in some for part in page.problems), problem)
         if problem
     ]
-    duties: list[Duty] = []
-    without_email: list[Duty] = []
-    for page in pages:
-        for duty in page.duties:
-            # The one place that lets a duty be anybody's, whatever the provider.
-            (duties if emails.is_address(duty.holder) else without_email).append(duty)
+    stated = [duty for page in pages for duty in page.duties]
+    # The one place that lets a duty be anybody's, whatever the provider.
+    duties = tuple(duty for duty in stated if emails.is_address(duty.holder))
     found = Findings(
-        duties=tuple(duties),
+        duties=duties,
         failures=tuple(failures),
         incidents=tuple(each for page in pages for each in page.incidents),
         titled=tuple(each for page in pages for each in page.titled),
@@ -186,7 +188,9 @@ def ask(
             for question, problem, some in told
             if question.lists and (problem or any(page.unnamed for page in some))
         ),
-        without_email=tuple(without_email),
+        without_email=tuple(duty for duty in stated if not emails.is_address(duty.holder))
+        if len(duties) < len(stated)
+        else (),
     )
     return _with_shared_names(before.joined(found))
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from handler.policy import simple
+from ops import known
 from ops.replay import replay
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
@@ -225,6 +226,15 @@ def test_a_requester_who_cannot_be_looked_up(
     assert note.startswith(
         f"nobody on duty at incident.io has the e-mail {NORA}; "
         f"whether incident.io has such a user could not be looked up: {problem}"
+    )
+
+
+def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one may have no search: what was read is told."""
+    monkeypatch.setattr(known, "_LOOKUPS", {})
+    (note,) = notes(oncall, NORA)
+    assert note.endswith(
+        "incident.io has such a user could not be looked up: `oncall` has no search for it"
     )
 
 
