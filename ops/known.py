@@ -24,7 +24,8 @@ from handler.settings import Settings
 from handler.shapes import ShapeError, array, as_array, as_record, record, text
 from ops.output import listed
 
-_SECONDS = 6.0
+# For all providers together: one that hangs leaves the others half of what is left.
+_SECONDS, _SHARE = 6.0, 0.5
 # Each part of an address has to be so much like another's to be taken for a slip.
 _LIKENESS = 0.75
 _OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID["jsm"].name
@@ -111,10 +112,11 @@ def about_a_stranger(
         clock: what time it is.
     """
     others = settings.policy.addresses(email) - {email}
-    client = Client(clock)
+    client, deadline = Client(clock), Deadline(clock, _SECONDS)
     try:
         states = {
-            name: _state(client, settings, name, (email, *sorted(others)), clock) for name in asked
+            name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))
+            for name in asked
         }
     finally:
         client.close()
@@ -123,13 +125,13 @@ def about_a_stranger(
 
 
 def _state(
-    client: Client, settings: Settings, name: str, addresses: Iterable[str], clock: Clock
+    client: Client, settings: Settings, name: str, addresses: Iterable[str], deadline: Deadline
 ) -> str:
     """Say whether a provider has a user of one of these addresses, or why that is not known."""
     id_ = BY_NAME[name].id
     if id_ not in _LOOKUPS:
         return "`oncall` has no search for it"
-    deadline, state = Deadline(clock, _SECONDS), _UNKNOWN
+    state = _UNKNOWN
     for each in addresses:
         lookup = _LOOKUPS[id_](settings.providers[id_], each)
         try:
