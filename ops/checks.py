@@ -45,9 +45,9 @@ _TO_SHOW_EMAILS = {
     "pagerduty": "use a read-only key of the whole account, since another key may see users "
     "without their e-mails, and take deleted users off the schedules",
     "opsgenie": "make each user's username their e-mail address",
-    "jsm": "let JSM_EMAIL's account see e-mails (people set it under Profile and visibility, "
-    "organisation admins for managed accounts), and take deactivated and app accounts off the "
-    "schedules",
+    "jsm": "each of them has to show their e-mail to their organisation, or to anyone, under "
+    "Profile and visibility of their Atlassian account (the organisation's level takes managed "
+    "accounts, theirs and JSM_EMAIL's); take deactivated and app accounts off the schedules",
 }
 
 
