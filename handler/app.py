@@ -127,6 +127,7 @@ class App:
                 findings=outcome.findings,
                 asked=outcome.asked,
                 wants=outcome.wants,
+                without_email=outcome.without_email,
                 policy=settings.policy,
                 dry_run=settings.dry_run,
                 milliseconds=round((started - deadline.left()) * 1000),

@@ -23,7 +23,8 @@ class Duty(NamedTuple):
         provider: the provider's name for people (`incident.io`).
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: what the schedule or role is called at the provider.
-        holder: the person's e-mail, in the normal form of `emails.normal`; never empty.
+        holder: the person's e-mail, in the normal form of `emails.normal`. No address at all where
+            the provider does not show one: then nobody is matched with it (`Findings`).
         level: the escalation level on which a schedule is reached; 1 where there are none.
         start, end: when the shift begins and ends; None where a duty has no such time, or where
             nobody has read it.
@@ -36,6 +37,7 @@ class Duty(NamedTuple):
         declarers: the e-mails of who declared it, in normal form.
         shared_names: those of its names that another schedule or role bears too, or might.
         ids_elsewhere: those that are the id of another provider's schedule or role, or may be.
+        user: the provider's own id of a holder without an e-mail, who is only counted.
     """
 
     provider: str
@@ -57,6 +59,7 @@ class Duty(NamedTuple):
     declarers: frozenset[str] = frozenset()
     shared_names: frozenset[str] = frozenset()
     ids_elsewhere: frozenset[str] = frozenset()
+    user: str = ""
 
     def goes_by(self, entry: str) -> bool:
         """Whether an entry of the policy means this schedule or role, and only this one."""
@@ -161,7 +164,7 @@ class Incident(NamedTuple):
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
         folded = emails.folded(holder)
         return any(
-            folded == emails.folded(email) or (user_id == id_ if user_id else not email)
+            folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email)
             for email, id_ in self.declarers
         )
 
@@ -182,11 +185,13 @@ class Findings(NamedTuple):
     """All that the providers said so far.
 
     Attributes:
-        duties: the duties.
+        duties: the duties; each has a holder.
         failures: what could not be said.
         incidents: the live incidents, newest first.
         titled: every schedule and role that was listed, held by somebody or not.
         partly: provider and kind of each list that was not read to its end.
+        without_email: the duties of people whose e-mail the provider does not show. They are kept
+            apart, so that nobody can be approved by one.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -194,6 +199,7 @@ class Findings(NamedTuple):
     incidents: tuple[Incident, ...] = ()
     titled: tuple[Titled, ...] = ()
     partly: frozenset[tuple[str, str]] = frozenset()
+    without_email: tuple[Duty, ...] = ()
 
     def joined(self, more: Findings) -> Findings:
         """Put together what was found in turn: a duty whose end came later is told with it."""
@@ -205,4 +211,5 @@ class Findings(NamedTuple):
             self.incidents + more.incidents,
             self.titled + more.titled,
             self.partly | more.partly,
+            self.without_email + more.without_email,
         )

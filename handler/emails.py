@@ -78,6 +78,11 @@ def _plain(text: str) -> str:
     return f"x@x{text}"  # nobody writes so but to hide something
 
 
+def is_address(text: str) -> bool:
+    """Whether a text in normal form can be somebody's address; a bare login name can't."""
+    return 0 < text.find("@") < len(text) - 1
+
+
 def same(one: object, other: object) -> bool:
     """Whether both are the same address. A missing one matches nobody."""
     return normal(one) == normal(other) != ""

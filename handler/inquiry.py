@@ -10,7 +10,7 @@ from typing import NamedTuple
 from handler.clock import Clock, Deadline
 from handler.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
 from handler.decision import Decision, decide_all, facts_of
-from handler.duties import Findings
+from handler.duties import Duty, Findings
 from handler.events import Request
 from handler.http import Client
 from handler.policy import Policy
@@ -32,12 +32,14 @@ class Outcome(NamedTuple):
         findings: all that was found out.
         asked: the names of the providers that were asked.
         wants: what the rules needed to know of each.
+        without_email: by provider, how many people on duty have no e-mail there, and of how many.
     """
 
     decisions: tuple[Decision, ...]
     findings: Findings
     asked: tuple[str, ...]
     wants: Mapping[str, Wants]
+    without_email: Mapping[str, tuple[int, int]]
 
 
 class Inquiry:
@@ -85,7 +87,12 @@ class Inquiry:
             until = deadline if last else deadline.part(SHARE_OF_A_ROUND)
             findings = ask(questions, until, at_once=at_once, before=findings)
             decisions = decide_all(requests, findings, policy, self._clock.now())
-        return Outcome(decisions, findings, tuple(dict.fromkeys(name for name, _ in asked)), wants)
+        names = tuple(dict.fromkeys(name for name, _ in asked))
+        now = self._clock.now()
+        # Nearly always there is nobody to count.
+        needs = needs_of(requests, policy, now) if findings.without_email else ()
+        hidden = without_email(findings, (each.condition for each in needs), now)
+        return Outcome(decisions, findings, names, wants, hidden)
 
     def _questions(
         self,
@@ -145,3 +152,25 @@ def wants_of(provider: str, needs: Iterable[Need]) -> Wants:
             holders=wants.holders | holders,
         )
     return wants._replace(schedules=tuple(schedules))
+
+
+def without_email(
+    findings: Findings, conditions: Iterable[Duties], now: datetime
+) -> dict[str, tuple[int, int]]:
+    """Count, by provider, the people on duty whose e-mail it does not show, and all of them.
+
+    Only a duty now that one of the conditions means is counted, and a provider only if it hides
+    somebody's.
+    """
+    meant = tuple(dict.fromkeys(conditions))
+
+    def people(duties: Iterable[Duty]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for each in duties:
+            if each.runs_at(now) and any(one.objection(each) == "" for one in meant):
+                found.setdefault(each.provider, set()).add(each.holder or each.user)
+        return found
+
+    hidden = people(findings.without_email)
+    shown = people(findings.duties) if hidden else {}
+    return {name: (len(some), len(some | shown.get(name, set()))) for name, some in hidden.items()}

@@ -33,6 +33,7 @@ MOST_RULES = 600
 _RESOURCE_BYTES, _DUTY_BYTES = 80, 550
 _RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
 _NONE: Mapping[str, Wants] = MappingProxyType({})
+_NOBODY: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 def decision_record(
@@ -44,6 +45,7 @@ def decision_record(
     dry_run: bool,
     milliseconds: int,
     wants: Mapping[str, Wants] = _NONE,
+    without_email: Mapping[str, tuple[int, int]] = _NOBODY,
     call: str = "",
     number: int = 0,
     of: int = 1,
@@ -58,6 +60,7 @@ def decision_record(
         dry_run: whether no claim is made of it, whatever it says.
         milliseconds: how long the call took until here.
         wants: what the rules needed to know of each.
+        without_email: how many people on duty show no e-mail there, and of how many, by provider.
         call: the call's id.
         number: of the request within its call, from 0.
         of: how many requests the call holds.
@@ -124,6 +127,12 @@ def decision_record(
         "version": __version__,
         "milliseconds": milliseconds,
     }
+    if without_email:
+        record["without_email"] = {
+            BY_NAME[each].id: {"people": people, "of": of_all}
+            for each, (people, of_all) in without_email.items()
+            if each in BY_NAME
+        }
     return {**record, "omitted": omitted} if omitted else record
 
 

@@ -29,6 +29,11 @@ class Asked(NamedTuple):
     findings: Findings
     wants: Mapping[str, Wants]
 
+    @property
+    def names(self) -> list[str]:
+        """The providers that had something to be asked for."""
+        return [name for name, each in self.wants.items() if each.anything]
+
 
 def ask_for_all(
     settings: Settings, clock: Clock, resources: Sequence[Resource] | None = None

@@ -7,16 +7,26 @@ from datetime import datetime
 from typing import NamedTuple
 
 from handler.conditions import ANY, IncidentRole, OnCall
-from handler.duties import INCIDENT_ROLE, INCIDENT_TYPE, KEY, ON_CALL, SEVERITY, Findings, Titled
+from handler.duties import (
+    INCIDENT_ROLE,
+    INCIDENT_TYPE,
+    KEY,
+    ON_CALL,
+    SEVERITY,
+    Duty,
+    Findings,
+    Titled,
+)
+from handler.inquiry import without_email
 from handler.policy import Policy, Rule
-from handler.providers import BY_ID, PROVIDERS
+from handler.providers import BY_ID, BY_NAME, PROVIDERS
 from handler.settings import Settings
 from handler.sources import Wants
 from ops.asking import approving, duties_named, open_to_any_duty
 from ops.output import listed
-from policy.problems import nearest
+from policy.problems import hidden_difference, nearest, nearest_of
 from policy.reach import kinds_without_end, unnamed_kinds
-from policy.telling import called
+from policy.telling import called, emails_missing
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
 _CALLED = {
@@ -28,6 +38,18 @@ _CALLED = {
 # How every source says that a key is not valid, or is another account's.
 _REFUSED = "answered 401"
 _BY_NAME_ALONE = frozenset({SEVERITY, INCIDENT_TYPE})
+_MOST_OBJECTIONS = 3
+# What makes a provider show e-mails, and whose it never shows.
+_TO_SHOW_EMAILS = {
+    "incidentio": "give each of these users an e-mail in incident.io, and take deactivated ones "
+    "off the schedules and roles",
+    "pagerduty": "use a read-only key of the whole account, since another key may see users "
+    "without their e-mails, and take deleted users off the schedules",
+    "opsgenie": "make each user's username their e-mail address",
+    "jsm": "each of them has to show their e-mail to their organisation, or to anyone, under "
+    "Profile and visibility of their Atlassian account (the organisation's level takes managed "
+    "accounts, theirs and JSM_EMAIL's); take deactivated and app accounts off the schedules",
+}
 
 
 class Check(NamedTuple):
@@ -71,8 +93,10 @@ def checks(
     on = tuple(BY_ID[each].name for each in settings.providers)
     rules = tuple(approving(settings.policy))
     names = [_where_listed(each, findings) for rule in rules for each in _names(rule, on)]
+    conditions = [each for rule in rules for each in duties_named(rule.when)]
+    hidden = without_email(findings, conditions, now)
     for provider in on:
-        yield from _key(provider, findings, wants.get(provider, Wants()), rules, names)
+        yield from _key(provider, findings, wants.get(provider, Wants()), rules, names, hidden)
     yield from _without_key(rules, on)
     for each in dict.fromkeys(names):
         yield from _name(each, findings, now)
@@ -110,7 +134,12 @@ def _where_listed(named: _Named, findings: Findings) -> _Named:
 
 
 def _key(
-    provider: str, findings: Findings, wants: Wants, rules: Iterable[Rule], names: Iterable[_Named]
+    provider: str,
+    findings: Findings,
+    wants: Wants,
+    rules: Iterable[Rule],
+    names: Iterable[_Named],
+    hidden: Mapping[str, tuple[int, int]],
 ) -> Iterator[Check]:
     setting = next(each.key for each in PROVIDERS if each.name == provider)
     failures = [each for each in findings.failures if each.provider == provider]
@@ -121,7 +150,11 @@ def _key(
         if each not in refused:
             yield Check(PROBLEM, f"no answer from {each}")
     may = [each for each in findings.titled if (each.provider, each.kind) == (provider, KEY)]
-    if not failures and (wants.anything or may):
+    if provider in hidden:
+        remedy = _TO_SHOW_EMAILS.get(BY_NAME[provider].id, "make their e-mails visible there")
+        said = f"{emails_missing(provider, *hidden[provider])}, so nobody is approved by their duty"
+        yield Check(PROBLEM, f"{said}: {remedy}")
+    elif not failures and (wants.anything or may):
         roles = f", as {listed(may[0].names)}" if may and may[0].names else ""
         yield Check(
             OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
@@ -227,26 +260,56 @@ def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
         yield Check(PROBLEM, f"{said} cannot be looked for: {listed(unread)} did not list them all")
         return
     known = {
-        name: None
+        name: each.id
         for each in findings.titled
         if each.kind == named.kind and each.provider in named.providers
         for name in each.names
         if name
     }
-    yield Check(PROBLEM, f"{said} is not to be found at {where}{nearest(named.entry, known)}")
+    told = nearest(named.entry, known)
+    found = nearest_of(named.entry, known)
+    if hidden_difference(named.entry, found):
+        told += f"; copy it from there, or name it by its id, {known[found]}"
+    yield Check(PROBLEM, f"{said} is not to be found at {where}{told}")
 
 
 def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) -> Iterator[Check]:
-    """Note a schedule by which nobody would be approved at this moment."""
-    if named.kind != ON_CALL:
+    """Note a schedule by which nobody would be approved at this moment, and why."""
+    condition = named.condition
+    if not isinstance(condition, OnCall):
         return
-    counting = (
-        each
-        for each in findings.duties
-        if (each.provider, each.id) == (titled.provider, titled.id)
-        and named.condition.objection(each) == ""
-        and each.runs_at(now)
+    on_call, hidden = (
+        [
+            each
+            for each in some
+            if (each.provider, each.kind, each.id) == (titled.provider, ON_CALL, titled.id)
+            and each.runs_at(now)
+        ]
+        for some in (findings.duties, findings.without_email)
     )
-    if next(counting, None) is None:
-        said = f"nobody is on call for {named.entry} ({titled.provider}) right now"
-        yield Check(NOTE, f"{called(named.rule)}: {said}")
+    objections = {each: condition.objection(each) for each in on_call}
+    if "" in objections.values():
+        return
+    schedule = f"{named.entry} ({titled.provider})"
+    said = f"nobody is on call for {schedule} right now"
+    if objections:
+        told = dict.fromkeys(f"{each.told(now)}: {why}" for each, why in objections.items())
+        said = f"nobody who is on call for {schedule} right now counts: "
+        said += "; ".join(list(told)[:_MOST_OBJECTIONS]) + _remedy(
+            named, condition.max_level, on_call
+        )
+    elif hidden:
+        said = f"nobody who is on call for {schedule} right now shows an e-mail"
+    elif any(each.provider == titled.provider for each in findings.failures):
+        said = f"who is on call for {schedule} right now is not known: not all could be asked"
+    yield Check(NOTE, f"{called(named.rule)}: {said}")
+
+
+def _remedy(named: _Named, max_level: int, on_call: Iterable[Duty]) -> str:
+    """Say how those on call for a schedule would count, if that takes but a word."""
+    level, provider = min((each.level, BY_NAME[each.provider].id) for each in on_call)
+    if level > max_level:
+        where = "this rule" if named.rule else "a policy file, as the settings take level 1 only"
+        return f". To let it count, write `provider: {provider}, max_level: {level}` in {where}"
+    shared = next((each for each in on_call if named.entry in each.shared_names), None)
+    return f". Its id is {shared.id}" if shared else ""

@@ -13,11 +13,10 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ops import again, check, explain, preflight, report, who
-from ops.errors import CommandError
+from ops.errors import NOT_DONE, CommandError
 from ops.world import World, process
 from policy.terminal import Parser, safe, show_anything
 
-NOT_DONE = 2
 EPILOG = """settings come from the environment, as the function's do: keys (INCIDENTIO_API_KEY, ...)
 and AUTO_APPROVAL_*. --stack NAME takes the plain ones from Pulumi.NAME.yaml, --policy FILE another
 policy. Beside a running sandbox: . .sandbox/env

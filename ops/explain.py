@@ -13,7 +13,7 @@ from handler.durations import format_instant
 from handler.http import Client
 from handler.inquiry import Inquiry, Outcome
 from handler.record import decision_record
-from ops import arguments
+from ops import arguments, known
 from ops.asking import approving, open_to_any_duty, switched_off
 from ops.configured import Configured, configured
 from ops.errors import CommandError
@@ -80,6 +80,9 @@ def explain(options: argparse.Namespace, world: World) -> int:
     finally:
         client.close()
     (decision,) = outcome.decisions
+    if outcome.asked and not decision.duties:
+        who, asked = request.requester.email, outcome.asked
+        notes += known.about_a_stranger(who, asked, outcome.findings, given.settings, world.clock)
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)
@@ -129,5 +132,6 @@ def _record(decision: Decision, outcome: Outcome, given: Configured) -> dict[str
         dry_run=given.settings.dry_run,
         milliseconds=0,
         wants=outcome.wants,
+        without_email=outcome.without_email,
     )
     return {"message": "decision", **record}

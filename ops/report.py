@@ -15,7 +15,7 @@ from ops.logs import log_of_file, log_of_group, unreadable
 from ops.output import Output
 from ops.world import World
 from policy.log_lines import DECISION, Log, Record
-from policy.telling import NO, SETTINGS
+from policy.telling import NO, SETTINGS, hidden_emails
 
 EXAMPLES = """examples:
   oncall report week.log
@@ -87,10 +87,7 @@ def _is_from(record: Record, since: datetime) -> bool:
 
 def count(records: Iterable[Record]) -> dict[str, Any]:
     """Count decisions, and the calls that came to none."""
-    of: dict[str, Counter[str]] = {
-        name: Counter()
-        for name in ("outcomes", "rules", "providers", "failures", "refused", "failed", "policies")
-    }
+    of: dict[str, Counter[str]] = {name: Counter() for name in _HEADINGS}
     times = []
     for record in records:
         message = record["message"]
@@ -121,6 +118,8 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
         yield "providers", provider
     for failure in record["provider_failures"]:
         yield "failures", failure
+    for provider in hidden_emails(record):
+        yield "without_email", provider
 
 
 _HEADINGS = {
@@ -128,6 +127,7 @@ _HEADINGS = {
     "rules": "approved by rule",
     "providers": "approved by a duty at",
     "failures": "no answer from",
+    "without_email": "somebody on duty shows no e-mail at",
     "refused": "calls refused",
     "failed": "calls failed",
     "policies": "decided by policy",

@@ -232,6 +232,14 @@ _TRACE = _fields(
         "wanted": _by_name(_fields(_WANTED_FIELDS, _WANTED_FIELDS.keys())),
     }
 )
+_PART = _fields({"people": _count, "of": _count})
+
+
+def _part(value: Any) -> bool:  # noqa: ANN401 - whatever the line holds
+    """Whether it says how many of how many."""
+    return _PART(value) and value["people"] <= value["of"]
+
+
 _LINE: Mapping[str, _Check] = {"level": _text, "message": _text, "timestamp": _instant}
 _DECISION = _fields(
     {
@@ -246,8 +254,9 @@ _DECISION = _fields(
         "decided_at": _moment,
         "trace": _TRACE,
         "omitted": _by_name(_count),
+        "without_email": _by_name(_part),
     },
-    ("timestamp", "omitted"),
+    ("timestamp", "omitted", "without_email"),
 )
 # What stands in place of fields that a line lacks: those that it was decided from, then those that
 # only tell of it.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from handler.conditions import UNNAMED
 from handler.decision import NO_DUTY
 from handler.durations import parse_go
+from handler.providers import BY_ID
 from policy.log_lines import Record, is_decision
 from policy.recorded import duties_of, moment_of
 
@@ -52,7 +53,10 @@ def why(record: Record) -> str:
     if reason != NO_DUTY:
         return reason
     telling = next(_objections(record), "")
-    return "; ".join(filter(None, (telling, *_failures(record)[:1]))) or reason
+    failures = _failures(record)[:1]
+    if not (telling or failures):
+        telling = reason
+    return "; ".join(filter(None, (telling, *failures, *hidden_emails(record).values())))
 
 
 def _objections(record: Record) -> Iterator[str]:
@@ -197,8 +201,23 @@ def _providers(record: Record) -> Iterable[Told]:
                 yield Told(f"no answer from {each['provider']} {failure}", NO)
         else:
             yield Told(f"{each['provider']}: answered", YES)
+    for each in hidden_emails(record).values():
+        yield Told(f"{each}: nobody can be matched with them")
     if not asked:
         yield Told("none was asked: nothing that they could say would change it")
+
+
+def hidden_emails(record: Record) -> dict[str, str]:
+    """Say of which people on duty the providers show no e-mail, by the provider's name."""
+    counts = record.get("without_email", {}).items()
+    named = ((BY_ID[id_].name if id_ in BY_ID else id_, each) for id_, each in counts)
+    return {name: emails_missing(name, each["people"], each["of"]) for name, each in named}
+
+
+def emails_missing(provider: str, people: int, of: int) -> str:
+    """Say how many people on duty at a provider show no e-mail."""
+    who = f"{people} of {of} people" if of > 1 else "the only person"
+    return f"{who} on duty at {provider} {'shows' if people == 1 else 'show'} no e-mail"
 
 
 def _failures(record: Record) -> list[str]:

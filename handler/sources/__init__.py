@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from handler import emails
 from handler.clock import Deadline
 from handler.duties import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
@@ -23,7 +24,7 @@ class Page(NamedTuple):
     """One page of a provider's answer.
 
     Attributes:
-        duties: the current duties on it.
+        duties: the current duties on it, also those whose holder's e-mail it does not show.
         titled: every schedule or role seen on it, held by somebody or not.
         incidents: the live incidents on it, newest first.
         problems: what on it could not be read or was left out, in words safe to log.
@@ -129,7 +130,12 @@ class _Asked:
 def _held_bytes(page: Page) -> int:
     """Say what a page takes in memory, about."""
     characters = sum(
-        len(each.id) + len(each.name) + len(each.shortform) + len(each.holder) + len(each.link)
+        len(each.id)
+        + len(each.name)
+        + len(each.shortform)
+        + len(each.holder)
+        + len(each.user)
+        + len(each.link)
         for each in page.duties
     )
     characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.titled)
@@ -169,8 +175,11 @@ def ask(
         for problem in (*(part for page in some for part in page.problems), problem)
         if problem
     ]
+    stated = [duty for page in pages for duty in page.duties]
+    # The one place that lets a duty be anybody's, whatever the provider.
+    duties = tuple(duty for duty in stated if emails.is_address(duty.holder))
     found = Findings(
-        duties=tuple(each for page in pages for each in page.duties),
+        duties=duties,
         failures=tuple(failures),
         incidents=tuple(each for page in pages for each in page.incidents),
         titled=tuple(each for page in pages for each in page.titled),
@@ -179,6 +188,9 @@ def ask(
             for question, problem, some in told
             if question.lists and (problem or any(page.unnamed for page in some))
         ),
+        without_email=tuple(duty for duty in stated if not emails.is_address(duty.holder))
+        if len(duties) < len(stated)
+        else (),
     )
     return _with_shared_names(before.joined(found))
 
@@ -231,16 +243,20 @@ def _with_shared_names(findings: Findings) -> Findings:
 
     # Hundreds of duties bear few names.
     known: dict[tuple[str, str, str, str], _Ambiguous] = {}
-    duties = []
-    for duty in findings.duties:
+
+    def marked(duty: Duty) -> Duty:
         key = duty.provider, duty.kind, duty.name, duty.shortform
         names = known.get(key)
         if names is None:
             names = known[key] = ambiguous(*key[:2], key[2:] if duty.shortform else key[2:3])
         if names != (duty.shared_names, duty.ids_elsewhere):
-            duty = duty._replace(shared_names=names[0], ids_elsewhere=names[1])  # noqa: PLW2901
-        duties.append(duty)
-    return findings._replace(duties=tuple(duties))
+            return duty._replace(shared_names=names[0], ids_elsewhere=names[1])
+        return duty
+
+    return findings._replace(
+        duties=tuple(map(marked, findings.duties)),
+        without_email=tuple(map(marked, findings.without_email)),
+    )
 
 
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:

@@ -41,23 +41,23 @@ def read_schedules(body: Mapping[str, Any]) -> Page:
         titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,)))
         for shift in shifts:
             try:
-                holder, start, end = _shift(as_record(shift, "shift"))
+                (holder, user), start, end = _shift(as_record(shift, "shift"))
             except ShapeError:
                 unread += 1
                 continue
-            if holder:
+            if holder or user:
                 duty = Duty(
                     PROVIDER, ON_CALL, schedule_id, name, holder, start=start, end=end, link=link
                 )
-                duties.append(duty)
+                duties.append(duty if holder else duty._replace(user=user))
     return Page(tuple(duties), tuple(titled), problems=_unread(unread), unnamed=unnamed)
 
 
-def _shift(shift: Mapping[str, Any]) -> tuple[str, datetime, datetime]:
+def _shift(shift: Mapping[str, Any]) -> tuple[tuple[str, str], datetime, datetime]:
     start, end = (parse_instant(required(shift, field)) for field in ("start_at", "end_at"))
     if start is None or end is None:
         raise ShapeError("a shift's time is no RFC 3339 instant")
-    return _person(record(shift, "user"))[0], start, end
+    return _person(record(shift, "user")), start, end
 
 
 def read_incidents(body: Mapping[str, Any]) -> Page:
@@ -89,7 +89,9 @@ def read_incidents(body: Mapping[str, Any]) -> Page:
             unread += 1
             continue
         incidents.append(incident)
-        duties.extend(_role_duty(role, incident, about) for role in assignments if role.holder)
+        duties.extend(
+            _role_duty(role, incident, about) for role in assignments if role.holder or role.user_id
+        )
     titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
     return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed)
 
@@ -170,6 +172,7 @@ def _role_duty(role: _Assignment, incident: Incident, about: Mapping[str, Any]) 
         reporter=role.reporter,
         self_declared=incident.declared_by(role.holder, role.user_id),
         declarers=incident.addresses,
+        user="" if role.holder else role.user_id,
         **about,
     )
 
@@ -201,9 +204,10 @@ def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
             incident=incident.reference,
             self_declared=incident.declared_by(holder, user_id),
             declarers=incident.addresses,
+            user="" if holder else user_id,
         )
         for holder, user_id in people
-        if holder
+        if holder or user_id
     )
     return Page(tuple(duties), problems=_unread(unread))
 

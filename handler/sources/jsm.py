@@ -7,7 +7,7 @@ Only a person who is on shift himself counts. Nothing tells when a step of an es
 whether a team goes by one: who is on call by a team, an escalation or another schedule does not.
 
 People are accounts here. Whose e-mail the site does not show, or whose account is closed or no
-person's, is nobody. A link to a next page is never followed: it only says that there is one.
+person's, is only counted. A link to a next page is never followed: it only says that there is one.
 """
 
 from __future__ import annotations
@@ -82,12 +82,16 @@ class JSM:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
             accounts, odd = self._get(url, _OPS, deadline, read_on_shift)
             yield Page(problems=unread(odd))
+            made = Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], "")
+            rest = dict.fromkeys(accounts)
             for people, odd in self._people(accounts, deadline):
+                for each in people:
+                    rest.pop(each, None)  # an account may come on two pages
                 found = dict.fromkeys(people.values())
-                duties = (
-                    Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], each) for each in found
+                yield Page(
+                    tuple(made._replace(holder=each) for each in found), problems=unread(odd)
                 )
-                yield Page(tuple(duties), problems=unread(odd))
+            yield Page(tuple(made._replace(user=each) for each in rest))
 
         return Question(PROVIDER, f"on-calls of {schedule.id}", "", pages)
 

@@ -24,7 +24,7 @@ from handler.clock import Deadline
 from handler.duties import ON_CALL, Duty, Findings, Titled
 from handler.http import Client, HttpError
 from handler.providers import BY_ID
-from handler.shapes import ShapeError, array, as_record, record, text
+from handler.shapes import ShapeError, array, as_record, record, required, text
 from handler.sources import Page, Question, Wants
 from handler.sources.atlassian import (
     TIMELINE,
@@ -123,13 +123,16 @@ def read_on_calls(body: Json) -> Page:
         if each.enabled:
             people, more = _at_once(schedule, running)
             odd += more
-            duties += (Duty(PROVIDER, ON_CALL, each.id, each.names[0], one) for one in people)
+            duties += (
+                Duty(PROVIDER, ON_CALL, each.id, each.names[0], holder, user=user)
+                for holder, user in people
+            )
     return Page(tuple(duties), tuple(each for each, _ in seen), (), unread(odd), unnamed)
 
 
-def _at_once(schedule: Json, running: Collection[str]) -> tuple[Collection[str], int]:
+def _at_once(schedule: Json, running: Collection[str]) -> tuple[Collection[tuple[str, str]], int]:
     """Say who of a schedule is notified at once, and how many entries are not understood."""
-    people: dict[str, None] = {}
+    people: dict[tuple[str, str], None] = {}
     try:
         waiting = [(each, False) for each in array(schedule, "onCallParticipants")]
     except ShapeError:
@@ -161,13 +164,13 @@ def _comes_at_once(participant: Json, *, is_step: bool) -> bool:
     return after == 0 and how == _USUAL
 
 
-def _person(user: Json) -> str:
-    """Give the e-mail, which a user's name is."""
-    if not (holder := emails.normal(text(user, "name"))):
-        raise ShapeError("a user has no name")
-    return holder
+def _person(user: Json) -> tuple[str, str]:
+    """Give the e-mail, which a user's name is, or else the id."""
+    if holder := emails.normal(text(user, "name")):
+        return holder, ""
+    return "", required(user, "id")
 
 
 def _recipient(period: Json) -> str:
     recipient = record(period, "recipient")
-    return _person(recipient) if text(recipient, "type") == "user" else ""
+    return emails.normal(text(recipient, "name")) if text(recipient, "type") == "user" else ""

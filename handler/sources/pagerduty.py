@@ -112,8 +112,7 @@ class PagerDuty:
             except (HttpError, ShapeError) as error:
                 yield Page(problems=(f"somebody on shift: {error}",))
                 continue
-            if holder:
-                yield Page((duty._replace(holder=holder),))
+            yield Page((duty._replace(holder=holder) if holder else duty._replace(user=user_id),))
         if len(shifts) > MOST_ON_SHIFT:
             raise CutShort(f"only the first {MOST_ON_SHIFT} people on shift were asked for")
 

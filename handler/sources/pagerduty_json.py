@@ -20,7 +20,8 @@ from handler.sources import Page
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
 _ASSIGNMENTS = "computed_shift_assignments"
-Told: TypeAlias = MutableMapping[tuple[str, str, datetime | None], Duty]
+_Shift: TypeAlias = tuple[str, str, datetime | None]
+Told: TypeAlias = MutableMapping[_Shift, Duty]
 
 
 def rows_of(body: Mapping[str, Any], field: str) -> list[Any]:
@@ -42,7 +43,7 @@ def read_on_calls(rows: Iterable[Any], told: Told) -> Page:
 
     `told` holds the shifts of the pages before: the page has those that are new, or better known.
     """
-    duties: dict[tuple[str, str, datetime | None], Duty] = {}
+    duties: dict[_Shift, Duty] = {}
     titled: dict[Titled, None] = {}
     unread = 0
     for row in rows:
@@ -57,8 +58,9 @@ def read_on_calls(rows: Iterable[Any], told: Told) -> Page:
         except ShapeError:
             unread += 1
             continue
-        key = duty.id, duty.holder, duty.start
-        if duty.holder and (better := _joined(told.get(key, duty), duty)) != told.get(key):
+        person = duty.holder or duty.user
+        key = duty.id, person, duty.start
+        if person and (better := _joined(told.get(key, duty), duty)) != told.get(key):
             told[key] = duties[key] = better
     # Schedules that nobody is on call for, or no policy uses, are missing: any could bear a name.
     return Page(tuple(duties.values()), tuple(titled), problems=_unread(unread), unnamed=True)
@@ -69,18 +71,21 @@ def _on_call(entry: Mapping[str, Any], schedule: Titled, link: str) -> Duty:
     if type(level) is not int or level < 1:
         raise ShapeError("escalation_level is no level")
     endless = entry.get("end", "") is None
+    user = record(entry, "user")
+    # One who was deleted is a bare reference, without an e-mail.
+    holder = emails.normal(text(user, "email"))
     return Duty(
         PROVIDER,
         ON_CALL,
         schedule.id,
         schedule.names[0] if schedule.names else "",
-        # One who was deleted is a bare reference, without an e-mail.
-        emails.normal(text(record(entry, "user"), "email")),
+        holder,
         level=level,
         start=None if entry.get("start", "") is None else _instant(entry, "start"),
         end=None if endless else _instant(entry, "end"),
         endless=endless,
         link=link,
+        user="" if holder else text(user, "id"),
     )
 
 
@@ -108,7 +113,9 @@ def to_look_up(entries: Iterable[str], findings: Findings) -> Iterator[tuple[str
 
     Maybe no escalation policy uses it: then it is not among the on-calls.
     """
-    manned = {each.id for each in findings.duties if each.provider == PROVIDER}
+    manned = {
+        each.id for each in (*findings.duties, *findings.without_email) if each.provider == PROVIDER
+    }
     listed = [each for each in findings.titled if each.provider == PROVIDER]
     whole = (PROVIDER, ON_CALL) not in findings.partly
     for entry in entries:

@@ -1,8 +1,8 @@
 """incident.io on loopback: an organisation, answered about as the vendor's API does.
 
 Facts from the vendor's API reference ("Incidents V2", "Schedules V2", "Incident Updates V2",
-"Incident Roles V2", "Severities V1", "Incident Types V1", "Utilities V1", "Making requests",
-"Errors", "Rate limits", "Pagination").
+"Incident Roles V2", "Severities V1", "Incident Types V1", "Utilities V1", "Users V2",
+"Making requests", "Errors", "Rate limits", "Pagination").
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _NEEDED = {
     "/v1/severities": "viewer",
     "/v2/incident": "viewer",
     "/v2/schedules": "schedules_reader",
+    "/v2/users": "viewer",
 }
 # Type, code and message by status.
 _ERRORS = {
@@ -70,6 +71,7 @@ class IncidentIO(Organisation, Double):
                 "GET /v2/incident_updates": self._list_updates,
                 "GET /v2/schedules": self._list_schedules,
                 "GET /v2/schedules/{wanted}": self._show_schedule,
+                "GET /v2/users": self._list_users,
             },
             now,
         )
@@ -217,6 +219,19 @@ class IncidentIO(Organisation, Double):
             body = render.schedule(found, self.now(), with_next=True)
             return Answer(OK, {"schedule": body})
         return self.error(404)
+
+    def _list_users(self, request: Request) -> Answer:
+        """Those of an e-mail, if one is asked for, in any case."""
+        wanted = request.query.get("email", [""])[-1].lower()
+        return page_of(
+            request,
+            "users",
+            list(self._people.values()),
+            lambda one: wanted in {"", (one.email or "").lower()},
+            render.listed_user,
+            largest=10_000,
+            counted=False,
+        )
 
 
 def played() -> Played:

@@ -51,6 +51,12 @@ def user(person: Person) -> Json:
     return {"id": person.id, "name": person.name, "role": "unset", "slack_user_id": slack, **known}
 
 
+def listed_user(person: Person) -> Json:
+    """A `UserWithRolesV2`: what one may do in the organisation says nothing of duties."""
+    base = {"id": "01HZB000000000000000000001", "name": "Responder", "slug": "responder"}
+    return {**user(person), "base_role": base, "custom_roles": []}
+
+
 def actor(person: Person | None) -> Json:
     """Who did something: a user, or else an API key."""
     if person is None:

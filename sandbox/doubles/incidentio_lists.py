@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from sandbox.doubles.exchange import OK, Answer, Request
-from sandbox.doubles.incidentio_records import Incident, Schedule, Update
+from sandbox.doubles.incidentio_records import Incident, Person, Schedule, Update
 
-Listed = TypeVar("Listed", Incident, Schedule, Update)
+Listed = TypeVar("Listed", Incident, Person, Schedule, Update)
 
 
 class InvalidError(Exception):

@@ -1,8 +1,8 @@
 """Opsgenie on loopback: an account, answered about as the vendor's API does until 2027-04-05.
 
 Facts from opsgenie/opsgenie-oas (`whoIsOnCall`, `schedule`, `common`) and from docs.opsgenie.com
-("Who is On Call API", "Schedule API", "Response", "API Rate Limiting"). That a timeline begins
-with a whole day or week, and cuts what reaches out of it, is seen in its successor.
+("Who is On Call API", "Schedule API", "User API", "Response", "API Rate Limiting"). That a timeline
+begins with a whole day or week, and cuts what reaches out of it, is seen in its successor.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Opsgenie(Organisation, Double):
                 "GET /v2/schedules/{wanted}": self._show_schedule,
                 "GET /v2/schedules/{wanted}/on-calls": self._show_on_calls,
                 "GET /v2/schedules/{wanted}/timeline": self._show_timeline,
+                "GET /v2/users/{wanted}": self._show_user,
             },
             now,
         )
@@ -128,6 +129,14 @@ class Opsgenie(Organisation, Double):
         shown = asked_window(request, now)
         body = timeline(found, self._tables, shown, now, expand, render.period)
         return self._told({"_parent": render.meta(found), **body}, expandable=list(LAYERS))
+
+    def _show_user(self, _: Request, wanted: str) -> Answer:
+        """By id or by username, in any case."""
+        named = unquote(wanted).lower()
+        for each in self.people:
+            if named in {each.id.lower(), (each.email or "").lower()}:
+                return self._told(render.user(each))
+        raise RefusedError(404, "There is no such user.")
 
     def _found(self, request: Request, wanted: str, parameter: str) -> Schedule:
         """The schedule of this id, or of this name if the parameter says that it is a name."""

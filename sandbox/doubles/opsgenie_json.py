@@ -69,6 +69,18 @@ def _participant(one: Participant) -> Json:
     return body
 
 
+def user(one: Person) -> Json:
+    """A user, whose username is the e-mail address."""
+    return {
+        "id": one.id,
+        "username": one.email,
+        "fullName": one.name,
+        "role": {"id": "User", "name": "User"},
+        "blocked": False,
+        "verified": True,
+    }
+
+
 def _named(who: Responder | None) -> Json:
     """A user's name is the e-mail address, as it was written when the user was invited."""
     if who is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -78,7 +79,14 @@ def test_targets_are_targets() -> None:
 def test_patterns_are_understood() -> None:
     """What `aws logs tail` filters by is in CloudWatch's syntax, of fields that a line has."""
     patterns = re.findall(r"--filter-pattern '([^']+)'", TEXT)
-    line = '{"message": "failed", "outcome": "approve", "self_made": true}'
+    line = json.dumps(
+        {
+            "message": "failed",
+            "outcome": "approve",
+            "self_made": True,
+            "without_email": {"jsm": {"people": 2, "of": 3}},
+        }
+    )
     assert len(patterns) >= 3
     assert all(matches(each, line) for each in patterns)
 

@@ -137,10 +137,12 @@ def test_throttled(terminal: Terminal) -> None:
 def test_provider_failing_and_no_duty_found(terminal: Terminal) -> None:
     """The key is tried, and somebody off duty is told why not: exit status 1 is a no."""
     assert "INCIDENTIO_API_KEY is valid" in terminal.runs(_blocks("Provider failing"))
-    (script,) = _blocks("No duty found")
+    script, without_email = _blocks("No duty found")
     said = terminal.run(script.replace("prod-db\n", "prod-db || true\n"))
     assert said.code == 0, said.text
     assert f"no: humans decide whether {NORA} gets example.v1.Resource:prod-db" in said.text
+    # Of nobody here an e-mail is missing.
+    assert "without_email" not in terminal.runs([without_email])
 
 
 @pytest.mark.usefixtures("logged")

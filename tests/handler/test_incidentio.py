@@ -128,7 +128,7 @@ def test_several_people_on_shift(double: IncidentIO, find: Find) -> None:
 
 
 def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) -> None:
-    """No shift, a shift of nobody, of somebody without e-mail, past or to come: no duty."""
+    """No shift, a shift of nobody, of somebody without e-mail, past or to come: nobody's duty."""
     ghost = double.add_person("Deactivated", None)
     for name in ("empty", "of nobody", "without e-mail", "past", "to come"):
         double.add_schedule(name)
@@ -136,7 +136,9 @@ def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) ->
     double.put_on_shift("without e-mail", ghost)
     double.put_on_shift("past", ANA, NOW - 2 * HOUR, NOW - HOUR)
     double.put_on_shift("to come", BO, NOW + HOUR, NOW + 2 * HOUR)
-    assert find() == Findings()
+    found = find()
+    assert [each.name for each in found.without_email] == ["without e-mail"]
+    assert found._replace(without_email=()) == Findings()
     set_clock.advance(3600)
     assert _holders(find()) == ["bo@acme.example"]
 

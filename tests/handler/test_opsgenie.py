@@ -35,6 +35,7 @@ STEP = (*FIRST, "onCallParticipants", 0)
 # Of the double's wrong types, those that only say that something is not there.
 HARMLESS = {
     "its name is null",
+    "a participant's name is null",
     "onCallParticipants is null",
     "escalationTime is null",
 }
@@ -208,8 +209,8 @@ def _step(body: Any) -> dict[str, object]:  # noqa: ANN401 - any JSON
         Edited(lambda body: _step(body).update(escalationTime=None, notifyType=None)),
         put(*STEP, "type", value="robot"),
         put(*STEP, "type", value=None),
-        put(*STEP, "name", value=" "),
-        put(*STEP, "name", value=None),
+        Edited(lambda body: _step(body).update(name=None, id=None)),
+        Edited(lambda body: _step(body).update(name=None, id=7)),
         put(*STEP, "name", value=[ANA]),
         put(*STEP, value=None),
         put(*STEP, value=[]),

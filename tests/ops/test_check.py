@@ -119,7 +119,7 @@ def _without_what_varies(text: str) -> str:
 
 def test_the_readme(deployed: Stack) -> None:
     """What the README shows of it is what it says."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**6. Confirm")[2]
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**7. Confirm")[2]
     command, _, shown = text.partition("```console\n$ ")[2].partition("```")[0].partition("\n")
     words = shlex.split(command)
     assert words[:4] == [".venv/bin/oncall", "check", "--stack", "dev"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 
 from handler.policy import simple
+from ops import known
 from ops.replay import replay
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
-from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.doubles.server import Fault
+from tests.ops.conftest import API_KEY, DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 DEFAULT = simple(timedelta(hours=6))
 POLICY = """
@@ -184,6 +190,164 @@ def test_dry_runs_are_no(oncall: Command) -> None:
     answer = oncall("explain", "--as", OMAR, "--resource", DATABASE)
     assert answer.status == 1
     assert answer.lines[0].startswith("in dry run, so no claim is made: else omar@example.com")
+
+
+def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
+    """What is said beside the decision about who requests."""
+    answer = oncall("explain", "--as", who, "--resource", DATABASE, "--json", *arguments)
+    assert answer.status == 1
+    assert API_KEY not in answer.out
+    told: list[str] = answer.json["notes"]
+    assert told.pop().startswith("the policy is from ")
+    return told
+
+
+@pytest.mark.parametrize(
+    ("who", "near"),
+    [
+        ("typo@example.com", ""),
+        ("omarr@example.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omar@exampel.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omar@other.test", ""),
+        ("an-omar-of-another-team@example.com", ""),
+    ],
+)
+def test_nobody_knows_the_requester(oncall: Command, who: str, near: str) -> None:
+    """An address that is nobody's is told from one who is off duty, and a slip is pointed out."""
+    assert notes(oncall, who) == [
+        (
+            f"no provider that was asked has a user with the e-mail {who} (incident.io): "
+            f"check the spelling{near}"
+        )
+    ]
+    assert notes(oncall, NORA) == [
+        f"incident.io has a user with the e-mail {NORA}: off duty there right now"
+    ]
+    assert notes(oncall, f" {NORA.upper()} ") == [
+        f"incident.io has a user with the e-mail {NORA}: off duty there right now"
+    ]
+
+
+def test_whoever_has_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO) -> None:
+    """Also where it does not count."""
+    assert notes(oncall, RITA) == []
+    assert "/v2/users" not in {call.path for call in double.calls}
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        (faults.Status(403), "answered 403"),
+        (faults.Replaced(("users",), "none"), "the answer could not be read: users is not a list"),
+        (faults.Replaced(("users", "*"), 7), "the answer could not be read: a user is not an obj"),
+        (faults.Replaced(("users", "*", "email"), 7), "the answer could not be read: email is"),
+    ],
+)
+def test_a_requester_who_cannot_be_looked_up(
+    oncall: Command, double: IncidentIO, fault: Fault, problem: str
+) -> None:
+    """What is known for sure is told, and no more."""
+    double.fail("/v2/users", fault)
+    (note,) = notes(oncall, NORA)
+    assert note.startswith(
+        f"nobody on duty at incident.io has the e-mail {NORA}; "
+        f"whether incident.io has such a user could not be looked up: {problem}"
+    )
+
+
+def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one may have no search: what was read is told."""
+    monkeypatch.setattr(known, "_LOOKUPS", {})
+    (note,) = notes(oncall, NORA)
+    assert note.endswith(
+        "incident.io has such a user could not be looked up: `oncall` has no search for it"
+    )
+
+
+def test_a_known_requester_whose_duties_could_not_be_read(
+    oncall: Command, double: IncidentIO
+) -> None:
+    """Nobody says then that they are off duty."""
+    double.fail("/v2/schedules", faults.Status(500))
+    assert notes(oncall, NORA) == [
+        f"incident.io has a user with the e-mail {NORA}: not all duties could be read"
+    ]
+
+
+def test_the_aliases_of_a_requester_are_looked_up(oncall: Command) -> None:
+    """By one of them somebody may be known, which is not told."""
+    policy = oncall.write("policy.yaml", POLICY.replace("omar@", "nora@"))
+    asked = (*PROD, "--policy", str(policy))
+    assert notes(oncall, "o@example.com", *asked) == [
+        (
+            "incident.io has a user with the e-mail o@example.com or one of its aliases: "
+            "off duty there right now"
+        )
+    ]
+    policy.write_text(POLICY.replace("omar@", "norra@"), encoding="utf-8")
+    assert notes(oncall, "o@example.com", *asked)[0].startswith(
+        "no provider that was asked has a user with the e-mail o@example.com or one of its aliases "
+        "(incident.io): check the spelling"
+    )
+
+
+def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
+    """Each knows some of them; a hidden account and a site that shows no users are told so."""
+    with ExitStack() as stack:
+        pagerduty = stack.enter_context(PagerDuty(API_KEY, now=lambda: NOW))
+        opsgenie = stack.enter_context(Opsgenie(API_KEY, now=lambda: NOW))
+        jsm = stack.enter_context(JSM(NORA, API_KEY, now=lambda: NOW))
+        oncall.environment |= {
+            "PAGERDUTY_KEY": API_KEY,
+            "PAGERDUTY_BASE_URL": pagerduty.url,
+            "OPSGENIE_KEY": API_KEY,
+            "OPSGENIE_BASE_URL": opsgenie.url,
+            "JSM_API_TOKEN": API_KEY,
+            "JSM_EMAIL": NORA,
+            **dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url),
+        }
+        everywhere = "incident.io, PagerDuty, Opsgenie, JSM Operations"
+        browse = "JSM Operations finds users only if JSM_EMAIL's account may browse users"
+        (first, second) = notes(oncall, "ned@example.com")
+        assert first.startswith(
+            "no provider that was asked has a user with the e-mail ned@example.com "
+            f"({everywhere}): "
+        )
+        assert second == browse
+        pagerduty.add_person("Ned", "Ned@example.com")
+        # Both are found by a part of the name or the address.
+        pagerduty.add_person("ned@example.com's bot", "another-ned@example.com")
+        assert notes(oncall, "ned@example.com") == [
+            "PagerDuty has a user with the e-mail ned@example.com: off duty there right now",
+            "incident.io, Opsgenie, JSM Operations: no user with the e-mail ned@example.com",
+        ]
+        opsgenie.add_person("Ned", "ned@example.com")
+        jsm.add_person("Ned", "ned@example.com", hidden=True)
+        assert notes(oncall, "ned@example.com") == [
+            "PagerDuty has a user with the e-mail ned@example.com: off duty there right now",
+            "Opsgenie has a user with the e-mail ned@example.com: off duty there right now",
+            (
+                "JSM Operations has an account that may be ned@example.com, but doesn't show its "
+                "e-mail: no duty of that account counts"
+            ),
+            "incident.io: no user with the e-mail ned@example.com",
+        ]
+        jsm.change_person("ned@example.com", hidden=False)
+        assert (
+            "JSM Operations has a user with the e-mail ned@example.com: off duty there right now"
+            in notes(oncall, "ned@example.com")
+        )
+
+
+def test_people_without_an_email(oncall: Command, double: IncidentIO) -> None:
+    """How many of those on duty nobody can be matched with is told, and nobody is named."""
+    double.put_on_shift("Production", double.add_person("Ghost", None))
+    answer = oncall("explain", "--as", NORA, "--resource", DATABASE)
+    said = "1 of 3 people on duty at incident.io shows no e-mail"
+    assert answer.lines[1] == f"|- why: no duty of the requester counts; {said}"
+    assert f"|  `- {said}: nobody can be matched with them" in answer.lines
+    record = oncall("explain", "--as", NORA, "--resource", DATABASE, "--json").json["record"]
+    assert record["without_email"] == {"incidentio": {"people": 1, "of": 3}}
 
 
 def test_aliases_count(oncall: Command) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
 from tests.ops.conftest import API_KEY, NOW, OMAR, OPEN, Command
 
 OK = (
@@ -147,6 +151,150 @@ def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
         'ok       the settings: schedule "Production" is at incident.io',
         "note     the settings: nobody is on call for Production (incident.io) right now",
     ]
+
+
+def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
+    """Nobody is approved by their duty: a problem, with what to do, and not only a note."""
+    ghost = double.add_person("Ghost", None)
+    double.put_on_shift("Production", ghost)
+    said = (
+        "1 of 2 people on duty at incident.io shows no e-mail, so nobody is approved by their "
+        "duty: give each of these users an e-mail in incident.io, and take deactivated ones off "
+        "the schedules and roles"
+    )
+    found = 'ok       the settings: schedule "Production" is at incident.io'
+    assert checked(oncall, schedules="Production") == [f"problem  {said}", found]
+    double.take_off_shift("Production", OMAR)
+    assert checked(oncall, schedules="Production") == [
+        f"problem  {said.replace('1 of 2 people', 'the only person')}",
+        found,
+        (
+            "note     the settings: nobody who is on call for Production (incident.io) right now "
+            "shows an e-mail"
+        ),
+    ]
+    # On a schedule that does not count, they do not matter.
+    double.add_schedule("Nights")
+    lines = checked(oncall, schedules="Nights")
+    assert not any("e-mail" in line for line in lines)
+
+
+def _vendor(oncall: Command, name: str) -> Any:  # noqa: ANN401 - doubles have no common type
+    """The only provider: somebody without a visible e-mail is on call."""
+    key = "k3y-0123456789"
+    double: Any
+    if name == "PagerDuty":
+        double = PagerDuty(key, now=lambda: NOW)
+        oncall.environment = {"PAGERDUTY_KEY": key, "PAGERDUTY_BASE_URL": double.url}
+    elif name == "Opsgenie":
+        double = Opsgenie(key, now=lambda: NOW)
+        oncall.environment = {"OPSGENIE_KEY": key, "OPSGENIE_BASE_URL": double.url}
+    else:
+        double = JSM("bot@example.com", key, now=lambda: NOW)
+        oncall.environment = {
+            "JSM_API_TOKEN": key,
+            "JSM_EMAIL": "bot@example.com",
+            **dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), double.url),
+        }
+    return double
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("PagerDuty", "read-only key of the whole account"),
+        ("Opsgenie", "make each user's username their e-mail address"),
+        ("JSM Operations", "Profile and visibility"),
+    ],
+)
+def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
+    """What makes e-mails visible is told by the vendor's own words."""
+    with _vendor(oncall, name) as double:
+        schedule = double.add_schedule("Nights")
+        double.put_on_shift(schedule, double.add_person("Ghost", None))
+        if name == "PagerDuty":
+            double.add_escalation_policy("Nights", schedule)
+        answer = oncall("preflight")
+    assert answer.status == 1
+    assert len(answer.lines) == 3  # with what is open, and where the policy is from
+    start = f"problem  the only person on duty at {name} shows no e-mail"
+    assert answer.lines[0].startswith(start)
+    assert remedy in answer.lines[0]
+
+
+@pytest.fixture
+def pagerduty(oncall: Command) -> Iterator[PagerDuty]:
+    """PagerDuty alone, where Omar is on call for a back-up schedule: level 2 of a policy."""
+    with _vendor(oncall, "PagerDuty") as one:
+        first, second = one.add_schedule("Databases"), one.add_schedule("Back-up")
+        one.put_on_shift(second, one.add_person("Omar", OMAR), NOW, NOW + timedelta(hours=2))
+        one.add_target(one.add_escalation_policy("Databases", first), second, level=2)
+        yield one
+
+
+LEVEL_2 = (
+    "nobody who is on call for Back-up (PagerDuty) right now counts: on call for Back-up "
+    "(PagerDuty) until 14:00 UTC: its escalation level is 2, and only up to 1 counts. To let it "
+    "count, write `provider: pagerduty, max_level: 2` in "
+)
+
+
+@pytest.mark.usefixtures("pagerduty")
+def test_a_back_up_schedule(oncall: Command) -> None:
+    """Somebody is on call, on a level that does not count: that is said as `explain` says it."""
+    lines = checked(oncall, schedules="Back-up, Databases")
+    where = "a policy file, as the settings take level 1 only"
+    assert f"note     the settings: {LEVEL_2}{where}" in lines
+    assert lines[-1] == (
+        "note     the settings: nobody is on call for Databases (PagerDuty) right now"
+    )
+    explained = oncall("explain", "--as", OMAR, "--resource", "db:1", "--json").json["why"]
+    assert explained in LEVEL_2
+    policy = POLICY[: POLICY.index("        - incident_role")] + "    duration: 1h\n"
+    file = oncall.write("policy.yaml", policy % "Back-up")
+    assert f'note     rule "R": {LEVEL_2}this rule' in oncall("preflight", "--policy", file).lines
+    file = oncall.write(
+        "policy.yaml", (policy % "Back-up").replace("]}", "], provider: pagerduty, max_level: 2}")
+    )
+    answer = oncall("preflight", "--policy", file)
+    assert (answer.status, "note" in answer.out) == (0, False)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_list_of_schedules_that_is_refused(
+    oncall: Command, pagerduty: PagerDuty, level: int
+) -> None:
+    """By name nobody counts then, and the id is told; whoever is on call is not denied."""
+    if level == 1:
+        pagerduty.add_escalation_policy("Back-up", "Back-up")
+    pagerduty.fail("/v3/schedules", faults.Status(403))
+    (schedule,) = (each.id for each in pagerduty.schedules if each.name == "Back-up")
+    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    assert "nobody is on call" not in line
+    assert "its name may belong to another one too: the policy has to name it by id" in line
+    if level == 1:
+        assert line.endswith(f". Its id is {schedule}")
+        assert not any(each.startswith("note") for each in checked(oncall, schedules=schedule))
+
+
+def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> None:
+    """Where the provider could not be asked, nobody says that nobody is on call."""
+    pagerduty.fail("/oncalls", faults.Status(403))
+    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    assert line == (
+        "note     the settings: who is on call for Back-up (PagerDuty) right now is not known: "
+        "not all could be asked"
+    )
+
+
+def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None:
+    """What differs is told by the characters, and the id, which can be typed."""
+    schedule = double.add_schedule(unicodedata.normalize("NFD", "\u00c9quipe SRE"))
+    (line,) = checked(oncall, schedules="\u00c9quipe SRE")
+    assert line.endswith(
+        ': it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
+        f"WITH ACUTE; copy it from there, or name it by its id, {schedule.id}"
+    )
 
 
 def test_a_shift_that_is_over(oncall: Command) -> None:

@@ -33,7 +33,11 @@ RECORDS = [
     *stamped([{**logged(asks(), call="c-3")[0], "dry_run": True}], "2026-03-04T10:00:00.000Z"),
     *stamped(
         [
-            {**each, "provider_failures": ["incident.io schedules: answered 500"]}
+            {
+                **each,
+                "provider_failures": ["incident.io schedules: answered 500"],
+                "without_email": {"jsm": {"people": 2, "of": 3}},
+            }
             for each in logged(asks(OMAR), call="c-4")
         ],
         "2026-03-04T11:00:00.000Z",
@@ -69,6 +73,10 @@ def test_a_report(oncall: Command) -> None:
         "no answer from                       times",
         "-----------------------------------  -----",
         "incident.io schedules: answered 500  1",
+        "",
+        "somebody on duty shows no e-mail at  times",
+        "-----------------------------------  -----",
+        "JSM Operations                       1",
         "",
         "calls refused           times",
         "----------------------  -----",

@@ -38,11 +38,17 @@ aliases: {"o@corp.example": [omar@example.com]}
 
 
 def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) -> None:
-    """Each holder is held against every rule: decoys are not listed, aliases are."""
+    """Each holder is held against every rule, aliases too; the others are told with the reason."""
     double.put_on_shift("Production", NORA)
+    double.add_schedule("Nights")
+    double.put_on_shift("Nights", double.add_person("Ned", "ned@example.com"))
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", DATABASE, "--policy", policy)
     assert (answer.status, answer.err) == (0, "")
+    nights = (
+        "on call for Nights (incident.io) until 20:00 UTC: "
+        "it is not among the schedules and roles that count"
+    )
     on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
     assert answer.lines == [
         "who               until      for      why",
@@ -53,6 +59,15 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
             'jane@example.com  13:00 UTC  1h0m0s   Rule "Named leads": '
             "Incident Lead of INC-1 (incident.io)"
         ),
+        "",
+        "not approved      why not",
+        f"----------------  {'-' * len(nights)}",
+        'nora@example.com  rule "Not for Nora" denies it',
+        (
+            "rita@example.com  Reporter of INC-1 (incident.io): "
+            "counts only where the policy names it"
+        ),
+        f"ned@example.com   {nights}",
     ]
 
 
@@ -67,34 +82,139 @@ def test_json(oncall: Command) -> None:
                 "who": who,
                 "until": "2026-03-04T18:00:00.000Z",
                 "duration": "6h0m0s",
-                "rules": [""],
-                "why": f"Approved: {why}",
+                "rules": ["the settings"],
+                "why": why,
             }
             for who, why in (
                 (JANE, "Incident Lead of INC-1 (incident.io)"),
                 (OMAR, "on call for Production (incident.io) until 14:00 UTC"),
             )
         ],
+        "not_approved": [
+            {
+                "who": RITA,
+                "why": "Reporter of INC-1 (incident.io): counts only where the policy names it",
+            }
+        ],
+        "unanswered": [],
         "open_to_any_duty": [OPEN],
         "notes": [],
     }
-    assert RITA not in answer.out
+    for each in answer.json["approved"]:
+        explained = oncall("explain", "--as", each["who"], "--resource", DATABASE, "--json").json
+        assert {"why": each["why"], "until": each["until"]} == {
+            name: explained[name] for name in ("why", "until")
+        }
 
 
 @pytest.mark.parametrize(
     ("resource", "why"),
     [
-        ("vault:root", "nobody is on a duty that counts"),
         ("okta.v1.Group:admins", "no rule is for okta.v1.Group:admins"),
         ("user:mary@example.com", "a resource is another person"),
     ],
 )
 def test_nobody(oncall: Command, resource: str, why: str) -> None:
-    """The reason is told, and the status is 1."""
+    """What no duty could open is told with the reason, and nobody is listed; the status is 1."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", resource, "--policy", policy)
     assert answer.status == 1
     assert answer.lines == ["nobody would be approved", f"note: {why}"]
+
+
+NOT_AMONG = "it is not among the schedules and roles that count"
+
+
+def test_nobody_whose_duty_counts(oncall: Command) -> None:
+    """People are on duty: it is told who, and what speaks against each."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", "vault:root", "--policy", policy)
+    assert answer.status == 1
+    omar = f"on call for Production (incident.io) until 14:00 UTC: {NOT_AMONG}"
+    assert answer.lines == [
+        "nobody would be approved",
+        "",
+        "not approved      why not",
+        f"----------------  {'-' * len(omar)}",
+        f"o@corp.example    {omar}",
+        f"omar@example.com  {omar}",
+        "",
+        "note: nobody is on a duty that counts",
+    ]
+
+
+def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
+    """That nobody is there is told in other words than that nobody there counts."""
+    double.take_off_shift("Production", OMAR)
+    double.close_incident("INC-1")
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[:2] == ["nobody would be approved", "note: nobody is on duty"]
+    double.fail("/v2/incidents", faults.Status(500))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[:2] == [
+        "nobody would be approved",
+        "note: nobody is on duty, by what could be read",
+    ]
+
+
+def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
+    """Then nobody knows who would be approved, which is no answer to the question."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 2
+    assert answer.lines[0] == "who would be approved is not known: no provider answered"
+    assert "nobody" not in answer.out
+    answer = oncall("who", DATABASE, "--json")
+    assert (answer.status, answer.json["unanswered"]) == (2, ["incident.io"])
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", "okta.v1.Group:admins", "--policy", policy)
+    assert (answer.status, answer.lines[0]) == (1, "nobody would be approved")
+
+
+def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> None:
+    """What the one says is told, and that the other said nothing."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    with Opsgenie("g3nie-key-0123", now=lambda: NOW) as opsgenie:
+        opsgenie.add_schedule("Nights")
+        oncall.environment |= {"OPSGENIE_KEY": opsgenie.api_key, "OPSGENIE_BASE_URL": opsgenie.url}
+        answer = oncall("who", DATABASE, "--json")
+        assert (answer.status, answer.json["unanswered"]) == (1, ["incident.io"])
+        assert answer.json["notes"][0] == "nobody is on duty, by what could be read"
+
+
+def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) -> None:
+    """How many they are is told, and nobody of them is listed."""
+    hidden = (
+        "people on duty at incident.io show no e-mail; "
+        "`oncall preflight` says what makes it visible"
+    )
+    double.put_on_shift("Production", double.add_person("Ghost", None))
+    double.assign_role("INC-1", "Incident Lead", double.add_person("Shade", None))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 0
+    assert f"note: 2 of 3 {hidden}" in answer.lines
+    double.take_off_shift("Production", OMAR)
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[-3:-1] == [
+        "note: nobody is on a duty that counts",
+        f"note: 2 of 2 {hidden}",
+    ]
+
+
+def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
+    """The first twenty are listed, and how many more there are; a script gets all."""
+    double.add_schedule("Nights")
+    for number in range(25):
+        double.put_on_shift("Nights", double.add_person("P", f"p{number:02}@example.com"))
+    oncall.environment["AUTO_APPROVAL_SCHEDULES"] = "Production"
+    answer = oncall("who", DATABASE)
+    assert answer.lines[-1] == "and 5 more: --json lists them all"
+    assert len(oncall("who", DATABASE, "--json").json["not_approved"]) == 25
 
 
 def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:

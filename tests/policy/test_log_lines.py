@@ -37,7 +37,11 @@ def of_call(call: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 YES = of_call("yes", recorded(asks_for(DATABASE, duration="1h"), SHIFT))
-NO = of_call("no", *(recorded(asks_for(each), SHIFT, LEAD) for each in (VAULT, DATABASE)))
+HIDDEN = {"PagerDuty": (2, 3)}
+NO = of_call(
+    "no",
+    *(recorded(asks_for(each), SHIFT, LEAD, without_email=HIDDEN) for each in (VAULT, DATABASE)),
+)
 DRY = of_call("dry", recorded(asks_for(DATABASE), LEAD, dry_run=True))
 REFUSED = {**LINE, "message": "refused", "http": 401, "why": "the signature is wrong"}
 FAILED = {**LINE, "message": "failed", "http": 500, "why": "KeyError"}
@@ -92,6 +96,14 @@ def test_lines_of_others_are_passed_over(line: str) -> None:
         pytest.param(json.dumps({**YES[0], "number": 1}), id="a number beyond the call's"),
         pytest.param(json.dumps({**YES[0], "outcome": "abstain"}), id="a no with a duration"),
         pytest.param(json.dumps({**YES[0], "duration": None}), id="a yes without"),
+        *(
+            pytest.param(json.dumps({**YES[0], "without_email": each}), id=f"counts {each}")
+            for each in (
+                *(None, 2, [2, 3], {"jsm": 2}, {"jsm": {"people": 2}}, {"jsm": {"of": 2}}),
+                *({"jsm": {"people": 3, "of": 2}}, {"jsm": {"people": -1, "of": 2}}),
+                *({"jsm": {"people": True, "of": 2}}, {"jsm": {"people": "1", "of": 2}}),
+            )
+        ),
         pytest.param(json.dumps({**YES[0], "x": float("nan")}), id="NaN"),
         pytest.param(json.dumps({**YES[0], "x": "\ud800"}), id="half a pair, escaped"),
         pytest.param(json.dumps(YES[0]).replace('"DBA"', '"\udcff"'), id="a byte that is no text"),
@@ -122,6 +134,20 @@ TOLD_ONLY = [
     *(("resources",), ("timestamp",), ("failing",), ("self_made",), ("version",), ("petition",)),
     *(("trace", each) for each in ("rules", "other_rules", "limits", "providers")),
 ]
+
+
+def test_lines_from_before_people_were_counted() -> None:
+    """They lack the counts; all else is told, counted and decided again as ever."""
+    old = [lacking(each, "without_email") for each in NO]
+    log = read_log(old)
+    assert log.unreadable == 0
+    assert (count(NO)["without_email"], count(log.records)["without_email"]) == (
+        {"PagerDuty": 2},
+        {},
+    )
+    assert count(log.records)["outcomes"] == count(NO)["outcomes"]
+    for of in (NO, log.decisions):
+        assert [each.differences for each in replay(of, POLICY)] == [(), ()]
 
 
 @pytest.mark.parametrize("record", [YES[0], NO[0], DRY[0]])

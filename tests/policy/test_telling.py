@@ -65,6 +65,28 @@ def lines(told: Told) -> Iterator[str]:
                 "no answer from incident.io incidents: answered 500"
             ),
         ),
+        (
+            recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)}),
+            ("no duty of the requester counts; 2 of 3 people on duty at PagerDuty show no e-mail"),
+        ),
+        (
+            recorded(
+                asks_for(DATABASE),
+                SHIFT._replace(level=2),
+                failures=[FAILURE],
+                without_email={"PagerDuty": (1, 1), "Opsgenie": (1, 2)},
+            ),
+            (
+                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
+                "no answer from incident.io incidents: answered 500; "
+                "the only person on duty at PagerDuty shows no e-mail; "
+                "1 of 2 people on duty at Opsgenie shows no e-mail"
+            ),
+        ),
+        (
+            recorded(asks_for(DATABASE), SHIFT, without_email={"PagerDuty": (1, 2)}),
+            f'Rule "DBAs reach databases": {ON_DBA}',
+        ),
         (recorded(asks_for(VAULT), SHIFT), 'rule "Nobody gets the vault" denies it'),
         (recorded(asks_for(), SHIFT), "no resource is requested"),
         (
@@ -132,6 +154,19 @@ def test_a_no_as_a_tree() -> None:
         "    providers",
         "    + PagerDuty: answered",
         "    - no answer from incident.io incidents: answered 500",
+    ]
+
+
+def test_people_without_an_email_as_a_tree() -> None:
+    """How many of those on duty cannot be matched; of an id that is new here, by that id."""
+    record = recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)})
+    record["without_email"]["acme"] = {"people": 1, "of": 1}
+    told = list(lines(tree(record)))
+    assert told[-5:-1] == [
+        "    + PagerDuty: answered",
+        "    + incident.io: answered",
+        "      2 of 3 people on duty at PagerDuty show no e-mail: nobody can be matched with them",
+        "      the only person on duty at acme shows no e-mail: nobody can be matched with them",
     ]
 
 

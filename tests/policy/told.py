@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
@@ -68,12 +69,19 @@ def recorded(
     failures: Sequence[Failure] = (),
     asked: Sequence[str] = ("PagerDuty", "incident.io"),
     dry_run: bool = False,
+    without_email: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Decide a request at `NOW`, and give the decision's log line as it is read back."""
     findings = Findings(duties, tuple(failures))
     (decision,) = decide_all([request], findings, policy, NOW)
     record = decision_record(
-        decision, findings=findings, asked=asked, policy=policy, dry_run=dry_run, milliseconds=7
+        decision,
+        findings=findings,
+        asked=asked,
+        policy=policy,
+        dry_run=dry_run,
+        milliseconds=7,
+        without_email=without_email,
     )
     read: dict[str, Any] = json.loads(json.dumps({"message": "decision", **record}))
     return read

@@ -55,6 +55,23 @@ def names(double: IncidentIO, target: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+# -- users ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["Ana Lima", "Bo Berg", "Cy Nomail"]),
+        ("?email=bo@acme.EXAMPLE", ["Bo Berg"]),
+        ("?email=bo@acme.exampl", []),
+        ("?email=", ["Ana Lima", "Bo Berg", "Cy Nomail"]),
+    ],
+)
+def test_users_by_email(double: IncidentIO, query: str, found: list[str]) -> None:
+    """A whole address finds its user, in any case; without one, all are listed."""
+    assert names(double, f"/v2/users{query}") == found
+
+
 # -- incidents -----------------------------------------------------------------------------------
 
 

@@ -84,6 +84,16 @@ def periods(double: Opsgenie, query: str, layer: str = "finalTimeline") -> list[
 # -- who is on call ------------------------------------------------------------------------------
 
 
+def test_users_by_name_or_id(double: Opsgenie) -> None:
+    """A username is the e-mail address, and finds its user in any case."""
+    found = data(double, f"/v2/users/{quote(BO.upper())}")
+    assert (found["username"], found["fullName"]) == (BO, "Bo Berg")
+    assert data(double, f"/v2/users/{found['id']}") == found
+    assert get(double, "/v2/users/bo")[0] == 404
+    double.add_person("Nobody's", None)
+    assert get(double, "/v2/users/None")[0] == 404
+
+
 def test_one_call_tells_of_all_schedules(double: Opsgenie) -> None:
     """Each has its id, name and state beside it, and may have nobody or several people."""
     double.add_schedule("Search", id="search-1")

@@ -1,0 +1,314 @@
+"""People on duty whose e-mail a provider does not show: counted, and nobody is approved by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from handler import emails
+from handler.clock import Deadline
+from handler.conditions import ANY, IncidentRole, OnCall
+from handler.decision import Decision
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings, Incident, Titled
+from handler.events import Request, Resource
+from handler.http import Client
+from handler.inquiry import Inquiry, Outcome, without_email
+from handler.policy import Policy, simple
+from handler.providers import BY_NAME
+from handler.record import decision_record
+from handler.sources import Page, ask
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
+from tests.handler.asking import a_duty, answers, question
+from tests.handler.conftest import ANA, BO, NOW, SetClock
+from tests.handler.edited import Edited
+
+KEY, SITES_EMAIL = "k3y-0123456789", "bot@acme.example"
+HOURS = timedelta(hours=6)
+RESOURCE = Resource("db", "1")
+
+
+class Vendor(NamedTuple):
+    """A provider's double, and where its answer shows the first person's e-mail.
+
+    Attributes:
+        settings: what the handler asks it with, by the names of its settings.
+        path: of the call that shows e-mails.
+        entry: the way to the first person in that answer.
+        field: what holds the e-mail.
+    """
+
+    name: str
+    double: Callable[[], Any]
+    settings: dict[str, str]
+    path: str
+    entry: tuple[str | int, ...]
+    field: str = "email"
+
+
+VENDORS = (
+    Vendor(
+        "incident.io",
+        lambda: IncidentIO(KEY, now=lambda: NOW),
+        {"INCIDENTIO_API_KEY": KEY, "INCIDENTIO_BASE_URL": "{}"},
+        "/v2/schedules",
+        ("schedules", 0, "current_shifts", 0, "user"),
+    ),
+    Vendor(
+        "PagerDuty",
+        lambda: PagerDuty(KEY, now=lambda: NOW),
+        {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": "{}"},
+        "/oncalls",
+        ("oncalls", 0, "user"),
+    ),
+    Vendor(
+        "Opsgenie",
+        lambda: Opsgenie(KEY, now=lambda: NOW),
+        {"OPSGENIE_KEY": KEY, "OPSGENIE_BASE_URL": "{}"},
+        "/v2/schedules/on-calls",
+        ("data", 0, "onCallParticipants", 0),
+        "name",
+    ),
+    Vendor(
+        "JSM Operations",
+        lambda: JSM(SITES_EMAIL, KEY, now=lambda: NOW),
+        {
+            "JSM_API_TOKEN": KEY,
+            "JSM_EMAIL": SITES_EMAIL,
+            "JSM_SITE": "{}",
+            "JSM_BASE_URL": "{}",
+        },
+        "/rest/api/3/user/bulk",
+        ("values", 0),
+        "emailAddress",
+    ),
+)
+
+
+@contextmanager
+def on_duty(vendor: Vendor, client: Client, clock: SetClock) -> Iterator[tuple[Any, Ask]]:
+    """Ana and Bo are on call for Payments; give the double, and what asks as the handler does."""
+    with vendor.double() as double:
+        v3 = {"v3": True} if vendor.name == "PagerDuty" else {}
+        schedule = double.add_schedule("Payments", **v3)
+        for name, email in (("Ana", ANA), ("Bo", BO)):
+            double.put_on_shift(schedule, double.add_person(name, email))
+        if v3:
+            double.add_escalation_policy("Payments", schedule)
+        settings = {key: each.format(double.url) for key, each in vendor.settings.items()}
+        inquiry = Inquiry(client, clock.clock, {BY_NAME[vendor.name].id: settings})
+
+        def decide(*who: str, policy: Policy | None = None) -> Outcome:
+            requests = [Request(Resource(email=each), (RESOURCE,)) for each in who]
+            return inquiry.decide(requests, policy or simple(HOURS), Deadline(clock.clock, 6))
+
+        yield double, decide
+
+
+Ask = Callable[..., Outcome]
+
+
+def edited(vendor: Vendor, change: Callable[[dict[str, Any]], object]) -> Edited:
+    """The right answer, but for the first person in it."""
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        for step in vendor.entry:
+            body = body[step]
+        change(body)
+
+    return Edited(edit)
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda each: each.name)
+@pytest.mark.parametrize("shown", [..., None, "", " \t", "ana", "@acme.example", "ana@"], ids=repr)
+def test_an_address_that_is_not_shown(
+    vendor: Vendor, shown: object, client: Client, set_clock: SetClock
+) -> None:
+    """Absent, null, empty or no address: the person is counted, and matched with nobody."""
+
+    def hide(user: dict[str, Any]) -> None:
+        user.pop(vendor.field)
+        if shown is not ...:
+            user[vendor.field] = shown
+
+    with on_duty(vendor, client, set_clock) as (double, decide):
+        double.fail(vendor.path, edited(vendor, hide))
+        others = ["", " ", str(shown), "None", "null", "@", ANA]
+        outcome = decide(BO, *others)
+    assert outcome.findings.failures == ()
+    assert dict(outcome.without_email) == {vendor.name: (1, 2)}
+    assert [each.approved for each in outcome.decisions] == [True, *(False for _ in others)]
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda each: each.name)
+def test_everybody_shows_an_address(vendor: Vendor, client: Client, set_clock: SetClock) -> None:
+    """Then nobody is counted, and the log line does not speak of it."""
+    with on_duty(vendor, client, set_clock) as (_, decide):
+        outcome = decide(BO)
+    assert (dict(outcome.without_email), outcome.findings.without_email) == ({}, ())
+    assert "without_email" not in recorded(outcome)
+
+
+def recorded(outcome: Outcome) -> dict[str, Any]:
+    """The first decision's log line."""
+    return decision_record(
+        outcome.decisions[0],
+        findings=outcome.findings,
+        asked=outcome.asked,
+        policy=simple(HOURS),
+        dry_run=False,
+        milliseconds=0,
+        without_email=outcome.without_email,
+    )
+
+
+@pytest.mark.parametrize(
+    "account", [{"active": False}, {"account_type": "app"}, {"hidden": True}, {"active": None}]
+)
+def test_accounts_that_are_nobody(
+    account: dict[str, Any], client: Client, set_clock: SetClock
+) -> None:
+    """JSM: whose account is closed or an app's, or whose profile hides the e-mail, is counted."""
+    with on_duty(VENDORS[3], client, set_clock) as (double, decide):
+        double.change_person(ANA, **account)
+        counted = {} if account == {"active": None} else {"JSM Operations": (1, 2)}
+        assert dict(decide(ANA).without_email) == counted
+
+
+def test_an_account_that_the_site_does_not_know(client: Client, set_clock: SetClock) -> None:
+    """JSM leaves out whom it does not know without a word: that person is counted, too."""
+    with on_duty(VENDORS[3], client, set_clock) as (double, decide):
+        double.fail(VENDORS[3].path, Edited(lambda body: body["values"].pop(0)))
+        assert dict(decide(BO).without_email) == {"JSM Operations": (1, 2)}
+
+
+def test_a_user_who_was_deleted(client: Client, set_clock: SetClock) -> None:
+    """PagerDuty: one who is only a reference is counted once, whatever they are on call for."""
+    with on_duty(VENDORS[1], client, set_clock) as (double, decide):
+        for name in ("Search", "Nights"):
+            schedule = double.add_schedule(name)
+            double.put_on_shift(schedule, ANA)
+            double.add_escalation_policy(name, schedule)
+        gone = double.delete_person(ANA)
+        outcome = decide(ANA)
+    assert dict(outcome.without_email) == {"PagerDuty": (1, 2)}
+    assert recorded(outcome)["without_email"] == {"pagerduty": {"people": 1, "of": 2}}
+    told = json.dumps(recorded(outcome))
+    assert gone.id not in told
+    assert BO.lower() not in told
+
+
+def test_who_is_on_shift_of_a_schedule_without_a_policy(
+    client: Client, set_clock: SetClock
+) -> None:
+    """PagerDuty: their e-mails are looked up one by one, and those that are not there counted."""
+    policy = simple(HOURS, ("Alone",))
+    with on_duty(VENDORS[1], client, set_clock) as (double, decide):
+        schedule = double.add_schedule("Alone")
+        double.put_on_shift(schedule, double.add_person("Ghost", None))
+        assert dict(decide(ANA, policy=policy).without_email) == {"PagerDuty": (1, 1)}
+        double.put_on_shift(schedule, ANA)
+        assert dict(decide(ANA, policy=policy).without_email) == {}
+
+
+def test_a_manned_schedule_is_not_looked_up(client: Client, set_clock: SetClock) -> None:
+    """PagerDuty: that the on-calls show somebody without an e-mail on it is enough to know."""
+    with on_duty(VENDORS[1], client, set_clock) as (double, decide):
+        for each in (ANA, BO):
+            double.delete_person(each)
+        decide(ANA, policy=simple(HOURS, ("Payments",)))
+        assert {call.path for call in double.calls} == {"/oncalls", "/schedules", "/v3/schedules"}
+
+
+def test_roles_and_updates(client: Client, set_clock: SetClock) -> None:
+    """incident.io: who holds a role or posted without an e-mail is counted where that counts."""
+    with on_duty(VENDORS[0], client, set_clock) as (double, decide):
+        ghost, shade = (double.add_person(name, None) for name in ("Ghost", "Shade"))
+        double.declare_incident("Fire", by=ANA, lead=ghost)
+        double.post_update("INC-1", by=shade)
+        by_role = simple(HOURS, incident_roles=("Incident Lead",))
+        by_update = simple(HOURS, participants=True)
+        assert dict(decide(ANA, policy=by_role).without_email) == {"incident.io": (1, 1)}
+        assert dict(decide(BO, policy=simple(HOURS)).without_email) == {"incident.io": (1, 3)}
+        asked = decide("nora@acme.example", policy=by_update)
+        assert dict(asked.without_email) == {"incident.io": (2, 4)}
+
+
+LEVEL_2 = Duty("PagerDuty", ON_CALL, "S1", "DBA", "", level=2, user="U1")
+ON_DBA = OnCall(("DBA",))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "condition", "counted"),
+    [
+        (LEVEL_2._replace(level=1), ON_DBA, True),
+        (LEVEL_2._replace(level=1), OnCall(ANY), True),
+        (LEVEL_2, OnCall(("DBA",), max_level=2), True),
+        (LEVEL_2, ON_DBA, False),
+        (LEVEL_2._replace(level=1, name="API"), ON_DBA, False),
+        (LEVEL_2._replace(level=1, shared_names=frozenset({"DBA"})), ON_DBA, False),
+        (LEVEL_2._replace(level=1, end=NOW), ON_DBA, False),
+        (LEVEL_2._replace(level=1), OnCall(ANY, "Opsgenie"), False),
+        (LEVEL_2._replace(level=1), IncidentRole(ANY), False),
+        (LEVEL_2._replace(kind=INCIDENT_ROLE, reporter=True), IncidentRole(ANY), False),
+        (LEVEL_2._replace(kind=INCIDENT_ROLE), IncidentRole(ANY), True),
+    ],
+)
+def test_only_who_would_matter_is_counted(
+    hidden: Duty,
+    condition: OnCall | IncidentRole,
+    counted: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Somebody on another schedule, level or role would not be approved with an e-mail either."""
+    findings = Findings(without_email=(hidden,))
+    expected = {"PagerDuty": (1, 1)} if counted else {}
+    assert without_email(findings, [condition], NOW) == expected
+
+
+def test_people_are_counted_once_for_each_provider() -> None:
+    """However many duties, and whatever another provider shows."""
+    first = LEVEL_2._replace(level=1)
+    shown = first._replace(holder=ANA, user="")
+    findings = Findings(
+        duties=(shown, shown._replace(id="S2"), shown._replace(provider="Opsgenie", holder=BO)),
+        without_email=(first, first._replace(id="S2"), first._replace(user="U2")),
+    )
+    assert without_email(findings, [OnCall(ANY)], NOW) == {"PagerDuty": (2, 3)}
+
+
+def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
+    """What is found of names goes for people without an e-mail, too."""
+    hidden = a_duty("DBA")._replace(holder="", user="U1")
+    titled = tuple(Titled("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
+    found = ask([question("q", answers(Page((hidden,), titled)))], set_clock.deadline())
+    assert found.duties == ()
+    assert [each.shared_names for each in found.without_email] == [frozenset({"DBA"})]
+
+
+def test_without_an_email_nobody_is_anybody() -> None:
+    """Two people without an e-mail are not one: neither declared the other's incident."""
+    assert Incident("1", "INC-1", (("", "U1"),)).declared_by("", "U2") is False
+    assert Incident("1", "INC-1", (("", "U1"),)).declared_by("", "U1") is True
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [("a@b", True), ("a@b@c", True), ("", False), ("ana", False), ("@b", False), ("a@", False)],
+)
+def test_what_is_an_address(text: str, is_one: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """It has something on both sides of an @."""
+    assert emails.is_address(text) is is_one
+
+
+def test_a_provider_without_a_metric_is_left_out() -> None:
+    """The line names providers by their ids."""
+    decisions = (Decision(Request(Resource(email=ANA), (RESOURCE,))),)
+    outcome = Outcome(decisions, Findings(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
+    assert recorded(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}

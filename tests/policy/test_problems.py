@@ -1,0 +1,58 @@
+"""The nearest right word, and what differs where nobody sees it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from policy.problems import hidden_difference, nearest
+
+TEAM = "\u00c9quipe SRE"
+APART = unicodedata.normalize("NFD", TEAM)
+ACUTE, LETTER = "U+0301 COMBINING ACUTE ACCENT", "U+00C9 LATIN CAPITAL LETTER E WITH ACUTE"
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "said"),
+    [
+        (TEAM, APART, f'it has "E" and {ACUTE} instead of {LETTER}'),
+        (APART, TEAM, f'it has {LETTER} instead of "E" and {ACUTE}'),
+        ("On call", "On\u00a0call", "it has U+00A0 NO-BREAK SPACE instead of U+0020 SPACE"),
+        ("DBA", "DBA ", "it has U+0020 SPACE, which yours lacks"),
+        ("DBA\u200b", "DBA", "it lacks your U+200B ZERO WIDTH SPACE"),
+        ("On  call", "On call", "it lacks your U+0020 SPACE"),
+        ("Production", "Pr\u043eduction", 'it has U+043E CYRILLIC SMALL LETTER O instead of "o"'),
+        ("A-B", "A\u2013B", 'it has U+2013 EN DASH instead of "-"'),
+        ("\u00e9\u00e9", "e\u0301e\u0301", 'it has "e" and U+0301 COMBINING ACUTE ACCENT and "e" '),
+        # What a reader sees needs no words.
+        ("production", "Production", ""),
+        ("DBA", "DBAs", ""),
+        ("DBA", "Datenbank-Bereitschaft f\u00fcr alle", ""),
+        ("j\u00f6@example.com", "jo\u0308@example.com", ""),
+        (TEAM, TEAM, ""),
+    ],
+)
+def test_a_difference_that_nobody_sees(word: str, other: str, said: str) -> None:
+    """It is told by the names of the characters."""
+    told = hidden_difference(word, other)
+    assert told.startswith(said)
+    assert bool(told) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("production", '; the nearest is "Production"'),
+        ("\u00c9", f'; the nearest is "E\u0301": it has "E" and {ACUTE} instead of {LETTER}'),
+        ("Search", "; allowed: Production, E\u0301"),
+    ],
+)
+def test_the_nearest_word(word: str, said: str) -> None:
+    """One letter is found, too, however it is written."""
+    assert nearest(word, ["Production", "E\u0301"]) == said
+
+
+def test_many_words_are_not_listed() -> None:
+    """Nor is a word that is near to none."""
+    assert nearest("x", map(str, range(9))) == ""
