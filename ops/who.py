@@ -8,7 +8,7 @@ from typing import Any
 
 from handler.clock import Clock
 from handler.decision import Decision, decide_all
-from handler.durations import format_go, format_instant
+from handler.durations import format_go, format_instant, in_words
 from handler.duties import Findings
 from handler.events import Resource
 from handler.policy import Policy
@@ -114,7 +114,7 @@ def _print(out: Output, approved: Iterable[Decision], notes: Iterable[str]) -> N
         (
             each.request.requester.email,
             clock_time(each.now + each.duration, each.now),
-            format_go(each.duration),
+            in_words(each.duration),
             each.reason.removeprefix("Approved: "),
         )
         for each in approved
