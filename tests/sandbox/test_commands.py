@@ -206,7 +206,8 @@ def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> Non
     assert "✅ Granted\nThe password of user 123 is reset.\n" in told
     assert "eyJ" not in told
     answers = [line.split() for line in told.splitlines() if " approved " in line]
-    assert [line[line.index("approved") + 1] for line in answers] == [
+    told_for = [line[line.index("approved") + 1 :][:2] for line in answers]
+    assert [" ".join(each) for each in told_for] == [
         "3 hours",
         "30 minutes",
         *["3 hours"] * 5,
@@ -225,7 +226,7 @@ def test_refused_config_is_one_sentence(tmp_path: Path, stack: ExitStack) -> Non
     assert up.process.returncode == 2
     (line,) = up.errors.splitlines()
     assert line.startswith("error: the stack's config is refused: AUTO_APPROVAL_DURATION is 'soon'")
-    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION 6`")
+    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION`")
     assert_nothing_left(up, set())
 
 
