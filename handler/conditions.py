@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from handler import emails
-from handler.durations import format_go
+from handler.durations import in_words
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
 from handler.typed import typed
@@ -138,7 +138,7 @@ class RequestedDuration(NamedTuple):
 
     def __str__(self) -> str:
         """Say it as a policy's reader would."""
-        return f"at most {format_go(self.up_to)} is asked for"
+        return f"at most {in_words(self.up_to)} is asked for"
 
 
 @typed

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from handler import emails
 from handler.conditions import UNNAMED, Facts, Proof
-from handler.durations import format_go, format_instant
+from handler.durations import format_instant, in_words
 from handler.duties import Duty, Findings, in_order
 from handler.events import Request, Resource
 from handler.folding import fold
@@ -87,7 +87,7 @@ class _Grant(NamedTuple):
 def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
     said = Decision(request, now=now)
-    if objection := _objection(request, policy):
+    if objection := _objection(request, policy) or _unreadable(request):
         return said._replace(reason=objection)
     facts = facts_of(request, findings, policy, now)
     said = said._replace(duties=facts.duties)
@@ -202,13 +202,22 @@ def _objection(request: Request, policy: Policy) -> str:
     return ""
 
 
+def _unreadable(request: Request) -> str:
+    """Say which wish can't be read: taken as none, it would last as long as the policy allows."""
+    if asked := request.unreadable_duration:
+        return f'the requested duration "{asked}" can\'t be read; use for example 90m or 1h30m'
+    if asked := request.unreadable_expiry:
+        return f'the requested end "{asked}" can\'t be read; use for example 2026-03-02T13:00:00Z'
+    return ""
+
+
 def _asked(
     request: Request, asked: timedelta | None, now: datetime
 ) -> tuple[timedelta | None, list[str]]:
     """Say how long access is asked for, and in which words; None is for as long as may be."""
     limits = []
     if request.asked_duration is not None:
-        limits.append(f"{format_go(request.asked_duration)} was asked for")
+        limits.append(f"the request asks for {in_words(request.asked_duration)}")
     expiry = request.asked_expiry
     if expiry is not None:
         over = expiry - now < SHORTEST_LEFT
@@ -221,7 +230,7 @@ def _asked(
 def _limit(grant: _Grant, left: timedelta) -> str:
     if left < grant.rule.duration:
         return f"the duty ends, with any grace, at {format_instant(grant.until)}"
-    return f"the policy allows {format_go(grant.rule.duration)}"
+    return f"the policy allows {in_words(grant.rule.duration)}"
 
 
 def _reason(granted: Sequence[_Grant], now: datetime) -> str:
@@ -254,7 +263,7 @@ def decide_all(
         for i in group:
             one = decisions[i]
             if refused is None:
-                cut = f"a request of the same petition gets {format_go(shortest)}"
+                cut = f"a request of the same petition gets {in_words(shortest)}"
                 if shortest < one.duration:
                     decisions[i] = one._replace(duration=shortest, limits=(*one.limits, cut))
                 continue

@@ -1,7 +1,6 @@
-"""Durations and instants as they are written on the wire, in exact integers. No I/O.
+"""Durations and instants as people type them and as they go over the wire. No I/O.
 
-Go's `time.ParseDuration` and `Duration.String` (package documentation of Go's `time`) are what
-Indent's labels use; instants are RFC 3339.
+Durations are exact integers. Instants are RFC 3339.
 """
 
 from __future__ import annotations
@@ -9,17 +8,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-_NANOSECONDS = {
-    "ns": 1,
-    "us": 10**3,
-    "µs": 10**3,  # U+00B5, the micro sign
-    "μs": 10**3,  # U+03BC, the Greek letter
-    "ms": 10**6,
-    "s": 10**9,
-    "m": 60 * 10**9,
-    "h": 3600 * 10**9,
-}
-_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?(ns|us|µs|μs|ms|s|m|h)")
+_UNITS = (
+    ("w week weeks", 604_800 * 10**9),
+    ("d day days", 86_400 * 10**9),
+    ("h hr hrs hour hours", 3600 * 10**9),
+    ("m min mins minute minutes", 60 * 10**9),
+    ("s sec secs second seconds", 10**9),
+    ("ms", 10**6),
+    ("us \u00b5s \u03bcs", 10**3),  # the micro sign, and the Greek letter
+    ("ns", 1),
+)
+NANOSECONDS = {name: length for names, length in _UNITS for name in names.split()}
+_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))? ?([^0-9. ]+) ?")
 _MOST_CHARACTERS = 64
 _MOST_NANOSECONDS = 2**63 - 1
 _INSTANT = re.compile(
@@ -28,25 +28,32 @@ _INSTANT = re.compile(
 )
 
 
-def parse_go(text: str) -> timedelta | None:
-    """Read a Go duration (`6h0m0s`, `90m`, `-1ns`), cut down to whole microseconds.
+def parse_duration(text: str) -> timedelta | None:
+    """Read a duration: `1h30m`, `90 min`, `1.5 hours`, `1d`, in any case, and `-1ns`.
 
-    Less than one is one, so that what is positive stays so. Returns None for what Go refuses,
-    overflow of 64-bit nanoseconds included.
+    This is what Go's `Duration.String` writes, and Indent's labels hold, and what people type.
+    Every number needs a unit (only `0` stands alone), each unit stands once, the larger first, and
+    no other part follows a fraction: `1h1h`, `30m1h` and `1.5h30m` may be slips.
+
+    Returns None for anything else, and for more than 64-bit nanoseconds (292 years). The result is
+    cut down to whole microseconds; less than one is one, so that what is positive stays so.
     """
     if len(text) > _MOST_CHARACTERS:
         return None
+    text = " ".join(text.lower().split())
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
         return timedelta(0)
-    total, at = 0, 0
+    total, at, larger, cut = 0, 0, _MOST_NANOSECONDS, False
     while at < len(rest):
         part = _PART.match(rest, at)
         if part is None or not (part[1] or part[2]):
             return None
-        unit, fraction = _NANOSECONDS[part[3]], part[2] or ""
-        total += int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
-        at = part.end()
+        unit, fraction = NANOSECONDS.get(part[3], larger), part[2] or ""
+        amount = int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
+        if unit >= larger or (cut and amount):
+            return None
+        total, at, larger, cut = total + amount, part.end(), unit, cut or bool(fraction)
     if at == 0 or total > _MOST_NANOSECONDS + (sign < 0):
         return None
     return sign * timedelta(microseconds=total // 1000 or bool(total))
@@ -54,11 +61,22 @@ def parse_go(text: str) -> timedelta | None:
 
 def format_go(duration: timedelta) -> str:
     """Write whole seconds, not negative, as Go does: `6h0m0s`, `15m0s`, `30s`, `0s`."""
-    minutes, seconds = divmod(int(duration.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
+    hours, minutes, seconds = _split(duration)
     if hours:
         return f"{hours}h{minutes}m{seconds}s"
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def in_words(duration: timedelta) -> str:
+    """Write whole seconds, not negative, for people: `6 hours`, `1 hour 30 minutes`."""
+    parts = zip(_split(duration), ("hour", "minute", "second"), strict=True)
+    told = (f"{count} {unit}{'s' * (count != 1)}" for count, unit in parts if count)
+    return " ".join(told) or "less than a second"
+
+
+def _split(duration: timedelta) -> tuple[int, int, int]:
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    return minutes // 60, minutes % 60, seconds
 
 
 def parse_instant(text: str) -> datetime | None:

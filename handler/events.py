@@ -7,13 +7,13 @@ field may be absent, and `null` is the same as absent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from handler import emails
-from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.folding import fold
 from handler.shapes import array, as_array, as_record, as_text, record, text
 
@@ -32,6 +32,10 @@ _PERSON_LABEL = "indent.com/resource/email"
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
 MOST_REASON = 500
+# A duration that asks for as long as may be.
+_INDEFINITE = "indefinite"
+# Of a value that can't be read, and what stands for one that may not be shown.
+_MOST_SHOWN, NOT_SHOWN = 30, "..."
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
 _NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
 
@@ -80,19 +84,42 @@ class Request(NamedTuple):
     @property
     def asked_duration(self) -> timedelta | None:
         """The shortest positive duration among the labels; None where none was asked."""
-        values = (
-            value
-            for name in (DURATION, ASKED_DURATION)
-            for value in label_values(self.labels, name)
-        )
-        asked = (parse_go(value) for value in values)
+        asked = map(parse_duration, self._durations())
         return min((each for each in asked if each and each > timedelta(0)), default=None)
+
+    @property
+    def unreadable_duration(self) -> str:
+        """The first duration among the labels that can't be read, fit to be shown, or ""."""
+        return _unreadable(self._durations(), parse_duration)
 
     @property
     def asked_expiry(self) -> datetime | None:
         """The instant until which access is wanted, in UTC; None where none was asked."""
-        asked = (parse_instant(value) for value in label_values(self.labels, EXPIRES))
+        asked = map(parse_instant, label_values(self.labels, EXPIRES))
         return min((each for each in asked if each), default=None)
+
+    @property
+    def unreadable_expiry(self) -> str:
+        """The first such instant that can't be read, fit to be shown, or ""."""
+        return _unreadable(label_values(self.labels, EXPIRES), parse_instant)
+
+    def _durations(self) -> Iterator[str]:
+        for name in (DURATION, ASKED_DURATION):
+            for value in label_values(self.labels, name):
+                if value.lower() != _INDEFINITE:
+                    yield value
+
+
+def _unreadable(values: Iterable[str], parse: Callable[[str], object]) -> str:
+    """Give the first value that can't be read, or a stand-in for one that may not be repeated.
+
+    A text that is longer than any such value may be a key or a sentence, not a slip.
+    """
+    for value in values:
+        if parse(value) is None:
+            plain = len(value) <= _MOST_SHOWN and value.isprintable() and '"' not in value
+            return value if plain and not emails.has_at(value) else NOT_SHOWN
+    return ""
 
 
 def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:

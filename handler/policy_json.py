@@ -23,7 +23,7 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.durations import format_go, parse_go
+from handler.durations import in_words, parse_duration
 from handler.policy import Policy, Rule, Selector, ShiftEnd, digest_of
 from handler.providers import BY_ID
 from handler.settings import LONGEST_APPROVAL
@@ -70,7 +70,7 @@ def _rule(body: Json) -> Rule:
     if not rule.deny and not (rule.when and rule.duration):
         raise ValueError("an approving rule has no condition or no duration")
     if rule.duration > LONGEST_APPROVAL:
-        raise ValueError(f"a rule's duration is over {format_go(LONGEST_APPROVAL)}")
+        raise ValueError(f"a rule's duration is over {in_words(LONGEST_APPROVAL)}")
     return rule
 
 
@@ -184,9 +184,9 @@ def _shift_end(body: Json) -> ShiftEnd:
 
 @lru_cache(maxsize=64)  # hundreds of rules have few of them
 def _duration(text: str) -> timedelta:
-    duration = parse_go(text)
+    duration = parse_duration(text)
     if duration is None or duration < timedelta(0):
-        raise ValueError(f"{text!r} is no duration")
+        raise ValueError(f"{text!r} isn't a duration")
     return duration
 
 

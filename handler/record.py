@@ -73,6 +73,10 @@ def decision_record(
     tell, ground, ruled = (Teller(requester, omitted) for _ in range(3))
     email = tell.text(requester)
     reason, petitions = tell.text(decision.reason), tell.texts(request.petitions, "petitions")
+    unreadable = {
+        "unreadable_duration": request.unreadable_duration,
+        "unreadable_until": request.unreadable_expiry,
+    }
     shown = {
         "requester": {"email": email, "emails": len(request.requester.addresses)},
         "resources": [
@@ -81,6 +85,8 @@ def decision_record(
         ],
         "asked_duration": _go(request.asked_duration),
         "asked_until": _instant(request.asked_expiry),
+        # Few requests have one of these.
+        **{name: ground.text(value) for name, value in unreadable.items() if value},
     }
     duties = tuple(ground.first(decision.duties, "duties", each=_DUTY_BYTES))
     trace = {

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from handler.durations import parse_go
+from handler import durations
 from handler.folding import unseen_in
 from handler.policy import LONGEST_GRACE, Policy, ShiftEnd, simple
 from handler.providers import PROVIDERS, Provider
@@ -201,13 +201,23 @@ def parse_secret(key: str, value: str) -> str:
 
 
 def parse_duration(key: str, value: str) -> timedelta:
-    """Read hours (`3`, `1.5`) or a duration with a unit (`90m`), cut down to whole seconds."""
-    text = f"{value}h" if _HOURS.fullmatch(value) else value
-    duration = parse_go(text)
-    if duration is None or not timedelta(seconds=1) <= duration <= LONGEST_APPROVAL:
-        allowed = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"
-        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "6")
-    return timedelta(seconds=duration // timedelta(seconds=1))
+    """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), cut down to whole seconds."""
+    duration = _approval(f"{value}h" if _HOURS.fullmatch(value) else value)
+    if duration is not None:
+        return timedelta(seconds=duration // timedelta(seconds=1))
+    from handler.duration_hints import nearest  # noqa: PLC0415 - only where it is wrong
+
+    # No other length is proposed: whoever copies it would grant it.
+    if _approval(near := nearest(value) or nearest(f"{value}h")):
+        raise SettingsError(key, f"is {value!r}; did you mean {near}?", near)
+    allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
+    raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours", "")
+
+
+def _approval(text: str) -> timedelta | None:
+    """Read a duration for which an approval may last; None for any other text."""
+    duration = durations.parse_duration(text) or timedelta(0)
+    return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
 
 
 def parse_list(key: str, value: str) -> tuple[str, ...]:
@@ -247,7 +257,7 @@ def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
     if value.lower() in {"", "true", "false"}:
         return ShiftEnd() if value.lower() == "true" else None
     # A bare 0 may be meant as false.
-    grace = parse_go(value) if value[-1].isalpha() else None
+    grace = durations.parse_duration(value) if value[-1].isalpha() else None
     nothing = timedelta(0)
     if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
         allowed = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"

@@ -172,7 +172,8 @@ def read_config(root: Path) -> StackConfig:
         made = error.key in {BUCKET_MANAGED, KEY_ID, KEY_MANAGED}
         if made or (error.key in NAMED_BESIDE and error.key in plain and not error.example):
             mend = f"pulumi config rm {error.key}"
-        raise pulumi.RunError(safe(f"{error}; run `{mend}`")) from None
+        run = " Run" if str(error).endswith("?") else "; run"
+        raise pulumi.RunError(safe(f"{error}{run} `{mend}`")) from None
 
 
 def _check_keys(found: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from ops.logs import log_of_file, unreadable
 from ops.output import Output, listed
 from ops.replay import COMPARED, Replayed, replay
 from ops.world import World
-from policy.telling import NO, YES
+from policy.telling import NO, YES, spoken
 
 EXAMPLES = """examples:
   aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
@@ -93,7 +93,7 @@ def _print(out: Output, differing: Iterable[Replayed]) -> None:
         out.line(f"{record['decided_at']}  {record['requester']} for {what}")
         for when, one in (("was", record), ("now", each.again or {})):
             approved = one["outcome"] == "approve"
-            outcome = f"approved for {one['duration']}" if approved else "left to humans"
+            outcome = f"approved for {spoken(one['duration'])}" if approved else "left to humans"
             out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO)
 
 

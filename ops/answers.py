@@ -25,7 +25,7 @@ from ops.checks import NOTE, OK, PROBLEM
 from ops.deployed import Deployed
 from ops.output import listed
 from policy.calling import TIMEOUT_SECONDS, Answer, SendError
-from policy.telling import SETTINGS, clock_time
+from policy.telling import SETTINGS, clock_time, spoken
 
 NO = "no"
 _SHOWN = 80
@@ -280,10 +280,8 @@ def told_of_decision(
     who = event["actor"]["email"]
     what = listed(f"{each['kind']}:{each['id']}" for each in event["resources"])
     if found:
-        until = clock_time(found.until, now)
-        return Step(
-            call, OK, f"claims {what} for {who} for {found.duration}, until {until}: {found.why}"
-        )
+        lasts = f"{spoken(found.duration)}, until {clock_time(found.until, now)}"
+        return Step(call, OK, f"claims {what} for {who} for {lasts}: {found.why}")
     with suppress(SettingsError):
         if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
             said = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"

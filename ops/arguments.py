@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from handler import emails
-from handler.durations import format_go, parse_go, parse_instant
+from handler.duration_hints import typed_duration
+from handler.durations import format_go, parse_instant
 from handler.events import DURATION, Request, Resource
 
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
@@ -39,16 +40,10 @@ def label(text: str) -> tuple[str, str]:
 
 def duration(text: str) -> timedelta:
     """Read a duration of a second or more."""
-    read = parse_go(text)
-    if read is None or read < timedelta(seconds=1):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 30m or 1h30m")
-    return read
-
-
-def period(text: str) -> timedelta:
-    """Read a period, in days, too."""
-    days = re.fullmatch(r"([0-9]{1,4})d", text)
-    return timedelta(days=int(days[1])) if days else duration(text)
+    try:
+        return typed_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
 
 
 def moment(text: str) -> datetime | timedelta:

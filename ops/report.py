@@ -41,7 +41,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.add_argument("--log-group", metavar="NAME", help="of CloudWatch, instead of a file")
     parser.add_argument(
         "--since",
-        type=arguments.period,
+        type=arguments.duration,
         metavar="7d",
         help="how far back; 7d from a log group, all of a file, if not said",
     )

@@ -9,7 +9,7 @@ from typing import Any
 from handler.clock import Clock
 from handler.conditions import UNNAMED
 from handler.decision import Decision, decide_all
-from handler.durations import format_go, format_instant
+from handler.durations import format_go, format_instant, in_words
 from handler.duties import Findings
 from handler.events import Resource
 from handler.inquiry import without_email
@@ -188,7 +188,7 @@ def _row(decision: Decision, given: Configured) -> tuple[str, ...]:
     return (
         decision.request.requester.email,
         clock_time(decision.now + decision.duration, decision.now),
-        format_go(decision.duration),
+        in_words(decision.duration),
         _why(decision, given),
     )
 

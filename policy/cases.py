@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from handler import emails
-from handler.durations import parse_go
+from handler.durations import parse_duration
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import DURATION, Request, Resource
 from handler.providers import BY_ID
@@ -219,7 +219,7 @@ class _CaseReader(Reader):
         return Expected(
             approved=True,
             rules=frozenset(rules),
-            duration=parse_go(duration),
+            duration=parse_duration(duration),
             evidence=evidence,
         )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
-from handler.durations import parse_go, parse_instant
+from handler.durations import parse_duration, parse_instant
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
@@ -149,7 +149,7 @@ def _moment(value: object) -> bool:
 
 
 def _length(value: object) -> bool:
-    length = parse_go(value) if isinstance(value, str) else None
+    length = parse_duration(value) if isinstance(value, str) else None
     return length is not None and length > timedelta(0)
 
 
@@ -205,7 +205,10 @@ _REQUEST = _fields(
         "resources": _list(_RESOURCE),
         "asked_duration": _or_none(_length),
         "asked_until": _or_none(_instant),
-    }
+        "unreadable_duration": _text,
+        "unreadable_until": _text,
+    },
+    ("unreadable_duration", "unreadable_until"),
 )
 _RULE = _fields(
     {

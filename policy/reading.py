@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from handler import emails
-from handler.durations import format_go, parse_go, parse_instant
+from handler.duration_hints import hint, short
+from handler.durations import format_go, parse_duration, parse_instant
 from handler.settings import LONGEST_APPROVAL
 from policy.problems import Placed, Problems, nearest, quoted
 from policy.spelling import QUOTES, composed, typographic_in
@@ -160,13 +161,16 @@ class Reader:
         """Read a duration with its unit, and give it as it is deployed."""
         duration = None
         if isinstance(node, Scalar) and node.meaning is TEXT:
-            duration = parse_go(node.text)
-        if duration is None or duration % SHORTEST:
-            said = f'"{what}" is {_told(node)}: whole seconds with their units are needed'
-            self.error(node, f"{said}, such as 3h, 90m or 1h30m")
+            duration = parse_duration(node.text)
+        if duration is None:
+            text = node.text if isinstance(node, Scalar) else ""
+            self.error(node, f'"{what}" is {_told(node)}, which isn\'t a duration: {hint(text)}')
+            return ""
+        if duration % SHORTEST:
+            self.error(node, f'"{what}" is {_told(node)}: only whole seconds are allowed')
             return ""
         if not least <= duration <= most:
-            said = f"at least {_short(least)} and at most {_short(most)} are allowed"
+            said = f"at least {short(least)} and at most {short(most)} are allowed"
             self.error(node, f'"{what}" is {_told(node)}: {said}')
             return ""
         return format_go(duration)
@@ -224,9 +228,3 @@ def _told(node: Node) -> str:
             return quoted(text)
         case Scalar(text=text):
             return text or "empty"
-
-
-def _short(duration: timedelta) -> str:
-    """Write a bound as one would: `168h`, `1s`."""
-    hours, rest = divmod(duration, timedelta(hours=1))
-    return f"{hours}h" if hours and not rest else f"{duration // SHORTEST}s"

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from handler.durations import parse_instant
 from handler.duties import Duty
-from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
+from handler.events import ASKED_DURATION, DURATION, EXPIRES, PETITION, Request, Resource
 from policy.log_lines import Record
 
 ANOTHER = "another@stand-in.invalid"
@@ -76,6 +76,9 @@ def _labels(asked: Record, petitions: Sequence[str]) -> dict[str, str]:
     labels = {
         DURATION: asked["asked_duration"] or "",
         EXPIRES: asked["asked_until"] or "",
+        # The one that can be read and the one that can't may stand in two labels of one name.
+        ASKED_DURATION: asked.get("unreadable_duration", ""),
+        EXPIRES + " ": asked.get("unreadable_until", ""),
         # A name may be given more than once, under labels that differ in blanks alone.
         **{PETITION[0] + " " * place: name for place, name in enumerate(petitions)},
     }

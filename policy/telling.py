@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from handler.conditions import UNNAMED
 from handler.decision import NO_DUTY
-from handler.durations import parse_go
+from handler.durations import in_words, parse_duration
 from handler.providers import BY_ID
 from policy.log_lines import Record, is_decision
 from policy.recorded import duties_of, moment_of
@@ -117,7 +117,7 @@ def _headline(record: Record, at: datetime | None) -> str:
         return f"no: humans decide whether {who} gets {what}"
     until = _until(record, at)
     says = "in dry run, so no claim is made: else" if record["dry_run"] else "yes:"
-    return f"{says} {who} gets {what} for {record['duration']}{until}"
+    return f"{says} {who} gets {what} for {spoken(record['duration'])}{until}"
 
 
 def _resources(record: Record) -> str:
@@ -127,8 +127,14 @@ def _resources(record: Record) -> str:
 
 
 def _until(record: Record, at: datetime | None) -> str:
-    lasts = parse_go(record["duration"])
+    lasts = parse_duration(record["duration"])
     return f", until {clock_time(at + lasts, at)}" if at and lasts else ""
+
+
+def spoken(duration: str) -> str:
+    """Say a duration of a log line or a claim in words; what isn't one stays as it is."""
+    read = parse_duration(duration)
+    return duration if read is None else in_words(read)
 
 
 def clock_time(moment: datetime, now: datetime) -> str:

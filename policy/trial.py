@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.decision import Decision, decide_all, facts_of
-from handler.durations import format_go
+from handler.durations import in_words
 from handler.policy import Policy
 from handler.policy_json import read_policy
 from policy.cases import Case, Expected, read_cases
@@ -139,7 +139,7 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
     if expected.approved and expected.rules != set(decision.rules):
         yield f"approved by {_listed(expected.rules)}", f"approved by {_listed(decision.rules)}"
     if expected.duration is not None and expected.duration != decision.duration:
-        yield f"for {format_go(expected.duration)}", f"for {format_go(decision.duration)}"
+        yield f"for {in_words(expected.duration)}", f"for {in_words(decision.duration)}"
     evidence = {each.title for each in decision.evidence}
     if expected.evidence is not None and expected.evidence != evidence:
         yield f"on the evidence of {_listed(expected.evidence)}", f"of {_listed(evidence)}"
@@ -182,14 +182,14 @@ def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:
 def _outcome(expected: Expected) -> str:
     if not expected.approved:
         return "not approved"
-    duration = format_go(expected.duration or timedelta(0))
+    duration = in_words(expected.duration or timedelta(0))
     return f"approved by {_listed(expected.rules)} for {duration}"
 
 
 def _came(decision: Decision) -> str:
     if not decision.approved:
         return f"not approved: {decision.reason}"
-    return f"approved by {_listed(decision.rules)} for {format_go(decision.duration)}"
+    return f"approved by {_listed(decision.rules)} for {in_words(decision.duration)}"
 
 
 def _listed(names: frozenset[str] | set[str] | tuple[str, ...]) -> str:

@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 import pulumi
 import yaml
 
-from handler.durations import parse_go
+from handler.duration_hints import hint
+from handler.durations import parse_duration
 from handler.events import DURATION
 from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
 from policy.calling import Answer, SendError, request_event, send
+from policy.telling import spoken
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
@@ -197,7 +199,7 @@ def _send(options: argparse.Namespace) -> int:
         return 1
     claims = _said_in(answer)
     for duration, reason in claims:
-        say(f"approved for {duration}: {reason}", sys.stderr)
+        say(f"approved for {spoken(duration)}: {reason}", sys.stderr)
     if not claims:
         say("no claim: humans decide; the function's log says why", sys.stderr)
     return 0
@@ -243,8 +245,8 @@ def _email(text: str) -> str:
 
 
 def _duration(text: str) -> str:
-    if text and parse_go(text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration, such as 30m or 1h30m")
+    if text and parse_duration(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a duration: {hint(text)}")
     return text
 
 

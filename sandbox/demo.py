@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from handler.durations import parse_go
+from handler.durations import parse_duration
 from handler.settings import Settings
 from policy.calling import Answer, send
-from policy.telling import why
+from policy.telling import spoken, why
 from policy.terminal import safe
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
@@ -48,7 +48,7 @@ class Played:
         if verdict == REFUSED:
             verdict = f"{REFUSED} ({self.answer.http})"
         elif verdict == APPROVED:
-            duration = self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
+            duration = spoken(self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"])
         mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark
@@ -96,7 +96,7 @@ def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bo
     if scene.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
         return not answer.claims
     granted = [
-        parse_go(each["meta"]["labels"]["indent.com/time/duration"]) for each in answer.claims
+        parse_duration(each["meta"]["labels"]["indent.com/time/duration"]) for each in answer.claims
     ]
     # Where access ends with the shift, that began when the cast came on stage, and not now.
     ends_with_shift = any(each.shift_end for each in settings.policy.rules)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
 from handler import emails
-from handler.durations import parse_go
+from handler.duration_hints import typed_duration
 from handler.events import APPROVE, DURATION
 from sandbox.cast import REVIEWERS
 from sandbox.page.rosters import Roster, RosterError
@@ -116,7 +115,9 @@ def _resource(value: str) -> dict[str, str]:
 
 
 def _duration(field: str, text: str) -> str:
-    parsed = parse_go(text)
-    if parsed is None or parsed < timedelta(seconds=1):
-        raise FieldError(field, f"“{text}” is no duration: write 30m, or 1h30m.")
+    try:
+        typed_duration(text)
+    except ValueError as error:
+        end = "" if str(error).endswith("?") else "."
+        raise FieldError(field, f"“{text}” {error}{end}") from None
     return text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from handler.durations import parse_instant
+from handler.durations import in_words, parse_instant
 from handler.events import APPROVE, EXPIRES, REQUEST
 from policy.telling import Told
 from sandbox.page import words
@@ -102,7 +102,7 @@ def _event(petition: Petition, event: Json) -> Entry:
     reason = "" if event["reason"] == NO_REASON else event["reason"]
     actor, human = who([event["actor"]]), event["actor"]["kind"] == PERSON
     if kind == REQUEST:
-        length = f" for {words.duration(petition.duration)}" if petition.duration else ""
+        length = f" for {in_words(petition.duration)}" if petition.duration else ""
         text = f"{actor} asks for {things(petition.resources)}{length}."
         return Entry(at, "asked", text, quote=reason)
     if kind == APPROVE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from handler.durations import in_words
 from handler.policy import Policy
 from handler.providers import BY_ID
 from handler.settings import Settings
@@ -122,7 +123,7 @@ class Viewer:
             people=[_person(each, boards) for each in catalogue.all("people")] if boards else [],
             resources=[_thing(each) for each in catalogue.all("requestable")],
             cards=cards,
-            longest=words.duration(longest_of(self._settings.policy)),
+            longest=in_words(longest_of(self._settings.policy)),
             dry_run=self._settings.dry_run,
             left_out=len(petitions) - len(cards),
             busy=any(each.status.sign == "asked" for each in cards),

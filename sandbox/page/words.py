@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from handler.durations import parse_go, parse_instant
+from handler.durations import parse_duration, parse_instant
 from policy.log_lines import is_decision
-from policy.telling import Told, tree, why
+from policy.telling import Told, spoken, tree, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,8 @@ def verdict(record: Mapping[str, Any]) -> Verdict | None:
     approved, dry_run = record["outcome"] == "approve", bool(record["dry_run"])
     reason = why(record)
     if approved:
-        length = go_duration(str(record["duration"]))
         says = "would approve, but this is a dry run" if dry_run else "approves"
-        headline = f"The webhook {says}: {reason.removeprefix('dry run: ')}, for {length}."
+        headline = f"The webhook {says}: {reason.removeprefix('dry run: ')}, {_length(record)}."
     else:
         headline = f"The webhook leaves it to humans: {reason}."
     return Verdict(
@@ -55,22 +54,17 @@ def verdict(record: Mapping[str, Any]) -> Verdict | None:
     )
 
 
+def _length(record: Mapping[str, Any]) -> str:
+    """Say how long access lasts, and why no longer if more was asked for."""
+    granted, asked = record["duration"], record["trace"]["request"]["asked_duration"]
+    said, limits = f"for {spoken(granted)}", record["trace"]["limits"]
+    lengths = parse_duration(granted), parse_duration(asked or "")
+    if not (lengths[0] and lengths[1] and lengths[0] < lengths[1] and limits):
+        return said
+    return f"{said} instead of {spoken(asked)}: {limits[-1]}"
+
+
 def sentence(text: str) -> str:
     """Begin with a capital letter, end with a full stop."""
     text = text.strip().rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def go_duration(text: str) -> str:
-    """Say a Go duration in words; what is none stays as it is."""
-    parsed = parse_go(text)
-    return text if parsed is None else duration(parsed)
-
-
-def duration(length: timedelta) -> str:
-    """Say how long: `6 hours`, `1 hour 30 minutes`, `45 seconds`."""
-    minutes, seconds = divmod(int(length.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "hour"), (minutes, "minute"), (seconds, "second")]
-    said = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in parts if count]
-    return " ".join(said) or "0 seconds"

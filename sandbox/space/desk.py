@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from handler.durations import parse_go
+from handler.durations import parse_duration
 from handler.events import PETITION
 from handler.shapes import array, as_record, as_text, record, text
 from sandbox.space import rules
@@ -252,14 +252,21 @@ def _labels(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _duration(value: object) -> timedelta | None:
-    """Read a protobuf Duration: `3600s`, or its two fields as other clients type it."""
+    """Read a protobuf Duration: `3600s`, or its two fields as other clients type it.
+
+    None is for as long as may be: no duration, or one of nothing.
+    """
     if isinstance(value, dict):
-        value = f"{value.get('seconds', 0)}s"
-    duration = parse_go(as_text(value, "defaultDuration") or "0")
-    if (
-        duration is None
-        or duration < timedelta(0)
-        or timedelta(0) < duration < timedelta(seconds=1)
-    ):
-        raise ApiError(INVALID_ARGUMENT, "defaultDuration is no duration of a second or more.")
+        value = _protobuf(value)
+    duration = parse_duration(as_text(value, "defaultDuration") or "0")
+    nothing = timedelta(0)
+    if duration is None or duration < nothing or nothing < duration < timedelta(seconds=1):
+        raise ApiError(INVALID_ARGUMENT, "defaultDuration isn't a duration of a second or more.")
     return timedelta(seconds=int(duration.total_seconds())) or None
+
+
+def _protobuf(parts: Mapping[str, Any]) -> str:
+    """Write the fields `seconds`, which may be a text, and `nanos` as one duration."""
+    seconds, nanos = parts.get("seconds") or 0, parts.get("nanos") or 0
+    whole = type(seconds) is int or (isinstance(seconds, str) and seconds.isdecimal())
+    return f"{seconds}s{nanos}ns" if whole and type(nanos) is int else "?"

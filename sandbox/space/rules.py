@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler import emails
-from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.events import APPROVE, DURATION, EXPIRES, PETITION
 from handler.shapes import ShapeError, array, as_record, as_text, record, text
 from sandbox.space.catalogue import key_of
@@ -146,7 +146,7 @@ def _told_end(labels: Mapping[str, str], now: datetime) -> datetime:
     """When a webhook's approval ends: it has to say so, and what it says has to be ahead."""
     ends = []
     if DURATION in labels:
-        ends.append(_after(now, parse_go(labels[DURATION])))
+        ends.append(_after(now, parse_duration(labels[DURATION])))
     if EXPIRES in labels:
         ends.append(parse_instant(labels[EXPIRES]))
     end = min((each for each in ends if each), default=None)
@@ -164,10 +164,12 @@ def _asked_end(petition: Petition, labels: Mapping[str, str], now: datetime) -> 
     """
     if labels.get(INDEFINITE) == "true":
         return None
-    duration = parse_go(labels.get(DURATION, "0s"))
+    duration = parse_duration(labels.get(DURATION, "0s"))
     expires = parse_instant(labels[EXPIRES]) if EXPIRES in labels else None
     if duration is None or (EXPIRES in labels and (expires is None or expires <= now)):
-        raise ApiError(INVALID_ARGUMENT, "The claim's duration or expiry cannot be.")
+        raise ApiError(
+            INVALID_ARGUMENT, "The claim's duration or expiry can't be read, or has passed."
+        )
     if duration > timedelta(0):
         ends = [_after(now, duration), expires]
         return min(each for each in ends if each)

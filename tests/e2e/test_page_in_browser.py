@@ -236,7 +236,7 @@ def test_problem_in_the_form_is_told_there(browser: Browser) -> None:
     browser.find('//input[@id="reason"]').type("to look")
     browser.find('//input[@id="duration"]').type("soon")
     browser.find(button("Request access")).click()
-    assert "“soon” is no duration" in browser.find('//p[@id="problem-request"]').text
+    assert "“soon” isn't a duration" in browser.find('//p[@id="problem-request"]').text
     assert active(browser) == "duration"
     assert browser.script("return document.getElementById('reason').value") == "to look"
 

@@ -6,7 +6,9 @@ that a rule needs would last so long.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from fractions import Fraction
 
 from handler.conditions import (
     AllOf,
@@ -18,7 +20,7 @@ from handler.conditions import (
     Requester,
 )
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
-from handler.events import Resource
+from handler.events import DURATION, EXPIRES, Resource
 from handler.globs import matches
 from handler.policy import Rule
 from tests.handler.strategies import NOW
@@ -26,11 +28,28 @@ from tests.handler.worlds import World
 
 NOTHING, SECOND, MINUTE = timedelta(0), timedelta(seconds=1), timedelta(minutes=1)
 FOREVER = timedelta(days=10**6)
+_UNITS = {
+    "w(?:eeks?)?": 7 * 86_400 * 10**9,
+    "d(?:ays?)?": 86_400 * 10**9,
+    "h(?:rs?|ours?)?": 3600 * 10**9,
+    "m(?:ins?|inutes?)?": 60 * 10**9,
+    "s(?:ecs?|econds?)?": 10**9,
+    "ms": 10**6,
+    "[u\u00b5\u03bc]s": 10**3,
+    "ns": 1,
+}
+_NUMBER = r"([0-9]+\.?[0-9]*|\.[0-9]+)"
+_DURATION = re.compile(
+    r"[-+]?(?:0|" + "".join(rf"(?:{_NUMBER}\s?{each}(?![a-z])\s?)?" for each in _UNITS) + ")",
+    re.IGNORECASE,
+)
 
 
 def allowed(world: World) -> timedelta:
     """Say for how long access is granted; nothing is a no."""
-    until = world.request.asked_expiry
+    labels, until = world.request.labels, world.request.asked_expiry
+    if wish(labels.get(DURATION, "")) is None or bool(labels.get(EXPIRES)) != bool(until):
+        return NOTHING
     if until and until - NOW < MINUTE:
         return NOTHING
     rules, resources = world.policy.rules, world.request.resources
@@ -136,8 +155,30 @@ def _is_his_own(world: World, duty: Duty) -> bool:
     return counts and duty.holder in {email, *policy.aliases.get(email, ())}
 
 
+def wish(text: str) -> timedelta | None:
+    """Read what a label asks for: nothing is for as long as may be; None is left to humans."""
+    text = text.strip()
+    if text.lower() in {"", "indefinite"}:
+        return NOTHING
+    match = _DURATION.fullmatch(text)
+    if not match or len(text) > 64 or not re.search("[0-9]", text):
+        return None
+    parts = [
+        (number, Fraction(number) * unit // 1)
+        for number, unit in zip(match.groups(), _UNITS.values(), strict=True)
+        if number
+    ]
+    cut = next((at for at, (number, _) in enumerate(parts) if number.rstrip(".").count(".")), None)
+    if cut is not None and any(length for _, length in parts[cut + 1 :]):
+        return None
+    total = sum(length for _, length in parts)
+    if text.startswith("-"):
+        return NOTHING if total <= 2**63 else None
+    return timedelta(microseconds=total // 1000 or bool(total)) if total < 2**63 else None
+
+
 def _asked(world: World) -> timedelta | None:
-    asked, until = world.request.asked_duration, world.request.asked_expiry
+    asked, until = wish(world.request.labels.get(DURATION, "")), world.request.asked_expiry
     spans = [asked] if asked else []
     spans += [until - NOW] if until else []
     return min(spans, default=None)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from handler import emails
-from handler.durations import parse_go, parse_instant
+from handler.durations import parse_duration, parse_instant
 from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
 from handler.policy import Policy, simple
@@ -178,7 +178,7 @@ class _Reader:
         on: tuple[Duty, ...] | None = own if len(own) == 1 else None
         if "on" in approved:
             on = tuple(self._duties[each] for each in _listed(approved["on"]))
-        duration = parse_go(approved["for"])
+        duration = parse_duration(approved["for"])
         assert duration, approved["for"]
         rules = tuple(_listed(approved.get("by", [""])))
         why, reason = approved.get("because", ""), approved.get("reason", "")
@@ -228,7 +228,7 @@ def _from_settings(told: Mapping[str, Any]) -> Policy:
     settings |= {key: told.get(key) == "true" for key in switches}
     settings["resource_labels"] = tuple(told.get("resource_labels", {}).items())
     settings["shift_end"] = parse_shift_end("end_with_shift", told.get("end_with_shift", ""))
-    duration = parse_go(told.get("duration", "6h"))
+    duration = parse_duration(told.get("duration", "6h"))
     assert duration
     return simple(duration, **settings)
 

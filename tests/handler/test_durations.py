@@ -1,17 +1,20 @@
-"""Durations as Go writes and reads them, and instants as RFC 3339 does."""
+"""Durations as people type them and as Go writes them, and instants as RFC 3339 does."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.duration_hints import hint, nearest, short, typed_duration
+from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
 
 MICROSECOND = timedelta(microseconds=1)
 LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)
 
-# The rows of Go's own `time_test.go` (parseDurationTests), cut down to whole microseconds.
+# The rows of Go's own `time_test.go` (parseDurationTests), cut down to whole microseconds, but for
+# those that `Duration.String` never writes: smaller units before larger ones.
 ACCEPTED_BY_GO = [
     ("0", timedelta(0)),
     ("5s", timedelta(seconds=5)),
@@ -38,7 +41,6 @@ ACCEPTED_BY_GO = [
     ("15m", timedelta(minutes=15)),
     ("16h", timedelta(hours=16)),
     ("3h30m", timedelta(hours=3, minutes=30)),
-    ("10.5s4m", timedelta(minutes=4, seconds=10, milliseconds=500)),
     ("-2m3.4s", -timedelta(minutes=2, seconds=3, milliseconds=400)),
     ("1h2m3s4ms5us6ns", timedelta(hours=1, minutes=2, seconds=3, milliseconds=4, microseconds=5)),
     ("39h9m14.425s", timedelta(hours=39, minutes=9, seconds=14, milliseconds=425)),
@@ -61,9 +63,38 @@ SMALLEST = [
     "-2562047h47m16.854775808s",
 ]
 
-# The same file's parseDurationErrorTests, and what its grammar refuses besides.
-REFUSED_BY_GO = [
-    *("", "3", "-", "+", "s", ".", "-.", ".s", "+.s", "1d", "\x85\x85", "\ufffd"),
+# What people type, and Go refuses.
+TYPED = [
+    ("90 min", timedelta(minutes=90)),
+    ("90mins", timedelta(minutes=90)),
+    ("1 hour", timedelta(hours=1)),
+    ("2 hours", timedelta(hours=2)),
+    ("3 hrs", timedelta(hours=3)),
+    ("30 minutes", timedelta(minutes=30)),
+    ("1 Hour 30 Minutes", timedelta(minutes=90)),
+    ("1h 30m", timedelta(minutes=90)),
+    ("1 h 30 m", timedelta(minutes=90)),
+    ("1hour30min", timedelta(minutes=90)),
+    (" 1h\u00a0\t30m\n", timedelta(minutes=90)),
+    ("1H30M", timedelta(minutes=90)),
+    ("1M", timedelta(minutes=1)),  # never a month
+    ("2 SECS", timedelta(seconds=2)),
+    ("1d", timedelta(days=1)),
+    ("1d12h", timedelta(hours=36)),
+    ("2 days", timedelta(days=2)),
+    ("1w", timedelta(days=7)),
+    ("1 week 1 day", timedelta(days=8)),
+    ("1.5 hours", timedelta(minutes=90)),
+    ("1h1.5m", timedelta(minutes=61, seconds=30)),
+    # The originals write a fraction of an hour so.
+    ("1.5h0m0s", timedelta(minutes=90)),
+    ("0.25h0m0s", timedelta(minutes=15)),
+    ("1h90m", timedelta(minutes=150)),
+]
+
+# The same file's parseDurationErrorTests, and what is in no order or without a unit besides.
+REFUSED = [
+    *("", "3", "-", "+", "s", ".", "-.", ".s", "+.s", "\x85\x85", "\ufffd"),
     "hello \ufffd world",
     "9223372036854775810ns",
     "9223372036854775808ns",
@@ -72,28 +103,37 @@ REFUSED_BY_GO = [
     "3000000h",
     "9223372036854775.808us",
     "9223372036854ms775us808ns",
-    *("00", "1.5", "1.5.5h", "1h1", "1H", "1\u00b5", "1 s", " 1s", "1s ", "1s\n", "1e3s"),
-    *("--1s", "+-1s", "-+1s", "1h-1m", "1h 1m", "0x10s", "1,5h", "1_0s", "Infinityh", "nans"),
-    *("\u0661h", "\uff11h", "1\u017f", "forever"),
+    *("00", "0.0", "1.5", "1.5.5h", "1h1", "3h30", "1\u00b5", "1e3s", "1e308h", "9" * 60 + "h"),
+    *("--1s", "+-1s", "-+1s", "- 1s", "1h-1m", "0x10s", "1,5h", "1_0s", "Infinityh", "nans"),
+    *("\u0661h", "\uff11h", "1\u017f", "forever", "soonish", "inf", "nan", "indefinite", "3:30"),
+    # What may be a slip: a unit twice, a smaller one first, more behind a fraction.
+    *("1h1h", "1h1hour", "1us1\u00b5s", "30m1h", "10.5s4m", "1s1ms1s", "1.5h30m", "1.5h0m30s"),
+    *("1 month", "1mo", "1y", "h", "h1", "one hour", "1 hour and 30 minutes", "1h, 30m", "PT1H"),
 ]
 
 
 @pytest.mark.parametrize(("text", "duration"), ACCEPTED_BY_GO)
 def test_reads_what_go_reads(text: str, duration: timedelta) -> None:
     """What Go's `ParseDuration` accepts means here what it means there, to the microsecond."""
-    assert parse_go(text) == duration
+    assert parse_duration(text) == duration
 
 
 @pytest.mark.parametrize("text", SMALLEST)
 def test_reads_the_smallest_duration_of_go(text: str) -> None:
     """The smallest 64-bit number of nanoseconds is one more below 0 than the largest is above."""
-    assert parse_go(text) in {-LONGEST, -LONGEST - MICROSECOND}
+    assert parse_duration(text) in {-LONGEST, -LONGEST - MICROSECOND}
 
 
-@pytest.mark.parametrize("text", REFUSED_BY_GO)
-def test_refuses_what_go_refuses(text: str) -> None:
-    """What Go's `ParseDuration` refuses, overflow and foreign digits included, is no duration."""
-    assert parse_go(text) is None
+@pytest.mark.parametrize(("text", "duration"), TYPED)
+def test_reads_what_people_type(text: str, duration: timedelta) -> None:
+    """Units in words, in any case, with blanks where they stand; days and weeks, too."""
+    assert parse_duration(text) == duration
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refuses_what_may_be_a_slip(text: str) -> None:
+    """Overflow, foreign digits, a number without its unit, and whatever has a second reading."""
+    assert parse_duration(text) is None
 
 
 @pytest.mark.parametrize(
@@ -108,19 +148,18 @@ def test_refuses_what_go_refuses(text: str) -> None:
         ("-0s", timedelta(0)),
         # Go drops what is left of a nanosecond in each part.
         ("0.9ns", timedelta(0)),
-        ("0.6ns0.6ns", timedelta(0)),
     ],
 )
 def test_keeps_the_sign_of_less_than_a_microsecond(text: str, duration: timedelta) -> None:
     """What is positive stays positive: Indent's `-1ns` is below 0, and 1 ns above."""
-    assert parse_go(text) == duration
+    assert parse_duration(text) == duration
 
 
 def test_reads_no_more_than_64_characters() -> None:
     """A text that no sender needs is refused before any work is done on it."""
-    assert parse_go("0" * 63 + "s") == timedelta(0)
-    assert parse_go("0" * 64 + "s") is None
-    assert parse_go("1h" * 1_000_000) is None
+    assert parse_duration("0" * 63 + "s") == timedelta(0)
+    assert parse_duration("0" * 64 + "s") is None
+    assert parse_duration("1h" * 1_000_000) is None
 
 
 @pytest.mark.parametrize(
@@ -142,6 +181,70 @@ def test_reads_no_more_than_64_characters() -> None:
 def test_writes_as_go_does(duration: timedelta, text: str) -> None:
     """Hours, minutes and seconds, each only once a larger one is there, never days."""
     assert format_go(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("duration", "words", "typed"),
+    [
+        (timedelta(0), "less than a second", "0s"),
+        (timedelta(seconds=1), "1 second", "1s"),
+        (timedelta(minutes=45), "45 minutes", "45m"),
+        (timedelta(hours=1, seconds=5), "1 hour 5 seconds", "1h5s"),
+        (timedelta(hours=3, minutes=30), "3 hours 30 minutes", "3h30m"),
+        (timedelta(hours=168), "168 hours", "168h"),
+    ],
+)
+def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
+    """In words, and as one would type it: both can be read again; what is nothing is left out."""
+    assert in_words(duration) == words
+    assert short(duration) == typed
+    assert parse_duration(typed) == duration
+    assert parse_duration(words) == (duration or None)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("3h30", "3h30m"),
+        ("1 hour 30", "1h30m"),
+        ("1d12", "36h"),
+        ("5m30", "5m30s"),
+        ("1,5h", "1h30m"),
+        ("1,25 hours", "1h15m"),
+        ("30m1h", "1h30m"),
+        ("1 hour and 30 minutes", "1h30m"),
+        ("1h, 30m", "1h30m"),
+        ("90 minuets", "1h30m"),
+        # Nothing here says how long.
+        *((each, "") for each in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
+        *((each, "") for each in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
+        *((each, "") for each in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
+        *((each, "") for each in ("300000000h30", "1s30", "\u0663h30", "0s")),
+    ],
+)
+def test_nearest(text: str, near: str) -> None:
+    """It is the same numbers and units, written right; what may mean two lengths has none."""
+    assert nearest(text) == near
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("3h30", "isn't a duration: did you mean 3h30m?"),
+        ("90", "isn't a duration: a number needs a unit, for example 90m or 90h"),
+        (" 1.5 ", "isn't a duration: a number needs a unit, for example 1.5m or 1.5h"),
+        ("soon", "isn't a duration: use for example 90m or 1h30m"),
+        ("", "isn't a duration: use for example 90m or 1h30m"),
+        ("1ms", "is less than a second: use for example 90m or 1h30m"),
+        ("-1h", "is less than a second: use for example 90m or 1h30m"),
+    ],
+)
+def test_what_to_type_instead(text: str, said: str) -> None:
+    """The error says what is wrong and the nearest right spelling, and leaves the value out."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        typed_duration(text)
+    assert said.endswith(hint(text)) or "less than" in said
+    assert typed_duration("1s") == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

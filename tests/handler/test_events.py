@@ -135,6 +135,8 @@ class TestWhatIsAsked:
             ("3h", "2h", 2),
             ("2h", "-1ns", 2),
             ("forever", "2h", 2),
+            ("indefinite", "2h", 2),
+            ("3 hours", "120 min", 2),
             ("2h", "0", 2),
         ],
     )
@@ -144,10 +146,45 @@ class TestWhatIsAsked:
         given = {name: value for name, value in labels.items() if value is not None}
         assert labelled(**given).asked_duration == timedelta(hours=hours)
 
-    @pytest.mark.parametrize("value", ["", "0s", "-1ns", "-5h", "6", "6 hours", "2562048h"])
+    @pytest.mark.parametrize("value", ["", "0s", "-1ns", "-5h", "6", "six hours", "2562048h"])
     def test_no_duration(self, value: str) -> None:
         """What is not positive, not readable or too large asks for nothing."""
         assert labelled(**{"indent.com/time/duration": value}).asked_duration is None
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            *((each, "") for each in ("", " ", "0", "0s", "-1ns", "-5h", "2h", "90 min", "1d")),
+            *((each, "") for each in ("indefinite", " INDEFINITE\n")),
+            *(
+                (each, each)
+                for each in ("soonish", "6", "1h1h", "1,5h", "NaN", "x" * 30, "5 \u00e5r")
+            ),
+            *((each, "...") for each in ("x" * 31, "1h" * 10**5, "joan@example.com", "a%40b.c")),
+            *(
+                (each, "...")
+                for each in ('1h"', "1h\x1b[2J", "\u200b1h", "1\u202eh", "\ud800", "a\nb")
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["indent.com/time/duration", "Indent.com/Petition/Duration "])
+    def test_unreadable_duration(self, name: str, value: str, shown: str) -> None:
+        """It is told from none, under each label, and repeated only if it is short and plain.
+
+        What stands for it can't be read either: so it is the same when a log line is replayed.
+        """
+        assert Request(Resource(), (), {name: value}).unreadable_duration == shown
+        assert Request(Resource(), (), {name: shown}).unreadable_duration == shown
+
+    @pytest.mark.parametrize("value", [["1h"], True, 3600, 1.5, {"seconds": 3600}, 0, False, []])
+    @pytest.mark.parametrize("name", [DURATION, "indent.com/petition/duration", EXPIRES])
+    def test_a_time_of_another_type(self, name: str, value: object) -> None:
+        """Labels are texts in Indent's protocol: the call is refused, so that humans decide."""
+        with pytest.raises(ShapeError, match=r"meta\.labels is not a string$"):
+            read_events([asking(meta={"labels": {name: value}})])
+        (request,) = read_events([asking(meta={"labels": {name: None}})]).requests
+        assert request.asked_duration is None
+        assert request.unreadable_duration == request.unreadable_expiry == ""
 
     def test_expiry(self) -> None:
         """An instant in UTC, or nothing if it cannot be read."""
@@ -156,6 +193,8 @@ class TestWhatIsAsked:
         assert expiry == datetime(2026, 3, 4, 13, 0, tzinfo=UTC)
         for unreadable in ("", "tomorrow", "2026-03-04", "2026-03-04T15:00:00"):
             assert labelled(**{label: unreadable}).asked_expiry is None
+            assert labelled(**{label: unreadable}).unreadable_expiry == unreadable
+        assert labelled(**{label: "2026-03-04T15:00:00Z"}).unreadable_expiry == ""
         assert labelled(expires="2026-03-04T15:00:00Z").asked_expiry is None
 
     @pytest.mark.parametrize(

@@ -274,10 +274,11 @@ HAPPENS: dict[str, Callable[[Decision], bool]] = {
     "an approval": lambda decision: decision.approved,
     "a denial": lambda decision: "denies it" in decision.reason,
     "a dry run": lambda decision: "dry run" in decision.reason,
+    "a time that can't be read": lambda decision: "can't be read" in decision.reason,
     "two rules": lambda decision: len(decision.rules) > 1,
     "two duties": lambda decision: len(decision.evidence) > 1,
     "an alias": lambda decision: any(each.holder == JD for each in decision.evidence),
-    "a time asked for": lambda decision: any("asked for" in each for each in decision.limits),
+    "a time asked for": lambda decision: any("asks for" in each for each in decision.limits),
     "a shift's end": lambda decision: any("duty ends" in each for each in decision.limits),
 }
 

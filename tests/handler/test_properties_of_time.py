@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handler.decision import decide, decide_all
-from handler.durations import format_go, format_instant, parse_go, parse_instant
+from handler.duration_hints import nearest, short
+from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
 from handler.duties import INCIDENT_ROLE, Duty, Findings
-from handler.events import Request, Resource, claim
+from handler.events import ASKED_DURATION, DURATION, Request, Resource, claim
 from handler.policy import simple
+from tests.handler.oracle import SECOND, wish
 from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
+from tests.handler.worlds import WISHES
 
 # Measured line by line it takes twice as long, and covers what others cover.
 pytestmark = pytest.mark.no_cover
@@ -41,7 +44,7 @@ def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: tim
         return
     made = claim(request, actor={}, reason="", now=NOW, duration=decision.duration)
     told = made["meta"]["labels"]
-    duration = parse_go(told["indent.com/time/duration"])
+    duration = parse_duration(told["indent.com/time/duration"])
     expiry = parse_instant(told["indent.com/time/expires"])
     assert duration == decision.duration
     assert timedelta(0) < duration <= allowed
@@ -53,6 +56,45 @@ def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: tim
         assert told[name] == labels[name]
         assert not name.strip().casefold().startswith("indent.com/time/")
         assert name.strip().casefold() not in {"expires", "indent.com/petition/duration"}
+
+
+DURATIONS = st.one_of(
+    TEXT,
+    st.sampled_from(WISHES),
+    st.from_regex(
+        r"[-+]?([0-9]{0,12}(\.[0-9]{0,12})? ?(ns|us|\u00b5s|ms|s|m|h|d|w|min|hours)? ?)*"
+    ),
+    st.builds(
+        " ".join,
+        st.permutations(["1w", "2 days", "0.5h", "90M", "7.0 sec", "5ms", "0us", "-1ns"]).flatmap(
+            lambda parts: st.integers(0, 8).map(lambda count: parts[:count])
+        ),
+    ),
+)
+
+
+@settings(STEADY, max_examples=2 * STEADY.max_examples)
+@given(
+    text=DURATIONS,
+    label=st.sampled_from([DURATION, ASKED_DURATION]),
+    allowed=st.integers(1, 168 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
+)
+@example(text="9" * 63 + "h", label=DURATION, allowed=timedelta(hours=6))
+@example(text="9" * 5000 + "h", label=DURATION, allowed=timedelta(hours=6))
+def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timedelta) -> None:
+    """Any text: humans decide, or access is for as long as both say, and never longer."""
+    decision = decide(
+        Request(JANE, (GROUP,), {label: text}), Findings((LEAD,)), simple(allowed), NOW
+    )
+    asked = wish(text)
+    if asked is None:
+        assert not decision.approved
+        assert "can't be read" in decision.reason
+        assert not decision.wants_facts
+    elif asked and asked < timedelta(seconds=1):
+        assert not decision.approved
+    else:
+        assert decision.duration == min(asked or allowed, allowed) // SECOND * SECOND
 
 
 @STEADY
@@ -73,15 +115,20 @@ def test_no_label_makes_a_duty(
 def test_durations_are_read_back(seconds: int) -> None:
     """What is written is read as the same, for every whole number of seconds that Go can hold."""
     duration = timedelta(seconds=seconds)
-    assert parse_go(format_go(duration)) == duration
+    assert parse_duration(format_go(duration)) == duration
+    assert parse_duration(in_words(duration)) == (duration or None)
+    assert parse_duration(short(duration)) == duration
 
 
 @STEADY
-@given(text=TEXT | st.from_regex(r"[-+]?([0-9]{0,12}(\.[0-9]{0,12})?(ns|us|\u00b5s|ms|s|m|h|d)?)*"))
+@given(text=DURATIONS)
 def test_reading_a_duration_never_raises(text: str) -> None:
-    """Any text is a duration within 64-bit nanoseconds, or None."""
-    duration = parse_go(text)
+    """Any text is a duration within 64-bit nanoseconds, or None; what is near one can be read."""
+    duration = parse_duration(text)
     assert duration is None or abs(duration) <= timedelta(microseconds=2**63 // 1000)
+    near = nearest(text)
+    assert not near or parse_duration(near)
+    assert not (near and duration) or parse_duration(near) == duration
 
 
 @STEADY

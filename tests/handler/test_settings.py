@@ -99,6 +99,11 @@ def test_unknown_keys_are_none_of_ours() -> None:
                 ("90m", 5400),
                 ("1h30m", 5400),
                 ("6h0m0s", 6 * 3600),
+                ("3 h", 3 * 3600),
+                ("90 min", 5400),
+                ("1 Hour 30 Minutes", 5400),
+                ("1d", 24 * 3600),
+                ("1w", 168 * 3600),
                 ("+30s", 30),
                 ("1s", 1),
                 ("1.999s", 1),
@@ -192,8 +197,11 @@ def test_max_age(value: str, seconds: int) -> None:
     assert settings.max_age({"WEBHOOK_MAX_AGE": value}) == timedelta(seconds=seconds)
 
 
-HOURS = "hours (3, 1.5) or a number with a unit (90m), above 0 and at most 168 hours"
 ENDS = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
+HOURS = (
+    "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m), "
+    "above 0 and at most 168 hours"
+)
 ADDRESS = "an https address, or http on loopback, without user, query or fragment"
 
 
@@ -201,11 +209,23 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
     ("key", "value", "problem", "example"),
     [
         *(
-            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}: allowed are {HOURS}", "6")
+            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}: {HOURS}", "")
             for value in (
-                *("0", "0.0", "-1", "+3", "168.000001", "169", "168h1s", "999999999", "1e3"),
-                *("abc", "Infinity", "nan", "3 h", "3,5", "3.", ".5", "six", "999ms", "-90m"),
-                *("2562048h", "1d", "\u0663", "0x3", "1_0"),
+                *("0", "0.0", "-1", "168.000001", "169", "168h1s", "999999999", "1e3"),
+                *("abc", "Infinity", "nan", "3.", ".5", "six", "999ms", "-90m", "1w1s", "1 month"),
+                *("2562048h", "\u0663", "0x3", "1_0", "1h1h", "1.5h30m", "3:30", "300h30", "1,500"),
+            )
+        ),
+        *(
+            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}; did you mean {near}?", near)
+            for value, near in (
+                ("3h30", "3h30m"),
+                ("3,5", "3h30m"),
+                ("+3", "3h"),
+                ("1,5h", "1h30m"),
+                ("30m1h", "1h30m"),
+                ("6 huors", "6h"),
+                ("1 hour and 30 minutes", "1h30m"),
             )
         ),
         *(
@@ -250,7 +270,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             ("AUTO_APPROVAL_END_WITH_SHIFT", value, f"is {value!r}: allowed are {ENDS}", "15m")
             for value in (
                 *("0", "+0", "-0", "15", "1.5", "yes", "on", "1", "none", "truee", "true, 15m"),
-                *("-15m", "-1s", "24h1s", "25h", "15 m", "15M", "1d", "500ms", "1ns", "15m.", "m"),
+                *("-15m", "-1s", "24h1s", "25h", "25 hours", "1d1h", "500ms", "1ns", "15m.", "m"),
                 *("h", "1.5s", "\u0661m", "2562048h", "s" * 65, "{grace: 15m}"),
             )
         ),

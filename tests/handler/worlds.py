@@ -31,6 +31,11 @@ NAMES, IDS = ("DBA", "Lead"), ("X1", "X2")
 
 # Around what matters: now, the minute below which all is over, and what rules allow.
 SECONDS = rarely(st.sampled_from([0.5, 1, 59.5]), st.sampled_from([60, 61, 600, 1800, 3600, 10**6]))
+# How people and programs write them: some are for nothing, some cannot be read.
+WISHES = (
+    *("10 min", "1 Hour 30 Minutes", "1.5h0m0s", "1d", "45s", "1w", "999999h"),
+    *("-1ns", "0s", "indefinite", "soonish", "90", "1h1h", "1e308h"),
+)
 SPANS = SECONDS.map(lambda seconds: timedelta(seconds=seconds))
 LATER = SPANS.map(lambda span: NOW + span)
 EARLIER = (SPANS | st.just(timedelta(0))).map(lambda span: NOW - span)
@@ -187,7 +192,9 @@ SETTINGS_POLICIES = SETTINGS.map(lambda values: load({**LEAST, **values}).policy
 
 def requests() -> st.SearchStrategy[Request]:
     """Give requests that are not hopeless from the start."""
-    spans = SPANS.map(lambda span: f"{span // timedelta(microseconds=1)}us")
+    spans = st.sampled_from(WISHES) | SPANS.map(
+        lambda span: f"{span // timedelta(microseconds=1)}us"
+    )
     asked = st.fixed_dictionaries({}, optional={DURATION: spans})
     until = rarely(EARLIER, LATER).map(lambda moment: {EXPIRES: format_instant(moment)})
     nothing: st.SearchStrategy[dict[str, str]] = st.just({})

@@ -13,8 +13,9 @@ from tests.infra.made_up import Program
 
 GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
 DURATION = (
-    "AUTO_APPROVAL_DURATION is {!r}: allowed are hours (3, 1.5) or a number with a unit (90m), "
-    "above 0 and at most 168 hours; run `pulumi config set AUTO_APPROVAL_DURATION 6`"
+    "AUTO_APPROVAL_DURATION is {!r}: use hours (for example 3 or 1.5) or units (for example 90m or "
+    "1h30m), above 0 and at most 168 hours; "
+    "run `pulumi config set AUTO_APPROVAL_DURATION`"
 )
 URL = (
     "INCIDENTIO_BASE_URL is {!r}: allowed is an https address, or http on loopback, without user, "
@@ -47,7 +48,18 @@ SWITCHES = (
 WRONG_VALUES = [
     *[
         ("AUTO_APPROVAL_DURATION", value, DURATION.format(value))
-        for value in ("0", "-3", "169", "3 days", "six", "1,5", "0.0001", "168h1s")
+        for value in ("0", "-3", "169", "3 months", "six", "0.0001", "168h1s")
+    ],
+    *[
+        (
+            "AUTO_APPROVAL_DURATION",
+            value,
+            (
+                f"AUTO_APPROVAL_DURATION is {value!r}; did you mean {near}? "
+                f"Run `pulumi config set AUTO_APPROVAL_DURATION {near}`"
+            ),
+        )
+        for value, near in (("3h30", "3h30m"), ("1,5", "1h30m"), ("30m1h", "1h30m"))
     ],
     *[
         (key, value, f"{key} is {value!r}: a list without an entry; {mend}")

@@ -58,7 +58,7 @@ def test_what_differs(dba: Command) -> None:
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
         "2026-03-04T12:00:00Z  jane@example.com for db:prod",
-        "  was  approved for 6h0m0s: Approved: on call for DBA (incident.io) until 14:00 UTC",
+        "  was  approved for 6 hours: Approved: on call for DBA (incident.io) until 14:00 UTC",
         "  now  left to humans: only rules in dry run approve it",
         f"by the policy from {policy}: 1 the same, 1 different",
     ]

@@ -58,7 +58,7 @@ def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
     answer = deployed.check(*AS_JANE)
     assert answer.status == 0
     assert re.fullmatch(
-        rf"ok       GetDecision: claims {ASKED} for {JANE} for 6h0m0s, until .+ UTC: "
+        rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
         r"the settings: Incident Lead of INC-1 \(incident\.io\)",
         answer.lines[-1],
     )

@@ -73,7 +73,7 @@ def test_yes_no_and_not_done(child: Child) -> None:
     yes = child.run(*EXPLAIN, JANE, "--at", AT)
     assert (yes.returncode, yes.stderr) == (0, "")
     lines = yes.stdout.splitlines()
-    assert lines[0] == f"yes: {JANE} gets {DATABASE} for 6h0m0s, until 18:00 UTC"
+    assert lines[0] == f"yes: {JANE} gets {DATABASE} for 6 hours, until 18:00 UTC"
     assert "├─ ✓ the settings: matched, and opens it until 18:00 UTC" in lines
     assert "│  └─ ✓ Incident Lead of INC-1 (incident.io): counts" in lines
     no = child.run(*EXPLAIN, RITA, "--at", AT, "--json")

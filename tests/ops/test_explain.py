@@ -48,7 +48,7 @@ def test_a_yes(oncall: Command) -> None:
     assert (answer.status, answer.err) == (0, "")
     *lines, decided, _ = answer.lines
     assert lines == [
-        "yes: omar@example.com gets postgres.v1.Role:db-1 for 2h15m0s, until 14:15 UTC",
+        "yes: omar@example.com gets postgres.v1.Role:db-1 for 2 hours 15 minutes, until 14:15 UTC",
         (
             '|- why: Rule "Leads and whoever is on call reach databases": '
             "on call for Production (incident.io) until 14:00 UTC"
@@ -384,8 +384,14 @@ def test_nobody_elses_address_is_told(oncall: Command) -> None:
         (["--as", "jane", "--resource", DATABASE], "'jane' is no e-mail address"),
         (["--as", JANE, "--resource", "db-1"], "'db-1' is no KIND:ID"),
         (["--as", JANE, "--resource", DATABASE, "--label", "Env"], "'Env' is no NAME=VALUE"),
-        (["--as", JANE, "--resource", DATABASE, "--duration", "6"], "'6' is no duration"),
-        (["--as", JANE, "--resource", DATABASE, "--duration", "1ms"], "'1ms' is no duration"),
+        (
+            ["--as", JANE, "--resource", DATABASE, "--duration", "6"],
+            "'6' isn't a duration: a number needs a unit, for example 6m or 6h",
+        ),
+        (
+            ["--as", JANE, "--resource", DATABASE, "--duration", "1ms"],
+            "'1ms' is less than a second",
+        ),
         (["--as", JANE, "--resource", DATABASE, "--at", "noon"], "'noon' is no time"),
         (["--as", JANE, "--resource", DATABASE, "--at", "2026-03-04T12:00"], "is no time"),
         (["--resource", DATABASE], "required: --as"),

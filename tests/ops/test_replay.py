@@ -11,11 +11,13 @@ import pytest
 from handler.conditions import AnyOf, IncidentRole, OnCall
 from handler.decision import decide_all
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
-from handler.events import Request, Resource
+from handler.events import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
 from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
 from handler.record import decision_record
 from handler.sources import Wants
 from ops.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
+from policy.log_lines import read_line
+from policy.telling import tree
 from tests.ops.conftest import JANE, NOW, OMAR
 
 HOUR = timedelta(hours=1)
@@ -72,6 +74,27 @@ def test_the_same_policy_gives_the_same() -> None:
         assert (each.problem, each.differences) == ("", ())
         assert each.again
         assert each.again["trace"]["rules"] == each.record["trace"]["rules"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ({DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: "1h", ASKED_DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: f"soonish {OMAR}"}, '"..."'),
+        ({EXPIRES: "tomorrow", DURATION: "1h"}, '"tomorrow"'),
+        ({EXPIRES: "x" * 300}, '"..."'),
+    ],
+)
+def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
+    """The log line holds it, so that humans decide again, by whatever policy, for that reason."""
+    (record,) = logged(asks(labels=labels))
+    assert shown in record["reason"]
+    assert read_line(json.dumps(record)) == record
+    for policy in (POLICY, simple(HOUR)):
+        (again,) = replay([record], policy)
+        assert (again.problem, again.differences) == ("", ())
+    assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
 def test_another_policy_gives_what_differs() -> None:

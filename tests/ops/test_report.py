@@ -148,7 +148,10 @@ def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> N
     """A period has a unit."""
     with pytest.raises(SystemExit):
         oncall("report", "-", "--since", "7")
-    assert "'7' is no duration" in capsys.readouterr().err
+    assert (
+        "'7' isn't a duration: a number needs a unit, for example 7m or 7h"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.fixture

@@ -51,12 +51,12 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
     )
     on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
     assert answer.lines == [
-        "who               until      for      why",
-        f"----------------  ---------  -------  {'-' * len(on_call)}",
-        f"o@corp.example    14:15 UTC  2h15m0s  {on_call}",
-        f"omar@example.com  14:15 UTC  2h15m0s  {on_call}",
+        "who               until      for                 why",
+        f"----------------  ---------  ------------------  {'-' * len(on_call)}",
+        f"o@corp.example    14:15 UTC  2 hours 15 minutes  {on_call}",
+        f"omar@example.com  14:15 UTC  2 hours 15 minutes  {on_call}",
         (
-            'jane@example.com  13:00 UTC  1h0m0s   Rule "Named leads": '
+            'jane@example.com  13:00 UTC  1 hour              Rule "Named leads": '
             "Incident Lead of INC-1 (incident.io)"
         ),
         "",

@@ -23,7 +23,6 @@ cases:
     expect: {approved: true, rule: DBAs, duration: 3h}
 """
 NEEDS_TIME = "a time with its offset is needed, such as 2026-11-24T10:00:00Z"
-UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
 SAYINGS = "allowed: on_call, incident_role, failure"
 WITH_YES = "allowed: approved, rule, rules, duration, evidence"
 WITH_NO = "allowed: approved, denied_by, dry_run_of, why"
@@ -68,7 +67,15 @@ WRONG = [
     (
         "a duration has a unit",
         ("duration: 30m", "duration: 30"),
-        [(6, f'"duration" is 30: {UNITS}')],
+        [
+            (
+                6,
+                (
+                    '"duration" is 30, which isn\'t a duration: '
+                    "a number needs a unit, for example 30m or 30h"
+                ),
+            )
+        ],
     ),
     (
         "a provider that there is not",

@@ -11,7 +11,6 @@ from policy.__main__ import main
 from sandbox.program import ROOT
 from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written
 
-UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
 Out = pytest.CaptureFixture[str]
 
 
@@ -47,7 +46,7 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
         "policy/prod.yaml, by policy/prod.test.yaml:",
         "  RED on shift",
         "      policy/prod.test.yaml:3",
-        '      - approved by "DBAs" for 3h0m0s',
+        '      - approved by "DBAs" for 3 hours',
         "      + not approved: no duty of the requester counts",
         '      rule "DBAs": no duty of the requester counts',
         f"        on call for DBA (incident.io) until 18:00 UTC: {UNNAMED}",
@@ -71,7 +70,10 @@ def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
     """A file that cannot be used is told whole, and is no result of a test."""
     written(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
     said = [
-        f'policy/prod.yaml:5: "duration" is 3: {UNITS}',
+        (
+            'policy/prod.yaml:5: "duration" is 3, which isn\'t a duration: '
+            "a number needs a unit, for example 3m or 3h"
+        ),
         'policy/prod.yaml:7: "nam" is no key of a rule; the nearest is "name"',
         'policy/prod.yaml:7: a rule has no "name"',
     ]

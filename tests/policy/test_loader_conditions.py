@@ -11,7 +11,6 @@ PATH = (
     "put it under all, beside on_call or incident_role"
 )
 ASKED = "{requester: {domains: [example.com]}}"
-UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
 ONE = 'a condition is one of its kind, and here are "{}" and "{}": list them under any or all, or '
 WHOLE = "whole numbers from 1 to 999 are allowed, without quotes"
 BARE = "one is needed without @ and *, such as example.com"
@@ -183,7 +182,15 @@ CONDITIONS = [
     (
         "and that is a duration",
         f"{{all: [{ON_CALL}, {{requested_duration: {{up_to: 60}}}}]}}",
-        [(4, f'"up_to" is 60: {UNITS}')],
+        [
+            (
+                4,
+                (
+                    '"up_to" is 60, which isn\'t a duration: '
+                    "a number needs a unit, for example 60m or 60h"
+                ),
+            )
+        ],
     ),
 ]
 

@@ -146,7 +146,7 @@ def test_everything_wrong_is_told_at_once_by_line() -> None:
     """One run tells all of it, from the top to the end, and nothing is deployed."""
     data = (
         changed("name: DBAs", "name: 1")
-        .replace(b"3h", b"3 hours")
+        .replace(b"3h", b"3 months")
         .replace(b"deny: true", b"deny: maybe\n    when: {on_call: {schedules: any}}")
         .replace(b"jane@", b"jane")
     )

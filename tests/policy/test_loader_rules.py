@@ -6,7 +6,7 @@ import pytest
 
 from tests.policy.texts import SELECTOR, changed, errors_of
 
-UNITS = "whole seconds with their units are needed, such as 3h, 90m or 1h30m"
+EXAMPLE = "use for example 90m or 1h30m"
 IN_QUOTES = "write it in quotes"
 BOUNDS = "at least 1s and at most 168h are allowed"
 LIMITS_ONLY = (
@@ -246,18 +246,27 @@ RULES = [
         (
             f"the duration {told} has no unit or none that is known",
             ("3h", written),
-            [(5, f'"duration" is {told}: {UNITS}')],
+            [(5, f'"duration" is {told}, which isn\'t a duration: {hint}')],
         )
-        for written, told in (
-            ("3", "3"),
-            ("3 hours", '"3 hours"'),
-            ("3d", '"3d"'),
-            ("500ms", '"500ms"'),
-            ("1.5s", '"1.5s"'),
-            ("1:30", "1:30"),
-            ("[3h]", "a list"),
-            ("true", "true"),
+        for written, told, hint in (
+            ("3", "3", "a number needs a unit, for example 3m or 3h"),
+            ("1.5", "1.5", "a number needs a unit, for example 1.5m or 1.5h"),
+            ("3h30", '"3h30"', "did you mean 3h30m?"),
+            ("3 months", '"3 months"', EXAMPLE),
+            ("1h1h", '"1h1h"', EXAMPLE),
+            ("30m1h", '"30m1h"', "did you mean 1h30m?"),
+            ("1:30", "1:30", EXAMPLE),
+            ("[3h]", "a list", EXAMPLE),
+            ("true", "true", EXAMPLE),
         )
+    ],
+    *[
+        (
+            f"the duration {written} has a fraction of a second",
+            ("3h", written),
+            [(5, f'"duration" is "{written}": only whole seconds are allowed')],
+        )
+        for written in ("500ms", "1.5s")
     ],
     *[
         (

@@ -39,8 +39,10 @@ BEYOND_A_SCHEMA = {
     "an e-mail in two characters",
     "rules whose names look alike",
     "a key twice is told with its first place",
-    'the duration "500ms" has no unit or none that is known',
-    'the duration "1.5s" has no unit or none that is known',
+    'the duration "1h1h" has no unit or none that is known',
+    'the duration "30m1h" has no unit or none that is known',
+    "the duration 500ms has a fraction of a second",
+    "the duration 1.5s has a fraction of a second",
     "the duration 0s is out of bounds",
     "the duration 168h1s is out of bounds",
     "grace has an end, and what has none gets some time",
@@ -63,7 +65,10 @@ GOOD = [
     (ROOM / "example.yaml").read_bytes(),
     changed("deny: true", "deny: true\n    when: {any: [{requester: {emails: [a@b.c]}}]}"),
     changed(ON_CALL, f"{{all: [{{any: [{{requester: {{domains: [a.b]}}}}]}}, {ON_CALL}]}}"),
-    changed("3h", "1h30m"),
+    *(
+        changed("3h", each)
+        for each in ("1h30m", "90 min", "2 hours", "1 Hour 30 Minutes", "1.5h", "1d")
+    ),
 ]
 
 

@@ -115,7 +115,7 @@ def test_a_yes_as_a_tree() -> None:
     """Each rule with what it says of each duty, each provider, and what set the duration."""
     record = recorded(asks_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True))
     assert list(lines(tree(record))) == [
-        "+ yes: jane@example.com gets db:prod for 30m0s, until 12:30 UTC",
+        "+ yes: jane@example.com gets db:prod for 30 minutes, until 12:30 UTC",
         f'    why: Rule "DBAs reach databases": {ON_DBA}',
         '  + rule "DBAs reach databases": matched, and opens it until 14:15 UTC',
         f"    + {ON_DBA}: counts",
@@ -130,7 +130,7 @@ def test_a_yes_as_a_tree() -> None:
         '    rule "Nobody gets the vault": it denies other requests',
         "    how long",
         "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
-        "      30m0s was asked for: this decides",
+        "      the request asks for 30 minutes: this decides",
         "    providers",
         "    + PagerDuty: answered",
         "    + incident.io: answered",
@@ -198,7 +198,7 @@ def test_dry_runs_are_told() -> None:
     told = list(lines(tree(recorded(asks_for(DATABASE), SHIFT, dry_run=True))))
     assert told[0] == (
         "  in dry run, so no claim is made: else jane@example.com gets db:prod "
-        "for 2h15m0s, until 14:15 UTC"
+        "for 2 hours 15 minutes, until 14:15 UTC"
     )
 
 
@@ -206,7 +206,7 @@ def test_what_is_left_out_is_told() -> None:
     """A record that was cut says so, and how many resources there were."""
     record = recorded(asks_for(*([DATABASE] * 60)), SHIFT)
     told = list(lines(tree(record)))
-    assert " and 10 more for 2h15m0s" in told[0]
+    assert " and 10 more for 2 hours 15 minutes" in told[0]
     assert "    the record was cut to size, or hides an e-mail: not all is told" in told
 
 

@@ -136,7 +136,7 @@ def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
     [
         (
             Played(JANE_LEADS, GRANTED, "lead", expected=True),
-            ("jane", "leads a live incident", "approved", "6h0m0s", "lead"),
+            ("jane", "leads a live incident", "approved", "6 hours", "lead"),
         ),
         (
             Played(NORA_IS_OFF, NOT_GRANTED, "none", expected=True),
@@ -156,13 +156,13 @@ def test_row(played: Played, row: tuple[str, ...]) -> None:
 def test_table_is_in_columns() -> None:
     """Columns are as wide as their widest cell, and no line ends in spaces."""
     rows = [
-        ("jane", "leads", "approved", "6h0m0s", "because"),
+        ("jane", "leads", "approved", "6 hours", "because"),
         ("o", "on shift for it", "x", "-", ""),
     ]
     assert table(rows) == (
-        "who   is               answer    for     why\n"
-        "----  ---------------  --------  ------  -------\n"
-        "jane  leads            approved  6h0m0s  because\n"
+        "who   is               answer    for      why\n"
+        "----  ---------------  --------  -------  -------\n"
+        "jane  leads            approved  6 hours  because\n"
         "o     on shift for it  x         -"
     )
 

@@ -21,12 +21,13 @@ def escape(text: str) -> str:
     return escaped(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
+EXAMPLE = "use for example 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
 
 
 def test_form_makes_a_petition(space: Space, visitor: Visitor) -> None:
     """It is made by the person himself, for what was chosen, as the form says."""
-    made = asked(space, visitor, JANE, PROD, TEST, reason=" to fix it ", duration="90m")
+    made = asked(space, visitor, JANE, PROD, TEST, reason=" to fix it ", duration=" 90 Min ")
     assert [each["email"] for each in made.petitioners] == [JANE]
     assert [each["id"] for each in made.resources] == ["prod", "test"]
     assert (made.reason, made.as_json()["defaultDuration"]) == ("to fix it", "5400s")
@@ -94,19 +95,30 @@ def test_hostile_form_is_shown_as_typed(visitor: Visitor) -> None:
     assert f'name="reason" maxlength="500" autocomplete="off" value="{escape(HOSTILE)}"' in html
 
 
-@pytest.mark.parametrize("duration", ["soon", "-1h", "0", "0.5s", "90", "1h 30m", "1 h", "٣h"])
-def test_wrong_duration_is_told_at_its_field(space: Space, visitor: Visitor, duration: str) -> None:
+@pytest.mark.parametrize(
+    ("duration", "said"),
+    [
+        *((each, f"isn't a duration: {EXAMPLE}.") for each in ("soon", "1h1h", "٣h", "1 month")),
+        *((each, f"is less than a second: {EXAMPLE}.") for each in ("-1h", "0", "0.5s")),
+        ("90", "isn't a duration: a number needs a unit, for example 90m or 90h."),
+        ("1.5", "isn't a duration: a number needs a unit, for example 1.5m or 1.5h."),
+        ("1h30", "isn't a duration: did you mean 1h30m?"),
+    ],
+)
+def test_wrong_duration_is_told_at_its_field(
+    space: Space, visitor: Visitor, duration: str, said: str
+) -> None:
     """Nothing is requested; what was typed is kept, and the field is marked and focused."""
     answer = visitor.request(NORA, reason="to look", duration=duration)
     assert answer.status == 400
     assert space.petitions == []
     form = answer.part("request")
-    words = f"“{duration}” is no duration: write 30m, or 1h30m."
+    words = escape(f"“{duration}” {said}")
     assert words in form
-    field = form[form.index('<input id="duration"') : form.index("Such as")]
+    field = form[form.index('<input id="duration"') : form.index("For example")]
     assert f'value="{duration}"' in field
     assert 'aria-describedby="duration-hint problem-request" aria-invalid="true" autofocus' in field
-    assert form.index(words) > form.index("Such as")
+    assert form.index(words) > form.index("For example")
     assert f'value="{NORA}" selected' in form
     assert 'value="to look"' in form
     assert answer.html.startswith("<!doctype html>")

@@ -147,7 +147,7 @@ def test_wrong_length_is_told_at_the_petition(space: Space, visitor: Visitor, na
     """The form offers none; one that is sent all the same approves nothing."""
     answer = visitor.review(name, "approve", length="long")
     assert answer.status == 400
-    assert "“long” is no duration: write 30m, or 1h30m." in answer.words
+    assert "“long” isn't a duration: use for example 90m or 1h30m." in answer.words
     assert space.desk.get(name).phase == "open"
 
 

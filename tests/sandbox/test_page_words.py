@@ -17,10 +17,10 @@ from handler.events import read_events
 from handler.policy import Policy, simple
 from handler.record import decision_record
 from policy.calling import request_event
-from policy.telling import Told
+from policy.telling import Told, spoken
 from sandbox.cast import JANE
 from sandbox.logbook import Logbook
-from sandbox.page.words import Verdict, duration, go_duration, sentence, verdict
+from sandbox.page.words import Verdict, sentence, verdict
 from sandbox.space import Space
 from tests.sandbox.page_visited import Visitor, asked
 from tests.sandbox.space_played import NOON
@@ -79,7 +79,24 @@ def test_approval() -> None:
     assert "Incident Lead of INC-1 (incident.io): counts" in told
     assert "Incident Lead of INC-2 (incident.io): declared by the requester himself" in told
     assert "on call for DBA (incident.io) until 20:00 UTC: counts" in told
-    assert "1h30m0s was asked for: this decides" in told
+    assert "the request asks for 1 hour 30 minutes: this decides" in told
+
+
+def test_what_was_asked_for_beyond_the_policy() -> None:
+    """It says how long access lasts, and why not as long as was asked for."""
+    found = read(decided(LEAD, asked_for="999999h"))
+    assert found.headline == (
+        "The webhook approves: Incident Lead of INC-1 (incident.io), "
+        "for 6 hours instead of 999999 hours: the policy allows 6 hours."
+    )
+
+
+def test_a_wish_that_cannot_be_read() -> None:
+    """It is quoted, with what to write instead."""
+    assert read(decided(LEAD, asked_for="soonish")).headline == (
+        'The webhook leaves it to humans: the requested duration "soonish" can\'t be read; '
+        "use for example 90m or 1h30m."
+    )
 
 
 def texts(found: Verdict) -> list[str]:
@@ -138,24 +155,10 @@ def test_other_records_are_no_decisions(record: dict[str, Any]) -> None:
     assert verdict(record) is None
 
 
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (timedelta(0), "0 seconds"),
-        (timedelta(seconds=1), "1 second"),
-        (timedelta(minutes=45), "45 minutes"),
-        (timedelta(hours=1, seconds=5), "1 hour 5 seconds"),
-        (timedelta(hours=168), "168 hours"),
-    ],
-)
-def test_durations_in_words(length: timedelta, words: str) -> None:
-    """As people say them; what is nothing is left out."""
-    assert duration(length) == words
-
-
 def test_what_is_no_duration_stays() -> None:
     """And a sentence has one full stop."""
-    assert go_duration("soon") == "soon"
+    assert spoken("soon") == "soon"
+    assert spoken("1h30m0s") == "1 hour 30 minutes"
     assert sentence("one.") == "One."
     assert sentence("") == "."
 
@@ -170,7 +173,7 @@ def test_decision_stands_in_its_petitions_story(
     log("not even JSON")
     words = visitor.get().words
     assert "on call for DBA (incident.io) until 20:00 UTC: counts" in words
-    assert "the policy allows 6h0m0s: this decides" in words
+    assert "the policy allows 6 hours: this decides" in words
     assert "INC-1 (incident.io)" not in words
     told = [words.index(each) for each in ("Jane Lind asks", "is asked.", "The webhook approves:")]
     assert told == sorted(told)

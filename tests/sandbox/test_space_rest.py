@@ -388,7 +388,16 @@ def test_policies_that_are_refused(base: Json, status: int, ada: Client) -> None
         {"petition": {"resources": [{"kind": "action"}]}},
         {"petition": {"resources": [7]}},
         {"petition": {"resources": [TEST], "defaultDuration": "long"}},
-        {"petition": {"resources": [TEST], "defaultDuration": "-1s"}},
+        *(
+            {"petition": {"resources": [TEST], "defaultDuration": each}}
+            for each in ("-1s", "500ms", "90", "1h1h", ["1h"], True, 3600, {"seconds": True})
+        ),
+        *(
+            {"petition": {"resources": [TEST], "defaultDuration": {"seconds": each}}}
+            for each in ("1h30m", "1h", "-5", -5, 1.5, [1], {"seconds": 1})
+        ),
+        {"petition": {"resources": [TEST], "defaultDuration": {"seconds": 1, "nanos": "5"}}},
+        {"petition": {"resources": [TEST], "defaultDuration": {"seconds": 10**30}}},
         {"petition": {"resources": [TEST], "meta": {"labels": {"a": 1}}}},
         {"petition": {"resources": [TEST], "reason": 1}},
     ],
@@ -399,6 +408,21 @@ def test_petitions_that_are_refused(body: object, jane: Client) -> None:
     assert (status, answer["code"], answer["details"]) == (400, 3, [])
     assert answer["message"]
     assert jane("GET", "/petitions")[1]["petitions"] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        *((each, "5400s") for each in ("5400s", "1h30m0s", "90 min", {"seconds": "5400"})),
+        ({"seconds": 5400, "nanos": 999_999_999}, "5400s"),
+        *((each, None) for each in (None, "", "0s", {}, {"seconds": 0}, {"seconds": None})),
+    ],
+)
+def test_default_duration(asked: object, kept: str | None, jane: Client) -> None:
+    """As protobuf writes it, in either form, or as people do; none is for as long as may be."""
+    body = {"petition": {"resources": [TEST], "defaultDuration": asked}}
+    status, answer = jane("POST", "/petitions", body)
+    assert (status, answer.get("defaultDuration")) == (200, kept)
 
 
 @pytest.mark.parametrize(

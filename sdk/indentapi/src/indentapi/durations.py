@@ -8,13 +8,21 @@ from datetime import timedelta
 from indentapi.validation import type_with_article
 
 Duration = timedelta | float | str
-"""A timedelta, a number of hours, or a text: `"1h30m"`, `"90 min"`, `"1 day"`, `"1.5"` (hours)."""
+"""A timedelta, a number of hours, or a text: `"1h30m"`, `"90 min"`, `"1 day"`."""
 
-_SECONDS_PER_UNIT = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_UNIT = r"d(?:ays?)?|h(?:(?:ou)?rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?"
-_PART = rf"([0-9]+(?:\.[0-9]+)?)\s*({_UNIT})(?![a-z])"
-_TEXT = re.compile(rf"{_PART}(?:\s*{_PART})*", re.IGNORECASE)
-_PARTS = re.compile(_PART, re.IGNORECASE)
+_NAMES = (
+    ("w week weeks", 604_800 * 10**9),
+    ("d day days", 86_400 * 10**9),
+    ("h hr hrs hour hours", 3600 * 10**9),
+    ("m min mins minute minutes", 60 * 10**9),
+    ("s sec secs second seconds", 10**9),
+    ("ms", 10**6),
+    ("us \u00b5s \u03bcs", 10**3),  # the micro sign, and the Greek letter
+    ("ns", 1),
+)
+_NANOSECONDS = {name: length for names, length in _NAMES for name in names.split()}
+_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))? ?([^0-9. ]+) ?")
+_MOST_CHARACTERS = 64
 _MAX = timedelta(days=366 * 100)
 
 
@@ -36,8 +44,8 @@ def parse_duration(duration: Duration) -> int:
         seconds = 0
     if not 1 <= seconds <= _MAX.total_seconds():
         raise ValueError(
-            f"{duration!r} isn't a valid duration: give a timedelta, a number of hours, "
-            "or a text such as '1h30m'; at least one second"
+            f"{duration!r:.60} isn't a valid duration: give a timedelta, a number of hours, "
+            "or a text with units, for example '90m' or '1h30m'; at least one second"
         )
     return seconds
 
@@ -59,10 +67,26 @@ def format_go(seconds: int) -> str:
 def _to_seconds(duration: Duration) -> float:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
-    if isinstance(duration, str):
-        text = duration.strip()
-        if _TEXT.fullmatch(text):
-            parts = _PARTS.findall(text)
-            return sum(float(number) * _SECONDS_PER_UNIT[unit[0].lower()] for number, unit in parts)
-        duration = float(text)
-    return duration * 3600
+    return _read(duration) if isinstance(duration, str) else duration * 3600
+
+
+def _read(text: str) -> float:
+    """Read a text as the webhook does: each unit once, the larger first, a fraction last.
+
+    Raises:
+        ValueError: it isn't a duration; a number without its unit isn't, either.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError("too long")
+    rest = " ".join(text.lower().split()).removeprefix("+")
+    total, at, larger, cut = 0, 0, max(_NANOSECONDS.values()) + 1, False
+    while at < len(rest):
+        part = _PART.match(rest, at)
+        if part is None or not (part[1] or part[2]):
+            raise ValueError("no number, or no unit")
+        unit, fraction = _NANOSECONDS.get(part[3], larger), part[2] or ""
+        amount = int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
+        if unit >= larger or (cut and amount):
+            raise ValueError("no unit, or out of order")
+        total, at, larger, cut = total + amount, part.end(), unit, cut or bool(fraction)
+    return total / 10**9

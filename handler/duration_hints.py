@@ -1,0 +1,84 @@
+"""What to type instead of a text that is no duration. No I/O.
+
+A file of its own: a cold start compiles what it imports, and only an error needs this.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import timedelta
+
+from handler.durations import NANOSECONDS, format_go, parse_duration
+
+EXAMPLE = "use for example 90m or 1h30m"
+_SECOND = timedelta(seconds=1)
+_NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_WORDS = re.compile(r"[0-9]+(?:\.[0-9]+)?|[a-z]+")
+_SHORTEST_WORD = 3
+# What two digits behind one of these count, and up to how many.
+_SMALLER = {"d": ("h", 23), "h": ("m", 59), "m": ("s", 59)}
+
+
+def typed_duration(text: str) -> timedelta:
+    """Read a duration of a second or more.
+
+    Raises:
+        ValueError: it isn't one; the message says what to type instead, and repeats no value.
+    """
+    duration = parse_duration(text)
+    if duration is None:
+        raise ValueError(f"isn't a duration: {hint(text)}")
+    if duration < _SECOND:
+        raise ValueError(f"is less than a second: {EXAMPLE}")
+    return duration
+
+
+def hint(text: str) -> str:
+    """Say what to type instead: the nearest duration if there is one, else an example."""
+    if _NUMBER.fullmatch(text.strip()):
+        number = text.strip()
+        return f"a number needs a unit, for example {number}m or {number}h"
+    near = nearest(text)
+    return f"did you mean {near}?" if near else EXAMPLE
+
+
+def nearest(text: str) -> str:
+    """Give the duration that a text nearly is (`3h30` -> `3h30m`), or "" if none is near.
+
+    It is never a guess at how long: only at how the same numbers and units are written.
+    """
+    # A comma before three digits may set off thousands.
+    mended = re.sub(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))", ".", text.strip().lower())
+    mended = re.sub(r"\band\b|(?<![0-9,])[,&+;]", " ", mended)
+    if re.sub(r"[0-9a-z.\s]", "", mended):
+        return ""
+    words = _WORDS.findall(mended)
+    if "".join(words) != "".join(mended.split()):
+        return ""
+    numbers, units = words[::2], [_unit(each) for each in words[1::2]]
+    if len(numbers) == len(units) + 1 and units:
+        smaller, most = _SMALLER.get(units[-1], ("", 0))
+        if len(numbers[-1]) == len("30") and numbers[-1].isdigit() and int(numbers[-1]) <= most:
+            units.append(smaller)
+    if len(numbers) != len(units) or not all(units) or len(set(units)) < len(units):
+        return ""
+    parts = sorted(zip(units, numbers, strict=True), key=lambda each: -NANOSECONDS[each[0]])
+    found = parse_duration("".join(number + unit for unit, number in parts))
+    return short(found) if found and found >= _SECOND and not found % _SECOND else ""
+
+
+def short(duration: timedelta) -> str:
+    """Write whole seconds as one types them: `3h30m`, `168h`, `1s`."""
+    parts = re.findall(r"([0-9]+)([hms])", format_go(duration))
+    return "".join(number + unit for number, unit in parts if int(number)) or "0s"
+
+
+def _unit(word: str) -> str:
+    """Give the shortest name of a unit, even if the word is misspelt; "" if it is none."""
+    if word not in NANOSECONDS:
+        near = difflib.get_close_matches(word, NANOSECONDS, n=1, cutoff=0.75)
+        if len(word) < _SHORTEST_WORD or not near:
+            return ""
+        word = near[0]
+    return next(each for each in NANOSECONDS if NANOSECONDS[each] == NANOSECONDS[word])

@@ -1,0 +1,45 @@
+"""The client reads durations as the webhook does: what one refuses, the other refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from indentapi import durations as client
+
+from handler.durations import parse_duration
+from tests.handler.strategies import STEADY, TEXT
+from tests.handler.test_durations import ACCEPTED_BY_GO, REFUSED, TYPED
+from tests.handler.worlds import WISHES
+
+CENTURY = timedelta(days=366 * 100)
+
+
+def alike(text: str) -> None:
+    """Both read it as the same, to the second, or neither does."""
+    read = parse_duration(text)
+    if read is None or not timedelta(seconds=1) <= read <= CENTURY:
+        with pytest.raises(ValueError, match="isn't a valid duration"):
+            client.parse_duration(text)
+    else:
+        assert client.parse_duration(text) == round(read.total_seconds())
+
+
+@pytest.mark.parametrize(
+    "text", [*(text for text, _ in (*ACCEPTED_BY_GO, *TYPED)), *REFUSED, *WISHES, "0", "-0s"]
+)
+def test_known_texts(text: str) -> None:
+    """Go's forms, what people type, and what may be a slip."""
+    alike(text)
+
+
+@STEADY
+@given(
+    text=TEXT
+    | st.from_regex(r"[-+]?([0-9]{1,5}(\.[0-9]{0,3})? ?(us|ms|s|m|h|d|w|min|hours)? ?){0,3}")
+)
+def test_any_text(text: str) -> None:
+    """Nothing is read by one alone."""
+    alike(text)
