@@ -187,7 +187,13 @@ class Checking:
     def _call(self, name: str, body: Mapping[str, Any]) -> Answer | Step:
         signed_at = self._world.clock.now()
         try:
-            answer = send(self.webhook.url, self.webhook.secret, body, signed_at=signed_at)
+            answer = send(
+                self.webhook.url,
+                self.webhook.secret,
+                body,
+                signed_at=signed_at,
+                connect=self._world.connect,
+            )
         except SendError as error:
             return unreachable(name, error, self.webhook)
         if answer.http == HTTPStatus.OK:

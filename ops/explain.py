@@ -10,7 +10,6 @@ from handler.app import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.decision import Decision
 from handler.durations import format_instant
-from handler.http import Client
 from handler.inquiry import Inquiry, Outcome
 from handler.record import decision_record
 from ops import arguments
@@ -71,7 +70,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     given = configured(options, world.environment, world.folder)
     at, notes = _moment(options.at, world)
     request = arguments.request(options.who, options.resource, options.label, options.duration)
-    client = Client(world.clock)
+    client = world.client()
     try:
         clock = world.clock._replace(now=lambda: at) if options.at else world.clock
         inquiry = Inquiry(client, clock, given.settings.providers)

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
-from handler.clock import Clock, Deadline
+from handler.clock import Deadline
 from handler.duties import Findings
-from handler.http import Client
 from handler.inquiry import Inquiry
 from handler.settings import Settings
 from handler.sources import Question, Source, ask
@@ -43,8 +42,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 def run(options: argparse.Namespace, world: World) -> int:
     """Check, and print what was found."""
     given = configured(options, world.environment, world.folder)
-    asked = ask_for_all(given.settings, world.clock)
-    findings = with_inventory(given.settings, asked.findings, world.clock)
+    asked = ask_for_all(given.settings, world)
+    findings = with_inventory(given.settings, asked.findings, world)
     found = list(checks(given.settings, findings, asked.wants, world.clock.now()))
     good = all(each.level != PROBLEM for each in found)
     out = world.output(options)
@@ -57,9 +56,9 @@ def run(options: argparse.Namespace, world: World) -> int:
     return 0 if good else 1
 
 
-def with_inventory(settings: Settings, findings: Findings, clock: Clock) -> Findings:
+def with_inventory(settings: Settings, findings: Findings, world: World) -> Findings:
     """Add what sources can list beside duties: the names that the policy needs to be there."""
-    client = Client(clock)
+    client, clock = world.client(), world.clock
     try:
         sources = Inquiry(client, clock, settings.providers).sources
         wanted = kinds_named(settings.policy)

@@ -54,7 +54,7 @@ def who(options: argparse.Namespace, world: World) -> int:
     given = configured(options, world.environment, world.folder)
     kind, id_ = options.resource
     resource = Resource(kind, id_, labels=dict(options.label))
-    findings = ask_for_all(given.settings, world.clock, [resource]).findings
+    findings = ask_for_all(given.settings, world, [resource]).findings
     approved = decided_for_all(resource, findings, given.policy, world.clock)
     notes = [f"no answer from {each}" for each in findings.failures]
     notes += switched_off(given.settings, approving(given.policy, [resource]))

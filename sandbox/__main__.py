@@ -22,6 +22,7 @@ from handler.events import DURATION
 from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
 from policy.calling import Answer, SendError, request_event, send
+from policy.proxies import NAMES, connector
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
@@ -33,6 +34,7 @@ from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
 from sandbox.resources.gaps import RefusedByAwsError
 from sandbox.running import Sandbox
+from sandbox.runtime import PROXIED
 from sandbox.space import Space
 
 DEMO_LOG = Path(".sandbox") / "demo.log"
@@ -74,7 +76,9 @@ def _up(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
-        Sandbox(options.root, options.stack, live=live) as sandbox,
+        Sandbox(
+            options.root, options.stack, live=live, variables=_proxies() if live else {}
+        ) as sandbox,
         opened_space(sandbox) as space,
         page_of(sandbox, space) as page,
     ):
@@ -107,6 +111,12 @@ def _live_settings() -> dict[str, str]:
             f"run `export {PROVIDERS[0].key}=...` first"
         )
     return found
+
+
+def _proxies() -> dict[str, str]:
+    """Give what has the function reach real providers through this machine's proxy."""
+    found = {name: os.environ[name] for name in NAMES & os.environ.keys()}
+    return {**found, PROXIED: str(ROOT)} if found else {}
 
 
 def _answers(url: str) -> bool:
@@ -178,7 +188,7 @@ def _send(options: argparse.Namespace) -> int:
         reason=options.reason,
     )
     try:
-        answer = send(url, secret, {"events": [event]})
+        answer = send(url, secret, {"events": [event]}, connect=connector(os.environ))
     except SendError as error:
         remedy = "check --url" if options.url else "the sandbox is gone: run `make up` again"
         raise UsageError(f"{error}; {remedy}") from error
