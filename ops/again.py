@@ -18,8 +18,8 @@ from policy.telling import NO, YES
 
 EXAMPLES = """examples:
   aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
-  oncall replay week.log --stack prod             the policy as it is: what would differ now?
-  oncall replay week.log --policy policy/new.yaml as an edit would have it
+  oncall replay week.log --stack prod              the policy as it is
+  oncall replay week.log --policy policy/new.yaml  as an edit would have it
 
 FILE is whatever `aws logs tail`, `filter-log-events`, Insights or the console
 gives, or an export to S3, packed by gzip or not.
@@ -98,7 +98,7 @@ def _print(out: Output, differing: Iterable[Replayed]) -> None:
         for when, one in (("was", record), ("now", each.again or {})):
             approved = one["outcome"] == "approve"
             outcome = f"approved for {one['duration']}" if approved else "left to humans"
-            out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO)
+            out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO, 7)
 
 
 def _print_undecided(out: Output, undecided: Iterable[Replayed]) -> None:

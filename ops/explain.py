@@ -20,10 +20,13 @@ from ops.world import World
 from policy.telling import NOTE, Told, tree, why
 
 EXAMPLES = """examples:
-  oncall explain --as jane@example.com --resource postgres.v1.Role:db-1 --label Env=Prod
-  oncall explain --as jane@example.com --resource okta.v1.Group:admins --at +8h --policy new.yaml
+  oncall explain --as jane@example.com \\
+    --resource postgres.v1.Role:db-1 --label Env=Prod
+  oncall explain --as jane@example.com --resource okta.v1.Group:admins \\
+    --at +8h --policy new.yaml
 
-exit status: 0 would be approved, 1 would be left to humans, 2 could not be carried out"""
+exit status: 0 would be approved, 1 would be left to humans, 2 could not be
+carried out"""
 
 # More than any access lasts: it has to end within the calendar.
 _AHEAD = timedelta(days=366)

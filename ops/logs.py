@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 from ops.errors import CommandError
 from ops.world import World
 from policy.log_forms import LONGEST_LINE, Log, read_log
+from policy.terminal import counted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -165,14 +166,14 @@ def _encoding(head: bytes) -> str:
 
 def called_in_words(name: str) -> str:
     """Say which log it is."""
-    return "standard input" if name == STANDARD_INPUT else name
+    return "stdin" if name == STANDARD_INPUT else name
 
 
 def remarks(log: Log) -> list[str]:
     """Say how many lines could not be read, and what else is missing; nothing if all is there."""
     said = [f"not all of the log is here: {each}" for each in log.gaps]
     if log.unreadable:
-        lines = "1 line" if log.unreadable == 1 else f"{log.unreadable} lines"
+        lines = counted(log.unreadable, "line")
         said.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
     return said
 

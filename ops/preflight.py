@@ -22,7 +22,8 @@ EXAMPLES = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
-exit status: 0 no problem (there may be notes), 1 problems, 2 could not be carried out"""
+exit status: 0 no problem (there may be notes), 1 problems, 2 could not be
+carried out"""
 _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace, world: World) -> int:
         out.json({"ok": good, "checks": [each._asdict() for each in found]})
     else:
         for each in found:
-            out.line(f"{each.level:8} {each.text}", _MARKS[each.level])
+            out.line(f"{each.level:8} {each.text}", _MARKS[each.level], indent=9)
         out.line(f"the policy is from {given.origin}")
     return 0 if good else 1
 

@@ -18,6 +18,7 @@ from ops.world import World
 from policy.log_forms import Log
 from policy.log_lines import DECISION, Record
 from policy.telling import NO, SETTINGS
+from policy.terminal import counted as in_words
 
 EXAMPLES = """examples:
   oncall report week.log
@@ -151,7 +152,8 @@ _HEADINGS = {
 
 def _print(out: Output, counted: Mapping[str, Any]) -> None:
     if counted["decisions"]:
-        out.line(f"{counted['decisions']} decisions, {counted['from']} to {counted['to']}")
+        decisions = in_words(counted["decisions"], "decision")
+        out.line(f"{decisions}, {counted['from']} to {counted['to']}")
     else:
         out.line("no decisions")
     for name, heading in _HEADINGS.items():

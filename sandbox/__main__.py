@@ -23,10 +23,20 @@ from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
 from policy.calling import Answer, SendError, request_event, send
 from policy.proxies import NAMES, connector
-from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
+from policy.terminal import (
+    Parser,
+    columns_of,
+    json_text,
+    safe,
+    safe_lines,
+    say,
+    show_anything,
+    table,
+    wrapped,
+)
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
-from sandbox.demo import NOT_EXPECTED, play, table
+from sandbox.demo import HEADINGS, NOT_EXPECTED, play
 from sandbox.from_code import SCRIPT, is_approved, request_from_code
 from sandbox.page import Page, page_of
 from sandbox.program import ROOT
@@ -135,19 +145,20 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
     for resource in sandbox.deployment.resources:
         say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
     where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
+    width = max(map(len, ["webhook", *sandbox.base_urls]))
     providers = "\n".join(
-        safe(f"  {name:12} {url} ({where})") for name, url in sandbox.base_urls.items()
+        safe(f"  {name:{width}} {url} ({where})") for name, url in sandbox.base_urls.items()
     )
     print(
         f"""
   Open  {page.url}
         in a browser: request as somebody, and see who gets access and why.
 
-  webhook      {sandbox.url}
+  {"webhook":{width}} {sandbox.url}
 {providers}
-  Indent       {space.url} (space {space.name})
-  AWS          {sandbox.aws.endpoint}
-  log          {safe(str(sandbox.log.file))}
+  {"Indent":{width}} {space.url} (space {space.name})
+  {"AWS":{width}} {sandbox.aws.endpoint}
+  {"log":{width}} {safe(str(sandbox.log.file))}
 
 In another terminal:
   . {safe(shlex.quote(str(file)))}
@@ -168,8 +179,9 @@ def _demo(options: argparse.Namespace) -> int:
         with opened_space(sandbox) as space:
             asked = request_from_code(space, by_webhook=by_webhook)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
-    print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")
-    print(table(each.row for each in played))
+    said = f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:"
+    print(f"{wrapped(said, columns_of(sys.stdout))}\n")
+    print(table(HEADINGS, (each.row for each in played), columns_of(sys.stdout)))
     print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
     print(asked.shown + ("" if asked.expected else NOT_EXPECTED))
     outcomes = [asked.expected, *(each.expected for each in played)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -13,14 +12,13 @@ from handler.durations import parse_go
 from handler.settings import Settings
 from policy.calling import Answer, send
 from policy.telling import why
-from policy.terminal import safe
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"
 _LONGEST_PLAY = timedelta(minutes=2)
-_HEADINGS = ("who", "is", "answer", "for", "why")
+HEADINGS = ("who", "is", "answer", "for", "why")
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,3 @@ def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bo
     ends_with_shift = any(each.shift_end for each in settings.policy.rules)
     least = decision.duration - (_LONGEST_PLAY if ends_with_shift else timedelta(0))
     return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Set rows in columns, under their headings."""
-    lines = [_HEADINGS, *(tuple(map(safe, row)) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
-    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in ruled
-    )

@@ -121,7 +121,7 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
     ]
     none = dba("replay", "-", stdin=json.dumps(odd))
     said = "1 line could not be read: cut off, damaged, or of an older form"
-    assert none == (2, "", f"oncall: standard input holds no decision; {said}\n")
+    assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
 
 
 @pytest.mark.parametrize(

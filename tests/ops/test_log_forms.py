@@ -350,18 +350,18 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 )
 def test_what_is_refused_is_named(given: bytes, said: str, oncall: Command) -> None:
     """With what to do; nothing of it is reported as if it were all."""
-    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: standard input {said}\n")
+    assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {said}\n")
 
 
 def test_bombs(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What unpacks to too much, and a line without end, are given up."""
     monkeypatch.setattr(logs, "MOST_UNPACKED", 2**20)
     answer = oncall("report", "-", stdin=gzip.compress(b"x\n" * 2**20))
-    assert answer.err == "oncall: standard input unpacks to more than 1 MiB: split it\n"
+    assert answer.err == "oncall: stdin unpacks to more than 1 MiB: split it\n"
     monkeypatch.setattr(logs, "LONGEST_LINE", 2**20)
     for given in (b"x" * 2**20, gzip.compress(b"x" * 2**20)):
         answer = oncall("report", "-", stdin=given)
-        assert answer.err == "oncall: standard input has a line of over 1 MiB\n"
+        assert answer.err == "oncall: stdin has a line of over 1 MiB\n"
 
 
 def test_a_cell_without_end_is_counted() -> None:

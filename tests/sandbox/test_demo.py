@@ -18,9 +18,10 @@ from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
 from policy.calling import Answer
+from policy.terminal import table
 from sandbox import demo
 from sandbox.cast import DAN, JANE, NORA, OMAR, RITA, SCENES, Scene, put_on_stage
-from sandbox.demo import Played, as_expected, table
+from sandbox.demo import HEADINGS, Played, as_expected
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.running import Sandbox
 from tests.e2e.calls import Webhook, in_process
@@ -148,7 +149,7 @@ def test_table_is_in_columns() -> None:
         ("jane", "leads", "approved", "6h0m0s", "because"),
         ("o", "on shift for it", "x", "-", ""),
     ]
-    assert table(rows) == (
+    assert table(HEADINGS, rows) == (
         "who   is               answer    for     why\n"
         "----  ---------------  --------  ------  -------\n"
         "jane  leads            approved  6h0m0s  because\n"
