@@ -302,7 +302,7 @@ def test_interrupted_command_ends_quietly(
 ) -> None:
     """Ctrl-C is no error with a traceback: the status is the one that shells know."""
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "send", interrupted)
