@@ -21,8 +21,8 @@ EXAMPLES = """examples:
   oncall replay week.log --stack prod              the policy as it is
   oncall replay week.log --policy policy/new.yaml  as an edit would have it
 
-FILE is whatever `aws logs tail`, `filter-log-events`, Insights or the console
-gives, or an export to S3, packed by gzip or not.
+FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
+Insights or the console, or an export to S3, with or without gzip.
 
 exit status: 0 every decision came out the same, 1 some differ, cannot be
 decided again, are missing or could not be read, 2 could not be carried out"""

@@ -32,11 +32,11 @@ _HOW = "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 _GZIP = b"\x1f\x8b"
 _MOST_MAGIC = 8
 _PACKED = {
-    _GZIP: "gzip twice",
-    b"PK\x03\x04": "zip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
+    _GZIP: "packed by gzip twice: unpack it first",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or export CSV",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
+    b"BZh": "packed by bzip2: unpack it first",
+    b"\xfd7zXZ": "packed by xz: unpack it first",
 }
 _MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -105,9 +105,9 @@ class _Lines:
         if head.startswith(_GZIP):
             self._is_packed = True
             head, stream = _peeked(gzip.GzipFile(fileobj=stream))
-        for magic, form in _PACKED.items():
+        for magic, said in _PACKED.items():
             if head.startswith(magic):
-                raise CommandError(f"{called} is packed by {form}: unpack it first")
+                raise CommandError(f"{called} is {said}")
         self.encoding = _encoding(head)
         errors = "surrogateescape" if self.encoding in _UTF_8 else "strict"
         self._text = io.TextIOWrapper(stream, self.encoding, errors, newline="\n")

@@ -24,9 +24,9 @@ EXAMPLES = """examples:
   oncall report week.log
   oncall report --stack prod --since 30d
 
-FILE is whatever `aws logs tail`, `filter-log-events`, Insights or the console
-gives, or an export to S3, packed by gzip or not. --stack asks the Pulumi CLI
-for the log group.
+FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
+Insights or the console, or an export to S3, with or without gzip. --stack asks
+the Pulumi CLI for the log group.
 
 exit status: 0 reported, 1 reported but for lines that are missing or could not
 be read, 2 could not be carried out"""

@@ -27,12 +27,12 @@ _BLANK = " \t\r\n\ufeff"
 _LISTS = ("events", "logEvents", "results")
 _MESSAGES = ("@message", "message")
 _IDS = ("eventId", "id", "@ptr")
-_LIST_BEGINS = re.compile(r"""\s*\{?\s*"(?:events|logEvents|results)"\s*:\s*\[""")
+_LIST_BEGINS = re.compile(r'\s*(?:\{\s*)?"(?:events|logEvents|results)"\s*:\s*\[')
 _IS_A_LIST = re.compile(r'\[\s*(?:[\[{"]|$)')
 _TOKEN = re.compile(r'\s*"[nN]extToken"\s*:\s*"')
 _STATUS = re.compile(r'\s*"status"\s*:\s*"(?!Complete")([A-Za-z]+)"')
 _FORWARD = re.compile(r'\s*"nextForwardToken"\s*:')
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[{}]')
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}]')
 _LONGEST_HEADER = 4096
 _DELIMITERS = ",;\t"
 # What GetLogEvents gives at once, and what Insights' query languages give unless told otherwise.

@@ -174,9 +174,9 @@ def _directly(host: str, port: int, deadline: Deadline, unused: str) -> socket.s
     try:
         return dial(host, port, deadline)
     except OSError as error:
-        remedy = "where the Internet is reached through a proxy only, export HTTPS_PROXY"
+        remedy = "if this machine reaches the Internet through a proxy, export HTTPS_PROXY"
         if unused:
-            remedy = f"NO_PROXY has it reached without the proxy of {unused}"
+            remedy = f"NO_PROXY excludes it from the proxy of {unused}"
         raise UnreachableError(_why_not(host, error), remedy) from error
 
 

@@ -339,7 +339,7 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
         (gzip.compress(gzip.compress(PLAIN)), "is packed by gzip twice: unpack it first"),
         (bz2.compress(PLAIN), "is packed by bzip2: unpack it first"),
         (lzma.compress(PLAIN), "is packed by xz: unpack it first"),
-        (b"PK\x03\x04....", "is packed by zip: unpack it first"),
+        (b"PK\x03\x04....", "is a zip archive or a spreadsheet: unpack it, or export CSV"),
         (PLAIN.decode().encode("utf-16")[:-1], "cannot be read: it isn't text in UTF-16"),
         (
             b"@timestamp,outcome\n1,approve\n",

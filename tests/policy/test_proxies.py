@@ -261,7 +261,7 @@ def test_a_way_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a proxy, the remedy says how to name one; where NO_PROXY is why, it says that."""
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     said = (
-        f"{HOST} can't be resolved; where the Internet is reached through a proxy only, "
+        f"{HOST} can't be resolved; if this machine reaches the Internet through a proxy, "
         "export HTTPS_PROXY"
     )
     with pytest.raises(HttpError) as failed:
@@ -270,7 +270,7 @@ def test_a_way_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SendError) as unsent:
         send(f"https://{HOST}/", "s" * 20, {}, connect=connector({}))
     assert said in str(unsent.value)
-    with pytest.raises(HttpError, match=f"^{HOST} can't be resolved; NO_PROXY has it reached with"):
+    with pytest.raises(HttpError, match=f"^{HOST} can't be resolved; NO_PROXY excludes it"):
         ask({"ALL_PROXY": PROXY, "NO_PROXY": HOST})
 
 
