@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
-# From host, port and deadline to a socket that leads there. `dial` does it unless told otherwise.
-Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket]
+# From host, port and deadline to a socket that leads there; None where it is connected directly.
+Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
 _BUFFER = 64 * 1024
 _SLACK_SECONDS = 0.05
 
@@ -37,7 +37,7 @@ class Connection:
     def __init__(
         self, url: SplitResult, tls: ssl.SSLContext | None, connect: Connect | None = None
     ) -> None:
-        self._connect = connect or dial
+        self._connect = connect
         self._host, self._port = url.hostname or "", url.port or (443 if tls else 80)
         # Without user and password, which an address must not have.
         self._named = url.netloc.rpartition("@")[2]
@@ -63,7 +63,8 @@ class Connection:
 
     def _open(self) -> None:
         """Open it, with TLS where the URL says so."""
-        raw = self._raw = self._connect(self._host, self._port, self.deadline)
+        raw = self._connect(self._host, self._port, self.deadline) if self._connect else None
+        raw = self._raw = raw or _dial(self._host, self._port, self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
             raw.settimeout(_left(self.deadline))
@@ -169,7 +170,7 @@ def _resolve(host: str, port: int, deadline: Deadline) -> Sequence[_Address]:
     return answer
 
 
-def dial(host: str, port: int, deadline: Deadline) -> socket.socket:
+def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Connect to the first address that answers, all of them within the deadline."""
     failure = OSError("the name has no address")
     for family, kind, protocol, _, address in _resolve(host, port, deadline):

@@ -9,6 +9,7 @@ another way to connect.
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from _thread import allocate_lock
 from collections import defaultdict, deque
@@ -69,8 +70,8 @@ class Client:
 
     Args:
         clock: what time it is.
-        connect: makes the sockets; None connects directly, as the function always does. An
-            HttpError of it is what the request fails with, without another try.
+        connect: gives a socket that leads to a host, or None to connect directly, as the function
+            always does. An HttpError of it is what the request fails with, without another try.
     """
 
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
@@ -142,6 +143,8 @@ class Client:
                 status, answered, data, _ = self._attempt(method, parts, headers, body, deadline)
             except TimeoutError as error:
                 raise HttpError("no whole answer in time") from error
+            except socket.gaierror:
+                failure = HttpError(f"connection failed: {parts.hostname} cannot be resolved")
             except (OSError, BrokenError) as error:
                 failure = HttpError(f"connection failed ({type(error).__name__})")
             else:

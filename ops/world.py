@@ -13,6 +13,7 @@ from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from handler.connection import Connect
 from handler.http import Client
+from ops.client import OperatorClient
 from ops.output import Output, output
 from policy.proxies import connector
 from policy.terminal import say
@@ -39,7 +40,7 @@ class World(NamedTuple):
 
     def client(self) -> Client:
         """Make a client that asks the providers."""
-        return Client(self.clock, self.connect)
+        return OperatorClient(self.clock, self.environment)
 
     def tell(self, text: str) -> None:
         """Say something beside the answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from handler.durations import format_instant
 from handler.http import HttpError
 from handler.http1 import BrokenError, TooLarge
 from handler.webhook import sign
+from policy.proxies import PROXY_REMEDY, UnreachableError
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20
@@ -143,6 +145,9 @@ def send(
         raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
     except TooLarge as error:
         raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
+    except socket.gaierror:
+        cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
+        raise SendError(f"{url} does not answer ({cause})") from cause
     except (OSError, HttpError, BrokenError, UnicodeError) as error:
         said = str(error) or type(error).__name__
         raise SendError(f"{url} does not answer ({said})") from error

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from handler.clock import Deadline
-from handler.connection import Connect, dial
+from handler.connection import Connect
 from handler.http import HttpError
 from handler.http1 import BrokenError, rendered
 
@@ -25,6 +25,7 @@ from handler.http1 import BrokenError, rendered
 VARIABLES = (("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY"))
 EXCEPTIONS = ("no_proxy", "NO_PROXY")
 NAMES = frozenset(name for names in (*VARIABLES, EXCEPTIONS) for name in names)
+PROXY_REMEDY = "if this machine reaches the Internet through a proxy, export HTTPS_PROXY"
 _EXAMPLE = "http://proxy.example.com:3128"
 # Of schemes that curl knows: others may be anything, such as the beginning of a password.
 _OTHER_SCHEMES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
@@ -66,21 +67,31 @@ class _Proxy(NamedTuple):
 
 
 def connector(environment: Mapping[str, str]) -> Connect:
-    """Give what connects to a host and port for HTTPS: through the environment's proxy, if any.
+    """Give what connects to a host and port for HTTPS through the environment's proxy, if any.
 
-    This machine itself, and what NO_PROXY names, is connected to directly. It raises
-    UnreachableError, or OSError where this machine itself does not answer.
+    This machine itself, and what NO_PROXY names, is left to be connected to directly. It raises
+    UnreachableError where the proxy gives no tunnel.
     """
 
-    def connect(host: str, port: int, deadline: Deadline) -> socket.socket:
-        if _is_this_machine(host):
-            return dial(host, port, deadline)
+    def connect(host: str, port: int, deadline: Deadline) -> socket.socket | None:
         variable, value = _setting(environment)
-        if not value or _is_excepted(host, port, environment):
-            return _directly(host, port, deadline, variable if value else "")
+        if not value or _is_this_machine(host) or _is_excepted(host, port, environment):
+            return None
         return _through(_proxy(variable, value), host, port, deadline)
 
     return connect
+
+
+def remedy_for(host: str, port: int, environment: Mapping[str, str]) -> str:
+    """Say what may lead to a host that was not reached; "" where nothing here would."""
+    variable, value = _setting(environment)
+    if _is_this_machine(host):
+        return ""
+    if not value:
+        return PROXY_REMEDY
+    if _is_excepted(host, port, environment):
+        return f"NO_PROXY excludes it from the proxy of {variable}"
+    return ""
 
 
 def _setting(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -169,17 +180,6 @@ def _proxy(variable: str, value: str) -> _Proxy:
     return _Proxy(variable, host, port, credentials)
 
 
-def _directly(host: str, port: int, deadline: Deadline, unused: str) -> socket.socket:
-    """Connect without a proxy; `unused` is the variable of one that is not to be used here."""
-    try:
-        return dial(host, port, deadline)
-    except OSError as error:
-        remedy = "if this machine reaches the Internet through a proxy, export HTTPS_PROXY"
-        if unused:
-            remedy = f"NO_PROXY excludes it from the proxy of {unused}"
-        raise UnreachableError(_why_not(host, error), remedy) from error
-
-
 def _why_not(named: str, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"{named} can't be resolved"
@@ -191,7 +191,7 @@ def _why_not(named: str, error: OSError) -> str:
 def _through(proxy: _Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
     check = f"check {proxy.variable}"
     try:
-        raw = dial(proxy.host, proxy.port, deadline)
+        raw = socket.create_connection((proxy.host, proxy.port), _left(deadline))
     except OSError as error:
         raise UnreachableError(_why_not(proxy.named, error), check) from error
     is_open = False

@@ -58,10 +58,11 @@ def call_below_path(self, method, endpoint, *more):
 Client.call_rapid = call_below_path
 if project := os.environ.pop("SANDBOX_PROXIED", ""):
     sys.path.append(project)
-    import handler.connection
+    from functools import partialmethod
+    from handler.http import Client as HttpClient
     from policy.proxies import connector
 
-    handler.connection.dial = connector(os.environ)
+    HttpClient.__init__ = partialmethod(HttpClient.__init__, connect=connector(os.environ))
 main(sys.argv)
 """
 
