@@ -37,7 +37,7 @@ class Connection:
     def __init__(
         self, url: SplitResult, tls: ssl.SSLContext | None, connect: Connect | None = None
     ) -> None:
-        self._connect = connect
+        self._tunnel = connect
         self._host, self._port = url.hostname or "", url.port or (443 if tls else 80)
         # Without user and password, which an address must not have.
         self._named = url.netloc.rpartition("@")[2]
@@ -63,7 +63,7 @@ class Connection:
 
     def _open(self) -> None:
         """Open it, with TLS where the URL says so."""
-        raw = self._connect(self._host, self._port, self.deadline) if self._connect else None
+        raw = self._tunnel(self._host, self._port, self.deadline) if self._tunnel else None
         raw = self._raw = raw or _dial(self._host, self._port, self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:

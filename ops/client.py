@@ -10,8 +10,8 @@ from handler.http import Client, HttpError
 from policy.proxies import UnreachableError, connector, remedy_for
 
 # A certificate that is not trusted is no sign of a way that is missing.
+_UNRESOLVED = "cannot be resolved"
 _UNANSWERED = (
-    "connection failed: ",
     "connection failed (OSError",
     "connection failed (Connection",
     "no whole answer in time",
@@ -39,8 +39,9 @@ class OperatorClient(Client):
         except UnreachableError:
             raise
         except HttpError as error:
-            if error.status is not None or not str(error).startswith(_UNANSWERED):
+            said = str(error)
+            if not (said.startswith(_UNANSWERED) or said.endswith(_UNRESOLVED)):
                 raise
             parts = urlsplit(url)
             remedy = remedy_for(parts.hostname or "", parts.port or 443, self._environment)
-            raise HttpError("; ".join(filter(None, (str(error), remedy)))) from error
+            raise HttpError("; ".join(filter(None, (said, remedy)))) from error
