@@ -11,8 +11,8 @@ import select
 import socket
 import ssl
 from _thread import allocate_lock, start_new_thread
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult
 
 from handler.clock import Deadline
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
+# From host, port and deadline to a socket that leads there; None where it is connected directly.
+Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
 _BUFFER = 64 * 1024
 _SLACK_SECONDS = 0.05
 
@@ -32,7 +34,10 @@ class Connection:
 
     deadline: Deadline
 
-    def __init__(self, url: SplitResult, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, url: SplitResult, tls: ssl.SSLContext | None, connect: Connect | None = None
+    ) -> None:
+        self._tunnel = connect
         self._host, self._port = url.hostname or "", url.port or (443 if tls else 80)
         # Without user and password, which an address must not have.
         self._named = url.netloc.rpartition("@")[2]
@@ -58,7 +63,8 @@ class Connection:
 
     def _open(self) -> None:
         """Open it, with TLS where the URL says so."""
-        raw = self._raw = _dial(self._host, self._port, self.deadline)
+        raw = self._tunnel(self._host, self._port, self.deadline) if self._tunnel else None
+        raw = self._raw = raw or _dial(self._host, self._port, self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls:
             raw.settimeout(_left(self.deadline))

@@ -2,12 +2,14 @@
 
 Written here because the zip holds no third-party package. One deadline for connecting, sending,
 headers and body together, a limit on the body, two retries, and connections kept for the next page.
-It follows no redirect and takes no proxy from the environment.
+It follows no redirect and takes no proxy from the environment: only who makes a client can give it
+another way to connect.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from _thread import allocate_lock
 from collections import defaultdict, deque
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
-from handler.connection import Connection
+from handler.connection import Connect, Connection
 from handler.http1 import Answer, BrokenError, TooLarge
 from handler.settings import is_loopback
 
@@ -64,10 +66,17 @@ class HttpError(Exception):
 
 
 class Client:
-    """Sends requests over connections that it keeps. Safe to share between threads."""
+    """Sends requests over connections that it keeps. Safe to share between threads.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: what time it is.
+        connect: gives a socket that leads to a host, or None to connect directly, as the function
+            always does. An HttpError of it is what the request fails with, without another try.
+    """
+
+    def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
         self._clock = clock
+        self._connect = connect
         self._idle: defaultdict[tuple[str, str], deque[_Idle]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
         self._unpacking = allocate_lock()
@@ -134,6 +143,8 @@ class Client:
                 status, answered, data, _ = self._attempt(method, parts, headers, body, deadline)
             except TimeoutError as error:
                 raise HttpError("no whole answer in time") from error
+            except socket.gaierror:
+                failure = HttpError(f"connection failed: {parts.hostname} cannot be resolved")
             except (OSError, BrokenError) as error:
                 failure = HttpError(f"connection failed ({type(error).__name__})")
             else:
@@ -183,7 +194,7 @@ class Client:
             kept.connection.shut()
         if url.scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
-        return Connection(url, self._tls if url.scheme == "https" else None)
+        return Connection(url, self._tls if url.scheme == "https" else None, self._connect)
 
     def _asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable.

@@ -10,7 +10,7 @@ from typing import Any
 from ops import arguments
 from ops.configured import configured
 from ops.errors import CommandError
-from ops.logs import log_of_file, unreadable
+from ops.logs import called_in_words, log_of_file, remarks
 from ops.output import Output, listed
 from ops.replay import COMPARED, Replayed, replay
 from ops.world import World
@@ -18,11 +18,14 @@ from policy.telling import NO, YES, spoken
 
 EXAMPLES = """examples:
   aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
-  oncall replay week.log --stack prod             the policy as it is: what would differ now?
-  oncall replay week.log --policy policy/new.yaml as an edit would have it
+  oncall replay week.log --stack prod              the policy as it is
+  oncall replay week.log --policy policy/new.yaml  as an edit would have it
 
-exit status: 0 every decision came out the same, 1 some differ, cannot be decided again or could
-not be read, 2 could not be carried out"""
+FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
+Insights or the console, or an export to S3, with or without gzip.
+
+exit status: 0 every decision came out the same, 1 some differ, cannot be
+decided again, are missing or could not be read, 2 could not be carried out"""
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -45,8 +48,8 @@ def run(options: argparse.Namespace, world: World) -> int:
     log = log_of_file(options.file, world)
     decisions = log.decisions
     if not decisions:
-        more = f"; {unreadable(log)}" if log.unreadable else ""
-        raise CommandError(f"{options.file} holds no decision{more}")
+        said = f"{called_in_words(options.file)} holds no decision"
+        raise CommandError("; ".join([said, *remarks(log)]))
     replayed = replay(decisions, given.policy)
     differing = [each for each in replayed if each.differences]
     undecided = [each for each in replayed if each.again is None]
@@ -60,15 +63,16 @@ def run(options: argparse.Namespace, world: World) -> int:
                 "different": [_as_data(each) for each in differing],
                 "undecided": [{**_named(each), "problem": each.problem} for each in undecided],
                 "unreadable": log.unreadable,
+                "gaps": log.gaps,
             }
         )
     else:
         _print(out, differing)
         out.line(f"by the policy from {given.origin}: {same} the same, {len(differing)} different")
         _print_undecided(out, undecided)
-        if log.unreadable:
-            out.line(unreadable(log), NO)
-    return 1 if differing or undecided or log.unreadable else 0
+        for each in remarks(log):
+            out.line(each, NO)
+    return 1 if differing or undecided or remarks(log) else 0
 
 
 def _named(replayed: Replayed) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def _print(out: Output, differing: Iterable[Replayed]) -> None:
         for when, one in (("was", record), ("now", each.again or {})):
             approved = one["outcome"] == "approve"
             outcome = f"approved for {spoken(one['duration'])}" if approved else "left to humans"
-            out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO)
+            out.line(f"  {when}  {outcome}: {one['reason']}", YES if approved else NO, 7)
 
 
 def _print_undecided(out: Output, undecided: Iterable[Replayed]) -> None:

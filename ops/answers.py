@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from ops.checks import NOTE, OK, PROBLEM
 from ops.deployed import Deployed
 from ops.output import listed
 from policy.calling import TIMEOUT_SECONDS, Answer, SendError
+from policy.proxies import UnreachableError
 from policy.telling import SETTINGS, clock_time, spoken
 
 NO = "no"
@@ -70,12 +70,12 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             remedy = "something between here and AWS reads along, or this machine's clock is wrong"
         case ssl.SSLError():
             said = "does not speak TLS as it should"
-        case socket.gaierror():
-            said = "has a host name that cannot be resolved"
-            remedy = f"check this machine's DNS; {remedy}"
+        case UnreachableError():
+            said = f"cannot be reached: {cause.problem}"
+            remedy = f"{cause.remedy}; {remedy}"
         case TimeoutError():
             said = f"does not answer within {TIMEOUT_SECONDS} s"
-            remedy = f"let this machine reach it (no proxy is used); then {log_remedy(deployed)}"
+            remedy = f"let this machine reach it; then {log_remedy(deployed)}"
         case ConnectionRefusedError():
             said = "is an address where nobody listens"
         case ConnectionError() | RemoteDisconnected():

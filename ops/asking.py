@@ -10,12 +10,12 @@ from handler.clock import Clock, Deadline
 from handler.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
 from handler.duties import Findings
 from handler.events import Resource
-from handler.http import Client
 from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, wants_of
 from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import Settings
 from handler.sources import Source, Wants, ask
+from ops.world import World
 from policy.reach import open_rules
 from policy.telling import called
 
@@ -36,16 +36,16 @@ class Asked(NamedTuple):
 
 
 def ask_for_all(
-    settings: Settings, clock: Clock, resources: Sequence[Resource] | None = None
+    settings: Settings, world: World, resources: Sequence[Resource] | None = None
 ) -> Asked:
     """Ask each provider for all that the rules could need, whoever requests what.
 
     Args:
         settings: the policy, and the keys.
-        clock: what time it is.
+        world: how they are reached.
         resources: what the rules have to be for; None takes every rule.
     """
-    client = Client(clock)
+    client, clock = world.client(), world.clock
     try:
         sources = Inquiry(client, clock, settings.providers).sources
         needs = needs_of_rules(settings.policy, resources)

@@ -34,22 +34,26 @@ from policy import telling
 from policy.calling import Answer, SendError, request_event, send
 
 EXAMPLES = """examples:
-  . .sandbox/env && oncall check --as jane@example.com --resource example.v1.Resource:prod-db
+  . .sandbox/env && oncall check
   oncall check --stack dev --as jane@example.com
-  oncall check --stack prod --as jane@example.com --resource postgres.v1.Role:db-1 --label Env=Prod
+  oncall check --stack prod --as jane@example.com \\
+    --resource postgres.v1.Role:db-1 --label Env=Prod
 
---stack asks the Pulumi CLI for the stack's webhook_url and INDENT_WEBHOOK_SECRET, and needs
-PULUMI_CONFIG_PASSPHRASE where a passphrase encrypts the config; without it both come from the
-environment (WEBHOOK_URL, INDENT_WEBHOOK_SECRET). The secret is never shown.
+--stack asks the Pulumi CLI for the stack's webhook_url and
+INDENT_WEBHOOK_SECRET, and needs PULUMI_CONFIG_PASSPHRASE where a passphrase
+encrypts the config; without it both come from the environment (WEBHOOK_URL,
+INDENT_WEBHOOK_SECRET). The secret is never shown.
 
---as asks for a real decision, which is a line in the audit log: its petition is called
-oncall-check-..., and its reason is "oncall check". It grants nothing: a claim is an answer,
-only the access system applies one, and it never asked.
+--as asks for a real decision, which is a line in the audit log: its petition
+is called oncall-check-..., and its reason is "oncall check". It grants
+nothing: a claim is an answer, only the access system applies one, and it never
+asked.
 
-exit status: 0 it works, and approves WHO where one is given, 1 it does not, 2 could not be
-carried out"""
+exit status: 0 it works, and approves WHO where one is given, 1 it does not,
+2 could not be carried out"""
 ANY_RESOURCE = ("example.v1.Resource", "oncall-check")
 PETITION, REASON = "oncall-check-", "oncall check"
+_INDENT = 9
 _MARKS = {OK: telling.YES, PROBLEM: telling.NO, NO: telling.NO, NOTE: ""}
 
 
@@ -108,9 +112,9 @@ def run(options: argparse.Namespace, world: World) -> int:
         )
         return 0 if good else 1
     for each in steps:
-        out.line(f"{each.level:8} {each.call}: {each.text}", _MARKS[each.level])
+        out.line(f"{each.level:8} {each.call}: {each.text}", _MARKS[each.level], _INDENT)
         if each.remedy:
-            out.line(f"{'':8} remedy: {each.remedy}")
+            out.line(f"{'':8} remedy: {each.remedy}", indent=_INDENT)
     return 0 if good else 1
 
 
@@ -187,7 +191,13 @@ class Checking:
     def _call(self, name: str, body: Mapping[str, Any]) -> Answer | Step:
         signed_at = self._world.clock.now()
         try:
-            answer = send(self.webhook.url, self.webhook.secret, body, signed_at=signed_at)
+            answer = send(
+                self.webhook.url,
+                self.webhook.secret,
+                body,
+                signed_at=signed_at,
+                connect=self._world.connect,
+            )
         except SendError as error:
             return unreachable(name, error, self.webhook)
         if answer.http == HTTPStatus.OK:

@@ -12,16 +12,22 @@ from contextlib import suppress
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from handler import __version__
 from ops import again, check, explain, preflight, report, who
 from ops.errors import NOT_DONE, CommandError
 from ops.world import World, process
 from policy.terminal import Parser, safe, show_anything
 
-EPILOG = """settings come from the environment, as the function's do: keys (INCIDENTIO_API_KEY, ...)
-and AUTO_APPROVAL_*. --stack NAME takes the plain ones from Pulumi.NAME.yaml, --policy FILE another
-policy. Beside a running sandbox: . .sandbox/env
+EPILOG = """settings come from the environment, as the function's do: keys
+(INCIDENTIO_API_KEY, ...) and AUTO_APPROVAL_*. --stack NAME takes the plain
+ones from Pulumi.NAME.yaml, --policy FILE another policy. Beside a running
+sandbox: . .sandbox/env
 
-exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be carried out"""
+The Internet is reached through the proxy of HTTPS_PROXY or ALL_PROXY, if any,
+but for what NO_PROXY names.
+
+exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be
+carried out"""
 
 
 def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
@@ -64,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"oncall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for each in (explain, who, again, preflight, report, check):
         each.add(commands)

@@ -79,11 +79,7 @@ def _of_environment(environment: Mapping[str, str]) -> Deployed:
 def _of_stack(stack: str, world: World) -> Deployed:
     folder = project_folder(world.folder)
     settings = stack_settings(folder, stack)
-    _prove_backend(stack, folder, world.environment)
-    outputs = _outputs(_pulumi(["stack", "output", "--json"], stack, folder, world.environment))
-    if not outputs.get("webhook_url"):
-        remedy = f"run `make deploy STACK={stack}`"
-        raise CommandError(f"stack {stack} has no webhook_url: it is not deployed; {remedy}")
+    outputs = _outputs_of(stack, folder, world.environment, needed="webhook_url")
     secret = _pulumi(["config", "get", SECRET], stack, folder, world.environment)
     return Deployed(
         outputs["webhook_url"],
@@ -93,6 +89,29 @@ def _of_stack(stack: str, world: World) -> Deployed:
         outputs.get("function_name", ""),
         outputs.get("log_group", ""),
     )
+
+
+def log_group_of(stack: str, world: World) -> tuple[str, str]:
+    """Find a stack's log group, and the region in which it is.
+
+    Raises:
+        CommandError: something is missing, or the Pulumi CLI cannot say it.
+    """
+    folder = project_folder(world.folder)
+    region = stack_settings(folder, stack).get("aws:region", "")
+    outputs = _outputs_of(stack, folder, world.environment, needed="log_group")
+    return outputs["log_group"], region
+
+
+def _outputs_of(
+    stack: str, folder: Path, environment: Mapping[str, str], *, needed: str
+) -> dict[str, str]:
+    _prove_backend(stack, folder, environment)
+    outputs = _outputs(_pulumi(["stack", "output", "--json"], stack, folder, environment))
+    if not outputs.get(needed):
+        remedy = f"run `make deploy STACK={stack}`"
+        raise CommandError(f"stack {stack} has no {needed}: it is not deployed; {remedy}")
+    return outputs
 
 
 def _prove_backend(stack: str, folder: Path, environment: Mapping[str, str]) -> None:

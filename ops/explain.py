@@ -10,7 +10,6 @@ from handler.app import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.decision import Decision
 from handler.durations import format_instant
-from handler.http import Client
 from handler.inquiry import Inquiry, Outcome
 from handler.record import decision_record
 from ops import arguments, known
@@ -21,10 +20,13 @@ from ops.world import World
 from policy.telling import NOTE, Told, tree, why
 
 EXAMPLES = """examples:
-  oncall explain --as jane@example.com --resource postgres.v1.Role:db-1 --label Env=Prod
-  oncall explain --as jane@example.com --resource okta.v1.Group:admins --at +8h --policy new.yaml
+  oncall explain --as jane@example.com \\
+    --resource postgres.v1.Role:db-1 --label Env=Prod
+  oncall explain --as jane@example.com --resource okta.v1.Group:admins \\
+    --at +8h --policy new.yaml
 
-exit status: 0 would be approved, 1 would be left to humans, 2 could not be carried out"""
+exit status: 0 would be approved, 1 would be left to humans, 2 could not be
+carried out"""
 
 # More than any access lasts: it has to end within the calendar.
 _AHEAD = timedelta(days=366)
@@ -71,7 +73,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     given = configured(options, world.environment, world.folder)
     at, notes = _moment(options.at, world)
     request = arguments.request(options.who, options.resource, options.label, options.duration)
-    client = Client(world.clock)
+    client = world.client()
     try:
         clock = world.clock._replace(now=lambda: at) if options.at else world.clock
         inquiry = Inquiry(client, clock, given.settings.providers)
@@ -82,7 +84,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     (decision,) = outcome.decisions
     if outcome.asked and not decision.duties:
         who, asked = request.requester.email, outcome.asked
-        notes += known.about_a_stranger(who, asked, outcome.findings, given.settings, world.clock)
+        notes += known.about_a_stranger(who, asked, outcome.findings, given.settings, world)
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)

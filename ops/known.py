@@ -16,13 +16,14 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from handler import emails
-from handler.clock import Clock, Deadline
+from handler.clock import Deadline
 from handler.duties import Findings
 from handler.http import Client, HttpError
 from handler.providers import BY_ID, BY_NAME
 from handler.settings import Settings
 from handler.shapes import ShapeError, array, as_array, as_record, record, text
 from ops.output import listed
+from ops.world import World
 
 # For all providers together: one that hangs leaves the others half of what is left.
 _SECONDS, _SHARE = 6.0, 0.5
@@ -100,7 +101,7 @@ _LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
 
 
 def about_a_stranger(
-    email: str, asked: Collection[str], findings: Findings, settings: Settings, clock: Clock
+    email: str, asked: Collection[str], findings: Findings, settings: Settings, world: World
 ) -> list[str]:
     """Say whether the providers that were asked know somebody of whom they stated no duty.
 
@@ -109,10 +110,10 @@ def about_a_stranger(
         asked: the names of those providers.
         findings: all that they said.
         settings: their keys, and the policy, whose aliases are looked up, too.
-        clock: what time it is.
+        world: how they are reached.
     """
     others = settings.policy.addresses(email) - {email}
-    client, deadline = Client(clock), Deadline(clock, _SECONDS)
+    client, deadline = world.client(), Deadline(world.clock, _SECONDS)
     try:
         states = {
             name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from policy.telling import NO, YES, Told
-from policy.terminal import json_text, safe
+from policy.terminal import columns_of, json_text, safe, table, wrapped
 
 _GREEN, _RED, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 _COLOURS = {YES: _GREEN, NO: _RED}
@@ -19,46 +19,54 @@ class Output(NamedTuple):
         stream: the stream.
         colour: whether it may be coloured.
         as_json: whether it is for a script: one JSON value, and nothing else.
+        width: how many columns a line may have; None where lines are not broken.
     """
 
     stream: TextIO
     colour: bool = False
     as_json: bool = False
+    width: int | None = None
 
     def json(self, value: object) -> None:
         """Print the answer for a script."""
         self.stream.write(f"{json_text(value)}\n")
 
-    def line(self, text: str = "", mark: str = "") -> None:
-        """Print a line; names in it come from elsewhere, so nothing may steer the terminal."""
-        self.stream.write(f"{self._coloured(safe(text), mark)}\n")
+    def line(self, text: str = "", mark: str = "", indent: int = 0) -> None:
+        """Print a line; names in it come from elsewhere, so nothing may steer the terminal.
+
+        Where it has to be broken, what follows is indented.
+        """
+        for each in wrapped(safe(text), self.width, indent).split("\n"):
+            self.stream.write(f"{self._coloured(each, mark)}\n")
 
     def tree(self, told: Told) -> None:
         """Print a tree, with signs that any terminal knows where it knows no others."""
         plain = not _can_show(self.stream, "├─└│✓✗")
         signs = _ASCII if plain else _SIGNS
-        root = safe(told.text)
-        mark = self._coloured(root, told.mark)
-        self.stream.write(f"{_BOLD}{mark}{_END}\n" if self.colour else f"{root}\n")
+        for root in wrapped(safe(told.text), self.width).split("\n"):
+            mark = self._coloured(root, told.mark)
+            self.stream.write(f"{_BOLD}{mark}{_END}\n" if self.colour else f"{root}\n")
         for line in self._branches(told.under, "", signs):
             self.stream.write(f"{line}\n")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows in columns, under their headings."""
-        lines = [tuple(headings), *(tuple(map(safe, row)) for row in rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        ruled = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
-        for line in ruled:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            self.stream.write(f"{'  '.join(cells).rstrip()}\n")
+        self.stream.write(f"{table(headings, rows, self.width)}\n")
 
     def _branches(self, under: Sequence[Told], before: str, signs: _Signs) -> Iterator[str]:
         for place, each in enumerate(under, 1):
             last = place == len(under)
             sign = signs.marks.get(each.mark, "")
             branch = signs.last if last else signs.branch
-            yield f"{before}{branch}{self._coloured(sign + safe(each.text), each.mark)}"
             further = before + (signs.gap if last else signs.trunk)
+            # Beside the branches below it, where there are any.
+            beside = further + (signs.trunk if each.under else "")
+            room = self.width and self.width - len(beside)
+            indent = 0 if each.under else len(sign)
+            first, *others = wrapped(sign + safe(each.text), room, indent).split("\n")
+            yield f"{before}{branch}{self._coloured(first, each.mark)}"
+            for line in others:
+                yield f"{beside}{self._coloured(line, each.mark)}"
             yield from self._branches(each.under, further, signs)
 
     def _coloured(self, text: str, mark: str) -> str:
@@ -81,7 +89,8 @@ _ASCII = _Signs("|- ", "`- ", "|  ", "   ", {YES: "+ ", NO: "x "})
 def output(stream: TextIO, environment: Mapping[str, str], *, as_json: bool) -> Output:
     """Make the output: coloured on a terminal that takes it, unless NO_COLOR says otherwise."""
     terminal = stream.isatty() and environment.get("TERM", "") != "dumb"
-    return Output(stream, terminal and not environment.get("NO_COLOR") and not as_json, as_json)
+    colour = terminal and not environment.get("NO_COLOR") and not as_json
+    return Output(stream, colour, as_json, columns_of(stream))
 
 
 def listed(words: Iterable[Any]) -> str:

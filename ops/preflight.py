@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Iterable
 from typing import Any
 
-from handler.clock import Clock, Deadline
+from handler.clock import Deadline
 from handler.duties import Findings
-from handler.http import Client
 from handler.inquiry import Inquiry
 from handler.settings import Settings
 from handler.sources import Question, Source, ask
@@ -23,7 +22,8 @@ EXAMPLES = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
-exit status: 0 no problem (there may be notes), 1 problems, 2 could not be carried out"""
+exit status: 0 no problem (there may be notes), 1 problems, 2 could not be
+carried out"""
 _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 
@@ -43,28 +43,28 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 def run(options: argparse.Namespace, world: World) -> int:
     """Check, and print what was found."""
     given = configured(options, world.environment, world.folder)
-    found = checked(given.settings, world.clock)
+    found = checked(given.settings, world)
     good = all(each.level != PROBLEM for each in found)
     out = world.output(options)
     if options.json:
         out.json({"ok": good, "checks": [each._asdict() for each in found]})
     else:
         for each in found:
-            out.line(f"{each.level:8} {each.text}", _MARKS[each.level])
+            out.line(f"{each.level:8} {each.text}", _MARKS[each.level], indent=9)
         out.line(f"the policy is from {given.origin}")
     return 0 if good else 1
 
 
-def checked(settings: Settings, clock: Clock) -> list[Check]:
+def checked(settings: Settings, world: World) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
-    asked = ask_for_all(settings, clock)
-    findings = with_inventory(settings, asked.findings, clock)
-    return list(checks(settings, findings, asked.wants, clock.now()))
+    asked = ask_for_all(settings, world)
+    findings = with_inventory(settings, asked.findings, world)
+    return list(checks(settings, findings, asked.wants, world.clock.now()))
 
 
-def with_inventory(settings: Settings, findings: Findings, clock: Clock) -> Findings:
+def with_inventory(settings: Settings, findings: Findings, world: World) -> Findings:
     """Add what sources can list beside duties: the names that the policy needs to be there."""
-    client = Client(clock)
+    client, clock = world.client(), world.clock
     try:
         sources = Inquiry(client, clock, settings.providers).sources
         wanted = kinds_named(settings.policy)

@@ -10,19 +10,26 @@ from typing import Any
 
 from handler.durations import parse_instant
 from ops import arguments
+from ops.deployed import log_group_of
 from ops.errors import CommandError
-from ops.logs import log_of_file, log_of_group, unreadable
+from ops.logs import log_of_file, log_of_group, remarks
 from ops.output import Output
 from ops.world import World
-from policy.log_lines import DECISION, Log, Record
+from policy.log_forms import Log
+from policy.log_lines import DECISION, Record
 from policy.telling import NO, SETTINGS, hidden_emails
+from policy.terminal import counted as in_words
 
 EXAMPLES = """examples:
   oncall report week.log
-  oncall report --log-group "$(pulumi stack output log_group)" --since 30d
+  oncall report --stack prod --since 30d
 
-exit status: 0 reported, 1 reported but for lines that could not be read, 2 could not be carried
-out"""
+FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
+Insights or the console, or an export to S3, with or without gzip. --stack asks
+the Pulumi CLI for the log group.
+
+exit status: 0 reported, 1 reported but for lines that are missing or could not
+be read, 2 could not be carried out"""
 WEEK = timedelta(days=7)
 
 
@@ -38,7 +45,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.add_argument(
         "file", nargs="?", metavar="FILE", help="lines of the function's log; - is stdin"
     )
-    parser.add_argument("--log-group", metavar="NAME", help="of CloudWatch, instead of a file")
+    parser.add_argument(
+        "--stack", metavar="NAME", help="read this stack's log group in CloudWatch instead"
+    )
+    parser.add_argument(
+        "--log-group", metavar="NAME", help="read this log group, in the region of AWS_REGION"
+    )
     parser.add_argument(
         "--since",
         type=arguments.duration,
@@ -51,19 +63,20 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 
 def run(options: argparse.Namespace, world: World) -> int:
     """Read the records, and count."""
-    if bool(options.file) == bool(options.log_group):
-        raise CommandError("give either a FILE or --log-group NAME")
+    if [options.file, options.log_group, options.stack].count(None) != 2:  # noqa: PLR2004 - all others
+        raise CommandError("give one of FILE, --stack NAME and --log-group NAME")
     log = _log(options, world)
     counted = count(log.records)
     out = world.output(options)
     if options.json:
-        out.json({**counted, "unreadable": log.unreadable})
+        out.json({**counted, "unreadable": log.unreadable, "gaps": log.gaps})
     else:
         _print(out, counted)
-        if log.unreadable:
+        if remarks(log):
             out.line()
-            out.line(unreadable(log), NO)
-    return 1 if log.unreadable else 0
+        for each in remarks(log):
+            out.line(each, NO)
+    return 1 if remarks(log) else 0
 
 
 def _log(options: argparse.Namespace, world: World) -> Log:
@@ -72,6 +85,9 @@ def _log(options: argparse.Namespace, world: World) -> Log:
         since = now - (options.since or WEEK)
     except OverflowError:
         raise CommandError("--since reaches back too far") from None
+    if options.stack:
+        group, region = log_group_of(options.stack, world)
+        return log_of_group(group, since, now, world.environment, region)
     if options.log_group:
         return log_of_group(options.log_group, since, now, world.environment)
     log = log_of_file(options.file, world)
@@ -136,7 +152,8 @@ _HEADINGS = {
 
 def _print(out: Output, counted: Mapping[str, Any]) -> None:
     if counted["decisions"]:
-        out.line(f"{counted['decisions']} decisions, {counted['from']} to {counted['to']}")
+        decisions = in_words(counted["decisions"], "decision")
+        out.line(f"{decisions}, {counted['from']} to {counted['to']}")
     else:
         out.line("no decisions")
     for name, heading in _HEADINGS.items():

@@ -34,8 +34,8 @@ EXAMPLES = """examples:
   oncall who postgres.v1.Role:db-1 --label Env=Prod
   oncall who okta.v1.Group:admins --stack prod --json
 
-exit status: 0 somebody would be approved, 1 nobody, 2 could not be carried out, or no provider
-could be asked"""
+exit status: 0 somebody would be approved, 1 nobody, 2 could not be carried
+out, or no provider could be asked"""
 NOBODY = "nobody@stand-in.invalid"
 _MOST_OTHERS = 20
 
@@ -45,8 +45,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser = commands.add_parser(
         "who",
         help="who would be approved for it right now, why, and until when",
-        description="Ask the providers for everybody on duty, and decide for each of them. Whoever "
-        "would not be approved is listed, too, with the reason.",
+        description="Ask the providers for everybody on duty, and decide for each of them.\n"
+        "Those who would not be approved are listed with the reason.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,7 +68,7 @@ def who(options: argparse.Namespace, world: World) -> int:
     given = configured(options, world.environment, world.folder)
     kind, id_ = options.resource
     resource = Resource(kind, id_, labels=dict(options.label))
-    asked = ask_for_all(given.settings, world.clock, [resource])
+    asked = ask_for_all(given.settings, world, [resource])
     findings = asked.findings
     decisions = decided_for_all(resource, findings, given.policy, world.clock)
     approved = [each for each in decisions if each.approved]

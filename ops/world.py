@@ -11,7 +11,11 @@ from typing import NamedTuple, TextIO
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
+from handler.connection import Connect
+from handler.http import Client
+from ops.client import OperatorClient
 from ops.output import Output, output
+from policy.proxies import connector
 from policy.terminal import say
 
 
@@ -28,6 +32,15 @@ class World(NamedTuple):
     def output(self, options: argparse.Namespace) -> Output:
         """Where the answer goes, in the form that was asked for."""
         return output(self.stdout, self.environment, as_json=options.json)
+
+    @property
+    def connect(self) -> Connect:
+        """How hosts are reached: through the environment's proxy, if any."""
+        return connector(self.environment)
+
+    def client(self) -> Client:
+        """Make a client that asks the providers."""
+        return OperatorClient(self.clock, self.environment)
 
     def tell(self, text: str) -> None:
         """Say something beside the answer."""

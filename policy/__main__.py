@@ -9,7 +9,7 @@ from pathlib import Path
 
 from policy.loader import load
 from policy.problems import quoted
-from policy.terminal import Parser, say, show_anything
+from policy.terminal import Parser, counted, say, show_anything
 from policy.trial import (
     SUFFIX,
     TEST_SUFFIX,
@@ -52,7 +52,7 @@ def _check(file: Path, _: argparse.Namespace) -> int:
         say(each.replace(": ", ": warning: ", 1))
     if loaded.errors:
         return 1
-    say(f"{file}: {len(loaded.lines)} rules, no errors")
+    say(f"{file}: {counted(len(loaded.lines), 'rule')}, no errors")
     return 0
 
 
@@ -72,8 +72,8 @@ def _test(file: Path, options: argparse.Namespace) -> int:
     for each in trial.gaps:
         say(each)
     count, red, gaps = len(trial.results), len(trial.red), len(trial.gaps)
-    untested = f"; {gaps} {'gap' if gaps == 1 else 'gaps'} in the tests" if gaps else ""
-    say(f"{count - red} of {count} cases came out as expected{untested}.")
+    untested = f"; {counted(gaps, 'gap')} in the tests" if gaps else ""
+    say(f"{count - red} of {counted(count, 'case')} came out as expected{untested}.")
     return 1 if trial.faults else 0
 
 

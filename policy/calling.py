@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,10 +14,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
-from handler.connection import Connection
+from handler.connection import Connect, Connection
 from handler.durations import format_instant
+from handler.http import HttpError
 from handler.http1 import BrokenError, TooLarge
 from handler.webhook import sign
+from policy.proxies import PROXY_REMEDY, UnreachableError
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20
@@ -116,8 +119,11 @@ def send(
     signed_at: datetime | None = None,
     timeout: float = TIMEOUT_SECONDS,
     most: int = MOST_BYTES,
+    connect: Connect | None = None,
 ) -> Answer:
     """POST a signed body and read the answer, within so many seconds and bytes.
+
+    `connect` makes the socket for HTTPS; plain HTTP, and None, connects directly.
 
     Raises:
         SendError: that is no address, or nobody answers there; its cause says in which way.
@@ -128,9 +134,9 @@ def send(
     except ValueError as error:
         raise SendError(f"{url!r} is no http or https address ({error})") from error
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    connection = Connection(
-        parts, ssl.create_default_context() if parts.scheme == "https" else None
-    )
+    secure = parts.scheme == "https"
+    tls = ssl.create_default_context() if secure else None
+    connection = Connection(parts, tls, connect if secure else None)
     connection.deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
         (parts.hostname or "").encode("idna")  # of a host name that is none, UnicodeError
@@ -139,7 +145,10 @@ def send(
         raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
     except TooLarge as error:
         raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
-    except (OSError, BrokenError, UnicodeError) as error:
+    except socket.gaierror:
+        cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
+        raise SendError(f"{url} does not answer ({cause})") from cause
+    except (OSError, HttpError, BrokenError, UnicodeError) as error:
         said = str(error) or type(error).__name__
         raise SendError(f"{url} does not answer ({said})") from error
     finally:

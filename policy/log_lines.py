@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from handler.durations import parse_duration, parse_instant
 
@@ -22,6 +22,8 @@ DECISION, REFUSED, FAILED = "decision", "refused", "failed"
 _MOST = 2**53
 # Decisions are made in these, with room for what is reckoned from them.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
+# In JSON, in JSON within JSON, and in CSV.
+_BEGINNING = re.compile(r'\{\s*[\\"]+timestamp[\\"]+\s*:\s*[\\"]+')
 _OURS = re.compile(r'"message\\*"|level\\*"')
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -32,51 +34,31 @@ class LineError(ValueError):
     """A line of the function's log that cannot be read: cut, damaged, or of an older form."""
 
 
-class Log(NamedTuple):
-    """What lines of a log hold.
-
-    Attributes:
-        records: the function's records, in order.
-        unreadable: how many more lines are the function's, and cannot be read.
-    """
-
-    records: Sequence[Record]
-    unreadable: int
-
-    @property
-    def decisions(self) -> list[Record]:
-        """The records of decisions."""
-        return [each for each in self.records if each["message"] == DECISION]
-
-
-def read_log(lines: Iterable[str]) -> Log:
-    """Read the function's records among lines; what is not the function's is passed over."""
-    records, unreadable = [], 0
-    for line in lines:
-        try:
-            record = read_line(line)
-        except LineError:
-            unreadable += 1
-            continue
-        if record is not None:
-            records.append(record)
-    return Log(records, unreadable)
-
-
 def read_line(line: str) -> Record | None:
-    """Read a line's record; None where it holds none of the function's.
-
-    A line may be the record itself, have a time and a stream before it (`aws logs tail`), or hold
-    it as the message of a CloudWatch event.
+    """Read the record in a line of the function's own; None where it holds none.
 
     Raises:
         LineError: it is one of the function's, and cannot be read.
     """
-    value = _object_in(line)
-    message = (value or {}).get("message")
-    if isinstance(message, str) and message.startswith("{"):
-        value = _object_in(message)
-    if value is None or not {"message", "level"} <= value.keys():
+    begin = line.find("{")
+    if begin < 0:
+        return None
+    try:
+        value, _ = value_at(line, begin)
+    except ValueError:
+        if looks_ours(line, begin):
+            raise LineError("the line is not JSON") from None
+        return None
+    return record_of(value)
+
+
+def record_of(value: object) -> Record | None:
+    """Take a JSON value for a record; None where it is none of the function's.
+
+    Raises:
+        LineError: it is one of the function's, and not as the function writes it.
+    """
+    if not isinstance(value, dict) or not {"message", "level"} <= value.keys():
         return None
     if value["message"] == DECISION:
         value = _completed(value)
@@ -90,26 +72,28 @@ def is_decision(record: Record) -> bool:
     return record.get("message", DECISION) == DECISION and isinstance(record.get("trace"), dict)
 
 
-def _object_in(text: str) -> dict[str, Any] | None:
-    """Read the JSON object in a text; what follows it is passed over: exports put lines in lists.
+def value_at(text: str, begin: int) -> tuple[Any, int]:
+    """Read the JSON value that begins there, and say where it ends.
 
     Raises:
-        LineError: it cannot be read, and looks like the function's.
+        ValueError: there is none, or one that JSON's readers would not agree about.
     """
-    begin = text.find("{")
-    if begin < 0:
-        return None
-    text = text[begin:]
     try:
-        value, _ = _DECODER.raw_decode(text)
-        text.encode()
-        if _HALF_A_PAIR.search(text):
+        value, end = _DECODER.raw_decode(text, begin)
+        read = text[begin:end]
+        read.encode()
+        if _HALF_A_PAIR.search(read):
             json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        if {each.strip('\\"') for each in _OURS.findall(text)} == {"message", "level"}:
-            raise LineError("the line is not JSON") from None
-        return None
-    return value if isinstance(value, dict) else None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value, end
+
+
+def looks_ours(text: str, begin: int = 0) -> bool:
+    """Whether what begins there, and could not be read, looks like a line of the function's."""
+    if _BEGINNING.search(text, begin):
+        return True
+    return {each.strip('\\"') for each in _OURS.findall(text, begin)} == {"message", "level"}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
 import sys
-from typing import NoReturn, TextIO
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+from typing import Any, NoReturn, TextIO
 
 # GitHub's runner obeys `##[command]` anywhere in a line of a job's output, and `::command::` at
 # its beginning.
 _ANYWHERE, _AT_FIRST = "##[", "::"
+# A command between backticks is one word: in two lines, it would be pasted as two commands.
+_WORD = re.compile(r"(?:`[^`]*`|\S)+")
+_BETWEEN_COLUMNS = 2
 
 
 def safe(text: str) -> str:
@@ -52,8 +59,64 @@ def show_anything(*streams: TextIO) -> None:
             reconfigure(errors="backslashreplace")
 
 
+def columns_of(stream: TextIO) -> int | None:
+    """How wide a terminal is; None for anything else, where lines stay whole, as for `grep`."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def wrapped(text: str, width: int | None, indent: int = 0) -> str:
+    """Break a line of safe text so that it fits; what follows the first line is indented.
+
+    The first `indent` characters stay as they are. A word is never broken.
+    """
+    if width is None or len(text) <= width:
+        return text
+    head, lines = text[:indent], [""]
+    for word in _WORD.findall(text[indent:]):
+        if lines[-1] and indent + len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".lstrip()
+    # Whatever stands at the beginning of a line now did not before.
+    return f"\n{' ' * indent}".join([head + lines[0], *map(safe, lines[1:])])
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
+    """Set rows in columns under their headings; the widest cells are wrapped so that it fits."""
+    lines = [tuple(headings), *(tuple(map(safe, row)) for row in rows)]
+    columns = [*zip(*lines, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    least = [max(map(len, _WORD.findall(" ".join(column))), default=0) for column in columns]
+    while width and sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > width:
+        wide = [place for place, each in enumerate(widths) if each > least[place]]
+        if not wide:
+            break
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    ruled = [lines[0], tuple("-" * each for each in widths), *lines[1:]]
+    return "\n".join(shown for line in ruled for shown in _row(line, widths))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
+    broken = (wrapped(cell, width).split("\n") for cell, width in zip(cells, widths, strict=True))
+    for parts in zip_longest(*broken, fillvalue=""):
+        padded = (part.ljust(width) for part, width in zip(parts, widths, strict=True))
+        yield (" " * _BETWEEN_COLUMNS).join(padded).rstrip()
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many there are of something: `1 rule`, `2 rules`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class Parser(argparse.ArgumentParser):
-    """Reads arguments; its errors repeat them, so they are made safe."""
+    """Reads arguments, or shows help without any; its errors repeat them, so they are safe."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse
+        """Read the arguments; where there are none, print the help, and end with status 2."""
+        if not (sys.argv[1:] if args is None else args):
+            self.print_help(sys.stderr)
+            self.exit(2)
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and end."""

@@ -42,6 +42,7 @@ class Trial(NamedTuple):
     Attributes:
         file, test_file: the two files, as they were named.
         policy: the policy file, read.
+        missing: why there is no test file, where the policy has errors, too.
         errors: what is wrong with the test file.
         results: what came of its cases.
         gaps: what no case tries, by the line of the policy (of the test file for the first).
@@ -50,6 +51,7 @@ class Trial(NamedTuple):
     file: Path
     test_file: Path
     policy: Loaded
+    missing: str = ""
     errors: tuple[Problem, ...] = ()
     results: tuple[Result, ...] = ()
     gaps: tuple[str, ...] = ()
@@ -61,8 +63,10 @@ class Trial(NamedTuple):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Each error of both files, with its place."""
-        return (*placed(self.file, self.policy.errors), *placed(self.test_file, self.errors))
+        """Each error of both files, with its place, and whether one is missing."""
+        missing = (self.missing,) if self.missing else ()
+        of_policy = placed(self.file, self.policy.errors)
+        return (*of_policy, *missing, *placed(self.test_file, self.errors))
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -113,7 +117,10 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
     try:
         data = read(tests, root)
     except FileError as error:
-        raise FileError(f"{error}; it holds the tests, without which no policy is used") from None
+        missing = f"{error}; it holds the tests, without which no policy is used"
+        if loaded.errors:
+            return Trial(file, tests, loaded, missing)
+        raise FileError(missing) from None
     trial = Trial(file, tests, loaded)
     if loaded.errors:
         return trial

@@ -23,11 +23,22 @@ from handler.events import DURATION
 from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
 from policy.calling import Answer, SendError, request_event, send
+from policy.proxies import NAMES, connector
 from policy.telling import spoken
-from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
+from policy.terminal import (
+    Parser,
+    columns_of,
+    json_text,
+    safe,
+    safe_lines,
+    say,
+    show_anything,
+    table,
+    wrapped,
+)
 from sandbox import environment
 from sandbox.cast import RESOURCE, put_all_on_stage
-from sandbox.demo import APPROVED, LEFT_TO_HUMANS, NOT_EXPECTED, play, summary, table
+from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, play, summary
 from sandbox.from_code import SCRIPT, is_approved, request_from_code
 from sandbox.names import doubts_about_names
 from sandbox.page import Page, page_of
@@ -36,6 +47,7 @@ from sandbox.requesting import opened_space, variables
 from sandbox.resources.base import UnknownToSandboxError
 from sandbox.resources.gaps import RefusedByAwsError
 from sandbox.running import Sandbox
+from sandbox.runtime import PROXIED
 from sandbox.space import Space
 
 DEMO_LOG = Path(".sandbox") / "demo.log"
@@ -77,7 +89,9 @@ def _up(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     say(f"Deploying stack {options.stack} to a local AWS ...")
     with (
-        Sandbox(options.root, options.stack, live=live) as sandbox,
+        Sandbox(
+            options.root, options.stack, live=live, variables=_proxies() if live else {}
+        ) as sandbox,
         opened_space(sandbox) as space,
         page_of(sandbox, space) as page,
     ):
@@ -112,6 +126,12 @@ def _live_settings() -> dict[str, str]:
     return found
 
 
+def _proxies() -> dict[str, str]:
+    """Give what has the function reach real providers through this machine's proxy."""
+    found = {name: os.environ[name] for name in NAMES & os.environ.keys()}
+    return {**found, PROXIED: str(ROOT)} if found else {}
+
+
 def _answers(url: str) -> bool:
     """Tell whether anything listens there: what is left of a killed sandbox does not."""
     parts = urlsplit(url)
@@ -128,19 +148,20 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
     for resource in sandbox.deployment.resources:
         say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
     where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
+    width = max(map(len, ["webhook", *sandbox.base_urls]))
     providers = "\n".join(
-        safe(f"  {name:12} {url} ({where})") for name, url in sandbox.base_urls.items()
+        safe(f"  {name:{width}} {url} ({where})") for name, url in sandbox.base_urls.items()
     )
     print(
         f"""
   Open  {page.url}
         in a browser: request as somebody, and see who gets access and why.
 
-  webhook      {sandbox.url}
+  {"webhook":{width}} {sandbox.url}
 {providers}
-  Indent       {space.url} (space {space.name})
-  AWS          {sandbox.aws.endpoint}
-  log          {safe(str(sandbox.log.file))}
+  {"Indent":{width}} {space.url} (space {space.name})
+  {"AWS":{width}} {sandbox.aws.endpoint}
+  {"log":{width}} {safe(str(sandbox.log.file))}
 
 In another terminal:
   . {safe(shlex.quote(str(file)))}
@@ -162,8 +183,9 @@ def _demo(options: argparse.Namespace) -> int:
             asked = request_from_code(space, by_webhook=by_webhook)
         doubts = doubts_about_names(sandbox)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
-    print(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:\n")
-    print(table(each.row for each in played))
+    said = f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:"
+    print(f"{wrapped(said, columns_of(sys.stdout))}\n")
+    print(table(HEADINGS, (each.row for each in played), columns_of(sys.stdout)))
     print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
     print(asked.shown + ("" if asked.expected else NOT_EXPECTED))
     by_code = APPROVED if asked.approved else LEFT_TO_HUMANS
@@ -186,7 +208,7 @@ def _send(options: argparse.Namespace) -> int:
         reason=options.reason,
     )
     try:
-        answer = send(url, secret, {"events": [event]})
+        answer = send(url, secret, {"events": [event]}, connect=connector(os.environ))
     except SendError as error:
         remedy = "check --url" if options.url else "the sandbox is gone: run `make up` again"
         raise UsageError(f"{error}; {remedy}") from error

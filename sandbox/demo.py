@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -14,7 +14,6 @@ from handler.durations import parse_duration
 from handler.settings import Settings
 from policy.calling import Answer, send
 from policy.telling import spoken, why
-from policy.terminal import safe
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
 
@@ -22,7 +21,7 @@ NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"
 APPROVED, LEFT_TO_HUMANS, REFUSED = "approved", "left to humans", "refused"
 _LONGEST_PLAY = timedelta(minutes=2)
-_HEADINGS = ("who", "is", "answer", "for", "why")
+HEADINGS = ("who", "is", "answer", "for", "why")
 
 
 @dataclass(frozen=True)
@@ -118,14 +117,3 @@ def summary(outcomes: Sequence[tuple[str, bool]]) -> str:
     )
     said = f"{expected} of {len(outcomes)} came out as the stack's settings say: {counts}."
     return said if counted[APPROVED] else f"{said}\nNobody was approved."
-
-
-def table(rows: Iterable[Sequence[str]]) -> str:
-    """Set rows in columns, under their headings."""
-    lines = [_HEADINGS, *(tuple(map(safe, row)) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
-    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in ruled
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from handler.app import SYSTEM_CLOCK
 from handler.providers import BY_ID
 from ops.checks import PROBLEM
 from ops.preflight import checked
+from ops.world import process
 from policy.reach import kinds_without_end, unnamed_kinds
 from sandbox.running import Sandbox
 
+_WITHOUT_PROXY = process()._replace(environment={})
 MADE_UP = (
     "the sandbox's organisation is made up; `oncall preflight` checks names at the real providers"
 )
@@ -21,7 +22,7 @@ def doubts_about_names(sandbox: Sandbox) -> list[str]:
     """
     settings = sandbox.settings
     on = [BY_ID[each].name for each in settings.providers]
-    found = checked(settings, SYSTEM_CLOCK) if sandbox.doubles else []
+    found = checked(settings, _WITHOUT_PROXY) if sandbox.doubles else []
     problems = [each.text for each in found if each.level == PROBLEM]
     return [
         *problems,

@@ -35,6 +35,12 @@ INIT_LIMIT: Final = 10.0
 """Seconds a child has to import its handler (page "Lambda execution environment lifecycle")."""
 
 _CREDENTIALS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+PROXIED: Final = "SANDBOX_PROXIED"
+"""The project's folder, for a child that is to reach the Internet as this machine does.
+
+In Lambda the handler connects directly, whatever its environment says, and so it does here without.
+"""
+
 # Where awslambdaric reports an import that failed, it takes the Runtime API's address for a host
 # and a port only. For all else its client in C takes an address with a path.
 _MAIN: Final = """
@@ -50,6 +56,13 @@ def call_below_path(self, method, endpoint, *more):
     call_rapid(self, method, f"/{path}{endpoint}", *more)
 
 Client.call_rapid = call_below_path
+if project := os.environ.pop("SANDBOX_PROXIED", ""):
+    sys.path.append(project)
+    from functools import partialmethod
+    from handler.http import Client as HttpClient
+    from policy.proxies import connector
+
+    HttpClient.__init__ = partialmethod(HttpClient.__init__, connect=connector(os.environ))
 main(sys.argv)
 """
 

@@ -25,6 +25,10 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 NARROW, WIDE = 360, 1400
 TAB, ENTER, SPACE = "\ue004", "\ue007", " "
 NEWEST = '//article[@class="card"][1]'
+IN_SIGHT = """
+const { top, bottom } = document.getElementById(arguments[0]).getBoundingClientRect();
+return top >= 0 && top < bottom && bottom <= window.innerHeight;
+"""
 RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 
@@ -241,6 +245,21 @@ def test_problem_in_the_form_is_told_there(browser: Browser) -> None:
     assert browser.script("return document.getElementById('reason').value") == "to look"
 
 
+def test_problem_of_the_whole_form_is_told_there(browser: Browser, page: Page) -> None:
+    """It is in sight and has the focus; and to load the page anew sends nothing again."""
+    browser.script(
+        "document.querySelectorAll('[name=resource]').forEach((each) => { each.checked = false; })"
+    )
+    browser.find(button("Request access")).click()
+    assert "at least one resource" in browser.find('//p[@id="problem-request"]').text
+    assert active(browser) == "problem-request"
+    assert browser.script(IN_SIGHT, "problem-request")
+    assert browser.script("return location.href") == page.url
+    browser("POST", "/refresh")
+    browser.find('//p[@id="live" and .="Refreshes itself"]')
+    assert browser.script("return document.getElementById('problem-request') === null")
+
+
 def test_problem_with_a_switch_is_told_there(
     browser: Browser, sandbox: Sandbox, space: Space
 ) -> None:
@@ -318,6 +337,12 @@ def test_sandbox_that_is_gone_is_told(browser: Browser, sandbox: Sandbox, space:
     lost = "The sandbox does not answer: it may have been stopped."
     browser.find(f'//p[@id="live" and .="{lost}"]')
     browser.find(f'//p[@role="status" and .="{lost}"]')
+    browser.script("window.scrollTo(0, document.body.scrollHeight)")
+    assert browser.find(f'//p[@id="gone" and .="{lost}"]').text == lost
+    assert browser.script(IN_SIGHT, "gone")
+    browser.script("document.querySelector('.primary').scrollIntoView({ block: 'center' })")
+    browser.find(button("Request access")).click()
+    assert browser.find('//p[@id="gone"]').text == lost
 
 
 # Sends each server what a page may send, with a key and without, and gives what it could read.

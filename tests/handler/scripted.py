@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -112,6 +113,23 @@ def pour(said: bytes, poured: bytes) -> Answer:
         piece = poured * max(1, _PIECE // len(poured))
         while not talk.stopped.is_set():
             talk.write(piece)
+
+    return answer
+
+
+def tunnel(port: int) -> Answer:
+    """What a proxy answers to CONNECT: a way to that port here, whatever host was asked for."""
+
+    def answer(talk: Talk) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as there:
+            talk.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            ways = {talk.connection: there, there: talk.connection}
+            while True:
+                for each in select.select([*ways], [], [])[0]:
+                    data = each.recv(_PIECE)
+                    if not data:
+                        raise ConnectionAbortedError
+                    ways[each].sendall(data)
 
     return answer
 

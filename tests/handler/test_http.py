@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
-from handler.http import Client
+from handler.clock import Deadline
+from handler.http import Client, HttpError
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     CHUNKED,
@@ -118,3 +120,23 @@ def test_other_statuses_fail_at_once(
     error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status, error.body) == (f"answered {status}", status, body)
     assert len(server.asked) == 1
+
+
+def test_another_way_to_connect(serve: Serve, set_clock: SetClock) -> None:
+    """Who makes a client may give it one, for some hosts; what it raises is the failure."""
+    server, asked = serve(reply(b"[1]")), []
+
+    def connect(host: str, port: int, _: Deadline) -> socket.socket | None:
+        asked.append((host, port))
+        if port == 2:
+            raise HttpError("no way leads there")
+        return socket.create_connection(("127.0.0.1", server.port)) if port == 1 else None
+
+    client = Client(set_clock.clock, connect)
+    assert client.get_json("http://localhost:1/", {}, set_clock.deadline()) == [1]
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    with pytest.raises(HttpError, match=r"^no way leads there$"):
+        client.get_json("http://127.0.0.1:2/", {}, set_clock.deadline())
+    client.close()
+    assert asked == [("localhost", 1), ("127.0.0.1", server.port), ("127.0.0.1", 2)]
+    assert server.asked[0].headers["host"] == "localhost:1"

@@ -65,11 +65,19 @@ class Command:
         self.environment = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": API_KEY}
         self.clock = Clock(lambda: NOW, time.monotonic, time.sleep)
 
-    def __call__(self, *arguments: str | Path, stdin: str = "") -> Answer:
+    def __call__(self, *arguments: str | Path, stdin: str | bytes = "") -> Answer:
         """Run it; neither keys nor stack traces are ever printed."""
         out, err = _Stream(), io.StringIO()
         out.encoding = self.encoding
-        world = World(self.environment, self.folder, io.StringIO(stdin), out, err, clock=self.clock)
+        given = stdin if isinstance(stdin, bytes) else stdin.encode()
+        world = World(
+            self.environment,
+            self.folder,
+            io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"),
+            out,
+            err,
+            clock=self.clock,
+        )
         status = main([str(each) for each in arguments], world)
         answer = Answer(status, out.getvalue(), err.getvalue())
         assert API_KEY not in answer.out + answer.err

@@ -56,6 +56,10 @@ class Stack:
         """Set plain settings."""
         project_in(self.folder, **settings)
 
+    def run(self, *arguments: str) -> Answer:
+        """Run `oncall` in the project's folder."""
+        return self._command(*arguments)
+
     def check(self, *arguments: str) -> Answer:
         """Run `oncall check` for the stack, once for a person and once as JSON."""
         answer = self._command("check", "--stack", "dev", *arguments)

@@ -71,7 +71,7 @@ def test_json(dba: Command) -> None:
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
     said = answer.json
-    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable"}
+    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
     (different,), (undecided,) = said["different"], said["undecided"]
     named = {
         "call": "c-1",
@@ -120,8 +120,8 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
         "1 line could not be read: cut off, damaged, or of an older form",
     ]
     none = dba("replay", "-", stdin=json.dumps(odd))
-    said = "- holds no decision; 1 line could not be read: cut off, damaged, or of an older form"
-    assert none == (2, "", f"oncall: {said}\n")
+    said = "1 line could not be read: cut off, damaged, or of an older form"
+    assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,18 @@ def test_logs_as_they_come_out_of_cloudwatch(dba: Command, line: str) -> None:
     assert (answer.status, answer.json["same"]) == (0, 1)
 
 
+NONE_OF_OURS = (
+    "log holds no line of the function's log; "
+    "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("nothing of ours\n", "log holds no line of the function's log"),
+        ("nothing of ours\n", NONE_OF_OURS),
         ("\n".join(NOISE), "log holds no decision"),
-        ("", "log holds no line of the function's log"),
+        ("", NONE_OF_OURS),
     ],
 )
 def test_a_file_without_decisions(dba: Command, text: str, problem: str) -> None:
@@ -157,7 +163,7 @@ def test_a_file_without_decisions(dba: Command, text: str, problem: str) -> None
 
 def test_files_that_cannot_be_read(dba: Command) -> None:
     """The file is named, with what is wrong."""
-    (dba.folder / "binary").write_bytes(b"\xff\xfe{")
+    (dba.folder / "binary").write_bytes(b"\x80{")
     assert dba("replay", "missing").err == (
         "oncall: missing cannot be read: No such file or directory\n"
     )

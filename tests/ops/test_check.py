@@ -21,6 +21,7 @@ from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
 from ops.answers import unreachable
 from ops.deployed import Deployed
 from policy.calling import SendError
+from policy.proxies import UnreachableError
 from sandbox.cast import JANE, NORA, RESOURCE
 from sandbox.program import ROOT
 from sandbox.running import Sandbox
@@ -398,8 +399,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     ("cause", "said", "remedy"),
     [
         (ssl.SSLCertVerificationError(), "shows a certificate that is not trusted", "reads along"),
-        (socket.gaierror(), "has a host name that cannot be resolved", "DNS"),
-        (TimeoutError(), "does not answer within 20 s", "no proxy is used"),
+        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; `make deploy"),
+        (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
         (BadStatusLine(), "does not speak HTTP", "webhook_url"),
         (RemoteDisconnected(), "hangs up before it answers", "may cut the connection"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from handler import __version__
 from handler.durations import format_instant
 from ops.command import main
 from sandbox.doubles.incidentio import IncidentIO
@@ -116,7 +117,36 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert each in said
 
 
-@pytest.mark.parametrize("arguments", [[], ["approve"], ["who"], ["who", DATABASE, "--jsn"]])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line of it is broken where 80 columns are shown."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 80
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it, where errors go, and the status of wrong use; nothing was done."""
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    for each in ("usage: oncall ", *COMMANDS):
+        assert each in said.err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same that the function says of itself."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"oncall {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["approve"], ["who"], ["who", DATABASE, "--jsn"]])
 def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """One line says what is wrong and where help is; the status is 2."""
     with pytest.raises(SystemExit) as ended:

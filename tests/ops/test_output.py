@@ -108,3 +108,26 @@ def test_json_is_one_value() -> None:
     Output(stream, as_json=True).json({"a": "\x1b", "b": "ü"})
     assert json.loads(stream.getvalue()) == {"a": "\x1b", "b": "ü"}
     assert stream.getvalue().isascii()
+
+
+def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are broken beside what they belong to; as JSON, and in a pipe, they are not."""
+    monkeypatch.setenv("COLUMNS", "24")
+    stream = Terminal()
+    out = output(stream, {"TERM": "xterm", "NO_COLOR": "1"}, as_json=False)
+    words = "one two three four five six"
+    out.line(f"ok   {words}", indent=5)
+    out.tree(Told(words, YES, (Told(words, NO, (Told(words),)), Told(words, YES))))
+    assert stream.getvalue().splitlines() == [
+        "ok   one two three four",
+        "     five six",
+        "one two three four five",
+        "six",
+        "├─ ✗ one two three",
+        "│  │  four five six",
+        "│  └─ one two three four",
+        "│     five six",
+        "└─ ✓ one two three four",
+        "     five six",
+    ]
+    assert output(io.StringIO(), {}, as_json=False).width is None

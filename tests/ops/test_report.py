@@ -14,7 +14,9 @@ from handler.conditions import OnCall
 from handler.policy import Policy, Rule, Selector
 from sandbox.aws import Aws
 from tests.ops.conftest import JANE, NOW, OMAR, Command
+from tests.ops.stacks import Stack
 from tests.ops.test_replay import HOUR, POLICY, asks, logged
+from tests.projects import project_in
 
 REGION = "eu-west-1"
 RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))
@@ -131,8 +133,9 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give either a FILE or --log-group NAME"),
-        (["a", "--log-group", "b"], "give either a FILE or --log-group NAME"),
+        ([], "give one of FILE, --stack NAME and --log-group NAME"),
+        (["a", "--stack", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
+        (["a", "--log-group", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
         (["-", "--since", "9999d"], "--since reaches back too far"),
         (["--log-group", "a b"], "--log-group is 'a b': it isn't a valid name of a log group"),
         (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
@@ -175,11 +178,14 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
     (record,) = logged(asks(OMAR), wants={})
-    line = json.dumps(record)
     # More than one answer holds, and one before the period.
     ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
     events = [
-        {"timestamp": base - int(age.total_seconds() * 1000), "message": line} for age in ages
+        {
+            "timestamp": base - int(age.total_seconds() * 1000),
+            "message": json.dumps({**record, "call": f"c-{number}"}),
+        }
+        for number, age in enumerate(ages)
     ]
     for start in range(0, len(events), 5000):
         aws.put_log_events(
@@ -197,6 +203,39 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
         "",
         "oncall: the log group missing cannot be read: AWS says ResourceNotFoundException\n",
     )
+
+
+def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: ANN401 - boto3's client
+    """The Pulumi CLI says which it is, and the stack's config where; no secret is asked for."""
+    aws.create_log_group(logGroupName="/aws/lambda/f")
+    aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
+    event = {
+        "timestamp": int(SYSTEM_CLOCK.now().timestamp() * 1000),
+        "message": json.dumps(logged(asks(OMAR))[0]),
+    }
+    aws.put_log_events(logGroupName="/aws/lambda/f", logStreamName="s", logEvents=[event])
+    (tmp_path / "project").mkdir()
+    stack = Stack(tmp_path / "project", {"log_group": "/aws/lambda/f"})
+    project_in(stack.folder, region=REGION)
+    stack.environment["AWS_REGION"] = "us-east-1"  # which the stack is not in
+    answer = stack.run("report", "--stack", "dev", "--json")
+    assert (answer.status, answer.json["decisions"]) == (0, 1)
+    assert stack.told == ["stack output --json --stack dev --non-interactive"]
+    stack.says("stack", "{}")
+    said = "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
+    assert stack.run("report", "--stack", "dev") == (2, "", said)
+
+
+def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remedies are a variable and `--stack`."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    said = (
+        "oncall: AWS cannot be asked without a region: export AWS_REGION, for example eu-west-1, "
+        "or give --stack NAME in place of --log-group\n"
+    )
+    assert oncall("report", "--log-group", "g") == (2, "", said)
 
 
 def test_without_credentials_or_aws(

@@ -63,7 +63,7 @@ def test_gaps_fail(folder: Path, capsys: Out) -> None:
     """Tests that try too little are as bad as red ones."""
     written(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
     assert main(["test"]) == 1
-    assert "1 of 1 cases came out as expected; 3 gaps in the tests." in capsys.readouterr().out
+    assert "1 of 1 case came out as expected; 3 gaps in the tests." in capsys.readouterr().out
 
 
 def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:

@@ -10,7 +10,17 @@ import unicodedata
 import pytest
 
 from infra.preview import comment
-from policy.terminal import Parser, json_text, safe, say, show_anything
+from policy.terminal import (
+    Parser,
+    columns_of,
+    counted,
+    json_text,
+    safe,
+    say,
+    show_anything,
+    table,
+    wrapped,
+)
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 EVERYTHING = [chr(code) for code in range(sys.maxunicode + 1)]
@@ -106,3 +116,82 @@ def test_a_preview_comments_on_itself_only() -> None:
         "~~~",
         r"\x1b[31mred\x1b[0m\u202e",
     ]
+
+
+LONG = "on call for Production (incident.io) until 12:51 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "indent", "shown"),
+    [
+        (LONG, None, 0, LONG),
+        (LONG, len(LONG), 0, LONG),
+        (LONG, 30, 0, "on call for Production\n(incident.io) until 12:51 UTC"),
+        (f"ok {LONG}", 34, 3, "ok on call for Production\n   (incident.io) until 12:51 UTC"),
+        ("a `oncall who x:y` b", 10, 0, "a\n`oncall who x:y`\nb"),
+        ("see (`a b c`, or d)", 8, 0, "see\n(`a b c`,\nor d)"),
+        ("a " + "b" * 20, 10, 0, "a\n" + "b" * 20),
+        ("aaaaaaaa ::error::x", 10, 0, "aaaaaaaa\n\\x3a:error::x"),
+        ("", 10, 0, ""),
+    ],
+)
+def test_lines_are_broken_between_words(
+    text: str, width: int | None, indent: int, shown: str
+) -> None:
+    """Never within a word or a command, which would be pasted as two."""
+    assert wrapped(text, width, indent) == shown
+
+
+ROWS = [("jane@example.com", "6h0m0s", LONG), ("omar@example.com", "30m", "no")]
+
+
+def test_a_table_fits_its_width() -> None:
+    """The widest column is wrapped, each line of a cell under the one before."""
+    assert table(("who", "for", "why"), ROWS, 50).splitlines() == [
+        "who               for     why",
+        "----------------  ------  ------------------------",
+        "jane@example.com  6h0m0s  on call for Production",
+        "                          (incident.io) until",
+        "                          12:51 UTC",
+        "omar@example.com  30m     no",
+    ]
+    first = table(("why", "times"), [(LONG, "7")], 40).splitlines()
+    assert [len(each) <= 40 for each in first] == [True] * len(first)
+    assert first[2].endswith("  7")
+
+
+def test_a_table_is_whole_where_nobody_looks() -> None:
+    """Without a width each row is one line; where words are too wide, they stay words."""
+    assert len(table(("who", "for", "why"), ROWS).splitlines()) == 4
+    assert LONG in table(("who", "for", "why"), ROWS)
+    assert "jane@example.com" in table(("who", "for", "why"), ROWS, 10)
+
+
+def test_only_a_terminal_has_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe gets whole lines."""
+    monkeypatch.setenv("COLUMNS", "72")
+    stream = io.StringIO()
+    assert columns_of(stream) is None
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    assert columns_of(stream) == 72
+
+
+def test_counted() -> None:
+    """One of something has no plural."""
+    assert [counted(each, "rule") for each in range(3)] == ["0 rules", "1 rule", "2 rules"]
+
+
+def test_without_arguments_there_is_help(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On standard error, with the status of wrong use."""
+    parser = Parser(prog="p", description="what it does")
+    parser.add_argument("name")
+    monkeypatch.setattr(sys, "argv", ["p"])
+    none: list[str] = []
+    for given in (None, none):
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args(given)
+        assert ended.value.code == 2
+        assert "what it does" in capsys.readouterr().err
+    assert parser.parse_args(["x"]).name == "x"

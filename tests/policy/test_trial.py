@@ -211,6 +211,17 @@ def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
     assert trial.results == ()
 
 
+def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
+    """What is wrong with it is told beside that there are none."""
+    written(tmp_path, policy="rules: []\nrule: []\n")
+    (tmp_path / "prod.test.yaml").unlink()
+    trial = try_policy(Path("prod.yaml"), tmp_path)
+    assert trial.policy.errors
+    *of_policy, missing = trial.faults
+    assert all(each.startswith("prod.yaml:") for each in of_policy)
+    assert missing.startswith("prod.test.yaml cannot be read: No such file or directory; it holds")
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """Without tests no policy is used."""
     with pytest.raises(FileError) as missing:

@@ -180,20 +180,31 @@ def from_code(root: Path) -> str:
 
 
 def test_live_up_asks_the_real_provider(root: Path, stack: ExitStack) -> None:
-    """With a key of one's own the provider of the config is asked; SIGTERM ends it, too."""
+    """With a key of one's own the provider of the config is asked; SIGTERM ends it, too.
+
+    One on the Internet is asked through the machine's proxy; this machine itself never is.
+    """
     vendor = stack.enter_context(IncidentIO(LIVE_KEY))
     vendor.add_person("Jane", "jane@example.com")
     vendor.add_schedule("DBA")
     vendor.put_on_shift("DBA", "jane@example.com")
     project_in(root, INCIDENTIO_BASE_URL=vendor.url)
-    up = run(stack, root, "up", "--live", INCIDENTIO_API_KEY=LIVE_KEY)
+    proxy = stack.enter_context(Scripted(reply(status=403)))
+    variables = {
+        "INCIDENTIO_API_KEY": LIVE_KEY,
+        "PAGERDUTY_KEY": LIVE_KEY,
+        "PAGERDUTY_BASE_URL": "https://api.pagerduty.test",
+        "HTTPS_PROXY": proxy.url,
+    }
+    up = run(stack, root, "up", "--live", **variables)
     told = up.read_to(LAST_LINE)
     assert f"{vendor.url} (the real one)" in told
     page = environment.read(root / environment.FILE)["SANDBOX_PAGE"]
-    assert "The real incident.io is asked (LIVE=1)" in Visitor(page).get().words
+    assert "are asked (LIVE=1)" in Visitor(page).get().words
     sent = run(stack, root, "send", *JANE_ASKS)
     assert "on call for DBA" in sent.rest()
     assert sent.process.returncode == 0
+    assert {each.target for each in proxy.asked} == {"api.pagerduty.test:443"}
     children = children_of(up.process.pid)
     up.process.send_signal(signal.SIGTERM)
     told += up.rest()
@@ -302,7 +313,7 @@ def test_interrupted_command_ends_quietly(
 ) -> None:
     """Ctrl-C is no error with a traceback: the status is the one that shells know."""
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "send", interrupted)

@@ -18,6 +18,7 @@ from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
 from policy.calling import Answer
+from policy.terminal import table
 from sandbox import demo
 from sandbox.cast import (
     DAN,
@@ -30,7 +31,7 @@ from sandbox.cast import (
     put_all_on_stage,
     put_on_stage,
 )
-from sandbox.demo import Played, as_expected, table
+from sandbox.demo import HEADINGS, Played, as_expected
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.names import MADE_UP, doubts_about_names
 from sandbox.running import Sandbox
@@ -159,7 +160,7 @@ def test_table_is_in_columns() -> None:
         ("jane", "leads", "approved", "6 hours", "because"),
         ("o", "on shift for it", "x", "-", ""),
     ]
-    assert table(rows) == (
+    assert table(HEADINGS, rows) == (
         "who   is               answer    for      why\n"
         "----  ---------------  --------  -------  -------\n"
         "jane  leads            approved  6 hours  because\n"

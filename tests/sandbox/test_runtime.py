@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from sandbox import runtime
-from sandbox.runtime import Answer, Failure, Fault, FunctionConfig, Worker
+from sandbox.program import ROOT
+from sandbox.runtime import PROXIED, Answer, Failure, Fault, FunctionConfig, Worker
+from tests.handler.scripted import Scripted, reply
 
 PATIENCE = 60.0  # seconds until a test that waits for another process fails
 CONFIG = FunctionConfig(
@@ -195,6 +197,34 @@ def test_proxies_of_the_function_do_not_cut_it_off(start: Start) -> None:
     nowhere = "http://127.0.0.1:9"
     worker = start(ECHO, http_proxy=nowhere, HTTP_PROXY=nowhere, ALL_PROXY=nowhere)
     assert invoke(worker, 1) == 1
+
+
+def test_a_child_of_real_providers_takes_the_machines_proxy(start: Start, tmp_path: Path) -> None:
+    """Where the sandbox says so; by the function's own code, else it connects directly."""
+    (tmp_path / "handler").symlink_to(ROOT / "handler")
+    source = """
+import socket
+def nowhere(host, *more, look_up=socket.getaddrinfo):
+    if host != "127.0.0.1":
+        raise socket.gaierror
+    return look_up(host, *more)
+socket.getaddrinfo = nowhere
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+def handle(event, context):
+    try:
+        return Client(SYSTEM_CLOCK).get_json("https://api.test/", {}, Deadline(SYSTEM_CLOCK, 20))
+    except HttpError as error:
+        return str(error)
+"""
+    directly = "connection failed: api.test cannot be resolved"
+    with Scripted(reply(status=403)) as proxy:
+        said = invoke(start(source, HTTPS_PROXY=proxy.url, **{PROXIED: str(ROOT)}))
+        assert said.startswith(f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) refuses to connect")
+        assert [each.target for each in proxy.asked] == ["api.test:443"]
+        assert invoke(start(source, HTTPS_PROXY=proxy.url)) == directly
+        assert proxy.connections == 1
 
 
 def test_raised_error_leaves_the_child_alive(start: Start, log: Log) -> None:

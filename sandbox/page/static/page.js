@@ -6,6 +6,7 @@ const BUSY_MS = 300;
 const IDLE_MS = 1000;
 const news = document.getElementById("news");
 const live = document.getElementById("live");
+const gone = document.getElementById("gone"); // on screen wherever somebody has scrolled to
 const PAGE = new URL("..", document.currentScript.src); // its path begins with the run's key
 const known = new Map(); // the server's HTML of each part, as last shown
 let asking = false; // a form is on its way
@@ -80,6 +81,7 @@ function show(html, sender) {
   tell(said.join(". "));
   live.textContent = "Refreshes itself";
   live.classList.remove("lost");
+  gone.hidden = true;
 }
 
 function lost(error) {
@@ -89,6 +91,8 @@ function lost(error) {
   if (live.textContent !== sentence) tell(sentence);
   live.textContent = sentence;
   live.classList.add("lost");
+  gone.textContent = sentence;
+  gone.hidden = false;
 }
 
 async function poll() {
@@ -107,12 +111,26 @@ async function poll() {
   timer = setTimeout(poll, busy ? BUSY_MS : IDLE_MS);
 }
 
+// Leaves the page only if somebody answers: else the browser's own error would take its place.
+async function leave(form) {
+  try {
+    await fetch(PAGE, { method: "HEAD" });
+    form.submit();
+  } catch (error) {
+    asking = false;
+    lost(error);
+  }
+}
+
 async function submit(event) {
   const form = event.target;
-  if (!form.matches("form[data-stay]")) return;
   event.preventDefault();
   if (asking) return;
   asking = true;
+  if (!form.matches("form[data-stay]")) {
+    await leave(form);
+    return;
+  }
   sent += 1;
   try {
     const body = new URLSearchParams(new FormData(form, event.submitter));
@@ -125,8 +143,11 @@ async function submit(event) {
   }
 }
 
+// A problem is what a form's own address answers: loaded anew, it would be sent again.
+if (location.pathname !== PAGE.pathname) history.replaceState(null, "", PAGE);
 parts(document).forEach((each) => known.set(each.id, bare(each)));
 live.textContent = "Refreshes itself";
 document.addEventListener("submit", submit);
+window.addEventListener("pageshow", () => { asking = false; });
 document.addEventListener("visibilitychange", () => document.hidden || poll());
 timer = setTimeout(poll, BUSY_MS);

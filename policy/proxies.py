@@ -1,0 +1,260 @@
+"""How an operator's machine reaches the Internet: directly, or through its environment's proxy.
+
+Only what runs on that machine connects so: the function in Lambda knows no proxy. A tunnel is asked
+for with CONNECT, and TLS is spoken through it with the host itself, so that the proxy sees neither
+requests nor keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from handler.clock import Deadline
+from handler.connection import Connect
+from handler.http import HttpError
+from handler.http1 import BrokenError, rendered
+
+# Those that curl and boto3 read, too. In lower case a variable comes before its capitals, even if
+# it is empty: so one command can do without the proxy.
+VARIABLES = (("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY"))
+EXCEPTIONS = ("no_proxy", "NO_PROXY")
+NAMES = frozenset(name for names in (*VARIABLES, EXCEPTIONS) for name in names)
+PROXY_REMEDY = "if this machine reaches the Internet through a proxy, export HTTPS_PROXY"
+_EXAMPLE = "http://proxy.example.com:3128"
+# Of schemes that curl knows: others may be anything, such as the beginning of a password.
+_OTHER_SCHEMES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
+_DEFAULT_PORT = 80
+_LONGEST_HEAD = 16 * 1024
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
+_SUCCESS = range(200, 300)
+_WANTS_PASSWORD = 407
+_ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
+
+_Address = IPv4Address | IPv6Address
+
+
+class UnreachableError(HttpError):
+    """No way leads to a host.
+
+    Attributes:
+        problem: what is wrong, in words safe to show.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class _Proxy(NamedTuple):
+    """A proxy of the environment; `named` is how it is shown, without its password."""
+
+    variable: str
+    host: str
+    port: int
+    credentials: bytes | None
+
+    @property
+    def named(self) -> str:
+        return f"the proxy {_authority(self.host, self.port)} ({self.variable})"
+
+
+def connector(environment: Mapping[str, str]) -> Connect:
+    """Give what connects to a host and port for HTTPS through the environment's proxy, if any.
+
+    This machine itself, and what NO_PROXY names, is left to be connected to directly. It raises
+    UnreachableError where the proxy gives no tunnel.
+    """
+
+    def connect(host: str, port: int, deadline: Deadline) -> socket.socket | None:
+        variable, value = _setting(environment)
+        if not value or _is_this_machine(host) or _is_excepted(host, port, environment):
+            return None
+        return _through(_proxy(variable, value), host, port, deadline)
+
+    return connect
+
+
+def remedy_for(host: str, port: int, environment: Mapping[str, str]) -> str:
+    """Say what may lead to a host that was not reached; "" where nothing here would."""
+    variable, value = _setting(environment)
+    if _is_this_machine(host):
+        return ""
+    if not value:
+        return PROXY_REMEDY
+    if _is_excepted(host, port, environment):
+        return f"NO_PROXY excludes it from the proxy of {variable}"
+    return ""
+
+
+def _setting(environment: Mapping[str, str]) -> tuple[str, str]:
+    for names in VARIABLES:
+        variable, value = _first(names, environment)
+        if value:
+            return variable, value
+    return "", ""
+
+
+def _first(names: tuple[str, str], environment: Mapping[str, str]) -> tuple[str, str]:
+    name = next((each for each in names if each in environment), names[0])
+    return name, environment.get(name, "").strip()
+
+
+def _is_this_machine(host: str) -> bool:
+    name = host.rstrip(".").lower()
+    address = _address(name)
+    if address is None:
+        return name == "localhost" or name.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def _address(host: str) -> _Address | None:
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_excepted(host: str, port: int, environment: Mapping[str, str]) -> bool:
+    """Whether NO_PROXY names it: `*`, a domain with all below it, an address or a network.
+
+    Each may have a port.
+    """
+    _, value = _first(EXCEPTIONS, environment)
+    name = host.rstrip(".").lower()
+    return any(_covers(entry, name, port) for entry in re.split(r"[\s,]+", value.lower()) if entry)
+
+
+def _covers(entry: str, name: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    address, excepted = _address(name), _address(entry)
+    if excepted is None and (parts := _ENTRY.fullmatch(entry)) and parts[2]:
+        if int(parts[2]) != port:
+            return False
+        entry = parts[1]
+        excepted = _address(entry)
+    if address is None:
+        domain = entry.removeprefix("*").strip(".")
+        return bool(domain) and (name == domain or name.endswith(f".{domain}"))
+    if excepted is not None:
+        return address == excepted
+    try:
+        return address in ip_network(entry, strict=False)
+    except ValueError:
+        return False
+
+
+def _proxy(variable: str, value: str) -> _Proxy:
+    """Read a proxy's address; what is wrong with it is told without its value, a password maybe."""
+    scheme, colon, _ = value.partition("://")
+    scheme = scheme.lower() if colon else "http"
+    if scheme in _OTHER_SCHEMES:
+        raise UnreachableError(
+            f"{variable} is an address that begins with {scheme}://, which isn't supported here",
+            f"set HTTPS_PROXY to an http:// proxy, for example {_EXAMPLE}",
+        )
+    try:
+        parts = urlsplit(value if colon else f"http://{value}")
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
+        user, given, password = parts.netloc.rpartition("@")[0].partition(":")
+    except ValueError:
+        scheme = host = ""
+    # What follows the host may be the rest of a password: one with a slash, for example.
+    if scheme != "http" or not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise UnreachableError(
+            f"{variable} isn't a valid address of a proxy",
+            f"write it as {_EXAMPLE}, and special characters of a password percent-encoded",
+        )
+    credentials = None
+    if user or given:
+        credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return _Proxy(variable, host, port, credentials)
+
+
+def _why_not(named: str, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"{named} can't be resolved"
+    if isinstance(error, TimeoutError):
+        return f"{named} doesn't answer in time"
+    return f"{named} can't be reached ({error.strerror or type(error).__name__})"
+
+
+def _through(proxy: _Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
+    check = f"check {proxy.variable}"
+    try:
+        raw = socket.create_connection((proxy.host, proxy.port), _left(deadline))
+    except OSError as error:
+        raise UnreachableError(_why_not(proxy.named, error), check) from error
+    is_open = False
+    try:
+        raw.settimeout(_left(deadline))
+        raw.sendall(_request(proxy, host, port))
+        status = _status(raw, deadline)
+        is_open = status in _SUCCESS
+    except OSError as error:
+        raise UnreachableError(_why_not(proxy.named, error), check) from error
+    except (BrokenError, UnicodeError):
+        raise UnreachableError(f"{host!r} isn't a valid host name", "correct it") from None
+    finally:
+        if not is_open:
+            raw.close()
+    if not is_open:
+        raise _refusal(proxy, _authority(host, port), status)
+    return raw
+
+
+def _request(proxy: _Proxy, host: str, port: int) -> bytes:
+    headers = {}
+    if proxy.credentials is not None:
+        encoded = base64.b64encode(proxy.credentials).decode("ascii")
+        headers["Proxy-Authorization"] = f"Basic {encoded}"
+    name = host if _address(host) else host.encode("idna").decode("ascii")
+    target = _authority(name, port)
+    return rendered("CONNECT", target, target, headers, None)
+
+
+def _status(raw: socket.socket, deadline: Deadline) -> int:
+    """Read the answer's head and no byte beyond, which would be the host's; 0: it is no HTTP."""
+    head = bytearray()
+    while not head.endswith((b"\r\n\r\n", b"\n\n")):
+        raw.settimeout(_left(deadline))
+        byte = raw.recv(1)
+        if not byte or len(head) >= _LONGEST_HEAD:
+            return 0
+        head += byte
+    status = _STATUS.match(head)
+    return int(status[1]) if status else 0
+
+
+def _refusal(proxy: _Proxy, target: str, status: int) -> UnreachableError:
+    if not status:
+        problem = f"{proxy.named} doesn't answer as an HTTP proxy"
+        return UnreachableError(problem, f"check {proxy.variable}")
+    if status != _WANTS_PASSWORD:
+        problem = f"{proxy.named} refuses to connect to {target} (HTTP {status})"
+        return UnreachableError(problem, "ask whoever runs it to allow that host")
+    if proxy.credentials is None:
+        problem = f"{proxy.named} wants a user and a password (HTTP {status})"
+        return UnreachableError(problem, f"set {proxy.variable} to http://USER:PASSWORD@HOST:PORT")
+    problem = f"{proxy.named} refuses the user and password (HTTP {status})"
+    return UnreachableError(problem, f"correct them in {proxy.variable}")
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _left(deadline: Deadline) -> float:
+    left = deadline.left()
+    if left <= 0:
+        raise TimeoutError
+    return left
