@@ -2,104 +2,69 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import socket
-import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from handler.clock import Deadline
 from handler.http import Client, HttpError
+from tests.handler.certificates import HERE, make_certificate, serve_tls
 from tests.handler.conftest import SetClock
-from tests.handler.scripted import Answer, Scripted, reply, say_and_hang
+from tests.handler.scripted import Scripted, reply, say_and_hang
 
 Serve = Callable[..., Scripted]
-REFUSED = r"^connection failed \(SSLCertVerificationError\)$"
-HERE = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+REFUSED = r"^the certificate of 127\.0\.0\.1 is not valid: "
 ELSEWHERE = x509.DNSName("api.incident.io")
+LOCAL = "localhost"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-
-
-def _certificate(folder: Path, name: x509.GeneralName, ends: timedelta) -> Path:
-    """A self-signed certificate and its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's server")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))
-        .not_valid_after(now + ends)
-        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    pem = serialization.Encoding.PEM
-    plain = serialization.NoEncryption()
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem)
-    )
-    return file
-
-
-@contextmanager
-def _serve_tls(certificate: Path, *answers: Answer) -> Iterator[Scripted]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with Scripted(*answers, tls=context) as server:
-        yield server
 
 
 def test_a_trusted_server(
     client: Client, set_clock: SetClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A certificate that the machine trusts, for this name and now: it is spoken to, once."""
-    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with _serve_tls(certificate, reply(b"[1]")) as server:
+    with serve_tls(certificate, reply(b"[1]")) as server:
         for _ in range(2):
             assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
         assert [each.connection for each in server.asked] == [1, 1]
 
 
 @pytest.mark.parametrize(
-    ("trusted", "name", "ends"),
+    ("trusted", "name", "ends", "why"),
     [
-        pytest.param(False, HERE, timedelta(days=1), id="signed by itself"),
-        pytest.param(True, ELSEWHERE, timedelta(days=1), id="another's name"),
-        pytest.param(True, HERE, timedelta(days=-1), id="no longer valid"),
+        pytest.param(False, HERE, timedelta(days=1), "self-signed cert", id="signed by itself"),
+        pytest.param(
+            True, ELSEWHERE, timedelta(days=1), "IP address mismatch", id="another's name"
+        ),
+        pytest.param(True, HERE, timedelta(days=-1), "certificate has expired", id="expired"),
     ],
 )
 def test_an_untrusted_server(
     trusted: bool,  # noqa: FBT001 - a column of the table
     name: x509.GeneralName,
     ends: timedelta,
+    why: str,
     client: Client,
     set_clock: SetClock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever cannot prove to be the provider gets no request, and so no key."""
-    certificate = _certificate(tmp_path, name, ends)
+    """Whoever cannot prove to be the provider gets no request, and so no key, nor a second look."""
+    certificate = make_certificate(tmp_path, name, ends)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with _serve_tls(certificate, reply()) as server:
-        with pytest.raises(HttpError, match=REFUSED):
+    with serve_tls(certificate, reply()) as server:
+        with pytest.raises(HttpError, match=REFUSED + why):
             client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
         server.close()
-        assert server.connections == 3
+        assert server.connections == 1
         assert server.asked == []
 
 
@@ -110,10 +75,10 @@ def test_a_trusted_server_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The deadline holds within TLS."""
-    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with (
-        _serve_tls(certificate, say_and_hang(b"HTTP/1.1 200 OK\r\n")) as server,
+        serve_tls(certificate, say_and_hang(b"HTTP/1.1 200 OK\r\n")) as server,
         pytest.raises(HttpError, match=r"^no whole answer in time$"),
     ):
         client.get_json(server.url, {}, real_deadline(0.3))
@@ -130,9 +95,9 @@ def test_the_default_port(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    for url in ("https://api.incident.io/v2/schedules", "http://localhost/v2/schedules"):
-        with pytest.raises(HttpError, match=r"^connection failed \(gaierror\)$"):
-            client.get_json(url, {}, set_clock.deadline())
+    for host, url in (("api.incident.io", "https://api.incident.io"), (LOCAL, f"http://{LOCAL}")):
+        with pytest.raises(HttpError, match=rf"^connection failed: {host} cannot be resolved$"):
+            client.get_json(f"{url}/v2/schedules", {}, set_clock.deadline())
     assert asked == [443] * 3 + [80] * 3
 
 
@@ -179,6 +144,25 @@ def test_malformed_addresses(
     assert looked_up == []
 
 
+@pytest.mark.parametrize(
+    "host", ["a..b.example", ".example", "a" * 64 + ".example", f"{'a' * 60}." * 5]
+)
+def test_a_host_that_cannot_be_one(host: str, client: Client, set_clock: SetClock) -> None:
+    """What no resolver takes is a failure like others, which names the host."""
+    said = rf"^connection failed: {re.escape(host)} cannot be resolved$"
+    with pytest.raises(HttpError, match=said):
+        client.get_json(f"https://{host}/v2", {}, set_clock.deadline())
+
+
+def test_what_would_be_another_header(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """It is not sent, nor is anybody connected to."""
+    server = serve(reply())
+    with pytest.raises(HttpError, match=r"^connection failed \(BrokenError\)$"):
+        client.get_json(server.url, {"X-Key": "k3y\r\nX: 1"}, set_clock.deadline())
+    server.close()
+    assert server.connections == 0
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(
     status: int, client: Client, serve: Serve, set_clock: SetClock
@@ -205,9 +189,9 @@ def test_no_proxy_is_taken_from_the_environment(
     for name in PROXIES:
         monkeypatch.setenv(name, proxy.url)
     monkeypatch.setenv("no_proxy", "")
-    certificate = _certificate(tmp_path, HERE, timedelta(days=1))
+    certificate = make_certificate(tmp_path, HERE, timedelta(days=1))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with _serve_tls(certificate, reply(b"[2]")) as secure:
+    with serve_tls(certificate, reply(b"[2]")) as secure:
         assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
         assert client.get_json(secure.url, {}, set_clock.deadline()) == [2]
     proxy.close()
