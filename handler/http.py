@@ -1,7 +1,8 @@
 """JSON over HTTPS within a deadline.
 
 Written here because the zip holds no third-party package. One deadline for connecting, sending,
-headers and body together, a limit on the body, two retries, and connections kept for the next page.
+headers and body together, a limit on the body, two retries, another try where one brings nothing
+for long, and connections kept for the next page.
 It follows no redirect and takes no proxy from the environment: only who makes a client can give it
 another way to connect.
 """
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
-from handler.connection import Connect, Connection
+from handler.connection import Connect, Connection, Race, request_to
 from handler.http1 import Answer, BrokenError, TooLarge
 from handler.settings import is_loopback
 
@@ -40,6 +41,9 @@ _LEAST_BYTES = 4096
 _FIRST_PAUSE = 0.2
 _TOO_MANY = 429
 _RETRIED = frozenset({_TOO_MANY, *range(500, 600)})
+# What a provider tells of the key by these, something in front of it tells of the call.
+_FORBIDDEN, _PROXY = 403, 407
+_REFUSALS = frozenset({401, 402, _FORBIDDEN})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
 _LONGEST_IDLE = timedelta(seconds=10)
 
@@ -57,12 +61,25 @@ class HttpError(Exception):
     Attributes:
         status: the HTTP status, or None where no answer came.
         body: what came with that status, for a caller that knows how to read it.
+        is_theirs: whether it is the asked one's answer, and not that of something in between.
     """
 
-    def __init__(self, problem: str, *, status: int | None = None, body: bytes = b"") -> None:
+    def __init__(
+        self,
+        problem: str,
+        *,
+        status: int | None = None,
+        body: bytes = b"",
+        is_theirs: bool = True,
+    ) -> None:
         super().__init__(problem)
         self.status = status
         self.body = body
+        self.is_theirs = is_theirs
+
+    def with_hint(self, hint: str) -> HttpError:
+        """Add what the provider means by its status, unless it is not the provider's."""
+        return HttpError(f"{self}{hint}" if self.is_theirs else str(self), status=self.status)
 
 
 class Client:
@@ -85,7 +102,7 @@ class Client:
         """Close the kept connections; needed only where a process outlives its client."""
         for idle in self._idle.values():
             while idle:
-                idle.pop().connection.shut()
+                idle.pop().connection.close()
 
     def get_json(
         self,
@@ -128,70 +145,86 @@ class Client:
         """Send a request that may be repeated, and return the body of its 2xx answer.
 
         Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
+        Where nothing comes for a while, it is sent once more beside: see `Race`.
 
         Raises:
             HttpError: see `get_json`.
         """
-        parts, pause = _checked(url), 0.0
-        for attempt in range(RETRIES + 1):
-            if attempt:
-                if pause >= deadline.left():
-                    break
-                self._clock.sleep(pause)
-            pause = _FIRST_PAUSE * 2**attempt
+        parts = _checked(url)
+        try:
+            request = request_to(parts, method, headers, body)
+            # Beside one that waits, never a kept connection: that may be forgotten as well.
+            with Race(
+                lambda: self._connection(parts, is_new=race.is_running), request, deadline
+            ) as race:
+                return self._answer(race, parts, deadline)
+        except TimeoutError as error:
+            raise HttpError("no whole answer in time") from error
+        except ssl.SSLCertVerificationError as error:
+            # It stays wrong, however often it is looked at.
+            problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
+            raise HttpError(problem) from error
+        except BrokenError as error:
+            raise HttpError(f"connection failed ({type(error).__name__})") from error
+
+    def _answer(self, race: Race, url: SplitResult, deadline: Deadline) -> bytes:
+        """Try until an answer will do, or as many tries as may have failed."""
+        failures = 0
+        race.start()
+        while True:
+            pause, asked = _FIRST_PAUSE * 2**failures, 0.0
             try:
-                status, answered, data, _ = self._attempt(method, parts, headers, body, deadline)
-            except TimeoutError as error:
-                raise HttpError("no whole answer in time") from error
+                status, answered, data, _ = self._read(race.next(), url)
+            except (TimeoutError, ssl.SSLCertVerificationError):
+                raise
             except socket.gaierror:
-                failure = HttpError(f"connection failed: {parts.hostname} cannot be resolved")
+                failure = HttpError(f"connection failed: {url.hostname} cannot be resolved")
             except (OSError, BrokenError) as error:
                 failure = HttpError(f"connection failed ({type(error).__name__})")
             else:
                 if 200 <= status < 300:  # noqa: PLR2004 - the class of success
                     return data
-                failure = HttpError(f"answered {status}", status=status, body=data)
+                failure = _refusal(status, data, url.hostname)
                 if status not in _RETRIED:
                     break
-                pause = self._asked_pause(status, answered) or pause
+                asked = self._asked_pause(status, answered)
+            failures += 1
+            race.starts_more &= failures <= RETRIES and not asked
+            if race.is_running:  # who is slow may still be right
+                continue
+            if failures > RETRIES or (asked or pause) >= deadline.left():
+                break
+            self._clock.sleep(asked or pause)
+            race.start()
         raise failure
 
-    def _attempt(
-        self,
-        method: str,
-        url: SplitResult,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        deadline: Deadline,
-    ) -> Answer:
-        connection = self._connection(url)
-        connection.deadline = deadline
-        target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+    def _read(self, connection: Connection, url: SplitResult) -> Answer:
+        """Read the answer that has begun, and keep its connection for the next request."""
         try:
-            answer = connection.exchange(method, target, headers, body, MOST_BYTES)
+            answer = connection.read(MOST_BYTES)
         except TooLarge:
-            connection.shut()
+            connection.close()
             raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB") from None
         except BaseException:
-            connection.shut()
+            connection.close()
             raise
         if answer.is_last:
-            connection.shut()
+            connection.close()
         else:
             self._idle[url.scheme, url.netloc].append(_Idle(connection, self._clock.now()))
         return answer
 
-    def _connection(self, url: SplitResult) -> Connection:
-        """Take a kept connection that is fresh and that the other side has not closed."""
+    def _connection(self, url: SplitResult, *, is_new: bool) -> Connection:
+        """Open one, or take one that was kept a short time and that the other side left open."""
         idle = self._idle[url.scheme, url.netloc]
-        while idle:
+        while idle and not is_new:
             try:
                 kept = idle.pop()
             except IndexError:  # another thread was faster
                 break
             if self._clock.now() - kept.since < _LONGEST_IDLE and kept.connection.is_quiet():
                 return kept.connection
-            kept.connection.shut()
+            kept.connection.close()
         if url.scheme == "https" and self._tls is None:
             self._tls = ssl.create_default_context()
         return Connection(url, self._tls if url.scheme == "https" else None, self._connect)
@@ -224,6 +257,16 @@ class _Idle:
     def __init__(self, connection: Connection, since: datetime) -> None:
         self.connection = connection
         self.since = since
+
+
+def _refusal(status: int, body: bytes, host: str | None) -> HttpError:
+    """Say what a status other than 2xx is: a page instead of JSON comes from no API."""
+    begins = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    is_page = begins == b"<" or (status == _FORBIDDEN and begins not in {b"", b"{", b"["})
+    if status == _PROXY or (status in _REFUSALS and is_page):
+        problem = f"something in front of {host} (a firewall or proxy) refused the call ({status})"
+        return HttpError(problem, status=status, body=body, is_theirs=False)
+    return HttpError(f"answered {status}", status=status, body=body)
 
 
 def _unpacked(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is

@@ -10,6 +10,9 @@ import io
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from handler import __version__
+
+USER_AGENT = f"oncall-approvals/{__version__}"
 LONGEST_LINE = 65536
 MOST_HEADERS = 100
 _CHUNK = 256 * 1024
@@ -61,7 +64,7 @@ class Answer(NamedTuple):
     is_last: bool
 
 
-def rendered(
+def encode_request(
     method: str, host: str, target: str, headers: Mapping[str, str], body: bytes | None
 ) -> bytes:
     """Write a request.
@@ -69,7 +72,12 @@ def rendered(
     Raises:
         BrokenError: something in it would begin another line.
     """
-    fields = {"Host": host, "Accept-Encoding": "identity", **headers}
+    fields = {
+        "Host": host,
+        "User-Agent": USER_AGENT,  # some firewalls refuse whoever does not name themselves
+        "Accept-Encoding": "identity",
+        **headers,
+    }
     if body is not None:
         fields["Content-Length"] = str(len(body))
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]

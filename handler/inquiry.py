@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
@@ -15,13 +16,15 @@ from handler.events import Request
 from handler.http import Client
 from handler.policy import Policy
 from handler.providers import BY_ID
-from handler.sources import Question, Source, Wants, ask
+from handler.sources import Collector, Source, Wants
 
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
-# Whoever hangs leaves the others time for what their answers leave open.
-SHARE_OF_A_ROUND = 0.6
+# In all: it is memory that so many large answers take.
+MOST_AT_ONCE = 7
+# The part of the time after which nobody waits for a first answer in order to ask on.
+PATIENCE = 0.6
 
 
 class Outcome(NamedTuple):
@@ -64,49 +67,56 @@ class Inquiry:
     def decide(self, requests: Sequence[Request], policy: Policy, deadline: Deadline) -> Outcome:
         """Ask for as much as it takes, round by round: nothing, the duties, what they leave open.
 
+        Each provider has rounds of its own, and all of the time. After a part of it, also what the
+        answers so far leave open is asked, and who can be approved by them waits no longer.
+
         A decision holds for the moment in which it was made: counted from any later one, access
         would be longer.
         """
         findings = Findings()
         policy = policy.near(each.resources for each in requests)
         decisions = decide_all(requests, findings, policy, self._clock.now())
-        asked: dict[tuple[str, str], None] = {}
+        asked: set[tuple[str, str]] = set()
         wants: dict[str, Wants] = {}
-        for number in range(MOST_ROUNDS):
+        rounds: Counter[str] = Counter()
+        collector = Collector(deadline)
+        until = deadline.part(PATIENCE)
+        while True:
             undecided = [each.request for each in decisions if each.wants_facts]
-            questions = [
-                each
-                for each in self._questions(undecided, findings, policy, wants)
-                if (each.provider, each.name) not in asked
-            ]
-            if not questions:
+            for name, wanted in self._wants(undecided, policy).items():
+                # What is on its way may answer what so far looks open.
+                is_waited_for = collector.running(name) and until is not deadline
+                if is_waited_for or rounds[name] == MOST_ROUNDS:
+                    continue
+                wants.setdefault(name, wanted)  # nobody wants more than at first
+                questions = self.sources[name].questions(wanted, findings)
+                new = [each for each in questions if (name, each.name) not in asked]
+                if new:
+                    room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - collector.running())
+                    collector.start(new, max(1, room) if rounds[name] else len(new))
+                    asked.update((name, each.name) for each in new)
+                    rounds[name] += 1
+            if not collector.running() or (until is deadline and not undecided):
                 break
-            asked.update(((each.provider, each.name), None) for each in questions)
-            at_once = FOLLOW_UPS_AT_ONCE if number else len(questions)
-            last = number + 1 == MOST_ROUNDS or len(self.sources) == 1
-            until = deadline if last else deadline.part(SHARE_OF_A_ROUND)
-            findings = ask(questions, until, at_once=at_once, before=findings)
+            is_in_time = collector.wait(until)
+            findings = collector.findings()
             decisions = decide_all(requests, findings, policy, self._clock.now())
-        names = tuple(dict.fromkeys(name for name, _ in asked))
+            if not is_in_time:
+                if until is deadline:
+                    break
+                until = deadline
+        collector.stop()
         now = self._clock.now()
         # Nearly always there is nobody to count.
         needs = needs_of(requests, policy, now) if findings.without_email else ()
         hidden = without_email(findings, (each.condition for each in needs), now)
-        return Outcome(decisions, findings, names, wants, hidden)
+        return Outcome(decisions, findings, tuple(rounds), wants, hidden)
 
-    def _questions(
-        self,
-        requests: Sequence[Request],
-        findings: Findings,
-        policy: Policy,
-        wanted: dict[str, Wants],
-    ) -> Iterable[Question]:
+    def _wants(self, requests: Sequence[Request], policy: Policy) -> dict[str, Wants]:
+        """Say what each provider may know that these requests depend on."""
         needs = needs_of(requests, policy, self._clock.now()) if requests else ()
-        for name, source in self.sources.items():
-            wants = wants_of(name, needs)
-            if wants.anything:
-                wanted.setdefault(name, wants)  # nobody wants more than at first
-                yield from source.questions(wants, findings)
+        wants = {name: wants_of(name, needs) for name in self.sources}
+        return {name: each for name, each in wants.items() if each.anything}
 
 
 class Need(NamedTuple):

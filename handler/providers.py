@@ -27,6 +27,7 @@ class Provider(NamedTuple):
         required: those of them that have to be set where the key is.
         title: its name in that of its bot, where the access system spells it in another way.
         ids: what the ids of its schedules and roles look like, as a regular expression.
+        regions: where its API is, each of which knows the keys of its own accounts only.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Provider(NamedTuple):
     required: tuple[str, ...] = ()
     title: str = ""
     ids: str = ""
+    regions: tuple[str, ...] = ()
 
     def may_have_id(self, text: str) -> bool:
         """Whether a text looks like an id of this provider: a few names do, too."""
@@ -68,6 +70,7 @@ PROVIDERS = (
         "PAGERDUTY_KEY",
         {"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"},
         ids=_PAGERDUTY_ID,
+        regions=("https://api.pagerduty.com", "https://api.eu.pagerduty.com"),
     ),
     Provider(
         "opsgenie",
@@ -76,6 +79,7 @@ PROVIDERS = (
         {"OPSGENIE_BASE_URL": "https://api.opsgenie.com"},
         title="OpsGenie",
         ids=_UUID,
+        regions=("https://api.opsgenie.com", "https://api.eu.opsgenie.com"),
     ),
     Provider(
         "jsm",
@@ -88,3 +92,10 @@ PROVIDERS = (
 )
 BY_ID = MappingProxyType({each.id: each for each in PROVIDERS})
 BY_NAME = MappingProxyType({each.name: each for each in PROVIDERS})
+
+
+def other_region(provider: Provider, base_url: str) -> str:
+    """Say how to ask the other region, whose keys this one does not know."""
+    other = [each for each in provider.regions if each != base_url][-1]
+    setting = next(iter(provider.settings))
+    return f", or the key is of the other region: `pulumi config set {setting} {other}`"

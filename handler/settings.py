@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from handler import durations
 from handler.folding import unseen_in
@@ -49,11 +49,14 @@ PLAIN_KEYS = (
 )
 LONGEST_APPROVAL = timedelta(hours=168)
 SHORTEST_SECRET, LONGEST_MAX_AGE = 16, 3600
+_LONGEST_HOST, _LONGEST_LABEL = 253, 63
 
 _T = TypeVar("_T")
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
-_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
+_OCTETS, _LARGEST_OCTET = 4, 255
+_DIGITS = frozenset("0123456789")
+_OF_A_HOST = _DIGITS | frozenset("-.abcdefghijklmnopqrstuvwxyz")
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
 # What comes before a colon is the name that a password belongs to.
@@ -286,33 +289,93 @@ def max_age(values: Mapping[str, str]) -> timedelta:
 def parse_base_url(key: str, value: str) -> str:
     """Accept https, or http on loopback: the API key travels there."""
     url = value.rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    plain = bool(host) and not set("?#@") & set(url)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    if not (plain and secure and _HEADER_SAFE.fullmatch(url)):
+    parts = _address(url)
+    if parts is None:
         allowed = "an https address, or http on loopback, without user, query or fragment"
         # What stands before an @ may be a password.
         said = "holds an @" if "@" in url else f"is {value!r}"
         raise SettingsError(key, f"{said}: allowed is {allowed}", DEFAULTS.get(key, ""))
+    _check_host(key, value, parts, DEFAULTS.get(key, ""))
     return url
 
 
 def parse_site(key: str, value: str) -> str:
     """Read a site's name (`acme`), host (`acme.atlassian.net`) or address as its address."""
     host = f"{value}.atlassian.net" if _SITE_NAME.fullmatch(value) else value
+    url = (host if "://" in host else f"https://{host}").rstrip("/")
+    parts = _address(url)
+    if parts is None or parts.path:
+        said = "holds an @" if "@" in value else f"is {value!r}"
+        allowed = "a site's name, its host, or its https address without a path"
+        raise SettingsError(key, f"{said}: allowed are {allowed}", "acme")
+    _check_host(key, value, parts, "acme")
+    return url
+
+
+def _address(url: str) -> SplitResult | None:
+    """Take an address apart that a key may travel to, whatever its host; None of another."""
     try:
-        url = parse_base_url(key, host if "://" in host else f"https://{host}")
-        if not urlsplit(url).path:
-            return url
-    except SettingsError:
-        pass
-    said = "holds an @" if "@" in value else f"is {value!r}"
-    allowed = "a site's name, its host, or its https address without a path"
-    raise SettingsError(key, f"{said}: allowed are {allowed}", "acme")
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    plain = bool(host) and not set("?#@") & set(url) and _HEADER_SAFE.fullmatch(url)
+    return parts if secure and plain else None
+
+
+def _check_host(key: str, value: str, parts: SplitResult, example: str) -> None:
+    problem = host_problem(parts.hostname or "")
+    if "[" in parts.netloc and ":" not in (parts.hostname or ""):
+        problem = "host isn't an IPv6 address, which is what brackets are for"
+    if parts.port == 0:
+        problem = "port is 0, where nothing can listen"
+    if problem:
+        raise SettingsError(key, f"is {value!r}, whose {problem}", example)
+
+
+def host_problem(host: str) -> str:
+    """Say why nothing in the Internet can be called so, or "" where something can.
+
+    Letters of other scripts are written as DNS has them (`xn--...`).
+    """
+    labels = host.lower().split(".")
+    if ":" in host:
+        problem = "" if _is_ipv6(host) else "host isn't an IPv6 address"
+    elif not all(labels):
+        problem = "host name begins or ends with a dot, or has two in a row"
+    elif set(labels[-1]) <= _DIGITS or labels[-1].startswith("0x"):
+        # Which is how every reader tells an address from a name.
+        problem = "" if _is_ipv4(host) else "host isn't an IPv4 address"
+    elif len(host) > _LONGEST_HOST:
+        problem = f"host name has more than {_LONGEST_HOST} characters"
+    elif any(len(each) > _LONGEST_LABEL for each in labels):
+        problem = f"host name has more than {_LONGEST_LABEL} characters between two dots"
+    elif not set(host.lower()) <= _OF_A_HOST:
+        problem = "host name holds something other than letters, digits, hyphens and dots"
+    elif any(each[0] == "-" or each[-1] == "-" for each in labels):
+        problem = "host name begins or ends with a hyphen, or has one beside a dot"
+    else:
+        problem = ""
+    return problem
+
+
+def _is_ipv4(host: str) -> bool:
+    """Whether it is an address in its one usual form: some read a leading 0 as octal."""
+    octets = host.split(".")
+    return len(octets) == _OCTETS and all(
+        each and set(each) <= _DIGITS and each == str(int(each[:4])) and int(each) <= _LARGEST_OCTET
+        for each in octets
+    )
+
+
+def _is_ipv6(host: str) -> bool:
+    from ipaddress import IPv6Address  # noqa: PLC0415 - slow to load, and rare
+
+    try:
+        return not IPv6Address(host).scope_id  # a scope means something on one machine only
+    except ValueError:
+        return False
 
 
 def parse_email(key: str, value: str) -> str:
@@ -327,4 +390,4 @@ _BY_ENDING = {"_BASE_URL": parse_base_url, "_SITE": parse_site, "_EMAIL": parse_
 
 def is_loopback(host: str) -> bool:
     """Whether a host name means this machine, without asking a resolver."""
-    return host in {"localhost", "::1"} or _LOOPBACK.fullmatch(host) is not None
+    return host in {"localhost", "127.0.0.1", "::1"} or (host.startswith("127.") and _is_ipv4(host))

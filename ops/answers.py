@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from handler import __version__
 from handler.app import NAME
@@ -100,7 +101,11 @@ def refused(call: str, answer: Answer, deployed: Deployed, now: datetime) -> Ste
 
 def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, str]:
     remedy = log_remedy(deployed)
+    host = urlsplit(deployed.url).hostname
     match answer.http:
+        case status if _is_in_front(status, answer.body):
+            said = f"something in front of {host} (a firewall or proxy) refused the call"
+            remedy = f"let this machine's calls to {host} through, or call from another network"
         case HTTPStatus.UNAUTHORIZED:
             said, remedy = "the signature is refused", _signature_remedy(answer, deployed, now)
         case HTTPStatus.FORBIDDEN:
@@ -122,6 +127,16 @@ def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, st
         case _:
             said, remedy = "that is not this project's function", _address_remedy(deployed)
     return said, remedy
+
+
+def _is_in_front(status: int, body: object) -> bool:
+    """Whether something between here and AWS answered: neither AWS nor our function sends pages."""
+    is_page = isinstance(body, str) and body.lstrip("\ufeff \t\r\n").startswith("<")
+    return status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or (
+        is_page
+        and status
+        in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
+    )
 
 
 def _permission_remedy(deployed: Deployed) -> str:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
-from handler.connection import Connect, Connection
+from handler.connection import Connect, Connection, Race, request_to
 from handler.durations import format_instant
 from handler.http import HttpError
 from handler.http1 import BrokenError, TooLarge
+from handler.settings import host_problem
 from handler.webhook import sign
 from policy.proxies import PROXY_REMEDY, UnreachableError
 
@@ -107,6 +109,8 @@ def _parts(url: str) -> SplitResult:
         raise ValueError("it begins with http:// or https:// and a host")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("it holds a character that has to be percent-encoded")
+    if problem := host_problem(parts.hostname):
+        raise ValueError(f"its {problem}")
     _ = parts.port  # read once, which is what fails where it is no port
     return parts
 
@@ -133,14 +137,16 @@ def send(
         parts = _parts(url)
     except ValueError as error:
         raise SendError(f"{url!r} is no http or https address ({error})") from error
-    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    secure = parts.scheme == "https"
-    tls = ssl.create_default_context() if secure else None
-    connection = Connection(parts, tls, connect if secure else None)
-    connection.deadline = Deadline(SYSTEM_CLOCK, timeout)
+    tls = ssl.create_default_context() if parts.scheme == "https" else None
+    tunnel = connect if tls else None
+    deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
-        (parts.hostname or "").encode("idna")  # of a host name that is none, UnicodeError
-        status, answered, data, _ = connection.exchange("POST", target, headers, raw, most)
+        request = request_to(parts, "POST", headers, raw)
+        # Connections race; the call is sent once, by the first that is open.
+        with Race(lambda: Connection(parts, tls, tunnel), None, deadline) as race:
+            race.start()
+            with closing(race.next()) as connection:
+                status, answered, data, _ = connection.exchange(request, most)
     except TimeoutError as error:
         raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
     except TooLarge as error:
@@ -148,11 +154,9 @@ def send(
     except socket.gaierror:
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
         raise SendError(f"{url} does not answer ({cause})") from cause
-    except (OSError, HttpError, BrokenError, UnicodeError) as error:
+    except (OSError, HttpError, BrokenError) as error:
         said = str(error) or type(error).__name__
         raise SendError(f"{url} does not answer ({said})") from error
-    finally:
-        connection.shut()
     text, date = data.decode(errors="replace"), answered.get("date", "")
     try:
         return Answer(status, json.loads(text), date)

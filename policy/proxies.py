@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from handler.clock import Deadline
 from handler.connection import Connect
 from handler.http import HttpError
-from handler.http1 import BrokenError, rendered
+from handler.http1 import BrokenError, encode_request
 
 # Those that curl and boto3 read, too. In lower case a variable comes before its capitals, even if
 # it is empty: so one command can do without the proxy.
@@ -219,7 +219,7 @@ def _request(proxy: _Proxy, host: str, port: int) -> bytes:
         headers["Proxy-Authorization"] = f"Basic {encoded}"
     name = host if _address(host) else host.encode("idna").decode("ascii")
     target = _authority(name, port)
-    return rendered("CONNECT", target, target, headers, None)
+    return encode_request("CONNECT", target, target, headers, None)
 
 
 def _status(raw: socket.socket, deadline: Deadline) -> int:

@@ -1,7 +1,8 @@
-"""Servers with certificates of a test's own, which nobody trusts unless a test says so."""
+"""Servers that speak TLS, and certificates for them."""
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from tests.handler.scripted import Answer, Scripted
 
+HERE = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
 
-def make_certificate(folder: Path, name: x509.GeneralName, ends: timedelta) -> Path:
+
+def make_certificate(
+    folder: Path, name: x509.GeneralName = HERE, ends: timedelta = timedelta(days=1)
+) -> Path:
     """A self-signed certificate and its key in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -44,7 +49,7 @@ def make_certificate(folder: Path, name: x509.GeneralName, ends: timedelta) -> P
 
 @contextmanager
 def serve_tls(certificate: Path, *answers: Answer) -> Iterator[Scripted]:
-    """Serve with a certificate and key of that file."""
+    """A scripted server that shows this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with Scripted(*answers, tls=context) as server:

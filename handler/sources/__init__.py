@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock, start_new_thread
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from _queue import Empty, SimpleQueue
+from _thread import start_new_thread
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from handler import emails
@@ -98,14 +99,12 @@ class CutShort(Exception):  # noqa: N818 - it is no error of the provider's
 
 
 class _Asked:
-    """What one question has brought so far: its thread adds to it, `ask` reads it."""
+    """What one question has brought so far: its thread adds to it, a collector reads it."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.pages: list[Page] = []
         self.problem: str | None = "given up: no whole answer in time"
-        self.over = allocate_lock()
-        self.over.acquire()
 
     def run(self, deadline: Deadline) -> None:
         """Ask. The problem is None once every page has come."""
@@ -123,8 +122,6 @@ class _Asked:
             self.problem = f"the answer could not be read: {error}"
         except Exception as error:  # noqa: BLE001 - a strange answer must not hide another source's
             self.problem = f"the answer could not be read ({type(error).__name__})"
-        finally:
-            self.over.release()
 
 
 def _held_bytes(page: Page) -> int:
@@ -144,30 +141,70 @@ def _held_bytes(page: Page) -> int:
     return entries * _ENTRY_BYTES + characters * _CHARACTER_BYTES
 
 
-def ask(
-    questions: Iterable[Question],
-    deadline: Deadline,
-    at_once: int = 8,
-    before: Findings = _NOTHING,
-) -> Findings:
-    """Ask concurrently; whatever is not answered by the deadline is given up and said so.
+class Collector:
+    """Asks questions concurrently, and gives what they brought so far.
 
-    Gives what was found `before` and now. Pages that came before a failure count. A name counts as
-    shared where two schedules (or roles) of a provider bear it, and where a list was not read to
-    its end: the rest could bear it too. What is an id at one provider is no name at another.
+    Args:
+        deadline: what is not answered by then is given up, and said so.
+        before: what was found before.
     """
-    asked = tuple(_Asked(question) for question in questions)
-    waiting = deque(asked)
-    for _ in range(min(at_once, len(asked))):
-        # No Thread object: starting one waits for it to run, and joining one could wait for good.
-        # A thread started so holds up neither the answer nor the end of the process.
-        start_new_thread(_work, (waiting, deadline))
-    for each in asked:
-        each.over.acquire(timeout=deadline.left())
-    waiting.clear()
+
+    def __init__(self, deadline: Deadline, before: Findings = _NOTHING) -> None:
+        self._deadline = deadline
+        self._before = before
+        self._batches: list[tuple[Sequence[_Asked], deque[_Asked]]] = []
+        self._over: SimpleQueue[str] = SimpleQueue()
+        self._running: Counter[str] = Counter()
+
+    def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
+        """Ask these, no more than so many of them at once."""
+        batch = tuple(map(_Asked, questions))
+        waiting = deque(batch)
+        self._batches.append((batch, waiting))
+        self._running.update(each.question.provider for each in batch)
+        for _ in range(min(at_once, len(batch))):
+            # No Thread object: starting one waits for it to run, and joining one could wait for
+            # good. A thread started so holds up neither the answer nor the end of the process.
+            start_new_thread(_work, (waiting, self._deadline, self._over))
+
+    def running(self, provider: str = "") -> int:
+        """Say how many questions are not answered yet, to one provider or in all."""
+        return self._running[provider] if provider else self._running.total()
+
+    def wait(self, until: Deadline) -> bool:
+        """Wait until one more provider has answered all it was asked; False if none is in time."""
+        while self.running():
+            try:
+                provider = self._over.get(timeout=until.left())
+            except Empty:
+                return False
+            self._running[provider] -= 1
+            if not self._running[provider]:
+                return True
+        return False
+
+    def stop(self) -> None:
+        """Begin nothing more. What is on its way ends by itself, and is not heard."""
+        for _, waiting in self._batches:
+            waiting.clear()
+
+    def findings(self) -> Findings:
+        """Give all that was found up to now. Pages that came before a failure count.
+
+        A name counts as shared where two schedules (or roles) of a provider bear it, and where a
+        list was not read to its end: the rest could bear it too. What is an id at one provider is
+        no name at another.
+        """
+        found = self._before
+        for batch, _ in self._batches:
+            found = found.joined(_findings(batch))
+        return _with_shared_names(found)
+
+
+def _findings(batch: Sequence[_Asked]) -> Findings:
     # What a thread adds from here on is too late: it is told neither as a duty nor as read.
     # The problem is read first: where there is none, all pages are there.
-    told = [(each.question, each.problem, tuple(each.pages)) for each in asked]
+    told = [(each.question, each.problem, tuple(each.pages)) for each in batch]
     pages = [page for *_, some in told for page in some]
     failures = [
         Failure(question.provider, question.name, problem)
@@ -178,7 +215,7 @@ def ask(
     stated = [duty for page in pages for duty in page.duties]
     # The one place that lets a duty be anybody's, whatever the provider.
     duties = tuple(duty for duty in stated if emails.is_address(duty.holder))
-    found = Findings(
+    return Findings(
         duties=duties,
         failures=tuple(failures),
         incidents=tuple(each for page in pages for each in page.incidents),
@@ -192,16 +229,31 @@ def ask(
         if len(duties) < len(stated)
         else (),
     )
-    return _with_shared_names(before.joined(found))
 
 
-def _work(waiting: deque[_Asked], deadline: Deadline) -> None:
+def ask(
+    questions: Iterable[Question],
+    deadline: Deadline,
+    at_once: int = 8,
+    before: Findings = _NOTHING,
+) -> Findings:
+    """Ask concurrently until the deadline; gives what was found `before` and now."""
+    collector = Collector(deadline, before)
+    collector.start(questions, at_once)
+    while collector.wait(deadline):
+        pass
+    collector.stop()
+    return collector.findings()
+
+
+def _work(waiting: deque[_Asked], deadline: Deadline, over: SimpleQueue[str]) -> None:
     while True:
         try:
             asked = waiting.popleft()
         except IndexError:
             return
         asked.run(deadline)
+        over.put(asked.question.provider)
 
 
 # The names of a duty that others bear, and those that are ids at another provider.

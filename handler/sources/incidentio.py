@@ -138,7 +138,7 @@ class IncidentIO:
             scope = _SCOPES.get(name, f"{name}.view")
             hint = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
             request = _request_id(error.body)
-            raise HttpError(f"{error}{hint}{request}", status=error.status) from error
+            raise error.with_hint(f"{hint}{request}") from error
 
 
 _Read = Callable[[Mapping[str, Any]], Page]

@@ -164,7 +164,7 @@ class JSM:
                 cloud_id = identifier(as_record(body, "the answer"), "cloudId")
             except HttpError as error:
                 hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
-                raise HttpError(f"{error}{hint}", status=error.status) from error
+                raise error.with_hint(hint) from error
             self._api = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
         return self._api
 
@@ -176,7 +176,7 @@ class JSM:
             return self._client.get_json(url, self._headers, deadline, read_body)
         except HttpError as error:
             hint = _HINTS.get(error.status or 0, "").format(scope=scope)
-            raise HttpError(f"{error}{hint}", status=error.status) from error
+            raise error.with_hint(hint) from error
 
 
 def source(client: Client, settings: Mapping[str, str]) -> JSM:

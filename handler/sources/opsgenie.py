@@ -23,7 +23,7 @@ from handler import emails
 from handler.clock import Deadline
 from handler.duties import ON_CALL, Duty, Findings, Titled
 from handler.http import Client, HttpError
-from handler.providers import BY_ID
+from handler.providers import BY_ID, other_region
 from handler.shapes import ShapeError, array, as_record, record, required, text
 from handler.sources import Page, Question, Wants
 from handler.sources.atlassian import (
@@ -46,6 +46,9 @@ _HINTS = {
     403: "the key's integration needs the right to read, and to access configurations",
 }
 _OF_A_TEAM = "; or it is a team's, which may not see this"
+_UNAUTHORIZED = 401
+# How a 422 says that the key is of another region, or none at all.
+_NO_KEY = b"Key format is not valid"
 _NO_RIGHT = re.compile(rb'"code"\s*:\s*40301\b')
 
 
@@ -54,6 +57,7 @@ class Opsgenie:
 
     def __init__(self, client: Client, base_url: str, api_key: str) -> None:
         self._client = client
+        self._base_url = base_url
         self._schedules = f"{base_url}/v2/schedules"
         self._headers = {"Authorization": f"GenieKey {api_key}"}
 
@@ -89,7 +93,11 @@ class Opsgenie:
         except HttpError as error:
             hint = f"; {_HINTS[error.status]}" if error.status in _HINTS else ""
             hint += _OF_A_TEAM if _NO_RIGHT.search(error.body) else ""
-            raise HttpError(f"{error}{hint}", status=error.status) from error
+            if _NO_KEY in error.body:
+                hint = "; the key isn't one of Opsgenie's"
+            if error.status == _UNAUTHORIZED or _NO_KEY in error.body:
+                hint += other_region(BY_ID["opsgenie"], self._base_url)
+            raise error.with_hint(hint) from error
 
 
 def source(client: Client, settings: Mapping[str, str]) -> Opsgenie:

@@ -17,6 +17,7 @@ from handler.clock import Deadline
 from handler.durations import format_instant
 from handler.duties import ON_CALL, Findings
 from handler.http import Client, HttpError
+from handler.providers import BY_ID, other_region
 from handler.shapes import ShapeError, as_record, later
 from handler.sources import CutShort, Page, Question, Wants
 from handler.sources.pagerduty_json import (
@@ -41,10 +42,9 @@ MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
 # Shorter than a second, and the vendor finds nobody.
 _WINDOW = timedelta(minutes=1)
-_BAD_REQUEST, _NOT_FOUND = 400, 404
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
 _HINTS: Mapping[int | None, str] = {
-    401: "; a key of the other service region gives 401, too:"
-    " PAGERDUTY_BASE_URL is https://api.eu.pagerduty.com for the EU",
+    401: "; the key is wrong",
     402: "; the account's plan does not include it",
     403: "; the key may not see it: a read-only key of the whole account may",
 }
@@ -179,7 +179,9 @@ class PagerDuty:
             return self._client.get_json(url, self._headers, deadline, read_body)
         except HttpError as error:
             hint = _HINTS.get(error.status, "")
-            raise HttpError(f"{error}{hint}", status=error.status) from error
+            if error.status == _UNAUTHORIZED:
+                hint += other_region(BY_ID["pagerduty"], self._base_url)
+            raise error.with_hint(hint) from error
 
 
 def source(client: Client, settings: Mapping[str, str]) -> PagerDuty:

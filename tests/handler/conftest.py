@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -138,3 +139,21 @@ def released() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port that takes no further connection: its queue is full."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        queued = []
+        try:
+            while True:
+                queued.append(socket.create_connection(address, 0.1))
+        except TimeoutError:
+            yield address[1]
+        finally:
+            for each in queued:
+                each.close()

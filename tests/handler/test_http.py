@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from handler import app
 from handler.clock import Deadline
 from handler.http import Client, HttpError
+from handler.http1 import USER_AGENT
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     CHUNKED,
@@ -22,6 +26,7 @@ from tests.handler.scripted import (
 )
 
 Serve = Callable[..., Scripted]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +72,7 @@ def test_sends_what_it_is_given(client: Client, serve: Serve, set_clock: SetCloc
     (asked,) = server.asked
     assert (asked.method, asked.target, asked.body) == ("POST", "/a%20b?c=d%5Be%5D", b"body")
     assert asked.headers["x-key"] == "v"
+    assert asked.headers["user-agent"] == USER_AGENT
     assert asked.headers["host"] == f"127.0.0.1:{server.port}"
 
 
@@ -140,3 +146,71 @@ def test_another_way_to_connect(serve: Serve, set_clock: SetClock) -> None:
     client.close()
     assert asked == [("localhost", 1), ("127.0.0.1", server.port), ("127.0.0.1", 2)]
     assert server.asked[0].headers["host"] == "localhost:1"
+
+
+PAGE = b"\xef\xbb\xbf\r\n<!DOCTYPE html><html><body>Forbidden by s3cret</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((status, PAGE) for status in (401, 402, 403, 407)),
+        (403, b"Access Denied"),
+        (403, b"error code: 1020"),
+        (407, b""),
+        (407, b'{"a": 1}'),
+    ],
+)
+def test_who_refuses_in_front(
+    status: int, body: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """A page is no API's: no hint about the key belongs to it, and it is not quoted."""
+    server = serve(reply(body, status))
+    error = failure_of(client, server, set_clock.deadline())
+    said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
+    assert (str(error), error.status) == (said, status)
+    assert str(error.with_hint("; the key is wrong")) == said
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, b"Client must be authenticated to access this resource."),
+        (401, b""),
+        (403, b""),
+        (403, b' {"message": "<html>"}'),
+        (403, b'["no"]'),
+        (404, PAGE),
+        (422, PAGE),
+        (503, PAGE),
+    ],
+)
+def test_who_refuses_for_themselves(
+    status: int, body: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """JSON, nothing, or a page where none means something else: what the provider answers."""
+    error = failure_of(client, serve(reply(body, status)), set_clock.deadline())
+    assert str(error) == f"answered {status}"
+    assert str(error.with_hint("; a hint")) == f"answered {status}; a hint"
+    assert error.with_hint("").status == status
+
+
+def test_no_socket_is_left(
+    client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has too many open is told so, as of any other failure."""
+
+    def none() -> object:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", none)
+    with pytest.raises(HttpError, match=r"^connection failed \(OSError\)$"):
+        client.get_json("http://localhost", {}, set_clock.deadline())
+
+
+def test_the_version_that_is_told() -> None:
+    """The name that every request bears has the version of the project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"{project['name']}/{project['version']}" == USER_AGENT
+    assert project["name"] == app.NAME

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler import __version__
 from handler.http1 import (
     Answer,
     BadStatusLine,
@@ -18,8 +19,8 @@ from handler.http1 import (
     RemoteDisconnected,
     TooLarge,
     TooManyHeaders,
+    encode_request,
     read_answer,
-    rendered,
 )
 from tests.handler.strategies import STEADY
 
@@ -34,11 +35,14 @@ def read(data: bytes) -> Answer:
 
 def test_request() -> None:
     """The line, the host, the fields as given, and the length of a body."""
-    assert rendered("POST", "api.example", "/a?b=c", {"X-Key": "k"}, b"{}") == (
-        b"POST /a?b=c HTTP/1.1\r\nHost: api.example\r\nAccept-Encoding: identity\r\n"
+    assert encode_request("POST", "api.example", "/a?b=c", {"X-Key": "k"}, b"{}") == (
+        b"POST /a?b=c HTTP/1.1\r\nHost: api.example\r\n"
+        b"User-Agent: oncall-approvals/"
+        + __version__.encode()
+        + b"\r\nAccept-Encoding: identity\r\n"
         b"X-Key: k\r\nContent-Length: 2\r\n\r\n{}"
     )
-    assert b"Content-Length" not in rendered("GET", "api.example", "/", {}, None)
+    assert b"Content-Length" not in encode_request("GET", "api.example", "/", {}, None)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_request() -> None:
 def test_nothing_can_begin_another_line(target: str, headers: dict[str, str]) -> None:
     """What would is not sent."""
     with pytest.raises(BrokenError):
-        rendered("GET", "api.example", target, headers, None)
+        encode_request("GET", "api.example", target, headers, None)
 
 
 WHOLE = [

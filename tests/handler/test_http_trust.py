@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import socket
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,14 +13,14 @@ from cryptography import x509
 
 from handler.clock import Deadline
 from handler.http import Client, HttpError
-from tests.certificates import make_certificate, serve_tls
+from tests.certificates import HERE, make_certificate, serve_tls
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply, say_and_hang
 
 Serve = Callable[..., Scripted]
-REFUSED = r"^connection failed \(SSLCertVerificationError\)$"
-HERE = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+REFUSED = r"^the certificate of 127\.0\.0\.1 is not valid: "
 ELSEWHERE = x509.DNSName("api.incident.io")
+LOCAL = "localhost"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -37,31 +37,34 @@ def test_a_trusted_server(
 
 
 @pytest.mark.parametrize(
-    ("trusted", "name", "ends"),
+    ("trusted", "name", "ends", "why"),
     [
-        pytest.param(False, HERE, timedelta(days=1), id="signed by itself"),
-        pytest.param(True, ELSEWHERE, timedelta(days=1), id="another's name"),
-        pytest.param(True, HERE, timedelta(days=-1), id="no longer valid"),
+        pytest.param(False, HERE, timedelta(days=1), "self-signed cert", id="signed by itself"),
+        pytest.param(
+            True, ELSEWHERE, timedelta(days=1), "IP address mismatch", id="another's name"
+        ),
+        pytest.param(True, HERE, timedelta(days=-1), "certificate has expired", id="expired"),
     ],
 )
 def test_an_untrusted_server(
     trusted: bool,  # noqa: FBT001 - a column of the table
     name: x509.GeneralName,
     ends: timedelta,
+    why: str,
     client: Client,
     set_clock: SetClock,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever cannot prove to be the provider gets no request, and so no key."""
+    """Whoever cannot prove to be the provider gets no request, and so no key, nor a second look."""
     certificate = make_certificate(tmp_path, name, ends)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with serve_tls(certificate, reply()) as server:
-        with pytest.raises(HttpError, match=REFUSED):
+        with pytest.raises(HttpError, match=REFUSED + why):
             client.get_json(server.url, {"Authorization": "Bearer k3y"}, set_clock.deadline())
         server.close()
-        assert server.connections == 3
+        assert server.connections == 1
         assert server.asked == []
 
 
@@ -92,9 +95,9 @@ def test_the_default_port(
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    for url in ("https://api.incident.io/v2/schedules", "http://localhost/v2/schedules"):
-        with pytest.raises(HttpError, match=r"^connection failed: \S+ cannot be resolved$"):
-            client.get_json(url, {}, set_clock.deadline())
+    for host, url in (("api.incident.io", "https://api.incident.io"), (LOCAL, f"http://{LOCAL}")):
+        with pytest.raises(HttpError, match=rf"^connection failed: {host} cannot be resolved$"):
+            client.get_json(f"{url}/v2/schedules", {}, set_clock.deadline())
     assert asked == [443] * 3 + [80] * 3
 
 
@@ -139,6 +142,25 @@ def test_malformed_addresses(
     with pytest.raises(HttpError, match=r"^the address is malformed$"):
         client.get_json(url, {}, set_clock.deadline())
     assert looked_up == []
+
+
+@pytest.mark.parametrize(
+    "host", ["a..b.example", ".example", "a" * 64 + ".example", f"{'a' * 60}." * 5]
+)
+def test_a_host_that_cannot_be_one(host: str, client: Client, set_clock: SetClock) -> None:
+    """What no resolver takes is a failure like others, which names the host."""
+    said = rf"^connection failed: {re.escape(host)} cannot be resolved$"
+    with pytest.raises(HttpError, match=said):
+        client.get_json(f"https://{host}/v2", {}, set_clock.deadline())
+
+
+def test_what_would_be_another_header(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """It is not sent, nor is anybody connected to."""
+    server = serve(reply())
+    with pytest.raises(HttpError, match=r"^connection failed \(BrokenError\)$"):
+        client.get_json(server.url, {"X-Key": "k3y\r\nX: 1"}, set_clock.deadline())
+    server.close()
+    assert server.connections == 0
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -16,11 +16,12 @@ from handler.http import Client
 from handler.inquiry import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome
 from handler.policy import Policy
 from handler.shapes import ShapeError
-from handler.sources import Page, Question, Wants
+from handler.sources import Collector, Page, Question, Wants
 from tests.handler.asking import (
     AT_PAGERDUTY,
     DBA,
     FOR_JOAN,
+    GIVEN_UP,
     JANE,
     JOAN,
     LEADS,
@@ -39,6 +40,8 @@ TWO_HOURS = {"indent.com/time/duration": "2h"}
 PAST = {"indent.com/time/expires": "2026-03-04T11:00:00Z"}
 
 Decide = Callable[..., Outcome]
+DecideIn = Callable[..., Outcome]
+InSeconds = Callable[[float], Deadline]
 
 
 class Told(NamedTuple):
@@ -145,7 +148,7 @@ def test_one_that_fails_hides_no_other(decide: Decide) -> None:
     outcome = decide(
         policy({"any": [DBA, LEADS]}),
         PagerDuty=always(question("on-calls", answers(then=ShapeError("x is no list")))),
-        incidentio=always(question("incidents", of(LEAD), "incident.io")),
+        **{"incident.io": always(question("incidents", of(LEAD), "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (LEAD,)
     problem = "the answer could not be read: x is no list"
@@ -193,36 +196,101 @@ def test_no_more_than_three_rounds(decide: Decide) -> None:
     assert len(outcome.findings.duties) == 3
 
 
-@pytest.mark.parametrize(
-    ("providers", "left"),
-    [(["PagerDuty"], [6.0, 6.0, 6.0]), (["PagerDuty", "Opsgenie"], [3.6, 3.6, 6.0])],
-)
-def test_who_hangs_leaves_time_for_the_others(
-    providers: list[str], left: list[float], decide: Decide
+def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) -> None:
+    """Who has long answered, and is asked on, shortens nobody else's time."""
+    ended, asked_on = threading.Event(), threading.Event()
+
+    def slow(deadline: Deadline) -> Iterator[Page]:
+        assert asked_on.wait(LONG)
+        set_clock.advance(4.2)
+        assert deadline.left() == pytest.approx(1.8)
+        yield Page((LEAD,))
+        ended.set()
+
+    def end(deadline: Deadline) -> Iterator[Page]:
+        assert deadline.left() == 6
+        asked_on.set()
+        assert ended.wait(LONG)
+        yield Page((SHIFT._replace(id="S2", name="other"),))
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        return [question("on-calls", of(SHIFT)), *([question("end", end)] * bool(findings.duties))]
+
+    outcome = decide(
+        policy(LEADS),
+        PagerDuty=Told(questions),
+        **{"incident.io": always(question("incidents", slow, "incident.io"))},
+    )
+    assert outcome.decisions[0].evidence == (LEAD,)
+    assert {each.provider for each in outcome.findings.failures} <= {"PagerDuty"}
+
+
+@pytest.fixture
+def decide_in(client: Client, set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
+    """Decide Jane's request for a database in so many real seconds."""
+
+    def decided(seconds: float, by: Policy, **sources: Told) -> Outcome:
+        inquiry = Inquiry(client, set_clock.clock, {})
+        inquiry.sources |= sources
+        return inquiry.decide([asks()], by, real_deadline(seconds))
+
+    return decided
+
+
+def hanging(released: threading.Event, *duties: Duty) -> Ask:
+    """Answer with a page of these duties, and never with the next."""
+
+    def pages(_deadline: Deadline) -> Iterator[Page]:
+        yield Page(duties)
+        released.wait(LONG)
+
+    return pages
+
+
+def test_who_hangs_leaves_time_to_ask_on(decide_in: DecideIn, released: threading.Event) -> None:
+    """What a provider's answers leave open is asked in time, while another question of it hangs."""
+    late = question("layer-based schedules", hanging(released))
+    end = question("end of S1", of(ENDED))
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        return [question("on-calls", of(SHIFT)), late, *([end] if findings.duties else [])]
+
+    outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
+    assert outcome.decisions[0].duration == timedelta(hours=1)
+    assert [each.question for each in outcome.findings.failures] == [late.name]
+
+
+def test_who_is_approved_does_not_wait_for_who_hangs(
+    decide: Decide, set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A round takes a part of the time, but for the last, or where there is nobody else."""
-    seen: dict[str, float] = {}
+    """After a part of the time, what is known is enough for those whom it approves."""
+    waits: list[float] = []
+    wait = Collector.wait
 
-    def source(provider: str) -> Told:
-        def pages(name: str) -> Ask:
-            def read(deadline: Deadline) -> Iterator[Page]:
-                seen[name] = deadline.left()
-                yield Page()
+    def noted(collector: Collector, until: Deadline) -> bool:
+        waits.append(until.left())
+        return wait(collector, until)
 
-            return read
+    def late(_deadline: Deadline) -> Iterator[Page]:
+        set_clock.advance(3.6)
+        yield Page((SHIFT,))
 
-        def questions(_wants: Wants, _findings: Findings) -> Sequence[Question]:
-            name = f"{provider} {len(seen) // len(providers)}"
-            return [question(name, pages(name), provider)]
+    monkeypatch.setattr(Collector, "wait", noted)
+    outcome = decide(
+        policy(DBA),
+        PagerDuty=always(question("on-calls", late)),
+        Opsgenie=always(question("on-calls", hanging(released), "Opsgenie")),
+    )
+    assert outcome.decisions[0].evidence == (SHIFT,)
+    assert outcome.findings.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
+    assert waits[1:] == [0]
 
-        return Told(questions)
 
-    decide(policy(DBA), **{name: source(name) for name in providers})
-    assert seen == {
-        f"{name} {number}": pytest.approx(each)
-        for number, each in enumerate(left)
-        for name in providers
-    }
+def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threading.Event) -> None:
+    """At the deadline what came so far is all there is."""
+    outcome = decide_in(0.3, policy(DBA), PagerDuty=always(question("on-calls", hanging(released))))
+    assert not outcome.decisions[0].approved
+    assert outcome.findings.failures == (Failure("PagerDuty", "on-calls", GIVEN_UP),)
 
 
 def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) -> None:
@@ -267,3 +335,35 @@ def test_all_at_once_and_then_a_few(decide: Decide) -> None:
     outcome = decide(policy(DBA), PagerDuty=Told(questions))
     assert outcome.findings.failures == ()
     assert most == 0
+
+
+def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threading.Event) -> None:
+    """As many answers as hang take the memory of as many follow-ups: these come one by one."""
+    lock = threading.Lock()
+
+    def alone(_deadline: Deadline) -> Iterator[Page]:
+        with lock:
+            released.wait(0.005)  # for longer than it takes another thread to start
+            yield Page((SHIFT._replace(id="S3", name="other"),))
+
+    def follow_up(deadline: Deadline) -> Iterator[Page]:
+        assert lock.acquire(blocking=False)
+        lock.release()
+        yield from alone(deadline)
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        more = [question(str(number), follow_up) for number in range(20)]
+        return [question("on-calls", alone), *(more if findings.duties else [])]
+
+    outcome = decide_in(
+        1,
+        policy({"any": [DBA, LEADS]}),
+        PagerDuty=Told(questions),
+        **{
+            "incident.io": always(
+                *(question(str(n), hanging(released), "incident.io") for n in range(7))
+            )
+        },
+    )
+    assert [each.provider for each in outcome.findings.failures] == ["incident.io"] * 7
+    assert len(outcome.findings.duties) == 21

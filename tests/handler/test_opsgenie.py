@@ -288,6 +288,11 @@ def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
     assert duty.end is None
 
 
+REGION = (
+    ", or the key is of the other region: "
+    "`pulumi config set OPSGENIE_BASE_URL https://api.eu.opsgenie.com`"
+)
+WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"
 # -- a bad day -----------------------------------------------------------------------------------
 
 
@@ -295,7 +300,7 @@ def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
     ("fault", "problem"),
     [
         *BAD_ANSWERS,
-        (faults.Status(401), "answered 401; the key is wrong, or its integration is switched off"),
+        (faults.Status(401), f"answered 401; {WRONG_KEY}"),
         (faults.Status(402), "answered 402; the account's plan does not include this"),
         (
             faults.Status(403),
@@ -334,13 +339,20 @@ def test_a_403_of_another_kind(world: World, double: Opsgenie) -> None:
 
 
 class _Refused(NamedTuple):
-    """A 403 with this body."""
+    """A refusal with this body."""
 
     body: bytes
+    status: int = 403
 
     def play(self, exchange: Exchange) -> None:
         """Answer with it."""
-        exchange.send(Answer(403, self.body))
+        exchange.send(Answer(self.status, self.body))
+
+
+def test_a_key_of_another_form(world: World, double: Opsgenie) -> None:
+    """A 422 is how the vendor refuses some keys of its other region."""
+    double.fail(ON_CALLS, _Refused(b'{"message": "Key format is not valid!", "took": 0}', 422))
+    assert problems(world.find()) == [f"answered 422; the key isn't one of Opsgenie's{REGION}"]
 
 
 def test_a_key_that_is_wrong(client: Client, double: Opsgenie, world: World) -> None:
@@ -349,7 +361,7 @@ def test_a_key_that_is_wrong(client: Client, double: Opsgenie, world: World) -> 
     source = opsgenie.Opsgenie(client, double.url, "another-k3y")
     found = world._replace(source=source).find()
     assert found.duties == ()
-    assert problems(found) == ["answered 401; the key is wrong, or its integration is switched off"]
+    assert problems(found) == [f"answered 401; {WRONG_KEY}"]
     assert "k3y" not in repr(found)
 
 

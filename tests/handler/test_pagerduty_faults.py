@@ -30,8 +30,8 @@ from tests.handler.pagerduty_world import (
 )
 
 EU = (
-    "; a key of the other service region gives 401, too: "
-    "PAGERDUTY_BASE_URL is https://api.eu.pagerduty.com for the EU"
+    "; the key is wrong, or the key is of the other region: "
+    "`pulumi config set PAGERDUTY_BASE_URL https://api.eu.pagerduty.com`"
 )
 QUESTIONS = {
     ON_CALLS: "on-calls",

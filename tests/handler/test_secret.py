@@ -11,6 +11,7 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
+from handler.http1 import USER_AGENT
 from handler.secret import Credentials, SecretError, fetch
 from tests.handler.scripted import Answer, Scripted, reply
 
@@ -65,6 +66,7 @@ class TestAsking:
         assert (asked.method, asked.target) == ("POST", "/")
         assert json.loads(asked.body) == {"SecretId": ARN}
         assert asked.headers["host"] == f"127.0.0.1:{server.port}"
+        assert asked.headers["user-agent"] == USER_AGENT
         assert asked.headers["content-type"] == "application/x-amz-json-1.1"
         assert asked.headers["x-amz-target"] == "secretsmanager.GetSecretValue"
         assert asked.headers["x-amz-date"] == "20260304T120000Z"
@@ -204,6 +206,14 @@ class TestAnswers:
         said = refused(fetched, {"AWS_ENDPOINT_URL": server.url})
         assert said == f"Secrets Manager: answered {status}{told}"
         assert len(server.asked) == 1
+
+    def test_a_firewall(self, serve: Serve, fetched: Fetch) -> None:
+        """Its page is not taken for an answer of AWS."""
+        said = refused(fetched, {"AWS_ENDPOINT_URL": serve(reply(b"<html>", 403)).url})
+        assert said == (
+            "Secrets Manager: something in front of 127.0.0.1 (a firewall or proxy) refused the "
+            "call (403)"
+        )
 
     def test_an_error_that_passes(self, serve: Serve, fetched: Fetch) -> None:
         """5xx and 429 are asked again, with the same signature."""

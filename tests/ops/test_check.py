@@ -242,7 +242,15 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         "HTTP 503: the function cannot read its secret",
         f"see the log: {LOG}; its role may read",
     ),
-    "503": (reply(b"<html>", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
+    "503": (reply(b"busy", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
+    **{
+        f"{http} of a proxy": (
+            reply(body, http),
+            f"HTTP {http}: something in front of 127.0.0.1 (a firewall or proxy) refused the call",
+            "let this machine's calls to 127.0.0.1 through",
+        )
+        for http, body in ((401, b"<html>"), (403, b"\r\n<p>"), (407, b"{}"), (503, b"<html>"))
+    },
     "500": (our_refusal(500, webhook.INTERNAL), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
     "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),

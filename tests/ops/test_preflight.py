@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.doubles import faults
+from sandbox.doubles.exchange import Answer, Exchange
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
@@ -315,6 +318,28 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
             "incident.io did not list them all"
         )
     ] * bool(names)
+
+
+def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
+    """It is not the provider that refuses the key, and the key lacks nothing."""
+    double.fail("/", _Blocked(401))
+    said = "something in front of 127.0.0.1 (a firewall or proxy) refused the call (401)"
+    lines = checked(oncall)
+    assert lines
+    assert all(
+        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(said)}", each) for each in lines
+    )
+
+
+@dataclass(frozen=True)
+class _Blocked:
+    """What a firewall answers in the vendor's stead."""
+
+    status: int
+
+    def play(self, exchange: Exchange) -> None:
+        """Answer with a page."""
+        exchange.send(Answer(self.status, b"<html>"))
 
 
 def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> None:

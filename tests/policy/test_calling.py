@@ -200,7 +200,9 @@ def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
 
 def test_a_host_name_that_is_none_does_not_answer() -> None:
     """Names with an empty part are not even looked up."""
-    with pytest.raises(SendError, match=r"^http://a\.\.b/ does not answer"):
+    with pytest.raises(
+        SendError, match=r"^'http://a\.\.b/' is no http or https address \(its host name "
+    ):
         send("http://a..b/", SECRET, {})
 
 

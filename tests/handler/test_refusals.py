@@ -1,0 +1,64 @@
+"""What every provider's refusals say, and by what name every provider is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import pytest
+
+from handler.duties import Findings
+from handler.http import Client
+from handler.http1 import USER_AGENT
+from handler.providers import BY_ID, PROVIDERS, Provider, other_region
+from handler.sources import Wants, ask
+from tests.handler.conftest import SetClock
+from tests.handler.scripted import Scripted, reply
+
+Serve = Callable[..., Scripted]
+EVERYTHING = Wants(any_schedule=True, roles=True, updates=True)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda each: each.id)
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_a_firewall_in_front(
+    status: int, provider: Provider, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """Its page says nothing of a key's rights, and each call says who calls."""
+    server = serve(reply(b"<html>", status))
+    settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
+    settings |= dict.fromkeys((each for each in provider.settings if "URL" in each), server.url)
+    source = import_module(f"handler.sources.{provider.id}").source(client, settings)
+    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+    said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
+    assert {each.problem for each in found.failures} == {said}
+    assert {each.headers["user-agent"] for each in server.asked} == {USER_AGENT}
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "command"),
+    [
+        ("opsgenie", "https://api.opsgenie.com", "OPSGENIE_BASE_URL https://api.eu.opsgenie.com"),
+        ("opsgenie", "https://api.eu.opsgenie.com", "OPSGENIE_BASE_URL https://api.opsgenie.com"),
+        ("opsgenie", "https://proxy.example", "OPSGENIE_BASE_URL https://api.eu.opsgenie.com"),
+        (
+            *("pagerduty", "https://api.pagerduty.com"),
+            "PAGERDUTY_BASE_URL https://api.eu.pagerduty.com",
+        ),
+        (
+            *("pagerduty", "https://api.eu.pagerduty.com"),
+            "PAGERDUTY_BASE_URL https://api.pagerduty.com",
+        ),
+    ],
+)
+def test_the_other_region(provider: str, base_url: str, command: str) -> None:
+    """The command that asks the region which was not asked."""
+    said = other_region(BY_ID[provider], base_url)
+    assert said == f", or the key is of the other region: `pulumi config set {command}`"
+
+
+def test_the_usual_region_is_the_first() -> None:
+    """It is the default of the setting that the command sets."""
+    for each in PROVIDERS:
+        if each.regions:
+            assert next(iter(each.settings.values())) == each.regions[0]
