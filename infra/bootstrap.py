@@ -18,7 +18,7 @@ from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import bucket_name, ensure_bucket
 from infra.bootstrap_key import ensure_key, key_alias
 from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
-from infra.config import BUCKET, BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.config_keys import BUCKET, BUCKET_MANAGED, KEY_ID, KEY_MANAGED
 from infra.errors import SetupError
 from infra.pulumi_cli import (
     BACKEND,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.aws_account import bucket_tags, error_code, foreign_bucket, owned_bucket_region
-from infra.config import BUCKET, BUCKET_MANAGED
+from infra.config_keys import BUCKET, BUCKET_MANAGED
 from infra.errors import SetupError
 from infra.state_bucket import default_bucket_name, is_bucket_name
 

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from handler.settings import SettingsError, WrongSettingsError
 from infra.errors import SetupError
+from infra.region import REGION, parse_region, region_of
+from policy.remedies import ConfigError, in_file, report
 from policy.terminal import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
 # What has the aws provider use other credentials, or another AWS, than those whose account, bucket
@@ -27,9 +30,7 @@ ELSEWHERE = frozenset(
     }
 )
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _NOTHING = frozenset({"null", "Null", "NULL", "~"})
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class StackFile:
         stack: the name of the stack.
         folder: where the files are.
         region: `aws:region`, else the environment's; empty where neither is set.
+        region_key: the setting or the variable that holds it.
         settings: the project's plain settings that are set, by their names without the project's.
         encrypted: the names of those that are encrypted.
         encrypted_by: what encrypts the secrets of the stack's file: "passphrase", or a key's
@@ -52,6 +54,7 @@ class StackFile:
     stack: str
     folder: Path
     region: str
+    region_key: str
     settings: Mapping[str, str] = field(repr=False)
     encrypted: frozenset[str]
     encrypted_by: str
@@ -68,13 +71,15 @@ class StackFile:
         Raises:
             SetupError: it isn't set, or can't be one.
         """
-        if _REGION.fullmatch(self.region) is None:
-            problem = f"is {self.region!r}, which isn't a region" if self.region else "is not set"
-            raise SetupError(
-                f"aws:region {problem}; write the region into Pulumi.{self.stack}.yaml, "
-                "for example `aws:region: eu-west-1` under `config:`"
-            )
-        return self.region
+        try:
+            return parse_region(self.region, self.region_key)
+        except SettingsError as error:
+            raise SetupError(self.reported(error)) from None
+
+    def reported(self, error: SettingsError) -> str:
+        """Report what is wrong with the stack's settings."""
+        file = f"Pulumi.{self.stack}.yaml"
+        return report(file, error, lambda each: in_file(each, self.stack, self.project))
 
 
 def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) -> StackFile:
@@ -83,29 +88,19 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
     Raises:
         SetupError: the name can't be a stack's, there is no such file, or it can't be read.
     """
-    if _STACK.fullmatch(stack) is None:
-        raise SetupError(
-            f"STACK is {stack!r}; use letters, digits, -, _ and ., for example STACK=dev"
-        )
-    path = folder / f"Pulumi.{stack}.yaml"
-    if not path.exists():
-        known = sorted(each.name[7:-5] for each in folder.glob("Pulumi.*.yaml"))
-        others = f" (there is {', '.join(known)})" if known else ""
-        raise SetupError(
-            f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
-            f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
-        )
+    path = check_stack_file(folder, stack)
     project, of_stack = _load(folder / "Pulumi.yaml"), _load(path)
     name = _text(project.get("name"))
     config = {**_mapping(project.get("config")), **_mapping(of_stack.get("config"))}
-    if leading := leads_elsewhere(config):
-        raise SetupError(f"{path.name} has {leading}")
-    regions = (_text(config.get("aws:region")), *map(environment.get, _REGIONS))
+    if elsewhere := [*leading_elsewhere(config)]:
+        raise SetupError(report(path.name, WrongSettingsError(elsewhere), str))
+    region, region_key = region_of({REGION: _text(config.get(REGION))}, environment)
     return StackFile(
         project=name,
         stack=stack,
         folder=folder,
-        region=next(filter(None, regions), ""),
+        region=region,
+        region_key=region_key,
         settings={
             key.removeprefix(f"{name}:"): text
             for key, value in config.items()
@@ -119,17 +114,38 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
     )
 
 
-def leads_elsewhere(config: Iterable[str]) -> str:
-    """Say which key leads elsewhere, and what to do about it; empty where none does."""
+def check_stack_file(folder: Path, stack: str) -> Path:
+    """Find a stack's file.
+
+    Raises:
+        SetupError: the name can't be a stack's, or there is no such file.
+    """
+    if _STACK.fullmatch(stack) is None:
+        raise SetupError(
+            f"STACK is {stack!r}; use letters, digits, -, _ and ., for example STACK=dev"
+        )
+    path = folder / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        known = sorted(each.name[7:-5] for each in folder.glob("Pulumi.*.yaml"))
+        others = f" (there is {', '.join(known)})" if known else ""
+        raise SetupError(
+            f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
+            f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
+        )
+    return path
+
+
+def leading_elsewhere(config: Iterable[str]) -> Iterator[ConfigError]:
+    """Find the keys by which the deploy would reach another AWS than the one that is checked."""
     # Pulumi takes `aws:config:endpoints`, too.
-    found = sorted(ELSEWHERE.intersection(key.replace("aws:config:", "aws:") for key in config))
-    if not found:
-        return ""
-    return (
-        f"{found[0]}, by which the deploy would reach another AWS than the one whose account is "
-        "checked; take it out, and give credentials by the "
-        "environment (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-    )
+    for key in sorted(config):
+        if key.replace("aws:config:", "aws:") in ELSEWHERE:
+            yield ConfigError(
+                key,
+                "would have the deploy reach another AWS than the one whose account is checked",
+                "take it out, and give credentials by the environment (AWS_PROFILE, or "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)",
+            )
 
 
 def _encryption(of_stack: Mapping[str, Any]) -> str:

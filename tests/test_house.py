@@ -72,7 +72,7 @@ def test_handler_is_standard_library_only() -> None:
 
 PURE = (
     *("webhook", "events", "policy", "decision", "duties", "durations", "emails", "shapes"),
-    *("characters", "conditions", "folding", "globs", "spelling", "typed"),
+    *("literals", "characters", "conditions", "folding", "globs", "spelling", "typed"),
 )
 IMPURE = {"os", "socket", "ssl", "http", "urllib", "time", "threading", "sys", "io", "pathlib"}
 

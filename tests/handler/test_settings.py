@@ -221,13 +221,18 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             "Env=Prod",
         ),
         *(
-            (key, value, f"is {value!r}: allowed are true and false", "true")
+            (key, value, f"is {value!r}: allowed are true and false", meant)
             for key in (
                 "AUTO_APPROVAL_DRY_RUN",
                 "INCIDENTIO_APPROVE_PARTICIPANTS",
                 "INCIDENTIO_APPROVE_SELF_DECLARED",
             )
-            for value in ("yes", "1", "0", "on", "truee", "t", "true,", "None")
+            for value, meant in (
+                *((each, "true") for each in ("yes", "1", "on", "t", "Y")),
+                *((each, "false") for each in ("no", "0", "off", "f", "N")),
+                # Of what is neither, no example: one of the two would approve more.
+                *((each, "") for each in ("truee", "true,", "None")),
+            )
         ),
         *(
             (

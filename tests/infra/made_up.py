@@ -70,6 +70,7 @@ class Program:
     ) -> ProgramRun:
         """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted."""
         config, _ = read_stack_config(ROOT, "without-a-file")
+        config["aws:region"] = "eu-north-1"
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
         config |= {f"{PROJECT}:{key}": value for key, value in given.items()}

@@ -216,10 +216,9 @@ def test_config_that_leads_elsewhere(
     """What is proven has to be what is deployed to: both commands refuse the stack's file."""
     with played.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
-    shown = key.replace("config:", "")
-    assert f"Pulumi.dev.yaml has {shown}, by which" in _sentence(played, capsys)
+    assert f"{key} would have the deploy reach another AWS" in _sentence(played, capsys)
     assert played.run() == 1
-    assert shown in capsys.readouterr().err
+    assert key in capsys.readouterr().err
     assert played.told() == []
 
 

@@ -508,7 +508,8 @@ def test_region_that_is_none(
     assert played.run() == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: aws:region is ")
-    assert "`aws:region: eu-west-1` under `config:`" in error
+    meant = "us-west-2" if region.startswith("us") else "eu-west-1"
+    assert f"write `aws:region: {meant}` under `config:` in Pulumi.{played.stack}.yaml" in error
 
 
 def test_region_of_the_environment_counts(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:

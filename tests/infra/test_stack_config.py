@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from handler.settings import DEFAULTS, PLAIN_KEYS
-from infra.config import LOG_RETENTIONS, STACK_DEFAULTS
+from infra.config import LOG_RETENTIONS
+from infra.config_keys import STACK_DEFAULTS
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def test_participants_beside_a_list_is_noted(program: Program, named_by: str) ->
         (
             "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with AUTO_APPROVAL_SCHEDULES or "
             "AUTO_APPROVAL_INCIDENTIO_ROLES set, only duties named there count, and taking part in "
-            "an incident has no name; run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+            "an incident has no name; run "
+            "`pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS --stack dev`"
         ),
     )
 
@@ -124,8 +126,8 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     assert program.run({key: "PIJ90N7, DBA, API"}, two).notes == (
         (
             f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
-            f"schedule of that name at either counts; run `pulumi config set {key}` with its id, "
-            "or name the provider in a policy file"
+            f"schedule of that name at either counts; run `pulumi config set {key} --stack dev` "
+            "and give its id, or name the provider in a policy file"
         ),
     )
     assert program.run({key: "PIJ90N7"}, two).notes == ()
@@ -138,9 +140,9 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     [
         (
             "AUTO_APPROVAL_SCHEDULES",
-            "API, \u201cDBA\u201d",
+            "API, \u201cDBA",
             (
-                "'\u201cDBA\u201d' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+                "'\u201cDBA' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
                 "and quote with \" or '"
             ),
         ),

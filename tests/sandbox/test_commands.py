@@ -223,7 +223,7 @@ def test_refused_config_is_one_sentence(tmp_path: Path, stack: ExitStack) -> Non
     assert up.process.returncode == 2
     (line,) = up.errors.splitlines()
     assert line.startswith("error: the stack's config is refused: AUTO_APPROVAL_DURATION is 'soon'")
-    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION 6`")
+    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION 6 --stack dev`")
     assert_nothing_left(up, set())
 
 
@@ -312,7 +312,7 @@ class TestRefusals:
             ),
             (
                 ["up", "--stack", "none"],
-                "aws:region is not set in Pulumi.none.yaml; run `pulumi config set aws:region",
+                "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
             (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
             (["send", *JANE_ASKS, "--label", "Prod"], "--label is 'Prod': it reads NAME=VALUE"),
