@@ -41,7 +41,7 @@ from infra.region import parse_region, region_of
 from infra.stack_file import leading_elsewhere
 from infra.state_bucket import default_bucket_name, is_bucket_name
 from infra.state_key import ALIAS, parse_alias
-from policy.remedies import ConfigError, in_stack, report
+from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.terminal import safe
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ MOST_ENVIRONMENT_BYTES = 3800
 _EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+")
 _ACCOUNT_DIGITS = "0" * 12
 _KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-# Stands in for a policy file whose problems are reported already.
-_UNREAD = '{"rules": [], "aliases": {}}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +140,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     policy, wrong = None, len(problems)
     if plain.get(POLICY):
         policy = problems.read(tested_policy, root, plain | secrets)
-    text = policy.json if policy else _UNREAD if len(problems) > wrong else None
+    text = policy.json if policy else UNREAD if len(problems) > wrong else None
     settings = problems.read(load, plain | secrets, text)
     problems.read(_check_size, plain)
     given = {key: problems.read(parse_text, key, found.get(key, "")) for key in STACK_DEFAULTS}

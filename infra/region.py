@@ -66,7 +66,7 @@ def parse_region(value: str, source: str = REGION) -> str:
 
 def region_of(config: Mapping[str, str], environment: Mapping[str, str]) -> tuple[str, str]:
     """Give the region, and the name of the setting or the variable that holds it."""
-    named = [(config.get(REGION, ""), REGION)]
+    named = [(config.get(REGION, "").strip(), REGION)]
     named += [(environment.get(each, ""), each) for each in REGION_VARIABLES]
     return next((each for each in named if each[0]), ("", REGION))
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from handler.settings import SettingsError, WrongSettingsError
 from infra.errors import SetupError
-from infra.region import REGION, parse_region, region_of
+from infra.region import parse_region, region_of
+from infra.stack_config import config_of, load_file
 from policy.remedies import ConfigError, in_file, report
 from policy.terminal import safe
 
@@ -30,7 +29,6 @@ ELSEWHERE = frozenset(
     }
 )
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_NOTHING = frozenset({"null", "Null", "NULL", "~"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +87,13 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
         SetupError: the name can't be a stack's, there is no such file, or it can't be read.
     """
     path = check_stack_file(folder, stack)
-    project, of_stack = _load(folder / "Pulumi.yaml"), _load(path)
-    name = _text(project.get("name"))
-    config = {**_mapping(project.get("config")), **_mapping(of_stack.get("config"))}
-    if elsewhere := [*leading_elsewhere(config)]:
+    project, of_stack = load_file(folder / "Pulumi.yaml"), load_file(path)
+    config, encrypted = config_of(project, of_stack)
+    if elsewhere := [*leading_elsewhere({*config, *encrypted})]:
         raise SetupError(report(path.name, WrongSettingsError(elsewhere), str))
-    region, region_key = region_of({REGION: _text(config.get(REGION))}, environment)
+    name = _text(project.get("name"))
+    of_project = f"{name}:"
+    region, region_key = region_of(config, environment)
     return StackFile(
         project=name,
         stack=stack,
@@ -102,13 +101,11 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
         region=region,
         region_key=region_key,
         settings={
-            key.removeprefix(f"{name}:"): text
+            key.removeprefix(of_project): value.strip()
             for key, value in config.items()
-            if (text := _text(value))
+            if key.startswith(of_project) and value.strip()
         },
-        encrypted=frozenset(
-            key.removeprefix(f"{name}:") for key, value in config.items() if _is_encrypted(value)
-        ),
+        encrypted=frozenset(key.removeprefix(of_project) for key in encrypted),
         encrypted_by=_encryption(of_stack),
         secrets_provider=_text(of_stack.get("secretsprovider")),
     )
@@ -156,26 +153,5 @@ def _encryption(of_stack: Mapping[str, Any]) -> str:
     return PASSPHRASE if of_stack.get("encryptionsalt") else ""
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        # Every plain value as it is written.
-        loaded = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506 - makes strings only
-    except (OSError, UnicodeError, yaml.YAMLError, RecursionError) as error:
-        problem = next(iter(str(error).splitlines()), "it is nested too deep")
-        raise SetupError(f"{path.name} can't be read: {safe(problem)}") from None
-    return _mapping(loaded)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and "secure" in value
-
-
 def _text(value: object) -> str:
-    if isinstance(value, dict):  # declared by the project's file, or encrypted
-        value = value.get("value", value.get("default"))
-    text = value.strip() if isinstance(value, str) else ""
-    return "" if text in _NOTHING else text
+    return value.strip() if isinstance(value, str) else ""

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from handler.settings import SECRET_KEYS, SettingsError
 from policy.terminal import safe
 
+# Stands in for what a policy file holds whose problems are reported already.
+UNREAD = '{"rules": [], "aliases": {}}'
+
 
 class ConfigError(SettingsError):
     """A setting is wrong in a way for which only who finds it knows the remedy.

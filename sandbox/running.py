@@ -19,6 +19,7 @@ from infra.archive import POLICY_IN_ZIP
 from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
 from infra.errors import SetupError
 from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
+from infra.stack_config import read_stack_config
 from infra.stack_file import check_stack_file
 from policy.remedies import in_stack, report
 from sandbox.archive import read_from_zip
@@ -32,7 +33,6 @@ from sandbox.logbook import Logbook
 from sandbox.program import PROJECT
 from sandbox.resources.functions import is_public
 from sandbox.rotation import rotated
-from sandbox.stack import read_stack_config
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
@@ -53,7 +53,7 @@ class Sandbox:
         variables: what the function's children get beside the deployed environment.
 
     Raises:
-        pulumi.RunError: the stack has no region, or, on entering, the program refuses its config.
+        pulumi.RunError: the stack has no file, or, on entering, the program refuses its config.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class Sandbox:
     ) -> None:
         self._root = root
         self._stack = stack
-        config_of_stack, _ = read_stack_config(root, stack)
+        config_of_stack = _config(root, stack)
         self._config = {
             key: value
             for key, value in config_of_stack.items()
             if key not in {f"{PROJECT}:{each}" for each in OF_REAL_AWS}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
-        region = _region(self._config, root, stack)
+        region = _region(self._config, stack)
         self._open = ExitStack()
         self.webhook_secret = new_secret()
         self._previous_secret = ""
@@ -199,17 +199,22 @@ def _played(provider: Provider) -> Played:
     return played
 
 
-def _region(config: Mapping[str, str], root: Path, stack: str) -> str:
+def _config(root: Path, stack: str) -> dict[str, str]:
+    try:
+        check_stack_file(root, stack)
+        return read_stack_config(root, stack)[0]
+    except SetupError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _region(config: Mapping[str, str], stack: str) -> str:
     """Name the region. What can't be one gives another, as the program refuses it with all else.
 
     Raises:
-        pulumi.RunError: the stack has no file, or the local AWS does not know the region.
+        pulumi.RunError: the local AWS does not know it.
     """
     try:
-        check_stack_file(root, stack)
         region = parse_region(*region_of(config, os.environ))
-    except SetupError as error:
-        raise pulumi.RunError(str(error)) from None
     except SettingsError:
         return EXAMPLE
     known = isolated_session()

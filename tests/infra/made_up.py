@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from infra.stack_config import read_stack_config
 from sandbox.program import PROJECT, ProgramRun, run_program
-from sandbox.stack import read_stack_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from infra.errors import SetupError
+from policy.terminal import safe
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -24,24 +28,60 @@ def read_stack_config(root: Path, stack: str) -> tuple[dict[str, str], frozenset
 
     Returns:
         The config, and the keys whose values the stack file holds encrypted.
+
+    Raises:
+        SetupError: a file can't be read.
     """
-    project = _load(root / "Pulumi.yaml")
+    path = root / f"Pulumi.{stack}.yaml"
+    # A new stack has no file until its first `pulumi config set`.
+    return config_of(load_file(root / "Pulumi.yaml"), load_file(path) if path.exists() else {})
+
+
+def config_of(
+    project: Mapping[str, Any], of_stack: Mapping[str, Any]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Give the same of the two files, loaded."""
+    name = str(project.get("name") or "")
     config = {
-        _qualified(key, project["name"]): _text(_default(declared))
-        for key, declared in project.get("config", {}).items()
+        _qualified(key, name): _text(_default(declared))
+        for key, declared in _mapping(project.get("config")).items()
         if _default(declared) is not None
     }
     secret_keys = set()
-    path = root / f"Pulumi.{stack}.yaml"
-    # A new stack has no file until its first `pulumi config set`.
-    settings = (_load(path).get("config") or {}) if path.exists() else {}
-    for name, value in settings.items():
-        key = _qualified(name, project["name"])
-        if isinstance(value, dict) and set(value) == {"secure"}:
+    for each, value in _mapping(of_stack.get("config")).items():
+        key = _qualified(each, name)
+        if _is_encrypted(value):
             secret_keys.add(key)
+            config.pop(key, None)
         else:
             config[key] = _text(value)
     return config, frozenset(secret_keys)
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """Load one of the files, its plain values as Go reads them.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeError, ValueError, yaml.YAMLError, RecursionError) as error:
+        problem = next(iter(str(error).splitlines()), "it is nested too deep")
+        raise SetupError(f"{path.name} can't be read: {safe(problem)}") from None
+    return _mapping(loaded)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    found = value if isinstance(value, dict) else {}
+    return {str(key): each for key, each in found.items()}
+
+
+def _is_encrypted(value: object) -> bool:
+    """Whether a value is encrypted, or a list or map that holds one, as `--path` makes it."""
+    if isinstance(value, dict):
+        return set(value) == {"secure"} or any(map(_is_encrypted, value.values()))
+    return isinstance(value, list) and any(map(_is_encrypted, value))
 
 
 def _qualified(key: str, project: str) -> str:
@@ -78,9 +118,3 @@ _Loader.add_implicit_resolver(
     _BOOL, re.compile("(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
 _Loader.add_implicit_resolver(_INT, re.compile("[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
-
-
-def _load(path: Path) -> dict[str, Any]:
-    with path.open(encoding="utf-8") as file:
-        loaded: dict[str, Any] = yaml.load(file, _Loader) or {}  # noqa: S506 - a SafeLoader
-    return loaded

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stack import read_stack_config
+from infra.stack_config import read_stack_config
 
 PROJECT = """
 name: shop
