@@ -24,7 +24,6 @@ from handler.settings import (
 )
 from infra.config_keys import (
     ALARM_EMAIL,
-    BUCKET,
     BUCKET_MANAGED,
     CONCURRENCY,
     KEY_ID,
@@ -39,7 +38,7 @@ from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
 from infra.region import parse_region, region_of
 from infra.stack_file import leading_elsewhere
-from infra.state_bucket import default_bucket_name, is_bucket_name
+from infra.state_bucket import BUCKET, parse_bucket
 from infra.state_key import ALIAS, parse_alias
 from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.terminal import safe
@@ -58,8 +57,12 @@ MOST_CONCURRENCY = 1000
 # Lambda's 4 KB, less what the secret's ARN and version take.
 MOST_ENVIRONMENT_BYTES = 3800
 
-_EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+\.[^\s@,;<>]+")
-_ACCOUNT_DIGITS = "0" * 12
+# Secrets Manager's ("Quotas").
+MOST_SECRET_BYTES = 65536
+MOST_EMAIL_CHARACTERS = 254
+
+_ATOM, _LABEL = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
 _KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -143,6 +146,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     text = policy.json if policy else UNREAD if len(problems) > wrong else None
     settings = problems.read(load, plain | secrets, text)
     problems.read(_check_size, plain)
+    problems.read(_check_secret_size, secrets)
     given = {key: problems.read(parse_text, key, found.get(key, "")) for key in STACK_DEFAULTS}
     stacks = {key: given[key] or default for key, default in STACK_DEFAULTS.items()}
 
@@ -150,7 +154,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         function_settings=plain,
         secrets=secrets,
         policy=text or "",
-        state_bucket=problems.read(_parse_bucket, BUCKET, stacks[BUCKET], stack),
+        state_bucket=problems.read(parse_bucket, stacks[BUCKET], stack),
         state_bucket_managed=problems.read(_parse_managed, BUCKET_MANAGED, stacks, BUCKET),
         state_key_alias=problems.read(parse_alias, stacks[ALIAS]),
         state_key_id=problems.read(_parse_key_id, KEY_ID, stacks[KEY_ID]),
@@ -187,21 +191,19 @@ def _check_size(plain: Mapping[str, str]) -> None:
         raise ConfigError(key, problem, remedy)
 
 
+def _check_secret_size(secrets: Mapping[str, str]) -> None:
+    size = len(json.dumps(secrets))
+    if size > MOST_SECRET_BYTES:
+        key = max(secrets, key=lambda each: len(secrets[each]))
+        problem = (
+            f"takes {len(json.dumps(secrets[key]))} of the {MOST_SECRET_BYTES} bytes that the "
+            f"secrets may take together; they take {size}"
+        )
+        raise SettingsError(key, problem)
+
+
 def _as_json(values: Mapping[str, str]) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _parse_bucket(key: str, value: str, stack: str) -> str | None:
-    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
-    if not value:
-        if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
-            problem = f"is not set, and stack name {stack!r} cannot be part of a bucket's name"
-            raise SettingsError(key, problem, "my-company-pulumi-state")
-        return None
-    if not is_bucket_name(value):
-        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
-        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "my-company-pulumi-state")
-    return value
 
 
 def _parse_managed(key: str, stacks: Mapping[str, str], of: str) -> bool | None:
@@ -234,6 +236,6 @@ def _parse_concurrency(key: str, value: str) -> int | None:
 
 
 def _parse_email(key: str, value: str) -> str | None:
-    if value and not _EMAIL.fullmatch(value):
+    if value and not (_EMAIL.fullmatch(value) and len(value) <= MOST_EMAIL_CHARACTERS):
         raise SettingsError(key, f"is {value!r}: allowed is one address", "oncall@example.com")
     return value or None

@@ -19,6 +19,7 @@ from handler.settings import (
 )
 from infra.deploy_role import REPOSITORY
 from infra.region import REGION, parse_region
+from infra.state_bucket import BUCKET
 from infra.state_key import ALIAS
 from policy.remedies import ConfigError, config_rm, config_set
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 # What `make bootstrap` made, for the program to take over or to leave alone.
-BUCKET, BUCKET_MANAGED = "STATE_BUCKET", "STATE_BUCKET_MANAGED"
+BUCKET_MANAGED = "STATE_BUCKET_MANAGED"
 KEY_ID, KEY_MANAGED = "KMS_KEY_ID", "KMS_KEY_MANAGED"
 RETENTION, MEMORY = "LOG_RETENTION_DAYS", "MEMORY_MB"
 CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"

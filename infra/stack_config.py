@@ -67,8 +67,10 @@ def load_file(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeError, ValueError, yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
         problem = next(iter(str(error).splitlines()), "it is nested too deep")
-        raise SetupError(f"{path.name} can't be read: {safe(problem)}") from None
+        raise SetupError(f"{path.name} can't be read{place}: {safe(problem)}") from None
     return _mapping(loaded)
 
 

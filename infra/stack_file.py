@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handler.settings import SettingsError, WrongSettingsError
-from infra.errors import SetupError
+from infra.errors import ReportError, SetupError
 from infra.region import parse_region, region_of
 from infra.stack_config import config_of, load_file
 from policy.remedies import ConfigError, in_file, report
@@ -74,6 +74,10 @@ class StackFile:
         except SettingsError as error:
             raise SetupError(self.reported(error)) from None
 
+    def has(self, key: str) -> bool:
+        """Whether a setting is there, in plain text or encrypted."""
+        return key in self.encrypted or bool(self.settings.get(key))
+
     def reported(self, error: SettingsError) -> str:
         """Report what is wrong with the stack's settings."""
         file = f"Pulumi.{self.stack}.yaml"
@@ -90,7 +94,7 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
     project, of_stack = load_file(folder / "Pulumi.yaml"), load_file(path)
     config, encrypted = config_of(project, of_stack)
     if elsewhere := [*leading_elsewhere({*config, *encrypted})]:
-        raise SetupError(report(path.name, WrongSettingsError(elsewhere), str))
+        raise ReportError(report(path.name, WrongSettingsError(elsewhere), str))
     name = _text(project.get("name"))
     of_project = f"{name}:"
     region, region_key = region_of(config, environment)

@@ -321,3 +321,49 @@ def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
 def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
     """Only names that no resolver can turn into another machine."""
     assert settings.is_loopback(host) is loopback
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Every key and every sentence, in one error, which begins with the keys."""
+    wrong = {
+        "AUTO_APPROVAL_DURATION": "soon",
+        "AUTO_APPROVAL_SCHEDULES": '["DBA"]',
+        "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
+        "AUTO_APPROVAL_DRY_RUN": "perhaps",
+        "INDENT_WEBHOOK_SECRET": "short-secret",
+        "INCIDENTIO_API_KEY": "k3y with blanks",
+        "WEBHOOK_MAX_AGE": "never",
+        "JSM_API_TOKEN": "t0k3n",
+    }
+    error = refused(wrong)
+    keys = {*wrong, "JSM_SITE", "JSM_EMAIL"} - {"JSM_API_TOKEN"}
+    assert {each.key for each in error.problems} == keys
+    assert {*str(error).partition(" are wrong: ")[0].split(", ")} == keys
+    for each in error.problems:
+        assert str(each) in str(error)
+        assert each.problems == (each,)
+    for secret in ("short-secret", "k3y", "t0k3n"):
+        assert secret not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("PAGERDUTY_BASE_URL", "api.eu.pagerduty.com"),
+        ("JSM_SITE", "acme.io/path"),
+        ("JSM_EMAIL", "nobody"),
+    ],
+)
+def test_settings_of_a_provider_that_is_off(key: str, value: str) -> None:
+    """What is wrong with them would show only when it is switched on."""
+    assert refused({key: value}).key == key
+
+
+def test_settings_that_exclude_each_other() -> None:
+    """Either of the two may go: which of them is not ours to say."""
+    beside = ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS")
+    given = {**dict.fromkeys(beside, "a=b"), "AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
+    problems = refused(given).problems
+    assert [dict(each.fixes) for each in problems if each.fixes] == [
+        {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
+    ]

@@ -545,7 +545,9 @@ def test_name_that_is_no_buckets(
     """By S3's rules, before anything is made."""
     played.sets(STATE_BUCKET=name)
     assert played.run() == 1
-    assert f"STATE_BUCKET is {name!r}; write 3 to 63 lower-case" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"STATE_BUCKET is {name!r}: allowed are 3 to 63 lower-case letters" in said
+    assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
 
 
 def test_stack_whose_name_makes_no_bucket(

@@ -156,11 +156,17 @@ def test_a_wrong_policy(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml is no YAML"),
-        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml is no YAML"),
-        ("Pulumi.prod.yaml", "config: {A: [1]}", "Pulumi.prod.yaml gives A something that is no"),
-        ("Pulumi.prod.yaml", "config: {A: {b: c}}", "Pulumi.prod.yaml gives A something that is"),
-        ("Pulumi.yaml", "\0", "Pulumi.yaml is no YAML"),
+        ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml can't be read in line 1: "),
+        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml can't be read: "),
+        ("Pulumi.yaml", "\0", "Pulumi.yaml can't be read: "),
+        (
+            "Pulumi.prod.yaml",
+            "config: {AUTO_APPROVAL_SCHEDULES: [DBA, API]}",
+            (
+                r"AUTO_APPROVAL_SCHEDULES is the list .* "
+                r"run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API' --stack prod`"
+            ),
+        ),
     ],
 )
 def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: str) -> None:

@@ -222,7 +222,7 @@ def test_refused_config_is_one_sentence(tmp_path: Path, stack: ExitStack) -> Non
     up.rest()
     assert up.process.returncode == 2
     (line,) = up.errors.splitlines()
-    assert line.startswith("error: the stack's config is refused: AUTO_APPROVAL_DURATION is 'soon'")
+    assert line.startswith("error: AUTO_APPROVAL_DURATION is 'soon'")
     assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION 6 --stack dev`")
     assert_nothing_left(up, set())
 
@@ -359,8 +359,7 @@ class TestRefusals:
         (here / "Pulumi.dev.yaml").write_text("config: [\n", encoding="utf-8")
         assert commands.main(["up"]) == 2
         told = capsys.readouterr().err
-        assert told.startswith("error: the stack's config cannot be read: ")
-        assert f'"{here}/Pulumi.dev.yaml", line 2' in told
+        assert told.startswith("error: Pulumi.dev.yaml can't be read in line 2: ")
 
     @pytest.mark.parametrize(
         ("content", "said"),
