@@ -88,8 +88,8 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
         SetupError: something isn't ready.
     """
     file = read_stack_file(folder, stack, environment)
-    region, alias = _checked(file, environment)
     prove_key(file, environment)
+    region, alias = _checked(file, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
     def tell(step: str) -> None:

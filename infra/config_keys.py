@@ -69,6 +69,7 @@ _OF_PROVIDERS = {
         (("SCHEDULE", "SCHEDULES"), SCHEDULES),
     )
     for ending in endings
+    if f"{name}_{ending}" not in KEYS
 }
 # What one would call a setting who does not know its name. In capitals, with _ between the words.
 MEANT = MappingProxyType(

@@ -68,14 +68,21 @@ class Program:
         stack: str = "dev",
         preview: bool = False,
     ) -> ProgramRun:
-        """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted."""
+        """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted.
+
+        A key without a namespace is the project's.
+        """
         config, _ = read_stack_config(ROOT, "without-a-file")
         config["aws:region"] = "eu-north-1"
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
-        config |= {f"{PROJECT}:{key}": value for key, value in given.items()}
+        config |= {_whole(key): value for key, value in given.items()}
         secret_keys = {f"{PROJECT}:{key}" for key in encrypted}
         return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
+
+
+def _whole(key: str) -> str:
+    return key if ":" in key else f"{PROJECT}:{key}"
 
 
 def inputs_of(run: ProgramRun, kind: str) -> dict[str, Any]:

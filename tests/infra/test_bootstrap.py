@@ -557,7 +557,32 @@ def test_stack_whose_name_makes_no_bucket(
     played.stack = "Dev"
     played.sets()
     assert played.run() == 1
-    assert "STATE_BUCKET is not set, and 'indent-deploy-state-" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "STATE_BUCKET is not set, and stack name 'Dev' cannot be part of a bucket's name" in said
+
+
+def test_all_that_is_wrong_is_told_at_once(
+    played: Played, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line each under a heading, before AWS is asked; what is to be written, and where."""
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    played.sets(region="us west 2", STATE_BUCKET="x-an", KMS_KEY_ALIAS="alias/x")
+    with played.file.open("a", encoding="utf-8") as file:
+        file.write("  oncall-approvals:DEPLOY_REPOSITORY: {secure: v1:abc}\nencryptionsalt: v1:x\n")
+    assert played.run() == 1
+    first, *lines = capsys.readouterr().err.splitlines()[-6:]
+    assert first == f"error: Pulumi.{played.stack}.yaml has 5 problems:"
+    assert [line.partition(" is ")[0] for line in lines] == [
+        "- aws:region",
+        "- STATE_BUCKET",
+        "- KMS_KEY_ALIAS",
+        "- DEPLOY_REPOSITORY",
+        "- PULUMI_CONFIG_PASSPHRASE",
+    ]
+    assert lines[0].endswith(
+        f"; write `aws:region: us-west-2` under `config:` in Pulumi.{played.stack}.yaml"
+    )
+    assert played.told() == []
 
 
 def test_what_pulumi_says_is_escaped(played: Played, capsys: pytest.CaptureFixture[str]) -> None:

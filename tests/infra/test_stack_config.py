@@ -200,3 +200,38 @@ def test_declared_keys_are_the_plain_keys_with_the_programs_defaults() -> None:
         assert isinstance(schema["default"], str), key
         off = "false" if key in SWITCHES else ""
         assert schema["default"] == (STACK_DEFAULTS | DEFAULTS).get(key, off), key
+
+
+@pytest.mark.parametrize(
+    ("plain", "key", "name"),
+    [
+        ({"PAGERDUTY_BASE_URL": "https://api.eu.pagerduty.com"}, "PAGERDUTY_KEY", "PagerDuty"),
+        ({"OPSGENIE_BASE_URL": "https://api.eu.opsgenie.com"}, "OPSGENIE_KEY", "Opsgenie"),
+        ({"JSM_SITE": "acme"}, "JSM_API_TOKEN", "JSM Operations"),
+        ({"JSM_EMAIL": "bot@acme.io"}, "JSM_API_TOKEN", "JSM Operations"),
+        ({"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, "INCIDENTIO_API_KEY", "incident.io"),
+        ({"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, "INCIDENTIO_API_KEY", "incident.io"),
+        ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Lead"}, "INCIDENTIO_API_KEY", "incident.io"),
+    ],
+)
+def test_setting_of_a_provider_that_is_not_asked_is_noted(
+    program: Program, plain: dict[str, str], key: str, name: str
+) -> None:
+    """Both ways out are offered; with the key there is nothing to note."""
+    others = {**SECRETS, "OPSGENIE_KEY": "k", "PAGERDUTY_KEY": "k", "JSM_API_TOKEN": "k"}
+    with_jsm = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io", **plain}
+    without = {each: value for each, value in others.items() if each != key}
+    ((named, _),) = plain.items()
+    said = (
+        f"{named} has no effect: {name} is not asked, as {key} is not set; run "
+        f"`pulumi config set --secret {key} --stack dev` or "
+        f"`pulumi config rm {named} --stack dev`"
+    )
+    given = plain if key == "JSM_API_TOKEN" else with_jsm
+    assert said in program.run(given, without).notes
+    assert said not in program.run(with_jsm, others).notes
+
+
+def test_defaults_of_a_provider_that_is_not_asked_are_not_noted(program: Program) -> None:
+    """`Pulumi.yaml` has them for everybody."""
+    assert program.run({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"}).notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -341,3 +342,50 @@ def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) 
     assert said.endswith(
         "; shorten it, or write a policy file, which is no part of the environment"
     )
+
+
+def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> None:
+    """A heading, and a line for each: settings of all kinds, keys, secrets, the policy's file."""
+    plain = {
+        "AUTO_APPROVAL_DURATION": "soon",
+        "AUTO_APPROVAL_POLICY": "policy/none.yaml",
+        "AUTO_APPROVAL_SCHEDULES": "'DBA'",
+        "MEMORY_MB": "1",
+        "LOG_RETENTION_DAYS": "2",
+        "ALARM_EMAIL": "nobody",
+        "colour": "red",
+        "aws:region": "us west 2",
+        "aws:profile": "acme",
+        "PAGERDUTY_BASE_URL": "api.eu.pagerduty.com",
+        "DEPLOY_REPOSITORY": "acme",
+        "STATE_BUCKET": "x-an",
+    }
+    secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
+    said = refusal(program, plain, secrets, root=tmp_path)
+    title, *lines = said.splitlines()
+    # No provider's key, and the policy beside the schedules.
+    assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
+    assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
+    assert all(line.startswith("- ") for line in lines)
+    for secret in ("short-secret", "hunter2", "red"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("key", [*PLAIN_KEYS, *STACK_DEFAULTS])
+def test_encrypted_value_of_a_plain_setting_is_not_quoted(program: Program, key: str) -> None:
+    """Somebody meant it to be a secret."""
+    said = refusal(program, {}, {**GOOD, key: "'hunter2'"})
+    assert "hunter2" not in said
+    assert f"{key} is set with --secret" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [("AUTO_APPROVAL_DRY_RUN", "0", "false"), ("STATE_BUCKET", "'a-b'", "a-b")],
+)
+def test_remedy_is_not_what_approves_more(
+    program: Program, key: str, value: str, meant: str
+) -> None:
+    """An example is like what was written; who wrote 0 is not told to write true."""
+    said = refusal(program, {key: value}, GOOD)
+    assert f"`pulumi config set {key} {meant} --stack dev`" in said
