@@ -75,7 +75,11 @@ _OF_PROVIDERS = {
 MEANT = MappingProxyType(
     {
         **_OF_PROVIDERS,
-        **{f"AUTO_APPROVAL_{each}": SCHEDULES for each in _OF_PROVIDERS if "SCHEDULE" in each},
+        **{
+            f"AUTO_APPROVAL_{each}": SCHEDULES
+            for each in _OF_PROVIDERS
+            if "SCHEDULE" in each and f"AUTO_APPROVAL_{each}" != OLDER_SCHEDULES
+        },
         **dict.fromkeys(("SCHEDULE", "SCHEDULES", "ONCALL_SCHEDULES"), SCHEDULES),
         **dict.fromkeys(("ROLES", "INCIDENTIO_ROLES", "INCIDENT_ROLES"), ROLES),
         **dict.fromkeys(("AUTO_APPROVAL_ROLES", "AUTO_APPROVAL_INCIDENT_ROLES"), ROLES),

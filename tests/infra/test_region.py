@@ -55,7 +55,7 @@ def test_region_that_cannot_be_one(value: str, example: str) -> None:
 
 def test_region_that_is_not_set() -> None:
     """Neither by the stack nor by the environment; a variable that is wrong is named."""
-    with pytest.raises(SettingsError, match="^aws:region is not set$"):
+    with pytest.raises(SettingsError, match=r"^aws:region is not set$"):
         parse_region(*region_of({}, {}))
     with pytest.raises(SettingsError, match="is 'x' by AWS_REGION, which isn't a region"):
         parse_region(*region_of({"aws:region": " "}, {"AWS_REGION": "x"}))

@@ -353,7 +353,7 @@ def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> 
         "MEMORY_MB": "1",
         "LOG_RETENTION_DAYS": "2",
         "ALARM_EMAIL": "nobody",
-        "colour": "red",
+        "colour": "crimson",
         "aws:region": "us west 2",
         "aws:profile": "acme",
         "PAGERDUTY_BASE_URL": "api.eu.pagerduty.com",
@@ -367,7 +367,7 @@ def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> 
     assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
     assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
     assert all(line.startswith("- ") for line in lines)
-    for secret in ("short-secret", "hunter2", "red"):
+    for secret in ("short-secret", "hunter2", "crimson"):
         assert secret not in said
 
 
