@@ -12,6 +12,7 @@ from handler.settings import (
     POLICY,
     ROLES,
     SCHEDULES,
+    SIGNING_KEYS,
     parse_duration,
     parse_list,
     parse_switch,
@@ -48,6 +49,10 @@ def notes_on(config: StackConfig, policy: Loaded | None, region: str, stack: str
         yield from policy_notes(policy, {**plain, **config.secrets}, stack)
     yield from _without_effect(plain, stack)
     yield from _without_key(config, stack)
+    current, previous = (config.secrets.get(key, "") for key in SIGNING_KEYS)
+    if current == previous:
+        key = SIGNING_KEYS[1]
+        yield f"{key} has no effect: it is the current one; run {config_rm(key, stack)}"
     yield from _unassigned_schedules(config, stack)
     yield from _spelling(plain)
     yield from _of_region(region, stack)

@@ -40,7 +40,11 @@ def read_stack_config(root: Path, stack: str) -> tuple[dict[str, str], frozenset
 def config_of(
     project: Mapping[str, Any], of_stack: Mapping[str, Any]
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """Give the same of the two files, loaded."""
+    """Give the same of the two files, loaded.
+
+    Raises:
+        SetupError: a value has no end.
+    """
     name = str(project.get("name") or "")
     config = {
         _qualified(key, name): _text(_default(declared))
@@ -50,11 +54,15 @@ def config_of(
     secret_keys = set()
     for each, value in _mapping(of_stack.get("config")).items():
         key = _qualified(each, name)
-        if _is_encrypted(value):
+        try:
+            encrypted, text = _is_encrypted(value), _text(value)
+        except (ValueError, RecursionError):
+            raise SetupError(f"{key} is a list or a map that holds itself; take it out") from None
+        if encrypted:
             secret_keys.add(key)
             config.pop(key, None)
         else:
-            config[key] = _text(value)
+            config[key] = text
     return config, frozenset(secret_keys)
 
 
@@ -87,7 +95,8 @@ def _is_encrypted(value: object) -> bool:
 
 
 def _qualified(key: str, project: str) -> str:
-    return key if ":" in key else f"{project}:{key}"
+    # `aws:config:region` is an older form of `aws:region`.
+    return key.replace(":config:", ":", 1) if ":" in key else f"{project}:{key}"
 
 
 def _default(declared: Any) -> Any:  # noqa: ANN401 - whatever YAML holds

@@ -37,12 +37,25 @@ def parse_bucket(value: str, stack: str) -> str | None:
     if not value:
         if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
             problem = f"is not set, and stack name {stack!r} cannot be part of a bucket's name"
+            problem += _why_not(default_bucket_name(_ACCOUNT_DIGITS, stack))
             raise SettingsError(BUCKET, problem, EXAMPLE)
         return None
     if not is_bucket_name(value):
         allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
-        raise SettingsError(BUCKET, f"is {value!r}: allowed are {allowed}", EXAMPLE)
+        problem = _why_not(value) or f": allowed are {allowed}"
+        raise SettingsError(BUCKET, f"is {value!r}{problem}", EXAMPLE)
     return value
+
+
+def _why_not(name: str) -> str:
+    """Say which part of a name S3 reserves, after a colon; empty where none is."""
+    for part in _RESERVED_PREFIXES:
+        if name.startswith(part):
+            return f": S3 reserves names that begin with {part}"
+    for part in _RESERVED_SUFFIXES:
+        if name.endswith(part):
+            return f": S3 reserves names that end with {part}"
+    return ""
 
 
 def default_bucket_name(account: str, stack: str) -> str:

@@ -216,9 +216,10 @@ def test_config_that_leads_elsewhere(
     """What is proven has to be what is deployed to: both commands refuse the stack's file."""
     with played.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
-    assert f"{key} would have the deploy reach another AWS" in _sentence(played, capsys)
+    shown = key.replace("config:", "")
+    assert f"{shown} would have the deploy reach another AWS" in _sentence(played, capsys)
     assert played.run() == 1
-    assert key in capsys.readouterr().err
+    assert shown in capsys.readouterr().err
     assert played.told() == []
 
 

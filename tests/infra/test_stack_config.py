@@ -232,6 +232,14 @@ def test_setting_of_a_provider_that_is_not_asked_is_noted(
     assert said not in program.run(with_jsm, others).notes
 
 
+def test_previous_secret_that_is_the_current_one_is_noted(program: Program) -> None:
+    """A rotation that was not finished, or never begun."""
+    secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
+    (note,) = program.run({}, secrets).notes
+    assert note.startswith("INDENT_WEBHOOK_SECRET_PREVIOUS has no effect")
+    assert SECRETS["INDENT_WEBHOOK_SECRET"] not in note
+
+
 def test_defaults_of_a_provider_that_is_not_asked_are_not_noted(program: Program) -> None:
     """`Pulumi.yaml` has them for everybody."""
     assert program.run({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"}).notes == ()

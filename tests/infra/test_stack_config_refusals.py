@@ -23,6 +23,7 @@ URL = (
     "query or fragment; for example, run `pulumi config set INCIDENTIO_BASE_URL "
     "https://api.incident.io --stack dev`"
 )
+ALLOWED = "allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
 BUCKET = (
     "STATE_BUCKET is {!r}: allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by "
     "S3's naming rules; for example, run `pulumi config set STATE_BUCKET "
@@ -126,9 +127,18 @@ WRONG_VALUES = [
             "a" * 251,
         )
     ],
+    *[("STATE_BUCKET", value, BUCKET.format(value)) for value in ("192.168.5.4", "s3://bucket")],
     *[
-        ("STATE_BUCKET", value, BUCKET.format(value))
-        for value in ("192.168.5.4", "xn--bucket", "bucket-s3alias", "s3://bucket")
+        (
+            "STATE_BUCKET",
+            value,
+            BUCKET.format(value).replace(ALLOWED, f"S3 reserves names that {part}"),
+        )
+        for value, part in (
+            ("xn--bucket", "begin with xn--"),
+            ("bucket-s3alias", "end with -s3alias"),
+            ("bucket-an", "end with -an"),
+        )
     ],
 ]
 EMAIL = (
