@@ -281,7 +281,7 @@ def parse_list(key: str, value: str) -> tuple[str, ...]:
     entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     if value and not entries:
         # `,` read as "no list" would let every duty count.
-        raise SettingsError(key, f"is {value!r}: a list without an entry", "DBA, API")
+        raise SettingsError(key, f"is {value!r}: names nothing between its commas", "DBA, API")
     if unseen := unseen_in("".join(entries)):
         problem = f"holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
         raise SettingsError(key, problem, "")
@@ -294,7 +294,7 @@ def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
     for entry in parse_list(key, value):
         name, equals, wanted = (part.strip() for part in entry.partition("="))
         if not (name and equals and wanted):
-            problem = f"holds {entry!r}: every entry is a label and its value"
+            problem = f"holds {entry!r}: each entry must be a label and its value"
             raise SettingsError(key, problem, "Env=Prod, Team=DB")
         if labels.setdefault(name, wanted) != wanted:
             raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
@@ -305,14 +305,14 @@ def parse_switch(key: str, value: str) -> bool:
     """Read `true` or `false`, in any case. Empty means false."""
     if value.lower() not in {"", "true", "false"}:
         meant = _SWITCHES.get(value.lower(), "")
-        raise SettingsError(key, f"is {value!r}: allowed are true and false", meant)
+        raise SettingsError(key, f"is {value!r}: must be true or false", meant)
     return value.lower() == "true"
 
 
 def parse_whole(key: str, value: str, least: int, most: int, example: str) -> int:
     """Read a whole number within bounds."""
     if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
-        problem = f"is {value!r}: allowed are whole numbers from {least} to {most}"
+        problem = f"is {value!r}: must be a whole number from {least} to {most}"
         raise SettingsError(key, problem, example)
     return int(value)
 

@@ -227,7 +227,7 @@ def _parse_key_id(key: str, value: str) -> str | None:
 def _parse_retention(key: str, value: str) -> int:
     allowed = {str(days): days for days in LOG_RETENTIONS}
     if value not in allowed:
-        raise SettingsError(key, f"is {value!r}: allowed are {', '.join(allowed)}", "365")
+        raise SettingsError(key, f"is {value!r}: must be one of {', '.join(allowed)}", "365")
     return allowed[value]
 
 
@@ -237,5 +237,5 @@ def _parse_concurrency(key: str, value: str) -> int | None:
 
 def _parse_email(key: str, value: str) -> str | None:
     if value and not (_EMAIL.fullmatch(value) and len(value) <= MOST_EMAIL_CHARACTERS):
-        raise SettingsError(key, f"is {value!r}: allowed is one address", "oncall@example.com")
+        raise SettingsError(key, f"is {value!r}: must be one e-mail address", "oncall@example.com")
     return value or None

@@ -110,7 +110,7 @@ def _in_project(name: str, root: Path) -> Path:
     inside = inside and name.isprintable()
     if not (is_policy and inside and (root / path).resolve().is_relative_to(root.resolve())):
         allowed = f"the path of a {SUFFIX} file in the project, seen from its folder"
-        raise SettingsError(POLICY, f"is {name!r}: allowed is {allowed}", EXAMPLE)
+        raise SettingsError(POLICY, f"is {name!r}: must be {allowed}", EXAMPLE)
     return Path(path)
 
 

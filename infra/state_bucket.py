@@ -36,13 +36,13 @@ def parse_bucket(value: str, stack: str) -> str | None:
     """
     if not value:
         if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
-            problem = f"is not set, and stack name {stack!r} cannot be part of a bucket's name"
+            problem = f"is not set, and stack name {stack!r} can't be part of a bucket's name"
             problem += _why_not(default_bucket_name(_ACCOUNT_DIGITS, stack))
             raise SettingsError(BUCKET, problem, EXAMPLE)
         return None
     if not is_bucket_name(value):
         allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
-        problem = _why_not(value) or f": allowed are {allowed}"
+        problem = _why_not(value) or f": must be {allowed}"
         raise SettingsError(BUCKET, f"is {value!r}{problem}", EXAMPLE)
     return value
 

@@ -192,16 +192,21 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             )
         ),
         *(
-            (key, value, f"is {value!r}: a list without an entry", "DBA, API")
+            (key, value, f"is {value!r}: names nothing between its commas", "DBA, API")
             for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
             for value in (",", ", ,", ",,,")
         ),
-        ("AUTO_APPROVAL_RESOURCE_LABELS", ",", "is ',': a list without an entry", "DBA, API"),
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS",
+            ",",
+            "is ',': names nothing between its commas",
+            "DBA, API",
+        ),
         *(
             (
                 "AUTO_APPROVAL_RESOURCE_LABELS",
                 value,
-                f"holds {entry!r}: every entry is a label and its value",
+                f"holds {entry!r}: each entry must be a label and its value",
                 "Env=Prod, Team=DB",
             )
             for value, entry in (
@@ -221,7 +226,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             "Env=Prod",
         ),
         *(
-            (key, value, f"is {value!r}: allowed are true and false", meant)
+            (key, value, f"is {value!r}: must be true or false", meant)
             for key in (
                 "AUTO_APPROVAL_DRY_RUN",
                 "INCIDENTIO_APPROVE_PARTICIPANTS",
@@ -238,7 +243,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             (
                 "WEBHOOK_MAX_AGE",
                 value,
-                f"is {value!r}: allowed are whole numbers from 1 to 3600",
+                f"is {value!r}: must be a whole number from 1 to 3600",
                 "300",
             )
             for value in (

@@ -546,7 +546,7 @@ def test_name_that_is_no_buckets(
     played.sets(STATE_BUCKET=name)
     assert played.run() == 1
     said = capsys.readouterr().err
-    assert f"STATE_BUCKET is {name!r}: allowed are 3 to 63 lower-case letters" in said
+    assert f"STATE_BUCKET is {name!r}: must be 3 to 63 lower-case letters" in said
     assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
 
 
@@ -558,7 +558,7 @@ def test_stack_whose_name_makes_no_bucket(
     played.sets()
     assert played.run() == 1
     said = capsys.readouterr().err
-    assert "STATE_BUCKET is not set, and stack name 'Dev' cannot be part of a bucket's name" in said
+    assert "STATE_BUCKET is not set, and stack name 'Dev' can't be part of a bucket's name" in said
 
 
 def test_all_that_is_wrong_is_told_at_once(

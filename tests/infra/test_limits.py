@@ -145,7 +145,7 @@ def test_bucket_names(name: str, *, good: bool) -> None:
 @pytest.mark.parametrize("stack", ["prod-an", "x-s3alias", "prod--x-s3", "Prod", "a_b", "s" * 31])
 def test_stack_that_leads_to_a_bad_bucket_name(program: Program, stack: str) -> None:
     """The default name ends with the stack's."""
-    with pytest.raises(pulumi.RunError, match="cannot be part of a bucket's name"):
+    with pytest.raises(pulumi.RunError, match="can't be part of a bucket's name"):
         program.run(stack=stack)
     program.run({"STATE_BUCKET": "ours"}, stack=stack)
 

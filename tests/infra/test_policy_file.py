@@ -37,7 +37,7 @@ ON_HIS_OWN = f"""\
 MISSING = "cannot be read: No such file or directory"
 NOT_PASSED = f"{KEY} is 'policy/prod.yaml', which its tests do not let pass:"
 PATH = (
-    "AUTO_APPROVAL_POLICY is {!r}: allowed is the path of a .yaml file in the project, seen from "
+    "AUTO_APPROVAL_POLICY is {!r}: must be the path of a .yaml file in the project, seen from "
     "its folder; for example, run `pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml "
     "--stack dev`"
 )

@@ -23,28 +23,27 @@ URL = (
     "query or fragment; for example, run `pulumi config set INCIDENTIO_BASE_URL "
     "https://api.incident.io --stack dev`"
 )
-ALLOWED = "allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
+ALLOWED = "must be 3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
 BUCKET = (
-    "STATE_BUCKET is {!r}: allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by "
+    "STATE_BUCKET is {!r}: must be 3 to 63 lower-case letters, digits, dots and hyphens, by "
     "S3's naming rules; for example, run `pulumi config set STATE_BUCKET "
     "my-company-pulumi-state --stack dev`"
 )
 ALIAS = (
-    "KMS_KEY_ALIAS is {!r}: allowed are up to 250 letters, digits, /, _ and -, without alias/ and "
+    "KMS_KEY_ALIAS is {!r}: must be up to 250 letters, digits, /, _ and -, without alias/ and "
     "not aws/ before them; for example, run `pulumi config set KMS_KEY_ALIAS oncall-state "
     "--stack dev`"
 )
 SWITCH = (
-    "{0} is {1!r}: allowed are true and false; "
-    "for example, run `pulumi config set {0} true --stack dev`"
+    "{0} is {1!r}: must be true or false; for example, run `pulumi config set {0} true --stack dev`"
 )
 WHOLE = (
-    "{0} is {1!r}: allowed are whole numbers from {2} to {3}; "
+    "{0} is {1!r}: must be a whole number from {2} to {3}; "
     "for example, run `pulumi config set {0} {4} --stack dev`"
 )
 RETENTION = (
-    "LOG_RETENTION_DAYS is {!r}: allowed are 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
-    "545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
+    "LOG_RETENTION_DAYS is {!r}: must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, "
+    "400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
     "for example, run `pulumi config set LOG_RETENTION_DAYS 365 --stack dev`"
 )
 SWITCHES = (
@@ -58,7 +57,7 @@ WRONG_VALUES = [
         for value in ("0", "-3", "169", "3 days", "six", "1,5", "0.0001", "168h1s")
     ],
     *[
-        (key, value, f"{key} is {value!r}: a list without an entry; {mend}")
+        (key, value, f"{key} is {value!r}: names nothing between its commas; {mend}")
         for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
         for value in (",", ", ,")
         for mend in (f"for example, run `pulumi config set {key} 'DBA, API' --stack dev`",)
@@ -67,7 +66,7 @@ WRONG_VALUES = [
         "AUTO_APPROVAL_RESOURCE_LABELS",
         "Env",
         (
-            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': every entry is a label and its value; "
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': each entry must be a label and its value; "
             "for example, run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS 'Env=Prod, "
             "Team=DB' --stack dev`"
         ),
@@ -142,7 +141,7 @@ WRONG_VALUES = [
     ],
 ]
 EMAIL = (
-    "ALARM_EMAIL is {!r}: allowed is one address; "
+    "ALARM_EMAIL is {!r}: must be one e-mail address; "
     "for example, run `pulumi config set ALARM_EMAIL oncall@example.com --stack dev`"
 )
 REPOSITORY = (
@@ -327,7 +326,7 @@ def test_wrong_or_missing_key_is_refused_with_what_mends_it(
 def test_stack_name_that_no_bucket_may_have_is_refused(program: Program, stack: str) -> None:
     """The default name is checked before the account is known; STATE_BUCKET is the way out."""
     assert refusal(program, stack=stack) == (
-        f"STATE_BUCKET is not set, and stack name {stack!r} cannot be part of a bucket's name; "
+        f"STATE_BUCKET is not set, and stack name {stack!r} can't be part of a bucket's name; "
         "for example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack "
         f"{stack}`"
     )
