@@ -36,7 +36,7 @@ from infra.config_keys import (
 from infra.config_notes import notes_on
 from infra.deploy_role import REPOSITORY, parse_repository
 from infra.policy_file import tested_policy
-from infra.region import parse_region, region_of
+from infra.region import REGION, parse_region, region_of
 from infra.stack_file import leading_elsewhere
 from infra.state_bucket import BUCKET, parse_bucket
 from infra.state_key import ALIAS, parse_alias
@@ -116,7 +116,7 @@ def read_config(root: Path, environment: Mapping[str, str]) -> StackConfig:
             command that mends it. It never holds the value of a secret.
     """
     stack, problems = pulumi.get_stack(), Problems()
-    config = problems.read(_read, root, environment, problems)
+    config = _read(root, environment, problems)
     try:
         problems.check()
     except SettingsError as error:
@@ -137,13 +137,15 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         if key.startswith(f"{project}:")
         and (key.removeprefix(f"{project}:") in SECRET_KEYS or not is_config_secret(key))
     }
-    region = problems.read(parse_region, *region_of(config, environment))
+    region = ""
+    if not is_config_secret(REGION):
+        region = problems.read(parse_region, *region_of(config, environment))
     secrets = {key: found[key] for key in SECRET_KEYS if found.get(key)}
     plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}
-    policy, wrong = None, len(problems)
-    if plain.get(POLICY):
+    policy = None
+    if POLICY in plain and problems.read(parse_text, POLICY, plain[POLICY]):
         policy = problems.read(tested_policy, root, plain | secrets)
-    text = policy.json if policy else UNREAD if len(problems) > wrong else None
+    text = policy.json if policy else UNREAD if POLICY in plain else None
     settings = problems.read(load, plain | secrets, text)
     problems.read(_check_size, plain)
     problems.read(_check_secret_size, secrets)

@@ -16,6 +16,7 @@ from handler.settings import (
     ROLES,
     SCHEDULES,
     SECRET_KEYS,
+    SettingsError,
 )
 from infra.deploy_role import REPOSITORY
 from infra.region import REGION, parse_region
@@ -162,7 +163,7 @@ def _unknown(
     if meant == REGION:
         try:
             value = parse_region(config[whole])
-        except ValueError:
+        except SettingsError:
             value = ""
     return ConfigError(key, problem, f"{remove}, then {config_set(meant, stack, value)}")
 

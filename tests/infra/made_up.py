@@ -77,7 +77,7 @@ class Program:
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
         config |= {_whole(key): value for key, value in given.items()}
-        secret_keys = {f"{PROJECT}:{key}" for key in encrypted}
+        secret_keys = {_whole(key) for key in encrypted}
         return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
 
 

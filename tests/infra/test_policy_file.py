@@ -354,6 +354,14 @@ def test_the_remedy_can_be_pasted(program: Program, root: Path, name: str, remed
     assert said.endswith(f"; run `{remedy}`")
 
 
+def test_name_in_quotes_is_one_problem(program: Program, root: Path) -> None:
+    """What it names with them is not looked for."""
+    assert refusal(program, root, {KEY: "'policy/prod.yaml'"}) == (
+        f"""{KEY} is "'policy/prod.yaml'": the quotes are part of the value, so leave them out; """
+        f"run `pulumi config set {KEY} policy/prod.yaml --stack dev`"
+    )
+
+
 def test_policy_that_cannot_be_read_is_refused(program: Program, root: Path) -> None:
     """A folder of that name is not a file; no command mends that."""
     (root / "policy" / "prod.yaml").unlink()

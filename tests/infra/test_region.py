@@ -10,6 +10,7 @@ import pytest
 
 from handler.settings import SettingsError
 from infra.region import REGIONS, WITHOUT_FUNCTION_URLS, parse_region, region_of
+from tests.infra.made_up import SECRETS
 
 if TYPE_CHECKING:
     from tests.infra.made_up import Program
@@ -74,6 +75,16 @@ def test_wrong_region_is_one_sentence(
     with pytest.raises(pulumi.RunError, match=r"^aws:region is [^\n]*--stack dev`$"):
         program.run({"aws:region": value})
     assert program.mocks.asked == []
+
+
+def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:
+    """Somebody meant it to be a secret."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run({}, {**SECRETS, "aws:region": "hunter2"})
+    assert str(refused.value) == (
+        "aws:region is set with --secret, but is not a secret; "
+        "run `pulumi config set --plaintext aws:region --stack dev`"
+    )
 
 
 @pytest.mark.parametrize(
