@@ -354,6 +354,25 @@ class TestRefusals:
         assert said in capsys.readouterr().err
 
     @pytest.mark.usefixtures("handlers")
+    @pytest.mark.parametrize("region", ["", "us west 2"])
+    def test_all_that_is_wrong_is_told_at_once(
+        self, here: Path, capsys: pytest.CaptureFixture[str], region: str
+    ) -> None:
+        """A line for each, the region's too, of a stack that is not the selected one."""
+        (here / "Pulumi.prod.yaml").write_text(
+            f"config:\n  aws:region: {region}\n  oncall-approvals:MEMORY_MB: 1\n"
+            "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
+            encoding="utf-8",
+        )
+        assert commands.main(["demo", "--stack", "prod"]) == 2
+        title, *lines = capsys.readouterr().err.splitlines()
+        assert title == "error: Pulumi.prod.yaml has 3 problems:"
+        assert {line.split()[1] for line in lines} == {
+            *("aws:region", "MEMORY_MB", "AUTO_APPROVAL_SCHEDULES")
+        }
+        assert all(line.endswith(" --stack prod`") for line in lines)
+
+    @pytest.mark.usefixtures("handlers")
     def test_broken_stack_file(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A stack file that is no YAML is named, with the place."""
         (here / "Pulumi.dev.yaml").write_text("config: [\n", encoding="utf-8")
