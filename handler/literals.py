@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from handler.settings import BESIDE_A_FILE, LABELS, SettingsError
+from handler.settings import LABELS, LISTS, SettingsError
 
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\xab\xbb\uff02'
 _SINGLE = "'`\u2018\u2019\u201a\u201b\u2032\u2039\u203a\uff07"
@@ -30,7 +30,7 @@ def check_no_literal(key: str, text: str) -> None:
         names = held if shown and isinstance(held, list) else ()
         mended = bool(names) and all(isinstance(each, str) and "," not in each for each in names)
         kind = "list" if isinstance(held, list) else "map"
-        wanted = "one text, with commas in it" if key in BESIDE_A_FILE else "a text"
+        wanted = "one text, with commas in it" if key in LISTS else "a text"
         raise SettingsError(
             key,
             f"is the {kind}{shown}: must be {wanted}",
@@ -70,7 +70,7 @@ def _opening(names: list[str]) -> tuple[str, str] | None:
 
 def _names(key: str, text: str) -> list[str]:
     """Take a setting apart into the names that it holds."""
-    if key not in BESIDE_A_FILE:
+    if key not in LISTS:
         return [text]
     entries = text.split(",")
     if key == LABELS:
@@ -80,7 +80,7 @@ def _names(key: str, text: str) -> list[str]:
 
 def _parts(key: str, text: str, trim: Callable[[str], str]) -> str:
     """Trim each name that a setting holds."""
-    if key not in BESIDE_A_FILE:
+    if key not in LISTS:
         return trim(text)
     entries = [trim(each) for each in text.split(",")]
     if key == LABELS:

@@ -26,8 +26,9 @@ SECRET_KEYS = (*SIGNING_KEYS, *PROVIDER_KEYS)
 OLDER_SCHEDULES = "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
 SCHEDULES, POLICY = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY"
 ROLES, LABELS = "AUTO_APPROVAL_INCIDENTIO_ROLES", "AUTO_APPROVAL_RESOURCE_LABELS"
-# What a policy file says, too. All of them are lists.
-BESIDE_A_FILE = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS)
+LISTS = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS)
+# What a policy file says itself.
+BESIDE_POLICY = LISTS
 DEFAULTS = {
     "AUTO_APPROVAL_DURATION": "6",
     "WEBHOOK_MAX_AGE": "300",
@@ -183,7 +184,7 @@ def load(values: Mapping[str, str], policy: str | None = None) -> Settings:
 
 def _check_beside(values: Mapping[str, str], problems: Problems) -> None:
     """Refuse settings of which one says what the other says, too."""
-    given = [key for key in BESIDE_A_FILE if values.get(key, "").strip()]
+    given = [key for key in BESIDE_POLICY if values.get(key, "").strip()]
     if {SCHEDULES, OLDER_SCHEDULES} <= {*given}:
         problem = f"is set beside {SCHEDULES}, whose older name it is: leave one of them out"
         either = dict.fromkeys((OLDER_SCHEDULES, SCHEDULES))

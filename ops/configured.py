@@ -14,7 +14,7 @@ from typing import NamedTuple
 from handler.policy import Policy
 from handler.providers import PROVIDERS
 from handler.settings import (
-    BESIDE_A_FILE,
+    BESIDE_POLICY,
     PLAIN_KEYS,
     POLICY,
     PROVIDER_KEYS,
@@ -77,7 +77,7 @@ def configured(
         values = _by_stack(values, of_stack)
         origin = f"Pulumi.{options.stack}.yaml"
     if options.policy:
-        values = {**values, **dict.fromkeys(BESIDE_A_FILE, ""), POLICY: str(options.policy)}
+        values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
         folder = Path()
     problems, text = Problems(), None
     if values[POLICY].strip():

@@ -32,11 +32,7 @@ def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError],
         error: what is wrong.
         remedy: says what to do about one problem, where that does not say it itself.
     """
-    sentences = [
-        safe(f"{each}; {each.remedy if isinstance(each, ConfigError) else remedy(each)}")
-        for each in error.problems
-    ]
-    sentences = list(dict.fromkeys(sentences))
+    sentences = list(dict.fromkeys(_sentence(each, remedy) for each in error.problems))
     if len(sentences) == 1:
         return sentences[0]
     lines = [
@@ -44,6 +40,12 @@ def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError],
         *(f"- {each}" for each in sentences),
     ]
     return "\n".join(lines)
+
+
+def _sentence(error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
+    said, way = str(error), error.remedy if isinstance(error, ConfigError) else remedy(error)
+    # After a question, such as "did you mean 3h30m?", another sentence begins.
+    return safe(f"{said} {way[:1].upper()}{way[1:]}" if said.endswith("?") else f"{said}; {way}")
 
 
 def in_stack(error: SettingsError, stack: str) -> str:

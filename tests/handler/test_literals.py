@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handler.settings import (
-    BESIDE_A_FILE,
     LABELS,
+    LISTS,
     PLAIN_KEYS,
     POLICY,
     ROLES,
@@ -107,7 +107,7 @@ def test_a_name_may_hold_them(value: str) -> None:
 )
 def test_lists_and_maps_are_refused(key: str, value: str, kind: str, fixes: dict[str, str]) -> None:
     """Of `--path` or an editor: split at its commas, it would name what is not there."""
-    wanted = "one text, with commas in it" if key in BESIDE_A_FILE else "a text"
+    wanted = "one text, with commas in it" if key in LISTS else "a text"
     with pytest.raises(SettingsError) as refused:
         parse_text(key, value)
     assert str(refused.value) == f"{key} is the {kind} {value!r}: must be {wanted}"
