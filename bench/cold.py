@@ -26,7 +26,7 @@ _REGION = "us-west-2"
 def figures() -> Iterator[Figure]:
     """Measure CPU time and memory of a cold decision, and the size of what is deployed."""
     zipped = build_zip(handler_archive(ROOT))
-    yield Figure("zip", len(zipped) / 1000, "kB", 60)
+    yield Figure("zip", len(zipped) / 1000, "kB", 80)
     with tempfile.TemporaryDirectory() as folder, organisation(3) as asked, Aws(_REGION) as aws:
         task = Path(folder) / "task"
         task.mkdir()

@@ -7,8 +7,9 @@ would refuse at start is refused at `pulumi preview`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,8 +27,9 @@ OLDER_SCHEDULES = "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
 SCHEDULES, POLICY = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY"
 ROLES, LABELS = "AUTO_APPROVAL_INCIDENTIO_ROLES", "AUTO_APPROVAL_RESOURCE_LABELS"
 END_WITH_SHIFT = "AUTO_APPROVAL_END_WITH_SHIFT"
+LISTS = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS)
 # What a policy file says itself.
-BESIDE_POLICY = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS, END_WITH_SHIFT)
+BESIDE_POLICY = (*LISTS, END_WITH_SHIFT)
 DEFAULTS = {
     "AUTO_APPROVAL_DURATION": "6",
     "WEBHOOK_MAX_AGE": "300",
@@ -52,6 +54,11 @@ SHORTEST_SECRET, LONGEST_MAX_AGE = 16, 3600
 _LONGEST_HOST, _LONGEST_LABEL = 253, 63
 
 _T = TypeVar("_T")
+_NONE: Mapping[str, str | None] = MappingProxyType({})
+_SWITCHES = {
+    **dict.fromkeys(("yes", "y", "on", "1", "t"), "true"),
+    **dict.fromkeys(("no", "n", "off", "0", "f"), "false"),
+}
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _OCTETS, _LARGEST_OCTET = 4, 255
@@ -61,22 +68,67 @@ _HEADER_SAFE = re.compile(r"[!-~]+")
 _SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
 # What comes before a colon is the name that a password belongs to.
 _EMAIL = re.compile(r"[!-9;-?A-~]+@[!-9;-?A-~]+")
+# A quote, of a keyboard or an editor, or the brackets of a list or map.
+_MAYBE_LITERAL = re.compile(
+    "['\"`\u2018-\u201f\u2032\u2033\u2039\u203a\xab\xbb\uff02\uff07]|^[\\[{].*[\\]}]$", re.DOTALL
+)
 
 
 class SettingsError(ValueError):
-    """A setting has a wrong value: which one, what is wrong, an example of a right one.
+    """A setting has a wrong value: which one, what is wrong, and how it is mended.
 
     The sentence never holds the value of a secret.
 
     Attributes:
         key: the setting's name.
         example: a right value, or empty where there can be none (secrets).
+        fixes: settings, each with the value to give it, or None to take it out: doing so for any
+            one of them is certain to mend this.
+        problems: all that is wrong: this alone, unless several settings are.
     """
 
-    def __init__(self, key: str, problem: str, example: str) -> None:
+    def __init__(
+        self, key: str, problem: str, example: str = "", fixes: Mapping[str, str | None] = _NONE
+    ) -> None:
         super().__init__(f"{key} {problem}")
         self.key = key
         self.example = example
+        self.fixes = fixes
+        self.problems: tuple[SettingsError, ...] = (self,)
+
+
+class WrongSettingsError(SettingsError):
+    """Several settings have wrong values. The sentence begins with the names of all of them."""
+
+    def __init__(self, problems: Iterable[SettingsError]) -> None:
+        found = tuple(problems)
+        keys = ", ".join(dict.fromkeys(each.key for each in found))
+        super().__init__(keys, f"are wrong: {'; '.join(map(str, found))}")
+        self.problems = found
+
+
+class Problems(list[SettingsError]):
+    """Collects what is wrong with settings, so that all of it is reported at once."""
+
+    def read(self, parse: Callable[..., _T], *arguments: object) -> _T:
+        """Parse a setting; where it is wrong, note that.
+
+        What is returned then is None, whatever the type says: `check` comes before any use of it.
+        """
+        try:
+            return parse(*arguments)
+        except SettingsError as error:
+            self.extend(error.problems)
+        return None  # type: ignore[return-value] # as the docstring says
+
+    def check(self) -> None:
+        """Raise what was collected, if anything.
+
+        Raises:
+            SettingsError: for all of it.
+        """
+        if self:
+            raise self[0] if len(self) == 1 else WrongSettingsError(self)
 
 
 class Settings(NamedTuple):
@@ -105,86 +157,107 @@ def load(values: Mapping[str, str], policy: str | None = None) -> Settings:
         policy: what the file holds that `AUTO_APPROVAL_POLICY` names.
 
     Raises:
-        SettingsError: for the first wrong value.
+        SettingsError: for all wrong values.
     """
-    read = {key: values.get(key, "").strip() for key in PLAIN_KEYS}
+    problems = Problems()
+    _check_beside(values, problems)
+    read = {key: problems.read(parse_text, key, values.get(key, "")) for key in PLAIN_KEYS}
     read = {key: value or DEFAULTS.get(key, "") for key, value in read.items()}
-    secrets = {key: parse_secret(key, values.get(key, "")) for key in SECRET_KEYS}
-    if not secrets["INDENT_WEBHOOK_SECRET"]:
-        raise SettingsError(
-            "INDENT_WEBHOOK_SECRET",
-            "is not set: it is the webhook's signing secret, from Indent",
-            "",
-        )
-    if not any(secrets[key] for key in PROVIDER_KEYS):
-        raise SettingsError(
-            PROVIDER_KEYS[0],
+    secrets = {key: problems.read(parse_secret, key, values.get(key, "")) for key in SECRET_KEYS}
+    if not values.get("INDENT_WEBHOOK_SECRET"):
+        problem = "is not set: it is the webhook's signing secret, from Indent"
+        problems.append(SettingsError("INDENT_WEBHOOK_SECRET", problem))
+    if not any(values.get(key) for key in PROVIDER_KEYS):
+        problem = (
             f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: "
-            "at least one provider's key is needed to see who is on duty",
-            "",
+            "at least one provider's key is needed to see who is on duty"
         )
-    max_age(values)  # read where it is needed; refused here with all the others
+        problems.append(SettingsError(PROVIDER_KEYS[0], problem))
+    # Also of those that are off: what is wrong with them would show when they are switched on.
+    providers = {each.id: _provider(each, read, secrets[each.key], problems) for each in PROVIDERS}
+    problems.read(max_age, values)  # read where it is needed; refused here with all the others
+    dry_run = problems.read(parse_switch, "AUTO_APPROVAL_DRY_RUN", read["AUTO_APPROVAL_DRY_RUN"])
+    loaded = _policy(read, policy, problems)
+    problems.check()
     return Settings(
         webhook_secrets=tuple(secrets[key] for key in SIGNING_KEYS if secrets[key]),
-        providers={
-            each.id: _provider(each, read, secrets[each.key])
-            for each in PROVIDERS
-            if secrets[each.key]
-        },
-        dry_run=parse_switch("AUTO_APPROVAL_DRY_RUN", read["AUTO_APPROVAL_DRY_RUN"]),
-        policy=_policy(read, policy),
+        providers={each.id: providers[each.id] for each in PROVIDERS if secrets[each.key]},
+        dry_run=dry_run,
+        policy=loaded,
     )
 
 
-def _provider(provider: Provider, read: Mapping[str, str], key: str) -> dict[str, str]:
+def _check_beside(values: Mapping[str, str], problems: Problems) -> None:
+    """Refuse settings of which one says what the other says, too."""
+    given = [key for key in BESIDE_POLICY if values.get(key, "").strip()]
+    if values.get(END_WITH_SHIFT, "").strip().lower() == "false":
+        given.remove(END_WITH_SHIFT)
+    if {SCHEDULES, OLDER_SCHEDULES} <= {*given}:
+        problem = f"is set beside {SCHEDULES}, whose older name it is: leave one of them out"
+        either = dict.fromkeys((OLDER_SCHEDULES, SCHEDULES))
+        problems.append(SettingsError(OLDER_SCHEDULES, problem, fixes=either))
+    if values.get(POLICY, "").strip():
+        for key in given:
+            problem = f"is set beside {key}: a policy file says that, too, so leave one of them out"
+            problems.append(SettingsError(POLICY, problem, fixes=dict.fromkeys((key, POLICY))))
+
+
+def _provider(
+    provider: Provider, read: Mapping[str, str], key: str, problems: Problems
+) -> dict[str, str]:
     settings = {provider.key: key}
     for name in provider.settings:
-        value = read[name]
-        if name in provider.required and not value:
-            raise SettingsError(name, f"is not set: {provider.key} needs it", "")
+        settings[name] = value = read[name]
+        if key and name in provider.required and not value:
+            problems.append(SettingsError(name, f"is not set: {provider.key} needs it"))
         for ending, parse in _BY_ENDING.items():
-            if name.endswith(ending):
-                value = parse(name, value)
-        settings[name] = value
+            if value and name.endswith(ending):
+                settings[name] = problems.read(parse, name, value)
     return settings
 
 
-def _policy(read: Mapping[str, str], text: str | None) -> Policy:
+def _policy(read: Mapping[str, str], text: str | None, problems: Problems) -> Policy:
     def parsed(key: str, parse: Callable[[str, str], _T]) -> _T:
-        return parse(key, read[key])
+        return problems.read(parse, key, read[key])
 
-    if read[SCHEDULES] and read[OLDER_SCHEDULES]:
-        problem = f"is set beside {SCHEDULES}, whose older name it is: leave one of them out"
-        raise SettingsError(OLDER_SCHEDULES, problem, "")
-    schedules = SCHEDULES if read[SCHEDULES] else OLDER_SCHEDULES
     self_declared = parsed("INCIDENTIO_APPROVE_SELF_DECLARED", parse_switch)
     duration = parsed("AUTO_APPROVAL_DURATION", parse_duration)
     participants = parsed("INCIDENTIO_APPROVE_PARTICIPANTS", parse_switch)
-    named = parsed(schedules, parse_list)
+    older, named = parsed(OLDER_SCHEDULES, parse_list), parsed(SCHEDULES, parse_list)
     roles, labels = parsed(ROLES, parse_list), parsed(LABELS, parse_labels)
     shift_end = parsed(END_WITH_SHIFT, parse_shift_end)
     if not read[POLICY]:
         return simple(
             duration,
-            named,
+            named or older,
             roles,
             labels,
             participants=participants,
             self_declared=self_declared,
             shift_end=shift_end,
         )
-    off = "" if shift_end else END_WITH_SHIFT
-    if beside := next((key for key in BESIDE_POLICY if read[key] and key != off), ""):
-        problem = f"is set beside {beside}: a policy file says that, too, so leave one of them out"
-        raise SettingsError(POLICY, problem, "")
+    return problems.read(_policy_of_file, read[POLICY], text, self_declared)
+
+
+def _policy_of_file(name: str, text: str | None, self_declared: bool) -> Policy:  # noqa: FBT001 - `Problems.read` passes positions
     if text is None:
-        raise SettingsError(POLICY, f"is {read[POLICY]!r}, but that file is not here", "")
+        raise SettingsError(POLICY, f"is {name!r}, but that file is not here")
     from handler.policy_json import read_policy  # noqa: PLC0415 - only where a file is named
 
     try:
         return read_policy(text, self_declared=self_declared)
     except ShapeError as error:
-        raise SettingsError(POLICY, f"names a file that cannot be used: {error}", "") from None
+        raise SettingsError(POLICY, f"names a file that cannot be used: {error}") from None
+
+
+def parse_text(key: str, value: str) -> str:
+    """Trim a plain setting; refuse quotes around it, and what Pulumi makes of a list or a map."""
+    text = value.strip()
+    if _MAYBE_LITERAL.search(text):
+        from handler.literals import check_no_literal  # noqa: PLC0415 - hardly ever needed
+
+        check_no_literal(key, text)
+    return text
 
 
 def parse_secret(key: str, value: str) -> str:
@@ -212,7 +285,7 @@ def parse_duration(key: str, value: str) -> timedelta:
 
     # No other length is proposed: whoever copies it would grant it.
     if _approval(near := nearest(value) or nearest(f"{value}h")):
-        raise SettingsError(key, f"is {value!r}; did you mean {near}?", near)
+        raise SettingsError(key, f"is {value!r}; did you mean {near}?", near, {key: near})
     allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
     raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours", "")
 
@@ -228,7 +301,7 @@ def parse_list(key: str, value: str) -> tuple[str, ...]:
     entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     if value and not entries:
         # `,` read as "no list" would let every duty count.
-        raise SettingsError(key, f"is {value!r}: a list without an entry", "DBA, API")
+        raise SettingsError(key, f"is {value!r}: names nothing between its commas", "DBA, API")
     if unseen := unseen_in("".join(entries)):
         problem = f"holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
         raise SettingsError(key, problem, "")
@@ -241,7 +314,7 @@ def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
     for entry in parse_list(key, value):
         name, equals, wanted = (part.strip() for part in entry.partition("="))
         if not (name and equals and wanted):
-            problem = f"holds {entry!r}: every entry is a label and its value"
+            problem = f"holds {entry!r}: each entry must be a label and its value"
             raise SettingsError(key, problem, "Env=Prod, Team=DB")
         if labels.setdefault(name, wanted) != wanted:
             raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
@@ -251,7 +324,8 @@ def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
 def parse_switch(key: str, value: str) -> bool:
     """Read `true` or `false`, in any case. Empty means false."""
     if value.lower() not in {"", "true", "false"}:
-        raise SettingsError(key, f"is {value!r}: allowed are true and false", "true")
+        meant = _SWITCHES.get(value.lower(), "")
+        raise SettingsError(key, f"is {value!r}: must be true or false", meant)
     return value.lower() == "true"
 
 
@@ -264,14 +338,14 @@ def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
     nothing = timedelta(0)
     if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
         allowed = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
-        raise SettingsError(key, f"is {value!r}: allowed are {allowed}", "15m")
+        raise SettingsError(key, f"is {value!r}: must be {allowed}", "15m")
     return ShiftEnd(grace)
 
 
 def parse_whole(key: str, value: str, least: int, most: int, example: str) -> int:
     """Read a whole number within bounds."""
     if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
-        problem = f"is {value!r}: allowed are whole numbers from {least} to {most}"
+        problem = f"is {value!r}: must be a whole number from {least} to {most}"
         raise SettingsError(key, problem, example)
     return int(value)
 

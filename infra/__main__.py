@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,19 +19,21 @@ from infra.config import read_config
 from infra.deploy_role import DeployRole, DeployRoleArgs
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
+from infra.refusal import refusals_said_once
 from infra.state_bucket import StateBucket, StateBucketArgs
 from infra.state_key import StateKey, StateKeyArgs, key_arn_of
 
 # The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
 project = Path(pulumi.get_root_directory() or ROOT)
-config = read_config(project)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
+with refusals_said_once():
+    config = read_config(project, os.environ)
+    if config.state_bucket and config.state_bucket_managed:
+        prove_adoptable(config.state_bucket, tags)
 
 state_bucket: pulumi.Input[str] = config.state_bucket or ""
 if config.state_bucket_managed is not False:
     adopted = bool(config.state_bucket_managed)
-    if adopted and config.state_bucket:
-        prove_adoptable(config.state_bucket, tags)
     bucket = StateBucketArgs(bucket=config.state_bucket, tags=tags, adopted=adopted)
     state_bucket = StateBucket("state", bucket).bucket
 key_arn: pulumi.Output[str] | None = None

@@ -22,7 +22,7 @@ from infra.aws_account import (
     loopback_warning,
     owned_bucket_region,
 )
-from infra.errors import SetupError
+from infra.errors import SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
     NO_PLUGINS_OF_A_STATE,
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
     try:
         check(stack, environment, folder)
     except SetupError as error:
-        say(f"error: {error}", sys.stderr)
+        say_error(error)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError):
         return INTERRUPTED

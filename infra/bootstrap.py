@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
+from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES, Problems, SettingsError
 from infra.aws_account import aws_errors, current_account, loopback_warning
 from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
-from infra.bootstrap_bucket import bucket_name, ensure_bucket
-from infra.bootstrap_key import ensure_key, key_alias
+from infra.bootstrap_bucket import ensure_bucket
+from infra.bootstrap_key import ensure_key
 from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
-from infra.config import BUCKET, BUCKET_MANAGED, KEY_ID, KEY_MANAGED
-from infra.errors import SetupError
+from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.errors import ReportError, SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
     NO_PLUGINS_OF_A_STATE,
@@ -29,9 +29,12 @@ from infra.pulumi_cli import (
     Pulumi,
     has_passphrase,
 )
+from infra.region import parse_region
 from infra.secrets_provider import is_same_key, key_address, prove_key
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
-from infra.state_key import ALIAS
+from infra.state_bucket import BUCKET, default_bucket_name, parse_bucket
+from infra.state_key import ALIAS, parse_alias
+from policy.remedies import ConfigError
 from policy.terminal import Parser, say
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
             url = bootstrap(stack, environment, folder)
         settings = read_stack_file(folder, stack, environment).settings
     except SetupError as error:
-        say(f"error: {error}", sys.stderr)
+        say_error(error)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError) as error:
         what = str(error) or "interrupted"
@@ -93,10 +96,8 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
         SetupError: something isn't ready.
     """
     file = read_stack_file(folder, stack, environment)
-    region, alias = file.checked_region(), key_alias(file)
-    _check_plain(file)
     prove_key(file, environment)
-    _check_passphrase(file, alias, environment)
+    region, alias = _checked(file, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
     def tell(step: str) -> None:
@@ -104,7 +105,7 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
 
     tell("asks AWS whose account this is")
     account = current_account(region)
-    name = bucket_name(account, file)
+    name = file.settings.get(BUCKET) or default_bucket_name(account.id, stack)
     managed = ensure_bucket(account, file, name, tell)
     made = {BUCKET: name, BUCKET_MANAGED: _switch(on=managed)}
     provider = file.encrypted_by or PASSPHRASE
@@ -163,22 +164,27 @@ def _encrypt(
     pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)
 
 
-def _check_plain(file: StackFile) -> None:
+def _checked(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Check all that is needed of the stack's settings, and give the region and the alias."""
+    problems = Problems()
+    region = problems.read(parse_region, file.region, file.region_key)
+    problems.read(parse_bucket, file.settings.get(BUCKET, ""), file.stack)
+    alias = problems.read(parse_alias, file.settings.get(ALIAS, "")) or ""
     for key in (BUCKET, BUCKET_MANAGED, ALIAS, KEY_ID, KEY_MANAGED, DEPLOY_REPOSITORY):
         if key in file.encrypted:
-            raise SetupError(
-                f"{key} is set with --secret, but is not a secret; write it in plain text into "
-                f"Pulumi.{file.stack}.yaml"
-            )
-
-
-def _check_passphrase(file: StackFile, alias: str, environment: Mapping[str, str]) -> None:
-    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or alias)
+            remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
+            problem = "is set with --secret, but is not a secret"
+            problems.append(ConfigError(key, problem, remedy))
+    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(ALIAS))
     if needed and not has_passphrase(environment):
-        raise SetupError(
-            f"{PASSPHRASES[0]} is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the "
-            f"stack; run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"
-        )
+        problem = f"is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the stack"
+        remedy = f"run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"
+        problems.append(ConfigError(PASSPHRASES[0], problem, remedy))
+    try:
+        problems.check()
+    except SettingsError as error:
+        raise ReportError(file.reported(error)) from None
+    return region, alias
 
 
 def _switch(*, on: bool) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.aws_account import bucket_tags, error_code, foreign_bucket, owned_bucket_region
-from infra.config import BUCKET, BUCKET_MANAGED
+from infra.config_keys import BUCKET_MANAGED
 from infra.errors import SetupError
-from infra.state_bucket import default_bucket_name, is_bucket_name
+from infra.state_bucket import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 
 # S3 takes no location constraint for its oldest region.
 _OLDEST_REGION = "us-east-1"
-
-
-def bucket_name(account: Account, file: StackFile) -> str:
-    """Name the stack's bucket.
-
-    Raises:
-        SetupError: S3 takes no bucket of that name.
-    """
-    given = file.settings.get(BUCKET, "")
-    name = given or default_bucket_name(account.id, file.stack)
-    if not is_bucket_name(name):
-        problem = f"is {given!r}" if given else f"is not set, and {name!r} is no name for a bucket"
-        raise SetupError(
-            f"{BUCKET} {problem}; write 3 to 63 lower-case letters, digits, dots and hyphens into "
-            f"Pulumi.{file.stack}.yaml, for example `{file.project}:{BUCKET}: acme-pulumi-state`"
-        )
-    return name
 
 
 def ensure_bucket(

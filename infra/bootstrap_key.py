@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from handler.settings import SettingsError
 from infra.aws_account import error_code
 from infra.errors import SetupError
-from infra.state_key import ALIAS, DESCRIPTION, key_policy, parse_alias
+from infra.state_key import ALIAS, DESCRIPTION, key_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,18 +31,6 @@ class StateKeyFound:
 
     id: str
     managed: bool
-
-
-def key_alias(file: StackFile) -> str:
-    """Name the key; empty where a passphrase encrypts.
-
-    Raises:
-        SetupError: KMS takes no alias of that name.
-    """
-    try:
-        return parse_alias(file.settings.get(ALIAS, "")) or ""
-    except SettingsError as error:
-        raise SetupError(f"{error}; write it into Pulumi.{file.stack}.yaml") from None
 
 
 def ensure_key(

@@ -22,6 +22,7 @@ from infra.deploy_rights import (
     SECRET_VALUE,
     Right,
 )
+from policy.remedies import ConfigError, config_rm
 
 if TYPE_CHECKING:
     from infra.approval_webhook import ApprovalWebhook
@@ -49,8 +50,7 @@ def parse_repository(value: str, stack: str) -> str | None:
     """Check a repository as GitHub's subject names it; empty means that no role is made.
 
     Raises:
-        SettingsError: it isn't one.
-        pulumi.RunError: a stack of this name can't have a role.
+        SettingsError: it isn't one, or a stack of this name can't have a role.
     """
     if not value:
         return None
@@ -64,9 +64,11 @@ def parse_repository(value: str, stack: str) -> str | None:
     if stack.endswith(PREVIEW_SUFFIX):
         # The one who previews the other stack could deploy this one.
         other = stack.removesuffix(PREVIEW_SUFFIX)
-        raise pulumi.RunError(
-            f"{REPOSITORY} is set for stack {stack!r}, but GitHub's environment of that name is "
-            f"for previews of {other!r}; rename the stack, or run `pulumi config rm {REPOSITORY}`"
+        raise ConfigError(
+            REPOSITORY,
+            f"is set for stack {stack!r}, but GitHub's environment of that name is for previews of "
+            f"{other!r}",
+            f"rename the stack, or run {config_rm(REPOSITORY, stack)}",
         )
     return value
 

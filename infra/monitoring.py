@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from handler.providers import Provider
 
+# SNS takes no longer display name, and a stack's may have 100 characters itself.
+MOST_DISPLAYED = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringArgs:
@@ -102,7 +105,7 @@ class Monitoring(pulumi.ComponentResource):
         # more than all else here, for words that leave by mail.
         topic = sns.Topic(
             f"{self._name}-alarms",
-            display_name=self._stack,
+            display_name=self._stack[:MOST_DISPLAYED],
             tags=self._args.tags,
             opts=self._child,
         )

@@ -7,76 +7,99 @@ import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import pulumi
-
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
 from policy.conditions import providers_of, rules_without_provider
 from policy.problems import quoted
-from policy.terminal import safe
-from policy.trial import SUFFIX, TEST_SUFFIX, FileError, placed, try_policy
+from policy.remedies import ConfigError, config_set
+from policy.trial import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from policy.loader import Loaded
 
-EXAMPLE = "policy/prod.yaml"
+EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
 # What neither make nor a shell takes for more than a name.
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 
-def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded | None:
-    """Read and try the policy file that the settings name; None where they name none.
+def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
+    """Read and try the policy file that the settings name.
 
     Args:
         root: the project's folder.
         settings: those that are set, secret ones too.
 
     Raises:
-        SettingsError: the setting names no file of the project.
-        pulumi.RunError: the file cannot be used, or its tests do not pass.
+        SettingsError: the setting names no file of the project, the file cannot be used, or its
+            tests do not pass.
     """
-    name = settings.get(POLICY, "")
-    if not name:
-        return None
+    name = settings[POLICY]
     file = _in_project(name, root)
-    self_declared = parse_switch(SELF_DECLARED, settings.get(SELF_DECLARED, ""))
-    remedy = f"run `{_command(file, self_declared=self_declared)}`"
+    try:
+        self_declared = parse_switch(SELF_DECLARED, settings.get(SELF_DECLARED, ""))
+    except SettingsError:  # reported with the other settings
+        self_declared = False
+    if not (root / file).exists():
+        raise ConfigError(POLICY, f"is {name!r}, and there is no such file", _begun(file, root))
     try:
         trial = try_policy(file, root, self_declared=self_declared)
     except FileError as error:
-        raise pulumi.RunError(safe(f"{POLICY} is {name!r}: {error}; {remedy}")) from None
+        missing = not (root / tests_of(file)).exists()
+        begin = _begun(file, root) if missing else "make it a file that can be read"
+        raise ConfigError(POLICY, f"is {name!r}: {error}", begin) from None
     if trial.faults:
         more = len(trial.faults) - 1
         also = f" (and {more} more)" if more else ""
-        said = f"{POLICY} is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
-        raise pulumi.RunError(safe(f"{said}; {remedy}"))
-    for each in placed(file, trial.policy.warnings):
-        pulumi.log.warn(safe(each))
-    for provider in map(BY_ID.__getitem__, providers_of(trial.policy.body)):
-        if not settings.get(provider.key):
-            pulumi.log.warn(
-                f"{file} counts duties of {provider.name}, which is not asked: "
-                f"run `pulumi config set --secret {provider.key}`"
-            )
-    _note_unassigned_schedules(file, trial.policy, settings)
+        said = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
+        remedy = f"run `{_command(file, self_declared=self_declared)}`"
+        raise ConfigError(POLICY, said, remedy)
     return trial.policy
 
 
-def _note_unassigned_schedules(file: Path, policy: Loaded, settings: Mapping[str, str]) -> None:
-    """Warn where a schedule of that name at any of several providers would do."""
+def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Iterator[str]:
+    """Say what is doubtful about a policy file, by itself and beside the settings.
+
+    Args:
+        policy: the file that the settings name, read.
+        settings: those that are set, secret ones too.
+        stack: the stack's name.
+    """
+    file = Path(settings[POLICY])
+    yield from placed(file, policy.warnings)
+    for provider in map(BY_ID.__getitem__, providers_of(policy.body)):
+        if not settings.get(provider.key):
+            yield (
+                f"{file} counts duties of {provider.name}, which is not asked: "
+                f"run {config_set(provider.key, stack)}"
+            )
     on = [each for each in PROVIDERS if settings.get(each.key)]
     rules = rules_without_provider(policy.body)
     if len(on) > 1 and rules:
         more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""
         names = " and ".join(each.name for each in on)
-        pulumi.log.warn(
+        yield (
             f"{file}:{policy.lines[rules[0]]}: {quoted(rules[0])}{more} names schedules without "
             f"their provider, and {names} are on: one of that name at either counts; "
             f"write `provider: {on[0].id}`, or whose they are, beside `schedules`"
         )
+
+
+def _begun(file: Path, root: Path) -> str:
+    """Say how to begin what is missing of a policy and its tests: with a copy of the example's."""
+    commands = [] if (root / file.parent).is_dir() else [["mkdir", "-p", _argument(file.parent)]]
+    commands += [
+        ["cp", str(source), _argument(target)]
+        for source, target in ((STARTER, file), (tests_of(STARTER), tests_of(file)))
+        if not (root / target).exists()
+    ]
+    return f"to begin with the example, run `{' && '.join(map(shlex.join, commands))}`"
+
+
+def _argument(path: Path) -> str:
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def _in_project(name: str, root: Path) -> Path:
@@ -87,7 +110,7 @@ def _in_project(name: str, root: Path) -> Path:
     inside = inside and name.isprintable()
     if not (is_policy and inside and (root / path).resolve().is_relative_to(root.resolve())):
         allowed = f"the path of a {SUFFIX} file in the project, seen from its folder"
-        raise SettingsError(POLICY, f"is {name!r}: allowed is {allowed}", EXAMPLE)
+        raise SettingsError(POLICY, f"is {name!r}: must be {allowed}", EXAMPLE)
     return Path(path)
 
 

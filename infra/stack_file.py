@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from infra.errors import SetupError
+from handler.settings import SettingsError, WrongSettingsError
+from infra.errors import ReportError, SetupError
+from infra.region import parse_region, region_of
+from infra.stack_config import config_of, load_file
+from policy.remedies import ConfigError, in_file, report
 from policy.terminal import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
 # What has the aws provider use other credentials, or another AWS, than those whose account, bucket
@@ -27,9 +29,6 @@ ELSEWHERE = frozenset(
     }
 )
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_NOTHING = frozenset({"null", "Null", "NULL", "~"})
-_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +40,7 @@ class StackFile:
         stack: the name of the stack.
         folder: where the files are.
         region: `aws:region`, else the environment's; empty where neither is set.
+        region_key: the setting or the variable that holds it.
         settings: the project's plain settings that are set, by their names without the project's.
         encrypted: the names of those that are encrypted.
         encrypted_by: what encrypts the secrets of the stack's file: "passphrase", or a key's
@@ -52,6 +52,7 @@ class StackFile:
     stack: str
     folder: Path
     region: str
+    region_key: str
     settings: Mapping[str, str] = field(repr=False)
     encrypted: frozenset[str]
     encrypted_by: str
@@ -68,13 +69,19 @@ class StackFile:
         Raises:
             SetupError: it isn't set, or can't be one.
         """
-        if _REGION.fullmatch(self.region) is None:
-            problem = f"is {self.region!r}, which isn't a region" if self.region else "is not set"
-            raise SetupError(
-                f"aws:region {problem}; write the region into Pulumi.{self.stack}.yaml, "
-                "for example `aws:region: eu-west-1` under `config:`"
-            )
-        return self.region
+        try:
+            return parse_region(self.region, self.region_key)
+        except SettingsError as error:
+            raise SetupError(self.reported(error)) from None
+
+    def has(self, key: str) -> bool:
+        """Whether a setting is there, in plain text or encrypted."""
+        return key in self.encrypted or bool(self.settings.get(key))
+
+    def reported(self, error: SettingsError) -> str:
+        """Report what is wrong with the stack's settings."""
+        file = f"Pulumi.{self.stack}.yaml"
+        return report(file, error, lambda each: in_file(each, self.stack, self.project))
 
 
 def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) -> StackFile:
@@ -82,6 +89,37 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
 
     Raises:
         SetupError: the name can't be a stack's, there is no such file, or it can't be read.
+    """
+    path = check_stack_file(folder, stack)
+    project, of_stack = load_file(folder / "Pulumi.yaml"), load_file(path)
+    config, encrypted = config_of(project, of_stack)
+    if elsewhere := [*leading_elsewhere({*config, *encrypted})]:
+        raise ReportError(report(path.name, WrongSettingsError(elsewhere), str))
+    name = _text(project.get("name"))
+    of_project = f"{name}:"
+    region, region_key = region_of(config, environment)
+    return StackFile(
+        project=name,
+        stack=stack,
+        folder=folder,
+        region=region,
+        region_key=region_key,
+        settings={
+            key.removeprefix(of_project): value.strip()
+            for key, value in config.items()
+            if key.startswith(of_project) and value.strip()
+        },
+        encrypted=frozenset(key.removeprefix(of_project) for key in encrypted),
+        encrypted_by=_encryption(of_stack),
+        secrets_provider=_text(of_stack.get("secretsprovider")),
+    )
+
+
+def check_stack_file(folder: Path, stack: str) -> Path:
+    """Find a stack's file.
+
+    Raises:
+        SetupError: the name can't be a stack's, or there is no such file.
     """
     if _STACK.fullmatch(stack) is None:
         raise SetupError(
@@ -95,41 +133,20 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
             f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
             f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
         )
-    project, of_stack = _load(folder / "Pulumi.yaml"), _load(path)
-    name = _text(project.get("name"))
-    config = {**_mapping(project.get("config")), **_mapping(of_stack.get("config"))}
-    if leading := leads_elsewhere(config):
-        raise SetupError(f"{path.name} has {leading}")
-    regions = (_text(config.get("aws:region")), *map(environment.get, _REGIONS))
-    return StackFile(
-        project=name,
-        stack=stack,
-        folder=folder,
-        region=next(filter(None, regions), ""),
-        settings={
-            key.removeprefix(f"{name}:"): text
-            for key, value in config.items()
-            if (text := _text(value))
-        },
-        encrypted=frozenset(
-            key.removeprefix(f"{name}:") for key, value in config.items() if _is_encrypted(value)
-        ),
-        encrypted_by=_encryption(of_stack),
-        secrets_provider=_text(of_stack.get("secretsprovider")),
-    )
+    return path
 
 
-def leads_elsewhere(config: Iterable[str]) -> str:
-    """Say which key leads elsewhere, and what to do about it; empty where none does."""
+def leading_elsewhere(config: Iterable[str]) -> Iterator[ConfigError]:
+    """Find the keys by which the deploy would reach another AWS than the one that is checked."""
     # Pulumi takes `aws:config:endpoints`, too.
-    found = sorted(ELSEWHERE.intersection(key.replace("aws:config:", "aws:") for key in config))
-    if not found:
-        return ""
-    return (
-        f"{found[0]}, by which the deploy would reach another AWS than the one whose account is "
-        "checked; take it out, and give credentials by the "
-        "environment (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-    )
+    for key in sorted(config):
+        if key.replace("aws:config:", "aws:") in ELSEWHERE:
+            yield ConfigError(
+                key,
+                "would have the deploy reach another AWS than the one whose account is checked",
+                "take it out, and give credentials by the environment (AWS_PROFILE, or "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)",
+            )
 
 
 def _encryption(of_stack: Mapping[str, Any]) -> str:
@@ -140,26 +157,5 @@ def _encryption(of_stack: Mapping[str, Any]) -> str:
     return PASSPHRASE if of_stack.get("encryptionsalt") else ""
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        # Every plain value as it is written.
-        loaded = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506 - makes strings only
-    except (OSError, UnicodeError, yaml.YAMLError, RecursionError) as error:
-        problem = next(iter(str(error).splitlines()), "it is nested too deep")
-        raise SetupError(f"{path.name} can't be read: {safe(problem)}") from None
-    return _mapping(loaded)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and "secure" in value
-
-
 def _text(value: object) -> str:
-    if isinstance(value, dict):  # declared by the project's file, or encrypted
-        value = value.get("value", value.get("default"))
-    text = value.strip() if isinstance(value, str) else ""
-    return "" if text in _NOTHING else text
+    return value.strip() if isinstance(value, str) else ""

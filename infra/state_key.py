@@ -43,7 +43,7 @@ def parse_alias(value: str) -> str | None:
         return None
     if _ALIAS.fullmatch(value) is None or _RESERVED.fullmatch(value) is not None:
         allowed = "up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before them"
-        raise SettingsError(ALIAS, f"is {value!r}: allowed are {allowed}", EXAMPLE)
+        raise SettingsError(ALIAS, f"is {value!r}: must be {allowed}", EXAMPLE)
     return value
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.durations import format_instant
-from handler.settings import LABELS, POLICY, SettingsError, parse_labels
+from handler.settings import LABELS, POLICY, SettingsError, parse_labels, parse_text
 from handler.shapes import ShapeError
 from handler.webhook import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from ops import arguments
@@ -124,7 +124,8 @@ def _event(options: argparse.Namespace, settings: Mapping[str, str]) -> dict[str
     if named and not options.resource:
         raise CommandError(f"the rules of {named} are for resources: add --resource KIND:ID")
     try:
-        wanted = parse_labels(LABELS, "" if options.resource else settings.get(LABELS, "").strip())
+        labels = "" if options.resource else parse_text(LABELS, settings.get(LABELS, ""))
+        wanted = parse_labels(LABELS, labels)
     except SettingsError as error:
         raise CommandError(f"{error}") from None
     return request_event(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from handler import __version__
 from ops import again, check, explain, preflight, report, who
-from ops.errors import NOT_DONE, CommandError
+from ops.errors import NOT_DONE, CommandError, ReportError
 from ops.world import World, process
 from policy.terminal import Parser, safe, show_anything
 
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None, world: World | None = None) -> 
         status: int = options.run(options, world)
         world.stdout.flush()
     except CommandError as error:
-        world.tell(f"oncall: {error}")
+        lines = str(error).split("\n") if isinstance(error, ReportError) else [str(error)]
+        for number, line in enumerate(lines):
+            world.tell(line if number else f"oncall: {line}")
         return NOT_DONE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended

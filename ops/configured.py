@@ -6,6 +6,7 @@ Secrets come from the environment only.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +19,15 @@ from handler.settings import (
     POLICY,
     PROVIDER_KEYS,
     SHORTEST_SECRET,
+    Problems,
     Settings,
     SettingsError,
     load,
 )
-from ops.errors import CommandError
+from ops.errors import ReportError
 from ops.project import project_folder, stack_settings
 from policy.loader import load as load_policy
+from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.trial import FileError, placed, read
 
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
@@ -66,6 +69,7 @@ def configured(
     """
     values = {key: environment.get(key, "") for key in PLAIN_KEYS}
     values.pop("WEBHOOK_MAX_AGE")
+    of_stack: Mapping[str, str] = {}
     origin = "the environment's settings"
     if options.stack:
         folder = project_folder(folder)
@@ -75,19 +79,43 @@ def configured(
     if options.policy:
         values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
         folder = Path()
-    text = None
+    problems, text = Problems(), None
     if values[POLICY].strip():
         origin = values[POLICY].strip()
-        text = _policy_text(Path(origin), folder)
+        text = problems.read(_policy_text, Path(origin), folder)
     secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
     if not asks:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
+    read = {**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}
+    settings = problems.read(load, read, UNREAD if problems else text)
     try:
-        settings = load({**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}, text)
+        problems.check()
     except SettingsError as error:
-        remedy = f"; {_REMEDY}" if error.key in PROVIDER_KEYS else ""
-        raise CommandError(f"{error}{remedy}") from None
+        subject = f"Pulumi.{options.stack}.yaml" if options.stack else "the environment"
+
+        def remedy(each: SettingsError) -> str:
+            ours = each.key in _OF_PROVIDERS and not of_stack.get(each.key)
+            if options.stack and each.key in values and not (ours or environment.get(each.key)):
+                return in_stack(each, options.stack)
+            return _in_environment(each)
+
+        raise ReportError(report(subject, error, remedy)) from None
     return Configured(settings, origin)
+
+
+def _in_environment(error: SettingsError) -> str:
+    """Say how a setting of the environment is mended."""
+    if error.fixes:
+        commands = [
+            f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
+            for key, value in error.fixes.items()
+        ]
+        return f"run {' or '.join(f'`{each}`' for each in commands)}"
+    if error.key in PROVIDER_KEYS:
+        return _REMEDY
+    if error.example:
+        return f"for example, run `export {error.key}={shlex.quote(error.example)}`"
+    return f"export another {error.key}"
 
 
 def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
@@ -102,9 +130,11 @@ def _policy_text(file: Path, folder: Path) -> str:
     try:
         loaded = load_policy(read(file, folder))
     except FileError as error:
-        raise CommandError(f"the policy {error}") from None
+        raise ConfigError("the policy", str(error), "name a file that is there") from None
     if loaded.errors:
         first, *others = placed(file, loaded.errors)
+        place, _, text = first.partition(" ")
         more = f" (and {len(others)} more)" if others else ""
-        raise CommandError(f"{first}{more}; run `python -m policy check {file}` for all of it")
+        command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])
+        raise ConfigError(place, f"{text}{more}", f"run `{command}` for all of it")
     return loaded.json

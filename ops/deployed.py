@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ops.errors import CommandError
+from ops.errors import CommandError, ReportError
 from ops.project import project_folder, stack_settings
 from ops.world import World
 
@@ -117,14 +117,15 @@ def _outputs_of(
 def _prove_backend(stack: str, folder: Path, environment: Mapping[str, str]) -> None:
     """Prove that the state is this account's, before anything of it is read."""
     # Here and not above: with boto3, it takes most of a second, and no other command needs it.
+    from infra import errors  # noqa: PLC0415
     from infra.backend import prove_backend  # noqa: PLC0415
-    from infra.errors import SetupError  # noqa: PLC0415
     from infra.stack_file import read_stack_file  # noqa: PLC0415
 
     try:
         prove_backend(read_stack_file(folder, stack, environment), environment)
-    except SetupError as error:
-        raise CommandError(str(error)) from None
+    except errors.SetupError as error:
+        kind = ReportError if isinstance(error, errors.ReportError) else CommandError
+        raise kind(str(error)) from None
 
 
 def _outputs(text: str) -> dict[str, str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pulumi
-import yaml
 
 from handler.duration_hints import hint
 from handler.durations import parse_duration
@@ -68,11 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except pulumi.RunError as error:
         # A line for each value that is wrong.
-        refused = safe_lines(f"error: the stack's config is refused: {error}")
+        refused = safe_lines(f"error: {error}")
         print(refused, file=sys.stderr)
-        return 2
-    except yaml.YAMLError as error:
-        say(f"error: the stack's config cannot be read: {' '.join(str(error).split())}", sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended

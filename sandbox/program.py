@@ -23,6 +23,8 @@ from pulumi.runtime.mocks import MockEngine, MockMonitor, MockSettings
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import Stack, run_in_stack
 
+from infra.refusal import SAID_WHY
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -135,7 +137,13 @@ def _run(
     )
     settings.configure(mocked)
     with _event_loop() as loop:
-        outputs, secret = loop.run_until_complete(_outputs_of_program())
+        try:
+            outputs, secret = loop.run_until_complete(_outputs_of_program())
+        except SystemExit as ended:
+            if ended.code != SAID_WHY:
+                raise
+            # What the CLI would print of it.
+            raise pulumi.RunError("\n".join(engine.errors)) from None
     return ProgramRun(
         outputs=outputs,
         secret_outputs=secret,
@@ -243,7 +251,10 @@ class _NotingEngine(MockEngine):
     def __init__(self) -> None:
         super().__init__(None)
         self.notes: list[str] = []
+        self.errors: list[str] = []
 
     def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 - the name of the call
-        if request.severity != engine_pb2.DEBUG:
+        if request.severity == engine_pb2.ERROR:
+            self.errors.append(request.message)
+        elif request.severity != engine_pb2.DEBUG:
             self.notes.append(request.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,9 +14,14 @@ from typing import Self
 import pulumi
 
 from handler.providers import BY_ID, PROVIDERS, Provider
-from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
 from infra.archive import POLICY_IN_ZIP
-from infra.config import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.errors import SetupError
+from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
+from infra.stack_config import read_stack_config
+from infra.stack_file import check_stack_file
+from policy.remedies import in_stack, report
 from sandbox.archive import read_from_zip
 from sandbox.aws import Aws
 from sandbox.clients import isolated_session
@@ -27,7 +33,6 @@ from sandbox.logbook import Logbook
 from sandbox.program import PROJECT
 from sandbox.resources.functions import is_public
 from sandbox.rotation import rotated
-from sandbox.stack import read_stack_config
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
@@ -48,7 +53,7 @@ class Sandbox:
         variables: what the function's children get beside the deployed environment.
 
     Raises:
-        pulumi.RunError: the stack has no region, or, on entering, the program refuses its config.
+        pulumi.RunError: the stack has no file, or, on entering, the program refuses its config.
     """
 
     def __init__(
@@ -63,14 +68,14 @@ class Sandbox:
     ) -> None:
         self._root = root
         self._stack = stack
-        config_of_stack, _ = read_stack_config(root, stack)
+        config_of_stack = _config(root, stack)
         self._config = {
             key: value
             for key, value in config_of_stack.items()
             if key not in {f"{PROJECT}:{each}" for each in OF_REAL_AWS}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
-        region = _checked_region(self._config.get("aws:region", ""), f"Pulumi.{stack}.yaml")
+        region = _region(self._config, stack)
         self._open = ExitStack()
         self.webhook_secret = new_secret()
         self._previous_secret = ""
@@ -194,11 +199,32 @@ def _played(provider: Provider) -> Played:
     return played
 
 
-def _checked_region(name: str, file: str) -> str:
-    """Refuse what is no region: moto would fail on it in the middle of the deployment."""
+def _config(root: Path, stack: str) -> dict[str, str]:
+    try:
+        check_stack_file(root, stack)
+        return read_stack_config(root, stack)[0]
+    except SetupError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _region(config: Mapping[str, str], stack: str) -> str:
+    """Name the region. What can't be one gives another, as the program refuses it with all else.
+
+    Raises:
+        pulumi.RunError: the local AWS does not know it.
+    """
+    try:
+        region = parse_region(*region_of(config, os.environ))
+    except SettingsError:
+        return EXAMPLE
     known = isolated_session()
     partitions = known.get_available_partitions()
-    if not any(name in known.get_available_regions("lambda", each) for each in partitions):
-        problem = f"is {name!r}, which is no region" if name else f"is not set in {file}"
-        raise pulumi.RunError(f"aws:region {problem}; run `pulumi config set aws:region us-west-2`")
-    return name
+    if not any(region in known.get_available_regions("lambda", each) for each in partitions):
+        # It would fail in the middle of the deployment.
+        unknown = SettingsError(
+            REGION,
+            f"is {region!r}, which the local AWS doesn't know",
+            nearest_region(region) or EXAMPLE,
+        )
+        raise pulumi.RunError(report("", unknown, lambda each: in_stack(each, stack)))
+    return region

@@ -9,7 +9,7 @@ import pytest
 
 from handler.providers import PROVIDERS
 from infra.alarms import alarms_for
-from infra.config import KEYS
+from infra.config_keys import KEYS
 from infra.metrics import metrics_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from tests.engine.project import Project
 SECRET = "wks0-the-secret-of-a-test"
 SECRETS = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": "key-of-a-test"}
 # What the CLI adds to any error of a program.
-CLOSING = ("error: an unhandled error occurred: ", "error: preview failed")
+CLOSING = "error: preview failed"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -439,12 +439,14 @@ class TestErrors:
         assert "NoneType" not in json.dumps(answer)
         assert hook.log[-1]["why"].startswith("TypeError at app.py:")
 
-    def test_wrong_setting(self, opened: Opener) -> None:
-        """A wrong setting is named in the log, and answers nobody."""
-        hook = opened(AUTO_APPROVAL_DURATION="soon")
+    def test_wrong_settings(self, opened: Opener) -> None:
+        """All that are wrong are named first in one line of the log, and answer nobody."""
+        long = "x" * 3000
+        hook = opened(AUTO_APPROVAL_DURATION=long, AUTO_APPROVAL_DRY_RUN="perhaps")
         http, answer = hook.call({"info": True})
         assert (http, answer["status"]["code"]) == (500, 13)
-        assert "AUTO_APPROVAL_DURATION" in hook.log[-1]["why"]
+        (line,) = hook.log
+        assert line["why"].startswith("AUTO_APPROVAL_DRY_RUN, AUTO_APPROVAL_DURATION are wrong: ")
         assert "AUTO_APPROVAL_DURATION" not in json.dumps(answer)
 
     def test_unsigned_call_costs_no_secret(self, opened: Opener) -> None:

@@ -229,16 +229,21 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             )
         ),
         *(
-            (key, value, f"is {value!r}: a list without an entry", "DBA, API")
+            (key, value, f"is {value!r}: names nothing between its commas", "DBA, API")
             for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
             for value in (",", ", ,", ",,,")
         ),
-        ("AUTO_APPROVAL_RESOURCE_LABELS", ",", "is ',': a list without an entry", "DBA, API"),
+        (
+            "AUTO_APPROVAL_RESOURCE_LABELS",
+            ",",
+            "is ',': names nothing between its commas",
+            "DBA, API",
+        ),
         *(
             (
                 "AUTO_APPROVAL_RESOURCE_LABELS",
                 value,
-                f"holds {entry!r}: every entry is a label and its value",
+                f"holds {entry!r}: each entry must be a label and its value",
                 "Env=Prod, Team=DB",
             )
             for value, entry in (
@@ -258,16 +263,21 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             "Env=Prod",
         ),
         *(
-            (key, value, f"is {value!r}: allowed are true and false", "true")
+            (key, value, f"is {value!r}: must be true or false", meant)
             for key in (
                 "AUTO_APPROVAL_DRY_RUN",
                 "INCIDENTIO_APPROVE_PARTICIPANTS",
                 "INCIDENTIO_APPROVE_SELF_DECLARED",
             )
-            for value in ("yes", "1", "0", "on", "truee", "t", "true,", "None")
+            for value, meant in (
+                *((each, "true") for each in ("yes", "1", "on", "t", "Y")),
+                *((each, "false") for each in ("no", "0", "off", "f", "N")),
+                # Of what is neither, no example: one of the two would approve more.
+                *((each, "") for each in ("truee", "true,", "None")),
+            )
         ),
         *(
-            ("AUTO_APPROVAL_END_WITH_SHIFT", value, f"is {value!r}: allowed are {ENDS}", "15m")
+            ("AUTO_APPROVAL_END_WITH_SHIFT", value, f"is {value!r}: must be {ENDS}", "15m")
             for value in (
                 *("0", "+0", "-0", "15", "1.5", "yes", "on", "1", "none", "truee", "true, 15m"),
                 *("-15m", "-1s", "24h1s", "25h", "25 hours", "1d1h", "500ms", "1ns", "15m.", "m"),
@@ -278,7 +288,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             (
                 "WEBHOOK_MAX_AGE",
                 value,
-                f"is {value!r}: allowed are whole numbers from 1 to 3600",
+                f"is {value!r}: must be a whole number from 1 to 3600",
                 "300",
             )
             for value in (
@@ -361,3 +371,49 @@ def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
 def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
     """Only names that no resolver can turn into another machine."""
     assert settings.is_loopback(host) is loopback
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Every key and every sentence, in one error, which begins with the keys."""
+    wrong = {
+        "AUTO_APPROVAL_DURATION": "soon",
+        "AUTO_APPROVAL_SCHEDULES": '["DBA"]',
+        "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
+        "AUTO_APPROVAL_DRY_RUN": "perhaps",
+        "INDENT_WEBHOOK_SECRET": "short-secret",
+        "INCIDENTIO_API_KEY": "k3y with blanks",
+        "WEBHOOK_MAX_AGE": "never",
+        "JSM_API_TOKEN": "t0k3n",
+    }
+    error = refused(wrong)
+    keys = {*wrong, "JSM_SITE", "JSM_EMAIL"} - {"JSM_API_TOKEN"}
+    assert {each.key for each in error.problems} == keys
+    assert {*str(error).partition(" are wrong: ")[0].split(", ")} == keys
+    for each in error.problems:
+        assert str(each) in str(error)
+        assert each.problems == (each,)
+    for secret in ("short-secret", "k3y", "t0k3n"):
+        assert secret not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("PAGERDUTY_BASE_URL", "api.eu.pagerduty.com"),
+        ("JSM_SITE", "acme.io/path"),
+        ("JSM_EMAIL", "nobody"),
+    ],
+)
+def test_settings_of_a_provider_that_is_off(key: str, value: str) -> None:
+    """What is wrong with them would show only when it is switched on."""
+    assert refused({key: value}).key == key
+
+
+def test_settings_that_exclude_each_other() -> None:
+    """Either of the two may go: which of them is not ours to say."""
+    beside = ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS")
+    given = {**dict.fromkeys(beside, "a=b"), "AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
+    problems = refused(given).problems
+    assert [dict(each.fixes) for each in problems if each.fixes] == [
+        {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
+    ]

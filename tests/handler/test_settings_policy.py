@@ -57,7 +57,7 @@ def test_its_rules_are_the_policys() -> None:
         (
             {"AUTO_APPROVAL_END_WITH_SHIFT": "15"},
             TEXT,
-            "AUTO_APPROVAL_END_WITH_SHIFT is '15': allowed are true, false, or a grace",
+            "AUTO_APPROVAL_POLICY, AUTO_APPROVAL_END_WITH_SHIFT are wrong: ",
         ),
         (
             {},

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from infra.stack_config import read_stack_config
 from sandbox.program import PROJECT, ProgramRun, run_program
-from sandbox.stack import read_stack_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,15 +20,17 @@ SECRETS = {
     "INDENT_WEBHOOK_SECRET": "webhook-secret-of-the-tests",
     "INCIDENTIO_API_KEY": "incidentio-key-of-the-tests",
 }
+# A setting by which not every duty opens everything.
+NARROWED = {"AUTO_APPROVAL_SCHEDULES": "Production"}
 # What the preview says of a stack that names neither schedules, roles nor a policy.
 OPEN = (
     "Anybody who holds a role other than the reporter's in a live incident or is on call for any "
     "schedule opens any resource: none of AUTO_APPROVAL_SCHEDULES, AUTO_APPROVAL_INCIDENTIO_ROLES "
     "and AUTO_APPROVAL_POLICY is set; narrow it, for example with "
-    "`pulumi config set AUTO_APPROVAL_SCHEDULES Production`, or with a policy file: "
+    "`pulumi config set AUTO_APPROVAL_SCHEDULES Production --stack dev`, or with a policy file: "
     "`cp policy/example.yaml policy/prod.yaml`, "
     "`cp policy/example.test.yaml policy/prod.test.yaml` and "
-    "`pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml`"
+    "`pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml --stack dev`"
 )
 # Of these, the program takes region and account from the ARN.
 ARNS = {
@@ -78,13 +80,21 @@ class Program:
         stack: str = "dev",
         preview: bool = False,
     ) -> ProgramRun:
-        """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted."""
+        """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted.
+
+        A key without a namespace is the project's.
+        """
         config, _ = read_stack_config(ROOT, "without-a-file")
+        config["aws:region"] = "eu-north-1"
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
-        config |= {f"{PROJECT}:{key}": value for key, value in given.items()}
-        secret_keys = {f"{PROJECT}:{key}" for key in encrypted}
+        config |= {_whole(key): value for key, value in given.items()}
+        secret_keys = {_whole(key) for key in encrypted}
         return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
+
+
+def _whole(key: str) -> str:
+    return key if ":" in key else f"{PROJECT}:{key}"
 
 
 def inputs_of(run: ProgramRun, kind: str) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def test_config_that_leads_elsewhere(
     with played.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
     shown = key.replace("config:", "")
-    assert f"Pulumi.dev.yaml has {shown}, by which" in _sentence(played, capsys)
+    assert f"{shown} would have the deploy reach another AWS" in _sentence(played, capsys)
     assert played.run() == 1
     assert shown in capsys.readouterr().err
     assert played.told() == []

@@ -531,7 +531,8 @@ def test_region_that_is_none(
     assert played.run() == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: aws:region is ")
-    assert "`aws:region: eu-west-1` under `config:`" in error
+    meant = "us-west-2" if region.startswith("us") else "eu-west-1"
+    assert f"write `aws:region: {meant}` under `config:` in Pulumi.{played.stack}.yaml" in error
 
 
 def test_region_of_the_environment_counts(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -560,14 +561,16 @@ def test_no_pulumi(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     assert played.bucket not in str(played.aws.client("s3").list_buckets())
 
 
-@pytest.mark.parametrize("name", ["No_Bucket", "a", "xn--state"])
+@pytest.mark.parametrize("name", ["No_Bucket", "a", "x.."])
 def test_name_that_is_no_buckets(
     played: Played, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By S3's rules, before anything is made."""
     played.sets(STATE_BUCKET=name)
     assert played.run() == 1
-    assert f"STATE_BUCKET is {name!r}; write 3 to 63 lower-case" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"STATE_BUCKET is {name!r}: must be 3 to 63 lower-case letters" in said
+    assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
 
 
 def test_stack_whose_name_makes_no_bucket(
@@ -577,7 +580,32 @@ def test_stack_whose_name_makes_no_bucket(
     played.stack = "Dev"
     played.sets()
     assert played.run() == 1
-    assert "STATE_BUCKET is not set, and 'indent-deploy-state-" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "STATE_BUCKET is not set, and stack name 'Dev' can't be part of a bucket's name" in said
+
+
+def test_all_that_is_wrong_is_told_at_once(
+    played: Played, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line each under a heading, before AWS is asked; what is to be written, and where."""
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    played.sets(region="us west 2", STATE_BUCKET="x-an", KMS_KEY_ALIAS="alias/x")
+    with played.file.open("a", encoding="utf-8") as file:
+        file.write("  oncall-approvals:DEPLOY_REPOSITORY: {secure: v1:abc}\nencryptionsalt: v1:x\n")
+    assert played.run() == 1
+    first, *lines = capsys.readouterr().err.splitlines()[-6:]
+    assert first == f"error: Pulumi.{played.stack}.yaml has 5 problems:"
+    assert [line.partition(" is ")[0] for line in lines] == [
+        "- aws:region",
+        "- STATE_BUCKET",
+        "- KMS_KEY_ALIAS",
+        "- DEPLOY_REPOSITORY",
+        "- PULUMI_CONFIG_PASSPHRASE",
+    ]
+    assert lines[0].endswith(
+        f"; write `aws:region: us-west-2` under `config:` in Pulumi.{played.stack}.yaml"
+    )
+    assert played.told() == []
 
 
 def test_what_pulumi_says_is_escaped(played: Played, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from handler.policy_json import read_policy
 from infra.archive import POLICY_IN_ZIP
+from policy import trial
 from policy.loader import load
 from sandbox.archive import build_zip
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
@@ -36,8 +37,9 @@ ON_HIS_OWN = f"""\
 MISSING = "cannot be read: No such file or directory"
 NOT_PASSED = f"{KEY} is 'policy/prod.yaml', which its tests do not let pass:"
 PATH = (
-    "AUTO_APPROVAL_POLICY is {!r}: allowed is the path of a .yaml file in the project, seen from "
-    "its folder; run `pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml`"
+    "AUTO_APPROVAL_POLICY is {!r}: must be the path of a .yaml file in the project, seen from "
+    "its folder; for example, run `pulumi config set AUTO_APPROVAL_POLICY policy/prod.yaml "
+    "--stack dev`"
 )
 
 
@@ -168,11 +170,14 @@ def test_missing_files_are_named(program: Program, root: Path) -> None:
     (root / "policy" / "prod.test.yaml").unlink()
     assert refusal(program, root, NAMED) == (
         f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, "
-        "without which no policy is used; run `make policy-test`"
+        "without which no policy is used; to begin with the example, run "
+        "`cp policy/example.test.yaml policy/prod.test.yaml`"
     )
     (root / "policy" / "prod.yaml").unlink()
     assert refusal(program, root, NAMED) == (
-        f"{KEY} is 'policy/prod.yaml': policy/prod.yaml {MISSING}; run `make policy-test`"
+        f"{KEY} is 'policy/prod.yaml', and there is no such file; to begin with the example, run "
+        "`cp policy/example.yaml policy/prod.yaml && "
+        "cp policy/example.test.yaml policy/prod.test.yaml`"
     )
 
 
@@ -203,10 +208,16 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
 )
 def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) -> None:
     """A shell that gets it evaluates nothing of the name, and hands it on as one word."""
-    _, said, remedy = refusal(program, root, {KEY: name}).rpartition("; run `")
-    *command, file = shlex.split(remedy.removesuffix("`"))
-    assert (said, command) == ("; run `", [".venv/bin/python", "-m", "policy", "test", "--"])
-    assert file == name
+    _, _, remedy = refusal(program, root, {KEY: name}).rpartition(", run `")
+    words = shlex.split(remedy.removesuffix("`"))
+    begin = ["mkdir", "-p", str(Path(name).parent), "&&", "cp", "policy/example.yaml", name]
+    assert words == [
+        *begin,
+        "&&",
+        "cp",
+        "policy/example.test.yaml",
+        str(trial.tests_of(Path(name))),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +259,7 @@ def test_what_a_policy_says_is_not_said_beside_it(
     value = {"LABELS": "Env=Prod", "SHIFT": "15m"}.get(beside.rpartition("_")[2], "DBA")
     assert refusal(program, root, {**NAMED, beside: value}) == (
         f"{KEY} is set beside {beside}: a policy file says that, too, so leave one of them out; "
-        f"run `pulumi config rm {KEY}`"
+        f"run `pulumi config rm {beside} --stack dev` or `pulumi config rm {KEY} --stack dev`"
     )
 
 
@@ -258,12 +269,12 @@ def test_settings_without_effect_are_noted(program: Program, root: Path) -> None
     assert program.run({**NAMED, **beside}, root=root).notes == (
         (
             "AUTO_APPROVAL_DURATION has no effect: each rule of policy/prod.yaml says how long; "
-            "run `pulumi config rm AUTO_APPROVAL_DURATION`"
+            "run `pulumi config rm AUTO_APPROVAL_DURATION --stack dev`"
         ),
         (
             "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: a policy file, such as "
             "policy/prod.yaml, counts shifts and roles; "
-            "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+            "run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS --stack dev`"
         ),
     )
     defaults = {"AUTO_APPROVAL_DURATION": "6h", "INCIDENTIO_APPROVE_PARTICIPANTS": "false"}
@@ -296,7 +307,7 @@ def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> No
     assert program.run(NAMED, root=root).notes == (
         (
             "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
-            "run `pulumi config set --secret OPSGENIE_KEY`"
+            "run `pulumi config set --secret OPSGENIE_KEY --stack dev`"
         ),
     )
     assert program.run(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).notes == ()
@@ -337,6 +348,25 @@ def test_the_example_can_be_deployed(program: Program) -> None:
 )
 def test_the_remedy_can_be_pasted(program: Program, root: Path, name: str, remedy: str) -> None:
     """Whatever the file is called, the command tests it and does nothing else."""
-    (root / "policy" / "prod.test.yaml").unlink()
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("rules: 1\n", encoding="utf-8")
+    trial.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
     said = refusal(program, root, {KEY: name})
     assert said.endswith(f"; run `{remedy}`")
+
+
+def test_name_in_quotes_is_one_problem(program: Program, root: Path) -> None:
+    """What it names with them is not looked for."""
+    assert refusal(program, root, {KEY: "'policy/prod.yaml'"}) == (
+        f"""{KEY} is "'policy/prod.yaml'": the quotes are part of the value, so leave them out; """
+        f"run `pulumi config set {KEY} policy/prod.yaml --stack dev`"
+    )
+
+
+def test_policy_that_cannot_be_read_is_refused(program: Program, root: Path) -> None:
+    """A folder of that name is not a file; no command mends that."""
+    (root / "policy" / "prod.yaml").unlink()
+    (root / "policy" / "prod.yaml").mkdir()
+    said = refusal(program, root, NAMED)
+    assert said.startswith(f"{KEY} is 'policy/prod.yaml': policy/prod.yaml cannot be read: ")
+    assert said.endswith("; make it a file that can be read")

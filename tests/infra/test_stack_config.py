@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from handler.settings import DEFAULTS, PLAIN_KEYS
-from infra.config import LOG_RETENTIONS, STACK_DEFAULTS
-from tests.infra.made_up import OPEN, ROOT, SECRETS, environment_of, inputs_of
+from infra.config import LOG_RETENTIONS
+from infra.config_keys import STACK_DEFAULTS
+from tests.infra.made_up import NARROWED, OPEN, ROOT, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
     from tests.infra.made_up import Program
@@ -116,7 +117,8 @@ def test_participants_beside_a_list_is_noted(program: Program, named_by: str) ->
         (
             "INCIDENTIO_APPROVE_PARTICIPANTS has no effect: with AUTO_APPROVAL_SCHEDULES or "
             "AUTO_APPROVAL_INCIDENTIO_ROLES set, only duties named there count, and taking part in "
-            "an incident has no name; run `pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS`"
+            "an incident has no name; run "
+            "`pulumi config rm INCIDENTIO_APPROVE_PARTICIPANTS --stack dev`"
         ),
     )
 
@@ -128,8 +130,8 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     assert program.run({key: "PIJ90N7, DBA, API"}, two).notes == (
         (
             f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
-            f"schedule of that name at either counts; run `pulumi config set {key}` with its id, "
-            "or name the provider in a policy file"
+            f"schedule of that name at either counts; run `pulumi config set {key} --stack dev` "
+            "and give its id, or name the provider in a policy file"
         ),
     )
     assert program.run({key: "PIJ90N7"}, two).notes == ()
@@ -142,9 +144,9 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
     [
         (
             "AUTO_APPROVAL_SCHEDULES",
-            "API, \u201cDBA\u201d",
+            "API, \u201cDBA",
             (
-                "'\u201cDBA\u201d' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+                "'\u201cDBA' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
                 "and quote with \" or '"
             ),
         ),
@@ -240,7 +242,10 @@ def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:
 
 
 def test_declared_keys_are_the_plain_keys_with_the_programs_defaults() -> None:
-    """Pulumi.yaml declares every plain key, as a described string, and no secret."""
+    """Pulumi.yaml declares every plain key, described, and no secret.
+
+    None has a type: the CLI would refuse a list by itself, without the remedy.
+    """
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     assert list(declared) == [
         *sorted(PLAIN_KEYS, key=list(declared).index),
@@ -248,7 +253,50 @@ def test_declared_keys_are_the_plain_keys_with_the_programs_defaults() -> None:
     ]
     assert set(declared) == {*PLAIN_KEYS, *STACK_DEFAULTS}
     for key, schema in declared.items():
-        assert schema.keys() == {"type", "description", "default"}, key
-        assert schema["type"] == "string", key
+        assert schema.keys() == {"description", "default"}, key
+        assert isinstance(schema["default"], str), key
         off = "false" if key in SWITCHES else ""
         assert schema["default"] == (STACK_DEFAULTS | DEFAULTS).get(key, off), key
+
+
+@pytest.mark.parametrize(
+    ("plain", "key", "name"),
+    [
+        ({"PAGERDUTY_BASE_URL": "https://api.eu.pagerduty.com"}, "PAGERDUTY_KEY", "PagerDuty"),
+        ({"OPSGENIE_BASE_URL": "https://api.eu.opsgenie.com"}, "OPSGENIE_KEY", "Opsgenie"),
+        ({"JSM_SITE": "acme"}, "JSM_API_TOKEN", "JSM Operations"),
+        ({"JSM_EMAIL": "bot@acme.io"}, "JSM_API_TOKEN", "JSM Operations"),
+        ({"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, "INCIDENTIO_API_KEY", "incident.io"),
+        ({"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, "INCIDENTIO_API_KEY", "incident.io"),
+        ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Lead"}, "INCIDENTIO_API_KEY", "incident.io"),
+    ],
+)
+def test_setting_of_a_provider_that_is_not_asked_is_noted(
+    program: Program, plain: dict[str, str], key: str, name: str
+) -> None:
+    """Both ways out are offered; with the key there is nothing to note."""
+    others = {**SECRETS, "OPSGENIE_KEY": "k", "PAGERDUTY_KEY": "k", "JSM_API_TOKEN": "k"}
+    with_jsm = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io", **plain}
+    without = {each: value for each, value in others.items() if each != key}
+    ((named, _),) = plain.items()
+    said = (
+        f"{named} has no effect: {name} is not asked, as {key} is not set; run "
+        f"`pulumi config set --secret {key} --stack dev` or "
+        f"`pulumi config rm {named} --stack dev`"
+    )
+    given = plain if key == "JSM_API_TOKEN" else with_jsm
+    assert said in program.run(given, without).notes
+    assert said not in program.run(with_jsm, others).notes
+
+
+def test_previous_secret_that_is_the_current_one_is_noted(program: Program) -> None:
+    """A rotation that was not finished, or never begun."""
+    secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
+    (note,) = program.run(NARROWED, secrets).notes
+    assert note.startswith("INDENT_WEBHOOK_SECRET_PREVIOUS has no effect")
+    assert SECRETS["INDENT_WEBHOOK_SECRET"] not in note
+
+
+def test_defaults_of_a_provider_that_is_not_asked_are_not_noted(program: Program) -> None:
+    """`Pulumi.yaml` has them for everybody."""
+    assert program.run({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com", **NARROWED}).notes == ()

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
 from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, SECRET_KEYS
-from infra.config import STACK_DEFAULTS
+from infra.config_keys import STACK_DEFAULTS
 from tests.infra.made_up import Program
 
 GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
 DURATION = (
     "AUTO_APPROVAL_DURATION is {!r}: use hours (for example 3 or 1.5) or units (for example 90m or "
     "1h30m), above 0 and at most 168 hours; "
-    "run `pulumi config set AUTO_APPROVAL_DURATION`"
+    "run `pulumi config set AUTO_APPROVAL_DURATION --stack dev`"
 )
 URL = (
     "INCIDENTIO_BASE_URL is {!r}: allowed is an https address, or http on loopback, without user, "
-    "query or fragment; run `pulumi config set INCIDENTIO_BASE_URL https://api.incident.io`"
+    "query or fragment; for example, run `pulumi config set INCIDENTIO_BASE_URL "
+    "https://api.incident.io --stack dev`"
 )
+ALLOWED = "must be 3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
 BUCKET = (
-    "STATE_BUCKET is {!r}: allowed are 3 to 63 lower-case letters, digits, dots and hyphens, by "
-    "S3's naming rules; run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
+    "STATE_BUCKET is {!r}: must be 3 to 63 lower-case letters, digits, dots and hyphens, by "
+    "S3's naming rules; for example, run `pulumi config set STATE_BUCKET "
+    "my-company-pulumi-state --stack dev`"
 )
 ALIAS = (
-    "KMS_KEY_ALIAS is {!r}: allowed are up to 250 letters, digits, /, _ and -, without alias/ and "
-    "not aws/ before them; run `pulumi config set KMS_KEY_ALIAS oncall-state`"
+    "KMS_KEY_ALIAS is {!r}: must be up to 250 letters, digits, /, _ and -, without alias/ and "
+    "not aws/ before them; for example, run `pulumi config set KMS_KEY_ALIAS oncall-state "
+    "--stack dev`"
 )
-SWITCH = "{0} is {1!r}: allowed are true and false; run `pulumi config set {0} true`"
-WHOLE = "{0} is {1!r}: allowed are whole numbers from {2} to {3}; run `pulumi config set {0} {4}`"
+SWITCH = (
+    "{0} is {1!r}: must be true or false; for example, run `pulumi config set {0} true --stack dev`"
+)
+WHOLE = (
+    "{0} is {1!r}: must be a whole number from {2} to {3}; "
+    "for example, run `pulumi config set {0} {4} --stack dev`"
+)
 RETENTION = (
-    "LOG_RETENTION_DAYS is {!r}: allowed are 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, "
-    "545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
-    "run `pulumi config set LOG_RETENTION_DAYS 365`"
+    "LOG_RETENTION_DAYS is {!r}: must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, "
+    "400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653; "
+    "for example, run `pulumi config set LOG_RETENTION_DAYS 365 --stack dev`"
 )
 END_WITH_SHIFT = (
-    "AUTO_APPROVAL_END_WITH_SHIFT is {!r}: allowed are true, false, or a grace in whole seconds "
-    "with its unit (15m), at most 24h; run `pulumi config set AUTO_APPROVAL_END_WITH_SHIFT 15m`"
+    "AUTO_APPROVAL_END_WITH_SHIFT is {!r}: must be true, false, or a grace in whole seconds with "
+    "its unit (15m), at most 24h; for example, run `pulumi config set "
+    "AUTO_APPROVAL_END_WITH_SHIFT 15m --stack dev`"
 )
 SWITCHES = (
     "AUTO_APPROVAL_DRY_RUN",
@@ -56,23 +67,24 @@ WRONG_VALUES = [
             value,
             (
                 f"AUTO_APPROVAL_DURATION is {value!r}; did you mean {near}? "
-                f"Run `pulumi config set AUTO_APPROVAL_DURATION {near}`"
+                f"Run `pulumi config set AUTO_APPROVAL_DURATION {near} --stack dev`"
             ),
         )
         for value, near in (("3h30", "3h30m"), ("1,5", "1h30m"), ("30m1h", "1h30m"))
     ],
     *[
-        (key, value, f"{key} is {value!r}: a list without an entry; {mend}")
+        (key, value, f"{key} is {value!r}: names nothing between its commas; {mend}")
         for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
         for value in (",", ", ,")
-        for mend in (f"run `pulumi config set {key} 'DBA, API'`",)
+        for mend in (f"for example, run `pulumi config set {key} 'DBA, API' --stack dev`",)
     ],
     (
         "AUTO_APPROVAL_RESOURCE_LABELS",
         "Env",
         (
-            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': every entry is a label and its value; "
-            "run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS 'Env=Prod, Team=DB'`"
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': each entry must be a label and its value; "
+            "for example, run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS 'Env=Prod, "
+            "Team=DB' --stack dev`"
         ),
     ),
     (
@@ -80,13 +92,14 @@ WRONG_VALUES = [
         "Env=a, Env=b",
         (
             "AUTO_APPROVAL_RESOURCE_LABELS asks two values of the label 'Env'; "
-            "run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS Env=Prod`"
+            "for example, run `pulumi config set AUTO_APPROVAL_RESOURCE_LABELS Env=Prod --stack "
+            "dev`"
         ),
     ),
     *[(key, value, SWITCH.format(key, value)) for key in SWITCHES for value in ("yes", "1")],
     *[
         ("AUTO_APPROVAL_END_WITH_SHIFT", value, END_WITH_SHIFT.format(value))
-        for value in ("yes", "0", "15", "-15m", "25h", "1d", "500ms", "24h0m1s")
+        for value in ("yes", "0", "15", "-15m", "25h", "1d1h", "500ms", "24h0m1s")
     ],
     *[
         ("INCIDENTIO_BASE_URL", value, URL.format(value))
@@ -133,18 +146,28 @@ WRONG_VALUES = [
             "a" * 251,
         )
     ],
+    *[("STATE_BUCKET", value, BUCKET.format(value)) for value in ("192.168.5.4", "s3://bucket")],
     *[
-        ("STATE_BUCKET", value, BUCKET.format(value))
-        for value in ("192.168.5.4", "xn--bucket", "bucket-s3alias", "s3://bucket")
+        (
+            "STATE_BUCKET",
+            value,
+            BUCKET.format(value).replace(ALLOWED, f"S3 reserves names that {part}"),
+        )
+        for value, part in (
+            ("xn--bucket", "begin with xn--"),
+            ("bucket-s3alias", "end with -s3alias"),
+            ("bucket-an", "end with -an"),
+        )
     ],
 ]
 EMAIL = (
-    "ALARM_EMAIL is {!r}: allowed is one address; "
-    "run `pulumi config set ALARM_EMAIL oncall@example.com`"
+    "ALARM_EMAIL is {!r}: must be one e-mail address; "
+    "for example, run `pulumi config set ALARM_EMAIL oncall@example.com --stack dev`"
 )
 REPOSITORY = (
     "DEPLOY_REPOSITORY is {!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's "
-    "tokens hold the ids, too; run `pulumi config set DEPLOY_REPOSITORY acme/oncall-approvals`"
+    "tokens hold the ids, too; for example, run `pulumi config set DEPLOY_REPOSITORY "
+    "acme/oncall-approvals --stack dev`"
 )
 WRONG_VALUES += [
     ("DEPLOY_REPOSITORY", value, REPOSITORY.format(value))
@@ -168,9 +191,9 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {"auto_approval_duration": "3"},
         GOOD,
         (
-            "auto_approval_duration is not a setting of oncall-approvals, the nearest is "
-            "AUTO_APPROVAL_DURATION; run `pulumi config rm auto_approval_duration`, "
-            "then `pulumi config set AUTO_APPROVAL_DURATION`"
+            "auto_approval_duration is not a setting of oncall-approvals; the nearest is "
+            "AUTO_APPROVAL_DURATION; run `pulumi config rm auto_approval_duration --stack dev`, "
+            "then `pulumi config set AUTO_APPROVAL_DURATION --stack dev`"
         ),
     ),
     (
@@ -178,9 +201,9 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {"INDENT_WEBHOK_SECRET": "misplaced-secret-16"},
         GOOD,
         (
-            "INDENT_WEBHOK_SECRET is not a setting of oncall-approvals, the nearest is "
-            "INDENT_WEBHOOK_SECRET; run `pulumi config rm INDENT_WEBHOK_SECRET`, "
-            "then `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+            "INDENT_WEBHOK_SECRET is not a setting of oncall-approvals; the nearest is "
+            "INDENT_WEBHOOK_SECRET; run `pulumi config rm INDENT_WEBHOK_SECRET --stack dev`, "
+            "then `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`"
         ),
     ),
     (
@@ -188,33 +211,50 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {},
         {**GOOD, "memory-mb": "512"},
         (
-            "memory-mb is not a setting of oncall-approvals, the nearest is MEMORY_MB; "
-            "run `pulumi config rm memory-mb`, then `pulumi config set MEMORY_MB`"
+            "memory-mb is not a setting of oncall-approvals; the nearest is MEMORY_MB; "
+            "run `pulumi config rm memory-mb --stack dev`, then `pulumi config set MEMORY_MB "
+            "--stack dev`"
         ),
     ),
     (
         "nothing like it",
         {"the colour": "red"},
         GOOD,
-        "the colour is not a setting of oncall-approvals; run `pulumi config rm 'the colour'`",
+        (
+            "the colour is not a setting of oncall-approvals; run `pulumi config rm 'the colour' "
+            "--stack dev`"
+        ),
     ),
     *[
         (
             f"{key} in plain text",
             {key: "plain-secret-of-16"},
             {other: value for other, value in GOOD.items() if other != key},
-            f"{key} is a secret, but is set in plain text; run `pulumi config set --secret {key}`",
+            (
+                f"{key} is a secret, but is set in plain text; run `pulumi config set --secret "
+                f"{key} --stack dev`"
+            ),
         )
         for key in SECRET_KEYS
+        if key != "JSM_API_TOKEN"
     ],
+    (
+        "JSM_API_TOKEN in plain text",
+        {"JSM_API_TOKEN": "plain-secret-of-16", "JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io"},
+        GOOD,
+        (
+            "JSM_API_TOKEN is a secret, but is set in plain text; "
+            "run `pulumi config set --secret JSM_API_TOKEN --stack dev`"
+        ),
+    ),
     *[
         (
             f"{key} encrypted",
             {},
             {**GOOD, key: "encrypted value"},
             (
-                f"{key} is set with --secret, but is no secret: it is kept in plain text in AWS; "
-                f"run `pulumi config set --plaintext {key}`"
+                f"{key} is set with --secret, but is not a secret: AWS keeps it in plain text; "
+                f"run `pulumi config set --plaintext {key} --stack dev`"
             ),
         )
         for key in (*PLAIN_KEYS, *STACK_DEFAULTS)
@@ -225,7 +265,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {"INCIDENTIO_API_KEY": "key"},
         (
             "INDENT_WEBHOOK_SECRET is not set: it is the webhook's signing secret, from Indent; "
-            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`"
         ),
     ),
     (
@@ -235,7 +275,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         (
             f"INCIDENTIO_API_KEY is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: at least one "
             "provider's key is needed to see who is on duty; "
-            "run `pulumi config set --secret INCIDENTIO_API_KEY`"
+            "run `pulumi config set --secret INCIDENTIO_API_KEY --stack dev`"
         ),
     ),
     (
@@ -244,7 +284,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {**GOOD, "INDENT_WEBHOOK_SECRET": "short-secret"},
         (
             "INDENT_WEBHOOK_SECRET has 12 characters: at least 16 are needed; "
-            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET`"
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`"
         ),
     ),
     (
@@ -253,7 +293,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {**GOOD, "INDENT_WEBHOOK_SECRET_PREVIOUS": "short-secret"},
         (
             "INDENT_WEBHOOK_SECRET_PREVIOUS has 12 characters: at least 16 are needed; "
-            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET_PREVIOUS`"
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET_PREVIOUS --stack dev`"
         ),
     ),
     (
@@ -262,7 +302,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
         {**GOOD, "INCIDENTIO_API_KEY": "short secret"},
         (
             "INCIDENTIO_API_KEY holds a character that no API key has; "
-            "run `pulumi config set --secret INCIDENTIO_API_KEY`"
+            "run `pulumi config set --secret INCIDENTIO_API_KEY --stack dev`"
         ),
     ),
 ]
@@ -306,8 +346,9 @@ def test_wrong_or_missing_key_is_refused_with_what_mends_it(
 def test_stack_name_that_no_bucket_may_have_is_refused(program: Program, stack: str) -> None:
     """The default name is checked before the account is known; STATE_BUCKET is the way out."""
     assert refusal(program, stack=stack) == (
-        f"STATE_BUCKET is not set, and stack name {stack!r} cannot be part of a bucket's name; "
-        "run `pulumi config set STATE_BUCKET my-company-pulumi-state`"
+        f"STATE_BUCKET is not set, and stack name {stack!r} can't be part of a bucket's name; "
+        "for example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack "
+        f"{stack}`"
     )
     assert program.run({"STATE_BUCKET": "ours"}, stack=stack).outputs["state_bucket"] == "ours"
 
@@ -316,7 +357,8 @@ def test_stack_of_another_ones_previews_gets_no_role(program: Program) -> None:
     """Whoever previews `dev` runs in the environment `dev-preview`."""
     assert refusal(program, {"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
         "DEPLOY_REPOSITORY is set for stack 'dev-preview', but GitHub's environment of that name "
-        "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY`"
+        "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY "
+        "--stack dev-preview`"
     )
 
 
@@ -326,4 +368,53 @@ def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) 
     said = refusal(program, {"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
     assert said.startswith("AUTO_APPROVAL_SCHEDULES takes ")
     assert "of the 3800 bytes" in said
-    assert said.endswith("run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API'`")
+    assert said.endswith(
+        "; shorten it, or write a policy file, which is no part of the environment"
+    )
+
+
+def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> None:
+    """A heading, and a line for each: settings of all kinds, keys, secrets, the policy's file."""
+    plain = {
+        "AUTO_APPROVAL_DURATION": "soon",
+        "AUTO_APPROVAL_POLICY": "policy/none.yaml",
+        "AUTO_APPROVAL_SCHEDULES": "'DBA'",
+        "MEMORY_MB": "1",
+        "LOG_RETENTION_DAYS": "2",
+        "ALARM_EMAIL": "nobody",
+        "colour": "crimson",
+        "aws:region": "us west 2",
+        "aws:profile": "acme",
+        "PAGERDUTY_BASE_URL": "api.eu.pagerduty.com",
+        "DEPLOY_REPOSITORY": "acme",
+        "STATE_BUCKET": "x-an",
+    }
+    secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
+    said = refusal(program, plain, secrets, root=tmp_path)
+    title, *lines = said.splitlines()
+    # No provider's key, and the policy beside the schedules.
+    assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
+    assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
+    assert all(line.startswith("- ") for line in lines)
+    for secret in ("short-secret", "hunter2", "crimson"):
+        assert secret not in said
+
+
+@pytest.mark.parametrize("key", [*PLAIN_KEYS, *STACK_DEFAULTS])
+def test_encrypted_value_of_a_plain_setting_is_not_quoted(program: Program, key: str) -> None:
+    """Somebody meant it to be a secret."""
+    said = refusal(program, {}, {**GOOD, key: "'hunter2'"})
+    assert "hunter2" not in said
+    assert f"{key} is set with --secret" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [("AUTO_APPROVAL_DRY_RUN", "0", "false"), ("STATE_BUCKET", "'a-b'", "a-b")],
+)
+def test_remedy_is_not_what_approves_more(
+    program: Program, key: str, value: str, meant: str
+) -> None:
+    """An example is like what was written; who wrote 0 is not told to write true."""
+    said = refusal(program, {key: value}, GOOD)
+    assert f"`pulumi config set {key} {meant} --stack dev`" in said

@@ -160,7 +160,7 @@ def test_who_without_what(deployed: Stack) -> None:
         (
             AS_JANE[:2],
             {"AUTO_APPROVAL_RESOURCE_LABELS": "Env"},
-            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': every entry is a label and its value",
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': each entry must be a label and its value",
         ),
     ],
 )

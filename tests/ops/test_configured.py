@@ -10,7 +10,8 @@ import pytest
 
 from handler.policy import ShiftEnd
 from ops.configured import Configured, configured
-from ops.errors import CommandError
+from ops.errors import CommandError, ReportError
+from ops.project import stack_settings
 from tests.ops.conftest import API_KEY, DATABASE, JANE, Command
 
 PROJECT = """
@@ -147,6 +148,57 @@ def test_settings_that_are_missing_or_wrong(
     assert "k3y" not in str(refused.value)
 
 
+def test_all_that_is_wrong_is_told_at_once(project: Path) -> None:
+    """A line for each, with where the value is from: the stack's file, or the environment."""
+    (project / "Pulumi.prod.yaml").write_text(
+        "config:\n  oncall-approvals:AUTO_APPROVAL_DURATION: ever\n"
+        "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
+        encoding="utf-8",
+    )
+    environment = {"INCIDENTIO_API_KEY": "k3y ", "PAGERDUTY_BASE_URL": "'http://x'"}
+    with pytest.raises(ReportError) as refused:
+        read(project, "prod", environment=environment)
+    title, *lines = str(refused.value).splitlines()
+    assert title == "Pulumi.prod.yaml has 4 problems:"
+    remedies = {line.split()[1]: line.rpartition("; ")[2] for line in lines}
+    assert remedies == {
+        "AUTO_APPROVAL_DURATION": ("run `pulumi config set AUTO_APPROVAL_DURATION --stack prod`"),
+        "AUTO_APPROVAL_SCHEDULES": (
+            "run `pulumi config set AUTO_APPROVAL_SCHEDULES DBA --stack prod`"
+        ),
+        "INCIDENTIO_API_KEY": "export it, or run `. .sandbox/env` while `make up` runs",
+        "PAGERDUTY_BASE_URL": "run `export PAGERDUTY_BASE_URL=http://x`",
+    }
+    with pytest.raises(ReportError) as of_environment:
+        read(
+            project,
+            environment={
+                "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
+                "AUTO_APPROVAL_SCHEDULES": "DBA",
+                "JSM_EMAIL": "nobody",
+                "AUTO_APPROVAL_DRY_RUN": "no",
+            },
+        )
+    assert str(of_environment.value).startswith("the environment has 3 problems:\n")
+    for said in (
+        "run `unset AUTO_APPROVAL_SCHEDULES` or `unset AUTO_APPROVAL_POLICY`\n",
+        "for example, run `export JSM_EMAIL=bot@example.com`\n",
+        "for example, run `export AUTO_APPROVAL_DRY_RUN=false`",
+    ):
+        assert said in str(of_environment.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"), [("1.50", "1.5"), ("0x10", "0x10"), ("[a, 1.50]", '["a",1.5]')]
+)
+def test_values_are_read_as_they_are_deployed(project: Path, written: str, read_as: str) -> None:
+    """The CLI hands numbers and lists to the program in a form of its own."""
+    (project / "Pulumi.prod.yaml").write_text(
+        f"config:\n  oncall-approvals:AUTO_APPROVAL_SCHEDULES: {written}\n", encoding="utf-8"
+    )
+    assert stack_settings(project, "prod")["AUTO_APPROVAL_SCHEDULES"] == read_as
+
+
 def test_a_wrong_policy(project: Path) -> None:
     """File, line and what is wrong; how many more; and what shows all of it."""
     file = project / "policy" / "prod.yaml"
@@ -163,11 +215,17 @@ def test_a_wrong_policy(project: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml is no YAML"),
-        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml is no YAML"),
-        ("Pulumi.prod.yaml", "config: {A: [1]}", "Pulumi.prod.yaml gives A something that is no"),
-        ("Pulumi.prod.yaml", "config: {A: {b: c}}", "Pulumi.prod.yaml gives A something that is"),
-        ("Pulumi.yaml", "\0", "Pulumi.yaml is no YAML"),
+        ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml can't be read in line 1: "),
+        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml can't be read: "),
+        ("Pulumi.yaml", "\0", "Pulumi.yaml can't be read: "),
+        (
+            "Pulumi.prod.yaml",
+            "config: {AUTO_APPROVAL_SCHEDULES: [DBA, API]}",
+            (
+                r"AUTO_APPROVAL_SCHEDULES is the list .* "
+                r"run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API' --stack prod`"
+            ),
+        ),
     ],
 )
 def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: str) -> None:
@@ -195,6 +253,19 @@ def test_a_folder_instead_of_a_file(project: Path) -> None:
     (project / "Pulumi.prod.yaml").mkdir()
     with pytest.raises(CommandError, match=r"there is no Pulumi\.prod\.yaml"):
         read(project, "prod")
+
+
+def test_a_command_with_several_wrong_settings(oncall: Command) -> None:
+    """A line for each."""
+    oncall.environment |= {"AUTO_APPROVAL_DURATION": "ever", "AUTO_APPROVAL_DRY_RUN": "no\n::x"}
+    answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
+    assert (answer.status, answer.out) == (2, "")
+    first, *lines = answer.err.splitlines()
+    assert first == "oncall: the environment has 2 problems:"
+    assert {line[: line.index(" is ")] for line in lines} == {
+        "- AUTO_APPROVAL_DURATION",
+        "- AUTO_APPROVAL_DRY_RUN",
+    }
 
 
 def test_a_command_without_a_key(oncall: Command) -> None:

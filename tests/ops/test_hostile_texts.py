@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from handler.settings import SettingsError
 from infra import policy_file
 from ops.command import main as oncall_main
 from policy.__main__ import main as policy_main
+from policy.remedies import report
+from policy.terminal import safe
 from sandbox import environment
 from sandbox.__main__ import main as sandbox_main
 from sandbox.doubles.incidentio import IncidentIO
@@ -166,13 +169,14 @@ def test_texts_of_a_policy(
     (tmp_path / "policy").mkdir()
     written(tmp_path / "policy", policy, tests)
     assert_clean(said_by(policy_main, [command], capsys))
-    warned: list[str] = []
-    monkeypatch.setattr("pulumi.log.warn", warned.append)
+    settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     try:
-        policy_file.tested_policy(tmp_path, {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"})
-    except Exception as refusal:  # noqa: BLE001 - whatever it says is printed
-        warned.append(str(refusal))
-    assert_clean("\n".join(["said:", *warned]))
+        loaded = policy_file.tested_policy(tmp_path, settings)
+    except SettingsError as refusal:
+        said = [report("Pulumi.dev.yaml", refusal, str)]
+    else:
+        said = [*map(safe, policy_file.policy_notes(loaded, settings, "dev"))]
+    assert_clean("\n".join(["said:", *said]))
 
 
 def hostile_records() -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.stack_config import read_stack_config
 from sandbox.engine import Deployment, deploy
 from sandbox.program import PROJECT
-from sandbox.stack import read_stack_config
 
 if TYPE_CHECKING:
     from sandbox.aws import Aws

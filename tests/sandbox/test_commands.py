@@ -244,8 +244,8 @@ def test_refused_config_is_one_sentence(tmp_path: Path, stack: ExitStack) -> Non
     up.rest()
     assert up.process.returncode == 2
     (line,) = up.errors.splitlines()
-    assert line.startswith("error: the stack's config is refused: AUTO_APPROVAL_DURATION is 'soon'")
-    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION`")
+    assert line.startswith("error: AUTO_APPROVAL_DURATION is 'soon'")
+    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION --stack dev`")
     assert_nothing_left(up, set())
 
 
@@ -334,7 +334,7 @@ class TestRefusals:
             ),
             (
                 ["up", "--stack", "none"],
-                "aws:region is not set in Pulumi.none.yaml; run `pulumi config set aws:region",
+                "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
             (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
             (["send", *JANE_ASKS, "--label", "Prod"], "--label is 'Prod': it reads NAME=VALUE"),
@@ -379,13 +379,31 @@ class TestRefusals:
         assert said in capsys.readouterr().err
 
     @pytest.mark.usefixtures("handlers")
+    @pytest.mark.parametrize("region", ["", "us west 2"])
+    def test_all_that_is_wrong_is_told_at_once(
+        self, here: Path, capsys: pytest.CaptureFixture[str], region: str
+    ) -> None:
+        """A line for each, the region's too, of a stack that is not the selected one."""
+        (here / "Pulumi.prod.yaml").write_text(
+            f"config:\n  aws:region: {region}\n  oncall-approvals:MEMORY_MB: 1\n"
+            "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
+            encoding="utf-8",
+        )
+        assert commands.main(["demo", "--stack", "prod"]) == 2
+        title, *lines = capsys.readouterr().err.splitlines()
+        assert title == "error: Pulumi.prod.yaml has 3 problems:"
+        assert {line.split()[1] for line in lines} == {
+            *("aws:region", "MEMORY_MB", "AUTO_APPROVAL_SCHEDULES")
+        }
+        assert all(line.endswith(" --stack prod`") for line in lines)
+
+    @pytest.mark.usefixtures("handlers")
     def test_broken_stack_file(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A stack file that is no YAML is named, with the place."""
         (here / "Pulumi.dev.yaml").write_text("config: [\n", encoding="utf-8")
         assert commands.main(["up"]) == 2
         told = capsys.readouterr().err
-        assert told.startswith("error: the stack's config cannot be read: ")
-        assert f'"{here}/Pulumi.dev.yaml", line 2' in told
+        assert told.startswith("error: Pulumi.dev.yaml can't be read in line 2: ")
 
     @pytest.mark.parametrize(
         ("content", "said"),

@@ -48,8 +48,8 @@ def test_refused_config_is_the_programs_own_sentence(capsys: pytest.CaptureFixtu
         assert aws.client("lambda").list_functions()["Functions"] == []
     assert type(refused.value) is pulumi.RunError
     assert str(refused.value) == (
-        "MEMORY_MB is '1': allowed are whole numbers from 128 to 10240; "
-        "run `pulumi config set MEMORY_MB 512`"
+        "MEMORY_MB is '1': must be a whole number from 128 to 10240; "
+        "for example, run `pulumi config set MEMORY_MB 512 --stack test`"
     )
     assert capsys.readouterr() == ("", "")
 

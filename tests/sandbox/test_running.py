@@ -149,18 +149,19 @@ def test_function_without_a_policy_is_not_public(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("", "is not set in Pulumi.dev.yaml"),
-        ("  aws:region:\n", "is not set in Pulumi.dev.yaml"),
-        ("  aws:region: mars-1\n", "is 'mars-1', which is no region"),
+        ("", "is not set"),
+        ("  aws:region:\n", "is not set"),
+        ("  aws:region: mars-1\n", "is 'mars-1', which isn't a region"),
+        ("  aws:region: eu-west-9\n", "is 'eu-west-9', which the local AWS doesn't know"),
     ],
 )
 def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: str) -> None:
     """The sentence names the key and the command, before anything is started."""
     project_in(tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n{line}", encoding="utf-8")
-    with pytest.raises(pulumi.RunError) as refused:
-        Sandbox(tmp_path)
-    remedy = "run `pulumi config set aws:region us-west-2`"
+    with pytest.raises(pulumi.RunError) as refused, Sandbox(tmp_path):
+        pytest.fail("entered")
+    remedy = "for example, run `pulumi config set aws:region eu-west-1 --stack dev`"
     assert str(refused.value) == f"aws:region {problem}; {remedy}"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.stack import read_stack_config
+from infra.errors import SetupError
+from infra.stack_config import read_stack_config
 
 PROJECT = """
 name: shop
@@ -91,6 +92,35 @@ def test_encrypted_values_are_left_out_and_their_keys_told(tmp_path: Path) -> No
     assert secret_keys == {"shop:TOKEN"}
     assert "shop:TOKEN" not in config
     assert config["shop:LIKE"] == '{"other":"y","secure":"x"}'
+
+
+@pytest.mark.parametrize(
+    "value", ["[{secure: v1:abc}]", "{a: {secure: v1:abc}}", "{a: [1, {secure: v1:abc}]}"]
+)
+def test_value_with_something_encrypted_in_it(tmp_path: Path, value: str) -> None:
+    """`--path --secret` encrypts a part, and the CLI takes the whole for a secret."""
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  SIZE: {value}\n", encoding="utf-8")
+    config, secret_keys = read_stack_config(tmp_path, "dev")
+    assert "shop:SIZE" not in config
+    assert secret_keys == {"shop:SIZE"}
+
+
+@pytest.mark.parametrize("text", ["[", "a: b: c", "\x00", "[" * 2000])
+def test_file_that_is_not_yaml(tmp_path: Path, text: str) -> None:
+    """It is named, without what it holds."""
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"config: {text}\n", encoding="utf-8")
+    with pytest.raises(SetupError, match=r"^Pulumi\.dev\.yaml can't be read"):
+        read_stack_config(tmp_path, "dev")
+
+
+def test_value_that_holds_itself(tmp_path: Path) -> None:
+    """YAML can say so."""
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  SIZE: &a [*a]\n", encoding="utf-8")
+    with pytest.raises(SetupError, match=r"^shop:SIZE is a list or a map that holds itself"):
+        read_stack_config(tmp_path, "dev")
 
 
 def test_our_own_dev_stack_names_a_region() -> None:

@@ -1,0 +1,180 @@
+"""What is allowed in a stack's config, and is doubtful or has no effect: warnings of a preview."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handler.providers import BY_ID, PROVIDERS
+from handler.settings import (
+    DEFAULTS,
+    LABELS,
+    OLDER_SCHEDULES,
+    POLICY,
+    ROLES,
+    SCHEDULES,
+    SIGNING_KEYS,
+    parse_duration,
+    parse_list,
+    parse_switch,
+)
+from infra.config_keys import CONCURRENCY
+from infra.policy_file import EXAMPLE, policy_notes
+from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
+from policy.reach import kinds_without_end, open_rules
+from policy.remedies import config_rm, config_set
+from policy.spelling import typographic_in
+from policy.trial import SUFFIX, TEST_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from handler.settings import Settings
+    from infra.config import StackConfig
+    from policy.loader import Loaded
+
+DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
+SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
+# AWS's default quota for a region, and what Lambda keeps of it for functions that reserve nothing.
+USUAL_CONCURRENCY, UNRESERVED = 1000, 100
+
+
+def notes_on(
+    config: StackConfig, settings: Settings, policy: Loaded | None, region: str, stack: str
+) -> Iterator[str]:
+    """Give them, a sentence each.
+
+    Args:
+        config: the config.
+        settings: what the function makes of it.
+        policy: the policy file that it names, if any.
+        region: the stack's region.
+        stack: the stack's name.
+    """
+    plain = config.function_settings
+    if policy:
+        yield from policy_notes(policy, {**plain, **config.secrets}, stack)
+    else:
+        yield from _reach(settings, stack)
+    yield from _without_effect(plain, stack)
+    yield from _without_key(config, stack)
+    current, previous = (config.secrets.get(key, "") for key in SIGNING_KEYS)
+    if current == previous:
+        key = SIGNING_KEYS[1]
+        yield f"{key} has no effect: it is the current one; run {config_rm(key, stack)}"
+    yield from _unassigned_schedules(config, stack)
+    yield from _spelling(plain)
+    yield from _of_region(region, stack)
+    if (config.reserved_concurrency or 0) > USUAL_CONCURRENCY - UNRESERVED:
+        yield (
+            f"{CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of an "
+            f"account's concurrent executions unreserved, so that one with the usual quota of "
+            f"{USUAL_CONCURRENCY} refuses more than {USUAL_CONCURRENCY - UNRESERVED} in the middle "
+            "of a deploy, and a new one, whose quota may be 10, refuses any; look at Lambda's "
+            'quota "Concurrent executions" in this region first'
+        )
+
+
+def _reach(settings: Settings, stack: str) -> Iterator[str]:
+    """Find where any duty opens what is requested, and where the shift's end shuts roles out."""
+    on = [BY_ID[each].name for each in settings.providers]
+    tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
+    for each in open_rules(settings.policy, on):
+        said = each.told(dry_run=settings.dry_run)
+        yield (
+            f"{said[0].upper()}{said[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is set; "
+            f"narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or with a "
+            f"policy file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml "
+            f"{tests}` and {config_set(POLICY, stack, EXAMPLE)}"
+        )
+    yield from kinds_without_end(settings.policy, on)
+
+
+def _without_effect(plain: Mapping[str, str], stack: str) -> Iterator[str]:
+    participants = parse_switch(PARTICIPANTS, plain.get(PARTICIPANTS, ""))
+    roles = parse_list(ROLES, plain.get(ROLES, ""))
+    reporter = next((each for each in roles if each.lower() == "reporter"), None)
+    if reporter and not parse_switch(SELF_DECLARED, plain.get(SELF_DECLARED, "")):
+        yield (
+            f"{reporter!r} in {ROLES} has no effect: the reporter is who declared the incident, "
+            f"which counts only where {SELF_DECLARED} is true; leave {reporter!r} out"
+        )
+    if POLICY in plain:
+        given = parse_duration(DURATION, plain.get(DURATION, DEFAULTS[DURATION]))
+        if given != parse_duration(DURATION, DEFAULTS[DURATION]):
+            yield (
+                f"{DURATION} has no effect: each rule of {plain[POLICY]} says how long; "
+                f"run {config_rm(DURATION, stack)}"
+            )
+        if participants:
+            yield (
+                f"{PARTICIPANTS} has no effect: a policy file, such as {plain[POLICY]}, counts "
+                f"shifts and roles; run {config_rm(PARTICIPANTS, stack)}"
+            )
+    if participants and any(plain.get(key) for key in (SCHEDULES, OLDER_SCHEDULES, ROLES)):
+        yield (
+            f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only duties named "
+            "there count, and taking part in an incident has no name; "
+            f"run {config_rm(PARTICIPANTS, stack)}"
+        )
+
+
+def _without_key(config: StackConfig, stack: str) -> Iterator[str]:
+    """Find settings of providers that are not asked."""
+    plain = config.function_settings
+    for provider in PROVIDERS:
+        if provider.key in config.secrets:
+            continue
+        named = [key for key in provider.settings if plain.get(key, "") != DEFAULTS.get(key, "")]
+        if provider.id == "incidentio":
+            switches = (PARTICIPANTS, SELF_DECLARED)
+            named += [key for key in switches if parse_switch(key, plain.get(key, ""))]
+            named += [ROLES] if plain.get(ROLES) else []
+        for key in named:
+            yield (
+                f"{key} has no effect: {provider.name} is not asked, as {provider.key} is not "
+                f"set; run {config_set(provider.key, stack)} or {config_rm(key, stack)}"
+            )
+
+
+def _unassigned_schedules(config: StackConfig, stack: str) -> Iterator[str]:
+    """Find where a schedule of that name at any of several providers would do."""
+    plain = config.function_settings
+    key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
+    providers = [BY_ID[each] for each in config.providers]
+    named = [
+        each
+        for each in parse_list(key, plain.get(key, ""))
+        if not any(provider.may_have_id(each) for provider in providers)
+    ]
+    if named and len(providers) > 1:
+        names = " and ".join(each.name for each in providers)
+        yield (
+            f"{key} names {named[0]!r} without its provider, and {names} are on: a schedule of "
+            f"that name at either counts; run {config_set(key, stack)} and give its id, or name "
+            "the provider in a policy file"
+        )
+
+
+def _spelling(plain: Mapping[str, str]) -> Iterator[str]:
+    """Find quotes and dashes that editors put in: names and labels are compared exactly."""
+    for key in (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS):
+        for entry in parse_list(key, plain.get(key, "")):
+            for text in entry.split("=") if key == LABELS else (entry,):
+                if doubt := typographic_in(text.strip(), strict=False):
+                    yield f"{key}: {text.strip()!r} {doubt}"
+
+
+def _of_region(region: str, stack: str) -> Iterator[str]:
+    if region in WITHOUT_FUNCTION_URLS:
+        yield (
+            f"{REGION} is {region!r}, where AWS had no Lambda function URLs when this version was "
+            f"made: the deploy would fail at the URL; in another region it works, for example "
+            f"after {config_set(REGION, stack, 'eu-west-1')}"
+        )
+    elif region not in REGIONS:
+        nearest = nearest_region(region)
+        meant = f"; if you mean {nearest}, run {config_set(REGION, stack, nearest)}"
+        yield (
+            f"{REGION} is {region!r}, which is not among the regions that this version knows"
+            f"{meant if nearest else ''}"
+        )

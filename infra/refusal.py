@@ -1,0 +1,30 @@
+"""How the program ends where it refuses to deploy."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pulumi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# By this status Pulumi's language host knows that the program has said what is wrong. The update
+# fails as by any other error; only the line "an unhandled error occurred" is left out.
+SAID_WHY = 32
+
+
+@contextmanager
+def refusals_said_once() -> Iterator[None]:
+    """End the program where it raises what is meant for the user, before it registers anything.
+
+    Raises:
+        SystemExit: it was refused; it never returns as if the stack were empty.
+    """
+    try:
+        yield
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        sys.exit(SAID_WHY)

@@ -1,0 +1,101 @@
+"""How wrong settings are reported: all at once, a sentence each, with the command that mends it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from handler.settings import SECRET_KEYS, SettingsError
+from policy.terminal import safe
+
+# Stands in for what a policy file holds whose problems are reported already.
+UNREAD = '{"rules": [], "aliases": {}}'
+
+
+class ConfigError(SettingsError):
+    """A setting is wrong in a way for which only who finds it knows the remedy.
+
+    Attributes:
+        remedy: what to do about it, after a semicolon.
+    """
+
+    def __init__(self, key: str, problem: str, remedy: str) -> None:
+        super().__init__(key, problem)
+        self.remedy = remedy
+
+
+def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
+    """Report all that is wrong: one sentence, or a heading and a line for each of them.
+
+    Args:
+        subject: what has the problems, such as `Pulumi.dev.yaml`.
+        error: what is wrong.
+        remedy: says what to do about one problem, where that does not say it itself.
+    """
+    sentences = list(dict.fromkeys(_sentence(each, remedy) for each in error.problems))
+    if len(sentences) == 1:
+        return sentences[0]
+    lines = [
+        f"{safe(subject)} has {len(sentences)} problems:",
+        *(f"- {each}" for each in sentences),
+    ]
+    return "\n".join(lines)
+
+
+def _sentence(error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
+    said, way = str(error), error.remedy if isinstance(error, ConfigError) else remedy(error)
+    # After a question, such as "did you mean 3h30m?", another sentence begins.
+    return safe(f"{said} {way[:1].upper()}{way[1:]}" if said.endswith("?") else f"{said}; {way}")
+
+
+def in_stack(error: SettingsError, stack: str) -> str:
+    """Say how a setting of a stack is mended. What is only an example is called one."""
+    if error.fixes:
+        commands = [
+            config_rm(key, stack) if value is None else config_set(key, stack, value)
+            for key, value in error.fixes.items()
+        ]
+        return f"run {' or '.join(commands)}"
+    if error.example:
+        return f"for example, run {config_set(error.key, stack, error.example)}"
+    return f"run {config_set(error.key, stack)}"
+
+
+def in_file(error: SettingsError, stack: str, project: str) -> str:
+    """Say the same where there may be no stack yet, so that no command sets anything."""
+    ways = [
+        f"take {key} out" if value is None else _line(key, value, project)
+        for key, value in error.fixes.items()
+    ]
+    if not ways and error.example:
+        ways = [f"for example, {_line(error.key, error.example, project)}"]
+    return f"{' or '.join(ways) or f'change {error.key}'} in Pulumi.{stack}.yaml"
+
+
+def _line(key: str, value: str, project: str) -> str:
+    whole = key if ":" in key else f"{project}:{key}"
+    return f"write `{whole}: {value}` under `config:`"
+
+
+def config_set(key: str, stack: str, value: str = "", *, plaintext: bool = False) -> str:
+    """Quote the command that sets a key; without a value the CLI asks for it.
+
+    Args:
+        key: the key.
+        stack: the stack.
+        value: its value.
+        plaintext: whether the CLI has to be told not to encrypt it, as it did before.
+    """
+    secret = ["--secret"] if key in SECRET_KEYS else ["--plaintext"] if plaintext else []
+    if value.startswith("-"):
+        return _command("set", *secret, "--stack", stack, "--", key, value)
+    return _command("set", *secret, key, *([value] if value else []), "--stack", stack)
+
+
+def config_rm(key: str, stack: str) -> str:
+    """Quote the command that takes a key out."""
+    return _command("rm", key, "--stack", stack)
+
+
+def _command(*words: str) -> str:
+    return f"`{shlex.join(['pulumi', 'config', *words])}`"

@@ -1,0 +1,75 @@
+"""A stack that is deployed, and whose config is then refused: nothing of it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engine.gate import Gate
+from tests.engine.project import Project
+
+SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "key"}
+UNHANDLED = "an unhandled error occurred"
+# Each in the stack's file, as the CLI writes it.
+WRONG = (
+    ("MEMORY_MB", "1", "MEMORY_MB is '1'"),
+    ("AUTO_APPROVAL_DURATION", "soon", "AUTO_APPROVAL_DURATION is 'soon'"),
+    ("AUTO_APPROVAL_SCHEDULES[0]", "Production", "AUTO_APPROVAL_SCHEDULES is the list"),
+    ("PAGERDUTY_SCHEDULES", "DBA", "PAGERDUTY_SCHEDULES is not a setting of oncall-approvals"),
+    ("aws:regoin", "eu-west-1", "aws:regoin is not a setting of the aws provider"),
+)
+
+
+@pytest.fixture(scope="module")
+def before(project: Project) -> list[dict[str, Any]]:
+    """The state of the stack, deployed."""
+    project.new_stack("dev", SECRETS)
+    project.ok("up", "--yes", "--skip-preview")
+    return project.state()
+
+
+@pytest.fixture
+def _wrong(project: Project, before: list[dict[str, Any]]) -> Iterator[None]:
+    assert before
+    for key, value, _ in WRONG:
+        project.ok("config", "set", "--path", key, value)
+    yield
+    for key, _, _ in WRONG:
+        project.ok("config", "rm", key.removesuffix("[0]"))
+
+
+@pytest.mark.parametrize(
+    "command", [("preview",), ("up", "--yes", "--skip-preview"), ("up", "--yes")]
+)
+@pytest.mark.usefixtures("_wrong")
+def test_refused_config_changes_nothing(
+    project: Project, gate: Gate, before: list[dict[str, Any]], command: tuple[str, ...]
+) -> None:
+    """All of it is said once, the command fails, and nothing is changed or deleted.
+
+    A program that ends well and registers nothing would have the whole stack deleted.
+    """
+    changes: list[str] = []
+    with gate.looking(changes.append):
+        said = project.pulumi(*command)
+    assert said.code != 0
+    assert f"Pulumi.dev.yaml has {len(WRONG)} problems:" in said.text
+    for _, _, sentence in WRONG:
+        assert said.text.count(sentence) == 1
+    assert UNHANDLED not in said.text
+    assert "Traceback" not in said.text
+    assert changes == []
+    assert [*map(_known, project.state())] == [*map(_known, before)]
+
+
+def test_mended_config_finds_all_as_it_was(project: Project, before: list[dict[str, Any]]) -> None:
+    """After the refused updates, the right config has nothing to change."""
+    assert before
+    project.ok("preview", "--expect-no-changes")
+
+
+def _known(resource: dict[str, Any]) -> tuple[str, ...]:
+    """Tell what is known of a resource, less what is encrypted anew each time."""
+    return resource["urn"], resource.get("id", ""), str(sorted(resource.get("inputs", {})))

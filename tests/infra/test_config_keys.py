@@ -1,0 +1,108 @@
+"""Keys that nothing reads, of any namespace: which setting is meant by them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_aws
+import pytest
+
+from handler.settings import SECRET_KEYS
+from infra.config_keys import AWS_KEYS, KEYS, MEANT
+from infra.region import REGION
+from infra.stack_file import ELSEWHERE
+from tests.infra.made_up import NARROWED
+
+if TYPE_CHECKING:
+    from tests.infra.made_up import Program
+
+HUMP = re.compile("_([a-z0-9])")
+
+
+def test_keys_of_the_provider_are_known() -> None:
+    """Those of the version that deploys; and each that leads elsewhere is refused as such."""
+    names = {each for each in dir(type(pulumi_aws.config)) if not each.startswith("_")}
+    of_sdk = {HUMP.sub(lambda found: found[1].upper(), each) for each in names}
+    assert of_sdk <= AWS_KEYS
+    assert {each.removeprefix("aws:") for each in ELSEWHERE} <= AWS_KEYS
+
+
+def test_what_is_meant_is_a_setting() -> None:
+    """And what means one is none itself."""
+    assert {*MEANT.values()} <= {*KEYS, REGION}
+    assert not {*MEANT} & {*KEYS}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("PAGERDUTY_SCHEDULES", "AUTO_APPROVAL_SCHEDULES"),
+        ("AUTO_APPROVAL_OPSGENIE_SCHEDULES", "AUTO_APPROVAL_SCHEDULES"),
+        ("schedules", "AUTO_APPROVAL_SCHEDULES"),
+        ("autoApprovalDuration", "AUTO_APPROVAL_DURATION"),
+        ("auto-approval-duration", "AUTO_APPROVAL_DURATION"),
+        ("AUTO_APPROVAL_DURATON", "AUTO_APPROVAL_DURATION"),
+        ("DURATION", "AUTO_APPROVAL_DURATION"),
+        ("INCIDENTIO_ROLES", "AUTO_APPROVAL_INCIDENTIO_ROLES"),
+        ("PAGERDUTY_API_KEY", "PAGERDUTY_KEY"),
+        ("PAGERDUTY_TOKEN", "PAGERDUTY_KEY"),
+        ("INCIDENTIO_KEY", "INCIDENTIO_API_KEY"),
+        ("OPSGENIE_API_KEY", "OPSGENIE_KEY"),
+        ("JSM_TOKEN", "JSM_API_TOKEN"),
+        ("OPSGENIE_URL", "OPSGENIE_BASE_URL"),
+        ("WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET"),
+        ("MEMORY", "MEMORY_MB"),
+        ("GITHUB_REPOSITORY", "DEPLOY_REPOSITORY"),
+        ("ALERT_EMAIL", "ALARM_EMAIL"),
+        ("AWS_REGION", REGION),
+        ("region", REGION),
+        ("aws:regoin", REGION),
+        ("aws:Region", REGION),
+        ("AWS:region", REGION),
+        ("aws:config:regoin", REGION),
+        ("aws:MEMORY_MB", "MEMORY_MB"),
+        ("oncall-approval:MEMORY_MB", "MEMORY_MB"),
+        ("oncall_approvals:MEMORY", "MEMORY_MB"),
+        ("approvals:MEMORY_MB", "MEMORY_MB"),
+    ],
+)
+def test_key_that_means_another(program: Program, key: str, meant: str) -> None:
+    """The two commands that mend it; the value, which may be a secret, is not said."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run({key: "hunter2"})
+    said = str(refused.value)
+    option = "--secret " if meant in SECRET_KEYS else ""
+    assert re.match(rf"{key} is not a setting of [a-z -]+; the nearest is {meant}; ", said)
+    assert said.endswith(
+        f"; run `pulumi config rm {key} --stack dev`, "
+        f"then `pulumi config set {option}{meant} --stack dev`"
+    )
+    assert program.mocks.asked == []
+
+
+def test_region_of_our_own_is_moved(program: Program) -> None:
+    """Where it is one, the command is whole."""
+    with pytest.raises(pulumi.RunError, match="then `pulumi config set aws:region eu-west-1 --st"):
+        program.run({"region": "eu-west-1"})
+
+
+@pytest.mark.parametrize("key", ["pulumi:tags", "policy-pack:strict", "gcp:region", "acme:colour"])
+def test_keys_of_others_are_left_alone(program: Program, key: str) -> None:
+    """They may be of whatever runs beside us."""
+    assert program.run({key: "x", **NARROWED}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("colour", "colour is not a setting of oncall-approvals; run `pulumi config rm colour"),
+        ("aws:colour", "aws:colour is not a setting of the aws provider; run `pulumi config rm"),
+        ("profile", "run `pulumi config rm profile --stack dev`, and export AWS_PROFILE instead"),
+    ],
+)
+def test_key_that_means_nothing(program: Program, key: str, said: str) -> None:
+    """It is to be taken out."""
+    with pytest.raises(pulumi.RunError, match=re.escape(said)):
+        program.run({key: "x"})
