@@ -89,9 +89,7 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     assert line["trace"]["rules"]
 
 
-@pytest.mark.parametrize(
-    "text", [CYRILLIC * 3, CONTROLS, QUOTES, PARTY, "\ud800" * 250, "x" * 500]
-)
+@pytest.mark.parametrize("text", [CYRILLIC * 3, CONTROLS, QUOTES, PARTY, "\ud800" * 250, "x" * 500])
 def test_whatever_comes_all_at_once(text: str) -> None:
     """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
     labels = {f"{each}{text}": text for each in range(500)}
