@@ -203,7 +203,7 @@ def test_no_disguise_gets_past_a_pattern(word: tuple[str, str], before: str, aft
         # A mark after a letter may be put in another order than before: then it is another letter.
         if unicodedata.combining((fold(behind) or " ")[0]):
             behind = f".{behind}"
-        if unicodedata.combining((fold(word[0]))[0]):
+        if front and unicodedata.combining((fold(word[0]))[0]):
             front = f"{front}."
         spelling = spelling_of(Resource("k", f"{front}{word[1]}{behind}"))
         assert Selector(ids=(pattern,)).touches(spelling), (pattern, spelling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,11 @@ ARNS = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "arn:aws:cloudwatch:eu-north-1:210987654321:alarm:",
     "aws:sns/topic:Topic": "arn:aws:sns:eu-north-1:210987654321:",
 }
+
+
+@cache
+def _defaults() -> Mapping[str, str]:
+    return read_stack_config(ROOT, "without-a-file")[0]
 
 
 class MadeUp(pulumi.runtime.Mocks):
@@ -69,7 +75,7 @@ class Program:
         preview: bool = False,
     ) -> ProgramRun:
         """Run it with the defaults of Pulumi.yaml, `plain` in clear, `secrets` encrypted."""
-        config, _ = read_stack_config(ROOT, "without-a-file")
+        config = {**_defaults()}
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
         config |= {f"{PROJECT}:{key}": value for key, value in given.items()}
