@@ -24,3 +24,14 @@ def project_with_code_in(folder: Path, **settings: str) -> Path:
     for room in ("handler", "policy", "infra", "ops", "sandbox", "sdk", "examples"):
         shutil.copytree(ROOT / room, folder / room)
     return project_in(folder, **settings)
+
+
+def broken_home_in(folder: Path) -> Path:
+    """Make a home whose AWS files cannot be read."""
+    aws = folder / "home" / ".aws"
+    aws.mkdir(parents=True)
+    for name in ("config", "credentials"):
+        (aws / name).write_text("[profile\nregion\n", encoding="utf-8")
+    (aws / "models").mkdir()
+    (aws / "models" / "endpoints.json").write_text("{", encoding="utf-8")
+    return aws.parent

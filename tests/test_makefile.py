@@ -43,7 +43,6 @@ def project(folder: Path) -> Path:
     """A copy of the project, with an environment that is up to date and lies in its folder."""
     folder.mkdir()
     project_with_code_in(folder)
-    shutil.copytree(ROOT / "ops", folder / "ops")
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
     bin_ = folder / ".venv" / "bin"

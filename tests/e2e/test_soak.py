@@ -7,7 +7,7 @@ from bench.soak import soaked
 from bench.verdict import Kind
 
 # Enough for a secret to be announced, switched to and dropped.
-EACH, CALLS = 20, 60
+EACH, CALLS = 10, 30
 
 
 def test_a_short_soak() -> None:

@@ -14,7 +14,7 @@ from handler.durations import format_instant
 
 # The same examples in every run: a red build has to be red again on the next machine. EXAMPLES=5000
 # takes a long look; where tests run a thousand times, few have to do.
-EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 STEADY = settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

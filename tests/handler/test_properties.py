@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler import webhook
@@ -208,7 +208,7 @@ def test_nobody_else_can_sign(
     assert set(answer) == {"status"}
 
 
-@settings(STEADY, max_examples=400)
+@STEADY
 @given(body=BODY | ODD_BODY, as_base64=st.booleans())
 def test_no_signed_json_is_approved_unless_a_provider_says_so(
     called: Called,

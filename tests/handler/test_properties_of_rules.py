@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from hypothesis import Phase, assume, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from handler.decision import Decision, decide, decide_all
 from handler.duties import Duty, Failure, Findings
-from handler.events import Request, Resource
 from handler.policy import Rule
 from handler.spelling import spelling_of
 from tests.handler.oracle import allowed
@@ -32,8 +32,8 @@ from tests.handler.worlds import (
 # What it covers is covered by the tables, too; measured line by line it takes twice as long.
 pytestmark = pytest.mark.no_cover
 # Each example is decided several times, and replayed: `EXAMPLES=5000` takes the long look.
-STEADY = settings(ONCE, max_examples=max(1, EXAMPLES // 5))
-OFTEN = settings(STEADY, max_examples=2 * STEADY.max_examples)
+STEADY = settings(ONCE, max_examples=max(1, EXAMPLES // 2))
+Draw = Callable[..., Any]
 
 
 def decided(world: World) -> Decision:
@@ -53,7 +53,7 @@ def with_rules(world: World, *rules: Rule) -> World:
     return world._replace(policy=world.policy._replace(rules=rules))
 
 
-@OFTEN
+@STEADY
 @given(world=WORLDS)
 def test_as_a_second_reading_says(world: World) -> None:
     """Who reads the policy in another way comes to the same: yes or no, and to the second."""
@@ -62,7 +62,7 @@ def test_as_a_second_reading_says(world: World) -> None:
     assert decision.approved is bool(decision.duration)
 
 
-@OFTEN
+@STEADY
 @given(world=SETTINGS_WORLDS)
 def test_settings_as_a_second_reading_says(world: World) -> None:
     """So is the policy that the plain settings make, whatever they say of the shift's end."""
@@ -71,7 +71,7 @@ def test_settings_as_a_second_reading_says(world: World) -> None:
     assert decision.approved is bool(decision.duration)
 
 
-@OFTEN
+@STEADY
 @given(world=SETTINGS_WORLDS)
 def test_ending_with_the_shift_brings_no_more(world: World) -> None:
     """Whoever switches it on approves nobody else, and nobody for longer."""
@@ -79,7 +79,7 @@ def test_ending_with_the_shift_brings_no_more(world: World) -> None:
     brings_no_more(world, with_rules(world, rule._replace(shift_end=None)))
 
 
-@OFTEN
+@STEADY
 @given(world=ODD_WORLDS)
 def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
     """Left out, as the handler does, they change neither the decision nor what is wanted."""
@@ -88,9 +88,7 @@ def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
     assert one._replace(judged=()) == other._replace(judged=())
 
 
-@STEADY
-@given(world=ODD_WORLDS)
-def test_an_approval_has_evidence(world: World) -> None:
+def an_approval_has_evidence(world: World, _: Draw) -> None:
     """It rests on duties of the requester that run now, however odd the policy is."""
     decision = decided(world)
     email = world.request.requester.email
@@ -100,16 +98,12 @@ def test_an_approval_has_evidence(world: World) -> None:
     assert all(each.holder in mine and each.runs_at(NOW) for each in decision.evidence)
 
 
-@STEADY
-@given(world=ODD_WORLDS)
-def test_no_duty_no_approval(world: World) -> None:
+def no_duty_no_approval(world: World, _: Draw) -> None:
     """Nobody is approved for asking, whatever a policy says."""
     assert not decided(world._replace(findings=Findings())).approved
 
 
-@STEADY
-@given(world=ODD_WORLDS)
-def test_a_grant_keeps_within_every_bound(world: World) -> None:
+def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     """What was asked for, what a live rule allows for each resource, and where duties end."""
     decision = decided(world)
     if not decision.approved:
@@ -133,12 +127,10 @@ def test_a_grant_keeps_within_every_bound(world: World) -> None:
         )
 
 
-@STEADY
-@given(world=ODD_WORLDS, denial=DENIALS, data=st.data())
-def test_one_more_denial(world: World, denial: Rule, data: st.DataObject) -> None:
+def one_more_denial(world: World, draw: Draw) -> None:
     """A rule that denies takes away or nothing, wherever it stands; where it hits, it is a no."""
-    rules = list(world.policy.rules)
-    rules.insert(data.draw(st.integers(0, len(rules))), denial)
+    denial, rules = draw(DENIALS), list(world.policy.rules)
+    rules.insert(draw(st.integers(0, len(rules))), denial)
     less = with_rules(world, *rules)
     brings_no_more(less, world)
     bare = denial.when is None and any(
@@ -147,26 +139,23 @@ def test_one_more_denial(world: World, denial: Rule, data: st.DataObject) -> Non
     assert not (bare and decided(less).approved)
 
 
-@STEADY
-@given(world=ODD_WORLDS, data=st.data())
-def test_one_rule_less(world: World, data: st.DataObject) -> None:
+def one_rule_less(world: World, draw: Draw) -> None:
     """Without a rule that approves: of rules that tie, another may stand in, but for no longer.
 
     Of a rule that denies it is not true, and must not be.
     """
     rules = list(world.policy.rules)
-    at = data.draw(st.integers(0, len(rules) - 1))
-    assume(not rules[at].deny)
-    brings_no_more(with_rules(world, *rules[:at], *rules[at + 1 :]), world)
+    at = draw(st.integers(0, len(rules) - 1))
+    if not rules[at].deny:
+        brings_no_more(with_rules(world, *rules[:at], *rules[at + 1 :]), world)
 
 
-@STEADY
-@given(world=ODD_WORLDS, data=st.data())
-def test_a_rule_in_dry_run_is_no_rule(world: World, data: st.DataObject) -> None:
+def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
     """Who puts a rule on trial grants what would be granted without it, by the same rules."""
     rules = list(world.policy.rules)
-    at = data.draw(st.integers(0, len(rules) - 1))
-    assume(not rules[at].deny)
+    at = draw(st.integers(0, len(rules) - 1))
+    if rules[at].deny:
+        return
     without = decided(with_rules(world, *rules[:at], *rules[at + 1 :]))
     rules[at] = rules[at]._replace(dry_run=True)
     dry = decided(with_rules(world, *rules))
@@ -177,19 +166,16 @@ def test_a_rule_in_dry_run_is_no_rule(world: World, data: st.DataObject) -> None
     )
 
 
-@STEADY
-@given(world=ODD_WORLDS, data=st.data())
-def test_fewer_duties(world: World, data: st.DataObject) -> None:
+def fewer_duties(world: World, draw: Draw) -> None:
     """Without some of the duties, whoever's they are."""
-    kept = data.draw(st.lists(st.booleans(), min_size=5, max_size=5))
+    kept = draw(st.lists(st.booleans(), min_size=5, max_size=5))
     duties = tuple(each for each, keep in zip(world.findings.duties, kept, strict=False) if keep)
     brings_no_more(world._replace(findings=Findings(duties)), world)
 
 
-@STEADY
-@given(world=ODD_WORLDS, provider=st.sampled_from(PROVIDERS), half=st.booleans())
-def test_a_provider_that_fails(world: World, provider: str, half: bool) -> None:  # noqa: FBT001 - drawn
+def a_provider_that_fails(world: World, draw: Draw) -> None:
     """It says nothing, or half of it: then what it says by name might be anybody's."""
+    provider, half = draw(st.sampled_from(PROVIDERS)), draw(st.booleans())
     failure = Failure(provider, "everything", "answered 500")
     duties = tuple(
         each._replace(shared_names=frozenset({each.name, each.shortform}) - {""})
@@ -201,19 +187,15 @@ def test_a_provider_that_fails(world: World, provider: str, half: bool) -> None:
     brings_no_more(world._replace(findings=Findings(duties, (failure,))), world)
 
 
-@STEADY
-@given(world=ODD_WORLDS, more=RESOURCES, data=st.data())
-def test_one_more_resource(world: World, more: Resource, data: st.DataObject) -> None:
+def one_more_resource(world: World, draw: Draw) -> None:
     """Who asks for more gets no more of it."""
     resources = list(world.request.resources)
-    resources.insert(data.draw(st.integers(0, len(resources))), more)
+    resources.insert(draw(st.integers(0, len(resources))), draw(RESOURCES))
     request = world.request._replace(resources=tuple(resources))
     brings_no_more(world._replace(request=request), world)
 
 
-@STEADY
-@given(world=ODD_WORLDS)
-def test_no_alias(world: World) -> None:
+def no_alias(world: World, _: Draw) -> None:
     """Without aliases, unless they told that a denial means him, or that he declared the incident.
 
     What speaks against somebody is looked for under all of his addresses.
@@ -235,30 +217,24 @@ WORSE: list[Callable[[Duty, World], Duty]] = [
 ]
 
 
-@STEADY
-@given(world=ODD_WORLDS)
-def test_what_speaks_against_somebody(world: World) -> None:
+def what_speaks_against_somebody(world: World, _: Draw) -> None:
     """A duty in an incident that he declared, on a higher level, or over sooner: no longer."""
     for worsen in WORSE:
         duties = tuple(worsen(each, world) for each in world.findings.duties)
         brings_no_more(world._replace(findings=Findings(duties)), world)
 
 
-@STEADY
-@given(world=ODD_WORLDS, data=st.data())
-def test_order_of_duties(world: World, data: st.DataObject) -> None:
+def order_of_duties(world: World, draw: Draw) -> None:
     """The same duties in any order, and any of them twice, give the same decision to the letter."""
     duties = world.findings.duties
-    shuffled = tuple(data.draw(st.permutations(duties + duties[:1])))
+    shuffled = tuple(draw(st.permutations(duties + duties[:1])))
     assert decided(world._replace(findings=Findings(shuffled))) == decided(world)
 
 
-@STEADY
-@given(world=ODD_WORLDS, others=st.lists(requests(), max_size=3), together=st.booleans())
-def test_requests_of_one_call(world: World, others: list[Request], together: bool) -> None:  # noqa: FBT001 - drawn
+def requests_of_one_call(world: World, draw: Draw) -> None:
     """Alone, each is decided as by itself; in one petition, all stand or fall, for the shortest."""
-    asked = [world.request, *others]
-    if together:
+    asked = [world.request, *draw(st.lists(requests(), max_size=2))]
+    if together := draw(st.booleans()):
         asked = [each._replace(labels={**each.labels, "petition": "p"}) for each in asked]
     alone = [decided(world._replace(request=each)) for each in asked]
     found = decide_all(asked, world.findings, world.policy, NOW)
@@ -268,6 +244,31 @@ def test_requests_of_one_call(world: World, others: list[Request], together: boo
     shortest = min(each.duration for each in alone)
     assert {each.duration for each in found} == {shortest}
     assert {each.approved for each in found} == {bool(shortest)}
+
+
+PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (
+    an_approval_has_evidence,
+    no_duty_no_approval,
+    a_grant_keeps_within_every_bound,
+    one_more_denial,
+    one_rule_less,
+    a_rule_in_dry_run_is_no_rule,
+    fewer_duties,
+    a_provider_that_fails,
+    one_more_resource,
+    no_alias,
+    what_speaks_against_somebody,
+    order_of_duties,
+    requests_of_one_call,
+)
+
+
+@STEADY
+@given(world=ODD_WORLDS, data=st.data())
+def test_every_property_holds_in_a_world(world: World, data: st.DataObject) -> None:
+    """All of them in each: to draw a world takes longer than to decide in it."""
+    for holds in PROPERTIES:
+        holds(world, data.draw)
 
 
 HAPPENS: dict[str, Callable[[Decision], bool]] = {

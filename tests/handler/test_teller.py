@@ -24,9 +24,10 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 JANE = "jane@example.com"
 CYRILLIC = "\u0434" * 100
-CONTROLS = "\x01" * 1000
-QUOTES = '"' * 1000
-PARTY = "\N{PARTY POPPER}" * 1000
+# Longer than what is told of a text.
+CONTROLS = "\x01" * 250
+QUOTES = '"' * 250
+PARTY = "\N{PARTY POPPER}" * 250
 ASKED = tuple(each.name for each in PROVIDERS)
 SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 
@@ -88,9 +89,7 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     assert line["trace"]["rules"]
 
 
-@pytest.mark.parametrize(
-    "text", [CYRILLIC * 10, CONTROLS, QUOTES, PARTY, "\ud800" * 500, "x" * 1000]
-)
+@pytest.mark.parametrize("text", [CYRILLIC * 3, CONTROLS, QUOTES, PARTY, "\ud800" * 250, "x" * 500])
 def test_whatever_comes_all_at_once(text: str) -> None:
     """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
     labels = {f"{each}{text}": text for each in range(500)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,11 @@ ARNS = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "arn:aws:cloudwatch:eu-north-1:210987654321:alarm:",
     "aws:sns/topic:Topic": "arn:aws:sns:eu-north-1:210987654321:",
 }
+
+
+@cache
+def _defaults() -> Mapping[str, str]:
+    return read_stack_config(ROOT, "without-a-file")[0]
 
 
 class MadeUp(pulumi.runtime.Mocks):
@@ -84,8 +90,7 @@ class Program:
 
         A key without a namespace is the project's.
         """
-        config, _ = read_stack_config(ROOT, "without-a-file")
-        config["aws:region"] = "eu-north-1"
+        config = {**_defaults(), "aws:region": "eu-north-1"}
         encrypted = SECRETS if secrets is None else secrets
         given = {**(plain or {}), **encrypted}
         config |= {_whole(key): value for key, value in given.items()}

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,43 @@ from sandbox.aws import Aws
 from sandbox.program import ROOT
 from tests.engine.gate import Gate
 
+# The declared keys of which `make bootstrap` knows.
+READ = {"STATE_BUCKET", "STATE_BUCKET_MANAGED", "KMS_KEY_ALIAS", "KMS_KEY_MANAGED", "KMS_KEY_ID"}
+READ |= {"DEPLOY_REPOSITORY"}
 # Keeps its stacks in a file, and tells what it was asked with which environment.
-PULUMI = f"""#!{sys.executable}
-import json, os, pathlib, sys
-here = pathlib.Path(sys.argv[0]).parent
-with (here / "told").open("a") as told:
+# Without site-packages: it is started a hundred times.
+PULUMI = f"""#!{sys.executable} -IS
+import json, os, sys
+here = os.path.dirname(sys.argv[0])
+def read(name):
+    path = os.path.join(here, name)
+    return open(path).read() if os.path.exists(path) else ""
+with open(os.path.join(here, "told"), "a") as told:
     names = ("PULUMI_BACKEND_URL", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
     told.write(json.dumps([sys.argv[1:], [os.environ.get(name) for name in names]]) + "\\n")
 at = os.environ["PULUMI_BACKEND_URL"]
-stacks = here / ("stacks in a folder" if at.startswith("file:") else "stacks")
-held = stacks.read_text().split() if stacks.exists() else []
+stacks = "stacks in a folder" if at.startswith("file:") else "stacks"
+held = read(stacks).split()
 words = sys.argv[1:]
 if words[:2] == ["stack", "ls"]:
     print(json.dumps([dict(name=each) for each in held]))
 if words[:2] == ["stack", "export"] and words[3] not in held:
     sys.exit("error: no stack named '" + words[3] + "' found")
 if words[:2] == ["stack", "init"]:
-    stacks.write_text(" ".join([*held, words[2]]))
-if (here / "fails").exists() and words[0] != "install":
-    sys.exit((here / "fails").read_text())
+    with open(os.path.join(here, stacks), "w") as file:
+        file.write(" ".join([*held, words[2]]))
+if words[0] != "install" and (fails := read("fails")):
+    sys.exit(fails)
 """
+
+
+@cache
+def _project() -> str:
+    """Our project's file, without what only the program reads: it is read time and again."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    config = {key: each for key, each in project["config"].items() if key in READ}
+    assert config.keys() == READ
+    return yaml.safe_dump({"name": project["name"], "config": config})
 
 
 class Killed(BaseException):
@@ -55,7 +73,7 @@ class Played:
 
     def __init__(self, folder: Path, aws: Aws, gate: Gate, stack: str) -> None:
         self.aws, self.gate, self.stack, self.folder = aws, gate, stack, folder
-        (folder / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
+        (folder / "Pulumi.yaml").write_text(_project(), encoding="utf-8")
         self._bin = folder / "bin"
         self._bin.mkdir()
         pulumi = self._bin / "pulumi"

@@ -24,33 +24,33 @@ SWITCHES = (
 )
 
 
-@pytest.mark.parametrize("key", SWITCHES)
 @pytest.mark.parametrize("value", ["true", "FALSE", "", " true "])
-def test_switch_takes_either_case_and_white_space(program: Program, key: str, value: str) -> None:
+def test_switch_takes_either_case_and_white_space(program: Program, value: str) -> None:
     """A switch reaches the function trimmed; an empty one does not."""
-    variables = environment_of(program.run({key: value}))
-    assert variables.get(key) == (value.strip() or None)
+    variables = environment_of(program.run(dict.fromkeys(SWITCHES, value)))
+    assert {variables.get(key) for key in SWITCHES} == {value.strip() or None}
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    "plain",
     [
-        ("AUTO_APPROVAL_DURATION", "3"),
-        ("AUTO_APPROVAL_DURATION", "1.5"),
-        ("AUTO_APPROVAL_DURATION", "90m"),
-        ("AUTO_APPROVAL_DURATION", "168"),
-        ("AUTO_APPROVAL_SCHEDULES", "DBA, API"),
-        ("AUTO_APPROVAL_INCIDENTIO_ROLES", "Incident Lead"),
-        ("AUTO_APPROVAL_RESOURCE_LABELS", "Env=Prod, Team=DB"),
-        ("AUTO_APPROVAL_END_WITH_SHIFT", "true"),
-        ("AUTO_APPROVAL_END_WITH_SHIFT", "15m"),
-        ("INCIDENTIO_BASE_URL", "http://127.0.0.1:8080"),
-        ("WEBHOOK_MAX_AGE", "3600"),
+        {"AUTO_APPROVAL_DURATION": "3"},
+        {"AUTO_APPROVAL_DURATION": "1.5"},
+        {"AUTO_APPROVAL_DURATION": "90m", "AUTO_APPROVAL_END_WITH_SHIFT": "true"},
+        {
+            "AUTO_APPROVAL_DURATION": "168",
+            "AUTO_APPROVAL_SCHEDULES": "DBA, API",
+            "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident Lead",
+            "AUTO_APPROVAL_END_WITH_SHIFT": "15m",
+            "AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod, Team=DB",
+            "INCIDENTIO_BASE_URL": "http://127.0.0.1:8080",
+            "WEBHOOK_MAX_AGE": "3600",
+        },
     ],
 )
-def test_right_value_reaches_the_function(program: Program, key: str, value: str) -> None:
+def test_right_value_reaches_the_function(program: Program, plain: dict[str, str]) -> None:
     """A plain setting is an environment variable of the same name."""
-    assert environment_of(program.run({key: value}))[key] == value
+    assert plain.items() <= environment_of(program.run(plain)).items()
 
 
 def test_empty_values_count_as_unset(program: Program) -> None:

@@ -222,7 +222,7 @@ def changed(record: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[
 EDITS = [(number, place) for number, each in enumerate(RECORDS) for place in places(each)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(deadline=None)
 @given(
     edit=st.sampled_from(EDITS),
     value=st.sampled_from((*ODD_VALUES, ...))

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,18 @@ class _Loader(yaml.SafeLoader):
     }
 
 
-def said_by(schema: str, data: bytes) -> list[str]:
-    """Give what a schema says against a file."""
+@cache
+def validator_of(schema: str) -> Any:  # noqa: ANN401 - jsonschema has no types
+    """Read a schema, which is one."""
     read = json.loads((ROOM / schema).read_text(encoding="utf-8"))
     Draft7Validator.check_schema(read)
+    return Draft7Validator(read)
+
+
+def said_by(schema: str, data: bytes) -> list[str]:
+    """Give what a schema says against a file."""
     value: Any = yaml.load(data, _Loader)  # noqa: S506 - a SafeLoader
-    return [error.message for error in Draft7Validator(read).iter_errors(value)]
+    return [error.message for error in validator_of(schema).iter_errors(value)]
 
 
 @pytest.mark.parametrize(("name", "data"), BAD, ids=[name for name, _ in BAD])

@@ -19,13 +19,13 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import environment
-from sandbox.cast import SCENES
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.from_code import SCRIPT
+from sandbox.program import ROOT
 from sandbox.resources import RESOURCES
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
-from tests.projects import project_in, project_with_code_in
+from tests.projects import broken_home_in, project_in, project_with_code_in
 from tests.sandbox.page_visited import Visitor
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
@@ -86,13 +86,14 @@ class Command:
         self._errors.close()
 
 
+REGION = "eu-central-1"
 SWITCHES = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with a copy of the code; its stack makes all that there is."""
-    return project_with_code_in(tmp_path, **SWITCHES)
+    return project_with_code_in(tmp_path, region=REGION, **SWITCHES)
 
 
 @pytest.fixture
@@ -119,9 +120,13 @@ def assert_nothing_left(command: Command, children: set[int]) -> None:
 
 
 def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> None:
-    """It says what there is and where, others use it by `.sandbox/env`, and Ctrl-C ends all."""
-    project_in(root, **SWITCHES, AUTO_APPROVAL_INCIDENTIO_ROLES="lead, Comander")
-    up = run(stack, root, "up")
+    """It says what there is and where, others use it by `.sandbox/env`, and Ctrl-C ends all.
+
+    Nor do broken files of AWS in somebody's home keep it from deploying, to the stack's region.
+    """
+    roles = "lead, Comander"
+    project_in(root, region=REGION, **SWITCHES, AUTO_APPROVAL_INCIDENTIO_ROLES=roles)
+    up = run(stack, root, "up", HOME=str(broken_home_in(root)))
     told = up.read_to(LAST_LINE)
     assert '  note: the settings: role "Comander" is not to be found at incident.io' in told
     assert (
@@ -129,6 +134,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     )
     variables = environment.read(root / environment.FILE)
     assert (root / environment.FILE).stat().st_mode & 0o777 == 0o600
+    assert variables["AWS_REGION"] == REGION
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
         assert f"  + {type_.rpartition(':')[2]}" in told
     for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"):
@@ -164,6 +170,10 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY", *tokens):
         assert variables[name] not in told + sent.errors + log
 
+    sent = run(stack, root, "send", *JANE_ASKS)
+    assert (sent.rest(), sent.process.returncode) == ("", 2)
+    assert sent.errors.startswith("error: no sandbox is running here; run `make up`")
+
 
 def from_code(root: Path) -> str:
     """Run the example in a shell that has read `.sandbox/env`, and give what it prints."""
@@ -177,76 +187,6 @@ def from_code(root: Path) -> str:
         timeout=PATIENCE,
         check=True,
     ).stdout
-
-
-def test_live_up_asks_the_real_provider(root: Path, stack: ExitStack) -> None:
-    """With a key of one's own the provider of the config is asked; SIGTERM ends it, too.
-
-    One on the Internet is asked through the machine's proxy; this machine itself never is.
-    """
-    vendor = stack.enter_context(IncidentIO(LIVE_KEY))
-    vendor.add_person("Jane", "jane@example.com")
-    vendor.add_schedule("DBA")
-    vendor.put_on_shift("DBA", "jane@example.com")
-    project_in(root, INCIDENTIO_BASE_URL=vendor.url)
-    proxy = stack.enter_context(Scripted(reply(status=403)))
-    variables = {
-        "INCIDENTIO_API_KEY": LIVE_KEY,
-        "PAGERDUTY_KEY": LIVE_KEY,
-        "PAGERDUTY_BASE_URL": "https://api.pagerduty.test",
-        "HTTPS_PROXY": proxy.url,
-    }
-    up = run(stack, root, "up", "--live", **variables)
-    told = up.read_to(LAST_LINE)
-    assert f"{vendor.url} (the real one)" in told
-    page = environment.read(root / environment.FILE)["SANDBOX_PAGE"]
-    assert "are asked (LIVE=1)" in Visitor(page).get().words
-    sent = run(stack, root, "send", *JANE_ASKS)
-    assert "on call for DBA" in sent.rest()
-    assert sent.process.returncode == 0
-    assert {each.target for each in proxy.asked} == {"api.pagerduty.test:443"}
-    children = children_of(up.process.pid)
-    up.process.send_signal(signal.SIGTERM)
-    told += up.rest()
-    assert up.process.returncode == 0
-    assert_nothing_left(up, children)
-    assert LIVE_KEY not in told
-
-
-def test_demo_shows_the_stacks_duration(tmp_path: Path, stack: ExitStack) -> None:
-    """After `pulumi config set AUTO_APPROVAL_DURATION 3` it says 3 hours, and all is well."""
-    root = project_with_code_in(tmp_path, AUTO_APPROVAL_DURATION="3")
-    demo = run(stack, root, "demo")
-    told = demo.rest()
-    assert (demo.process.returncode, demo.errors) == (0, "")
-    assert "35 resources in us-west-2. Each asks for prod-db, by one signed request:" in told
-    assert f"{len(SCENES) + 1} of {len(SCENES) + 1} came out as the stack's settings say: " in told
-    assert "note:" not in told
-    assert "✅ Granted\nThe password of user 123 is reset.\n" in told
-    assert "eyJ" not in told
-    answers = [line.split() for line in told.splitlines() if " approved " in line]
-    told_for = [line[line.index("approved") + 1 :][:2] for line in answers]
-    assert [" ".join(each) for each in told_for] == [
-        "3 hours",
-        "30 minutes",
-        *["3 hours"] * 5,
-    ]
-    # The prefixes of the sandbox's two secrets.
-    assert "wks0" not in told
-    assert "inc-" not in told
-    assert_nothing_left(demo, set())
-
-
-def test_refused_config_is_one_sentence(tmp_path: Path, stack: ExitStack) -> None:
-    """A wrong value ends `up` with the key and the command that mends it, and nothing is left."""
-    root = project_with_code_in(tmp_path, AUTO_APPROVAL_DURATION="soon")
-    up = run(stack, root, "up")
-    up.rest()
-    assert up.process.returncode == 2
-    (line,) = up.errors.splitlines()
-    assert line.startswith("error: AUTO_APPROVAL_DURATION is 'soon'")
-    assert line.endswith("run `pulumi config set AUTO_APPROVAL_DURATION --stack dev`")
-    assert_nothing_left(up, set())
 
 
 # From here on in process.
@@ -306,6 +246,44 @@ def test_up_ends_with_its_terminal(
     assert "  note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in told
     assert told.endswith("Stopping ...\n")
     assert environment.read(file) == (later if replaced else {})
+
+
+@pytest.mark.usefixtures("handlers")
+def test_live_up_asks_the_real_provider(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a key of one's own the provider of the config is asked; SIGTERM ends it, too.
+
+    One on the Internet is asked through the machine's proxy; this machine itself never is.
+    """
+    file, describe, pages = here / environment.FILE, commands._describe, []
+
+    def describe_send_and_end(*arguments: object) -> None:
+        describe(*arguments)  # type: ignore[arg-type] # passed on as they came
+        pages.append(Visitor(environment.read(file)["SANDBOX_PAGE"]).get().words)
+        assert commands.main(["send", *JANE_ASKS]) == 0
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(commands, "_describe", describe_send_and_end)
+    monkeypatch.setenv("INCIDENTIO_API_KEY", LIVE_KEY)
+    monkeypatch.setenv("PAGERDUTY_KEY", LIVE_KEY)
+    monkeypatch.setenv("PAGERDUTY_BASE_URL", "https://api.pagerduty.test")
+    (here / "policy").symlink_to(ROOT / "policy")  # what goes through a proxy is in there
+    with IncidentIO(LIVE_KEY) as vendor, Scripted(reply(status=403)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        vendor.add_person("Jane", "jane@example.com")
+        vendor.add_schedule("DBA")
+        vendor.put_on_shift("DBA", "jane@example.com")
+        project_in(here, INCIDENTIO_BASE_URL=vendor.url)
+        assert commands.main(["up", "--live"]) == 0
+    told = capsys.readouterr()
+    assert f"{vendor.url} (the real one)" in told.out
+    assert "are asked (LIVE=1)" in pages[0]
+    assert {each.target for each in proxy.asked} == {"api.pagerduty.test:443"}
+    assert "on call for DBA" in told.err
+    assert LIVE_KEY not in told.out + told.err
+    assert not file.exists()
 
 
 def test_interrupted_command_ends_quietly(
@@ -396,6 +374,16 @@ class TestRefusals:
             *("aws:region", "MEMORY_MB", "AUTO_APPROVAL_SCHEDULES")
         }
         assert all(line.endswith(" --stack prod`") for line in lines)
+
+    @pytest.mark.usefixtures("handlers")
+    def test_refused_config(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A wrong value ends `up` with the key and the command that mends it."""
+        project_in(here, AUTO_APPROVAL_DURATION="soon")
+        said = "error: AUTO_APPROVAL_DURATION is 'soon'"
+        assert_refused(
+            capsys, ["up"], said, "run `pulumi config set AUTO_APPROVAL_DURATION --stack dev`\n"
+        )
+        assert not (here / environment.FILE).exists()
 
     @pytest.mark.usefixtures("handlers")
     def test_broken_stack_file(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox on a machine whose settings are another's: none of them gets in, as real children."""
+"""The sandbox on a machine whose settings are another's: none of them gets in, as a real child."""
 
 from __future__ import annotations
 
@@ -8,27 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
-from sandbox.program import ROOT
-from tests.projects import project_in, project_with_code_in
+from sandbox import environment
+from sandbox.cast import SCENES
+from tests.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 120
-REGION = "eu-central-1"
-# Deploys, asks once as somebody on duty, and says what came and where.
-ASKS_ONCE = """
-from pathlib import Path
-from policy.calling import request_event, send
-from sandbox.cast import JANE, put_all_on_stage
-from sandbox.running import Sandbox
-
-with Sandbox(Path()) as sandbox:
-    put_all_on_stage(sandbox.doubles)
-    event = request_event(JANE, ["prod-db"])
-    answer = send(sandbox.url, sandbox.webhook_secret, {"events": [event]})
-    print(len(answer.claims), sandbox.deployment.function.config.arn.split(":")[3])
-    print(sandbox.aws.client("s3").meta.region_name)
-"""
 NO_WAY_OUT = "http://127.0.0.1:9"
 MACHINES: Mapping[str, Mapping[str, str]] = {
     "a profile that is not there": {"AWS_PROFILE": "company-sso", "AWS_DEFAULT_PROFILE": "x"},
@@ -82,51 +66,50 @@ MACHINES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home whose AWS files cannot be read."""
-    folder = tmp_path / "home" / ".aws"
-    folder.mkdir(parents=True)
-    for name in ("config", "credentials"):
-        (folder / name).write_text("[profile\nregion\n", encoding="utf-8")
-    (folder / "models").mkdir()
-    (folder / "models" / "endpoints.json").write_text("{", encoding="utf-8")
-    return folder.parent
+def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
+    """The command itself, with the example's request from code in it, under everything at once.
 
-
-def child(folder: Path, variables: Mapping[str, str], home: Path, *arguments: str) -> str:
-    """What a child of these variables prints, which has to end well and warn of nothing."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
+    After `pulumi config set AUTO_APPROVAL_DURATION 3` it says 3 hours, and no secret; all is well,
+    and nothing is left.
+    """
+    home, folder, temporary = broken_home_in(tmp_path), tmp_path / "project", tmp_path / "tmp"
+    folder.mkdir()
+    temporary.mkdir()
+    project_with_code_in(folder, region="eu-central-1", AUTO_APPROVAL_DURATION="3")
+    everything = {name: value for each in MACHINES.values() for name, value in each.items()}
+    demo = subprocess.run(
+        [sys.executable, "-m", "sandbox", "demo"],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
-            **{name: value.format(home=home) for name, value in variables.items()},
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            **{name: value.format(home=home) for name, value in everything.items()},
         },
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def test_broken_files_of_the_home_change_nothing(tmp_path: Path, home: Path) -> None:
-    """The stack is deployed to its own region, and somebody on duty is approved."""
-    project_in(tmp_path, region=REGION)
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{ASKS_ONCE}"
-    said = child(tmp_path, {"HOME": "{home}"}, home, "-c", code)
-    assert said.split() == ["1", REGION, REGION]
-
-
-def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path, home: Path) -> None:
-    """The command itself, with the example's request from code in it, under everything at once."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    project_with_code_in(folder)
-    everything = {name: value for each in MACHINES.values() for name, value in each.items()}
-    said = child(folder, everything, home, "-m", "sandbox", "demo")
-    assert said.endswith(
-        "14 of 14 came out as the stack's settings say: 8 approved, 4 left to humans, 2 refused.\n"
+    assert (demo.returncode, demo.stderr) == (0, "")
+    told = demo.stdout
+    assert "35 resources in eu-central-1. Each asks for prod-db, by one signed request:" in told
+    count = len(SCENES) + 1
+    assert told.endswith(
+        f"{count} of {count} came out as the stack's settings say: "
+        "8 approved, 4 left to humans, 2 refused.\n"
     )
+    assert "note:" not in told
+    assert "Granted\nThe password of user 123 is reset.\n" in told
+    answers = [line.split() for line in told.splitlines() if " approved " in line]
+    told_for = [line[line.index("approved") + 1 :][:2] for line in answers]
+    assert [" ".join(each) for each in told_for] == [
+        "3 hours",
+        "30 minutes",
+        *["3 hours"] * 5,
+    ]
+    # How the sandbox's two secrets and the space's tokens begin.
+    for secret in ("wks0", "inc-", "eyJ"):
+        assert secret not in told
+    assert list(temporary.iterdir()) == []
+    assert not (folder / environment.FILE).exists()
