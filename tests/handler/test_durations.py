@@ -146,8 +146,11 @@ def test_refuses_what_may_be_a_slip(text: str) -> None:
         ("-1ns", -MICROSECOND),
         ("0ns", timedelta(0)),
         ("-0s", timedelta(0)),
-        # Go drops what is left of a nanosecond in each part.
-        ("0.9ns", timedelta(0)),
+        # Go drops what is left of a nanosecond, and of 0.9ns nothing is left then.
+        ("0.9ns", MICROSECOND),
+        ("-0.1ns", -MICROSECOND),
+        ("0.00000000000001h", MICROSECOND),
+        ("0.0ns", timedelta(0)),
     ],
 )
 def test_keeps_the_sign_of_less_than_a_microsecond(text: str, duration: timedelta) -> None:
