@@ -218,11 +218,14 @@ def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
         ("1 hour and 30 minutes", "1h30m"),
         ("1h, 30m", "1h30m"),
         ("90 minuets", "1h30m"),
+        ("2 ours 5 mintues", "2h5m"),
         # Nothing here says how long.
         *((each, "") for each in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
         *((each, "") for each in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
         *((each, "") for each in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
         *((each, "") for each in ("300000000h30", "1s30", "\u0663h30", "0s")),
+        # Nor does what may be another unit, or is one in another language.
+        *((each, "") for each in ("90 nanoseconds", "1 weekdays", "1 today", "1 mois")),
     ],
 )
 def test_nearest(text: str, near: str) -> None:
