@@ -140,9 +140,9 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
     """Gather what the rules are held against for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
-    asked = request.asked_duration
-    if request.asked_expiry is not None:
-        left = request.asked_expiry - now
+    asked, expiry = request.asked_duration, request.asked_expiry
+    if expiry is not None:
+        left = expiry - now
         asked = left if asked is None else min(left, asked)
     duties = in_order(each for each in findings.duties if each.holder in addresses)
     known_as = policy.known_as(email)
@@ -215,10 +215,12 @@ def _asked(
     request: Request, asked: timedelta | None, now: datetime
 ) -> tuple[timedelta | None, list[str]]:
     """Say how long access is asked for, and in which words; None is for as long as may be."""
-    limits = []
-    if request.asked_duration is not None:
-        limits.append(f"the request asks for {in_words(request.asked_duration)}")
-    expiry = request.asked_expiry
+    limits: list[str] = []
+    if asked is None:
+        return asked, limits
+    duration, expiry = request.asked_duration, request.asked_expiry
+    if duration is not None:
+        limits.append(f"the request asks for {in_words(duration)}")
     if expiry is not None:
         over = expiry - now < SHORTEST_LEFT
         if over or expiry - now == asked:

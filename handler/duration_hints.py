@@ -16,6 +16,8 @@ _SECOND = timedelta(seconds=1)
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WORDS = re.compile(r"[0-9]+(?:\.[0-9]+)?|[a-z]+")
 _SHORTEST_WORD = 3
+# Less, and it may be another unit: `nanoseconds`, `weekdays`, `mois`.
+_LEAST_ALIKE = 0.8
 # What two digits behind one of these count, and up to how many.
 _SMALLER = {"d": ("h", 23), "h": ("m", 59), "m": ("s", 59)}
 
@@ -77,7 +79,7 @@ def short(duration: timedelta) -> str:
 def _unit(word: str) -> str:
     """Give the shortest name of a unit, even if the word is misspelt; "" if it is none."""
     if word not in NANOSECONDS:
-        near = difflib.get_close_matches(word, NANOSECONDS, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(word, NANOSECONDS, n=1, cutoff=_LEAST_ALIKE)
         if len(word) < _SHORTEST_WORD or not near:
             return ""
         word = near[0]

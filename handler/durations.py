@@ -51,6 +51,7 @@ def parse_duration(text: str) -> timedelta | None:
             return None
         unit, fraction = NANOSECONDS.get(part[3], larger), part[2] or ""
         amount = int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
+        amount = max(amount, bool(fraction.strip("0")))  # none at all would be read as no wish
         if unit >= larger or (cut and amount):
             return None
         total, at, larger, cut = total + amount, part.end(), unit, cut or bool(fraction)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
-from handler.folding import fold
+from handler.folding import fold, unseen_in
 from handler.shapes import array, as_array, as_record, as_text, record, text
 
 REQUEST = "access/request"
@@ -117,7 +117,7 @@ def _unreadable(values: Iterable[str], parse: Callable[[str], object]) -> str:
     """
     for value in values:
         if parse(value) is None:
-            plain = len(value) <= _MOST_SHOWN and value.isprintable() and '"' not in value
+            plain = len(value) <= _MOST_SHOWN and not unseen_in(value) and '"' not in value
             return value if plain and not emails.has_at(value) else NOT_SHOWN
     return ""
 

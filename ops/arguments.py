@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handler import emails
 from handler.duration_hints import typed_duration
-from handler.durations import format_go, parse_instant
+from handler.durations import format_go, parse_duration, parse_instant
 from handler.events import DURATION, Request, Resource
 
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
@@ -49,7 +49,9 @@ def duration(text: str) -> timedelta:
 def moment(text: str) -> datetime | timedelta:
     """Read an instant, or how far it lies ahead (`+2h`)."""
     if text.startswith("+"):
-        return duration(text[1:])
+        ahead = parse_duration(text[1:])
+        if ahead is not None and ahead >= timedelta(0):
+            return ahead
     read = parse_instant(_NO_SECONDS.sub(r"\1:00\2", text))
     if read is None:
         example = "2026-03-04T14:00Z or +2h"

@@ -161,8 +161,9 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
     if record["policy"] == policy.fingerprint:
         return ""
     email = emails.normal(record["requester"])
-    if decision.approved:
-        return _unknown_of_a_yes(decision, email, policy)
+    if decision.approved and (problem := _unknown_of_a_yes(decision, email, policy)):
+        return problem
+    # A yes by one duty may last longer by another one, whose end nobody has read.
     if not decision.wants_facts:
         return ""
     if policy.addresses(email) - {email}:

@@ -172,7 +172,7 @@ _DUTY_FIELDS: Mapping[str, _Check] = {
     "level": _count,
     **dict.fromkeys(("start", "end"), _or_none(_instant)),
     **dict.fromkeys(("endless", "reporter", "self_declared", "alias"), _truth),
-    **dict.fromkeys(("severity", "type", "shared_names"), _TEXTS),
+    **dict.fromkeys(("severity", "type", "shared_names", "ids_elsewhere"), _TEXTS),
 }
 _DUTY = _fields(_DUTY_FIELDS, _DUTY_FIELDS.keys() - {"provider", "kind"})
 _RESOURCE = _fields(

@@ -75,16 +75,20 @@ def open_rules(
             continue
         if resources is not None and not any(map(selector.covers, resources)):
             continue
-        if ways := _ways(rule.when, rule, providers):
-            own = policy.self_declared and not {_ANY_ROLE, _UPDATE}.isdisjoint(ways)
-            who = " or ".join(ways) + (_OWN if own else "")
-            yield OpenRule(rule.name, selector.labels, who, denials)
+        own = _OWN if policy.self_declared else ""
+        if ways := _ways(rule.when, rule, providers, own):
+            yield OpenRule(rule.name, selector.labels, " or ".join(ways), denials)
 
 
-def _ways(condition: Condition, rule: Rule, providers: Collection[str]) -> list[str] | None:
-    """Say which duties satisfy a condition though none is named; None if no duty is needed."""
+def _ways(
+    condition: Condition, rule: Rule, providers: Collection[str], own: str
+) -> list[str] | None:
+    """Say which duties satisfy a condition though none is named; None if no duty is needed.
+
+    `own` is what there is to add about incidents that the requester declared himself.
+    """
     if isinstance(condition, AnyOf | AllOf):
-        parts = [_ways(each, rule, providers) for each in condition.members]
+        parts = [_ways(each, rule, providers, own) for each in condition.members]
         needed = [each for each in parts if each is not None]
         if isinstance(condition, AnyOf):
             return None if len(needed) < len(parts) else [way for each in needed for way in each]
@@ -96,7 +100,7 @@ def _ways(condition: Condition, rule: Rule, providers: Collection[str]) -> list[
     if isinstance(condition, Requester):
         return []
     way = _way(condition, rule, providers)
-    return [way] if way else []
+    return [way if isinstance(condition, OnCall) else way + own] if way else []
 
 
 def _way(condition: OnCall | IncidentRole | PostedUpdate, rule: Rule, on: Collection[str]) -> str:

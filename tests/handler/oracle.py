@@ -164,7 +164,7 @@ def wish(text: str) -> timedelta | None:
     if not match or len(text) > 64 or not re.search("[0-9]", text):
         return None
     parts = [
-        (number, Fraction(number) * unit // 1)
+        (number, max(Fraction(number) * unit // 1, Fraction(number) > 0))
         for number, unit in zip(match.groups(), _UNITS.values(), strict=True)
         if number
     ]

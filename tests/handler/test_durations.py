@@ -146,8 +146,11 @@ def test_refuses_what_may_be_a_slip(text: str) -> None:
         ("-1ns", -MICROSECOND),
         ("0ns", timedelta(0)),
         ("-0s", timedelta(0)),
-        # Go drops what is left of a nanosecond in each part.
-        ("0.9ns", timedelta(0)),
+        # Go drops what is left of a nanosecond, and of 0.9ns nothing is left then.
+        ("0.9ns", MICROSECOND),
+        ("-0.1ns", -MICROSECOND),
+        ("0.00000000000001h", MICROSECOND),
+        ("0.0ns", timedelta(0)),
     ],
 )
 def test_keeps_the_sign_of_less_than_a_microsecond(text: str, duration: timedelta) -> None:
@@ -215,11 +218,14 @@ def test_writes_for_people(duration: timedelta, words: str, typed: str) -> None:
         ("1 hour and 30 minutes", "1h30m"),
         ("1h, 30m", "1h30m"),
         ("90 minuets", "1h30m"),
+        ("2 ours 5 mintues", "2h5m"),
         # Nothing here says how long.
         *((each, "") for each in ("", "soon", "90", "1.5", "1h1h", "-1h", "1h-30m", "3:30", "1y")),
         *((each, "") for each in ("1h60", "3h5", "1,000h", "1w12", "1.5h30m", "1 month", "1h.5")),
         *((each, "") for each in ("h30", "3h30x", "1e3s", "0h30.5s", "500ms", "9" * 70 + "h")),
         *((each, "") for each in ("300000000h30", "1s30", "\u0663h30", "0s")),
+        # Nor does what may be another unit, or is one in another language.
+        *((each, "") for each in ("90 nanoseconds", "1 weekdays", "1 today", "1 mois")),
     ],
 )
 def test_nearest(text: str, near: str) -> None:

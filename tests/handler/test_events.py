@@ -165,6 +165,11 @@ class TestWhatIsAsked:
                 (each, "...")
                 for each in ('1h"', "1h\x1b[2J", "\u200b1h", "1\u202eh", "\ud800", "a\nb")
             ),
+            # Printable, and yet nothing shows: it would be said of 1h that it can't be read.
+            *(
+                (f"1h{each}", "...")
+                for each in ("\u2800", "\u3164", "\uffa0", "\u115f", "\ufe0f", "\u034f")
+            ),
         ],
     )
     @pytest.mark.parametrize("name", ["indent.com/time/duration", "Indent.com/Petition/Duration "])

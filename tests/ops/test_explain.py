@@ -394,6 +394,11 @@ def test_nobody_elses_address_is_told(oncall: Command) -> None:
         ),
         (["--as", JANE, "--resource", DATABASE, "--at", "noon"], "'noon' is no time"),
         (["--as", JANE, "--resource", DATABASE, "--at", "2026-03-04T12:00"], "is no time"),
+        *(
+            # What stands behind the plus would not do without it.
+            (["--as", JANE, "--resource", DATABASE, "--at", at], f"'{at}' is no time with its zone")
+            for at in ("+90", "+1h30", "+-1h", "+")
+        ),
         (["--resource", DATABASE], "required: --as"),
     ],
 )

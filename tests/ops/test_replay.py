@@ -150,6 +150,12 @@ def test_ends_are_facts() -> None:
     policy = Policy((Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd()),))
     (replayed,) = replay([record], policy)
     assert "incident.io would have been asked" in replayed.problem
+    # Also where another duty opens it, but for less time than that one might.
+    brief = SHIFT._replace(id="S2", end=NOW + HOUR / 6)
+    for ends, known in ((None, False), (NOW + HOUR, True)):
+        (record,) = logged(asks(), duties=(SHIFT._replace(end=ends), brief))
+        (replayed,) = replay([record], policy)
+        assert ("would have been asked" not in replayed.problem) is known
 
 
 def test_a_duty_without_an_end_stays_so() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handler.duties import INCIDENT_ROLE, Duty
+from handler.events import ASKED_DURATION, DURATION, EXPIRES
 from ops.replay import replay
 from ops.report import count
 from policy.log_forms import Log, read_log
@@ -19,6 +22,7 @@ from tests.policy.told import (
     DATABASE,
     JANE,
     LEAD,
+    NOW,
     POLICY,
     SHIFT,
     VAULT,
@@ -217,6 +221,30 @@ def changed(record: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[
     else:
         parent[place[-1]] = value
     return edited
+
+
+def test_no_field_of_a_record_ends_a_command() -> None:
+    """Also what few records have: each field that the function may write is of its type."""
+    now = NOW - timedelta(minutes=1)
+    every = Duty(
+        *("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, "lead", 2),
+        *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
+        *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
+    )
+    labels = {DURATION: "soonish", ASKED_DURATION: "1h", EXPIRES: "soon"}
+    asked = asks_for(DATABASE)._replace(labels=labels)
+    unreadable, decided = (recorded(each, every) for each in (asked, asks_for(DATABASE)))
+    told = decided["trace"]["duties"][0]
+    assert len(told) == len(every) - len({"holder", "declarers", "user"})
+    # Whose duty it is, a record tells by this alone.
+    decided = changed(decided, ("trace", "duties", 0), {**told, "alias": True})
+    for record in of_call("every", unreadable, decided):
+        for place in places(record):
+            for value in ODD_VALUES:
+                log = read_log([json.dumps(changed(record, place, value))])
+                for each in log.decisions:
+                    tree(each)
+                replay(log.decisions, POLICY)
 
 
 EDITS = [(number, place) for number, each in enumerate(RECORDS) for place in places(each)]

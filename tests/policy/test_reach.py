@@ -16,6 +16,8 @@ from policy.reach import kinds_without_end, open_rules, unnamed_kinds
 ALL = ("incident.io", "PagerDuty")
 ROLE = "holds a role other than the reporter's in a live incident"
 SHIFT = "is on call for any schedule"
+UPDATE = "has posted an update to a live incident"
+OWN = ", even one that they declared themselves,"
 EITHER = f"anybody who {ROLE} or {SHIFT}"
 ANY_SHIFT: dict[str, Any] = {"on_call": {"schedules": "any"}}
 ANY_ROLE: dict[str, Any] = {"incident_role": {"roles": "any"}}
@@ -53,12 +55,17 @@ def file(when: dict[str, Any], **more: Any) -> Policy:  # noqa: ANN401 - what JS
         (
             {"PARTICIPANTS": "true"},
             ALL,
-            f"{EITHER} or has posted an update to a live incident opens any resource",
+            f"{EITHER} or {UPDATE} opens any resource",
         ),
         (
             {"SELF_DECLARED": "true"},
             ALL,
-            f"{EITHER}, even one that they declared themselves, opens any resource",
+            f"anybody who {ROLE}{OWN} or {SHIFT} opens any resource",
+        ),
+        (
+            {"SELF_DECLARED": "true", "PARTICIPANTS": "true"},
+            ALL,
+            f"anybody who {ROLE}{OWN} or {SHIFT} or {UPDATE}{OWN} opens any resource",
         ),
         ({"SELF_DECLARED": "true"}, ("PagerDuty",), f"anybody who {SHIFT} opens any resource"),
         ({"SCHEDULES": "DBA"}, ALL, ""),
@@ -114,6 +121,12 @@ def test_denials_and_dry_runs() -> None:
     (found,) = open_rules(policy, ALL)
     assert found.told() == f"anybody who {SHIFT} opens any resource that no rule denies"
     assert "would open any" in found.told(dry_run=True)
+
+
+def test_an_incident_of_ones_own_among_several_duties() -> None:
+    """It is told of the incident, and also where a rule asks for a shift besides."""
+    policy = file({"all": [ANY_ROLE, ANY_SHIFT]})._replace(self_declared=True)
+    assert [each.who for each in open_rules(policy, ALL)] == [f"{ROLE}{OWN} and {SHIFT}"]
 
 
 def test_only_for_the_resources_in_question() -> None:

@@ -70,6 +70,7 @@ GOOD = [
         changed("3h", each)
         for each in ("1h30m", "90 min", "2 hours", "1 Hour 30 Minutes", "1.5h", "1d")
     ),
+    *(changed("3h", f'3h\n    end_with_shift: {{grace: "{each}"}}') for each in ("0", "0s", "+0")),
 ]
 
 
