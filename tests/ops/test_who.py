@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
 
+from ops import asking
 from sandbox.doubles import faults
+from sandbox.doubles.exchange import Exchange
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
 from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
@@ -253,3 +258,34 @@ def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
         [RITA, "14:15 UTC"],
         [JANE, "13:15 UTC"],
     ]
+
+
+class _Noticed(NamedTuple):
+    """Right, and it notices when a path is asked for."""
+
+    ending: str
+    event: threading.Event
+
+    def play(self, exchange: Exchange) -> None:
+        if exchange.request.path.endswith(self.ending):
+            self.event.set()
+        exchange.send(exchange.right)
+
+
+def test_one_that_hangs_hides_nobody_elsewhere(
+    oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSM is asked on by what it answered, while incident.io has not said a word."""
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 3.0)
+    asked_on = threading.Event()
+    key = "k3y-0123456789"
+    with JSM("bot@example.com", key, now=lambda: NOW) as jsm:
+        jsm.add_schedule("Search")
+        jsm.put_on_shift("Search", jsm.add_person("Juan", "juan@example.com"))
+        oncall.environment |= {"JSM_EMAIL": "bot@example.com", "JSM_API_TOKEN": key}
+        oncall.environment |= dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url)
+        jsm.fail("/", _Noticed("/on-calls", asked_on))
+        double.fail("/", faults.Slow(released=asked_on))
+        answer = oncall("who", DATABASE, "--json")
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
+    assert answer.json["unanswered"] == []
