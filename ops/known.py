@@ -175,12 +175,13 @@ def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings)
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
         yield f"{listed(without)}: no user with the e-mail {of}"
+    not_sure = {each.provider for each in (*findings.failures, *findings.without_email)}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
-            yield (
-                f"nobody on duty at {name} has the e-mail {of}; "
-                f"whether {name} has such a user could not be looked up: {state}"
-            )
+            said, user = "", f"a user with the e-mail {of}"
+            if name not in not_sure:
+                said, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
+            yield f"{said}whether {name} has {user} could not be looked up: {state}"
 
 
 def _nearest_on_duty(email: str, findings: Findings) -> str:

@@ -255,6 +255,19 @@ def test_a_requester_who_cannot_be_looked_up(
     )
 
 
+@pytest.mark.parametrize("why", ["failing", "hiding an e-mail"])
+def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: str) -> None:
+    """Nobody says then that the requester is not among them: they may be."""
+    if why == "failing":
+        double.fail("/", faults.Status(403))
+    else:
+        double.put_on_shift("Production", double.add_person("Ghost", None))
+        double.fail("/v2/users", faults.Status(403))
+    said = f"whether incident.io has a user with the e-mail {NORA} could not be looked up: "
+    (note,) = notes(oncall, NORA)
+    assert note.startswith(f"{said}answered 403")
+
+
 def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new one may have no search: what was read is told."""
     monkeypatch.setattr(known, "_LOOKUPS", {})
