@@ -208,6 +208,10 @@ def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
         ("typo@example.com", ""),
         ("omarr@example.com", f"; did you mean {OMAR}, who is on duty?"),
         ("omar@exampel.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omra@example.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omat@example.com", f"; did you mean {OMAR}, who is on duty?"),
+        # Two letters of four are others, as in Jane and Juan: that is somebody else.
+        ("tomr@example.com", ""),
         ("omar@other.test", ""),
         ("an-omar-of-another-team@example.com", ""),
     ],
