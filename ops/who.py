@@ -99,6 +99,7 @@ def who(options: argparse.Namespace, world: World) -> int:
     if options.json:
         body = {
             "resource": f"{kind}:{id_}",
+            "dry_run": given.settings.dry_run,
             "approved": [_as_data(each, given) for each in approved],
             "not_approved": [{"who": one, "why": because} for one, because in others],
             "unanswered": unanswered,

@@ -82,6 +82,7 @@ def test_json(oncall: Command) -> None:
     assert answer.status == 0
     assert answer.json == {
         "resource": DATABASE,
+        "dry_run": False,
         "approved": [
             {
                 "who": who,
@@ -110,6 +111,14 @@ def test_json(oncall: Command) -> None:
         assert {"why": each["why"], "until": each["until"]} == {
             name: explained[name] for name in ("why", "until")
         }
+
+
+def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
+    """Those who are listed then get nothing."""
+    oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
+    answer = oncall("who", DATABASE, "--json")
+    assert (answer.status, answer.json["dry_run"]) == (1, True)
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, OMAR]
 
 
 @pytest.mark.parametrize(
