@@ -157,6 +157,32 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("dry_run: true", "only rules in dry run approve it"),
+        ("deny: true", 'rule "On call" denies it'),
+        ("", 'rule "On call": it does not hold that at most 1 hour is asked for'),
+    ],
+)
+def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:
+    """Nobody says then that no duty counts: `explain` says that it does."""
+    when = "on_call: {schedules: [Production]}"
+    if not rule:
+        when, rule = f"all: [{{{when}}}, {{requested_duration: {{up_to: 1h}}}}]", "duration: 1h"
+    elif rule.startswith("dry"):
+        rule = f"duration: 1h, {rule}"
+    else:
+        when = f"requester: {{emails: [{JANE}]}}"
+    roles = "{name: Roles, resources: any, when: {incident_role: {roles: [x]}}, duration: 1h}"
+    rules = (
+        f"rules:\n  - {roles}\n  - {{name: On call, resources: any, when: {{{when}}}, {rule}}}\n"
+    )
+    answer = oncall("who", DATABASE, "--policy", oncall.write("policy.yaml", rules), "--json")
+    assert why in {each["why"] for each in answer.json["not_approved"]}
+    assert (answer.status, answer.json["notes"]) == (1, [])
+
+
 def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
     """That nobody is there is told in other words than that nobody there counts."""
     double.take_off_shift("Production", OMAR)
