@@ -26,7 +26,7 @@ ELSEWHERE = frozenset(
         *("aws:endpoints", "aws:insecure", "aws:httpProxy", "aws:httpsProxy"),
     }
 )
-STACK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _NOTHING = frozenset({"null", "Null", "NULL", "~"})
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
@@ -83,7 +83,7 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
     Raises:
         SetupError: the name can't be a stack's, there is no such file, or it can't be read.
     """
-    if STACK_NAME.fullmatch(stack) is None:
+    if _STACK.fullmatch(stack) is None:
         raise SetupError(
             f"STACK is {stack!r}; use letters, digits, -, _ and ., for example STACK=dev"
         )
