@@ -177,7 +177,8 @@ def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings)
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
         yield f"{listed(without)}: no user with the e-mail {of}"
-    not_sure = {each.provider for each in (*findings.failures, *findings.without_email)}
+    not_sure = {each.provider for each in findings.failures}
+    not_sure |= {each.provider for each in findings.without_email}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
             said, user = "", f"a user with the e-mail {of}"
