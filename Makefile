@@ -33,10 +33,10 @@ PIP := $(BIN)/python -I sandbox/pip.py
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-up: .venv/run.stamp $(BIN)/oncall ## Run all of it on this machine until Ctrl-C (LIVE=1 asks the real providers)
+up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: the real providers)
 	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live)
 
-demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who was approved and why
+demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who gets in
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)
 
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall
@@ -48,14 +48,14 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -q -n 3 --dist loadfi
 test: .venv/dev.stamp ## Run every test, but those of test-e2e
 	@$(PYTEST) --no-cov
 
-coverage: .venv/dev.stamp ## Run the same with branch coverage: all of handler/, 90 % of the rest
+coverage: .venv/dev.stamp ## The same with branch coverage: handler/ whole, the rest 90 %
 	@$(PYTEST) --cov --cov-report=term
 	@$(BIN)/python -m coverage report --include='handler/*' --fail-under=100 --format=total >/dev/null \
 	  || { echo 'handler/ is not covered whole'; $(BIN)/python -m coverage report --include='handler/*'; exit 1; }
 	@$(BIN)/python -m coverage report --omit='handler/*' --fail-under=90 --format=total >/dev/null \
 	  || { echo 'what is not handler/ is covered below 90 %'; exit 1; }
 
-test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium (skipped where there is none)
+test-e2e: .venv/dev.stamp ## Run what needs the Pulumi CLI or a Chromium, if there is one
 	@$(BIN)/python -m pytest -q --no-cov -n 3 --dist loadfile $(ON_ENGINE) $(IN_BROWSER)
 
 check: .venv/dev.stamp ## Lint, check types and the rules of the house
@@ -80,7 +80,7 @@ deploy: backend ## Deploy STACK, whose state is at PULUMI_BACKEND_URL
 preview-comment: backend ## The preview of STACK as Markdown, for a pull request
 	@$(BIN)/python -m infra.preview $(call quote,STACK)
 
-bootstrap: pulumi-cli $(BIN)/oncall ## Make the bucket (and key) for the state of STACK, and the stack
+bootstrap: pulumi-cli $(BIN)/oncall ## Make the bucket (and key) for STACK's state, and the stack
 	@$(BIN)/python -m infra.bootstrap $(call quote,STACK)
 
 # Before Pulumi reads any state: it is in a bucket of this account, and holds the stack.
@@ -96,21 +96,21 @@ format: .venv/dev.stamp ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-policy-test: $(BIN)/oncall ## Run the tests of every policy/*.yaml (FILES=... of those, SELF_DECLARED=1)
+policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES=...; SELF_DECLARED=1)
 	@# xargs reads blanks and quotes in FILES as the shell would, and evaluates nothing.
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
 	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --
 
-mutate: .venv/dev.stamp ## Change what decides, bit by bit: some test has to notice (minutes)
+mutate: .venv/dev.stamp ## Change what decides, bit by bit: tests must notice (minutes)
 	@$(BIN)/python -m tests.mutate
 
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench
 
-soak: .venv/dev.stamp ## For a minute: load, failing providers, new secrets and kills; nothing may go wrong or grow
+soak: .venv/dev.stamp ## Load, failures, new secrets and kills for a minute: all holds
 	@$(BIN)/python -m bench.soak
 
-dist: packages ## Build the client packages, and collect the wheels they need, into dist/
+dist: packages ## Build the client packages, and collect their wheels, in dist/
 	@# Pure wheels only, by our lock: they serve any Python and platform.
 	@awk '/^[a-z]/ { ours = /^(certifi|charset-normalizer|idna|requests|urllib3)==/ } ours' requirements.txt \
 	  | $(PIP) download --quiet --require-hashes --no-deps --only-binary :all: --platform any \

@@ -37,7 +37,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="lines of the function's log; - is stdin")
+    parser.add_argument(
+        "file",
+        type=arguments.file,
+        metavar="FILE",
+        help="lines of the function's log; - is stdin",
+    )
     arguments.for_a_policy(parser)
     parser.set_defaults(run=run)
 

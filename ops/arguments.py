@@ -12,11 +12,23 @@ from handler.duration_hints import typed_duration
 from handler.durations import format_go, parse_duration, parse_instant
 from handler.events import DURATION, Request, Resource
 
+# As `make bootstrap` takes it; anything else could name another file than Pulumi.NAME.yaml.
+_STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
+
+
+def _unicode(text: str) -> str:
+    """Refuse what no JSON can hold: bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't text in UTF-8") from None
+    return text
 
 
 def email(text: str) -> str:
     """Read an e-mail address."""
+    _unicode(text)
     if "@" not in text.strip("@ "):
         raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
     return emails.normal(text)
@@ -24,7 +36,7 @@ def email(text: str) -> str:
 
 def resource(text: str) -> tuple[str, str]:
     """Read `KIND:ID`; the id may hold more colons."""
-    kind, _, id_ = text.partition(":")
+    kind, _, id_ = _unicode(text).partition(":")
     if not (kind.strip() and id_.strip()):
         raise argparse.ArgumentTypeError(f"{text!r} is no KIND:ID, such as postgres.v1.Role:db-1")
     return kind, id_
@@ -32,10 +44,30 @@ def resource(text: str) -> tuple[str, str]:
 
 def label(text: str) -> tuple[str, str]:
     """Read `NAME=VALUE`."""
-    name, equals, value = text.partition("=")
+    name, equals, value = _unicode(text).partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as Env=Prod")
     return name, value
+
+
+def stack(text: str) -> str:
+    """Read the name of a stack."""
+    if _STACK.fullmatch(text) is None:
+        said = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
+        raise argparse.ArgumentTypeError(f"{text!r} {said}")
+    return text
+
+
+def file(text: str) -> str:
+    """Read the name of a file; an empty one would mean a folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' isn't the name of a file")
+    return text
+
+
+def policy(text: str) -> Path:
+    """Read the name of a policy file."""
+    return Path(file(text))
 
 
 def duration(text: str) -> timedelta:
@@ -62,10 +94,13 @@ def moment(text: str) -> datetime | timedelta:
 def for_a_policy(parser: argparse.ArgumentParser, *, asks: bool = True) -> None:
     """Add what says by which policy, and in which form the answer comes."""
     parser.add_argument(
-        "--policy", type=Path, metavar="FILE", help="by this policy file, whatever else is set"
+        "--policy", type=policy, metavar="FILE", help="by this policy file, whatever else is set"
     )
     parser.add_argument(
-        "--stack", metavar="NAME", help="by the plain settings of Pulumi.NAME.yaml, not one's own"
+        "--stack",
+        type=stack,
+        metavar="NAME",
+        help="by the plain settings of Pulumi.NAME.yaml, not one's own",
     )
     parser.set_defaults(asks=asks)
     for_scripts(parser)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, want
 from handler.policy import Policy, Rule
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import Settings
-from handler.sources import Source, Wants, ask
+from handler.sources import Collector, Source, Wants
 from ops.world import World
 from policy.reach import open_rules
 from policy.telling import called
@@ -56,25 +57,32 @@ def ask_for_all(
 
 
 def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock) -> Findings:
+    """Ask each provider in rounds of its own: one that hangs holds up no other."""
     deadline = Deadline(clock, PATIENCE_SECONDS)
+    collector = Collector(deadline)
     findings = Findings()
     asked: set[tuple[str, str]] = set()
-    for number in range(MOST_ROUNDS):
-        # When a duty ends is looked up for the people it is about: here, all of them.
-        everybody = frozenset(each.holder for each in findings.duties)
-        questions = [
-            question
-            for name, source in sources.items()
-            if wants[name].anything
-            for question in source.questions(wants[name]._replace(holders=everybody), findings)
-            if (question.provider, question.name) not in asked
-        ]
-        if not questions:
+    rounds: Counter[str] = Counter()
+    while True:
+        for name, source in sources.items():
+            if not wants[name].anything or collector.running(name) or rounds[name] == MOST_ROUNDS:
+                continue
+            # When a duty ends is looked up for the people it is about: here, all of them.
+            holders = frozenset(each.holder for each in findings.duties if each.provider == name)
+            questions = [
+                question
+                for question in source.questions(wants[name]._replace(holders=holders), findings)
+                if (name, question.name) not in asked
+            ]
+            if questions:
+                collector.start(questions, FOLLOW_UPS_AT_ONCE if rounds[name] else len(questions))
+                asked.update((name, each.name) for each in questions)
+                rounds[name] += 1
+        if not collector.wait(deadline):
             break
-        asked.update((each.provider, each.name) for each in questions)
-        at_once = FOLLOW_UPS_AT_ONCE if number else len(questions)
-        findings = ask(questions, deadline, at_once=at_once, before=findings)
-    return findings
+        findings = collector.findings()
+    collector.stop()
+    return collector.findings()
 
 
 def needs_of_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> list[Need]:

@@ -66,7 +66,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--stack", metavar="NAME", help="whose webhook, by the Pulumi CLI")
+    parser.add_argument(
+        "--stack",
+        type=arguments.stack,
+        metavar="NAME",
+        help="whose webhook, by the Pulumi CLI",
+    )
     parser.add_argument(
         "--as", dest="who", type=arguments.email, metavar="EMAIL", help="ask for a decision, too"
     )

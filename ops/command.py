@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import signal
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from handler import __version__
 from ops import again, check, explain, preflight, report, who
 from ops.errors import NOT_DONE, CommandError, ReportError
-from ops.world import World, process
+from ops.world import World, discard, process
 from policy.terminal import Parser, safe, show_anything
 
 EPILOG = """settings come from the environment, as the function's do: keys
@@ -28,6 +27,9 @@ but for what NO_PROXY names.
 
 exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be
 carried out"""
+
+# What the system says of a full disk, and of a terminal that has gone.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
@@ -51,8 +53,13 @@ def main(arguments: Sequence[str] | None = None, world: World | None = None) -> 
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
     except BrokenPipeError:
-        return _reader_gone(world)
+        discard(world.stdout)
+        return 128 + signal.SIGPIPE  # quietly, as other commands end (`| head`)
     except Exception as error:  # noqa: BLE001 - an error of ours is no riddle for who operates it
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            discard(world.stdout)
+            world.tell(f"oncall: the answer cannot be written: {error.strerror}")
+            return NOT_DONE
         world.tell(
             f"oncall: something unexpected went wrong ({_place_of(error)}): please report it"
         )
@@ -89,14 +96,6 @@ def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
             except OSError:
                 return True
     return False
-
-
-def _reader_gone(world: World) -> int:
-    """End quietly when nobody reads on (`| head`), as other commands do."""
-    if world.stdout is sys.stdout:
-        # Or the interpreter would complain when it flushes in the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE
 
 
 def _place_of(error: Exception) -> str:

@@ -73,6 +73,9 @@ def _of_environment(environment: Mapping[str, str]) -> Deployed:
         if not environment.get(name, ""):
             remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
             raise CommandError(f"{name} is not set: {remedy}")
+    if "@" in environment[URL].partition("//")[2].partition("/")[0]:
+        # Not quoted: it may be a password.
+        raise CommandError(f"{URL} has a user before its host: leave that out")
     return Deployed(environment[URL], environment[SECRET], settings=environment)
 
 

@@ -12,6 +12,7 @@ import difflib
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
+from operator import ne
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -27,7 +28,8 @@ from ops.world import World
 
 # For all providers together: one that hangs leaves the others half of what is left.
 _SECONDS, _SHARE = 6.0, 0.5
-# Each part of an address has to be so much like another's to be taken for a slip.
+# Each part of an address has to be more than this like another's to be taken for a slip, unless it
+# has all of its letters, or one other: of short names, another's is as much alike.
 _LIKENESS = 0.75
 _OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID["jsm"].name
 _KNOWN, _UNKNOWN, _HIDDEN = "known", "unknown", "hidden"
@@ -175,12 +177,14 @@ def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings)
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
         yield f"{listed(without)}: no user with the e-mail {of}"
+    not_sure = {each.provider for each in findings.failures}
+    not_sure |= {each.provider for each in findings.without_email}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
-            yield (
-                f"nobody on duty at {name} has the e-mail {of}; "
-                f"whether {name} has such a user could not be looked up: {state}"
-            )
+            said, user = "", f"a user with the e-mail {of}"
+            if name not in not_sure:
+                said, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
+            yield f"{said}whether {name} has {user} could not be looked up: {state}"
 
 
 def _nearest_on_duty(email: str, findings: Findings) -> str:
@@ -194,4 +198,8 @@ def _nearest_on_duty(email: str, findings: Findings) -> str:
 
 
 def _alike(one: str, other: str) -> bool:
-    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() >= _LIKENESS
+    if sorted(one) == sorted(other):
+        return True
+    if len(one) == len(other) and sum(map(ne, one, other)) == 1:
+        return True
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() > _LIKENESS

@@ -158,10 +158,13 @@ def _encoding(head: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
-    # Without a mark: in a log, what comes first is of ASCII.
-    if head[1:2] == b"\0":
-        return "utf-16-le"
-    return "utf-16-be" if head[:1] == b"\0" else "utf-8"
+    # Without a mark: in a log, what comes first is of ASCII, so that one byte of two is NUL.
+    match [*head[:2]]:
+        case [0, other] if other:
+            return "utf-16-be"
+        case [other, 0] if other:
+            return "utf-16-le"
+    return "utf-8"
 
 
 def called_in_words(name: str) -> str:

@@ -43,10 +43,17 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", nargs="?", metavar="FILE", help="lines of the function's log; - is stdin"
+        "file",
+        nargs="?",
+        type=arguments.file,
+        metavar="FILE",
+        help="lines of the function's log; - is stdin",
     )
     parser.add_argument(
-        "--stack", metavar="NAME", help="read this stack's log group in CloudWatch instead"
+        "--stack",
+        type=arguments.stack,
+        metavar="NAME",
+        help="read this stack's log group in CloudWatch instead",
     )
     parser.add_argument(
         "--log-group", metavar="NAME", help="read this log group, in the region of AWS_REGION"
@@ -88,7 +95,7 @@ def _log(options: argparse.Namespace, world: World) -> Log:
     if options.stack:
         group, region = log_group_of(options.stack, world)
         return log_of_group(group, since, now, world.environment, region)
-    if options.log_group:
+    if options.log_group is not None:
         return log_of_group(options.log_group, since, now, world.environment)
     log = log_of_file(options.file, world)
     if options.since is None:
@@ -97,8 +104,9 @@ def _log(options: argparse.Namespace, world: World) -> Log:
 
 
 def _is_from(record: Record, since: datetime) -> bool:
-    logged_at = parse_instant(record.get("timestamp", ""))
-    return logged_at is not None and logged_at >= since
+    """Whether it is from then on; what does not say when is counted, lest nobody miss it."""
+    logged_at = parse_instant(record.get("timestamp") or record.get("decided_at", ""))
+    return logged_at is None or logged_at >= since
 
 
 def count(records: Iterable[Record]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from handler.clock import Clock
 from handler.conditions import UNNAMED
-from handler.decision import Decision, decide_all
+from handler.decision import NO_DUTY, Decision, decide_all
 from handler.durations import format_go, format_instant, in_words
 from handler.duties import Findings
 from handler.events import Resource
@@ -92,13 +92,14 @@ def who(options: argparse.Namespace, world: World) -> int:
             notes.insert(0, objection)
         elif unanswered and len(unanswered) == len(asked.names):
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
-        else:
+        elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _in_vain(len(others), findings))
     wide = open_to_any_duty(given.settings, [resource])
     out = world.output(options)
     if options.json:
         body = {
             "resource": f"{kind}:{id_}",
+            "dry_run": given.settings.dry_run,
             "approved": [_as_data(each, given) for each in approved],
             "not_approved": [{"who": one, "why": because} for one, because in others],
             "unanswered": unanswered,
@@ -134,6 +135,12 @@ def _objection(resource: Resource, policy: Policy, clock: Clock) -> str:
     request = arguments.request(NOBODY, [], [])._replace(resources=(resource,))
     (decision,) = decide_all([request], Findings(), policy, clock.now())
     return "" if decision.wants_facts else decision.reason
+
+
+def _has_a_duty_that_counts(decision: Decision) -> bool:
+    """Whether something else is against it: a denial, a dry run, a duration that is not asked."""
+    counts = any(not why for each in decision.judged for _, why in each.duties)
+    return counts or decision.reason != NO_DUTY
 
 
 def _in_vain(others: int, findings: Findings) -> str:

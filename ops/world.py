@@ -43,10 +43,29 @@ class World(NamedTuple):
         return OperatorClient(self.clock, self.environment)
 
     def tell(self, text: str) -> None:
-        """Say something beside the answer."""
-        say(text, self.stderr)
+        """Say something beside the answer; that nobody can read it changes no exit status."""
+        try:
+            say(text, self.stderr)
+        except OSError:
+            discard(self.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Forget what nobody takes, or the interpreter would complain when it flushes in the end."""
+    if stream in {sys.stdout, sys.stderr}:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def process() -> World:
-    """Take the process as it is."""
-    return World(os.environ, Path.cwd(), sys.stdin, sys.stdout, sys.stderr)
+    """Take the process as it is, also without a folder (it is deleted) or a stream (`>&-`)."""
+    try:
+        folder = Path.cwd()
+    except OSError:
+        folder = Path()
+    return World(
+        os.environ,
+        folder,
+        sys.stdin or Path(os.devnull).open(encoding="utf-8"),
+        sys.stdout or Path(os.devnull).open("w", encoding="utf-8"),
+        sys.stderr or Path(os.devnull).open("w", encoding="utf-8"),
+    )

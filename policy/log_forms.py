@@ -90,7 +90,10 @@ def _header(line: str) -> _Header | None:
     if "{" in line or len(line) > _LONGEST_HEADER:
         return None
     for delimiter in _DELIMITERS:
-        cells = next(csv.reader([line.strip(_BLANK)], delimiter=delimiter), [])
+        try:
+            cells = next(csv.reader([line.strip(_BLANK)], delimiter=delimiter), [])
+        except csv.Error:
+            return None
         columns = tuple(each.strip().lower() for each in cells)
         if {*_MESSAGES, "@timestamp", "timestamp"} & {*columns} and "" not in columns:
             return _Header(delimiter, columns)

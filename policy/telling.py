@@ -179,8 +179,9 @@ def _duties(record: Record) -> Iterable[Told]:
         each["duty"] for rule in record["trace"]["rules"] for each in rule.get("duties", ())
     }
     names = _duty_names(record)
-    if not names and record["trace"]["providers"]:
-        yield Told("the providers state no duty of the requester", NO)
+    if not names and (asked := record["trace"]["providers"]):
+        read = ", by what could be read" if any(each["failures"] for each in asked) else ""
+        yield Told(f"the providers state no duty of the requester{read}", NO)
     for place, name in enumerate(names):
         if place not in looked_at:
             yield Told(f"{name}: no rule looked at it")

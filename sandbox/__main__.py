@@ -21,6 +21,7 @@ from handler.durations import parse_duration
 from handler.events import DURATION
 from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
+from ops.arguments import stack
 from policy.calling import Answer, SendError, request_event, send
 from policy.proxies import NAMES, connector
 from policy.telling import spoken
@@ -290,7 +291,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run all of it, send a cast's requests, show why")
     demo.set_defaults(run=_demo)
     for command in (up, demo):
-        command.add_argument("--stack", default="dev", help="whose config is deployed (dev)")
+        command.add_argument(
+            "--stack", type=stack, default="dev", help="whose config is deployed (dev)"
+        )
 
     one = commands.add_parser("send", help="send one signed request and print the answer")
     one.add_argument(

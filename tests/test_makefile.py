@@ -165,6 +165,7 @@ def test_help_in_an_awkward_folder(awkward: Path) -> None:
     done = make(awkward, "help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "policy-test" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) < 80  # of a terminal
 
 
 def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:

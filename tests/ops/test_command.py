@@ -157,6 +157,38 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert "--help` for how it goes" in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
+        (["check", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
+        (["who", DATABASE, "--stack", "../x"], "--stack: '../x' isn't a valid name of a stack"),
+        (["preflight", "--stack", "a/b"], "argument --stack: 'a/b' isn't a valid name of a stack"),
+        (["who", DATABASE, "--policy", ""], "argument --policy: '' isn't the name of a file"),
+        (["replay", ""], "argument FILE: '' isn't the name of a file"),
+        (["report", ""], "argument FILE: '' isn't the name of a file"),
+        (["who", "a:\udcff"], "argument KIND:ID: 'a:\\udcff' isn't text in UTF-8"),
+        ([*EXPLAIN, "\udcff@b.example"], "argument --as: '\\udcff@b.example' isn't text in UTF-8"),
+        (["who", DATABASE, "--label", "a=\udcff"], "--label: 'a=\\udcff' isn't text in UTF-8"),
+    ],
+)
+def test_values_that_mean_nothing(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell's variable that is not set is not taken for an option that is not given."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_log_group(oncall: Command) -> None:
+    """It is not taken for a file, either."""
+    answer = oncall("report", "--log-group", "")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: --log-group is '': it isn't a valid name")
+
+
 def colours(child: Child) -> str:
     """What the command prints on a terminal."""
     ours, its = pty.openpty()
@@ -196,6 +228,41 @@ def test_nobody_reads_on(child: Child) -> None:
     finally:
         os.close(writer)
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_a_full_disk(child: Child) -> None:
+    """It is said as such, and the status is that of what was not done."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=full)
+    finally:
+        os.close(full)
+    said = "oncall: the answer cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "said"),
+    [
+        ('exec "$@" report - >&-', 0, ""),
+        ('exec "$@" report - <&-', 2, "oncall: stdin holds no line of the function's log; "),
+        ('"$@" report nosuch 2>&-; exit $?', 2, ""),
+        ('"$@" report nosuch 2>/dev/full; exit $?', 2, ""),
+        ('rmdir "$PWD"; exec "$@" report nosuch', 2, "oncall: nosuch cannot be read: "),
+    ],
+)
+def test_surroundings_that_are_gone(
+    child: Child, tmp_path: Path, script: str, status: int, said: str
+) -> None:
+    """Without a stream or a folder the status is right; no error of ours is told."""
+    child.folder = tmp_path / "gone"
+    child.folder.mkdir()
+    child.command = ("/bin/sh", "-c", script, "sh", *child.command)
+    ended = child.run(stdin=json.dumps(logged(asks())[0]))
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert ended.stderr.startswith(said)
+    assert "unexpected" not in ended.stderr
 
 
 def test_ctrl_c(oncall: Command) -> None:

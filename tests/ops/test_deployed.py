@@ -173,3 +173,15 @@ def test_the_secret_is_not_in_its_repr() -> None:
     assert found.secret == SECRET
     assert SECRET not in repr(found) + str(found)
     assert repr(Deployed("u", SECRET, "dev")) == "Deployed('u', stack='dev')"
+
+
+@pytest.mark.parametrize("user", ["user:s3kr1t@", "s3kr1t@", "a@b:s3kr1t@"])
+def test_a_user_in_the_url_is_not_printed(oncall: Command, user: str) -> None:
+    """It may be a password, and no call takes it along."""
+    oncall.environment = {
+        "WEBHOOK_URL": f"http://{user}127.0.0.1:1/",
+        "INDENT_WEBHOOK_SECRET": SECRET,
+    }
+    answer = oncall("check", "--json")
+    said = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
+    assert answer == (2, "", said)

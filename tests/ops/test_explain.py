@@ -208,6 +208,10 @@ def notes(oncall: Command, who: str, *arguments: str) -> list[str]:
         ("typo@example.com", ""),
         ("omarr@example.com", f"; did you mean {OMAR}, who is on duty?"),
         ("omar@exampel.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omra@example.com", f"; did you mean {OMAR}, who is on duty?"),
+        ("omat@example.com", f"; did you mean {OMAR}, who is on duty?"),
+        # Two letters of four are others, as in Jane and Juan: that is somebody else.
+        ("tomr@example.com", ""),
         ("omar@other.test", ""),
         ("an-omar-of-another-team@example.com", ""),
     ],
@@ -253,6 +257,19 @@ def test_a_requester_who_cannot_be_looked_up(
         f"nobody on duty at incident.io has the e-mail {NORA}; "
         f"whether incident.io has such a user could not be looked up: {problem}"
     )
+
+
+@pytest.mark.parametrize("why", ["failing", "hiding an e-mail"])
+def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: str) -> None:
+    """Nobody says then that the requester is not among them: they may be."""
+    if why == "failing":
+        double.fail("/", faults.Status(403))
+    else:
+        double.put_on_shift("Production", double.add_person("Ghost", None))
+        double.fail("/v2/users", faults.Status(403))
+    said = f"whether incident.io has a user with the e-mail {NORA} could not be looked up: "
+    (note,) = notes(oncall, NORA)
+    assert note.startswith(f"{said}answered 403")
 
 
 def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,15 @@ def test_arguments_of_the_sandbox(
     assert_clean(said_by(sandbox_main, words, capsys))
 
 
+@pytest.mark.parametrize("name", ["", "../x", "a/b", HOSTILE])
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
+    """What cannot be a stack's name is said to be so, not to lack a region."""
+    said = said_by(sandbox_main, [command, f"--stack={name}"], capsys)
+    assert "isn't a valid name of a stack" in said
+    assert_clean(said)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -186,6 +186,7 @@ TEXT_FORMS: dict[str, Callable[[Records], str]] = {
 }
 BYTE_FORMS: dict[str, Callable[[str], bytes]] = {
     "with a mark of UTF-8": lambda text: text.encode("utf-8-sig"),
+    "behind what a file lost when it was truncated": lambda text: b"\0" * 9 + text.encode(),
     "in UTF-16, as PowerShell writes it": lambda text: text.encode("utf-16"),
     "in UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
     "in UTF-16, the other way": lambda text: text.encode("utf-16-be"),
@@ -340,6 +341,7 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
         (bz2.compress(PLAIN), "is packed by bzip2: unpack it first"),
         (lzma.compress(PLAIN), "is packed by xz: unpack it first"),
         (b"PK\x03\x04....", "is a zip archive or a spreadsheet: unpack it, or export CSV"),
+        (b"\xff\r\x80,\xfe", "cannot be read: it isn't text in UTF-8"),
         (PLAIN.decode().encode("utf-16")[:-1], "cannot be read: it isn't text in UTF-16"),
         (
             b"@timestamp,outcome\n1,approve\n",
@@ -351,6 +353,12 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 def test_what_is_refused_is_named(given: bytes, said: str, oncall: Command) -> None:
     """With what to do; nothing of it is reported as if it were all."""
     assert oncall("report", "-", stdin=given) == (2, "", f"oncall: stdin {said}\n")
+
+
+def test_a_first_line_with_a_carriage_return(oncall: Command) -> None:
+    """A progress bar, say: it is passed over like any other line."""
+    given = b"10 %\r100 %\n" + PLAIN
+    assert oncall("report", "-", stdin=given) == oncall("report", "-", stdin=PLAIN)
 
 
 def test_bombs(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:

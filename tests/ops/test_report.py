@@ -114,6 +114,17 @@ def test_since(oncall: Command) -> None:
     assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
 
 
+def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
+    """A decision says when it was made; what says nothing of the kind is counted."""
+    lines = [*logged(asks()), REFUSED]
+    file = oncall.write("log", "\n".join(map(json.dumps, lines)))
+    said = oncall("report", file, "--since", "30m", "--json").json
+    assert (said["decisions"], said["refused"]) == (1, {"the signature is wrong": 1})
+    oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=1))
+    said = oncall("report", file, "--since", "30m", "--json").json
+    assert (said["decisions"], said["refused"]) == (0, {"the signature is wrong": 1})
+
+
 def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
     """The others are reported as ever, and the status is 1: something may be missing."""
     odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from typing import NamedTuple
 
 import pytest
 
+from ops import asking
 from sandbox.doubles import faults
+from sandbox.doubles.exchange import Exchange
 from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie
 from tests.ops.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
@@ -77,6 +82,7 @@ def test_json(oncall: Command) -> None:
     assert answer.status == 0
     assert answer.json == {
         "resource": DATABASE,
+        "dry_run": False,
         "approved": [
             {
                 "who": who,
@@ -105,6 +111,14 @@ def test_json(oncall: Command) -> None:
         assert {"why": each["why"], "until": each["until"]} == {
             name: explained[name] for name in ("why", "until")
         }
+
+
+def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
+    """Those who are listed then get nothing."""
+    oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
+    answer = oncall("who", DATABASE, "--json")
+    assert (answer.status, answer.json["dry_run"]) == (1, True)
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, OMAR]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +155,32 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
         "",
         "note: nobody is on a duty that counts",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("dry_run: true", "only rules in dry run approve it"),
+        ("deny: true", 'rule "On call" denies it'),
+        ("", 'rule "On call": it does not hold that at most 1 hour is asked for'),
+    ],
+)
+def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:
+    """Nobody says then that no duty counts: `explain` says that it does."""
+    when = "on_call: {schedules: [Production]}"
+    if not rule:
+        when, rule = f"all: [{{{when}}}, {{requested_duration: {{up_to: 1h}}}}]", "duration: 1h"
+    elif rule.startswith("dry"):
+        rule = f"duration: 1h, {rule}"
+    else:
+        when = f"requester: {{emails: [{JANE}]}}"
+    roles = "{name: Roles, resources: any, when: {incident_role: {roles: [x]}}, duration: 1h}"
+    rules = (
+        f"rules:\n  - {roles}\n  - {{name: On call, resources: any, when: {{{when}}}, {rule}}}\n"
+    )
+    answer = oncall("who", DATABASE, "--policy", oncall.write("policy.yaml", rules), "--json")
+    assert why in {each["why"] for each in answer.json["not_approved"]}
+    assert (answer.status, answer.json["notes"]) == (1, [])
 
 
 def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
@@ -253,3 +293,34 @@ def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
         [RITA, "14:15 UTC"],
         [JANE, "13:15 UTC"],
     ]
+
+
+class _Noticed(NamedTuple):
+    """Right, and it notices when a path is asked for."""
+
+    ending: str
+    event: threading.Event
+
+    def play(self, exchange: Exchange) -> None:
+        if exchange.request.path.endswith(self.ending):
+            self.event.set()
+        exchange.send(exchange.right)
+
+
+def test_one_that_hangs_hides_nobody_elsewhere(
+    oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSM is asked on by what it answered, while incident.io has not said a word."""
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 3.0)
+    asked_on = threading.Event()
+    key = "k3y-0123456789"
+    with JSM("bot@example.com", key, now=lambda: NOW) as jsm:
+        jsm.add_schedule("Search")
+        jsm.put_on_shift("Search", jsm.add_person("Juan", "juan@example.com"))
+        oncall.environment |= {"JSM_EMAIL": "bot@example.com", "JSM_API_TOKEN": key}
+        oncall.environment |= dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url)
+        jsm.fail("/", _Noticed("/on-calls", asked_on))
+        double.fail("/", faults.Slow(released=asked_on))
+        answer = oncall("who", DATABASE, "--json")
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
+    assert answer.json["unanswered"] == []

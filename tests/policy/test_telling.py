@@ -150,7 +150,7 @@ def test_a_no_as_a_tree() -> None:
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
-        "  - the providers state no duty of the requester",
+        "  - the providers state no duty of the requester, by what could be read",
         "    providers",
         "    + PagerDuty: answered",
         "    - no answer from incident.io incidents: answered 500",
