@@ -12,6 +12,7 @@ import socket
 import ssl
 from _thread import start_new_thread
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from errno import EISCONN
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from urllib.parse import SplitResult
@@ -72,7 +73,7 @@ class Connection:
         self.is_sent = self.writes = False
 
     def fileno(self) -> int:
-        """Give what `select` waits for."""
+        """Give what `poll` waits for."""
         return self._socket.fileno()
 
     @property
@@ -182,7 +183,7 @@ class Connection:
             self._raw = socket.socket(family, kind, protocol)
             self._raw.settimeout(0)
             try:
-                yield from self._patiently(partial(self._raw.connect, address), writes=True)
+                yield from self._patiently(partial(_dial, self._raw, address), writes=True)
             except OSError as error:
                 self._raw.close()
                 failure = error
@@ -336,12 +337,22 @@ class Race:
         return min(_TO_CONNECT, left * _PART_TO_CONNECT)
 
 
+def _dial(raw: socket.socket, address: Any) -> None:  # noqa: ANN401 - its form depends on the family
+    """Begin to connect, or see how far that is: macOS says by an error that it is done."""
+    try:
+        raw.connect(address)
+    except OSError as error:
+        if error.errno != EISCONN:
+            raise
+
+
 def _ready(connections: Iterable[Connection], seconds: float) -> list[Connection]:
     """Wait until some can go on, or so many seconds."""
-    reading = [each for each in connections if not each.writes]
-    writing = [each for each in connections if each.writes]
-    readable, writable, _ = select.select(reading, writing, [], seconds)
-    return readable + writable
+    by_number = {each.fileno(): each for each in connections}
+    poll = select.poll()  # `select.select` takes no file number of 1024 and above
+    for number, each in by_number.items():
+        poll.register(number, select.POLLOUT if each.writes else select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(seconds * 1000)]
 
 
 def _wait(connection: Connection, seconds: float) -> None:
