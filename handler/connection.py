@@ -74,10 +74,11 @@ class Connection:
 
     def fileno(self) -> int:
         """Give what `poll` waits for."""
-        return self._socket.fileno()
+        return self.opened.fileno()
 
     @property
-    def _socket(self) -> socket.socket:
+    def opened(self) -> socket.socket:
+        """The socket, once it is open; without TLS, the caller may go on with it alone."""
         assert self._raw  # noqa: S101 - for the type checker
         return self._raw
 
@@ -102,7 +103,7 @@ class Connection:
             if self._tls:
                 # Raising, it has closed what it was given.
                 self._raw = self._tls.wrap_socket(
-                    self._socket,
+                    self.opened,
                     server_hostname=self._host.encode(),
                     do_handshake_on_connect=False,
                 )
@@ -112,7 +113,7 @@ class Connection:
             return
         rest = memoryview(request)
         while rest:
-            sent = yield from self._patiently(partial(self._socket.send, rest), writes=True)
+            sent = yield from self._patiently(partial(self.opened.send, rest), writes=True)
             rest = rest[sent:]
         self.is_sent = True
         self._blocks = self.writes = False
@@ -124,9 +125,9 @@ class Connection:
         raw = self._tunnel(self._host, self._port, self.deadline) if self._tunnel else None
         if raw is None:
             return None
+        self._raw = raw  # before anything can fail: it is closed with the connection
         raw.settimeout(0)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._raw = raw
         return raw.family, raw.type, raw.proto, "", raw.getpeername()
 
     def _patiently(
@@ -213,11 +214,11 @@ class Connection:
         while self._blocks:
             left = _left(self.deadline)
             try:
-                return self._socket.recv_into(buffer)
+                return self.opened.recv_into(buffer)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
                 self._wants(error, writes=False)
             _wait(self, left)
-        return self._socket.recv_into(buffer)
+        return self.opened.recv_into(buffer)
 
     def is_quiet(self) -> bool:
         """Whether nothing came unasked: an end of stream, most likely, or an answer to nothing.
