@@ -12,6 +12,7 @@ import socket
 import ssl
 from _thread import start_new_thread
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from errno import EISCONN
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from urllib.parse import SplitResult
@@ -72,11 +73,12 @@ class Connection:
         self.is_sent = self.writes = False
 
     def fileno(self) -> int:
-        """Give what `select` waits for."""
-        return self._socket.fileno()
+        """Give what `poll` waits for."""
+        return self.opened.fileno()
 
     @property
-    def _socket(self) -> socket.socket:
+    def opened(self) -> socket.socket:
+        """The socket, once it is open; without TLS, the caller may go on with it alone."""
         assert self._raw  # noqa: S101 - for the type checker
         return self._raw
 
@@ -101,7 +103,7 @@ class Connection:
             if self._tls:
                 # Raising, it has closed what it was given.
                 self._raw = self._tls.wrap_socket(
-                    self._socket,
+                    self.opened,
                     server_hostname=self._host.encode(),
                     do_handshake_on_connect=False,
                 )
@@ -111,7 +113,7 @@ class Connection:
             return
         rest = memoryview(request)
         while rest:
-            sent = yield from self._patiently(partial(self._socket.send, rest), writes=True)
+            sent = yield from self._patiently(partial(self.opened.send, rest), writes=True)
             rest = rest[sent:]
         self.is_sent = True
         self._blocks = self.writes = False
@@ -123,9 +125,9 @@ class Connection:
         raw = self._tunnel(self._host, self._port, self.deadline) if self._tunnel else None
         if raw is None:
             return None
+        self._raw = raw  # before anything can fail: it is closed with the connection
         raw.settimeout(0)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._raw = raw
         return raw.family, raw.type, raw.proto, "", raw.getpeername()
 
     def _patiently(
@@ -182,7 +184,7 @@ class Connection:
             self._raw = socket.socket(family, kind, protocol)
             self._raw.settimeout(0)
             try:
-                yield from self._patiently(partial(self._raw.connect, address), writes=True)
+                yield from self._patiently(partial(_dial, self._raw, address), writes=True)
             except OSError as error:
                 self._raw.close()
                 failure = error
@@ -212,11 +214,11 @@ class Connection:
         while self._blocks:
             left = _left(self.deadline)
             try:
-                return self._socket.recv_into(buffer)
+                return self.opened.recv_into(buffer)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
                 self._wants(error, writes=False)
             _wait(self, left)
-        return self._socket.recv_into(buffer)
+        return self.opened.recv_into(buffer)
 
     def is_quiet(self) -> bool:
         """Whether nothing came unasked: an end of stream, most likely, or an answer to nothing.
@@ -336,12 +338,22 @@ class Race:
         return min(_TO_CONNECT, left * _PART_TO_CONNECT)
 
 
+def _dial(raw: socket.socket, address: Any) -> None:  # noqa: ANN401 - its form depends on the family
+    """Begin to connect, or see how far that is: macOS says by an error that it is done."""
+    try:
+        raw.connect(address)
+    except OSError as error:
+        if error.errno != EISCONN:
+            raise
+
+
 def _ready(connections: Iterable[Connection], seconds: float) -> list[Connection]:
     """Wait until some can go on, or so many seconds."""
-    reading = [each for each in connections if not each.writes]
-    writing = [each for each in connections if each.writes]
-    readable, writable, _ = select.select(reading, writing, [], seconds)
-    return readable + writable
+    by_number = {each.fileno(): each for each in connections}
+    poll = select.poll()  # `select.select` takes no file number of 1024 and above
+    for number, each in by_number.items():
+        poll.register(number, select.POLLOUT if each.writes else select.POLLIN)
+    return [by_number[number] for number, _ in poll.poll(seconds * 1000)]
 
 
 def _wait(connection: Connection, seconds: float) -> None:

@@ -169,10 +169,10 @@ class Client:
 
     def _answer(self, race: Race, url: SplitResult, deadline: Deadline) -> bytes:
         """Try until an answer will do, or as many tries as may have failed."""
-        failures = 0
+        failures, asked = 0, 0.0
         race.start()
         while True:
-            pause, asked = _FIRST_PAUSE * 2**failures, 0.0
+            pause = _FIRST_PAUSE * 2**failures
             try:
                 status, answered, data, _ = self._read(race.next(), url)
             except (TimeoutError, ssl.SSLCertVerificationError):
@@ -187,14 +187,16 @@ class Client:
                 failure = _refusal(status, data, url.hostname)
                 if status not in _RETRIED:
                     break
-                asked = self._asked_pause(status, answered)
+                # Also where a request beside fails later: they asked not to be asked.
+                asked = max(asked, self._asked_pause(status, answered))
             failures += 1
-            race.starts_more &= failures <= RETRIES and not asked
+            race.starts_more = failures <= RETRIES and not asked
             if race.is_running:  # who is slow may still be right
                 continue
             if failures > RETRIES or (asked or pause) >= deadline.left():
                 break
             self._clock.sleep(asked or pause)
+            asked, race.starts_more = 0.0, True
             race.start()
         raise failure
 

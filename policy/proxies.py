@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from handler.clock import Deadline
-from handler.connection import Connect
+from handler.connection import Connect, Connection, Race
 from handler.http import HttpError
 from handler.http1 import BrokenError, encode_request
 
@@ -34,7 +34,7 @@ _LONGEST_HEAD = 16 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
 _WANTS_PASSWORD = 407
-_ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
+_ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
 
 _Address = IPv4Address | IPv6Address
 
@@ -164,7 +164,7 @@ def _proxy(variable: str, value: str) -> _Proxy:
         )
     try:
         parts = urlsplit(value if colon else f"http://{value}")
-        host, port = parts.hostname or "", parts.port or _DEFAULT_PORT
+        host, port = _encoded(parts.hostname or ""), parts.port or _DEFAULT_PORT
         user, given, password = parts.netloc.rpartition("@")[0].partition(":")
     except ValueError:
         scheme = host = ""
@@ -190,8 +190,13 @@ def _why_not(named: str, error: OSError) -> str:
 
 def _through(proxy: _Proxy, host: str, port: int, deadline: Deadline) -> socket.socket:
     check = f"check {proxy.variable}"
+    way = urlsplit(f"http://{_authority(proxy.host, proxy.port)}")
     try:
-        raw = socket.create_connection((proxy.host, proxy.port), _left(deadline))
+        # Not socket.create_connection: it takes all the time anew for each address, and as long as
+        # the resolver does.
+        with Race(lambda: Connection(way, None), None, deadline) as race:
+            race.start()
+            raw = race.next().opened
     except OSError as error:
         raise UnreachableError(_why_not(proxy.named, error), check) from error
     is_open = False
@@ -217,8 +222,7 @@ def _request(proxy: _Proxy, host: str, port: int) -> bytes:
     if proxy.credentials is not None:
         encoded = base64.b64encode(proxy.credentials).decode("ascii")
         headers["Proxy-Authorization"] = f"Basic {encoded}"
-    name = host if _address(host) else host.encode("idna").decode("ascii")
-    target = _authority(name, port)
+    target = _authority(_encoded(host), port)
     return encode_request("CONNECT", target, target, headers, None)
 
 
@@ -247,6 +251,11 @@ def _refusal(proxy: _Proxy, target: str, status: int) -> UnreachableError:
         return UnreachableError(problem, f"set {proxy.variable} to http://USER:PASSWORD@HOST:PORT")
     problem = f"{proxy.named} refuses the user and password (HTTP {status})"
     return UnreachableError(problem, f"correct them in {proxy.variable}")
+
+
+def _encoded(host: str) -> str:
+    """Write a host as DNS has it; UnicodeError, which is a ValueError: it can't be one."""
+    return host if _address(host) else host.encode("idna").decode("ascii")
 
 
 def _authority(host: str, port: int) -> str:

@@ -153,33 +153,40 @@ class Collector:
         self._deadline = deadline
         self._before = before
         self._batches: list[tuple[Sequence[_Asked], deque[_Asked]]] = []
-        self._over: SimpleQueue[str] = SimpleQueue()
+        # The number of a batch, and the provider of which a question of it is answered.
+        self._over: SimpleQueue[tuple[int, str]] = SimpleQueue()
         self._running: Counter[str] = Counter()
+        self._unanswered: Counter[int] = Counter()
 
     def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
         """Ask these, no more than so many of them at once."""
         batch = tuple(map(_Asked, questions))
-        waiting = deque(batch)
+        waiting, number = deque(batch), len(self._batches)
         self._batches.append((batch, waiting))
         self._running.update(each.question.provider for each in batch)
+        self._unanswered[number] = len(batch)
         for _ in range(min(at_once, len(batch))):
             # No Thread object: starting one waits for it to run, and joining one could wait for
             # good. A thread started so holds up neither the answer nor the end of the process.
-            start_new_thread(_work, (waiting, self._deadline, self._over))
+            start_new_thread(_work, (waiting, self._deadline, number, self._over))
 
     def running(self, provider: str = "") -> int:
         """Say how many questions are not answered yet, to one provider or in all."""
         return self._running[provider] if provider else self._running.total()
 
     def wait(self, until: Deadline) -> bool:
-        """Wait until one more provider has answered all it was asked; False if none is in time."""
+        """Wait until all that was asked in one go is answered; False if nothing is in time.
+
+        What was asked before, and hangs, does not hold that up.
+        """
         while self.running():
             try:
-                provider = self._over.get(timeout=until.left())
+                number, provider = self._over.get(timeout=until.left())
             except Empty:
                 return False
             self._running[provider] -= 1
-            if not self._running[provider]:
+            self._unanswered[number] -= 1
+            if not self._unanswered[number]:
                 return True
         return False
 
@@ -246,14 +253,16 @@ def ask(
     return collector.findings()
 
 
-def _work(waiting: deque[_Asked], deadline: Deadline, over: SimpleQueue[str]) -> None:
+def _work(
+    waiting: deque[_Asked], deadline: Deadline, number: int, over: SimpleQueue[tuple[int, str]]
+) -> None:
     while True:
         try:
             asked = waiting.popleft()
         except IndexError:
             return
         asked.run(deadline)
-        over.put(asked.question.provider)
+        over.put((number, asked.question.provider))
 
 
 # The names of a duty that others bear, and those that are ids at another provider.

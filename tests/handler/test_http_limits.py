@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import select
 import socket
 import threading
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -199,15 +201,36 @@ def test_each_wait_ends_with_the_deadline(
     """Nothing is waited for beyond it, however much of it earlier waits took."""
     deadline = set_clock.deadline(6)
     waits: list[tuple[float, float]] = []
-    real = select.select
+    real = select.poll
 
-    def waited(*sets: Any) -> Any:  # noqa: ANN401 - as select itself
-        waits.append((sets[-1], deadline.left()))
-        set_clock.advance(1)
-        return real(*sets)
+    class Noted(NamedTuple):
+        poller: select.poll
 
-    monkeypatch.setattr(select, "select", waited)
+        def register(self, number: int, events: int) -> None:
+            self.poller.register(number, events)
+
+        def poll(self, milliseconds: float) -> Any:  # noqa: ANN401 - as poll itself
+            waits.append((milliseconds / 1000, deadline.left()))
+            set_clock.advance(1)
+            return self.poller.poll(milliseconds)
+
+    monkeypatch.setattr(select, "poll", lambda: Noted(real()))
     with pytest.raises(HttpError, match=IN_TIME):
         client.get_json(serve(drip(head(), b"1")).url, {}, deadline)
     assert all(seconds <= left for seconds, left in waits)
     assert waits[-1] == (1, 1)
+
+
+def test_file_numbers_of_1024_and_above(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """A process that holds many files open asks as well."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    server, held = serve(reply(b"[1]")), [os.dup(0)]
+    try:
+        while held[-1] < 1024:
+            held.append(os.dup(0))
+        assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from errno import EISCONN
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,24 @@ def test_a_dead_address(
     ports = {"dead": deaf_port, "refused": refused_port, "good": server.port}
     resolves(*(ports[each] for each in order.split(", ")))
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [1]
+
+
+def test_a_connection_that_is_there_already(
+    client: Client, serve: Serve, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again whether it is connected, macOS answers by an error that it is."""
+
+    class OnMacOS(socket.socket):
+        def connect(self, address: Any) -> None:  # noqa: ANN401 - whatever the family takes
+            try:
+                self.getpeername()
+            except OSError:
+                super().connect(address)
+            else:
+                raise OSError(EISCONN, "Socket is already connected")
+
+    monkeypatch.setattr(socket, "socket", OnMacOS)
+    assert client.get_json(serve(reply(b"[1]")).url, {}, real_deadline(LONG)) == [1]
 
 
 def test_an_address_whose_tls_hangs(
@@ -245,6 +264,35 @@ def test_a_slow_answer_is_still_used(
     server = serve(slow(enough), refuse)
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
     assert len(server.asked) == 1 + times
+
+
+def test_who_asks_for_a_pause_gets_it(
+    client: Client, serve: Serve, real_deadline: InSeconds
+) -> None:
+    """Also where the request beside fails in another way, and later."""
+    second = threading.Event()
+
+    def refuse(talk: Talk) -> None:
+        reply(NONE, 429, {"Retry-After": "3600"})(talk)
+        second.set()
+
+    def fail(talk: Talk) -> None:
+        second.wait(LONG)
+        talk.wait(0.1)
+        reply(NONE, 503)(talk)
+
+    server = serve(fail, refuse, reply(b"[1]"))
+    with pytest.raises(HttpError, match=r"^answered 503$"):
+        client.get_json(server.url, {}, real_deadline(LONG))
+    assert len(server.asked) == 2
+
+
+def test_the_request_after_a_pause_may_race_again(
+    client: Client, serve: Serve, real_deadline: InSeconds
+) -> None:
+    """Once who asked for it has had their pause, a request that hangs is sent once more."""
+    server = serve(reply(NONE, 429, {"Retry-After": "1"}), say_and_hang(), reply(b"[1]"))
+    assert client.get_json(server.url, {}, real_deadline(2)) == [1]
 
 
 def test_a_slow_answer_beside_one_that_hangs(

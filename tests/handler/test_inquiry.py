@@ -260,6 +260,22 @@ def test_who_hangs_leaves_time_to_ask_on(decide_in: DecideIn, released: threadin
     assert [each.question for each in outcome.findings.failures] == [late.name]
 
 
+def test_who_hangs_leaves_time_for_every_round(
+    decide_in: DecideIn, released: threading.Event
+) -> None:
+    """What is asked in the meantime may leave something open in turn: whose end, for example."""
+    schedules = question("schedules", hanging(released, SHIFT._replace(holder="", user="U1")))
+    on_calls, end = question("on-calls of S1", of(SHIFT)), question("end of S1", of(ENDED))
+
+    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+        follow_ups = [on_calls] * bool(findings.without_email) + [end] * bool(findings.duties)
+        return [schedules, *follow_ups]
+
+    outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
+    assert outcome.decisions[0].duration == timedelta(hours=1)
+    assert [each.question for each in outcome.findings.failures] == [schedules.name]
+
+
 def test_who_is_approved_does_not_wait_for_who_hangs(
     decide: Decide, set_clock: SetClock, released: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:

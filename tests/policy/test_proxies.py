@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import socket
+import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import SplitResult
 
 import pytest
 from cryptography import x509
@@ -131,6 +133,26 @@ def test_a_proxy_that_hangs() -> None:
             ask({"ALL_PROXY": proxy.url}, seconds=0.3)
 
 
+def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver has time-outs of its own, which are not waited for."""
+    given_up, ended = threading.Event(), threading.Event()
+
+    def resolve(*_: object) -> object:
+        given_up.wait(20)
+        ended.set()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        with pytest.raises(
+            HttpError, match=r"^the proxy p\.test:80 \(ALL_PROXY\) doesn't answer in"
+        ):
+            ask({"ALL_PROXY": "p.test"}, seconds=0.1)
+        assert not ended.is_set()
+    finally:
+        given_up.set()
+
+
 def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens, or its name is unknown."""
     with socket.socket() as bound:
@@ -165,6 +187,9 @@ KIND = "HTTPS_PROXY is an address that begins with {}://, which isn't supported 
         ("http://proxy.test:s3cr3t", WRONG),
         ("http://proxy.test:99999", WRONG),
         ("http://[::1", WRONG),
+        ("http://jane:s3cr3t@proxy..test", WRONG),
+        (f"http://jane:s3cr3t@{'x' * 64}:3128", WRONG),
+        ("http://jane:s3cr3t@pr\udcffxy.test", WRONG),
         ("http://", WRONG),
         ("://s3cr3t", WRONG),
     ],
@@ -185,10 +210,10 @@ class WentThroughError(Exception):
 def _asks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is asked by raising an error that says which."""
 
-    def asked(address: tuple[str, int], *_: object) -> None:
-        raise WentThroughError(*address)
+    def asked(way: SplitResult, *_: object) -> None:
+        raise WentThroughError(way.hostname, way.port)
 
-    monkeypatch.setattr(socket, "create_connection", asked)
+    monkeypatch.setattr(proxies, "Connection", asked)
 
 
 def way_of(environment: Mapping[str, str], host: str = HOST) -> tuple[str, int] | None:
@@ -215,6 +240,7 @@ THROUGH, DIRECT = ("proxy.test", 3128), None
         ("api.incident.io", "a.test incident.io", DIRECT),
         ("api.incident.io", "incident.io:443", DIRECT),
         ("api.incident.io", "incident.io:8443", THROUGH),
+        ("api.incident.io", f"incident.io:{'4' * 5000}", THROUGH),
         ("api.incident.io", "*", DIRECT),
         ("xincident.io", "incident.io", THROUGH),
         ("incident.io.test", "incident.io", THROUGH),
