@@ -158,15 +158,15 @@ class Incident(NamedTuple):
     @property
     def addresses(self) -> frozenset[str]:
         """The e-mails of who declared it."""
-        return frozenset(email for email, _ in self.declarers if email)
+        return frozenset([email for email, _ in self.declarers if email])
 
     def declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
         folded = emails.folded(holder)
-        return any(
-            folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email)
-            for email, id_ in self.declarers
-        )
+        for email, id_ in self.declarers:
+            if folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email):
+                return True
+        return False
 
 
 class Failure(NamedTuple):
@@ -204,7 +204,12 @@ class Findings(NamedTuple):
     def joined(self, more: Findings) -> Findings:
         """Put together what was found in turn: a duty whose end came later is told with it."""
         ended = {each.identity for each in more.duties if each.end}
-        kept = (each for each in self.duties if each.end or each.identity not in ended)
+        theirs = {each.provider for each in more.duties if each.end}  # of hundreds, few are
+        kept = (
+            each
+            for each in self.duties
+            if each.end or each.provider not in theirs or each.identity not in ended
+        )
         return Findings(
             (*kept, *more.duties),
             self.failures + more.failures,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import NamedTuple
@@ -23,8 +23,9 @@ MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
 # In all: it is memory that so many large answers take.
 MOST_AT_ONCE = 7
-# The part of the time after which nobody waits for a first answer in order to ask on.
-PATIENCE = 0.6
+# The parts of the time for which all answers are waited for, since the first ones may do; and after
+# which nobody waits for a provider's first answer in order to ask it on.
+TO_ANSWER, PATIENCE = 1 / 6, 0.6
 
 
 class Outcome(NamedTuple):
@@ -67,8 +68,9 @@ class Inquiry:
     def decide(self, requests: Sequence[Request], policy: Policy, deadline: Deadline) -> Outcome:
         """Ask for as much as it takes, round by round: nothing, the duties, what they leave open.
 
-        Each provider has rounds of its own, and all of the time. After a part of it, also what the
-        answers so far leave open is asked, and who can be approved by them waits no longer.
+        Each provider has rounds of its own, and all of the time. Once all have answered, or after a
+        part of the time, each is asked for what its answers leave open. After a longer part, so is
+        whoever has not answered, and who can be approved by what is known waits no longer.
 
         A decision holds for the moment in which it was made: counted from any later one, access
         would be longer.
@@ -80,7 +82,8 @@ class Inquiry:
         wants: dict[str, Wants] = {}
         rounds: Counter[str] = Counter()
         collector = Collector(deadline)
-        until = deadline.part(PATIENCE)
+        first, second = deadline.part(TO_ANSWER), deadline.part(PATIENCE)
+        until = first
         while True:
             undecided = [each.request for each in decisions if each.wants_facts]
             for name, wanted in self._wants(undecided, policy).items():
@@ -99,18 +102,35 @@ class Inquiry:
             if not collector.running() or (until is deadline and not undecided):
                 break
             is_in_time = collector.wait(until)
+            while is_in_time and (
+                (until is first and collector.running())
+                or (until is second and not self._asks_on(collector, wants, asked))
+            ):
+                is_in_time = collector.wait(until)
             findings = collector.findings()
             decisions = decide_all(requests, findings, policy, self._clock.now())
             if not is_in_time:
                 if until is deadline:
                     break
-                until = deadline
+                until = second if until is first else deadline
         collector.stop()
         now = self._clock.now()
         # Nearly always there is nobody to count.
         needs = needs_of(requests, policy, now) if findings.without_email else ()
         hidden = without_email(findings, (each.condition for each in needs), now)
         return Outcome(decisions, findings, tuple(rounds), wants, hidden)
+
+    def _asks_on(
+        self, collector: Collector, wants: Mapping[str, Wants], asked: Container[tuple[str, str]]
+    ) -> bool:
+        """Whether all have answered, or one has that can be asked for more."""
+        found = collector.found()
+        return not collector.running() or any(
+            (name, each.name) not in asked
+            for name, wanted in wants.items()
+            if not collector.running(name)
+            for each in self.sources[name].questions(wanted, found)
+        )
 
     def _wants(self, requests: Sequence[Request], policy: Policy) -> dict[str, Wants]:
         """Say what each provider may know that these requests depend on."""

@@ -157,6 +157,7 @@ class Collector:
         self._over: SimpleQueue[tuple[int, str]] = SimpleQueue()
         self._running: Counter[str] = Counter()
         self._unanswered: Counter[int] = Counter()
+        self._found: dict[int, Findings] = {}  # by batches that are answered
 
     def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
         """Ask these, no more than so many of them at once."""
@@ -195,17 +196,27 @@ class Collector:
         for _, waiting in self._batches:
             waiting.clear()
 
+    def found(self) -> Findings:
+        """Give all that was found up to now, without saying which names are shared.
+
+        Pages that came before a failure count.
+        """
+        found = self._before
+        for number, (batch, _) in enumerate(self._batches):
+            part = self._found.get(number) or _findings(batch)
+            if not self._unanswered[number]:
+                self._found[number] = part
+            found = found.joined(part)
+        return found
+
     def findings(self) -> Findings:
-        """Give all that was found up to now. Pages that came before a failure count.
+        """Give all that was found up to now.
 
         A name counts as shared where two schedules (or roles) of a provider bear it, and where a
         list was not read to its end: the rest could bear it too. What is an id at one provider is
         no name at another.
         """
-        found = self._before
-        for batch, _ in self._batches:
-            found = found.joined(_findings(batch))
-        return _with_shared_names(found)
+        return _with_shared_names(self.found())
 
 
 def _findings(batch: Sequence[_Asked]) -> Findings:
@@ -221,7 +232,7 @@ def _findings(batch: Sequence[_Asked]) -> Findings:
     ]
     stated = [duty for page in pages for duty in page.duties]
     # The one place that lets a duty be anybody's, whatever the provider.
-    duties = tuple(duty for duty in stated if emails.is_address(duty.holder))
+    duties = tuple([duty for duty in stated if emails.is_address(duty.holder)])
     return Findings(
         duties=duties,
         failures=tuple(failures),
@@ -302,17 +313,16 @@ def _with_shared_names(findings: Findings) -> Findings:
             )
         return doubtful, elsewhere
 
-    # Hundreds of duties bear few names.
-    known: dict[tuple[str, str, str, str], _Ambiguous] = {}
+    # Hundreds of duties bear few names, and nearly always each of those is one thing's.
+    both = (*findings.duties, *findings.without_email)
+    bearing = {(each.provider, each.kind, each.name, each.shortform) for each in both}
+    found = {key: ambiguous(*key[:2], key[2:] if key[3] else key[2:3]) for key in bearing}
+    if not any(doubtful or elsewhere for doubtful, elsewhere in found.values()):
+        return findings
 
     def marked(duty: Duty) -> Duty:
-        key = duty.provider, duty.kind, duty.name, duty.shortform
-        names = known.get(key)
-        if names is None:
-            names = known[key] = ambiguous(*key[:2], key[2:] if duty.shortform else key[2:3])
-        if names != (duty.shared_names, duty.ids_elsewhere):
-            return duty._replace(shared_names=names[0], ids_elsewhere=names[1])
-        return duty
+        doubtful, elsewhere = found[duty.provider, duty.kind, duty.name, duty.shortform]
+        return duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)
 
     return findings._replace(
         duties=tuple(map(marked, findings.duties)),

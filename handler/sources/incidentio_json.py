@@ -70,28 +70,22 @@ def read_incidents(body: Mapping[str, Any]) -> Page:
             live = as_record(entry, "incident")
             if not _is_live(live):
                 continue
-            assignments = _assignments(live)
+            named, assignments = _assignments(live)
         except ShapeError:
             unread += 1
             unnamed = True
             continue
-        for role in assignments:
-            roles[role.id, role.name, role.shortform] = None
+        roles.update(dict.fromkeys(named))
         try:
             incident = _incident(live, assignments)
-            about = {
-                "link": text(live, "permalink"),
-                "severity": _named(live, "severity"),
-                "type": _named(live, "incident_type"),
-            }
+            severity, type_ = _named(live, "severity"), _named(live, "incident_type")
+            link = text(live, "permalink")
         except ShapeError:
             # Without all of it, nobody can tell who declared the incident: it proves nothing.
             unread += 1
             continue
         incidents.append(incident)
-        duties.extend(
-            _role_duty(role, incident, about) for role in assignments if role.holder or role.user_id
-        )
+        duties += _role_duties(assignments, incident, link, severity, type_)
     titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
     return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed)
 
@@ -103,41 +97,36 @@ def _is_live(entry: Mapping[str, Any]) -> bool:
 
 
 class _Assignment(NamedTuple):
-    """A role in an incident, and who holds it, if anybody."""
+    """A role in an incident, and who holds it."""
 
     id: str
     name: str
     shortform: str
     reporter: bool
-    filled: bool
     holder: str
     user_id: str
 
 
-def _assignments(entry: Mapping[str, Any]) -> list[_Assignment]:
-    found = []
+def _assignments(
+    entry: Mapping[str, Any],
+) -> tuple[list[tuple[str, str, str]], list[_Assignment]]:
+    """Give id, name and shortform of every role, and those that somebody holds."""
+    named, held = [], []
     for value in array(entry, "incident_role_assignments"):
         assignment = as_record(value, "assignment")
         role, assignee = record(assignment, "role"), record(assignment, "assignee")
-        found.append(
-            _Assignment(
-                required(role, "id"),
-                text(role, "name"),
-                text(role, "shortform"),
-                # A type that is new to us may stand for a reporter, too.
-                text(role, "role_type") not in _TAKEN_ON_PURPOSE,
-                bool(assignee),
-                *(_person(assignee) if assignee else ("", "")),
-            )
-        )
-    return found
+        name = required(role, "id"), text(role, "name"), text(role, "shortform")
+        named.append(name)
+        # A type that is new to us may stand for a reporter, too.
+        reporter = text(role, "role_type") not in _TAKEN_ON_PURPOSE
+        if assignee:
+            held.append(_Assignment(*name, reporter, *_person(assignee)))
+    return named, held
 
 
 def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
     creator = record(entry, "creator")
-    declarers = [
-        (role.holder, role.user_id) for role in assignments if role.reporter and role.filled
-    ]
+    declarers = [(role.holder, role.user_id) for role in assignments if role.reporter]
     if creator.get("user") is not None:
         declarers.append(_person(record(creator, "user")))
     elif not any(creator.get(kind) for kind in _NO_PERSON):
@@ -160,21 +149,34 @@ def _named(entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(filter(None, (text(found, "id"), text(found, "name"))))
 
 
-def _role_duty(role: _Assignment, incident: Incident, about: Mapping[str, Any]) -> Duty:
-    return Duty(
-        PROVIDER,
-        INCIDENT_ROLE,
-        role.id,
-        role.name,
-        role.holder,
-        shortform=role.shortform,
-        incident=incident.reference,
-        reporter=role.reporter,
-        self_declared=incident.declared_by(role.holder, role.user_id),
-        declarers=incident.addresses,
-        user="" if role.holder else role.user_id,
-        **about,
-    )
+def _role_duties(
+    assignments: Iterable[_Assignment],
+    incident: Incident,
+    link: str,
+    severity: tuple[str, ...],
+    type_: tuple[str, ...],
+) -> list[Duty]:
+    declarers = incident.addresses
+    return [
+        Duty(
+            PROVIDER,
+            INCIDENT_ROLE,
+            role.id,
+            role.name,
+            role.holder,
+            shortform=role.shortform,
+            link=link,
+            incident=incident.reference,
+            reporter=role.reporter,
+            severity=severity,
+            type=type_,
+            self_declared=incident.declared_by(role.holder, role.user_id),
+            declarers=declarers,
+            user="" if role.holder else role.user_id,
+        )
+        for role in assignments
+        if role.holder or role.user_id
+    ]
 
 
 def _poster(update: Mapping[str, Any], incident: Incident) -> tuple[str, str]:

@@ -299,7 +299,7 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
     )
     assert outcome.decisions[0].evidence == (SHIFT,)
     assert outcome.findings.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
-    assert waits[1:] == [0]
+    assert set(waits[1:]) == {0}
 
 
 def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threading.Event) -> None:
