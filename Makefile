@@ -151,7 +151,7 @@ clean: ## Remove all that the targets made
 # From whatever folder it is called, -P keeps that folder's modules out.
 $(BIN)/oncall: .venv/run.stamp Makefile
 	@here=$$(pwd -P | sed "s/'/'\\\\''/g"); printf '%s\n' '#!/bin/sh' 'unset PYTHONHOME' \
-	  "export PYTHONPATH='$$here'" "exec '$$here/.venv/bin/python' -P -m ops \"\$$@\"" > $@
+	  "export PYTHONPATH='$$here'" "exec '$$here/.venv/bin/python' -P -m cli \"\$$@\"" > $@
 	@chmod +x $@
 
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt | $(BIN)/oncall

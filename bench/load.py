@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from bench.measure import Figure, say
-from policy.calling import request_event, send
+from cli.webhook_client import request_event, send
 from sandbox.cast import JANE, NORA, put_on_stage
 from sandbox.program import ROOT
 from sandbox.running import Sandbox

@@ -22,7 +22,7 @@ from bench.measure import Figure, say
 from bench.processes import Sample, sample
 from bench.trouble import Signing, Trouble
 from bench.verdict import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
-from policy.calling import Answer, SendError, request_event, send
+from cli.webhook_client import Answer, SendError, request_event, send
 from sandbox.cast import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, put_all_on_stage
 from sandbox.doubles import faults
 from sandbox.program import PROJECT, ROOT

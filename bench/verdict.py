@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from bench.measure import Figure
 from bench.processes import Sample, Usage
+from cli.diagnosis import approval_of
+from cli.webhook_client import Answer, SendError
 from handler.shapes import ShapeError
-from ops.answers import approval_of
-from policy.calling import Answer, SendError
 
 # What a call may get whose child was killed, or that found none.
 CLEAN_ERRORS = frozenset(

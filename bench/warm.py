@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from bench.cold import SECRET
 from bench.measure import Figure, median_ratio, say
 from bench.organisation import JANE, Call, Organisation, organisation
+from cli.webhook_client import request_event, signed
 from handler.app import SYSTEM_CLOCK, App
-from policy.calling import request_event, signed
 
 ROUNDS = 1000
 

@@ -20,10 +20,10 @@ from handler.settings import (
 from infra.config_keys import CONCURRENCY
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
-from policy.reach import kinds_without_end, open_rules
+from policy.case_runner import SUFFIX, TEST_SUFFIX
+from policy.open_rules import kinds_without_end, open_rules
 from policy.remedies import config_rm, config_set
 from policy.spelling import typographic_in
-from policy.trial import SUFFIX, TEST_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

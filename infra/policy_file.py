@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from handler.providers import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
+from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
 from policy.conditions import providers_of, rules_without_provider
-from policy.problems import quoted
+from policy.diagnostics import quoted
 from policy.remedies import ConfigError, config_set
-from policy.trial import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,10 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from policy.loader import load
-from policy.problems import quoted
-from policy.terminal import Parser, counted, say, show_anything
-from policy.trial import (
+from policy.case_runner import (
     SUFFIX,
     TEST_SUFFIX,
     FileError,
@@ -21,6 +18,9 @@ from policy.trial import (
     tests_of,
     try_policy,
 )
+from policy.diagnostics import quoted
+from policy.loader import load
+from policy.terminal import Parser, counted, say, show_anything
 
 FOLDER = Path("policy")
 

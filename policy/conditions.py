@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from handler.providers import BY_ID
-from policy.problems import Placed, nearest, quoted
-from policy.reading import ANY, Reader
-from policy.tree import Fields, Node, Scalar
+from policy.diagnostics import Placed, nearest, quoted
+from policy.fields import ANY, Reader
+from policy.yaml_nodes import Fields, Node, Scalar
 
 DUTIES = ("on_call", "incident_role")
 LIMITS = ("requester", "requested_duration")

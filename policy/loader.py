@@ -13,12 +13,12 @@ from handler.policy import LONGEST_GRACE
 from handler.policy_json import read_policy
 from handler.record import MOST_RULES
 from handler.shapes import ShapeError
-from policy import doubts
+from policy import lint as doubts
 from policy.conditions import read_condition
-from policy.problems import Problem, Problems, quoted
-from policy.reading import ANY, MOST_CHARACTERS, Reader
+from policy.diagnostics import Problem, Problems, quoted
+from policy.fields import ANY, MOST_CHARACTERS, Reader
 from policy.spelling import look_of
-from policy.tree import Fields, Items, Line, Node, Scalar, read_tree
+from policy.yaml_nodes import Fields, Items, Line, Node, Scalar, read_tree
 
 POLICY_KEYS = ("rules", "aliases")
 GRANT_KEYS = ("duration", "end_with_shift", "dry_run")

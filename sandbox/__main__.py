@@ -16,15 +16,15 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from auditlog.explain import spoken
+from cli.arguments import stack
+from cli.proxies import NAMES, connector
+from cli.webhook_client import Answer, SendError, request_event, send
 from handler.duration_hints import hint
 from handler.durations import parse_duration
 from handler.events import DURATION
 from handler.providers import PROVIDERS
 from handler.shapes import ShapeError, array, as_record, record, text
-from ops.arguments import stack
-from policy.calling import Answer, SendError, request_event, send
-from policy.proxies import NAMES, connector
-from policy.telling import spoken
 from policy.terminal import (
     Parser,
     columns_of,

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+from cli.webhook_client import request_event
 from handler.decision import Decision, decide
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
 from handler.events import read_events
 from handler.policy import Policy
-from policy.calling import request_event
 from sandbox.doubles.incidentio import IncidentIO
 from sandbox.doubles.jsm import JSM
 from sandbox.doubles.opsgenie import Opsgenie

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
+from auditlog.explain import spoken, why
+from cli.webhook_client import Answer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
-from policy.calling import Answer, send
-from policy.telling import spoken, why
 from sandbox.cast import SCENES, Scene, put_all_on_stage
 from sandbox.running import Sandbox
 

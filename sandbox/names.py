@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from cli.context import process
+from cli.preflight import checked
+from cli.preflight_checks import PROBLEM
 from handler.providers import BY_ID
-from ops.checks import PROBLEM
-from ops.preflight import checked
-from ops.world import process
-from policy.reach import kinds_without_end, unnamed_kinds
+from policy.open_rules import kinds_without_end, unnamed_kinds
 from sandbox.running import Sandbox
 
 _WITHOUT_PROXY = process()._replace(environment={})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from policy.calling import DEFAULT_KIND
+from cli.webhook_client import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, PEOPLE, RESOURCE, REVIEWERS, labels_for
 from sandbox.running import Sandbox
 from sandbox.space import Space

@@ -60,7 +60,7 @@ if project := os.environ.pop("SANDBOX_PROXIED", ""):
     sys.path.append(project)
     from functools import partialmethod
     from handler.http import Client as HttpClient
-    from policy.proxies import connector
+    from cli.proxies import connector
 
     HttpClient.__init__ = partialmethod(HttpClient.__init__, connect=connector(os.environ))
 main(sys.argv)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from auditlog.replay import NOT_WHOLE, TORN, replay
 from handler import app, inquiry
 from handler.decision import Decision, decide, decide_all
 from handler.duties import Findings
 from handler.events import Request
 from handler.policy import Policy
 from handler.record import decision_record
-from ops.replay import NOT_WHOLE, TORN, replay
-from policy import trial
+from policy import case_runner as trial
 
 Record = Mapping[str, Any]
 # What a decision does not follow from.

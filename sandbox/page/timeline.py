@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from auditlog.explain import Told
 from handler.durations import in_words, parse_instant
 from handler.events import APPROVE, EXPIRES, REQUEST
-from policy.telling import Told
 from sandbox.page import words
 from sandbox.space.catalogue import PERSON
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition

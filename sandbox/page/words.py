@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from auditlog.explain import Told, spoken, tree, why
+from auditlog.log_lines import is_decision
 from handler.durations import parse_duration, parse_instant
-from policy.log_lines import is_decision
-from policy.telling import Told, spoken, tree, why
 
 
 @dataclass(frozen=True, slots=True)

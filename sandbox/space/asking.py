@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from cli.webhook_client import signed
 from handler.shapes import ShapeError, array, as_record, record
 from handler.webhook import BOT_KIND
-from policy.calling import signed
 from sandbox.space.call import read_json
 from sandbox.space.webhooks import Webhook
 

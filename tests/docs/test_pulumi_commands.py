@@ -17,7 +17,7 @@ DOCUMENTS = sorted(ROOT / each for each in MARKDOWN)
 BLOCK = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 # A command, at the beginning or after something of the shell's; not `make pulumi-cli`.
 COMMAND = re.compile(r"(?:^ *|[|&;(=\"'] ?|\$ )pulumi (?:\w|-)", flags=re.MULTILINE)
-PRODUCT = ("infra", "ops", "policy", "sandbox", "bench", "handler")
+PRODUCT = ("infra", "cli", "policy", "sandbox", "bench", "handler")
 STARTS = {"run", "Popen", "call", "check_call", "check_output", "execv", "execve", "execvpe"}
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import _parser
 from handler.providers import PROVIDERS
 from infra.alarms import MOST_APPROVALS_AN_HOUR, Alarm, alarms_for
 from infra.config_keys import KEYS
-from ops.command import _parser
 from tests.filter_pattern import matches
 from tests.runbook import FILE, SECTIONS, slug
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from cli.webhook_client import Answer, request_event
 from handler.app import App
 from handler.durations import format_instant
 from handler.webhook import sign
-from policy.calling import Answer, request_event
 from sandbox.url_event import Request, Response, to_event, to_response
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from indentapi import IndentAPI
 
-from policy.calling import DEFAULT_KIND
+from cli.webhook_client import DEFAULT_KIND
 from sandbox.cast import RESOURCE
 from sandbox.doubles.exchange import Answer, Request
 from sandbox.doubles.server import Clock, Double, utc_now

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from indentapi import IndentAPI, PermissionDeniedError, Petition, Resource
 
-from policy.calling import DEFAULT_KIND
+from cli.webhook_client import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, OMAR, RESOURCE
 from sandbox.running import Sandbox
 from sandbox.space import Space

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
+from cli.webhook_client import Answer
 from handler.app import App
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
 from handler.webhook import sign
-from policy.calling import Answer
 from sandbox.cast import JANE, OMAR
 from sandbox.doubles import faults
 from sandbox.doubles.incidentio import IncidentIO

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from policy.calling import DEFAULT_KIND
+from cli.webhook_client import DEFAULT_KIND
 from sandbox.cast import JANE, NORA, RESOURCE, RITA, put_all_on_stage
 from sandbox.page import Page, page_of
 from sandbox.requesting import opened_space

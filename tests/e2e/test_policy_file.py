@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from policy.calling import request_event
+from cli.webhook_client import request_event
 from sandbox.cast import DAN, JANE, NORA, OMAR, RITA, put_on_stage
 from sandbox.demo import play
 from sandbox.running import Sandbox

@@ -19,7 +19,7 @@ from bench.verdict import (
     growth_of_sandbox,
     judged,
 )
-from policy.calling import Answer, SendError, request_event
+from cli.webhook_client import Answer, SendError, request_event
 
 EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")
 MAY, MAY_NOT = Asked(EVENT, may=True), Asked(EVENT, may=False)

@@ -45,7 +45,7 @@ exec /usr/bin/make -o .venv/run.stamp -o .venv/bin/oncall "$@"
 """
 ONCALL = f"""#!/bin/sh
 export PYTHONPATH={ROOT}
-exec {sys.executable} -P -m ops "$@"
+exec {sys.executable} -P -m cli "$@"
 """
 GIT = shutil.which("git") or "git"
 STREAM = "the-function"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from cli.webhook_client import send
 from handler import connection
 from handler.clock import Deadline
 from handler.http import Client, HttpError
-from policy.calling import send
 from tests.certificates import make_certificate, serve_tls
 from tests.handler.asking import LONG
 from tests.handler.scripted import (

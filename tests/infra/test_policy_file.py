@@ -13,7 +13,7 @@ import pytest
 
 from handler.policy_json import read_policy
 from infra.archive import POLICY_IN_ZIP
-from policy import trial
+from policy import case_runner as trial
 from policy.loader import load
 from sandbox.archive import build_zip
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of

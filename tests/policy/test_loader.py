@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, RequestedDuration, Requester
 from handler.policy import Policy, Rule, Selector, ShiftEnd
 from handler.policy_json import read_policy
+from policy.diagnostics import Problems
 from policy.loader import load
-from policy.problems import Problems
-from policy.tree import read_tree
+from policy.yaml_nodes import read_tree
 from tests.policy.texts import ON_CALL, POLICY, SELECTOR, changed, with_condition
 
 TIER = '{labels: {Tier: "0"}}'

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from handler.characters import is_unseen
-from policy.cases import read_cases
+from policy.case_file import read_cases
 from policy.loader import load
 from policy.spelling import DASHES, QUOTES
 from tests.policy.texts import POLICY, changed, errors_of

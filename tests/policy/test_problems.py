@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from policy.problems import hidden_difference, nearest
+from policy.diagnostics import hidden_difference, nearest
 
 TEAM = "\u00c9quipe SRE"
 APART = unicodedata.normalize("NFD", TEAM)

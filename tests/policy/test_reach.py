@@ -11,7 +11,7 @@ from handler.events import Resource
 from handler.policy import Policy
 from handler.policy_json import read_policy
 from handler.settings import load
-from policy.reach import kinds_without_end, open_rules, unnamed_kinds
+from policy.open_rules import kinds_without_end, open_rules, unnamed_kinds
 
 ALL = ("incident.io", "PagerDuty")
 ROLE = "holds a role other than the reporter's in a live incident"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from policy.cases import CASE_KEYS, read_cases
+from policy.case_file import CASE_KEYS, read_cases
 from policy.conditions import INCIDENT_ROLE_KEYS, ON_CALL_KEYS, REQUESTER_KEYS
 from policy.loader import RULE_KEYS, load
 from tests.policy import (

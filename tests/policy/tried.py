@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from policy.trial import Trial, try_policy
+from policy.case_runner import Trial, try_policy
 
 POLICY = """\
 rules:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import pytest
 
 import sandbox.__main__ as commands
+from cli.webhook_client import Answer
 from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
-from policy.calling import Answer
 from policy.terminal import table
 from sandbox import demo
 from sandbox.cast import (

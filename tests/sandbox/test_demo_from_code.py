@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import sandbox.__main__ as commands
+from cli.webhook_client import Answer
 from handler.settings import load
-from policy.calling import Answer
 from sandbox import demo
 from sandbox.cast import NORA, SCENES, Scene
 from sandbox.demo import as_expected

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from auditlog.explain import Told, spoken
+from cli.webhook_client import request_event
 from handler.decision import decide
 from handler.durations import format_instant
 from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import read_events
 from handler.policy import Policy, simple
 from handler.record import decision_record
-from policy.calling import request_event
-from policy.telling import Told, spoken
 from sandbox.cast import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, sentence, verdict

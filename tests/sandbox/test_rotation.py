@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.calling import send
+from cli.webhook_client import send
 from sandbox.running import Sandbox, new_secret
 from tests.projects import project_in
 

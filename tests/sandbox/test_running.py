@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pulumi
 import pytest
 
+from cli.webhook_client import request_event, send
 from handler.settings import PLAIN_KEYS
-from policy.calling import request_event, send
 from sandbox.cast import JANE
 from sandbox.resources.functions import PUBLIC_STATEMENTS
 from sandbox.running import Sandbox

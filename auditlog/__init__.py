@@ -1,0 +1,1 @@
+"""Reads what `handler/audit.py` wrote: reader, explanation, replay."""

@@ -1,0 +1,140 @@
+"""Settings and policy for a command: from the environment, a stack, or a policy file.
+
+Secrets come from the environment only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cli.errors import ReportError
+from cli.stack_file import project_folder, stack_settings
+from handler.policy import Policy
+from handler.providers import PROVIDERS
+from handler.settings import (
+    BESIDE_POLICY,
+    PLAIN_KEYS,
+    POLICY,
+    PROVIDER_KEYS,
+    SHORTEST_SECRET,
+    Problems,
+    Settings,
+    SettingsError,
+    load,
+)
+from policy.case_runner import FileError, placed, read
+from policy.loader import load as load_policy
+from policy.remedies import UNREAD, ConfigError, in_stack, report
+
+# No command signs or checks a call: whatever the webhook's secret is, it is not needed.
+_STAND_IN = "-" * SHORTEST_SECRET
+_OF_PROVIDERS = frozenset(key for each in PROVIDERS for key in each.settings)
+_REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
+
+
+class Configured(NamedTuple):
+    """What a command works with.
+
+    Attributes:
+        settings: as the function reads them.
+        origin: where the policy is from, in words.
+    """
+
+    settings: Settings
+    origin: str
+
+    @property
+    def policy(self) -> Policy:
+        """The policy."""
+        return self.settings.policy
+
+
+def configured(
+    options: argparse.Namespace, environment: Mapping[str, str], folder: Path, *, asks: bool = True
+) -> Configured:
+    """Read the settings.
+
+    Args:
+        options: `policy` (a file, or None) and `stack` (a name, or None).
+        environment: the process's.
+        folder: where the process stands.
+        asks: whether providers are asked: only then keys are needed.
+
+    Raises:
+        CommandError: a setting is missing or wrong, or a file cannot be used.
+    """
+    values = {key: environment.get(key, "") for key in PLAIN_KEYS}
+    values.pop("WEBHOOK_MAX_AGE")
+    of_stack: Mapping[str, str] = {}
+    origin = "the environment's settings"
+    if options.stack:
+        folder = project_folder(folder)
+        of_stack = stack_settings(folder, options.stack)
+        values = _by_stack(values, of_stack)
+        origin = f"Pulumi.{options.stack}.yaml"
+    if options.policy:
+        values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
+        folder = Path()
+    problems, text = Problems(), None
+    if values[POLICY].strip():
+        origin = values[POLICY].strip()
+        text = problems.read(_policy_text, Path(origin), folder)
+    secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
+    if not asks:
+        secrets[PROVIDER_KEYS[0]] = _STAND_IN
+    read = {**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}
+    settings = problems.read(load, read, UNREAD if problems else text)
+    try:
+        problems.check()
+    except SettingsError as error:
+        subject = f"Pulumi.{options.stack}.yaml" if options.stack else "the environment"
+
+        def remedy(each: SettingsError) -> str:
+            ours = each.key in _OF_PROVIDERS and not of_stack.get(each.key)
+            if options.stack and each.key in values and not (ours or environment.get(each.key)):
+                return in_stack(each, options.stack)
+            return _in_environment(each)
+
+        raise ReportError(report(subject, error, remedy)) from None
+    return Configured(settings, origin)
+
+
+def _in_environment(error: SettingsError) -> str:
+    """Say how a setting of the environment is mended."""
+    if error.fixes:
+        commands = [
+            f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
+            for key, value in error.fixes.items()
+        ]
+        return f"run {' or '.join(f'`{each}`' for each in commands)}"
+    if error.key in PROVIDER_KEYS:
+        return _REMEDY
+    if error.example:
+        return f"for example, run `export {error.key}={shlex.quote(error.example)}`"
+    return f"export another {error.key}"
+
+
+def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
+    """Take the policy from the stack alone, and where providers answer from who has the keys."""
+    return {
+        key: (environment[key] if key in _OF_PROVIDERS else "") or stack.get(key, "")
+        for key in environment
+    }
+
+
+def _policy_text(file: Path, folder: Path) -> str:
+    try:
+        loaded = load_policy(read(file, folder))
+    except FileError as error:
+        raise ConfigError("the policy", str(error), "name a file that is there") from None
+    if loaded.errors:
+        first, *others = placed(file, loaded.errors)
+        place, _, text = first.partition(" ")
+        more = f" (and {len(others)} more)" if others else ""
+        command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])
+        raise ConfigError(place, f"{text}{more}", f"run `{command}` for all of it")
+    return loaded.json

@@ -1,0 +1,304 @@
+"""What a webhook's answer means, and what to do where it is not the right one. No I/O."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from auditlog.explain import SETTINGS, clock_time, spoken
+from cli.console import listed
+from cli.preflight_checks import NOTE, OK, PROBLEM
+from cli.proxies import UnreachableError
+from cli.target import Deployed
+from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
+from handler import __version__
+from handler.app import NAME
+from handler.durations import parse_instant
+from handler.events import APPROVE, DURATION, EXPIRES
+from handler.http1 import RemoteDisconnected, TooLarge
+from handler.providers import PROVIDERS
+from handler.settings import SettingsError, max_age, parse_switch
+from handler.shapes import ShapeError, array, as_record, record, text
+from handler.webhook import UNAVAILABLE
+
+NO = "no"
+_SHOWN = 80
+
+
+class Step(NamedTuple):
+    """One call that was made, and what it came to.
+
+    Attributes:
+        call: its name in the protocol.
+        level: `OK`, `PROBLEM`, `NO` for a decision that is not an approval, or `NOTE`.
+        text: what was found, in a sentence.
+        remedy: what to do about it.
+    """
+
+    call: str
+    level: str
+    text: str
+    remedy: str = ""
+
+
+class Approval(NamedTuple):
+    """What a claim says.
+
+    Attributes:
+        why: rule and evidence.
+        duration: how long, as a Go duration.
+        until: its end.
+    """
+
+    why: str
+    duration: str
+    until: datetime
+
+
+def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
+    """Tell why nobody answered."""
+    cause, remedy = error.__cause__, _address_remedy(deployed)
+    match cause:
+        case ssl.SSLCertVerificationError():
+            said = "shows a certificate that is not trusted here"
+            remedy = "something between here and AWS reads along, or this machine's clock is wrong"
+        case ssl.SSLError():
+            said = "does not speak TLS as it should"
+        case UnreachableError():
+            said = f"cannot be reached: {cause.problem}"
+            remedy = f"{cause.remedy}; {remedy}"
+        case TimeoutError():
+            said = f"does not answer within {TIMEOUT_SECONDS} s"
+            remedy = f"let this machine reach it; then {log_remedy(deployed)}"
+        case ConnectionRefusedError():
+            said = "is an address where nobody listens"
+        case ConnectionError() | RemoteDisconnected():
+            said = "hangs up before it answers"
+            remedy = f"something between may cut the connection; {log_remedy(deployed)}"
+        case ValueError():
+            said = "is no address of a webhook"
+        case OSError():
+            said = f"cannot be reached: {cause.strerror}"
+        case TooLarge():
+            said = "answers with more than a webhook would"
+        case _:
+            said = "does not speak HTTP"
+    return Step(call, PROBLEM, f"{deployed.url} {said}", remedy)
+
+
+def refused(call: str, answer: Answer, deployed: Deployed, now: datetime) -> Step:
+    """Tell what an HTTP error means."""
+    said, remedy = _meaning(answer, deployed, now)
+    return Step(call, PROBLEM, f"HTTP {answer.http}: {said}", remedy)
+
+
+def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, str]:
+    remedy = log_remedy(deployed)
+    host = urlsplit(deployed.url).hostname
+    match answer.http:
+        case status if _is_in_front(status, answer.body):
+            said = f"something in front of {host} (a firewall or proxy) refused the call"
+            remedy = f"let this machine's calls to {host} through, or call from another network"
+        case HTTPStatus.UNAUTHORIZED:
+            said, remedy = "the signature is refused", _signature_remedy(answer, deployed, now)
+        case HTTPStatus.FORBIDDEN:
+            said, remedy = "AWS lets nobody call this URL", _permission_remedy(deployed)
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            said, remedy = "AWS lets no call through", _concurrency_remedy(deployed)
+        case HTTPStatus.SERVICE_UNAVAILABLE if _code(answer) == UNAVAILABLE:
+            said = "the function cannot read its secret"
+            remedy += (
+                "; its role may read the stack's secret (output secret_arn), in the version that"
+                f" was deployed: {_deploy(deployed)} puts both right"
+            )
+        case HTTPStatus.INTERNAL_SERVER_ERROR:
+            said = "the function failed, by a wrong setting or a defect"
+        case HTTPStatus.BAD_GATEWAY:
+            said = "the function cannot start, or died before it answered"
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            said, remedy = "AWS has trouble of its own", f"try again in a minute; {remedy}"
+        case _:
+            said, remedy = "that is not this project's function", _address_remedy(deployed)
+    return said, remedy
+
+
+def _is_in_front(status: int, body: object) -> bool:
+    """Whether something between here and AWS answered: neither AWS nor our function sends pages."""
+    is_page = isinstance(body, str) and body.lstrip("\ufeff \t\r\n").startswith("<")
+    return status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or (
+        is_page
+        and status
+        in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}
+    )
+
+
+def _permission_remedy(deployed: Deployed) -> str:
+    return (
+        f"`aws lambda get-policy --function-name {deployed.function or 'NAME'}` has to show both"
+        " FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction (`aws lambda"
+        " add-permission`); if it does, a service control policy of the organisation forbids"
+        " public URLs"
+    )
+
+
+def _concurrency_remedy(deployed: Deployed) -> str:
+    shut = f"to open it, {_unset('RESERVED_CONCURRENCY', deployed)}"
+    if deployed.settings.get("RESERVED_CONCURRENCY", "").strip() == "0":
+        return f"RESERVED_CONCURRENCY is 0, which shuts the URL: {shut}"
+    return (
+        f"if RESERVED_CONCURRENCY was deployed as 0, the URL is shut: {shut};"
+        " else too many calls go on at once: set it higher, or try again"
+    )
+
+
+def _signature_remedy(answer: Answer, deployed: Deployed, now: datetime) -> str:
+    skew = _skew(answer.date, now)
+    if skew and abs(skew) > _max_age(deployed.settings):
+        way = "behind" if skew > timedelta(0) else "ahead of"
+        seconds = abs(skew) // timedelta(seconds=1)
+        return f"set this machine's clock: it is {seconds} s {way} the webhook's"
+    if not deployed.stack:
+        return "its secret is another: run `. .sandbox/env` again, a new sandbox has a new one"
+    return (
+        f"the deployed secret is not the one in Pulumi.{deployed.stack}.yaml: {_deploy(deployed)}"
+        " brings it there, and the access system needs the same"
+    )
+
+
+def _skew(date: str, now: datetime) -> timedelta | None:
+    """Say by how much the server's clock is ahead of ours."""
+    with suppress(ValueError, OverflowError):
+        told = parsedate_to_datetime(date)
+        return told.replace(tzinfo=told.tzinfo or UTC) - now
+    return None
+
+
+def _max_age(settings: Mapping[str, str]) -> timedelta:
+    try:
+        return max_age(settings)
+    except SettingsError:
+        return max_age({})
+
+
+def _code(answer: Answer) -> object:
+    """Give the google.rpc code that our function answers with; None of another's answer."""
+    status = answer.body.get("status") if isinstance(answer.body, dict) else None
+    return status.get("code") if isinstance(status, dict) else None
+
+
+def log_remedy(deployed: Deployed, words: str = "") -> str:
+    """Say where the function's log is, and what to look for."""
+    if not deployed.stack:
+        return f"see the function's log (.sandbox/function.log){f' for {words}' if words else ''}"
+    pattern = f" --filter-pattern '\"{words}\"'" if words else ""
+    group = deployed.log_group or f"$(pulumi stack output log_group --stack {deployed.stack})"
+    return f'see the log: `aws logs tail "{group}" --since 10m{pattern}`'
+
+
+def _address_remedy(deployed: Deployed) -> str:
+    if not deployed.stack:
+        return "WEBHOOK_URL is not a running sandbox's: `make up`, then `. .sandbox/env`"
+    return f"{_deploy(deployed)} makes it: its URL is the output webhook_url"
+
+
+def _deploy(deployed: Deployed) -> str:
+    """Name the command that deploys what is here; it also checks whose the state is."""
+    return f"`make deploy STACK={deployed.stack}`" if deployed.stack else "a new `make up`"
+
+
+def _unset(key: str, deployed: Deployed) -> str:
+    """Say how to take a setting away, in the deployed function, too."""
+    if not deployed.stack:
+        return f"take {key} out of the stack's file, and run `make up` again"
+    return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
+
+
+def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
+    """Tell which function answers."""
+    try:
+        name, version = _integration(answer)
+    except ShapeError:
+        name = version = ""
+    if name != NAME:
+        said = f"calls itself {name[:_SHOWN]!r}" if name else "does not say what it is"
+        told = f"what answers at {deployed.url} is not {NAME}: it {said}"
+        yield Step(call, PROBLEM, told, _address_remedy(deployed))
+        return
+    yield Step(call, OK, f"{NAME} {version[:_SHOWN]} answers at {deployed.url}")
+    if version != __version__:
+        said = f"version {version[:_SHOWN]} is deployed, and {__version__} is here"
+        yield Step(call, NOTE, said, f"{_deploy(deployed)} deploys what is here")
+
+
+def _integration(answer: Answer) -> tuple[str, str]:
+    """Read name and version, which travel as JSON text within a `DebugInfo`."""
+    status = record(as_record(answer.body, "the answer"), "status")
+    for each in array(status, "details"):
+        try:
+            detail = json.loads(text(as_record(each, "details[]"), "detail"))
+        except (ValueError, RecursionError):
+            continue
+        for one in array(as_record(detail, "detail"), "integrations"):
+            about = as_record(one, "integrations[]")
+            return text(about, "name"), text(about, "version")
+    return "", ""
+
+
+def told_of_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
+    """Tell which providers are switched on."""
+    try:
+        found = array(as_record(answer.body, "the answer"), "resources")
+        ids = {text(as_record(each, "resources[]"), "id") for each in found}
+    except ShapeError:
+        ids = set()
+    on = [each.name for each in PROVIDERS if each.bot["id"] in ids]
+    if not on:
+        return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(deployed))
+    return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
+
+
+def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
+    """Read the claim; None where there is none.
+
+    Raises:
+        ShapeError: it is no claim, or not for what was asked.
+    """
+    claims = array(as_record(answer.body, "the answer"), "claims")
+    if not claims:
+        return None
+    claim = as_record(claims[0], "claims[]")
+    labels = record(record(claim, "meta"), "labels")
+    until = parse_instant(text(labels, EXPIRES))
+    petition = event["meta"]["labels"]["petition"]
+    asked = [event["actor"], *event["resources"]]
+    if (text(claim, "event"), len(claims), labels.get("petition")) != (APPROVE, 1, petition):
+        raise ShapeError("it is not the approval of this one petition")
+    if claim.get("resources") != asked or until is None:
+        raise ShapeError("it approves something else")
+    reason = text(claim, "reason")
+    by_settings = reason.removeprefix("Approved: ")
+    why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
+    return Approval(why, text(labels, DURATION), until)
+
+
+def told_of_decision(
+    call: str, found: Approval | None, event: Mapping[str, Any], deployed: Deployed, now: datetime
+) -> Step:
+    """Tell what was decided."""
+    who = event["actor"]["email"]
+    what = listed(f"{each['kind']}:{each['id']}" for each in event["resources"])
+    if found:
+        lasts = f"{spoken(found.duration)}, until {clock_time(found.until, now)}"
+        return Step(call, OK, f"claims {what} for {who} for {lasts}: {found.why}")
+    with suppress(SettingsError):
+        if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
+            said = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
+            return Step(call, NO, said, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
+    return Step(call, NO, f"no claim for {who}: humans decide about {what}")

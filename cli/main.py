@@ -1,0 +1,108 @@
+"""The `oncall` command: what it can do, and how it ends."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from cli import check, explain, preflight, report, who
+from cli import replay as again
+from cli.context import World, discard, process
+from cli.errors import NOT_DONE, CommandError, ReportError
+from handler import __version__
+from policy.terminal import Parser, safe, show_anything
+
+EPILOG = """settings come from the environment, as the function's do: keys
+(INCIDENTIO_API_KEY, ...) and AUTO_APPROVAL_*. --stack NAME takes the plain
+ones from Pulumi.NAME.yaml, --policy FILE another policy. Beside a running
+sandbox: . .sandbox/env
+
+The Internet is reached through the proxy of HTTPS_PROXY or ALL_PROXY, if any,
+but for what NO_PROXY names.
+
+exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be
+carried out"""
+
+# What the system says of a full disk, and of a terminal that has gone.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
+    """Run one command and give its exit status: 0 yes, 1 no, 2 could not be carried out."""
+    world = world or process()
+    show_anything(world.stdout, world.stderr)
+    options = _parser().parse_args(arguments)
+    if _outlived_sandbox(world.environment):
+        world.tell(
+            "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, "
+            "or `make up` in another terminal and `. .sandbox/env` here"
+        )
+    try:
+        status: int = options.run(options, world)
+        world.stdout.flush()
+    except CommandError as error:
+        lines = str(error).split("\n") if isinstance(error, ReportError) else [str(error)]
+        for number, line in enumerate(lines):
+            world.tell(line if number else f"oncall: {line}")
+        return NOT_DONE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
+    except BrokenPipeError:
+        discard(world.stdout)
+        return 128 + signal.SIGPIPE  # quietly, as other commands end (`| head`)
+    except Exception as error:  # noqa: BLE001 - an error of ours is no riddle for who operates it
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            discard(world.stdout)
+            world.tell(f"oncall: the answer cannot be written: {error.strerror}")
+            return NOT_DONE
+        world.tell(
+            f"oncall: something unexpected went wrong ({_place_of(error)}): please report it"
+        )
+        return NOT_DONE
+    return status
+
+
+class _Parser(Parser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOT_DONE, f"oncall: {safe(message)}; run `{self.prog} --help` for how it goes\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="oncall",
+        description="Explain, foresee and check automatic approvals.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"oncall {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for each in (explain, who, again, preflight, report, check):
+        each.add(commands)
+    return parser
+
+
+def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
+    """Whether the environment is of a sandbox (`. .sandbox/env`) that does not run any more."""
+    page = urlsplit(environment.get("SANDBOX_PAGE", ""))
+    with suppress(ValueError):  # of what is no port
+        if page.hostname == "127.0.0.1" and page.port:
+            try:
+                socket.create_connection((page.hostname, page.port), timeout=1).close()
+            except OSError:
+                return True
+    return False
+
+
+def _place_of(error: Exception) -> str:
+    """Say where, and nothing of what: that may hold a secret."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{place}"

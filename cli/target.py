@@ -1,0 +1,180 @@
+"""The webhook that a command calls: a stack's, by the Pulumi CLI, or the environment's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from cli.context import World
+from cli.errors import CommandError, ReportError
+from cli.stack_file import project_folder, stack_settings
+
+URL, SECRET = "WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"
+_CLI_SECONDS = 60.0
+_MOST_CHARACTERS = 200
+# The engine installs plugins that a state names, from wherever it says; with this it does not.
+_NO_PLUGINS_OF_A_STATE = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+_NONE: Mapping[str, str] = MappingProxyType({})
+# What the CLI says, and what to do about it. `{}` is the stack.
+_REMEDIES = {
+    "passphrase must be set": "export PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE",
+    "incorrect passphrase": "PULUMI_CONFIG_PASSPHRASE is not the stack's: export the right one",
+    "no stack named": "export the PULUMI_BACKEND_URL that `make bootstrap STACK={}` prints",
+    "PULUMI_ACCESS_TOKEN must be set": (
+        "export it, or the PULUMI_BACKEND_URL that `make bootstrap STACK={}` prints"
+    ),
+    "NoCredentialProviders": "AWS credentials are missing or expired: run `aws sso login`",
+    "no EC2 IMDS role found": "AWS credentials are missing or expired: run `aws sso login`",
+    "ExpiredToken": "AWS credentials are expired: run `aws sso login`",
+    "not found for stack": f"run `pulumi config set --secret {SECRET} --stack {{}}`",
+}
+
+
+class Deployed(NamedTuple):
+    """A webhook, and where to look when it fails.
+
+    Attributes:
+        url: where it answers.
+        secret: what its calls are signed with.
+        stack: whose it is; "" for one that the environment names.
+        settings: the stack's, or the environment's, as they are written: maybe not deployed yet.
+        function: the function's name.
+        log_group: where its log is.
+    """
+
+    url: str
+    secret: str
+    stack: str = ""
+    settings: Mapping[str, str] = _NONE
+    function: str = ""
+    log_group: str = ""
+
+    def __repr__(self) -> str:
+        """Hide the secret, wherever the value is printed."""
+        return f"Deployed({self.url!r}, stack={self.stack!r})"
+
+
+def deployed(stack: str | None, world: World) -> Deployed:
+    """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
+
+    Raises:
+        CommandError: something is missing, or the Pulumi CLI cannot say it.
+    """
+    return _of_stack(stack, world) if stack else _of_environment(world.environment)
+
+
+def _of_environment(environment: Mapping[str, str]) -> Deployed:
+    for name in (URL, SECRET):
+        if not environment.get(name, ""):
+            remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
+            raise CommandError(f"{name} is not set: {remedy}")
+    if "@" in environment[URL].partition("//")[2].partition("/")[0]:
+        # Not quoted: it may be a password.
+        raise CommandError(f"{URL} has a user before its host: leave that out")
+    return Deployed(environment[URL], environment[SECRET], settings=environment)
+
+
+def _of_stack(stack: str, world: World) -> Deployed:
+    folder = project_folder(world.folder)
+    settings = stack_settings(folder, stack)
+    outputs = _outputs_of(stack, folder, world.environment, needed="webhook_url")
+    secret = _pulumi(["config", "get", SECRET], stack, folder, world.environment)
+    return Deployed(
+        outputs["webhook_url"],
+        secret.removesuffix("\n"),
+        stack,
+        settings,
+        outputs.get("function_name", ""),
+        outputs.get("log_group", ""),
+    )
+
+
+def log_group_of(stack: str, world: World) -> tuple[str, str]:
+    """Find a stack's log group, and the region in which it is.
+
+    Raises:
+        CommandError: something is missing, or the Pulumi CLI cannot say it.
+    """
+    folder = project_folder(world.folder)
+    region = stack_settings(folder, stack).get("aws:region", "")
+    outputs = _outputs_of(stack, folder, world.environment, needed="log_group")
+    return outputs["log_group"], region
+
+
+def _outputs_of(
+    stack: str, folder: Path, environment: Mapping[str, str], *, needed: str
+) -> dict[str, str]:
+    _prove_backend(stack, folder, environment)
+    outputs = _outputs(_pulumi(["stack", "output", "--json"], stack, folder, environment))
+    if not outputs.get(needed):
+        remedy = f"run `make deploy STACK={stack}`"
+        raise CommandError(f"stack {stack} has no {needed}: it is not deployed; {remedy}")
+    return outputs
+
+
+def _prove_backend(stack: str, folder: Path, environment: Mapping[str, str]) -> None:
+    """Prove that the state is this account's, before anything of it is read."""
+    # Here and not above: with boto3, it takes most of a second, and no other command needs it.
+    from infra import errors  # noqa: PLC0415
+    from infra.backend import prove_backend  # noqa: PLC0415
+    from infra.stack_file import read_stack_file  # noqa: PLC0415
+
+    try:
+        prove_backend(read_stack_file(folder, stack, environment), environment)
+    except errors.SetupError as error:
+        kind = ReportError if isinstance(error, errors.ReportError) else CommandError
+        raise kind(str(error)) from None
+
+
+def _outputs(text: str) -> dict[str, str]:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise CommandError("`pulumi stack output --json` gave no JSON object: run it to see why")
+    return {name: each for name, each in value.items() if isinstance(each, str)}
+
+
+def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping[str, str]) -> str:
+    """Run the CLI and give what it prints. That may be a secret: no error quotes it."""
+    program = shutil.which("pulumi", path=environment.get("PATH"))
+    if program is None:
+        remedy = "https://www.pulumi.com/docs/install/, or leave --stack out beside `make up`"
+        raise CommandError(f"there is no pulumi on PATH, which knows stack {stack}: {remedy}")
+    command = f"pulumi {' '.join(arguments)}"
+    try:
+        ended = subprocess.run(
+            [program, *arguments, "--stack", stack, "--non-interactive"],
+            cwd=folder,
+            env={**environment, **_NO_PLUGINS_OF_A_STATE},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_CLI_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"`{command}` did not end within {_CLI_SECONDS:.0f} s") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"`{command}` printed what is no UTF-8") from None
+    except OSError as error:
+        raise CommandError(f"{program} cannot be run: {error.strerror}") from None
+    if ended.returncode:
+        raise CommandError(_problem(command, stack, ended.stderr))
+    return ended.stdout
+
+
+def _problem(command: str, stack: str, said: str) -> str:
+    for words, remedy in _REMEDIES.items():
+        if words in said:
+            return f"`{command}` for stack {stack}: {words}: {remedy.format(stack)}"
+    # Only what was asked for in plain may be quoted.
+    line = "" if SECRET in command else next(filter(None, said.splitlines()), "")
+    quoted = f": {line[:_MOST_CHARACTERS]}" if line else ""
+    return f"`{command} --stack {stack}` failed{quoted}; run it to see why"

@@ -1,0 +1,205 @@
+"""Whether a provider has a user with an e-mail at all: asked by the command, never to decide.
+
+In what a decision is made from, whoever is off duty and whoever is misspelt look alike.
+
+Facts from the vendors' API references: "Users V2" (incident.io), "Users" (PagerDuty), "User API"
+(Opsgenie), "User search" (Jira Cloud platform).
+"""
+
+from __future__ import annotations
+
+import difflib
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Mapping
+from http import HTTPStatus
+from operator import ne
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote, urlencode
+
+from cli.console import listed
+from cli.context import World
+from handler import emails
+from handler.clock import Deadline
+from handler.duties import Findings
+from handler.http import Client, HttpError
+from handler.providers import BY_ID, BY_NAME
+from handler.settings import Settings
+from handler.shapes import ShapeError, array, as_array, as_record, record, text
+
+# For all providers together: one that hangs leaves the others half of what is left.
+_SECONDS, _SHARE = 6.0, 0.5
+# Each part of an address has to be more than this like another's to be taken for a slip, unless it
+# has all of its letters, or one other: of short names, another's is as much alike.
+_LIKENESS = 0.75
+_OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID["jsm"].name
+_KNOWN, _UNKNOWN, _HIDDEN = "known", "unknown", "hidden"
+
+
+class _Lookup(NamedTuple):
+    """How a provider is asked for users by e-mail.
+
+    Attributes:
+        url, headers: of the call.
+        users: takes the users out of the answer.
+        field: which of theirs holds the e-mail.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    users: Callable[[Any], Iterable[Any]]
+    field: str
+
+
+_Settings: TypeAlias = Mapping[str, str]
+
+
+def _incidentio(settings: _Settings, address: str) -> _Lookup:
+    return _Lookup(
+        f"{settings['INCIDENTIO_BASE_URL']}/v2/users?{urlencode({'email': address})}",
+        {"Authorization": f"Bearer {settings['INCIDENTIO_API_KEY']}"},
+        lambda body: array(as_record(body, "the answer"), "users"),
+        "email",
+    )
+
+
+def _pagerduty(settings: _Settings, address: str) -> _Lookup:
+    query = urlencode({"query": address, "limit": 100})
+    return _Lookup(
+        f"{settings['PAGERDUTY_BASE_URL']}/users?{query}",
+        {
+            "Authorization": f"Token token={settings['PAGERDUTY_KEY']}",
+            "Accept": "application/vnd.pagerduty+json;version=2",
+        },
+        lambda body: array(as_record(body, "the answer"), "users"),
+        "email",
+    )
+
+
+def _opsgenie(settings: _Settings, address: str) -> _Lookup:
+    return _Lookup(
+        f"{settings['OPSGENIE_BASE_URL']}/v2/users/{quote(address, safe='')}",
+        {"Authorization": f"GenieKey {settings['OPSGENIE_KEY']}"},
+        lambda body: [record(as_record(body, "the answer"), "data")],
+        "username",
+    )
+
+
+def _jsm(settings: _Settings, address: str) -> _Lookup:
+    account = b64encode(f"{settings['JSM_EMAIL']}:{settings['JSM_API_TOKEN']}".encode()).decode()
+    return _Lookup(
+        f"{settings['JSM_SITE']}/rest/api/3/user/search?{urlencode({'query': address})}",
+        {"Authorization": f"Basic {account}"},
+        lambda body: as_array(body, "the answer"),
+        "emailAddress",
+    )
+
+
+_LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
+    "incidentio": _incidentio,
+    "pagerduty": _pagerduty,
+    "opsgenie": _opsgenie,
+    "jsm": _jsm,
+}
+
+
+def about_a_stranger(
+    email: str, asked: Collection[str], findings: Findings, settings: Settings, world: World
+) -> list[str]:
+    """Say whether the providers that were asked know somebody of whom they stated no duty.
+
+    Args:
+        email: who requests, in normal form.
+        asked: the names of those providers.
+        findings: all that they said.
+        settings: their keys, and the policy, whose aliases are looked up, too.
+        world: how they are reached.
+    """
+    others = settings.policy.addresses(email) - {email}
+    client, deadline = world.client(), Deadline(world.clock, _SECONDS)
+    try:
+        states = {
+            name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))
+            for name in asked
+        }
+    finally:
+        client.close()
+    of = f"{email} or one of its aliases" if others else email
+    return [*_known(of, states, findings), *_unknown(of, email, states, findings)]
+
+
+def _state(
+    client: Client, settings: Settings, name: str, addresses: Iterable[str], deadline: Deadline
+) -> str:
+    """Say whether a provider has a user of one of these addresses, or why that is not known."""
+    id_ = BY_NAME[name].id
+    if id_ not in _LOOKUPS:
+        return "`oncall` has no search for it"
+    state = _UNKNOWN
+    for each in addresses:
+        lookup = _LOOKUPS[id_](settings.providers[id_], each)
+        try:
+            answer: object = client.get_json(lookup.url, lookup.headers, deadline)
+            users = [as_record(user, "a user") for user in lookup.users(answer)]
+            shown = [emails.normal(text(user, lookup.field)) for user in users]
+        except HttpError as error:
+            if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
+                continue
+            return str(error)
+        except ShapeError as error:
+            return f"the answer could not be read: {error}"
+        if any(emails.same(one, each) for one in shown):
+            return _KNOWN
+        # Found by an e-mail that is not shown: elsewhere it is a part of the name that fits.
+        if name == _JSM and "" in shown:
+            state = _HIDDEN
+    return state
+
+
+def _known(of: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
+    failing = {each.provider for each in findings.failures}
+    for name, state in states.items():
+        if state == _KNOWN:
+            now = "not all duties could be read" if name in failing else "off duty there right now"
+            yield f"{name} has a user with the e-mail {of}: {now}"
+        elif state == _HIDDEN:
+            yield (
+                f"{name} has an account that may be {of}, but doesn't show its e-mail: "
+                "no duty of that account counts"
+            )
+
+
+def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
+    without = [name for name, state in states.items() if state == _UNKNOWN]
+    if len(without) == len(states):
+        said = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
+        yield f"{said}: check the spelling{_nearest_on_duty(email, findings)}"
+        if _JSM in without:
+            yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
+    elif without:
+        yield f"{listed(without)}: no user with the e-mail {of}"
+    not_sure = {each.provider for each in findings.failures}
+    not_sure |= {each.provider for each in findings.without_email}
+    for name, state in states.items():
+        if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
+            said, user = "", f"a user with the e-mail {of}"
+            if name not in not_sure:
+                said, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
+            yield f"{said}whether {name} has {user} could not be looked up: {state}"
+
+
+def _nearest_on_duty(email: str, findings: Findings) -> str:
+    """Give whose address on duty this one may have been meant to be: `oncall who` lists them."""
+    local, _, domain = email.rpartition("@")
+    for each in sorted({duty.holder for duty in findings.duties}):
+        other, _, its_domain = each.rpartition("@")
+        if _alike(local, other) and _alike(domain, its_domain):
+            return f"; did you mean {each}, who is on duty?"
+    return ""
+
+
+def _alike(one: str, other: str) -> bool:
+    if sorted(one) == sorted(other):
+        return True
+    if len(one) == len(other) and sum(map(ne, one, other)) == 1:
+        return True
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() > _LIKENESS

@@ -1,0 +1,164 @@
+"""Signing and sending one call, as the access system does: for the sandbox, and for `oncall`."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from cli.proxies import PROXY_REMEDY, UnreachableError
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Deadline
+from handler.connection import Connect, Connection, Race, request_to
+from handler.durations import format_instant
+from handler.http import HttpError
+from handler.http1 import BrokenError, TooLarge
+from handler.settings import host_problem
+from handler.webhook import sign
+
+DEFAULT_KIND = "example.v1.Resource"
+TIMEOUT_SECONDS = 20
+"""For the whole of a call: connecting, TLS, sending, and the answer to its last byte."""
+MOST_BYTES = 6 * 1024 * 1024
+"""Lambda answers with no more."""
+
+
+class SendError(Exception):
+    """The call could not be made; the sentence names the address and the remedy."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the webhook answered: HTTP status and JSON body, or text where it is none.
+
+    `date` is the server's own clock, as its header says it.
+    """
+
+    http: int
+    body: Any
+    date: str = field(default="", compare=False)
+
+    @property
+    def claims(self) -> list[dict[str, Any]]:
+        """The claims made; none where the answer is an error."""
+        return self.body.get("claims", []) if isinstance(self.body, dict) else []
+
+
+def request_event(
+    email: str,
+    resources: Sequence[str],
+    *,
+    resource_labels: Mapping[str, str] | None = None,
+    duration: str = "",
+    reason: str = "to debug production",
+    petition: str = "",
+) -> dict[str, Any]:
+    """Make an `access/request` event; a resource is `KIND:ID`, or an id of the default kind.
+
+    Without a petition's name it is one of its own.
+    """
+    labels = {"petition": petition or str(uuid.uuid4())}
+    if duration:
+        labels["indent.com/petition/duration"] = duration
+    return {
+        "event": "access/request",
+        "timestamp": format_instant(datetime.now(UTC)),
+        "reason": reason,
+        "actor": {"kind": "user", "id": email, "email": email},
+        "resources": [_resource(each, resource_labels or {}) for each in resources],
+        "meta": {"labels": labels},
+    }
+
+
+def _resource(name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    kind, colon, resource_id = name.partition(":")
+    if not colon:
+        kind, resource_id = DEFAULT_KIND, name
+    return {"kind": kind, "id": resource_id, "displayName": resource_id, "labels": dict(labels)}
+
+
+def signed(
+    secret: str, body: Mapping[str, Any], signed_at: datetime | None = None
+) -> tuple[bytes, dict[str, str]]:
+    """Give the bytes to send, as JSON.stringify writes them, and the headers that sign them.
+
+    Some receivers verify over what they parsed and wrote anew, and no other form survives that.
+    """
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    # Half of a surrogate pair is no UTF-8; escaped it is, as JSON has it.
+    raw = text.encode(errors="backslashreplace")
+    timestamp = format_instant(signed_at or datetime.now(UTC))
+    headers = {
+        "Content-Type": "application/json",
+        "X-Indent-Timestamp": timestamp,
+        "X-Indent-Signature": sign(secret, timestamp, raw),
+    }
+    return raw, headers
+
+
+def _parts(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it begins with http:// or https:// and a host")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("it holds a character that has to be percent-encoded")
+    if problem := host_problem(parts.hostname):
+        raise ValueError(f"its {problem}")
+    _ = parts.port  # read once, which is what fails where it is no port
+    return parts
+
+
+def send(
+    url: str,
+    secret: str,
+    body: Mapping[str, Any],
+    *,
+    signed_at: datetime | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    most: int = MOST_BYTES,
+    connect: Connect | None = None,
+) -> Answer:
+    """POST a signed body and read the answer, within so many seconds and bytes.
+
+    `connect` makes the socket for HTTPS; plain HTTP, and None, connects directly.
+
+    Raises:
+        SendError: that is no address, or nobody answers there; its cause says in which way.
+    """
+    raw, headers = signed(secret, body, signed_at)
+    try:
+        parts = _parts(url)
+    except ValueError as error:
+        raise SendError(f"{url!r} is no http or https address ({error})") from error
+    tls = ssl.create_default_context() if parts.scheme == "https" else None
+    tunnel = connect if tls else None
+    deadline = Deadline(SYSTEM_CLOCK, timeout)
+    try:
+        request = request_to(parts, "POST", headers, raw)
+        # Connections race; the call is sent once, by the first that is open.
+        with Race(lambda: Connection(parts, tls, tunnel), None, deadline) as race:
+            race.start()
+            with closing(race.next()) as connection:
+                status, answered, data, _ = connection.exchange(request, most)
+    except TimeoutError as error:
+        raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
+    except TooLarge as error:
+        raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
+    except socket.gaierror:
+        cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
+        raise SendError(f"{url} does not answer ({cause})") from cause
+    except (OSError, HttpError, BrokenError) as error:
+        said = str(error) or type(error).__name__
+        raise SendError(f"{url} does not answer ({said})") from error
+    text, date = data.decode(errors="replace"), answered.get("date", "")
+    try:
+        return Answer(status, json.loads(text), date)
+    except (ValueError, RecursionError):
+        return Answer(status, text, date)

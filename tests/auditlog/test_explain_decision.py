@@ -1,0 +1,240 @@
+"""Decisions in words: the one line, and the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from auditlog.explain import NO, NOTE, YES, Told, clock_time, tree, why
+from handler.duties import Failure
+from handler.policy import Policy, simple
+from tests.policy.told import (
+    DATABASE,
+    DBAS,
+    LEAD,
+    LEADS,
+    NOW,
+    POLICY,
+    REPORTER,
+    SHIFT,
+    STAFF,
+    VAULT,
+    asks_for,
+    recorded,
+)
+
+FAILURE = Failure("incident.io", "incidents", "answered 500")
+SETTINGS = simple(DBAS.duration)
+ON_DBA = "on call for DBA (PagerDuty) until 14:00 UTC"
+
+
+def lines(told: Told) -> Iterator[str]:
+    """Every line of a tree, indented, its mark before it."""
+    sign = {YES: "+", NO: "-", NOTE: " "}[told.mark]
+    yield f"{sign} {told.text}"
+    for each in told.under:
+        yield from (f"  {line}" for line in lines(each))
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (recorded(asks_for(DATABASE), SHIFT), f'Rule "DBAs reach databases": {ON_DBA}'),
+        (
+            recorded(asks_for(DATABASE), LEAD, policy=SETTINGS),
+            "Incident Lead of INC-7 (incident.io)",
+        ),
+        (
+            recorded(asks_for(DATABASE), LEAD, policy=SETTINGS, dry_run=True),
+            "dry run: Incident Lead of INC-7 (incident.io)",
+        ),
+        (
+            recorded(asks_for(DATABASE), REPORTER, policy=SETTINGS),
+            "Reporter of INC-7 (incident.io): counts only where the policy names it",
+        ),
+        (recorded(asks_for(DATABASE)), "no duty of the requester counts"),
+        (
+            recorded(asks_for(DATABASE), failures=[FAILURE]),
+            "no answer from incident.io incidents: answered 500",
+        ),
+        (
+            recorded(asks_for(DATABASE), SHIFT._replace(level=2), failures=[FAILURE]),
+            (
+                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
+                "no answer from incident.io incidents: answered 500"
+            ),
+        ),
+        (
+            recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)}),
+            ("no duty of the requester counts; 2 of 3 people on duty at PagerDuty show no e-mail"),
+        ),
+        (
+            recorded(
+                asks_for(DATABASE),
+                SHIFT._replace(level=2),
+                failures=[FAILURE],
+                without_email={"PagerDuty": (1, 1), "Opsgenie": (1, 2)},
+            ),
+            (
+                f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
+                "no answer from incident.io incidents: answered 500; "
+                "the only person on duty at PagerDuty shows no e-mail; "
+                "1 of 2 people on duty at Opsgenie shows no e-mail"
+            ),
+        ),
+        (
+            recorded(asks_for(DATABASE), SHIFT, without_email={"PagerDuty": (1, 2)}),
+            f'Rule "DBAs reach databases": {ON_DBA}',
+        ),
+        (recorded(asks_for(VAULT), SHIFT), 'rule "Nobody gets the vault" denies it'),
+        (recorded(asks_for(), SHIFT), "no resource is requested"),
+        (
+            recorded(asks_for(DATABASE), SHIFT, policy=Policy((STAFF,))),
+            'rule "Staff on call": it does not hold that the requester is among those named',
+        ),
+        (
+            recorded(asks_for(DATABASE), policy=Policy((STAFF,))),
+            'rule "Staff on call": it does not hold that the requester is among those named',
+        ),
+        (
+            # That one of two rules is about something else tells least, so it comes last.
+            recorded(asks_for(DATABASE), SHIFT._replace(level=3), policy=Policy((LEADS, DBAS))),
+            f"{ON_DBA}: its escalation level is 3, and only up to 1 counts",
+        ),
+        ({"message": "refused", "why": "the signature is wrong"}, "the signature is wrong"),
+        ({"message": "decision", "outcome": "abstain", "reason": "old", "trace": ["x"]}, "old"),
+    ],
+)
+def test_why_in_one_line(record: dict[str, object], words: str) -> None:
+    """A yes gives its reason, a no what tells most about it."""
+    assert why(record) == words
+
+
+def test_a_yes_as_a_tree() -> None:
+    """Each rule with what it says of each duty, each provider, and what set the duration."""
+    record = recorded(asks_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True))
+    assert list(lines(tree(record))) == [
+        "+ yes: jane@example.com gets db:prod for 30 minutes, until 12:30 UTC",
+        f'    why: Rule "DBAs reach databases": {ON_DBA}',
+        '  + rule "DBAs reach databases": matched, and opens it until 14:15 UTC',
+        f"    + {ON_DBA}: counts",
+        (
+            "    - Incident Lead of INC-7 (incident.io): "
+            "it is not among the schedules and roles that count"
+        ),
+        '  - rule "Leads reach databases": not matched: no duty of the requester counts',
+        "    - Incident Lead of INC-7 (incident.io): declared by the requester himself",
+        f"    - {ON_DBA}: it is not among the schedules and roles that count",
+        '    rule "Vault keepers": it is for other resources',
+        '    rule "Nobody gets the vault": it denies other requests',
+        "    how long",
+        "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
+        "      the request asks for 30 minutes: this decides",
+        "    providers",
+        "    + PagerDuty: answered",
+        "    + incident.io: answered",
+        f"    decided at 2026-03-04T12:00:00Z by policy {POLICY.fingerprint}",
+    ]
+
+
+def test_a_no_as_a_tree() -> None:
+    """What speaks against it, and which provider did not answer."""
+    record = recorded(asks_for(DATABASE), failures=[FAILURE])
+    assert list(lines(tree(record)))[:6] == [
+        "- no: humans decide whether jane@example.com gets db:prod",
+        "    why: no answer from incident.io incidents: answered 500",
+        '  - rule "DBAs reach databases": not matched: no duty of the requester counts',
+        '  - rule "Leads reach databases": not matched: no duty of the requester counts',
+        '    rule "Vault keepers": it is for other resources',
+        '    rule "Nobody gets the vault": it denies other requests',
+    ]
+    assert list(lines(tree(record)))[6:-1] == [
+        "  - the providers state no duty of the requester, by what could be read",
+        "    providers",
+        "    + PagerDuty: answered",
+        "    - no answer from incident.io incidents: answered 500",
+    ]
+
+
+def test_people_without_an_email_as_a_tree() -> None:
+    """How many of those on duty cannot be matched; of an id that is new here, by that id."""
+    record = recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)})
+    record["without_email"]["acme"] = {"people": 1, "of": 1}
+    told = list(lines(tree(record)))
+    assert told[-5:-1] == [
+        "    + PagerDuty: answered",
+        "    + incident.io: answered",
+        "      2 of 3 people on duty at PagerDuty show no e-mail: nobody can be matched with them",
+        "      the only person on duty at acme shows no e-mail: nobody can be matched with them",
+    ]
+
+
+def test_a_denial_as_a_tree() -> None:
+    """The denying rule stands out, the others did not matter, and nobody was asked."""
+    record = recorded(asks_for(DATABASE, VAULT), SHIFT, asked=())
+    assert list(lines(tree(record)))[1:-1] == [
+        '    why: rule "Nobody gets the vault" denies it',
+        '  - rule "Nobody gets the vault": denies it',
+        (
+            '    rule "DBAs reach databases" and rule "Leads reach databases" '
+            'and rule "Vault keepers": another rule denies the request'
+        ),
+        f"    {ON_DBA}: no rule looked at it",
+        "    providers",
+        "      none was asked: nothing that they could say would change it",
+    ]
+
+
+def test_dry_runs_are_told() -> None:
+    """A rule in dry run, and a function that is: neither opens anything."""
+    policy = Policy((DBAS._replace(dry_run=True),))
+    told = list(lines(tree(recorded(asks_for(DATABASE), SHIFT, policy=policy))))
+    assert told[0].startswith("- no:")
+    assert (
+        '    rule "DBAs reach databases": matched, and would open it until 14:15 UTC, '
+        "but is in dry run" in told
+    )
+    told = list(lines(tree(recorded(asks_for(DATABASE), SHIFT, dry_run=True))))
+    assert told[0] == (
+        "  in dry run, so no claim is made: else jane@example.com gets db:prod "
+        "for 2 hours 15 minutes, until 14:15 UTC"
+    )
+
+
+def test_what_is_left_out_is_told() -> None:
+    """A record that was cut says so, and how many resources there were."""
+    record = recorded(asks_for(*([DATABASE] * 60)), SHIFT)
+    told = list(lines(tree(record)))
+    assert " and 10 more for 2 hours 15 minutes" in told[0]
+    assert "    the record was cut to size, or hides an e-mail: not all is told" in told
+
+
+def test_nothing_by_nobody() -> None:
+    """Without an e-mail or a resource there is still something to tell."""
+    record = recorded(asks_for()._replace(requester=DATABASE))
+    told = "- no: humans decide whether somebody without an e-mail gets nothing"
+    assert next(lines(tree(record))) == told
+
+
+def test_what_is_no_decision_has_no_tree() -> None:
+    """A record of another kind, or of an older form, is refused."""
+    for record in ({"message": "refused"}, {"message": "decision", "outcome": "no", "trace": []}):
+        with pytest.raises(ValueError, match="no record of a decision"):
+            tree(record)
+
+
+def test_a_tree_as_data() -> None:
+    """The tree is plain JSON, for a page or a script."""
+    told = Told("a", YES, (Told("b"),))
+    assert told.as_data() == {
+        "text": "a",
+        "mark": "yes",
+        "under": [{"text": "b", "mark": "note", "under": []}],
+    }
+
+
+def test_times_of_another_day_have_a_date() -> None:
+    """Only what is today's is told without one."""
+    assert clock_time(NOW, NOW) == "12:00 UTC"
+    assert clock_time(NOW, NOW.replace(day=5)) == "2026-03-04 12:00 UTC"

@@ -1,0 +1,294 @@
+"""A line of the log is read whole and of the right types, or counted as one that cannot be read."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auditlog.explain import tree, why
+from auditlog.log_forms import Log, read_log
+from auditlog.log_lines import LineError, read_line
+from auditlog.replay import replay
+from cli.report import count
+from handler.duties import INCIDENT_ROLE, Duty
+from handler.events import ASKED_DURATION, DURATION, EXPIRES
+from tests.policy.told import (
+    DATABASE,
+    JANE,
+    LEAD,
+    NOW,
+    POLICY,
+    SHIFT,
+    VAULT,
+    asks_for,
+    recorded,
+)
+
+LINE = {"timestamp": "2026-03-04T12:00:01.000Z", "level": "INFO"}
+
+
+def of_call(call: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records as the function writes those of one call."""
+    return [
+        {**LINE, **each, "call": call, "number": number, "of": len(records)}
+        for number, each in enumerate(records)
+    ]
+
+
+YES = of_call("yes", recorded(asks_for(DATABASE, duration="1h"), SHIFT))
+HIDDEN = {"PagerDuty": (2, 3)}
+NO = of_call(
+    "no",
+    *(recorded(asks_for(each), SHIFT, LEAD, without_email=HIDDEN) for each in (VAULT, DATABASE)),
+)
+DRY = of_call("dry", recorded(asks_for(DATABASE), LEAD, dry_run=True))
+REFUSED = {**LINE, "message": "refused", "http": 401, "why": "the signature is wrong"}
+FAILED = {**LINE, "message": "failed", "http": 500, "why": "KeyError"}
+RECORDS = [*YES, *NO, *DRY, REFUSED, FAILED]
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 7, 10**30, 0.5, float("nan"), float("inf")),
+    *("", "x", "\ud800", "\x1b[31m", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "1ns"),
+    *([], [7], [None], [[]], {}, {"x": 7}, {"": None}),
+)
+DUPLICATED = json.dumps(YES[0]).replace('"level":', '"level": 7, "level":', 1)
+
+
+def read(*lines: str) -> Log:
+    """Read lines among which are whole ones."""
+    return read_log([*lines, *map(json.dumps, RECORDS)])
+
+
+def test_whole_records_are_read_as_they_are() -> None:
+    """Each kind of line that the function writes."""
+    assert read() == Log(RECORDS, 0)
+    assert read().decisions == [*YES, *NO, *DRY]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "START RequestId: 8f2 Version: $LATEST",
+        '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
+        "{not json",
+        "[" * 100_000 + "{" * 100_000,
+        '{"level": "INFO", "message": "a library says something"}',
+        '{"level": 7}',
+        '{"message": {"level": "nested"}}',
+        "7",
+        "{} {",
+    ],
+)
+def test_lines_of_others_are_passed_over(line: str) -> None:
+    """What the function did not write is not counted."""
+    assert read(line) == Log(RECORDS, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(json.dumps(YES[0])[:-1], id="cut off"),
+        pytest.param(json.dumps(YES[0])[:700], id="cut in the middle"),
+        pytest.param(json.dumps({**YES[0], "message": {}}), id="no text as a message"),
+        pytest.param(json.dumps({**YES[0], "message": "decided"}), id="another message"),
+        pytest.param(json.dumps({**YES[0], "number": 1}), id="a number beyond the call's"),
+        pytest.param(json.dumps({**YES[0], "outcome": "abstain"}), id="a no with a duration"),
+        pytest.param(json.dumps({**YES[0], "duration": None}), id="a yes without"),
+        *(
+            pytest.param(json.dumps({**YES[0], "without_email": each}), id=f"counts {each}")
+            for each in (
+                *(None, 2, [2, 3], {"jsm": 2}, {"jsm": {"people": 2}}, {"jsm": {"of": 2}}),
+                *({"jsm": {"people": 3, "of": 2}}, {"jsm": {"people": -1, "of": 2}}),
+                *({"jsm": {"people": True, "of": 2}}, {"jsm": {"people": "1", "of": 2}}),
+            )
+        ),
+        pytest.param(json.dumps({**YES[0], "x": float("nan")}), id="NaN"),
+        pytest.param(json.dumps({**YES[0], "x": "\ud800"}), id="half a pair, escaped"),
+        pytest.param(json.dumps(YES[0]).replace('"DBA"', '"\udcff"'), id="a byte that is no text"),
+        pytest.param(json.dumps(YES[0]).replace(": 7", f": {'9' * 5000}"), id="5000 digits"),
+        pytest.param(json.dumps(YES[0])[:-1] + f', "x": {"[" * 100_000}', id="too deep"),
+        pytest.param(DUPLICATED, id="a name twice"),
+    ],
+)
+def test_damaged_lines_are_counted(line: str) -> None:
+    """They are the function's, and the others are read all the same."""
+    assert read(line) == Log(RECORDS, 1)
+    with pytest.raises(LineError):
+        read_line(line)
+
+
+def lacking(record: dict[str, Any], *place: str) -> str:
+    """The line without a field."""
+    return json.dumps(changed(record, place, ...))
+
+
+DECIDED_FROM = [
+    *(("call",), ("number",), ("of",), ("petitions",), ("whole",), ("trace",)),
+    *(("trace", each) for each in ("request", "duties", "wanted")),
+    *(("trace", "request", each) for each in YES[0]["trace"]["request"]),
+]
+TOLD_ONLY = [
+    *(("evidence",), ("milliseconds",), ("provider_failures",), ("resource_count",)),
+    *(("resources",), ("timestamp",), ("failing",), ("self_made",), ("version",), ("petition",)),
+    *(("trace", each) for each in ("rules", "other_rules", "limits", "providers")),
+]
+
+
+def test_lines_from_before_people_were_counted() -> None:
+    """They lack the counts; all else is told, counted and decided again as ever."""
+    old = [lacking(each, "without_email") for each in NO]
+    log = read_log(old)
+    assert log.unreadable == 0
+    assert (count(NO)["without_email"], count(log.records)["without_email"]) == (
+        {"PagerDuty": 2},
+        {},
+    )
+    assert count(log.records)["outcomes"] == count(NO)["outcomes"]
+    for of in (NO, log.decisions):
+        assert [each.differences for each in replay(of, POLICY)] == [(), ()]
+
+
+@pytest.mark.parametrize("record", [YES[0], NO[0], DRY[0]])
+@pytest.mark.parametrize("place", [*DECIDED_FROM, *TOLD_ONLY, ("rules",), ("policy",)])
+def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[str, ...]) -> None:
+    """It is of another version of the function: it is counted as any other, and told."""
+    log = read_log([lacking(record, *place)])
+    assert (len(log.decisions), log.unreadable) == (1, 0)
+    assert count(log.records)["outcomes"] == count([record])["outcomes"]
+    tree(log.decisions[0])
+    replay(log.decisions, POLICY)
+
+
+@pytest.mark.parametrize("place", DECIDED_FROM)
+def test_a_line_that_lacks_what_it_was_decided_from(place: tuple[str, ...]) -> None:
+    """It is not decided again: what is missing could have changed it."""
+    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    assert "of an older version" in again.problem
+
+
+@pytest.mark.parametrize("place", TOLD_ONLY)
+def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None:
+    """It is decided again, and nothing differs."""
+    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    assert (again.problem, again.differences) == ("", ())
+
+
+@pytest.mark.parametrize(
+    "name", ["outcome", "dry_run", "reason", "requester", "duration", "decided_at"]
+)
+def test_a_line_that_lacks_what_was_decided_is_counted(name: str) -> None:
+    """Without these it says nothing."""
+    assert read(lacking(YES[0], name)) == Log(RECORDS, 1)
+
+
+def test_a_rule_of_which_a_line_does_not_say_why() -> None:
+    """It is told all the same."""
+    record = copy.deepcopy(YES[0])
+    record["trace"]["rules"] = [{"rule": "databases", "verdict": "no"}]
+    (read_one,) = read_log([json.dumps(record)]).decisions
+    assert "the record does not say why" in str(tree(read_one))
+
+
+def test_a_pair_that_is_whole_is_text() -> None:
+    """An emoji is written as two escapes."""
+    record = {**REFUSED, "why": "\N{PARTY POPPER}"}
+    assert r"\ud83c" in json.dumps(record)
+    assert read_line(json.dumps(record)) == record
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any JSON
+    """Every place in a record where something stands."""
+    names: Any = value.items() if isinstance(value, dict) else ()
+    names = enumerate(value) if isinstance(value, list) else names
+    under = [place for name, each in names for place in places(each, (*at, name))]
+    return [at, *under] if at else under
+
+
+def changed(record: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """The record with another value in a place; without it where the value is Ellipsis."""
+    edited = copy.deepcopy(record)
+    parent: Any = edited
+    for name in place[:-1]:
+        parent = parent[name]
+    if value is ...:
+        del parent[place[-1]]
+    else:
+        parent[place[-1]] = value
+    return edited
+
+
+def test_no_field_of_a_record_ends_a_command() -> None:
+    """Also what few records have: each field that the function may write is of its type."""
+    now = NOW - timedelta(minutes=1)
+    every = Duty(
+        *("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, "lead", 2),
+        *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
+        *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
+    )
+    labels = {DURATION: "soonish", ASKED_DURATION: "1h", EXPIRES: "soon"}
+    asked = asks_for(DATABASE)._replace(labels=labels)
+    unreadable, decided = (recorded(each, every) for each in (asked, asks_for(DATABASE)))
+    told = decided["trace"]["duties"][0]
+    assert len(told) == len(every) - len({"holder", "declarers", "user"})
+    # Whose duty it is, a record tells by this alone.
+    decided = changed(decided, ("trace", "duties", 0), {**told, "alias": True})
+    for record in of_call("every", unreadable, decided):
+        for place in places(record):
+            for value in ODD_VALUES:
+                log = read_log([json.dumps(changed(record, place, value))])
+                for each in log.decisions:
+                    tree(each)
+                replay(log.decisions, POLICY)
+
+
+EDITS = [(number, place) for number, each in enumerate(RECORDS) for place in places(each)]
+
+
+@settings(deadline=None)
+@given(
+    edit=st.sampled_from(EDITS),
+    value=st.sampled_from((*ODD_VALUES, ...))
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+        max_leaves=3,
+    ),
+)
+def test_whatever_one_record_holds_the_others_are_told_as_before(
+    edit: tuple[int, tuple[Any, ...]],
+    value: Any,  # noqa: ANN401 - any JSON
+) -> None:
+    """Nothing in a record ends a command, or changes what comes of another call's."""
+    number, place = edit
+    records: list[dict[str, Any]] = [*RECORDS]
+    records[number] = changed(records[number], place, value)
+    log = read_log(map(json.dumps, records))
+    assert len(log.records) + log.unreadable in {len(RECORDS), len(RECORDS) - 1}
+    json.dumps(count(log.records))
+    call = RECORDS[number].get("call")
+    again = {each.record["call"]: each for each in replay(log.decisions, POLICY)}
+    for each in log.decisions:
+        tree(each)
+        why(each)
+    for other in ("yes", "no", "dry"):
+        if other not in (call, value):
+            assert (again[other].problem, again[other].differences) == ("", ())
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.binary(max_size=4))
+def test_bytes_changed_anywhere(at: int, put: bytes) -> None:
+    """However a line is damaged, the rest of the log is read."""
+    line = json.dumps(YES[0]).encode()
+    at %= len(line)
+    damaged = (line[:at] + put + line[at + len(put) :]).decode(errors="surrogateescape")
+    log = read_log([*damaged.split("\n"), *map(json.dumps, RECORDS)])
+    assert log.records[-len(RECORDS) :] == RECORDS
+    replay(log.decisions, POLICY)
+    assert JANE in json.dumps(log.records)

@@ -1,0 +1,295 @@
+"""Deciding a record again: the same, or what differs, or that the record holds too little."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from auditlog.explain import tree
+from auditlog.log_lines import read_line
+from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
+from handler.conditions import AnyOf, IncidentRole, OnCall
+from handler.decision import decide_all
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.events import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
+from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
+from handler.record import decision_record
+from handler.sources import Wants
+from tests.cli.conftest import JANE, NOW, OMAR
+
+HOUR = timedelta(hours=1)
+POLICY = simple(6 * HOUR, schedules=("DBA",))
+SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + 2 * HOUR)
+LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
+DATABASE = Resource("db", "prod")
+WANTS = {"incident.io": Wants(schedules=("DBA",))}
+PETITION = {"petition": "p-1"}
+
+
+def asks(email: str = JANE, labels: dict[str, str] | None = None) -> Request:
+    """A request for the database."""
+    return Request(Resource(email=email), (DATABASE,), labels or {})
+
+
+def logged(
+    *requests: Request,
+    duties: tuple[Duty, ...] = (SHIFT,),
+    policy: Policy = POLICY,
+    wants: dict[str, Wants] | None = None,
+    call: str = "c-1",
+) -> list[dict[str, Any]]:
+    """What the function logs of a call, as it is read back."""
+    findings = Findings(duties)
+    records = [
+        decision_record(
+            each,
+            findings=findings,
+            asked=["incident.io"],
+            policy=policy,
+            dry_run=False,
+            milliseconds=7,
+            wants=WANTS if wants is None else wants,
+            call=call,
+            number=number,
+            of=len(requests),
+        )
+        for number, each in enumerate(decide_all(requests, findings, policy, NOW))
+    ]
+    read: list[dict[str, Any]] = json.loads(json.dumps(records))
+    return [{"level": "INFO", "message": "decision", **each} for each in read]
+
+
+def problems(replayed: list[Replayed]) -> list[str]:
+    """Why each could not be decided again."""
+    return [each.problem for each in replayed]
+
+
+def test_the_same_policy_gives_the_same() -> None:
+    """A yes and a no come out as they were, all of what was logged about them."""
+    records = logged(asks(), asks(OMAR))
+    for each in replay(records, POLICY):
+        assert (each.problem, each.differences) == ("", ())
+        assert each.again
+        assert each.again["trace"]["rules"] == each.record["trace"]["rules"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        ({DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: "1h", ASKED_DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: f"soonish {OMAR}"}, '"..."'),
+        ({EXPIRES: "tomorrow", DURATION: "1h"}, '"tomorrow"'),
+        ({EXPIRES: "x" * 300}, '"..."'),
+    ],
+)
+def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
+    """The log line holds it, so that humans decide again, by whatever policy, for that reason."""
+    (record,) = logged(asks(labels=labels))
+    assert shown in record["reason"]
+    assert read_line(json.dumps(record)) == record
+    for policy in (POLICY, simple(HOUR)):
+        (again,) = replay([record], policy)
+        assert (again.problem, again.differences) == ("", ())
+    assert tree(record).under[0].text == f"why: {record['reason']}"
+
+
+def test_another_policy_gives_what_differs() -> None:
+    """Shorter, by another rule, or no longer at all."""
+    (record,) = logged(asks())
+    (shorter,) = replay([record], simple(HOUR, schedules=("DBA",)))
+    assert shorter.differences == ("duration",)
+    (named,) = replay([record], Policy((POLICY.rules[0]._replace(name="DBAs"),)))
+    assert named.differences == ("reason", "rules")
+    (no,) = replay([record], Policy((*POLICY.rules, Rule("none", Selector(), deny=True))))
+    assert no.differences == ("outcome", "reason", "rules", "duration")
+    assert no.again
+    assert no.again["reason"] == 'rule "none" denies it'
+
+
+@pytest.mark.parametrize(
+    ("wants", "rule", "known"),
+    [
+        # All that the other policy needs was asked for.
+        (Wants(schedules=("DBA", "API")), OnCall(("API",)), True),
+        (Wants(any_schedule=True), OnCall(("API",)), True),
+        (Wants(roles=True), IncidentRole(("Lead",)), True),
+        (Wants(schedules=("DBA",)), OnCall(("DBA", "API"), "Opsgenie"), False),
+        # Some of it was not.
+        (Wants(schedules=("DBA",)), OnCall(("API",)), False),
+        (Wants(schedules=("DBA",)), OnCall(None), False),
+        (Wants(schedules=("DBA",)), AnyOf((OnCall(("DBA",)), IncidentRole(None))), False),
+        (None, OnCall(("DBA",)), False),
+    ],
+)
+def test_a_no_needs_all_facts(wants: Wants | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
+    """A no by another policy is one only if all that it needs was asked for then."""
+    records = logged(asks(), duties=(), wants={"incident.io": wants} if wants else {})
+    (other,) = logged(asks(OMAR), call="c-2")
+    policy = Policy((Rule("", Selector(), rule, HOUR),))
+    replayed, _ = replay([*records, other], policy)
+    assert (replayed.problem == "") is known
+    if not known:
+        assert "would have been asked for what the record does not hold" in replayed.problem
+
+
+def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
+    """More facts can only add to it."""
+    (record,) = logged(asks())
+    policy = simple(HOUR, schedules=("DBA", "API"), incident_roles=("Lead",))
+    (replayed,) = replay([record], policy)
+    assert (replayed.problem, replayed.differences) == ("", ("duration",))
+
+
+def test_ends_are_facts() -> None:
+    """An end that nobody had to ask for is missing for a policy that needs it."""
+    (record,) = logged(asks(), duties=(SHIFT._replace(end=None),))
+    policy = Policy((Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd()),))
+    (replayed,) = replay([record], policy)
+    assert "incident.io would have been asked" in replayed.problem
+    # Also where another duty opens it, but for less time than that one might.
+    brief = SHIFT._replace(id="S2", end=NOW + HOUR / 6)
+    for ends, known in ((None, False), (NOW + HOUR, True)):
+        (record,) = logged(asks(), duties=(SHIFT._replace(end=ends), brief))
+        (replayed,) = replay([record], policy)
+        assert ("would have been asked" not in replayed.problem) is known
+
+
+def test_a_duty_without_an_end_stays_so() -> None:
+    """`endless` is a fact of its own: not the same as an end that nobody has read."""
+    rule = Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd(without_end=HOUR / 2))
+    endless = SHIFT._replace(end=None, endless=True)
+    policy = Policy((rule,))
+    records = logged(asks(), duties=(endless,), policy=policy)
+    (replayed,) = replay(records, policy)
+    assert replayed.differences == ()
+    assert replayed.record["duration"] == "30m0s"
+
+
+def test_an_aliases_duty_is_his_by_that_alias_only() -> None:
+    """By a policy without the alias, what was held under it counts no more."""
+    alias = "jane@corp.example"
+    aliases = {JANE: (alias,)}
+    policy = POLICY._replace(aliases=aliases)
+    (record,) = logged(asks(), duties=(SHIFT._replace(holder=alias),), policy=policy)
+    assert alias not in json.dumps(record)
+    (same,) = replay([record], policy)
+    assert same.differences == ()
+    (without,) = replay([record], POLICY)
+    assert without.again
+    assert without.again["outcome"] == "abstain"
+
+
+def test_a_new_alias_is_a_fact_that_is_missing() -> None:
+    """What another address of the requester holds was not looked at then."""
+    (record,) = logged(asks(), duties=())
+    (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
+    assert "other addresses of the requester" in replayed.problem
+
+
+def test_an_aliases_duty_by_other_aliases() -> None:
+    """By whose address it was held is not logged: by a policy with others it is no yes."""
+    aliases = {JANE: ("jane@corp.example",)}
+    policy = POLICY._replace(aliases=aliases)
+    (record,) = logged(asks(), duties=(SHIFT._replace(holder="jane@corp.example"),), policy=policy)
+    (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
+    assert "under another address of the requester, which is not logged" in replayed.problem
+
+
+@pytest.mark.parametrize(
+    ("aliases", "self_declared", "known"),
+    [
+        ({}, False, True),
+        ({OMAR: ("o@corp.example",)}, False, True),
+        ({JANE: ("j@corp.example",)}, False, False),
+        ({"j@corp.example": (JANE,)}, False, False),
+        ({JANE: ("j@corp.example",)}, True, True),
+    ],
+)
+def test_who_declared_an_incident_is_not_logged(
+    aliases: dict[str, tuple[str, ...]],
+    self_declared: bool,  # noqa: FBT001 - the table's column
+    known: bool,  # noqa: FBT001 - the same
+) -> None:
+    """Another address of the requester may be the declarer's, by a policy that knows of it."""
+    led = LEAD._replace(declarers=frozenset({"j@corp.example"}))
+    policy = simple(6 * HOUR, incident_roles=("Incident Lead",))
+    (record,) = logged(asks(), duties=(led,), policy=policy)
+    other = policy._replace(aliases=aliases, self_declared=self_declared)
+    (replayed,) = replay([record], other._replace(rules=(*policy.rules, policy.rules[0])))
+    assert (replayed.problem == "") is known
+
+
+def test_named_schedules_of_pagerduty_are_looked_up() -> None:
+    """Where any schedule would do, their names were not listed, so that any could be shared."""
+    shift = SHIFT._replace(provider="PagerDuty", shared_names=frozenset({"DBA"}))
+    records = logged(
+        asks(), duties=(shift,), policy=simple(HOUR), wants={"PagerDuty": Wants(any_schedule=True)}
+    )
+    (replayed,) = replay(records, POLICY)
+    assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem
+
+
+def test_requests_of_a_petition_are_decided_together() -> None:
+    """They stand or fall together; the others of the call do not."""
+    records = logged(asks(OMAR, PETITION), asks(JANE, PETITION), asks())
+    assert [each["outcome"] for each in records] == ["abstain", "abstain", "approve"]
+    assert not any(each.differences or each.problem for each in replay(records, POLICY))
+    torn = replay(records[1:], POLICY)
+    assert problems(torn) == [TORN, ""]
+    assert torn[1].differences == ()
+
+
+def test_a_call_with_a_part_that_is_not_whole() -> None:
+    """Its petition may be that of another: only what has none is decided again."""
+    long = {"petition": "p" * 300}
+    replayed = replay(logged(asks(labels=long), asks(labels=PETITION), asks()), POLICY)
+    assert problems(replayed) == [NOT_WHOLE, TORN, ""]
+
+
+def test_calls_are_told_apart() -> None:
+    """By their id, or where they have none by their first request; twice the same line is once."""
+    named = logged(asks(OMAR, PETITION), call="a") + logged(asks(JANE, PETITION), call="b")
+    assert [each.again["outcome"] for each in replay(named * 2, POLICY) if each.again] == [
+        "abstain",
+        "approve",
+    ]
+    unnamed = logged(asks(OMAR, PETITION), call="") + logged(asks(JANE, PETITION), call="")
+    assert [each.again["outcome"] for each in replay(unnamed, POLICY) if each.again] == [
+        "abstain",
+        "approve",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"whole": False}, NOT_WHOLE),
+        ({"number": 0}, CONTRADICTED),
+        ({"of": 3}, CONTRADICTED),
+        ({"decided_at": "2026-03-04T12:00:01Z"}, CONTRADICTED),
+        ({"policy": "another"}, CONTRADICTED),
+        ({"version": "another"}, ""),
+    ],
+)
+def test_records_of_a_call_that_do_not_fit_together(
+    change: dict[str, object], problem: str
+) -> None:
+    """None of them is believed where they contradict each other; other calls are."""
+    one, two = logged(asks(), asks(OMAR))
+    (other,) = logged(asks(), call="c-2")
+    found = problems(replay([one, {**two, **change}, other], POLICY))
+    of_the_call = [problem, problem] if problem == CONTRADICTED else sorted(["", problem])[::-1]
+    assert found == [*of_the_call, ""]
+
+
+def test_what_is_known_of_somebody_is_the_same_in_each_record_of_a_call() -> None:
+    """A duty that only one of them has makes none of them a yes."""
+    one, two = logged(asks(), asks(), duties=())
+    (with_duty,) = logged(asks())
+    two["trace"]["duties"] = with_duty["trace"]["duties"]
+    one["trace"]["duties"] = [{**with_duty["trace"]["duties"][0], "name": "another"}]
+    assert problems(replay([one, two], POLICY)) == [CONTRADICTED] * 2

@@ -1,0 +1,114 @@
+"""What the tests of the command share: an organisation to ask, and the command in process."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cli.context import World
+from cli.main import main
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Clock
+from sandbox.doubles.incidentio import IncidentIO
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+API_KEY = "inc-k3y-0123456789"
+JANE, OMAR, RITA, NORA = (f"{name}@example.com" for name in ("jane", "omar", "rita", "nora"))
+DATABASE = "postgres.v1.Role:db-1"
+# What is said of settings that name nothing.
+OPEN = (
+    "by the settings, anybody who holds a role other than the reporter's in a live incident or is "
+    "on call for any schedule opens any resource; set AUTO_APPROVAL_SCHEDULES, "
+    "AUTO_APPROVAL_INCIDENTIO_ROLES or AUTO_APPROVAL_POLICY to narrow it"
+)
+
+
+class Answer(NamedTuple):
+    """What the command said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The answer, line by line."""
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever the JSON is
+        """The answer as a script reads it; nothing else was said."""
+        assert self.err == ""
+        return json.loads(self.out)
+
+
+class _Stream(io.StringIO):
+    """A stream that says what it can show."""
+
+    encoding = "ascii"
+
+
+class Command:
+    """The command, in process, at `NOW`, in a folder of its own; `environment` may be changed."""
+
+    encoding = "ascii"
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.environment = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": API_KEY}
+        self.clock = Clock(lambda: NOW, time.monotonic, time.sleep)
+
+    def __call__(self, *arguments: str | Path, stdin: str | bytes = "") -> Answer:
+        """Run it; neither keys nor stack traces are ever printed."""
+        out, err = _Stream(), io.StringIO()
+        out.encoding = self.encoding
+        given = stdin if isinstance(stdin, bytes) else stdin.encode()
+        world = World(
+            self.environment,
+            self.folder,
+            io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"),
+            out,
+            err,
+            clock=self.clock,
+        )
+        status = main([str(each) for each in arguments], world)
+        answer = Answer(status, out.getvalue(), err.getvalue())
+        assert API_KEY not in answer.out + answer.err
+        assert "Traceback" not in answer.out + answer.err
+        return answer
+
+    def by_the_machines_clock(self) -> Command:
+        """The same, at whatever time it is."""
+        self.clock = SYSTEM_CLOCK
+        return self
+
+    def write(self, name: str, text: str) -> Path:
+        """Put a file into the folder."""
+        file = self.folder / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+
+@pytest.fixture
+def double() -> Iterator[IncidentIO]:
+    """incident.io with people; Jane leads an incident that Rita reported, Omar is on shift."""
+    with IncidentIO(API_KEY, now=lambda: NOW) as one:
+        for email in (JANE, OMAR, RITA, NORA):
+            one.add_person(email.partition("@")[0].title(), email)
+        one.add_schedule("Production")
+        one.put_on_shift("Production", OMAR, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
+        one.declare_incident("Checkout answers 500", by=RITA, lead=JANE)
+        yield one
+
+
+@pytest.fixture
+def oncall(tmp_path: Path, double: IncidentIO) -> Command:
+    """The command, asking that organisation."""
+    return Command(tmp_path, double.url)

@@ -1,0 +1,70 @@
+"""A project's folder with a stack, and a `pulumi` on PATH that a test scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.cli.conftest import Answer, Command
+from tests.projects import project_in
+
+SECRET = "wks0-the-secret-of-this-test"
+_CLI = """#!/bin/sh
+echo "$*" >> {folder}/told
+cat {folder}/$1.err >&2 2>/dev/null
+cat {folder}/$1.out 2>/dev/null
+exit $(cat {folder}/$1.code)
+"""
+
+
+class Stack:
+    """A deployed stack "dev", as the CLI tells of it; and `oncall` in its project's folder.
+
+    Neither the webhook's secret nor a stack trace is ever in what the command says.
+    """
+
+    def __init__(self, folder: Path, outputs: Mapping[str, str], secret: str = SECRET) -> None:
+        self.folder = folder
+        self.secret = secret
+        project_in(folder)
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        cli = self.bin / "pulumi"
+        cli.write_text(_CLI.format(folder=folder), encoding="utf-8")
+        cli.chmod(0o755)
+        self.says("stack", json.dumps(outputs))
+        self.says("config", f"{secret}\n")
+        self._command = Command(folder, "").by_the_machines_clock()
+        self.environment = self._command.environment = {
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+            "PULUMI_BACKEND_URL": "file:///nowhere",
+        }
+
+    def says(self, command: str, out: str = "", err: str = "", code: int = 0) -> None:
+        """Have `pulumi stack output` or `pulumi config get` say this."""
+        for name, said in (("out", out), ("err", err), ("code", str(code))):
+            (self.folder / f"{command}.{name}").write_text(said, encoding="utf-8")
+
+    @property
+    def told(self) -> list[str]:
+        """The arguments of each run of the CLI, which anybody on the machine can see."""
+        file = self.folder / "told"
+        return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+    def sets(self, **settings: str) -> None:
+        """Set plain settings."""
+        project_in(self.folder, **settings)
+
+    def run(self, *arguments: str) -> Answer:
+        """Run `oncall` in the project's folder."""
+        return self._command(*arguments)
+
+    def check(self, *arguments: str) -> Answer:
+        """Run `oncall check` for the stack, once for a person and once as JSON."""
+        answer = self._command("check", "--stack", "dev", *arguments)
+        for said in (answer, self._command("check", "--stack", "dev", *arguments, "--json")):
+            assert said.status == answer.status
+            assert self.secret not in said.out + said.err
+            assert not any(self.secret in each for each in self.told)
+        return answer

@@ -1,0 +1,146 @@
+"""The command beside a running sandbox: it foresees the webhook's answer, and explains it later."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.webhook_client import DEFAULT_KIND, request_event, send
+from handler.providers import BY_NAME
+from sandbox.cast import (
+    DATABASES,
+    JANE,
+    JUAN,
+    NORA,
+    OLGA,
+    OMAR,
+    PAYMENTS,
+    PETRA,
+    RESOURCE,
+    RITA,
+    SCHEDULE,
+    SEARCH,
+    put_all_on_stage,
+)
+from sandbox.program import ROOT
+from sandbox.running import Sandbox
+from tests.cli.conftest import Command
+
+# At which provider each schedule is, and who is on call for it.
+SCHEDULES = {
+    SCHEDULE: ("incident.io", OMAR),
+    DATABASES: ("PagerDuty", PETRA),
+    PAYMENTS: ("Opsgenie", OLGA),
+    SEARCH: ("JSM Operations", JUAN),
+}
+POLICY = "rules:\n" + "".join(
+    f"""  - name: {provider}
+    resources: any
+    when: {{on_call: {{provider: {BY_NAME[provider].id}, schedules: [{name}]}}}}
+    duration: 2h
+    end_with_shift: true
+"""
+    for name, (provider, _) in SCHEDULES.items()
+)
+ASKED = f"{DEFAULT_KIND}:{RESOURCE}"
+
+
+@pytest.fixture
+def oncall(tmp_path: Path, sandbox: Sandbox) -> Command:
+    """The command as a shell that has read `.sandbox/env` runs it, by the machine's clock."""
+    command = Command(tmp_path, "")
+    command.environment = sandbox.variables()
+    return command.by_the_machines_clock()
+
+
+def claims(sandbox: Sandbox, email: str) -> list[dict[str, Any]]:
+    """What the webhook answers to somebody who asks."""
+    event = request_event(email, [RESOURCE])
+    return send(sandbox.url, sandbox.webhook_secret, {"events": [event]}).claims
+
+
+def _is_decision(record: dict[str, Any]) -> bool:
+    return record.get("message") == "decision"
+
+
+def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
+    """What is explained is what the webhook then does, and its log gives the same again."""
+    since = len(sandbox.log.records)
+    for email in (JANE, OMAR, RITA, NORA):
+        logged = len(sandbox.log.records)
+        foreseen = oncall("explain", "--as", email, "--resource", ASKED, "--json")
+        answered = claims(sandbox, email)
+        assert foreseen.status == (0 if answered else 1)
+        for each in answered:
+            assert each["reason"] == foreseen.json["record"]["reason"]
+        assert sandbox.log.wait_for(_is_decision, since=logged)
+    log = "\n".join(map(json.dumps, sandbox.log.records[since:]))
+    replayed = oncall("replay", "-", "--json", stdin=log)
+    assert (replayed.status, replayed.json["same"]) == (0, 4)
+    report = oncall("report", "-", "--json", stdin=log)
+    assert report.json["outcomes"] == {"approved": 2, "left to humans": 2}
+
+
+@pytest.fixture(scope="module")
+def everywhere(sandbox: Sandbox) -> None:
+    """The cast is on duty at every provider, not at incident.io alone."""
+    others = {name: each for name, each in sandbox.doubles.items() if name != "incidentio"}
+    put_all_on_stage(others)
+
+
+@pytest.mark.usefixtures("everywhere")
+def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
+    """Names are found at each, or the nearest right one is told; so is everybody on duty."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("preflight", "--policy", policy)
+    assert answer.status == 0, answer.out
+    for name, (provider, _) in SCHEDULES.items():
+        assert f'ok       rule "{provider}": schedule "{name}" is at {provider}' in answer.lines
+    for settings in sandbox.settings.providers.values():
+        for key, value in settings.items():
+            assert key.endswith(("_BASE_URL", "_SITE", "_EMAIL")) or value not in answer.out
+    who = oncall("who", ASKED, "--policy", policy, "--json").json
+    assert {each["who"]: each["rules"] for each in who["approved"]} == {
+        email: [provider] for provider, email in SCHEDULES.values()
+    }
+    # Every shift's end is known: all of them are longer than the rule's hours.
+    assert {each["duration"] for each in who["approved"]} == {"2h0m0s"}
+    assert who["notes"] == []
+    for name in SCHEDULES:
+        policy.write_text(POLICY.replace(f"[{name}]", f"[{name.lower()}s]"), encoding="utf-8")
+        answer = oncall("preflight", "--policy", policy)
+        assert answer.status == 1
+        assert f'the nearest is "{name}"' in answer.out
+
+
+def _without_times(text: str) -> str:
+    """What is the same at any time: columns are as wide as what is in them."""
+    text = re.sub(r"([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "TIME", text)
+    text = re.sub(r"[0-9-]{10}T[0-9:.]+Z", "INSTANT", text)
+    return re.sub(r" {2,}", "  ", re.sub(r"-{3,}", "---", text))
+
+
+def _shown() -> list[tuple[str, str]]:
+    """The README's commands, and what it shows of their answers."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Why was that?")[2]
+    block = text.partition("```console\n$ ")[2].partition("```")[0]
+    return [
+        (command, answer.strip())
+        for command, _, answer in (each.partition("\n") for each in block.split("\n$ "))
+    ]
+
+
+@pytest.mark.usefixtures("everywhere")
+@pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda each: each[:24])
+def test_the_readme(oncall: Command, command: str, answer: str) -> None:
+    """What the README shows is what the command says."""
+    oncall.encoding = "utf-8"
+    words = shlex.split(command)
+    at = words.index("oncall")
+    oncall.environment |= dict(each.split("=", 1) for each in words[:at])
+    assert _without_times(oncall(*words[at + 1 :]).out.strip()) == _without_times(answer)

@@ -1,0 +1,424 @@
+"""`oncall check`: what is deployed is called, and what each answer means is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.diagnosis import unreachable
+from cli.proxies import UnreachableError
+from cli.target import Deployed
+from cli.webhook_client import SendError
+from handler import __version__, webhook
+from handler.events import claim, read_events
+from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
+from sandbox.cast import JANE, NORA, RESOURCE
+from sandbox.program import ROOT
+from sandbox.running import Sandbox
+from tests.cli.conftest import Command
+from tests.cli.stacks import SECRET, Stack
+from tests.handler.scripted import Answer, Scripted, Talk, reply, say, say_and_hang_up
+
+ASKED = f"example.v1.Resource:{RESOURCE}"
+AS_JANE = ("--as", JANE, "--resource", ASKED)
+AS_NORA = ("--as", NORA, "--resource", ASKED, "--label", "Env=it's")
+BOTS = {"resources": [{"kind": "indent.v1.Bot", "id": "pagerduty-approval-bot"}]}
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
+    """The sandbox's stack, as the CLI would tell of it."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    return Stack(tmp_path, outputs, sandbox.webhook_secret)
+
+
+def test_it_works(deployed: Stack, sandbox: Sandbox) -> None:
+    """Each step says what answers: name and version, the providers that it asks."""
+    answer = deployed.check()
+    assert (answer.status, answer.err) == (0, "")
+    every = "incident.io, PagerDuty, Opsgenie, JSM Operations"
+    assert answer.lines == [
+        f"ok       GetInfo: oncall-approvals {__version__} answers at {sandbox.url}",
+        f"ok       PullUpdate: it asks {every}, and has a bot to review for each",
+    ]
+
+
+def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+    """The claim is told: rule, evidence, until when; the log says who asked, and that it was us."""
+    logged = len(sandbox.log.records)
+    answer = deployed.check(*AS_JANE)
+    assert answer.status == 0
+    assert re.fullmatch(
+        rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
+        r"the settings: Incident Lead of INC-1 \(incident\.io\)",
+        answer.lines[-1],
+    )
+    record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
+    assert record
+    assert record["petition"].startswith("oncall-check-")
+
+
+def test_who_is_not(deployed: Stack, sandbox: Sandbox) -> None:
+    """No claim is a no, and the remedy is the command that says why, and the line of the log."""
+    answer = deployed.check(*AS_NORA)
+    assert answer.status == 1
+    no, remedy = answer.lines[-2:]
+    assert no == f"no       GetDecision: no claim for {NORA}: humans decide about {ASKED}"
+    explain = (
+        f"`oncall explain --as {NORA} --resource {ASKED} --label 'Env=it'\"'\"'s' --stack dev`"
+    )
+    assert remedy.startswith(
+        f"         remedy: {explain} says why; or see the log: `aws logs tail "
+    )
+    group = sandbox.deployment.outputs["log_group"]
+    assert re.search(
+        rf'"{group}" --since 10m --filter-pattern \'"oncall-check-[0-9a-f-]+"\'', remedy
+    )
+
+
+def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
+    """As a shell that has read `.sandbox/env`: no CLI and no stack are needed."""
+    oncall = Command(tmp_path, "").by_the_machines_clock()
+    oncall.environment = {**sandbox.variables(), "PATH": str(tmp_path)}
+    answer = oncall("check", *AS_JANE, "--json")
+    assert answer.status == 0
+    assert sandbox.webhook_secret not in answer.out
+    assert {name: answer.json[name] for name in ("ok", "approved", "url")} == {
+        "ok": True,
+        "approved": True,
+        "url": sandbox.url,
+    }
+    assert [(each["call"], each["level"]) for each in answer.json["steps"]] == [
+        ("GetInfo", "ok"),
+        ("PullUpdate", "ok"),
+        ("GetDecision", "ok"),
+    ]
+    approval = answer.json["approval"]
+    assert approval["why"] == "the settings: Incident Lead of INC-1 (incident.io)"
+    assert approval["duration"] == "6h0m0s"
+    assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
+    refused = oncall("check", *AS_NORA, "--json")
+    assert (refused.status, refused.json["ok"], refused.json["approved"]) == (1, True, False)
+    assert "(.sandbox/function.log) for oncall-check-" in refused.json["steps"][-1]["remedy"]
+
+
+def _without_what_varies(text: str) -> str:
+    """Addresses, times and who is asked differ between a deployment and a sandbox."""
+    text = re.sub(r"https?://\S+|([0-9-]{10} )?[0-9]{2}:[0-9]{2} UTC", "...", text)
+    return re.sub(r"it asks .+, and has", "it asks ..., and has", text)
+
+
+def test_the_readme(deployed: Stack) -> None:
+    """What the README shows of it is what it says."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**7. Confirm")[2]
+    command, _, shown = text.partition("```console\n$ ")[2].partition("```")[0].partition("\n")
+    words = shlex.split(command)
+    assert words[:4] == [".venv/bin/oncall", "check", "--stack", "dev"]
+    assert _without_what_varies(deployed.check(*words[4:]).out) == _without_what_varies(shown)
+
+
+def test_dry_run_is_told(deployed: Stack) -> None:
+    """Where the stack says so, no claim is no riddle."""
+    deployed.sets(AUTO_APPROVAL_DRY_RUN="true")
+    answer = deployed.check(*AS_NORA)
+    assert f"no claim for {NORA}: in dry run humans decide" in answer.lines[-2]
+    remedy = f"run `pulumi config rm AUTO_APPROVAL_DRY_RUN --stack dev`, then {DEPLOY}"
+    assert answer.lines[-1].endswith(remedy)
+
+
+def test_who_without_what(deployed: Stack) -> None:
+    """By the settings any resource will do that carries the labels that they ask for."""
+    deployed.sets(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
+    answer = deployed.check(*AS_JANE[:2])
+    assert answer.status == 0
+    assert "claims example.v1.Resource:oncall-check for jane@example.com" in answer.lines[-1]
+    answer = deployed.check(*AS_NORA[:2], "--label", "Team=API")
+    shown = "--resource example.v1.Resource:oncall-check --label Env=Prod --label Team=API"
+    assert f"`oncall explain --as {NORA} {shown} --stack dev`" in answer.lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "said"),
+    [
+        (AS_JANE[2:], {}, "--resource and --label are for a request: add --as EMAIL"),
+        (("--label", "A=b"), {}, "--resource and --label are for a request: add --as EMAIL"),
+        (
+            AS_JANE[:2],
+            {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"},
+            "the rules of policy/prod.yaml are for resources: add --resource KIND:ID",
+        ),
+        (
+            AS_JANE[:2],
+            {"AUTO_APPROVAL_RESOURCE_LABELS": "Env"},
+            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': each entry must be a label and its value",
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_made(
+    deployed: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
+) -> None:
+    """It is said what is missing."""
+    deployed.sets(**settings)
+    answer = deployed.check(*arguments)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == f"oncall: {said}\n"
+
+
+def test_another_secret(deployed: Stack, sandbox: Sandbox) -> None:
+    """The real function refuses it; the secret has to be deployed, or read anew."""
+    deployed.says("config", "wks0-another-secret-here\n")
+    answer = deployed.check(*AS_JANE)
+    assert answer.status == 1
+    assert answer.lines[0] == "problem  GetInfo: HTTP 401: the signature is refused"
+    assert (
+        "is not the one in Pulumi.dev.yaml: `make deploy STACK=dev` brings it there"
+        in answer.lines[1]
+    )
+    assert len(answer.lines) == 2
+    oncall = Command(deployed.folder, "").by_the_machines_clock()
+    oncall.environment = sandbox.variables() | {"INDENT_WEBHOOK_SECRET": SECRET}
+    assert "run `. .sandbox/env` again" in oncall("check").out
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(-4000, "behind"), (4000, "ahead of")])
+def test_another_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str) -> None:
+    """A clock that is wrong here is told from a secret that is: the answer has a date."""
+    oncall = Command(tmp_path, "").by_the_machines_clock()
+    oncall.environment = sandbox.variables()
+    now = oncall.clock.now
+    oncall.clock = oncall.clock._replace(now=lambda: now() + timedelta(seconds=seconds))
+    answer = oncall("check")
+    assert answer.status == 1
+    assert re.search(rf"clock: it is (3999|400[01]) s {way} the webhook's$", answer.lines[1])
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """A stack whose webhook a test scripts."""
+    return Stack(tmp_path, {})
+
+
+def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str]:
+    """What is told of these answers, of which one at least is wrong."""
+    with Scripted(*answers) as server:
+        outputs = {"webhook_url": server.url, "function_name": "f-1", "log_group": "/logs"}
+        stack.says("stack", json.dumps(outputs))
+        answer = stack.check(*who)
+    assert (answer.status, answer.err) == (1, "")
+    return [each.replace(server.url, "URL") for each in answer.lines]
+
+
+def our_refusal(http: int, code: int) -> Answer:
+    """An error as the function answers it."""
+    answer = webhook.refused(webhook.Refusal(http, code, "as the log says"))
+    return reply(answer["body"].encode(), http)
+
+
+DEPLOY = "`make deploy STACK=dev`"
+LOG = '`aws logs tail "/logs" --since 10m`'
+FAILURES: dict[str, tuple[Answer, str, str]] = {
+    "403": (
+        reply(b'{"Message": "Forbidden"}', 403),
+        "HTTP 403: AWS lets nobody call this URL",
+        "get-policy --function-name f-1` has to show both FunctionURLAllowPublicAccess and",
+    ),
+    "429": (
+        reply(b"{}", 429),
+        "HTTP 429: AWS lets no call through",
+        "if RESERVED_CONCURRENCY was deployed as 0, the URL is shut",
+    ),
+    "503 of ours": (
+        our_refusal(503, webhook.UNAVAILABLE),
+        "HTTP 503: the function cannot read its secret",
+        f"see the log: {LOG}; its role may read",
+    ),
+    "503": (reply(b"busy", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
+    **{
+        f"{http} of a proxy": (
+            reply(body, http),
+            f"HTTP {http}: something in front of 127.0.0.1 (a firewall or proxy) refused the call",
+            "let this machine's calls to 127.0.0.1 through",
+        )
+        for http, body in ((401, b"<html>"), (403, b"\r\n<p>"), (407, b"{}"), (503, b"<html>"))
+    },
+    "500": (our_refusal(500, webhook.INTERNAL), "HTTP 500: the function failed", LOG),
+    "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
+    "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
+    "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
+    "no JSON": (reply(b"<html>"), "what answers at URL is not oncall-approvals: it does", DEPLOY),
+    "other JSON": (reply(b'{"status": {"details": 7}}'), "what answers at URL is not", DEPLOY),
+    "nothing of itself": (
+        reply(json.dumps({"status": {"details": [{}, {"detail": "7"}]}}).encode()),
+        "what answers at URL is not oncall-approvals: it does not say what it is",
+        DEPLOY,
+    ),
+    "another's name": (
+        reply(json.dumps(webhook.info("another\n", "1")).encode()),
+        "what answers at URL is not oncall-approvals: it calls itself 'another\\n'",
+        DEPLOY,
+    ),
+    "hanging up": (say_and_hang_up(), "URL hangs up before it answers", LOG),
+    "no HTTP": (say(b"?\r\n"), "URL does not speak HTTP", "webhook_url"),
+}
+
+
+@pytest.mark.parametrize(("answer", "said", "remedy"), FAILURES.values(), ids=FAILURES)
+def test_failures(stack: Stack, answer: Answer, said: str, remedy: str) -> None:
+    """Each is told with its remedy, the status is 1, and no further call is made."""
+    first, second = lines(stack, answer, who=AS_JANE)
+    assert first.startswith(f"problem  GetInfo: {said}")
+    assert second.startswith("         remedy: ")
+    assert remedy in second
+
+
+def test_a_url_that_was_shut(stack: Stack) -> None:
+    """The stack's own setting is named where it is 0."""
+    stack.sets(RESERVED_CONCURRENCY="0")
+    remedy = lines(stack, reply(b"{}", 429))[1]
+    assert "RESERVED_CONCURRENCY is 0, which shuts the URL" in remedy
+    assert f"run `pulumi config rm RESERVED_CONCURRENCY --stack dev`, then {DEPLOY}" in remedy
+
+
+def test_dates_that_say_nothing(stack: Stack) -> None:
+    """Without a clock, or with one that may be right, it is the secret."""
+    far = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    stack.sets(WEBHOOK_MAX_AGE="none")
+    for date, said in (
+        (far, "set this machine's clock"),
+        ("soon", "the deployed secret"),
+        ("", "the dep"),
+    ):
+        assert said in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
+
+
+GOOD_INFO = reply(json.dumps(webhook.info("oncall-approvals", "0.0.7")).encode())
+GOOD_BOTS = reply(json.dumps(BOTS).encode())
+
+
+def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
+    """A claim for whatever was asked, with other fields."""
+
+    def answer(talk: Talk) -> None:
+        (request,) = read_events(json.loads(talk.asked.body)["events"]).requests
+        made = claim(
+            request,
+            actor={},
+            reason='Rule "R": on call',
+            now=datetime.now(UTC),
+            duration=timedelta(hours=1),
+        )
+        reply(json.dumps({"claims": [made | changes]}).encode())(talk)
+
+    return answer
+
+
+def answers_to_both(*each: Answer) -> list[Answer]:
+    """The same for the command's two runs."""
+    return [*each, *each]
+
+
+def test_another_version(stack: Stack) -> None:
+    """That it is not the one here is noted, and is no problem; nor are bots, where there is one."""
+    with Scripted(*answers_to_both(GOOD_INFO, GOOD_BOTS, claiming())) as server:
+        stack.says("stack", json.dumps({"webhook_url": server.url}))
+        answer = stack.check(*AS_JANE)
+    assert answer.status == 0
+    note, remedy, bots, decision = answer.lines[1:]
+    assert note == f"note     GetInfo: version 0.0.7 is deployed, and {__version__} is here"
+    assert remedy == f"         remedy: {DEPLOY} deploys what is here"
+    assert "it asks PagerDuty, and" in bots
+    assert decision.endswith(': Rule "R": on call')
+
+
+@pytest.mark.parametrize("bots", [b"{}", b"[]", b'{"resources": [{"id": "another"}]}', b"?"])
+def test_no_bots(stack: Stack, bots: bytes) -> None:
+    """A webhook without a provider's bot is a problem, and no decision is asked for."""
+    told = lines(stack, *answers_to_both(GOOD_INFO, reply(bots)), who=AS_JANE)
+    assert told[-2:] == [
+        "problem  PullUpdate: it lists no provider's bot",
+        f"         remedy: see the log: {LOG}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(b"?"),
+        reply(b'{"claims": 7}'),
+        reply(b'{"claims": [7]}'),
+        reply(b'{"claims": [{}]}'),
+        claiming(event="access/deny"),
+        claiming(resources=[]),
+        claiming(meta={"labels": {"petition": "another"}}),
+        claiming(meta=None),
+    ],
+)
+def test_a_claim_for_something_else(stack: Stack, answer: Answer) -> None:
+    """It is not taken for an approval of what was asked."""
+    told = lines(stack, *answers_to_both(GOOD_INFO, GOOD_BOTS, answer), who=AS_JANE)
+    assert told[-2].startswith("problem  GetDecision: the claim is wrong: ")
+
+
+def test_calls_that_fail_later(stack: Stack) -> None:
+    """The call that fails is the one that is named."""
+    bad = reply(b"{}", 502)
+    for name, answers in (("PullUpdate", [GOOD_INFO]), ("GetDecision", [GOOD_INFO, GOOD_BOTS])):
+        told = lines(stack, *answers_to_both(*answers, bad), who=AS_JANE)
+        assert told[-2].startswith(f"problem  {name}: HTTP 502: ")
+
+
+def test_no_tls_there(deployed: Stack, sandbox: Sandbox) -> None:
+    """An https address that answers in plain is told apart from one that does not answer."""
+    url = sandbox.url.replace("http:", "https:")
+    deployed.says("stack", json.dumps({"webhook_url": url}))
+    assert f"{url} does not speak TLS as it should" in deployed.check().lines[0]
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
+
+
+def test_nobody_there(tmp_path: Path, nobody: str) -> None:
+    """Beside a sandbox that is gone, the remedy is to start one; no address is told as that."""
+    oncall = Command(tmp_path, "").by_the_machines_clock()
+    for url, said in ((nobody, "is an address where nobody"), ("http://a..b/", "is no address")):
+        oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
+        answer = oncall("check")
+        assert answer.status == 1
+        assert f"{url} {said}" in answer.lines[0]
+        assert "`make up`, then `. .sandbox/env`" in answer.lines[1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "said", "remedy"),
+    [
+        (ssl.SSLCertVerificationError(), "shows a certificate that is not trusted", "reads along"),
+        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; `make deploy"),
+        (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
+        (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
+        (BadStatusLine(), "does not speak HTTP", "webhook_url"),
+        (RemoteDisconnected(), "hangs up before it answers", "may cut the connection"),
+        (TooLarge(), "answers with more than a webhook would", "webhook_url"),
+    ],
+)
+def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
+    """What this machine cannot be made to meet in a test is told, too."""
+    error = SendError("")
+    error.__cause__ = cause
+    step = unreachable("GetInfo", error, Deployed("https://x/", SECRET, "dev"))
+    assert f"https://x/ {said}" in step.text
+    assert remedy in step.remedy

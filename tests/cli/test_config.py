@@ -1,0 +1,276 @@
+"""Settings for a command: the environment's, a stack's, another policy's; secrets stay outside."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.config import Configured, configured
+from cli.errors import CommandError, ReportError
+from cli.stack_file import stack_settings
+from handler.policy import ShiftEnd
+from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
+
+PROJECT = """
+name: oncall-approvals
+config:
+  AUTO_APPROVAL_DURATION: {type: string, default: "6"}
+  AUTO_APPROVAL_SCHEDULES: {type: string, default: ""}
+  INCIDENTIO_BASE_URL: {default: https://api.incident.io}
+  LOG_RETENTION_DAYS: 365
+"""
+STACK = """
+config:
+  aws:region: eu-west-1
+  oncall-approvals:AUTO_APPROVAL_DURATION: 3
+  oncall-approvals:AUTO_APPROVAL_DRY_RUN: true
+  oncall-approvals:AUTO_APPROVAL_END_WITH_SHIFT: 15m
+  oncall-approvals:INCIDENTIO_API_KEY: {secure: v1:8N3X:abc}
+  AUTO_APPROVAL_INCIDENTIO_ROLES: ~
+"""
+POLICY = """
+rules:
+  - name: R
+    resources: any
+    when: {on_call: {schedules: [DBA]}}
+    duration: 45m
+"""
+
+
+def read(
+    folder: Path,
+    stack: str | None = None,
+    policy: Path | None = None,
+    *,
+    asks: bool = True,
+    environment: dict[str, str] | None = None,
+    **more: str,
+) -> Configured:
+    """Read the settings with a key that is there."""
+    options = argparse.Namespace(stack=stack, policy=policy)
+    values = {"INCIDENTIO_API_KEY": API_KEY, **(environment or {}), **more}
+    return configured(options, values, folder, asks=asks)
+
+
+def longest(configured_: Configured) -> timedelta:
+    """How long the first rule lets access last."""
+    return configured_.policy.rules[0].duration
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project's folder with a stack."""
+    (tmp_path / "Pulumi.yaml").write_text(PROJECT, encoding="utf-8")
+    (tmp_path / "Pulumi.prod.yaml").write_text(STACK, encoding="utf-8")
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "prod.yaml").write_text(POLICY, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_environment(tmp_path: Path) -> None:
+    """The function's own settings, with its defaults, and no webhook secret."""
+    given = read(tmp_path, AUTO_APPROVAL_DURATION="90m", WEBHOOK_MAX_AGE="not read")
+    assert longest(given) == timedelta(minutes=90)
+    assert given.origin == "the environment's settings"
+    assert longest(read(tmp_path)) == timedelta(hours=6)
+
+
+def test_a_stack(project: Path) -> None:
+    """Its plain settings and the project's defaults count, from anywhere below, and not ours."""
+    below = project / "a" / "b"
+    below.mkdir(parents=True)
+    theirs = read(below, "prod", AUTO_APPROVAL_END_WITH_SHIFT="true").policy.rules[0].shift_end
+    assert theirs == ShiftEnd(timedelta(minutes=15))
+    given = read(below, "prod", AUTO_APPROVAL_DURATION="1", AUTO_APPROVAL_SCHEDULES="Mine")
+    assert longest(given) == timedelta(hours=3)
+    assert given.settings.dry_run
+    assert "Mine" not in str(given.policy)
+    assert given.origin == "Pulumi.prod.yaml"
+    assert given.settings.providers["incidentio"]["INCIDENTIO_API_KEY"] == API_KEY
+
+
+def test_where_providers_answer_goes_with_the_keys(project: Path) -> None:
+    """A key of the sandbox's is for the sandbox's address, whichever stack's policy is tried."""
+    url = "http://127.0.0.1:9"
+    of_stack = read(project, "prod").settings.providers["incidentio"]
+    assert of_stack["INCIDENTIO_BASE_URL"] == "https://api.incident.io"
+    ours = read(project, "prod", INCIDENTIO_BASE_URL=url).settings.providers["incidentio"]
+    assert ours["INCIDENTIO_BASE_URL"] == url
+
+
+def test_a_stacks_policy_file(project: Path) -> None:
+    """It is named from the project's folder."""
+    named = STACK.replace(
+        "AUTO_APPROVAL_END_WITH_SHIFT: 15m", "AUTO_APPROVAL_POLICY: policy/prod.yaml"
+    )
+    (project / "Pulumi.prod.yaml").write_text(named, encoding="utf-8")
+    given = read(project / "policy", "prod")
+    assert (longest(given), given.origin) == (timedelta(minutes=45), "policy/prod.yaml")
+
+
+def test_another_policy(project: Path) -> None:
+    """`--policy` counts alone: what it would stand beside is left out."""
+    file = project / "policy" / "prod.yaml"
+    beside = {"AUTO_APPROVAL_SCHEDULES": "API", "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}
+    given = read(project, policy=file, environment=beside, AUTO_APPROVAL_POLICY="x.yaml")
+    assert (longest(given), given.origin) == (timedelta(minutes=45), str(file))
+    of_environment = read(project, AUTO_APPROVAL_POLICY="policy/prod.yaml")
+    assert longest(of_environment) == timedelta(minutes=45)
+
+
+def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
+    """Neither a key nor a right one: nobody is asked."""
+    given = read(tmp_path, asks=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
+    assert longest(given) == timedelta(hours=6)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"INCIDENTIO_API_KEY": ""}, "INCIDENTIO_API_KEY is not set"),
+        ({"INCIDENTIO_API_KEY": ""}, "export it, or run `. .sandbox/env` while `make up` runs"),
+        ({"INCIDENTIO_API_KEY": "k3y "}, "INCIDENTIO_API_KEY begins or ends with white space"),
+        ({"AUTO_APPROVAL_DURATION": "ever"}, "AUTO_APPROVAL_DURATION is 'ever'"),
+        ({"JSM_API_TOKEN": "t0k3n"}, "JSM_SITE is not set: JSM_API_TOKEN needs it"),
+        ({"AUTO_APPROVAL_POLICY": "none.yaml"}, "the policy none.yaml cannot be read: No such"),
+    ],
+)
+def test_settings_that_are_missing_or_wrong(
+    tmp_path: Path, environment: dict[str, str], said: str
+) -> None:
+    """The sentence names the setting, and never the value of a secret."""
+    with pytest.raises(CommandError) as refused:
+        read(tmp_path, environment=environment)
+    assert said in str(refused.value)
+    assert "k3y" not in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once(project: Path) -> None:
+    """A line for each, with where the value is from: the stack's file, or the environment."""
+    (project / "Pulumi.prod.yaml").write_text(
+        "config:\n  oncall-approvals:AUTO_APPROVAL_DURATION: ever\n"
+        "  oncall-approvals:AUTO_APPROVAL_SCHEDULES: [DBA]\n",
+        encoding="utf-8",
+    )
+    environment = {"INCIDENTIO_API_KEY": "k3y ", "PAGERDUTY_BASE_URL": "'http://x'"}
+    with pytest.raises(ReportError) as refused:
+        read(project, "prod", environment=environment)
+    title, *lines = str(refused.value).splitlines()
+    assert title == "Pulumi.prod.yaml has 4 problems:"
+    remedies = {line.split()[1]: line.rpartition("; ")[2] for line in lines}
+    assert remedies == {
+        "AUTO_APPROVAL_DURATION": ("run `pulumi config set AUTO_APPROVAL_DURATION --stack prod`"),
+        "AUTO_APPROVAL_SCHEDULES": (
+            "run `pulumi config set AUTO_APPROVAL_SCHEDULES DBA --stack prod`"
+        ),
+        "INCIDENTIO_API_KEY": "export it, or run `. .sandbox/env` while `make up` runs",
+        "PAGERDUTY_BASE_URL": "run `export PAGERDUTY_BASE_URL=http://x`",
+    }
+    with pytest.raises(ReportError) as of_environment:
+        read(
+            project,
+            environment={
+                "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
+                "AUTO_APPROVAL_SCHEDULES": "DBA",
+                "JSM_EMAIL": "nobody",
+                "AUTO_APPROVAL_DRY_RUN": "no",
+            },
+        )
+    assert str(of_environment.value).startswith("the environment has 3 problems:\n")
+    for said in (
+        "run `unset AUTO_APPROVAL_SCHEDULES` or `unset AUTO_APPROVAL_POLICY`\n",
+        "for example, run `export JSM_EMAIL=bot@example.com`\n",
+        "for example, run `export AUTO_APPROVAL_DRY_RUN=false`",
+    ):
+        assert said in str(of_environment.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"), [("1.50", "1.5"), ("0x10", "0x10"), ("[a, 1.50]", '["a",1.5]')]
+)
+def test_values_are_read_as_they_are_deployed(project: Path, written: str, read_as: str) -> None:
+    """The CLI hands numbers and lists to the program in a form of its own."""
+    (project / "Pulumi.prod.yaml").write_text(
+        f"config:\n  oncall-approvals:AUTO_APPROVAL_SCHEDULES: {written}\n", encoding="utf-8"
+    )
+    assert stack_settings(project, "prod")["AUTO_APPROVAL_SCHEDULES"] == read_as
+
+
+def test_a_wrong_policy(project: Path) -> None:
+    """File, line and what is wrong; how many more; and what shows all of it."""
+    file = project / "policy" / "prod.yaml"
+    file.write_text(POLICY.replace("schedules", "schedule") + "\nalias: {}\n", encoding="utf-8")
+    with pytest.raises(CommandError) as refused:
+        read(project, policy=file)
+    assert str(refused.value).startswith(f"{file}:5: ")
+    assert "(and 2 more)" in str(refused.value)
+    file.write_text("- no policy\n", encoding="utf-8")
+    with pytest.raises(CommandError, match=r"prod\.yaml:1: "):
+        read(project, policy=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("Pulumi.prod.yaml", "config: [", "Pulumi.prod.yaml can't be read in line 1: "),
+        ("Pulumi.prod.yaml", "[" * 1000, "Pulumi.prod.yaml can't be read: "),
+        ("Pulumi.yaml", "\0", "Pulumi.yaml can't be read: "),
+        (
+            "Pulumi.prod.yaml",
+            "config: {AUTO_APPROVAL_SCHEDULES: [DBA, API]}",
+            (
+                r"AUTO_APPROVAL_SCHEDULES is the list .* "
+                r"run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API' --stack prod`"
+            ),
+        ),
+    ],
+)
+def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: str) -> None:
+    """The file is named."""
+    (project / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError, match=said):
+        read(project, "prod")
+
+
+def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
+    """Those that are, or how to make one, are told; without a project there is none."""
+    with pytest.raises(CommandError, match=r"there is no Pulumi\.dev\.yaml: there are prod"):
+        read(project, "dev")
+    (project / "Pulumi.prod.yaml").unlink()
+    with pytest.raises(CommandError, match="run `make bootstrap` first"):
+        read(project, "dev")
+    (project / "Pulumi.yaml").unlink()
+    with pytest.raises(CommandError, match=r"there is no Pulumi\.yaml here or above"):
+        read(tmp_path, "dev")
+
+
+def test_a_folder_instead_of_a_file(project: Path) -> None:
+    """What the system says is told."""
+    (project / "Pulumi.prod.yaml").unlink()
+    (project / "Pulumi.prod.yaml").mkdir()
+    with pytest.raises(CommandError, match=r"there is no Pulumi\.prod\.yaml"):
+        read(project, "prod")
+
+
+def test_a_command_with_several_wrong_settings(oncall: Command) -> None:
+    """A line for each."""
+    oncall.environment |= {"AUTO_APPROVAL_DURATION": "ever", "AUTO_APPROVAL_DRY_RUN": "no\n::x"}
+    answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
+    assert (answer.status, answer.out) == (2, "")
+    first, *lines = answer.err.splitlines()
+    assert first == "oncall: the environment has 2 problems:"
+    assert {line[: line.index(" is ")] for line in lines} == {
+        "- AUTO_APPROVAL_DURATION",
+        "- AUTO_APPROVAL_DRY_RUN",
+    }
+
+
+def test_a_command_without_a_key(oncall: Command) -> None:
+    """The sentence is the answer, and the status is 2."""
+    del oncall.environment["INCIDENTIO_API_KEY"]
+    answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: INCIDENTIO_API_KEY is not set")

@@ -1,0 +1,133 @@
+"""What is printed: as the terminal can take it, and nothing that steers it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from auditlog.explain import NO, YES, Told
+from cli.console import Output, output
+from policy.terminal import safe
+
+TREE = Told("yes", YES, (Told("why", under=(Told("a", YES), Told("b", NO))), Told("end")))
+GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        """It is."""
+        return True
+
+
+def printed(told: Told, encoding: str, *, colour: bool = False) -> str:
+    """A tree on a stream of this encoding."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    Output(stream, colour).tree(told)
+    stream.seek(0)
+    return stream.read()
+
+
+def test_a_tree() -> None:
+    """Branches and marks, where the terminal knows them."""
+    assert printed(TREE, "utf-8").splitlines() == [
+        "yes",
+        "├─ why",
+        "│  ├─ ✓ a",
+        "│  └─ ✗ b",
+        "└─ end",
+    ]
+
+
+def test_a_tree_in_ascii() -> None:
+    """Where it does not know them, signs that any does."""
+    assert printed(TREE, "latin-1").splitlines() == [
+        "yes",
+        "|- why",
+        "|  |- + a",
+        "|  `- x b",
+        "`- end",
+    ]
+
+
+def test_a_tree_in_colour() -> None:
+    """Green speaks for it, red against it, and the answer is bold."""
+    lines = printed(TREE, "utf-8", colour=True).splitlines()
+    assert lines[0] == f"{BOLD}{GREEN}yes{END}{END}"
+    assert lines[2:4] == [f"│  ├─ {GREEN}✓ a{END}", f"│  └─ {RED}✗ b{END}"]
+    assert lines[1] == "├─ why"
+
+
+@pytest.mark.parametrize(
+    ("environment", "as_json", "colour"),
+    [
+        ({"TERM": "xterm"}, False, True),
+        ({}, False, True),
+        ({"NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": ""}, False, True),
+        ({"TERM": "dumb"}, False, False),
+        ({}, True, False),
+    ],
+)
+def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> None:  # noqa: FBT001 - the table's columns
+    """Only for a person at a terminal who has not said otherwise."""
+    assert output(Terminal(), environment, as_json=as_json).colour is colour
+    assert output(io.StringIO(), environment, as_json=as_json).colour is False
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("DBA \x1b[2J\x07", "DBA \\x1b[2J\\x07"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("left\u202eright", "left\\u202eright"),
+        ("Bereitschaft für Zürich ✅", "Bereitschaft für Zürich ✅"),
+    ],
+)
+def test_nothing_steers_the_terminal(text: str, shown: str) -> None:
+    """Names from a provider or a log are shown as they are, and never obeyed."""
+    assert safe(text) == shown
+    stream = io.StringIO()
+    out = Output(stream)
+    out.line(text)
+    out.tree(Told(text, NO, (Told(text),)))
+    out.table(("a",), [(text,)])
+    said = stream.getvalue()
+    assert said.count(shown) == 4
+    assert said.replace("\n", "").isprintable()
+
+
+def test_json_is_one_value() -> None:
+    """A script reads it whole, whatever the names hold."""
+    stream = io.StringIO()
+    Output(stream, as_json=True).json({"a": "\x1b", "b": "ü"})
+    assert json.loads(stream.getvalue()) == {"a": "\x1b", "b": "ü"}
+    assert stream.getvalue().isascii()
+
+
+def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are broken beside what they belong to; as JSON, and in a pipe, they are not."""
+    monkeypatch.setenv("COLUMNS", "24")
+    stream = Terminal()
+    out = output(stream, {"TERM": "xterm", "NO_COLOR": "1"}, as_json=False)
+    words = "one two three four five six"
+    out.line(f"ok   {words}", indent=5)
+    out.tree(Told(words, YES, (Told(words, NO, (Told(words),)), Told(words, YES))))
+    assert stream.getvalue().splitlines() == [
+        "ok   one two three four",
+        "     five six",
+        "one two three four five",
+        "six",
+        "├─ ✗ one two three",
+        "│  │  four five six",
+        "│  └─ one two three four",
+        "│     five six",
+        "└─ ✓ one two three four",
+        "     five six",
+    ]
+    assert output(io.StringIO(), {}, as_json=False).width is None

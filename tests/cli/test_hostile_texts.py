@@ -1,0 +1,242 @@
+"""Hostile texts in every field of every input: no command prints one so that anything obeys it."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main as oncall_main
+from handler.settings import SettingsError
+from infra import policy_file
+from policy.__main__ import main as policy_main
+from policy.remedies import report
+from policy.terminal import safe
+from sandbox import environment
+from sandbox.__main__ import main as sandbox_main
+from sandbox.doubles.incidentio import IncidentIO
+from tests.auditlog.test_replay import asks, logged
+from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
+from tests.handler.scripted import Scripted, reply
+from tests.policy.tried import POLICY, TESTS, written
+
+HOSTILE = (
+    "\x1b]0;x\x07\x1b[2J\x9b1m\r\n::error::pwned\u202e\u2028\n  ::add-mask::x\u200b ##[error]z"
+)
+Out = pytest.CaptureFixture[str]
+
+
+def assert_clean(said: str) -> None:
+    """Nothing in it steers a terminal, and no line is a runner's command."""
+    assert said
+    for each in said.replace("\n", ""):
+        assert unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, repr(said)
+    assert "##[" not in said
+    assert not any(line.lstrip().startswith("::") for line in said.splitlines()), said
+
+
+def said_by(main: Callable[[list[str]], int], arguments: list[str], capsys: Out) -> str:
+    """All that a command prints, however it ends."""
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        assert ended.code == 2  # noqa: PT017 - argparse ends so, and only where it is asked to
+    told = capsys.readouterr()
+    return told.out + told.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [HOSTILE],
+        ["explain", "--as", HOSTILE, "--resource", DATABASE],
+        ["explain", "--as", f"a@{HOSTILE}", "--resource", DATABASE],
+        ["explain", "--as", JANE, "--resource", HOSTILE],
+        ["explain", "--as", JANE, "--resource", f"{HOSTILE}:{HOSTILE}"],
+        ["explain", "--as", JANE, "--resource", DATABASE, "--label", HOSTILE],
+        ["explain", "--as", JANE, "--resource", DATABASE, "--duration", HOSTILE],
+        ["explain", "--as", JANE, "--resource", DATABASE, "--at", HOSTILE],
+        ["explain", "--as", JANE, "--resource", DATABASE, HOSTILE],
+        ["who", f"{HOSTILE}:x", "--label", f"{HOSTILE}={HOSTILE}"],
+        ["who", DATABASE, "--policy", HOSTILE],
+        ["who", DATABASE, "--stack", HOSTILE],
+        ["preflight", "--policy", HOSTILE],
+        ["preflight", "--stack", HOSTILE],
+        ["report", HOSTILE],
+        ["report", "\udcff::error::"],
+        ["report", "a\0b"],
+        ["report", "--log-group", HOSTILE],
+        ["report", "--log-group", "\ud800"],
+        ["report", "-", "--since", HOSTILE],
+        ["replay", HOSTILE, "--policy", HOSTILE],
+        ["replay", HOSTILE],
+        ["check", "--stack", HOSTILE],
+        ["check", "--as", JANE, "--resource", HOSTILE],
+    ],
+)
+def test_arguments_of_oncall(oncall: Command, capsys: Out, arguments: list[str]) -> None:
+    """What is typed, file names among it, is repeated in errors and answers."""
+    told: list[str] = []
+
+    def run(words: list[str]) -> int:
+        answer = oncall(*words)
+        told.append(answer.out + answer.err)
+        return answer.status
+
+    assert_clean(said_by(run, arguments, capsys) + "".join(told))
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+@pytest.mark.parametrize("name", [HOSTILE, f"{HOSTILE}.yaml", f"x/{HOSTILE}.test.yaml", ".yaml"])
+def test_arguments_of_the_policys_tools(capsys: Out, command: str, name: str) -> None:
+    """File names, as they come from a shell's pattern."""
+    assert_clean(said_by(policy_main, [command, name], capsys))
+
+
+@pytest.mark.parametrize("option", ["--as", "--resource", "--label", "--duration", "--url", "x"])
+def test_arguments_of_the_sandbox(
+    capsys: Out, monkeypatch: pytest.MonkeyPatch, option: str, tmp_path: Path
+) -> None:
+    """Its sender repeats what it was told, too."""
+    monkeypatch.setattr(environment, "read", lambda _: {})
+    words = ["send", "--as", "a@b", "--resource", "x", option, HOSTILE]
+    secret = tmp_path / "secret"
+    secret.write_text("x" * 32)
+    if option == "--url":
+        words += ["--secret-file", str(secret)]
+    assert_clean(said_by(sandbox_main, words, capsys))
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", HOSTILE])
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
+    """What cannot be a stack's name is said to be so, not to lack a region."""
+    said = said_by(sandbox_main, [command, f"--stack={name}"], capsys)
+    assert "isn't a valid name of a stack" in said
+    assert_clean(said)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HOSTILE.encode(),
+        json.dumps({"claims": [{"reason": HOSTILE, "meta": {"labels": {}}}]}).encode(),
+        *(json.dumps({"claims": odd}).encode() for odd in (7, None, [7], {"x": 7})),
+        json.dumps([HOSTILE]).encode(),
+    ],
+)
+def test_what_a_webhook_answers(capsys: Out, tmp_path: Path, body: bytes) -> None:
+    """Its words are those of whoever answers at that address."""
+    secret = tmp_path / "secret"
+    secret.write_text("x" * 32)
+    with Scripted(reply(body)) as server:
+        words = ["send", "--as", "a@b", "--resource", "x", "--secret-file", str(secret)]
+        assert_clean(said_by(sandbox_main, [*words, "--url", server.url], capsys))
+
+
+def texts_of(text: str) -> list[str]:
+    """The file with a hostile text in place of each word of it, in quotes, one at a time."""
+    words = [
+        "rules",
+        "DBAs",
+        "kinds",
+        "db",
+        "schedules",
+        "DBA",
+        "3h",
+        "grace",
+        "dry",
+        "deny",
+        "jane",
+    ]
+    words += ["on shift", "omar@example.com", "orders", "incidentio", "approved", "2026-11-24"]
+    quoted = json.dumps(HOSTILE)[1:-1].replace("#", "\\x23")
+    found = [text.replace(each, f'"{quoted}{each}"', 1) for each in words if each in text]
+    return [*found, f"{text}\n? {HOSTILE}", text.replace("DBA", f'"{quoted}"'), HOSTILE]
+
+
+@pytest.mark.parametrize("command", ["check", "test"])
+@pytest.mark.parametrize(
+    ("policy", "tests"),
+    [*((each, TESTS) for each in texts_of(POLICY)), *((POLICY, each) for each in texts_of(TESTS))],
+)
+def test_texts_of_a_policy(
+    tmp_path: Path,
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    policy: str,
+    tests: str,
+) -> None:
+    """Names, keys and values of a policy and of its tests, in the tools and at a deploy."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy").mkdir()
+    written(tmp_path / "policy", policy, tests)
+    assert_clean(said_by(policy_main, [command], capsys))
+    settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
+    try:
+        loaded = policy_file.tested_policy(tmp_path, settings)
+    except SettingsError as refusal:
+        said = [report("Pulumi.dev.yaml", refusal, str)]
+    else:
+        said = [*map(safe, policy_file.policy_notes(loaded, settings, "dev"))]
+    assert_clean("\n".join(["said:", *said]))
+
+
+def hostile_records() -> list[dict[str, Any]]:
+    """Records of the log with a hostile text in each field that takes one."""
+    fixed = {"message", "level", "decided_at", "duration", "timestamp", "outcome", "until", "end"}
+    fixed |= {"start", "verdict", "person", "asked_duration", "asked_until"}
+
+    def edited(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(value, dict):
+            keep = name in {"labels", "other_rules"}
+            return {HOSTILE if keep else key: edited(each, key) for key, each in value.items()}
+        if isinstance(value, list):
+            return [edited(each, name) for each in value]
+        return HOSTILE if isinstance(value, str) and name not in fixed else value
+
+    records = [edited(each) for each in logged(asks(), asks(OMAR))]
+    return [
+        *records,
+        {"message": "failed", "level": HOSTILE, "why": HOSTILE},
+        {"message": "refused", "level": "WARN", "why": HOSTILE},
+        {"message": "decision", "level": "INFO", HOSTILE: HOSTILE},
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["report", "-"], ["replay", "-"], ["report", "-", "--json"]])
+def test_records_of_a_log(oncall: Command, arguments: list[str]) -> None:
+    """Whoever can write to the log cannot write to the terminal of who reads it."""
+    log = "\n".join(map(json.dumps, hostile_records()))
+    answer = oncall(*arguments, stdin=f"{log}\n{HOSTILE}\n")
+    assert answer.status == 1
+    assert_clean(answer.out)
+    assert "could not be read" in answer.out or '"unreadable": 1' in answer.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "--as", OMAR, "--resource", DATABASE],
+        ["who", DATABASE],
+        ["who", DATABASE, "--json"],
+        ["preflight"],
+    ],
+)
+def test_names_at_a_provider(oncall: Command, double: IncidentIO, arguments: list[str]) -> None:
+    """Whoever may name a schedule names it to everybody's terminal."""
+    double.add_schedule(HOSTILE)
+    double.put_on_shift(HOSTILE, OMAR, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
+    oncall.environment["AUTO_APPROVAL_SCHEDULES"] = f"Production, {' '.join(HOSTILE.split())}"
+    assert_clean("".join(oncall(*arguments)[1:]))
+
+
+def test_the_command_itself_cleans(capsys: Out) -> None:
+    """Without a world of a test's own, too."""
+    assert_clean(said_by(oncall_main, ["report", f"no{HOSTILE}such"], capsys))

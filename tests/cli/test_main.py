@@ -1,0 +1,334 @@
+"""The command as a process of its own: how it ends, and that nothing surprises whoever runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from handler import __version__
+from handler.durations import format_instant
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.program import ROOT
+from tests.auditlog.test_replay import asks, logged
+from tests.cli.conftest import API_KEY, DATABASE, JANE, NOW, OMAR, RITA, Command
+
+PATIENCE = 60.0  # seconds until a command that does not end fails its test
+EXPLAIN = ("explain", "--resource", DATABASE, "--as")
+AT = format_instant(NOW)
+COMMANDS = ("explain", "who", "replay", "preflight", "report", "check")
+
+
+class Child:
+    """`python -m cli ...` in a folder that holds nothing of ours."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+            "INCIDENTIO_BASE_URL": url,
+            "INCIDENTIO_API_KEY": API_KEY,
+        }
+        self.command: tuple[str | Path, ...] = (sys.executable, "-P", "-m", "cli")
+
+    def run(
+        self, *arguments: str, stdin: str = "", stdout: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end; it never prints a key or a stack trace."""
+        ended = subprocess.run(
+            [*self.command, *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=False,
+        )
+        for said in (ended.stdout or "", ended.stderr):
+            assert API_KEY not in said
+            assert "Traceback" not in said
+        return ended
+
+
+@pytest.fixture
+def child(tmp_path: Path, double: IncidentIO) -> Child:
+    """The command as a process, asking the organisation."""
+    return Child(tmp_path, double.url)
+
+
+def test_yes_no_and_not_done(child: Child) -> None:
+    """The status tells a script all three, and what it asked is on standard output alone."""
+    yes = child.run(*EXPLAIN, JANE, "--at", AT)
+    assert (yes.returncode, yes.stderr) == (0, "")
+    lines = yes.stdout.splitlines()
+    assert lines[0] == f"yes: {JANE} gets {DATABASE} for 6 hours, until 18:00 UTC"
+    assert "├─ ✓ the settings: matched, and opens it until 18:00 UTC" in lines
+    assert "│  └─ ✓ Incident Lead of INC-1 (incident.io): counts" in lines
+    no = child.run(*EXPLAIN, RITA, "--at", AT, "--json")
+    assert (no.returncode, no.stderr) == (1, "")
+    assert json.loads(no.stdout)["approved"] is False
+    del child.environment["INCIDENTIO_API_KEY"]
+    not_done = child.run(*EXPLAIN, JANE)
+    assert (not_done.returncode, not_done.stdout) == (2, "")
+    assert not_done.stderr.startswith("oncall: INCIDENTIO_API_KEY is not set")
+
+
+def test_each_command_by_itself(child: Child) -> None:
+    """All of them run as a process, by the machine's own clock."""
+    log = "\n".join(map(json.dumps, logged(asks(), asks(OMAR))))
+    assert child.run("who", DATABASE).returncode == 0
+    assert child.run("preflight", "--json").returncode == 0
+    assert child.run("replay", "-", stdin=log).returncode == 1  # other settings than the log's
+    assert child.run("report", "-", stdin=log).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_and_statuses(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command tells how it is used, and what its exit status means."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "examples:\n" in said
+    assert f"oncall {command} " in said or f"oncall {command}\n" in said
+    assert "exit status: 0 " in said
+    assert "--json" in said
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """And where the settings come from."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for each in (*COMMANDS, "AUTO_APPROVAL_", "exit status: 0 "):
+        assert each in said
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line of it is broken where 80 columns are shown."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) < 80
+
+
+def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it, where errors go, and the status of wrong use; nothing was done."""
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    for each in ("usage: oncall ", *COMMANDS):
+        assert each in said.err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same that the function says of itself."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"oncall {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["approve"], ["who"], ["who", DATABASE, "--jsn"]])
+def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says what is wrong and where help is; the status is 2."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("oncall: ")
+    assert "--help` for how it goes" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["report", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
+        (["check", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
+        (["who", DATABASE, "--stack", "../x"], "--stack: '../x' isn't a valid name of a stack"),
+        (["preflight", "--stack", "a/b"], "argument --stack: 'a/b' isn't a valid name of a stack"),
+        (["who", DATABASE, "--policy", ""], "argument --policy: '' isn't the name of a file"),
+        (["replay", ""], "argument FILE: '' isn't the name of a file"),
+        (["report", ""], "argument FILE: '' isn't the name of a file"),
+        (["who", "a:\udcff"], "argument KIND:ID: 'a:\\udcff' isn't text in UTF-8"),
+        ([*EXPLAIN, "\udcff@b.example"], "argument --as: '\\udcff@b.example' isn't text in UTF-8"),
+        (["who", DATABASE, "--label", "a=\udcff"], "--label: 'a=\\udcff' isn't text in UTF-8"),
+    ],
+)
+def test_values_that_mean_nothing(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell's variable that is not set is not taken for an option that is not given."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_log_group(oncall: Command) -> None:
+    """It is not taken for a file, either."""
+    answer = oncall("report", "--log-group", "")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: --log-group is '': it isn't a valid name")
+
+
+def colours(child: Child) -> str:
+    """What the command prints on a terminal."""
+    ours, its = pty.openpty()
+    try:
+        assert child.run(*EXPLAIN, JANE, "--at", AT, stdout=its).returncode == 0
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def test_colour_on_a_terminal_only(child: Child) -> None:
+    """A terminal shows colour, unless NO_COLOR asks for none; a pipe never does."""
+    assert "\x1b[32m" in colours(child)
+    child.environment["NO_COLOR"] = "1"
+    assert "\x1b" not in colours(child)
+    del child.environment["NO_COLOR"]
+    assert "\x1b" not in child.run(*EXPLAIN, JANE, "--at", AT).stdout
+
+
+def test_a_stream_that_knows_no_umlauts(child: Child, double: IncidentIO) -> None:
+    """A name that the terminal cannot show is shown by its number, and ends nothing."""
+    double.add_schedule("Zürich ✅")
+    double.put_on_shift("Zürich ✅", RITA, NOW, NOW + timedelta(hours=1))
+    child.environment["PYTHONIOENCODING"] = "ascii"
+    answer = child.run(*EXPLAIN, RITA, "--at", AT)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "on call for Z\\xfcrich \\u2705 (incident.io)" in answer.stdout
+
+
+def test_nobody_reads_on(child: Child) -> None:
+    """Where the reader goes away (`| head`), the command ends as others do: without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=writer)
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_a_full_disk(child: Child) -> None:
+    """It is said as such, and the status is that of what was not done."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=full)
+    finally:
+        os.close(full)
+    said = "oncall: the answer cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "said"),
+    [
+        ('exec "$@" report - >&-', 0, ""),
+        ('exec "$@" report - <&-', 2, "oncall: stdin holds no line of the function's log; "),
+        ('"$@" report nosuch 2>&-; exit $?', 2, ""),
+        ('"$@" report nosuch 2>/dev/full; exit $?', 2, ""),
+        ('rmdir "$PWD"; exec "$@" report nosuch', 2, "oncall: nosuch cannot be read: "),
+    ],
+)
+def test_surroundings_that_are_gone(
+    child: Child, tmp_path: Path, script: str, status: int, said: str
+) -> None:
+    """Without a stream or a folder the status is right; no error of ours is told."""
+    child.folder = tmp_path / "gone"
+    child.folder.mkdir()
+    child.command = ("/bin/sh", "-c", script, "sh", *child.command)
+    ended = child.run(stdin=json.dumps(logged(asks())[0]))
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert ended.stderr.startswith(said)
+    assert "unexpected" not in ended.stderr
+
+
+def test_ctrl_c(oncall: Command) -> None:
+    """It ends with the status that a shell gives, and without a word."""
+
+    def interrupted() -> datetime:
+        raise KeyboardInterrupt
+
+    oncall.clock = oncall.clock._replace(now=interrupted)
+    assert oncall(*EXPLAIN, JANE) == (128 + signal.SIGINT, "", "")
+
+
+def test_an_error_of_ours(oncall: Command) -> None:
+    """It is told by kind and place, not by what it says, which may be a secret; the status is 2."""
+
+    def broken() -> datetime:
+        raise ValueError(API_KEY)
+
+    oncall.clock = oncall.clock._replace(now=broken)
+    answer = oncall(*EXPLAIN, JANE)
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: something unexpected went wrong (ValueError at ")
+    assert answer.err.endswith("please report it\n")
+
+
+@pytest.mark.parametrize("page", ["", "https://pages.example", "http://127.0.0.1:x/", "nonsense"])
+def test_other_shells_are_not_of_a_sandbox(oncall: Command, page: str) -> None:
+    """Nothing is said where no sandbox's variables are."""
+    oncall.environment["SANDBOX_PAGE"] = page
+    assert oncall(*EXPLAIN, JANE).err == ""
+
+
+def test_a_sandbox_that_has_ended_is_named(oncall: Command) -> None:
+    """Whatever comes of the command, the shell's variables are somebody's who is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as page:
+        oncall.environment["SANDBOX_PAGE"] = f"http://127.0.0.1:{page.getsockname()[1]}"
+        assert oncall(*EXPLAIN, JANE).err == ""
+    answer = oncall(*EXPLAIN, JANE)
+    assert answer.status == 0
+    assert answer.err == (
+        "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, or "
+        "`make up` in another terminal and `. .sandbox/env` here\n"
+    )
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The command as the Makefile installs it, in a folder of the test's own."""
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    subprocess.run(
+        ["make", "-s", "-o", ".venv/run.stamp", f"BIN={bin_}", f"{bin_}/oncall"],  # noqa: S607 - the one on the path
+        cwd=ROOT,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return bin_ / "oncall"
+
+
+def test_the_installed_command(child: Child, installed: Path) -> None:
+    """It runs from any folder, and takes no module from there."""
+    for room in ("handler", "cli", "policy", "json"):
+        (child.folder / f"{room}.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    child.command = (installed,)
+    del child.environment["PYTHONPATH"]
+    answer = child.run(*EXPLAIN, JANE, "--at", AT, "--json")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["duration"] == "6h0m0s"
+    assert child.run("--help").stdout.startswith("usage: oncall ")

@@ -1,0 +1,452 @@
+"""`oncall preflight`: keys and names are checked before anybody needs them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.doubles import faults
+from sandbox.doubles.exchange import Answer, Exchange
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.doubles.pagerduty import PagerDuty
+from tests.cli.conftest import API_KEY, NOW, OMAR, OPEN, Command
+
+OK = (
+    "ok       incident.io: INCIDENTIO_API_KEY is valid and reads all that the policy needs, "
+    "as viewer, schedules_reader"
+)
+FROM_ENVIRONMENT = "the policy is from the environment's settings"
+ROLES_OFF = (
+    "note     AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
+    "incident roles open nothing"
+)
+SHIFTS_OFF = (
+    "note     AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not: "
+    "being on call opens nothing"
+)
+OF_REACH = {ROLES_OFF, SHIFTS_OFF, f"note     {OPEN}"}
+POLICY = """
+rules:
+  - name: R
+    resources: any
+    when:
+      any:
+        - on_call: {schedules: [%s]}
+        - incident_role: {roles: [Incident Lead, comms], severities: [Major], types: [Production]}
+    duration: 1h
+"""
+
+
+def checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
+    """What preflight says of these names, beside the key, the policy's reach and the origin."""
+    lines = all_checked(oncall, schedules, roles)
+    return [line for line in lines if line not in {OK, FROM_ENVIRONMENT, *OF_REACH}]
+
+
+def all_checked(oncall: Command, schedules: str = "", roles: str = "") -> list[str]:
+    """All that preflight says where these are named."""
+    oncall.environment["AUTO_APPROVAL_SCHEDULES"] = schedules
+    oncall.environment["AUTO_APPROVAL_INCIDENTIO_ROLES"] = roles
+    answer = oncall("preflight")
+    assert answer.status == int(any(line.startswith("problem") for line in answer.lines))
+    return answer.lines
+
+
+def test_all_well(oncall: Command) -> None:
+    """The key works, and nothing is named: the status is 0."""
+    answer = oncall("preflight")
+    assert answer == (0, f"{OK}\nnote     {OPEN}\n{FROM_ENVIRONMENT}\n", "")
+
+
+def test_naming_the_one_shuts_out_the_other(oncall: Command) -> None:
+    """That is documented, and easily forgotten."""
+    assert ROLES_OFF in all_checked(oncall, schedules="Production")
+    assert SHIFTS_OFF in all_checked(oncall, roles="lead")
+    assert not {ROLES_OFF, SHIFTS_OFF} & set(
+        all_checked(oncall, schedules="Production", roles="lead")
+    )
+    policy = oncall.write("policy.yaml", POLICY % "Production")
+    assert "nothing" not in oncall("preflight", "--policy", policy).out
+
+
+def test_roles_have_no_end(oncall: Command) -> None:
+    """Where access ends with the shift, it is told that they open nothing."""
+    oncall.environment["AUTO_APPROVAL_END_WITH_SHIFT"] = "15m"
+    said = (
+        "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
+    )
+    assert any(said in line for line in all_checked(oncall))
+    assert any(
+        f"{said}, so nobody is approved" in line for line in all_checked(oncall, roles="lead")
+    )
+    assert not any(said in line for line in all_checked(oncall, schedules="Production"))
+
+
+def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
+    """Schedules, roles by name or shortform, severities and types, each is found."""
+    double.add_role("Communications Lead", "comms")
+    policy = oncall.write("policy.yaml", POLICY % "Production")
+    answer = oncall("preflight", "--policy", policy)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines[1:-1] == [
+        f'ok       rule "R": {what} is at incident.io'
+        for what in (
+            'schedule "Production"',
+            'role "Incident Lead"',
+            'role "comms"',
+            'severity "Major"',
+            'type of incidents "Production"',
+        )
+    ]
+
+
+def test_names_that_are_not_there(oncall: Command) -> None:
+    """The nearest right name is told, where one is near."""
+    policy = oncall.write(
+        "policy.yaml",
+        (POLICY % "production, Nightwatch")
+        .replace("Incident Lead, comms", "incident lead")
+        .replace("Major", "Mayor")
+        .replace("Production]", "Prod]"),
+    )
+    answer = oncall("preflight", "--policy", policy)
+    assert answer.status == 1
+    missing = "is not to be found at incident.io"
+    assert answer.lines[1:-1] == [
+        f'problem  rule "R": schedule "production" {missing}; the nearest is "Production"',
+        f'problem  rule "R": schedule "Nightwatch" {missing}; allowed: Production',
+        f'problem  rule "R": role "incident lead" {missing}; the nearest is "Incident Lead"',
+        f'problem  rule "R": severity "Mayor" {missing}; the nearest is "Major"',
+        f'problem  rule "R": type of incidents "Prod" {missing}; allowed: Production, Security',
+    ]
+
+
+def test_names_that_two_share(oncall: Command, double: IncidentIO) -> None:
+    """A name counts for neither; an id that another bears as its name means the one."""
+    one, other = double.add_schedule("Nights"), double.add_schedule("Nights")
+    lines = checked(oncall, schedules="Nights")
+    ids = ", ".join(sorted((one.id, other.id)))
+    assert lines == [
+        (
+            'problem  the settings: 2 schedules of incident.io go by "Nights": '
+            f"it counts for none; their ids are {ids}"
+        )
+    ]
+    double.add_schedule(other.id)
+    (line, *_) = checked(oncall, schedules=other.id)
+    assert line.startswith(f'note     the settings: 2 schedules of incident.io go by "{other.id}"')
+    assert "it means the one with that id" in line
+
+
+def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
+    """A schedule by which nobody would be approved now may be meant so: it is a note."""
+    double.take_off_shift("Production", OMAR)
+    double.put_on_shift("Production", OMAR, NOW + timedelta(hours=1), NOW + timedelta(hours=2))
+    assert checked(oncall, schedules="Production") == [
+        'ok       the settings: schedule "Production" is at incident.io',
+        "note     the settings: nobody is on call for Production (incident.io) right now",
+    ]
+
+
+def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
+    """Nobody is approved by their duty: a problem, with what to do, and not only a note."""
+    ghost = double.add_person("Ghost", None)
+    double.put_on_shift("Production", ghost)
+    said = (
+        "1 of 2 people on duty at incident.io shows no e-mail, so nobody is approved by their "
+        "duty: give each of these users an e-mail in incident.io, and take deactivated ones off "
+        "the schedules and roles"
+    )
+    found = 'ok       the settings: schedule "Production" is at incident.io'
+    assert checked(oncall, schedules="Production") == [f"problem  {said}", found]
+    double.take_off_shift("Production", OMAR)
+    assert checked(oncall, schedules="Production") == [
+        f"problem  {said.replace('1 of 2 people', 'the only person')}",
+        found,
+        (
+            "note     the settings: nobody who is on call for Production (incident.io) right now "
+            "shows an e-mail"
+        ),
+    ]
+    # On a schedule that does not count, they do not matter.
+    double.add_schedule("Nights")
+    lines = checked(oncall, schedules="Nights")
+    assert not any("e-mail" in line for line in lines)
+
+
+def _vendor(oncall: Command, name: str) -> Any:  # noqa: ANN401 - doubles have no common type
+    """The only provider: somebody without a visible e-mail is on call."""
+    key = "k3y-0123456789"
+    double: Any
+    if name == "PagerDuty":
+        double = PagerDuty(key, now=lambda: NOW)
+        oncall.environment = {"PAGERDUTY_KEY": key, "PAGERDUTY_BASE_URL": double.url}
+    elif name == "Opsgenie":
+        double = Opsgenie(key, now=lambda: NOW)
+        oncall.environment = {"OPSGENIE_KEY": key, "OPSGENIE_BASE_URL": double.url}
+    else:
+        double = JSM("bot@example.com", key, now=lambda: NOW)
+        oncall.environment = {
+            "JSM_API_TOKEN": key,
+            "JSM_EMAIL": "bot@example.com",
+            **dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), double.url),
+        }
+    return double
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("PagerDuty", "read-only key of the whole account"),
+        ("Opsgenie", "make each user's username their e-mail address"),
+        ("JSM Operations", "Profile and visibility"),
+    ],
+)
+def test_each_vendors_remedy(oncall: Command, name: str, remedy: str) -> None:
+    """What makes e-mails visible is told by the vendor's own words."""
+    with _vendor(oncall, name) as double:
+        schedule = double.add_schedule("Nights")
+        double.put_on_shift(schedule, double.add_person("Ghost", None))
+        if name == "PagerDuty":
+            double.add_escalation_policy("Nights", schedule)
+        answer = oncall("preflight")
+    assert answer.status == 1
+    assert len(answer.lines) == 3  # with what is open, and where the policy is from
+    start = f"problem  the only person on duty at {name} shows no e-mail"
+    assert answer.lines[0].startswith(start)
+    assert remedy in answer.lines[0]
+
+
+@pytest.fixture
+def pagerduty(oncall: Command) -> Iterator[PagerDuty]:
+    """PagerDuty alone, where Omar is on call for a back-up schedule: level 2 of a policy."""
+    with _vendor(oncall, "PagerDuty") as one:
+        first, second = one.add_schedule("Databases"), one.add_schedule("Back-up")
+        one.put_on_shift(second, one.add_person("Omar", OMAR), NOW, NOW + timedelta(hours=2))
+        one.add_target(one.add_escalation_policy("Databases", first), second, level=2)
+        yield one
+
+
+LEVEL_2 = (
+    "nobody who is on call for Back-up (PagerDuty) right now counts: on call for Back-up "
+    "(PagerDuty) until 14:00 UTC: its escalation level is 2, and only up to 1 counts. To let it "
+    "count, write `provider: pagerduty, max_level: 2` in "
+)
+
+
+@pytest.mark.usefixtures("pagerduty")
+def test_a_back_up_schedule(oncall: Command) -> None:
+    """Somebody is on call, on a level that does not count: that is said as `explain` says it."""
+    lines = checked(oncall, schedules="Back-up, Databases")
+    where = "a policy file, as the settings take level 1 only"
+    assert f"note     the settings: {LEVEL_2}{where}" in lines
+    assert lines[-1] == (
+        "note     the settings: nobody is on call for Databases (PagerDuty) right now"
+    )
+    explained = oncall("explain", "--as", OMAR, "--resource", "db:1", "--json").json["why"]
+    assert explained in LEVEL_2
+    policy = POLICY[: POLICY.index("        - incident_role")] + "    duration: 1h\n"
+    file = oncall.write("policy.yaml", policy % "Back-up")
+    assert f'note     rule "R": {LEVEL_2}this rule' in oncall("preflight", "--policy", file).lines
+    file = oncall.write(
+        "policy.yaml", (policy % "Back-up").replace("]}", "], provider: pagerduty, max_level: 2}")
+    )
+    answer = oncall("preflight", "--policy", file)
+    assert (answer.status, "note" in answer.out) == (0, False)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_list_of_schedules_that_is_refused(
+    oncall: Command, pagerduty: PagerDuty, level: int
+) -> None:
+    """By name nobody counts then, and the id is told; whoever is on call is not denied."""
+    if level == 1:
+        pagerduty.add_escalation_policy("Back-up", "Back-up")
+    pagerduty.fail("/v3/schedules", faults.Status(403))
+    (schedule,) = (each.id for each in pagerduty.schedules if each.name == "Back-up")
+    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    assert "nobody is on call" not in line
+    assert "its name may belong to another one too: the policy has to name it by id" in line
+    if level == 1:
+        assert line.endswith(f". Its id is {schedule}")
+        assert not any(each.startswith("note") for each in checked(oncall, schedules=schedule))
+
+
+def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> None:
+    """Where the provider could not be asked, nobody says that nobody is on call."""
+    pagerduty.fail("/oncalls", faults.Status(403))
+    (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
+    assert line == (
+        "note     the settings: who is on call for Back-up (PagerDuty) right now is not known: "
+        "not all could be asked"
+    )
+
+
+def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None:
+    """What differs is told by the characters, and the id, which can be typed."""
+    schedule = double.add_schedule(unicodedata.normalize("NFD", "\u00c9quipe SRE"))
+    (line,) = checked(oncall, schedules="\u00c9quipe SRE")
+    assert line.endswith(
+        ': it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
+        f"WITH ACUTE; copy it from there, or name it by its id, {schedule.id}"
+    )
+
+
+def test_a_shift_that_is_over(oncall: Command) -> None:
+    """By our clock nobody is on shift any more, whatever the provider's says."""
+    oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=2))
+    assert "right now" in checked(oncall, schedules="Production")[-1]
+
+
+@pytest.mark.parametrize("names", ["", "Production"])
+def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
+    """One sentence names the setting, however many questions it failed."""
+    oncall.environment["INCIDENTIO_API_KEY"] = f"another-{API_KEY}"
+    lines = checked(oncall, schedules=names)
+    assert lines[0].startswith("problem  incident.io refuses INCIDENTIO_API_KEY: answered 401")
+    assert lines[1:] == [
+        (
+            f'problem  the settings: schedule "{names}" cannot be looked for: '
+            "incident.io did not list them all"
+        )
+    ] * bool(names)
+
+
+def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
+    """It is not the provider that refuses the key, and the key lacks nothing."""
+    double.fail("/", _Blocked(401))
+    said = "something in front of 127.0.0.1 (a firewall or proxy) refused the call (401)"
+    lines = checked(oncall)
+    assert lines
+    assert all(
+        re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(said)}", each) for each in lines
+    )
+
+
+@dataclass(frozen=True)
+class _Blocked:
+    """What a firewall answers in the vendor's stead."""
+
+    status: int
+
+    def play(self, exchange: Exchange) -> None:
+        """Answer with a page."""
+        exchange.send(Answer(self.status, b"<html>"))
+
+
+def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> None:
+    """The list and the right that it needs are told."""
+    double.key_roles = ("viewer",)
+    lines = checked(oncall, schedules="Production")
+    assert lines[0].startswith(
+        "problem  no answer from incident.io schedules: answered 403; "
+        "the key needs the scope schedules.view"
+    )
+
+
+def test_what_is_not_needed_is_not_asked(oncall: Command, double: IncidentIO) -> None:
+    """A key that only reads schedules is enough for a policy that names only schedules."""
+    double.key_roles = ("schedules_reader",)
+    assert checked(oncall, schedules="Production")[1:] == [
+        'ok       the settings: schedule "Production" is at incident.io'
+    ]
+    assert {call.path for call in double.calls} == {"/v1/identity", "/v2/schedules"}
+
+
+@pytest.fixture
+def opsgenie(oncall: Command) -> Iterator[Opsgenie]:
+    """A second provider, switched on."""
+    with Opsgenie("g3nie-key-0123", now=lambda: NOW) as one:
+        oncall.environment |= {"OPSGENIE_KEY": one.api_key, "OPSGENIE_BASE_URL": one.url}
+        yield one
+
+
+def test_keys_that_no_rule_uses(oncall: Command, opsgenie: Opsgenie) -> None:
+    """A key whose provider has nothing that the policy names is better not there."""
+    note = "no rule uses OPSGENIE_KEY: nothing that the policy names is at Opsgenie"
+    assert f"note     {note}" in checked(oncall, schedules="Production")
+    policy = oncall.write(
+        "policy.yaml",
+        (POLICY % "Production").replace("{schedules", "{provider: incidentio, schedules"),
+    )
+    assert f"note     {note}" in oncall("preflight", "--policy", policy).lines
+    opsgenie.add_schedule("Production")
+    assert note not in "\n".join(checked(oncall, schedules="Production"))
+    assert note not in "\n".join(checked(oncall))
+
+
+def test_a_schedule_that_is_switched_off(oncall: Command, opsgenie: Opsgenie) -> None:
+    """Nobody is on duty by it, so it is a problem to count on it."""
+    opsgenie.add_schedule("Nights", enabled=False)
+    assert (
+        'problem  the settings: the schedule "Nights" of Opsgenie is switched off: '
+        "nobody is on duty by it" in checked(oncall, schedules="Nights")
+    )
+
+
+def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
+    """Where the policy names no provider, each that knows the name is told."""
+    opsgenie.add_schedule("Production")
+    lines = checked(oncall, schedules="Production")
+    for provider in ("incident.io", "Opsgenie"):
+        assert f'ok       the settings: schedule "Production" is at {provider}' in lines
+
+
+def test_a_name_that_is_an_id_elsewhere(
+    oncall: Command, double: IncidentIO, opsgenie: Opsgenie
+) -> None:
+    """An id means that one schedule, and no other provider's of that name."""
+    schedule = double.add_schedule("Nights")
+    opsgenie.add_schedule(schedule.id)
+    lines = checked(oncall, schedules=schedule.id)
+    assert f'ok       the settings: schedule "{schedule.id}" is at incident.io' in lines
+    assert (
+        f'note     the settings: the schedule of Opsgenie that is called "{schedule.id}" does not '
+        f'count: "{schedule.id}" is the id of one of incident.io' in lines
+    )
+
+
+def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
+    """A rule that counts on a provider whom nobody asks is a problem."""
+    double.add_role("Communications Lead", "comms")
+    policy = oncall.write(
+        "policy.yaml", (POLICY % "Nights").replace("{schedules", "{provider: jsm, schedules")
+    )
+    answer = oncall("preflight", "--policy", policy)
+    assert answer.status == 1
+    said = "counts duties of JSM Operations, which nobody asks: JSM_API_TOKEN is not set"
+    assert f'problem  rule "R" {said}' in answer.lines
+
+
+def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
+    """Without a provider of incident roles, their names cannot be checked, which is told."""
+    del oncall.environment["INCIDENTIO_API_KEY"]
+    opsgenie.add_schedule("Production")
+    policy = oncall.write("policy.yaml", POLICY % "Production")
+    lines = oncall("preflight", "--policy", policy).lines
+    assert (
+        'note     rule "R": role "Incident Lead" cannot be looked for: '
+        "no provider that is asked lists them" in lines
+    )
+
+
+def test_json(oncall: Command, double: IncidentIO) -> None:
+    """A script gets each check with its level."""
+    double.fail("/v2/schedules", faults.Status(500))
+    answer = oncall("preflight", "--json")
+    assert answer.status == 1
+    said = answer.json
+    assert said.keys() == {"ok", "checks"}
+    assert said["ok"] is False
+    check, note = said["checks"]
+    assert note == {"level": "note", "text": OPEN}
+    assert check["level"] == "problem"
+    assert check["text"].startswith("no answer from incident.io schedules: answered 500")

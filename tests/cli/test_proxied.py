@@ -1,0 +1,83 @@
+"""Commands on a machine that reaches the Internet through a proxy only."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.certificates import make_certificate, serve_tls
+from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
+from tests.handler.scripted import Scripted, reply, tunnel
+
+HOST = "api.provider.test"
+COMMANDS = (
+    ("explain", "--as", JANE, "--resource", DATABASE),
+    ("who", DATABASE),
+    ("preflight",),
+    ("check",),
+)
+
+
+@pytest.fixture
+def oncall(tmp_path: Path) -> Command:
+    """The command, whose provider and webhook are on the Internet."""
+    command = Command(tmp_path, f"https://{HOST}").by_the_machines_clock()
+    command.environment |= {"WEBHOOK_URL": f"https://{HOST}/", "INDENT_WEBHOOK_SECRET": "s" * 20}
+    return command
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
+def test_each_command_asks_through_the_proxy(
+    arguments: tuple[str, ...], oncall: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What answers at the other end is told, and the proxy heard of the host only."""
+    certificate = make_certificate(tmp_path, x509.DNSName(HOST), timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with (
+        serve_tls(certificate, reply(b"{}", 401)) as provider,
+        Scripted(tunnel(provider.port)) as proxy,
+    ):
+        oncall.environment["HTTPS_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
+        answer = oncall(*arguments)
+    # `who` knows nothing where nobody answers.
+    assert answer.status == (2 if arguments[0] == "who" else 1)
+    assert "401" in answer.out
+    assert {each.target for each in proxy.asked} == {f"{HOST}:443"}
+    assert provider.asked
+    assert API_KEY not in str(proxy.asked)
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
+def test_each_command_says_that_a_proxy_refuses(
+    arguments: tuple[str, ...], oncall: Command
+) -> None:
+    """By the variable's name, without the password in it."""
+    with Scripted(reply(status=407)) as proxy:
+        oncall.environment["ALL_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
+        answer = oncall(*arguments)
+    # `who` knows nothing where nobody answers.
+    assert answer.status == (2 if arguments[0] == "who" else 1)
+    assert "(ALL_PROXY) refuses the user and password (HTTP 407)" in answer.out
+    assert "correct them in ALL_PROXY" in answer.out
+    assert "pa55" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
+def test_each_command_names_the_variable_that_is_missing(
+    arguments: tuple[str, ...], oncall: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the name cannot be resolved, which is all that such a machine sees."""
+
+    def unknown(*_: object) -> object:
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    answer = oncall(*arguments)
+    # `who` knows nothing where nobody answers.
+    assert answer.status == (2 if arguments[0] == "who" else 1)
+    assert "cannot be resolved" in answer.out
+    assert "export HTTPS_PROXY" in answer.out

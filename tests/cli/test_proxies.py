@@ -1,0 +1,330 @@
+"""An operator's machine and the Internet: through its proxy, or a sentence says why not."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import SplitResult
+
+import pytest
+from cryptography import x509
+
+from cli import proxies
+from cli.proxies import UnreachableError, connector
+from cli.webhook_client import SendError, send
+from handler.app import SYSTEM_CLOCK
+from handler.clock import Deadline
+from handler.http import Client, HttpError
+from tests.certificates import make_certificate, serve_tls
+from tests.handler.scripted import Scripted, reply, say, say_and_hang, say_and_hang_up, tunnel
+
+HOST = "api.provider.test"
+PASSWORD = "pa55:w@rd/x"
+ENCODED = "pa55%3Aw%40rd%2Fx"
+OK = say(b"HTTP/1.0 200 OK\r\nVia: proxy\r\n\r\n")
+
+
+def deadline(seconds: float = 20.0) -> Deadline:
+    """A deadline by the machine's clock."""
+    return Deadline(SYSTEM_CLOCK, seconds)
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A certificate for the provider, by a CA that this machine trusts."""
+    file = make_certificate(tmp_path, x509.DNSName(HOST), timedelta(days=1))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    return file
+
+
+def ask(environment: Mapping[str, str], seconds: float = 20.0) -> object:
+    """Ask the provider for JSON, as the commands do."""
+    client = Client(SYSTEM_CLOCK, connector(environment))
+    try:
+        return client.get_json(
+            f"https://{HOST}/v1", {"Authorization": "Bearer k3y"}, deadline(seconds)
+        )
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_provider_is_asked_through_the_proxy(variable: str, trusted: Path) -> None:
+    """The proxy is told host and port; TLS, and so the key, is between here and the provider."""
+    with (
+        serve_tls(trusted, reply(b"[1]")) as provider,
+        Scripted(tunnel(provider.port)) as proxy,
+    ):
+        url = f"http://jane:{ENCODED}@127.0.0.1:{proxy.port}"
+        assert ask({variable: url}) == [1]
+    (asked,) = proxy.asked
+    assert (asked.method, asked.target) == ("CONNECT", f"{HOST}:443")
+    credentials = base64.b64encode(f"jane:{PASSWORD}".encode()).decode()
+    assert asked.headers["proxy-authorization"] == f"Basic {credentials}"
+    assert "authorization" not in asked.headers
+    (request,) = provider.asked
+    assert request.headers["authorization"] == "Bearer k3y"
+    assert "proxy-authorization" not in request.headers
+
+
+def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
+    """A signed call takes the same way."""
+    with (
+        serve_tls(trusted, reply(b'{"claims": []}')) as webhook,
+        Scripted(tunnel(webhook.port)) as proxy,
+    ):
+        connect = connector({"HTTPS_PROXY": f"127.0.0.1:{proxy.port}"})
+        assert send(f"https://{HOST}:8443/", "s" * 20, {}, connect=connect).http == 200
+    assert [each.target for each in proxy.asked] == [f"{HOST}:8443"]
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
+    """The provider's certificate is asked for through the tunnel: without, no key is sent."""
+    (tmp_path / "other").mkdir()
+    other = make_certificate(tmp_path / "other", x509.DNSName(HOST), timedelta(days=1))
+    with serve_tls(other, reply()) as impostor, Scripted(tunnel(impostor.port)) as proxy:
+        with pytest.raises(HttpError, match=r"^the certificate of \S+ is not valid: "):
+            ask({"HTTPS_PROXY": proxy.url})
+        assert impostor.asked == []
+
+
+NAMED = r"the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)"
+WANTS = (
+    r"wants a user and a password \(HTTP 407\); set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
+)
+WRONG_USER = r"refuses the user and password \(HTTP 407\); correct them in HTTPS_PROXY"
+REFUSES = (
+    r"refuses to connect to api\.provider\.test:443 \(HTTP {}\); ask whoever runs it to allow .+"
+)
+NO_HTTP = "doesn't answer as an HTTP proxy; check HTTPS_PROXY"
+REFUSALS = {
+    "no user is given": (reply(status=407), "", WANTS),
+    "a wrong user": (reply(status=407), f"jane:{ENCODED}@", WRONG_USER),
+    "a host that is not allowed": (reply(b"<html>", 403), "", REFUSES.format(403)),
+    "a host that it cannot reach": (reply(b"<html>", 502), "", REFUSES.format(502)),
+    "a redirect": (reply(b"", 302, {"Location": "https://x/"}), "", REFUSES.format(302)),
+    "no HTTP": (say(b"SSH-2.0-x\r\n\r\n"), "", NO_HTTP),
+    "a head without end": (say(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 20_000), "", NO_HTTP),
+    "hangs up": (say_and_hang_up(b"HTTP/1.1 200"), "", NO_HTTP),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_proxy_that_refuses(name: str) -> None:
+    """One sentence names proxy and variable, and no password; it is not asked again."""
+    answer, userinfo, said = REFUSALS[name]
+    with Scripted(answer) as proxy, pytest.raises(HttpError, match=f"^{NAMED} {said}$") as refused:
+        ask({"HTTPS_PROXY": f"http://{userinfo}127.0.0.1:{proxy.port}/"})
+    assert proxy.connections == 1
+    for secret in (PASSWORD, ENCODED, "pa55", "jane", "k3y"):
+        assert secret not in str(refused.value)
+
+
+def test_a_proxy_that_hangs() -> None:
+    """The deadline holds for the proxy, too, and it is named."""
+    with Scripted(say_and_hang(b"HTTP/1.1 200 OK\r\n")) as proxy:
+        said = r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
+        with pytest.raises(HttpError, match=said):
+            ask({"ALL_PROXY": proxy.url}, seconds=0.3)
+
+
+def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver has time-outs of its own, which are not waited for."""
+    given_up, ended = threading.Event(), threading.Event()
+
+    def resolve(*_: object) -> object:
+        given_up.wait(20)
+        ended.set()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        with pytest.raises(
+            HttpError, match=r"^the proxy p\.test:80 \(ALL_PROXY\) doesn't answer in"
+        ):
+            ask({"ALL_PROXY": "p.test"}, seconds=0.1)
+        assert not ended.is_set()
+    finally:
+        given_up.set()
+
+
+def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens, or its name is unknown."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(HttpError, match=r"\(https_proxy\) can't be reached \(Connection refus"):
+            ask({"https_proxy": url})
+    monkeypatch.setattr(socket, "getaddrinfo", _unknown)
+    with pytest.raises(HttpError, match=r"^the proxy p\.test:80 \(HTTPS_PROXY\) can't be resolved"):
+        ask({"HTTPS_PROXY": "p.test"})
+
+
+def _unknown(*_: object) -> object:
+    raise socket.gaierror
+
+
+WRONG = "HTTPS_PROXY isn't a valid address of a proxy; write it as http://proxy.example.com:3128"
+KIND = "HTTPS_PROXY is an address that begins with {}://, which isn't supported here; set HTTPS_PRO"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("https://jane:s3cr3t@proxy.test:3128", KIND.format("https")),
+        ("socks5h://jane:s3cr3t@proxy.test:1080", KIND.format("socks5h")),
+        ("SOCKS4://proxy.test", KIND.format("socks4")),
+        ("s3cr3t://proxy.test", WRONG),
+        ("http://jane:s3cr3t/x@proxy.test:3128", WRONG),
+        ("http://jane:12/s3cr3t@proxy.test:3128", WRONG),
+        ("http://jane:s3cr3t#x@proxy.test", WRONG),
+        ("http://jane:12?s3cr3t@proxy.test", WRONG),
+        ("http://proxy.test:s3cr3t", WRONG),
+        ("http://proxy.test:99999", WRONG),
+        ("http://[::1", WRONG),
+        ("http://jane:s3cr3t@proxy..test", WRONG),
+        (f"http://jane:s3cr3t@{'x' * 64}:3128", WRONG),
+        ("http://jane:s3cr3t@pr\udcffxy.test", WRONG),
+        ("http://", WRONG),
+        ("://s3cr3t", WRONG),
+    ],
+)
+def test_what_is_no_proxy_is_refused(value: str, said: str) -> None:
+    """The sentence names the variable, and shows nothing of a value that may hold a password."""
+    with pytest.raises(UnreachableError) as refused:
+        connector({"HTTPS_PROXY": value})(HOST, 443, deadline())
+    assert str(refused.value).startswith(said)
+    assert "s3cr3t" not in str(refused.value)
+
+
+class WentThroughError(Exception):
+    """The proxy is asked."""
+
+
+@pytest.fixture
+def _asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is asked by raising an error that says which."""
+
+    def asked(way: SplitResult, *_: object) -> None:
+        raise WentThroughError(way.hostname, way.port)
+
+    monkeypatch.setattr(proxies, "Connection", asked)
+
+
+def way_of(environment: Mapping[str, str], host: str = HOST) -> tuple[str, int] | None:
+    """Which proxy leads to a host; None for none."""
+    try:
+        assert connector(environment)(host, 443, deadline()) is None
+    except WentThroughError as asked:
+        return asked.args
+    return None
+
+
+PROXY = "http://proxy.test:3128"
+THROUGH, DIRECT = ("proxy.test", 3128), None
+
+
+@pytest.mark.parametrize(
+    ("host", "exceptions", "way"),
+    [
+        ("api.incident.io", "", THROUGH),
+        ("api.incident.io", "incident.io", DIRECT),
+        ("API.Incident.IO.", ".incident.io", DIRECT),
+        ("api.incident.io", "*.incident.io", DIRECT),
+        ("api.incident.io", "a.test, INCIDENT.IO", DIRECT),
+        ("api.incident.io", "a.test incident.io", DIRECT),
+        ("api.incident.io", "incident.io:443", DIRECT),
+        ("api.incident.io", "incident.io:8443", THROUGH),
+        ("api.incident.io", f"incident.io:{'4' * 5000}", THROUGH),
+        ("api.incident.io", "*", DIRECT),
+        ("xincident.io", "incident.io", THROUGH),
+        ("incident.io.test", "incident.io", THROUGH),
+        ("api.incident.io", ", . ,*.", THROUGH),
+        ("10.1.2.3", "10.0.0.0/8", DIRECT),
+        ("10.1.2.3", "10.1.2.3", DIRECT),
+        ("10.1.2.3", "10.1.2.3:443", DIRECT),
+        ("10.1.2.3", "10.1.2.3:80", THROUGH),
+        ("10.1.2.3", "11.0.0.0/8,2.3,x/y", THROUGH),
+        ("2001:db8::1", "2001:db8::/32", DIRECT),
+        ("2001:db8::1", "[2001:DB8::1]:443", DIRECT),
+        ("2001:db8::1", "2001:db8::2", THROUGH),
+        ("localhost", "", DIRECT),
+        ("LOCALHOST.", "", DIRECT),
+        ("page.localhost", "", DIRECT),
+        ("127.9.9.9", "", DIRECT),
+        ("::1", "", DIRECT),
+        ("::ffff:127.0.0.1", "", DIRECT),
+        ("localhost.test", "", THROUGH),
+    ],
+)
+@pytest.mark.usefixtures("_asks")
+def test_which_hosts_go_through_it(host: str, exceptions: str, way: tuple[str, int] | None) -> None:
+    """All but this machine and what NO_PROXY names."""
+    for name in ("no_proxy", "NO_PROXY"):
+        assert way_of({"HTTPS_PROXY": PROXY, name: exceptions}, host) == way
+
+
+@pytest.mark.parametrize(
+    ("environment", "way"),
+    [
+        ({}, DIRECT),
+        ({"HTTP_PROXY": PROXY, "http_proxy": PROXY}, DIRECT),
+        ({"https_proxy": PROXY, "HTTPS_PROXY": "http://other.test"}, THROUGH),
+        ({"https_proxy": "", "HTTPS_PROXY": PROXY}, DIRECT),
+        ({"https_proxy": "", "ALL_PROXY": PROXY}, THROUGH),
+        ({"HTTPS_PROXY": PROXY, "ALL_PROXY": "socks5://other.test"}, THROUGH),
+        ({"HTTPS_PROXY": PROXY, "no_proxy": "", "NO_PROXY": "*"}, THROUGH),
+    ],
+)
+@pytest.mark.usefixtures("_asks")
+def test_which_variable_counts(environment: dict[str, str], way: tuple[str, int] | None) -> None:
+    """The one in lower case before the other, even empty; the one for HTTPS before the general."""
+    assert way_of(environment) == way
+
+
+@pytest.mark.parametrize(
+    ("host", "environment", "remedy"),
+    [
+        (HOST, {}, proxies.PROXY_REMEDY),
+        (HOST, {"ALL_PROXY": PROXY, "NO_PROXY": HOST}, "NO_PROXY excludes it from the proxy of AL"),
+        (HOST, {"HTTPS_PROXY": PROXY}, ""),
+        ("127.0.0.1", {}, ""),
+    ],
+)
+def test_what_helps_where_nobody_answers(
+    host: str, environment: dict[str, str], remedy: str
+) -> None:
+    """Without a proxy, to name one; where NO_PROXY is why there is none, that."""
+    said = proxies.remedy_for(host, 443, environment)
+    assert said.startswith(remedy)
+    assert bool(said) is bool(remedy)
+
+
+def test_a_webhook_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names host and remedy."""
+    monkeypatch.setattr(socket, "getaddrinfo", _unknown)
+    with pytest.raises(SendError, match=f"{HOST} cannot be resolved; {proxies.PROXY_REMEDY}"):
+        send(f"https://{HOST}/", "s" * 20, {}, connect=connector({}))
+
+
+@pytest.mark.parametrize("host", ["a b", "a..b", "a\r\nX-Y: z", "ü" * 70])
+def test_what_is_no_host_is_not_asked_for(host: str) -> None:
+    """Nothing in a name begins another line of what the proxy is told."""
+    with Scripted(OK) as proxy:
+        with pytest.raises(UnreachableError, match=r"isn't a valid host name; correct it$"):
+            connector({"HTTPS_PROXY": proxy.url})(host, 443, deadline())
+        assert proxy.asked == []
+
+
+def test_what_follows_the_head_is_the_hosts() -> None:
+    """No byte beyond the proxy's answer is taken for part of it."""
+    with Scripted(say(b"HTTP/1.1 200 OK\r\n\r\nthe host's")) as proxy:
+        tunnelled = connector({"HTTPS_PROXY": proxy.url})(HOST, 443, deadline())
+        assert tunnelled
+        with tunnelled:
+            assert tunnelled.recv(100) == b"the host's"

@@ -1,0 +1,182 @@
+"""`oncall replay`: the log of a function, decided again on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from handler.policy import simple
+from tests.auditlog.test_replay import POLICY, SHIFT, asks, logged
+from tests.cli.conftest import JANE, NOW, OMAR, Command
+
+STRICT = """
+rules:
+  - name: Nobody, at first
+    resources: any
+    when: {on_call: {schedules: [DBA]}}
+    duration: 1h
+    dry_run: true
+"""
+NOISE = (
+    "START RequestId: 8f2 Version: $LATEST",
+    '{"timestamp": "2026-03-04T11:00:00.000Z", "level": "WARN", "message": "refused", "why": "x"}',
+    '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
+    "{not json",
+    "[" * 20_000 + "{" * 20_000,
+    "",
+)
+
+
+def lines(*records: dict[str, object]) -> str:
+    """A log with these records in it, and much else."""
+    return "\n".join([*NOISE, *(json.dumps(each) for each in records), *NOISE])
+
+
+@pytest.fixture
+def dba(oncall: Command) -> Command:
+    """The command with the settings by which the records were made, and without any key."""
+    oncall.environment = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
+    return oncall
+
+
+def test_the_same(dba: Command) -> None:
+    """Everything comes out as it was: the status is 0."""
+    file = dba.write("log", lines(*logged(asks(), asks(OMAR))))
+    answer = dba("replay", file)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines == [
+        "by the policy from the environment's settings: 2 the same, 0 different"
+    ]
+
+
+def test_what_differs(dba: Command) -> None:
+    """It is told as it was and as it would be: the status is 1."""
+    policy = dba.write("strict.yaml", STRICT)
+    answer = dba("replay", "-", "--policy", policy, stdin=lines(*logged(asks(), asks(OMAR))))
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines == [
+        "2026-03-04T12:00:00Z  jane@example.com for db:prod",
+        "  was  approved for 6 hours: Approved: on call for DBA (incident.io) until 14:00 UTC",
+        "  now  left to humans: only rules in dry run approve it",
+        f"by the policy from {policy}: 1 the same, 1 different",
+    ]
+
+
+def test_json(dba: Command) -> None:
+    """A script gets each difference, and each record that holds too little."""
+    records = [*logged(asks()), *logged(asks(OMAR, {"petition": "p" * 300}), call="c-2")]
+    policy = dba.write("strict.yaml", STRICT)
+    answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
+    assert answer.status == 1
+    said = answer.json
+    assert said.keys() == {"policy", "same", "different", "undecided", "unreadable", "gaps"}
+    (different,), (undecided,) = said["different"], said["undecided"]
+    named = {
+        "call": "c-1",
+        "number": 0,
+        "decided_at": "2026-03-04T12:00:00Z",
+        "requester": JANE,
+        "resources": ["db:prod"],
+        "policy": POLICY.fingerprint,
+    }
+    assert different == {
+        **named,
+        "differs": ["outcome", "reason", "rules", "duration"],
+        "was": {
+            "outcome": "approve",
+            "reason": "Approved: on call for DBA (incident.io) until 14:00 UTC",
+            "rules": [""],
+            "duration": "6h0m0s",
+        },
+        "now": {
+            "outcome": "abstain",
+            "reason": "only rules in dry run approve it",
+            "rules": [],
+            "duration": None,
+        },
+    }
+    assert undecided.keys() == {*named, "problem"}
+    assert undecided["requester"] == OMAR
+
+
+def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
+    """A record that holds too little is no success: the status is 1."""
+    long = asks(OMAR, {"petition": "p" * 300})
+    records = [*logged(long), *logged(long, call="c-2"), *logged(asks(), call="c-3")]
+    answer = dba("replay", "-", stdin=lines(*records))
+    assert answer.status == 1
+    assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
+
+
+def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
+    """What is missing may have come out otherwise: the status is 1, and the others are decided."""
+    odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
+    answer = dba("replay", "-", stdin=lines(*logged(asks()), odd))
+    assert (answer.status, answer.err) == (1, "")
+    assert answer.lines == [
+        "by the policy from the environment's settings: 1 the same, 0 different",
+        "1 line could not be read: cut off, damaged, or of an older form",
+    ]
+    none = dba("replay", "-", stdin=json.dumps(odd))
+    said = "1 line could not be read: cut off, damaged, or of an older form"
+    assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-03-04T12:00:01.123Z 2026/03/04/[$LATEST]0a1b {}",
+        '{{"timestamp": 1772625600000, "message": {quoted}}},',
+        '{{"eventId": "1", "message": {quoted}, "ingestionTime": 1}}',
+        "\t  {},",
+    ],
+)
+def test_logs_as_they_come_out_of_cloudwatch(dba: Command, line: str) -> None:
+    """A time and a stream before the record, or an event around it, do not hide it."""
+    (record,) = logged(asks())
+    text = json.dumps(record)
+    answer = dba("replay", "-", "--json", stdin=line.format(text, quoted=json.dumps(text)))
+    assert (answer.status, answer.json["same"]) == (0, 1)
+
+
+NONE_OF_OURS = (
+    "log holds no line of the function's log; "
+    "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nothing of ours\n", NONE_OF_OURS),
+        ("\n".join(NOISE), "log holds no decision"),
+        ("", NONE_OF_OURS),
+    ],
+)
+def test_a_file_without_decisions(dba: Command, text: str, problem: str) -> None:
+    """It is no success to have decided nothing: the status is 2."""
+    dba.write("log", text)
+    assert dba("replay", "log") == (2, "", f"oncall: {problem}\n")
+
+
+def test_files_that_cannot_be_read(dba: Command) -> None:
+    """The file is named, with what is wrong."""
+    (dba.folder / "binary").write_bytes(b"\x80{")
+    assert dba("replay", "missing").err == (
+        "oncall: missing cannot be read: No such file or directory\n"
+    )
+    assert dba("replay", "binary").err == "oncall: binary cannot be read: it isn't text in UTF-8\n"
+    assert dba("replay", ".").err == "oncall: . cannot be read: Is a directory\n"
+
+
+def test_the_stacks_policy(dba: Command) -> None:
+    """`--stack` decides by what the stack is set to, whatever the environment says."""
+    dba.write("Pulumi.yaml", "name: p\nconfig: {AUTO_APPROVAL_DURATION: {default: '6'}}\n")
+    dba.write("Pulumi.prod.yaml", "config: {'p:AUTO_APPROVAL_DURATION': 30m}\n")
+    records = logged(asks(), policy=simple(timedelta(hours=6)))
+    answer = dba("replay", "-", "--stack", "prod", "--json", stdin=lines(*records))
+    (different,) = answer.json["different"]
+    assert different["now"]["duration"] == "30m0s"
+    assert SHIFT.end == NOW + timedelta(hours=2)

@@ -1,0 +1,271 @@
+"""`oncall report`: a period's decisions, counted, without anybody's name."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.app import SYSTEM_CLOCK
+from handler.conditions import OnCall
+from handler.policy import Policy, Rule, Selector
+from sandbox.aws import Aws
+from tests.auditlog.test_replay import HOUR, POLICY, asks, logged
+from tests.cli.conftest import JANE, NOW, OMAR, Command
+from tests.cli.stacks import Stack
+from tests.projects import project_in
+
+REGION = "eu-west-1"
+RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))
+REFUSED = {"level": "WARN", "message": "refused", "http": 401, "why": "the signature is wrong"}
+FAILED = {"level": "ERROR", "message": "failed", "http": 503, "why": "the secret cannot be read"}
+
+
+def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any]]:
+    """The records, logged at that time."""
+    return [{"timestamp": timestamp, **each} for each in records]
+
+
+RECORDS = [
+    *stamped(logged(asks(), asks(OMAR)), "2026-03-01T08:00:00.000Z"),
+    *stamped(logged(asks(), policy=RULE, call="c-2"), "2026-03-04T09:00:00.000Z"),
+    *stamped([{**logged(asks(), call="c-3")[0], "dry_run": True}], "2026-03-04T10:00:00.000Z"),
+    *stamped(
+        [
+            {
+                **each,
+                "provider_failures": ["incident.io schedules: answered 500"],
+                "without_email": {"jsm": {"people": 2, "of": 3}},
+            }
+            for each in logged(asks(OMAR), call="c-4")
+        ],
+        "2026-03-04T11:00:00.000Z",
+    ),
+    *stamped([REFUSED, REFUSED, FAILED], "2026-03-04T11:30:00.000Z"),
+]
+LOG = "\n".join(map(json.dumps, RECORDS))
+
+
+def test_a_report(oncall: Command) -> None:
+    """By outcome, rule and provider, with what failed and what was refused."""
+    oncall.environment = {}
+    answer = oncall("report", "-", stdin=LOG)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines == [
+        "5 decisions, 2026-03-01T08:00:00.000Z to 2026-03-04T11:00:00.000Z",
+        "",
+        "decisions             times",
+        "--------------------  -----",
+        "approved              2",
+        "left to humans        2",
+        "approved, in dry run  1",
+        "",
+        "approved by rule  times",
+        "----------------  -----",
+        "the settings      2",
+        "DBAs              1",
+        "",
+        "approved by a duty at  times",
+        "---------------------  -----",
+        "incident.io            3",
+        "",
+        "no answer from                       times",
+        "-----------------------------------  -----",
+        "incident.io schedules: answered 500  1",
+        "",
+        "somebody on duty shows no e-mail at  times",
+        "-----------------------------------  -----",
+        "JSM Operations                       1",
+        "",
+        "calls refused           times",
+        "----------------------  -----",
+        "the signature is wrong  2",
+        "",
+        "calls failed               times",
+        "-------------------------  -----",
+        "the secret cannot be read  1",
+        "",
+        "decided by policy  times",
+        "-----------------  -----",
+        f"{POLICY.fingerprint}   4",
+        f"{RULE.fingerprint}   1",
+    ]
+
+
+def test_json_names_nobody(oncall: Command) -> None:
+    """The counts, and no person."""
+    answer = oncall("report", "-", "--json", stdin=LOG)
+    said = answer.json
+    assert said["decisions"] == 5
+    assert said["outcomes"] == {"approved": 2, "left to humans": 2, "approved, in dry run": 1}
+    assert (said["from"], said["to"]) == ("2026-03-01T08:00:00.000Z", "2026-03-04T11:00:00.000Z")
+    for name in (JANE, OMAR):
+        assert name not in answer.out
+
+
+def test_since(oncall: Command) -> None:
+    """A period of a file."""
+    file = oncall.write("log", LOG)
+    assert oncall("report", file, "--since", "1d", "--json").json["decisions"] == 3
+    assert oncall("report", file, "--since", "90m", "--json").json["decisions"] == 1
+    assert oncall("report", file, "--since", "30m").lines[0] == "no decisions"
+
+
+def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
+    """A decision says when it was made; what says nothing of the kind is counted."""
+    lines = [*logged(asks()), REFUSED]
+    file = oncall.write("log", "\n".join(map(json.dumps, lines)))
+    said = oncall("report", file, "--since", "30m", "--json").json
+    assert (said["decisions"], said["refused"]) == (1, {"the signature is wrong": 1})
+    oncall.clock = oncall.clock._replace(now=lambda: NOW + timedelta(hours=1))
+    said = oncall("report", file, "--since", "30m", "--json").json
+    assert (said["decisions"], said["refused"]) == (0, {"the signature is wrong": 1})
+
+
+def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
+    """The others are reported as ever, and the status is 1: something may be missing."""
+    odd = [json.dumps({**RECORDS[0], name: 7}) for name in ("message", "rules")]
+    file = oncall.folder / "log"
+    broken = LOG.splitlines()[0].replace("DBA", "\udcff")
+    file.write_bytes("\n".join([LOG, *odd, broken, "\udcfe"]).encode(errors="surrogateescape"))
+    whole = oncall("report", "-", stdin=LOG)
+    answer = oncall("report", file)
+    assert (answer.status, answer.err) == (1, "")
+    said = "3 lines could not be read: cut off, damaged, or of an older form"
+    assert answer.lines == [*whole.lines, "", said]
+    counted = oncall("report", file, "--json")
+    assert (counted.status, counted.json["unreadable"]) == (1, 3)
+    assert counted.json["decisions"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "give one of FILE, --stack NAME and --log-group NAME"),
+        (["a", "--stack", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
+        (["a", "--log-group", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
+        (["-", "--since", "9999d"], "--since reaches back too far"),
+        (["--log-group", "a b"], "--log-group is 'a b': it isn't a valid name of a log group"),
+        (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
+    ],
+)
+def test_what_cannot_be_reported(oncall: Command, arguments: list[str], said: str) -> None:
+    """The sentence says what to give."""
+    oncall.clock = oncall.clock._replace(now=lambda: NOW.replace(year=2))
+    assert oncall("report", *arguments, stdin=LOG) == (2, "", f"oncall: {said}\n")
+
+
+def test_wrong_periods(oncall: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """A period has a unit."""
+    with pytest.raises(SystemExit):
+        oncall("report", "-", "--since", "7")
+    assert (
+        "'7' isn't a duration: a number needs a unit, for example 7m or 7h"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, oncall: Command) -> Any:  # noqa: ANN401 - boto3's client
+    """A local AWS, and the client of its logs."""
+    with Aws(REGION) as local:
+        for name, value in {
+            **local.variables(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        oncall.environment["AWS_REGION"] = REGION
+        yield local.client("logs")
+
+
+def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3's client
+    """CloudWatch is read page by page, for the period."""
+    aws.create_log_group(logGroupName="/aws/lambda/f")
+    aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
+    # By the machine's clock: AWS refuses events of another time.
+    oncall.clock = SYSTEM_CLOCK
+    base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
+    (record,) = logged(asks(OMAR), wants={})
+    # More than one answer holds, and one before the period.
+    ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
+    events = [
+        {
+            "timestamp": base - int(age.total_seconds() * 1000),
+            "message": json.dumps({**record, "call": f"c-{number}"}),
+        }
+        for number, age in enumerate(ages)
+    ]
+    for start in range(0, len(events), 5000):
+        aws.put_log_events(
+            logGroupName="/aws/lambda/f",
+            logStreamName="s",
+            logEvents=events[start : start + 5000],
+        )
+    said = oncall("report", "--log-group", "/aws/lambda/f", "--json").json
+    assert said["decisions"] == 10_050
+    again = oncall("report", "--log-group", "/aws/lambda/f", "--since", "9d", "--json").json
+    assert again["decisions"] == 10_051
+    missing = oncall("report", "--log-group", "missing")
+    assert missing == (
+        2,
+        "",
+        "oncall: the log group missing cannot be read: AWS says ResourceNotFoundException\n",
+    )
+
+
+def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: ANN401 - boto3's client
+    """The Pulumi CLI says which it is, and the stack's config where; no secret is asked for."""
+    aws.create_log_group(logGroupName="/aws/lambda/f")
+    aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
+    event = {
+        "timestamp": int(SYSTEM_CLOCK.now().timestamp() * 1000),
+        "message": json.dumps(logged(asks(OMAR))[0]),
+    }
+    aws.put_log_events(logGroupName="/aws/lambda/f", logStreamName="s", logEvents=[event])
+    (tmp_path / "project").mkdir()
+    stack = Stack(tmp_path / "project", {"log_group": "/aws/lambda/f"})
+    project_in(stack.folder, region=REGION)
+    stack.environment["AWS_REGION"] = "us-east-1"  # which the stack is not in
+    answer = stack.run("report", "--stack", "dev", "--json")
+    assert (answer.status, answer.json["decisions"]) == (0, 1)
+    assert stack.told == ["stack output --json --stack dev --non-interactive"]
+    stack.says("stack", "{}")
+    said = "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
+    assert stack.run("report", "--stack", "dev") == (2, "", said)
+
+
+def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remedies are a variable and `--stack`."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    said = (
+        "oncall: AWS cannot be asked without a region: export AWS_REGION, for example eu-west-1, "
+        "or give --stack NAME in place of --log-group\n"
+    )
+    assert oncall("report", "--log-group", "g") == (2, "", said)
+
+
+def test_without_credentials_or_aws(
+    oncall: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is missing is said, without a stack trace."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    oncall.environment["AWS_REGION"] = REGION
+    answer = oncall("report", "--log-group", "g")
+    assert answer.status == 2
+    assert answer.err.startswith("oncall: AWS cannot be asked without credentials: export AWS_")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    answer = oncall("report", "--log-group", "g")
+    assert answer.status == 2
+    assert answer.err.startswith("oncall: AWS cannot be asked: Could not connect")

@@ -1,0 +1,187 @@
+"""Which webhook is checked: a stack's by the Pulumi CLI, and what the CLI cannot say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.context import process
+from cli.target import Deployed, deployed
+from sandbox.aws import Aws
+from tests.cli.conftest import Command
+from tests.cli.stacks import SECRET, Stack
+from tests.engine.gate import Gate
+from tests.handler.scripted import Scripted, reply
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    """A stack whose webhook nobody reaches."""
+    return Stack(tmp_path, {"webhook_url": "http://127.0.0.1:1/"})
+
+
+def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
+    """Two commands for that stack, which ask nobody anything; no argument holds the secret."""
+    with Scripted(reply(b"{}", 404)) as server:
+        stack.says("stack", f'{{"webhook_url": "{server.url}"}}')
+        assert stack.check().status == 1
+        assert server.asked
+    assert stack.told[:2] == [
+        "stack output --json --stack dev --non-interactive",
+        "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "err", "said"),
+    [
+        (
+            "config",
+            "error: could not create a decrypter: passphrase must be set with X or Y",
+            "export PULUMI_CONFIG_PASSPHRASE",
+        ),
+        ("config", "error: could not create a decrypter: incorrect passphrase", "the right one"),
+        (
+            "config",
+            "error: configuration key 'INDENT_WEBHOOK_SECRET' not found for stack 'dev'",
+            "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`",
+        ),
+        ("stack", "error: no stack named 'dev' found", "`make bootstrap STACK=dev` prints"),
+        (
+            "stack",
+            "error: PULUMI_ACCESS_TOKEN must be set for login",
+            "the PULUMI_BACKEND_URL that",
+        ),
+        ("stack", "error: NoCredentialProviders: no valid providers", "`aws sso login`"),
+        ("stack", "error: blob: no\x1b[31m\nmore", ": error: blob: no\\x1b[31m; run it to see why"),
+        ("stack", "", "`pulumi stack output --json --stack dev` failed; run it to see why"),
+    ],
+)
+def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -> None:
+    """A sentence with the remedy, status 2, and nobody is called."""
+    stack.says(command, err=err, code=255)
+    answer = stack.check()
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("oncall: ")
+    assert said in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
+    """A CLI that prints it and fails, and one that complains with it, are told without it."""
+    stack.says("config", out=f"{SECRET}\n", err=f"error: {SECRET} is odd", code=1)
+    answer = stack.check()
+    assert answer.status == 2
+    assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
+
+
+def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
+    """Pulumi would take whatever somebody has logged in to; the remedy is the line to export."""
+    del stack.environment["PULUMI_BACKEND_URL"]
+    answer = stack.check()
+    assert answer.status == 2
+    assert "PULUMI_BACKEND_URL is not set" in answer.err
+    assert "`make bootstrap STACK=dev` prints" in answer.err
+    assert stack.told == []
+
+
+def test_state_in_a_bucket_of_another_account_is_not_read(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS has to confirm whose the bucket is before the CLI hears of it."""
+    with Aws("us-west-2") as aws, Gate(aws) as gate:
+        where = {"LocationConstraint": "us-west-2"}
+        for bucket in ("theirs", "ours"):
+            aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+        gate.foreign.add("theirs")
+        for key, value in {
+            "AWS_ENDPOINT_URL": gate.endpoint,
+            **aws.credentials.variables(),
+        }.items():
+            monkeypatch.setenv(key, value)
+            stack.environment[key] = value
+        url = f"?region=us-west-2&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+        stack.environment["PULUMI_BACKEND_URL"] = f"s3://theirs{url}"
+        answer = stack.check()
+        assert answer.status == 2
+        assert "bucket theirs doesn't belong to account 123456789012" in answer.err
+        assert stack.told == gate.trespasses == []
+        stack.environment["PULUMI_BACKEND_URL"] = f"s3://ours{url}"
+        stack.check()
+        assert stack.told
+
+
+@pytest.mark.parametrize("outputs", ["{}", '{"webhook_url": ""}', '{"webhook_url": 7}'])
+def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
+    """It has no webhook_url: the remedy is to deploy it."""
+    stack.says("stack", outputs)
+    assert "stack dev has no webhook_url: it is not deployed; run `make deploy" in stack.check().err
+
+
+@pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])
+def test_outputs_that_are_none(stack: Stack, outputs: str) -> None:
+    """What is no JSON object is said to be none."""
+    stack.says("stack", outputs)
+    assert "`pulumi stack output --json` gave no JSON object" in stack.check().err
+
+
+def test_without_the_cli(stack: Stack) -> None:
+    """Where it comes from, and that the sandbox needs none."""
+    (stack.bin / "pulumi").unlink()
+    stack.environment["PATH"] = str(stack.bin)
+    answer = stack.check()
+    assert answer.status == 2
+    assert "there is no pulumi on PATH, which knows stack dev: https://" in answer.err
+    assert "leave --stack out beside `make up`" in answer.err
+
+
+def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
+    """What the system says of it; and what is no text is no secret."""
+    cli = stack.bin / "pulumi"
+    cli.write_text("#!/nowhere/at/all\n", encoding="utf-8")
+    assert "cannot be run: No such file or directory" in stack.check().err
+    cli.write_text("#!/bin/sh\nprintf '\\377'\n", encoding="utf-8")
+    assert "printed what is no UTF-8" in stack.check().err
+
+
+def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
+    """No file of it, or no project: said before the CLI is asked."""
+    oncall = Command(tmp_path, "")
+    assert "there is no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
+    stack = Stack(tmp_path, {})
+    (tmp_path / "Pulumi.dev.yaml").unlink()
+    assert "there is no Pulumi.dev.yaml" in stack.check().err
+    assert stack.told == []
+
+
+@pytest.mark.parametrize("missing", ["WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"])
+def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
+    """The variable is named, and both ways to give it."""
+    oncall = Command(tmp_path, "")
+    oncall.environment = {"WEBHOOK_URL": "http://127.0.0.1:1/", "INDENT_WEBHOOK_SECRET": SECRET}
+    oncall.environment[missing] = ""
+    answer = oncall("check")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"{missing} is not set: give --stack NAME, or run `. .sandbox/env`" in answer.err
+
+
+def test_the_secret_is_not_in_its_repr() -> None:
+    """Wherever the value is printed."""
+    world = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
+    found = deployed(None, world)
+    assert found.secret == SECRET
+    assert SECRET not in repr(found) + str(found)
+    assert repr(Deployed("u", SECRET, "dev")) == "Deployed('u', stack='dev')"
+
+
+@pytest.mark.parametrize("user", ["user:s3kr1t@", "s3kr1t@", "a@b:s3kr1t@"])
+def test_a_user_in_the_url_is_not_printed(oncall: Command, user: str) -> None:
+    """It may be a password, and no call takes it along."""
+    oncall.environment = {
+        "WEBHOOK_URL": f"http://{user}127.0.0.1:1/",
+        "INDENT_WEBHOOK_SECRET": SECRET,
+    }
+    answer = oncall("check", "--json")
+    said = "oncall: WEBHOOK_URL has a user before its host: leave that out\n"
+    assert answer == (2, "", said)

@@ -1,0 +1,229 @@
+"""Signing and sending: the bytes on the wire, and what comes of a webhook that is not there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cli.webhook_client import Answer, SendError, request_event, send, signed
+from handler.durations import parse_instant
+from handler.webhook import sign
+from tests.handler.scripted import (
+    CHUNKED,
+    Scripted,
+    drip,
+    head,
+    pour,
+    reply,
+    say,
+    say_and_hang,
+    say_and_hang_up,
+)
+from tests.handler.scripted import Answer as Scripting
+
+SECRET = "wks0-secret-of-these-tests"
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_request_event_is_indents() -> None:
+    """Requester, resources with their labels, the reason, and the time asked for."""
+    event = request_event(
+        "jane@example.com",
+        ["prod-db", "okta.v1.Group:00g1", "arn:aws:s3:::b"],
+        resource_labels={"Env": "Prod"},
+        duration="30m",
+        reason="to look",
+    )
+    labels = {"Env": "Prod"}
+    assert event["actor"] == {
+        "kind": "user",
+        "id": "jane@example.com",
+        "email": "jane@example.com",
+    }
+    assert event["resources"] == [
+        {"kind": kind, "id": name, "displayName": name, "labels": labels}
+        for kind, name in (
+            ("example.v1.Resource", "prod-db"),
+            ("okta.v1.Group", "00g1"),
+            ("arn", "aws:s3:::b"),
+        )
+    ]
+    assert event["reason"] == "to look"
+    assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
+
+
+def test_every_request_is_a_petition_of_its_own() -> None:
+    """Two requests share no petition, and ask for no time unless told to."""
+    labels = [request_event("j@example.com", ["x"])["meta"]["labels"] for _ in range(2)]
+    assert [set(each) for each in labels] == [{"petition"}] * 2
+    assert labels[0] != labels[1]
+    named = request_event("j@example.com", ["x"], petition="p-1")
+    assert named["meta"]["labels"] == {"petition": "p-1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"kinds": ["indent.v1.Bot"], "flags": {}}, b'{"kinds":["indent.v1.Bot"],"flags":{}}'),
+        ({"reason": "d\u00e9pannage \u2705"}, '{"reason":"d\u00e9pannage \u2705"}'.encode()),
+        ({"reason": 'a"\\\n\x01\x7f\u2028'}, '{"reason":"a\\"\\\\\\n\\u0001\x7f\u2028"}'.encode()),
+        ({"reason": "half \ud800 pair"}, b'{"reason":"half \\ud800 pair"}'),
+    ],
+)
+def test_bodies_are_as_json_stringify_writes_them(body: dict[str, Any], sent: bytes) -> None:
+    """Receivers that verify over what they parsed and wrote anew accept them."""
+    raw, headers = signed(SECRET, body)
+    assert raw == sent
+    assert headers["X-Indent-Signature"] == sign(SECRET, headers["X-Indent-Timestamp"], raw)
+
+
+def test_signature_is_of_the_bytes_and_the_moment() -> None:
+    """The headers sign the body as sent, at the moment that is said."""
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    raw, headers = signed(SECRET, {"info": True}, moment)
+    assert json.loads(raw) == {"info": True}
+    assert headers["X-Indent-Timestamp"] == "2026-01-02T03:04:05.000Z"
+    assert headers["X-Indent-Signature"] == sign(SECRET, "2026-01-02T03:04:05.000Z", raw)
+
+
+def test_sends_what_it_signed() -> None:
+    """One POST to the address, its query too; signed now where no moment is given."""
+    with Scripted(reply(b'{"claims": [{"reason": "x"}]}')) as server:
+        answer = send(f"{server.url}/hook?stage=prod", SECRET, {"info": True})
+    (asked,) = server.asked
+    assert answer == Answer(200, {"claims": [{"reason": "x"}]})
+    assert answer.claims == [{"reason": "x"}]
+    assert (asked.method, asked.target) == ("POST", "/hook?stage=prod")
+    timestamp = asked.headers["x-indent-timestamp"]
+    assert asked.headers["x-indent-signature"] == sign(SECRET, timestamp, asked.body)
+    moment = parse_instant(timestamp)
+    assert moment is not None
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+
+
+def test_the_servers_clock_is_told() -> None:
+    """As its answer says it, or not at all."""
+    date = "Tue, 24 Nov 2026 12:00:00 GMT"
+    with Scripted(reply(headers={"Date": date}), reply()) as server:
+        assert [send(server.url, SECRET, {}).date for _ in range(2)] == [date, ""]
+
+
+@pytest.mark.parametrize("body", [b"Bad Gateway", b"\xff\xfe", b"", b"[" * 100_000])
+def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
+    """A proxy's page is no error, and holds no claim."""
+    with Scripted(reply(body, 502)) as server:
+        answer = send(server.url, SECRET, {})
+    assert answer == Answer(502, body.decode(errors="replace"))
+    assert answer.claims == []
+
+
+@pytest.mark.parametrize("answer", [say_and_hang_up(), say_and_hang_up(HALF), say(b"?\r\n")])
+def test_who_speaks_no_http_does_not_answer(answer: Scripting) -> None:
+    """The error names the address."""
+    with Scripted(answer) as server, pytest.raises(SendError, match=f"^{server.url} does not"):
+        send(server.url, SECRET, {})
+
+
+SIZED = head(200, {"Content-Length": "9000000"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(say_and_hang(), id="hangs at once"),
+        pytest.param(say_and_hang(SIZED + b"[1"), id="hangs within the body"),
+        pytest.param(drip(b"", b"HTTP/1.1 200 OK"), id="drips the status line"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), id="drips headers"),
+        pytest.param(drip(head(), b" "), id="drips a body"),
+        pytest.param(drip(CHUNKED, b"1\r\n1\r\n"), id="drips chunks"),
+        pytest.param(drip(b"", head(100)), id="drips 100 Continue"),
+    ],
+)
+def test_the_whole_call_has_one_deadline(answer: Scripting) -> None:
+    """However slowly something comes, the call ends; the cause says so."""
+    with Scripted(answer) as server, pytest.raises(SendError) as ended:
+        send(server.url, SECRET, {}, timeout=0.2)
+    assert str(ended.value) == f"{server.url} does not answer (not wholly within 0.2 s)"
+    assert isinstance(ended.value.__cause__, TimeoutError)
+
+
+def test_so_has_the_handshake() -> None:
+    """Somebody who takes the connection, and never says a word of TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SendError) as ended:
+        send(f"https://127.0.0.1:{silent.getsockname()[1]}/", SECRET, {}, timeout=0.2)
+    assert isinstance(ended.value.__cause__, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(b"1" * 1001), id="one byte too many"),
+        pytest.param(pour(SIZED, b"1"), id="as long as promised"),
+        pytest.param(pour(head(), b"1"), id="without end"),
+        pytest.param(pour(CHUNKED, b"10\r\n" + b"1" * 16 + b"\r\n"), id="chunks without end"),
+    ],
+)
+def test_an_answer_is_read_up_to_a_limit(answer: Scripting) -> None:
+    """More than a webhook would say is no answer, whoever sends it."""
+    with Scripted(answer) as server, pytest.raises(SendError, match="more than 1000 bytes"):
+        send(server.url, SECRET, {}, most=1000)
+    with Scripted(reply(b"1" * 1000)) as server:
+        assert send(server.url, SECRET, {}, most=1000).http == 200
+
+
+@pytest.mark.parametrize("poured", [b"A: b\r\n", b"A"])
+def test_a_head_without_end_is_no_answer(poured: bytes) -> None:
+    """Its lines, and how long one is, have limits too."""
+    with Scripted(pour(b"HTTP/1.1 200 OK\r\n", poured)) as server, pytest.raises(SendError):
+        send(server.url, SECRET, {})
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nobody_there_does_not_answer(port: int, scheme: str) -> None:
+    """The error names the address, and what the system said."""
+    with pytest.raises(SendError, match=rf"^{scheme}://127.0.0.1:{port} does not answer \(.+ref"):
+        send(f"{scheme}://127.0.0.1:{port}", SECRET, {})
+
+
+def test_a_host_name_that_is_none_does_not_answer() -> None:
+    """Names with an empty part are not even looked up."""
+    with pytest.raises(
+        SendError, match=r"^'http://a\.\.b/' is no http or https address \(its host name "
+    ):
+        send("http://a..b/", SECRET, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:1",
+        "ftp://127.0.0.1/",
+        "http://",
+        "http:///path",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:no/",
+        "http://[::1",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/ü",
+        "http://127.0.0.1/\r\nX: y",
+        "http://user@host:1:2/",
+    ],
+)
+def test_what_is_no_address_is_told(url: str) -> None:
+    """It is named, and nobody is called."""
+    with pytest.raises(SendError, match="is no http or https address") as refused:
+        send(url, SECRET, {})
+    assert repr(url) in str(refused.value)

@@ -1,0 +1,326 @@
+"""`oncall who`: everybody who would be approved for something, and nobody else."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import NamedTuple
+
+import pytest
+
+from cli import provider_query as asking
+from sandbox.doubles import faults
+from sandbox.doubles.exchange import Exchange
+from sandbox.doubles.incidentio import IncidentIO
+from sandbox.doubles.jsm import JSM
+from sandbox.doubles.opsgenie import Opsgenie
+from tests.cli.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
+
+POLICY = """
+rules:
+  - name: On call
+    resources: {kinds: [postgres.v1.Role]}
+    when: {on_call: {schedules: [Production]}}
+    duration: 3h
+    end_with_shift: {grace: 15m}
+  - name: Named leads
+    resources: {kinds: [postgres.v1.Role]}
+    when:
+      all:
+        - incident_role: {roles: any}
+        - requester: {emails: [jane@example.com, rita@example.com]}
+    duration: 1h
+  - name: On call for vaults
+    resources: {kinds: [vault]}
+    when: {on_call: {schedules: [Vault]}}
+    duration: 1h
+  - name: Not for Nora
+    resources: any
+    when: {requester: {emails: [nora@example.com]}}
+    deny: true
+aliases: {"o@corp.example": [omar@example.com]}
+"""
+
+
+def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) -> None:
+    """Each holder is held against every rule, aliases too; the others are told with the reason."""
+    double.put_on_shift("Production", NORA)
+    double.add_schedule("Nights")
+    double.put_on_shift("Nights", double.add_person("Ned", "ned@example.com"))
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", DATABASE, "--policy", policy)
+    assert (answer.status, answer.err) == (0, "")
+    nights = (
+        "on call for Nights (incident.io) until 20:00 UTC: "
+        "it is not among the schedules and roles that count"
+    )
+    on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
+    assert answer.lines == [
+        "who               until      for                 why",
+        f"----------------  ---------  ------------------  {'-' * len(on_call)}",
+        f"o@corp.example    14:15 UTC  2 hours 15 minutes  {on_call}",
+        f"omar@example.com  14:15 UTC  2 hours 15 minutes  {on_call}",
+        (
+            'jane@example.com  13:00 UTC  1 hour              Rule "Named leads": '
+            "Incident Lead of INC-1 (incident.io)"
+        ),
+        "",
+        "not approved      why not",
+        f"----------------  {'-' * len(nights)}",
+        'nora@example.com  rule "Not for Nora" denies it',
+        (
+            "rita@example.com  Reporter of INC-1 (incident.io): "
+            "counts only where the policy names it"
+        ),
+        f"ned@example.com   {nights}",
+    ]
+
+
+def test_json(oncall: Command) -> None:
+    """A script gets who, until when, by which rules and why."""
+    answer = oncall("who", DATABASE, "--label", "Env=Prod", "--json")
+    assert answer.status == 0
+    assert answer.json == {
+        "resource": DATABASE,
+        "dry_run": False,
+        "approved": [
+            {
+                "who": who,
+                "until": "2026-03-04T18:00:00.000Z",
+                "duration": "6h0m0s",
+                "rules": ["the settings"],
+                "why": why,
+            }
+            for who, why in (
+                (JANE, "Incident Lead of INC-1 (incident.io)"),
+                (OMAR, "on call for Production (incident.io) until 14:00 UTC"),
+            )
+        ],
+        "not_approved": [
+            {
+                "who": RITA,
+                "why": "Reporter of INC-1 (incident.io): counts only where the policy names it",
+            }
+        ],
+        "unanswered": [],
+        "open_to_any_duty": [OPEN],
+        "notes": [],
+    }
+    for each in answer.json["approved"]:
+        explained = oncall("explain", "--as", each["who"], "--resource", DATABASE, "--json").json
+        assert {"why": each["why"], "until": each["until"]} == {
+            name: explained[name] for name in ("why", "until")
+        }
+
+
+def test_a_script_is_told_of_a_dry_run(oncall: Command) -> None:
+    """Those who are listed then get nothing."""
+    oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
+    answer = oncall("who", DATABASE, "--json")
+    assert (answer.status, answer.json["dry_run"]) == (1, True)
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, OMAR]
+
+
+@pytest.mark.parametrize(
+    ("resource", "why"),
+    [
+        ("okta.v1.Group:admins", "no rule is for okta.v1.Group:admins"),
+        ("user:mary@example.com", "a resource is another person"),
+    ],
+)
+def test_nobody(oncall: Command, resource: str, why: str) -> None:
+    """What no duty could open is told with the reason, and nobody is listed; the status is 1."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", resource, "--policy", policy)
+    assert answer.status == 1
+    assert answer.lines == ["nobody would be approved", f"note: {why}"]
+
+
+NOT_AMONG = "it is not among the schedules and roles that count"
+
+
+def test_nobody_whose_duty_counts(oncall: Command) -> None:
+    """People are on duty: it is told who, and what speaks against each."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", "vault:root", "--policy", policy)
+    assert answer.status == 1
+    omar = f"on call for Production (incident.io) until 14:00 UTC: {NOT_AMONG}"
+    assert answer.lines == [
+        "nobody would be approved",
+        "",
+        "not approved      why not",
+        f"----------------  {'-' * len(omar)}",
+        f"o@corp.example    {omar}",
+        f"omar@example.com  {omar}",
+        "",
+        "note: nobody is on a duty that counts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("dry_run: true", "only rules in dry run approve it"),
+        ("deny: true", 'rule "On call" denies it'),
+        ("", 'rule "On call": it does not hold that at most 1 hour is asked for'),
+    ],
+)
+def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str, why: str) -> None:
+    """Nobody says then that no duty counts: `explain` says that it does."""
+    when = "on_call: {schedules: [Production]}"
+    if not rule:
+        when, rule = f"all: [{{{when}}}, {{requested_duration: {{up_to: 1h}}}}]", "duration: 1h"
+    elif rule.startswith("dry"):
+        rule = f"duration: 1h, {rule}"
+    else:
+        when = f"requester: {{emails: [{JANE}]}}"
+    roles = "{name: Roles, resources: any, when: {incident_role: {roles: [x]}}, duration: 1h}"
+    rules = (
+        f"rules:\n  - {roles}\n  - {{name: On call, resources: any, when: {{{when}}}, {rule}}}\n"
+    )
+    answer = oncall("who", DATABASE, "--policy", oncall.write("policy.yaml", rules), "--json")
+    assert why in {each["why"] for each in answer.json["not_approved"]}
+    assert (answer.status, answer.json["notes"]) == (1, [])
+
+
+def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
+    """That nobody is there is told in other words than that nobody there counts."""
+    double.take_off_shift("Production", OMAR)
+    double.close_incident("INC-1")
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[:2] == ["nobody would be approved", "note: nobody is on duty"]
+    double.fail("/v2/incidents", faults.Status(500))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[:2] == [
+        "nobody would be approved",
+        "note: nobody is on duty, by what could be read",
+    ]
+
+
+def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
+    """Then nobody knows who would be approved, which is no answer to the question."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 2
+    assert answer.lines[0] == "who would be approved is not known: no provider answered"
+    assert "nobody" not in answer.out
+    answer = oncall("who", DATABASE, "--json")
+    assert (answer.status, answer.json["unanswered"]) == (2, ["incident.io"])
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", "okta.v1.Group:admins", "--policy", policy)
+    assert (answer.status, answer.lines[0]) == (1, "nobody would be approved")
+
+
+def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> None:
+    """What the one says is told, and that the other said nothing."""
+    for path in ("/v2/incidents", "/v2/schedules"):
+        double.fail(path, faults.Status(500))
+    with Opsgenie("g3nie-key-0123", now=lambda: NOW) as opsgenie:
+        opsgenie.add_schedule("Nights")
+        oncall.environment |= {"OPSGENIE_KEY": opsgenie.api_key, "OPSGENIE_BASE_URL": opsgenie.url}
+        answer = oncall("who", DATABASE, "--json")
+        assert (answer.status, answer.json["unanswered"]) == (1, ["incident.io"])
+        assert answer.json["notes"][0] == "nobody is on duty, by what could be read"
+
+
+def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) -> None:
+    """How many they are is told, and nobody of them is listed."""
+    hidden = (
+        "people on duty at incident.io show no e-mail; "
+        "`oncall preflight` says what makes it visible"
+    )
+    double.put_on_shift("Production", double.add_person("Ghost", None))
+    double.assign_role("INC-1", "Incident Lead", double.add_person("Shade", None))
+    answer = oncall("who", DATABASE)
+    assert answer.status == 0
+    assert f"note: 2 of 3 {hidden}" in answer.lines
+    double.take_off_shift("Production", OMAR)
+    answer = oncall("who", DATABASE)
+    assert answer.status == 1
+    assert answer.lines[-3:-1] == [
+        "note: nobody is on a duty that counts",
+        f"note: 2 of 2 {hidden}",
+    ]
+
+
+def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
+    """The first twenty are listed, and how many more there are; a script gets all."""
+    double.add_schedule("Nights")
+    for number in range(25):
+        double.put_on_shift("Nights", double.add_person("P", f"p{number:02}@example.com"))
+    oncall.environment["AUTO_APPROVAL_SCHEDULES"] = "Production"
+    answer = oncall("who", DATABASE)
+    assert answer.lines[-1] == "and 5 more: --json lists them all"
+    assert len(oncall("who", DATABASE, "--json").json["not_approved"]) == 25
+
+
+def test_a_provider_that_fails(oncall: Command, double: IncidentIO) -> None:
+    """The list is not whole then, which is told."""
+    double.fail("/v2/schedules", faults.Status(500))
+    answer = oncall("who", DATABASE, "--json")
+    assert [each["who"] for each in answer.json["approved"]] == [JANE]
+    (note,) = answer.json["notes"]
+    assert note.startswith("no answer from incident.io schedules: answered 500")
+
+
+def test_dry_runs_and_missing_keys(oncall: Command) -> None:
+    """In dry run nobody would be; a provider that the rules name, and nobody asks, is told."""
+    oncall.environment["AUTO_APPROVAL_DRY_RUN"] = "true"
+    policy = oncall.write("policy.yaml", POLICY.replace("{schedules", "{provider: jsm, schedules"))
+    answer = oncall("who", DATABASE, "--policy", policy)
+    assert answer.status == 1
+    assert answer.lines[-2:] == [
+        "note: JSM Operations is not asked, though the policy names it: JSM_API_TOKEN is not set",
+        "note: in dry run no claim is made: humans decide about all of them",
+    ]
+
+
+def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
+    """Where a duty's end takes another call, it is made for each holder."""
+    policy = oncall.write("policy.yaml", POLICY)
+    with Opsgenie("g3nie-key-0123", now=lambda: NOW) as double:
+        for email in (JANE, RITA):
+            double.add_person(email, email)
+        double.add_schedule("Production")
+        double.put_on_shift("Production", JANE, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+        double.put_on_shift("Production", RITA, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
+        oncall.environment = {"OPSGENIE_KEY": double.api_key, "OPSGENIE_BASE_URL": double.url}
+        answer = oncall("who", DATABASE, "--policy", policy)
+    assert [line.split("  ")[:2] for line in answer.lines[2:]] == [
+        [RITA, "14:15 UTC"],
+        [JANE, "13:15 UTC"],
+    ]
+
+
+class _Noticed(NamedTuple):
+    """Right, and it notices when a path is asked for."""
+
+    ending: str
+    event: threading.Event
+
+    def play(self, exchange: Exchange) -> None:
+        if exchange.request.path.endswith(self.ending):
+            self.event.set()
+        exchange.send(exchange.right)
+
+
+def test_one_that_hangs_hides_nobody_elsewhere(
+    oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSM is asked on by what it answered, while incident.io has not said a word."""
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 3.0)
+    asked_on = threading.Event()
+    key = "k3y-0123456789"
+    with JSM("bot@example.com", key, now=lambda: NOW) as jsm:
+        jsm.add_schedule("Search")
+        jsm.put_on_shift("Search", jsm.add_person("Juan", "juan@example.com"))
+        oncall.environment |= {"JSM_EMAIL": "bot@example.com", "JSM_API_TOKEN": key}
+        oncall.environment |= dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url)
+        jsm.fail("/", _Noticed("/on-calls", asked_on))
+        double.fail("/", faults.Slow(released=asked_on))
+        answer = oncall("who", DATABASE, "--json")
+    assert [each["who"] for each in answer.json["approved"]] == [JANE, "juan@example.com", OMAR]
+    assert answer.json["unanswered"] == []

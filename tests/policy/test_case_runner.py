@@ -1,0 +1,237 @@
+"""A policy is tried by its tests: what is red, and what nothing tries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policy.case_runner import FileError, try_policy
+from tests.policy.tried import ON_SHIFT, POLICY, TESTS, one_case, tried, written
+
+ASKS = f"""\
+who: omar@example.com
+asks_for: {{kind: db, id: orders}}
+providers_say: {ON_SHIFT}
+"""
+END = "2026-11-24T18:00:00Z"
+YES = "{{approved: true, rule: DBAs, duration: {}}}"
+NO = "{approved: false}"
+OWN = "[{incident_role: {role: Lead, declared_by: OMAR@example.com}}]"
+
+
+def case_of(expected: str, changes: dict[str, str]) -> tuple[str, str]:
+    """Give the policy, and the tests with one more case: Omar's, changed in these places."""
+    case = ASKS
+    for old, new in changes.items():
+        assert old in case, old
+        case = case.replace(old, new)
+    return one_case(f"{case}expect: {expected}")
+
+
+def test_good_policy_has_no_faults(tmp_path: Path) -> None:
+    """Every case comes out as expected, one must not be approved, and each rule is exercised."""
+    trial = tried(tmp_path)
+    assert trial.faults == ()
+    assert [each.case.name for each in trial.results] == ["on shift", "runs dry", "the vault"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("less is asked for than the rule allows", {"who": "duration: 1h\nwho"}, YES.format("1h")),
+        (
+            "the shift ends before, with its grace",
+            {"T18": "T10", ":00:00Z}": ":30:00Z}"},
+            YES.format("45m"),
+        ),
+        ("on what evidence", {}, "{approved: true, rules: [DBAs], duration: 3h, evidence: [DBA]}"),
+        (
+            "a role has its time",
+            {ON_SHIFT: "[{incident_role: {role: Lead}}]"},
+            "{approved: true, rule: DBAs, duration: 1h, evidence: [Lead]}",
+        ),
+        ("another schedule", {"DBA": "API"}, "{approved: false, why: no duty}"),
+        ("somebody else's shift", {"DBA": "DBA, who: nora@example.com"}, NO),
+        (
+            "an alias, the one way",
+            {"omar@": "Jane@", "DBA": "DBA, who: JANE@corp.example"},
+            YES.format("3h"),
+        ),
+        (
+            "an alias, the other way",
+            {"omar@example.com": "jane@corp.example", "DBA": "DBA, who: jane@example.com"},
+            NO,
+        ),
+        ("a shift that is over", {"who": f"at: {END}\nwho"}, NO),
+        ("a shift that has not begun", {"DBA": "DBA, from: 2026-11-24T11:00:00Z"}, NO),
+        ("an end that nobody read", {f", until: {END}": ""}, NO),
+        ("a shift without an end", {END: "never"}, YES.format("1h")),
+        ("a level that does not count", {"DBA": "DBA, level: 2"}, NO),
+        ("an incident that he declared himself", {ON_SHIFT: OWN}, NO),
+        ("a provider that fails", {ON_SHIFT: "[{failure: {provider: incidentio}}]"}, NO),
+        (
+            "one resource too many",
+            {"{kind: db, id: orders}": "[{kind: db, id: a}, {kind: vault, id: b}]"},
+            NO,
+        ),
+    ],
+)
+def test_case_is_decided_as_the_function_would(
+    tmp_path: Path, name: str, changes: dict[str, str], expected: str
+) -> None:
+    """Each row comes out as it says, on what it says of the providers."""
+    trial = tried(tmp_path, *case_of(expected, changes))
+    assert trial.faults == (), name
+    assert trial.results[-1].case.name == "the one"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected", "differences"),
+    [
+        (
+            "approved, and should not be",
+            {},
+            NO,
+            [("not approved", 'approved by "DBAs" for 3 hours')],
+        ),
+        (
+            "not approved, and should be",
+            {"DBA": "API"},
+            YES.format("3h"),
+            [('approved by "DBAs" for 3 hours', "not approved: no duty of the requester counts")],
+        ),
+        (
+            "by another rule, for another time, on other grounds",
+            {},
+            "{approved: true, rule: dry, duration: 2h, evidence: [API]}",
+            [
+                ('approved by "dry"', 'approved by "DBAs"'),
+                ("for 2 hours", "for 3 hours"),
+                ('on the evidence of "API"', 'of "DBA"'),
+            ],
+        ),
+        (
+            "denied by nothing, not in dry run, for another reason",
+            {"kind: db": "kind: other"},
+            "{approved: false, denied_by: no vault, dry_run_of: dry, why: never}",
+            [
+                ('denied by "no vault"', "denied by nothing"),
+                ('approved in dry run by "dry"', "approved in dry run by nothing"),
+                ('because "never"', 'because "no rule is for other:orders"'),
+            ],
+        ),
+    ],
+)
+def test_red_case_says_what_came_instead(
+    tmp_path: Path,
+    name: str,
+    changes: dict[str, str],
+    expected: str,
+    differences: list[tuple[str, str]],
+) -> None:
+    """Every difference is told, in the words of the test file."""
+    trial = tried(tmp_path, *case_of(expected, changes))
+    (red,) = trial.red
+    assert red.case.name == "the one", name
+    assert list(red.differences) == differences
+    wanted, came = differences[0]
+    assert trial.faults == (
+        f'prod.test.yaml:18: "the one" is expected {wanted}, and came out {came}',
+    )
+
+
+def cut(*names: str) -> str:
+    """Leave cases out of the tests."""
+    head, *cases = TESTS.split("  - name: ")
+    return head + "".join(f"  - name: {each}" for each in cases if each.split("\n")[0] not in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "tests", "gap"),
+    [
+        (
+            "no case in which the rule grants",
+            cut("on shift"),
+            'prod.yaml:2: no case exercises the rule "DBAs": in none of them it approves',
+        ),
+        (
+            "no case in which the dry one would",
+            cut("runs dry"),
+            'prod.yaml:7: no case exercises the rule "dry": in none of them it would approve',
+        ),
+        (
+            "no case in which it denies",
+            cut("the vault"),
+            'prod.yaml:12: no case exercises the rule "no vault": in none of them it denies',
+        ),
+    ],
+)
+def test_rule_that_no_case_exercises_is_a_gap(
+    tmp_path: Path, name: str, tests: str, gap: str
+) -> None:
+    """It takes a case in which the rule has its say, not one in which it is looked at."""
+    trial = tried(tmp_path, tests=tests)
+    assert not trial.red
+    assert trial.faults == (gap,), name
+
+
+def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
+    """One case at least must not be approved."""
+    policy = POLICY[: POLICY.index("  - name: dry")]
+    trial = tried(tmp_path, policy, cut("runs dry", "the vault"))
+    said = "no case must not be approved: a policy that approves everybody would pass"
+    assert trial.faults == (f"prod.test.yaml:1: {said}",)
+
+
+def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> None:
+    """A rule that guards what no rule opens yet can be tried, too."""
+    trial = tried(tmp_path)
+    vault = trial.results[-1]
+    assert vault.decision.reason == "no rule is for vault:innermost-1"
+    assert vault.differences == ()
+
+
+def test_self_declared_duties_count_where_the_stack_says_so(tmp_path: Path) -> None:
+    """The tests try the policy as it is deployed."""
+    file = written(tmp_path, *case_of(NO, {ON_SHIFT: OWN}))
+    assert try_policy(file, tmp_path).faults == ()
+    (red,) = try_policy(file, tmp_path, self_declared=True).red
+    assert red.differences == (("not approved", 'approved by "DBAs" for 1 hour'),)
+
+
+def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
+    """With the policy wrong, the tests are not read; with the tests wrong, nothing is decided."""
+    trial = tried(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
+    assert [each.split(" ")[0] for each in trial.faults] == ["prod.yaml:5:"]
+    trial = tried(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
+    assert trial.faults == (
+        'prod.test.yaml:12: "dri" is no rule of the policy; the nearest is "dry"',
+    )
+    assert trial.results == ()
+
+
+def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
+    """What is wrong with it is told beside that there are none."""
+    written(tmp_path, policy="rules: []\nrule: []\n")
+    (tmp_path / "prod.test.yaml").unlink()
+    trial = try_policy(Path("prod.yaml"), tmp_path)
+    assert trial.policy.errors
+    *of_policy, missing = trial.faults
+    assert all(each.startswith("prod.yaml:") for each in of_policy)
+    assert missing.startswith("prod.test.yaml cannot be read: No such file or directory; it holds")
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    """Without tests no policy is used."""
+    with pytest.raises(FileError) as missing:
+        try_policy(Path("prod.yaml"), tmp_path)
+    assert str(missing.value) == "prod.yaml cannot be read: No such file or directory"
+    written(tmp_path)
+    (tmp_path / "prod.test.yaml").unlink()
+    with pytest.raises(FileError) as missing:
+        try_policy(Path("prod.yaml"), tmp_path)
+    assert str(missing.value) == (
+        "prod.test.yaml cannot be read: No such file or directory; it holds the tests, without "
+        "which no policy is used"
+    )
