@@ -12,10 +12,10 @@ from bench.measure import Figure, Used, median_ratio, run, say
 from bench.organisation import organisation
 from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
-from sandbox.archive import build_zip
-from sandbox.aws import Aws
-from sandbox.function_url import unpack
-from sandbox.program import ROOT
+from sandbox.lambda_url.archive import build_zip
+from sandbox.lambda_url.server import unpack
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import ROOT
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from bench.measure import Figure, say
 from cli.webhook_client import request_event, send
-from sandbox.cast import JANE, NORA, put_on_stage
-from sandbox.program import ROOT
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA, put_on_stage
+from sandbox.local_aws.program import ROOT
+from sandbox.stack import Sandbox
 
 REQUESTS, THREADS = 200, 20
 

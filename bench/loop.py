@@ -18,12 +18,12 @@ from approvals import Request, approval
 from indentapi import IndentAPI, Petition, phase
 
 from bench.measure import Figure, median_ratio, say
-from sandbox.cast import put_on_stage
-from sandbox.doubles.exchange import OK, Answer
-from sandbox.doubles.server import Double
-from sandbox.program import ROOT
-from sandbox.requesting import opened_space, variables
-from sandbox.running import Sandbox
+from sandbox.demo_data import put_on_stage
+from sandbox.demo_space import opened_space, variables
+from sandbox.local_aws.program import ROOT
+from sandbox.stack import Sandbox
+from sandbox.vendors.exchange import OK, Answer
+from sandbox.vendors.server import Double
 
 ROUNDS, WARM_UP = 200, 20
 

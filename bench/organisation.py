@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from handler.providers import PROVIDERS
-from sandbox.cast import put_all_on_stage
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.demo_data import put_all_on_stage
+from sandbox.vendors.incidentio import IncidentIO
 
 JANE = "jane@example.com"
 
@@ -64,7 +64,7 @@ def organisation(incidents: int) -> Iterator[Organisation]:
 
 def main() -> None:
     """Serve until standard input ends; each line of it asks for the calls so far."""
-    played = {each.id: import_module(f"sandbox.doubles.{each.id}").played() for each in PROVIDERS}
+    played = {each.id: import_module(f"sandbox.vendors.{each.id}").played() for each in PROVIDERS}
     doubles = {id_: each.double for id_, each in played.items()}
     with ExitStack() as opened:
         for double in doubles.values():

@@ -15,9 +15,9 @@ from bench.organisation import organisation
 from bench.warm import decide, event, log, seconds
 from handler.app import SYSTEM_CLOCK, App
 from infra.archive import handler_archive
-from sandbox.archive import build_zip
-from sandbox.function_url import unpack
-from sandbox.program import ROOT
+from sandbox.lambda_url.archive import build_zip
+from sandbox.lambda_url.server import unpack
+from sandbox.local_aws.program import ROOT
 
 FEW, MANY = 5, 500
 WARM_ROUNDS = 500

@@ -18,15 +18,15 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
+from bench.chaos import Signing, Trouble
 from bench.measure import Figure, say
+from bench.oracle import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
 from bench.processes import Sample, sample
-from bench.trouble import Signing, Trouble
-from bench.verdict import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
 from cli.webhook_client import Answer, SendError, request_event, send
-from sandbox.cast import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, put_all_on_stage
-from sandbox.doubles import faults
-from sandbox.program import PROJECT, ROOT
-from sandbox.running import Sandbox, new_secret
+from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, put_all_on_stage
+from sandbox.local_aws.program import PROJECT, ROOT
+from sandbox.stack import Sandbox, new_secret
+from sandbox.vendors import faults
 
 THREADS = 8
 # Seconds: for the sandbox to get warm, of kills and new secrets, for the last children to get

@@ -37,18 +37,18 @@ from policy.terminal import (
     wrapped,
 )
 from sandbox import environment
-from sandbox.cast import RESOURCE, put_all_on_stage
 from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, play, summary
-from sandbox.from_code import SCRIPT, is_approved, request_from_code
-from sandbox.names import doubts_about_names
+from sandbox.demo_data import RESOURCE, put_all_on_stage
+from sandbox.demo_script import SCRIPT, is_approved, request_from_code
+from sandbox.demo_space import opened_space, variables
+from sandbox.lambda_url.runtime import PROXIED
+from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.resources.base import UnknownToSandboxError
+from sandbox.local_aws.resources.moto_workarounds import RefusedByAwsError
+from sandbox.name_checks import doubts_about_names
 from sandbox.page import Page, page_of
-from sandbox.program import ROOT
-from sandbox.requesting import opened_space, variables
-from sandbox.resources.base import UnknownToSandboxError
-from sandbox.resources.gaps import RefusedByAwsError
-from sandbox.running import Sandbox
-from sandbox.runtime import PROXIED
 from sandbox.space import Space
+from sandbox.stack import Sandbox
 
 DEMO_LOG = Path(".sandbox") / "demo.log"
 

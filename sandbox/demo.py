@@ -14,8 +14,8 @@ from auditlog.explain import spoken, why
 from cli.webhook_client import Answer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
-from sandbox.cast import SCENES, Scene, put_all_on_stage
-from sandbox.running import Sandbox
+from sandbox.demo_data import SCENES, Scene, put_all_on_stage
+from sandbox.stack import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"

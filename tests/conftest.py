@@ -15,7 +15,7 @@ from botocore.loaders import create_loader
 from tests.replayed import all_decisions_replayed, replay_all
 
 if TYPE_CHECKING:
-    from sandbox.running import Sandbox
+    from sandbox.stack import Sandbox
 
 
 def pytest_collection_finish() -> None:
@@ -46,8 +46,8 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with the dev stack's defaults and the demo's cast."""
     # Moto and Pulumi: a second's import, for those alone who have use for it.
-    from sandbox.cast import put_on_stage  # noqa: PLC0415
-    from sandbox.running import Sandbox  # noqa: PLC0415
+    from sandbox.demo_data import put_on_stage  # noqa: PLC0415
+    from sandbox.stack import Sandbox  # noqa: PLC0415
     from tests.projects import project_in  # noqa: PLC0415
 
     with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as running:

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from sandbox.program import PROJECT, ROOT
+from sandbox.local_aws.program import PROJECT, ROOT
 
 
 def project_in(folder: Path, *, region: str = "us-west-2", **settings: str) -> Path:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handler.providers import Provider
-from sandbox.doubles.atlassian_records import Person as Record
-from sandbox.doubles.atlassian_records import Responder, Schedule, kind_of
-from sandbox.doubles.atlassian_state import Organisation
-from sandbox.doubles.atlassian_timeline import Period
 from sandbox.page.rosters import Group, Person, Post, Roster, RosterError
+from sandbox.vendors.atlassian_records import Person as Record
+from sandbox.vendors.atlassian_records import Responder, Schedule, kind_of
+from sandbox.vendors.atlassian_state import Organisation
+from sandbox.vendors.atlassian_timeline import Period
 
 
 class AtlassianRoster(Roster):

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from handler import emails
 from handler.duration_hints import typed_duration
 from handler.events import APPROVE, DURATION
-from sandbox.cast import REVIEWERS
+from sandbox.demo_data import REVIEWERS
 from sandbox.page.rosters import Roster, RosterError
 from sandbox.space import Space
 from sandbox.space.petition import DENY, REVOKE, Petition

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from handler.providers import BY_ID
-from sandbox.doubles.incidentio_records import Incident, Role, Schedule
-from sandbox.doubles.incidentio_records import Person as Record
-from sandbox.doubles.incidentio_state import Organisation
 from sandbox.page.rosters import Group, Holder, Person, Post, Roster
+from sandbox.vendors.incidentio_records import Incident, Role, Schedule
+from sandbox.vendors.incidentio_records import Person as Record
+from sandbox.vendors.incidentio_state import Organisation
 
 
 class IncidentIORoster(Roster):

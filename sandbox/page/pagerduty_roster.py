@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from handler.providers import BY_ID
-from sandbox.doubles.pagerduty_records import Policy, Schedule
-from sandbox.doubles.pagerduty_state import Account
 from sandbox.page.rosters import Group, Person, Roster
+from sandbox.vendors.pagerduty_records import Policy, Schedule
+from sandbox.vendors.pagerduty_state import Account
 
 
 class PagerDutyRoster(Roster):

@@ -7,11 +7,6 @@ from typing import Self
 
 from handler.providers import BY_ID
 from handler.settings import Settings
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.pagerduty import PagerDuty
-from sandbox.doubles.server import Double
 from sandbox.local_server import SecretPath
 from sandbox.logbook import Logbook
 from sandbox.page.app import make_app
@@ -20,8 +15,13 @@ from sandbox.page.guard import Guard
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.pagerduty_roster import PagerDutyRoster
 from sandbox.page.rosters import Roster
-from sandbox.running import Sandbox
 from sandbox.space import Space
+from sandbox.stack import Sandbox
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.server import Double
 from sandbox.wsgi import WsgiServer
 
 

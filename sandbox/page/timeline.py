@@ -11,8 +11,8 @@ from auditlog.explain import Told
 from handler.durations import in_words, parse_instant
 from handler.events import APPROVE, EXPIRES, REQUEST
 from sandbox.page import words
-from sandbox.space.catalogue import PERSON
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition
+from sandbox.space.resources import PERSON
 from sandbox.space.rules import NO_REASON
 
 Json = dict[str, Any]

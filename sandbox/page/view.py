@@ -16,8 +16,8 @@ from sandbox.page import timeline, words
 from sandbox.page.forms import reviewer_of
 from sandbox.page.rosters import Group, Person, Roster
 from sandbox.space import Space
-from sandbox.space.catalogue import Catalogue, key_of
 from sandbox.space.petition import Petition
+from sandbox.space.resources import Catalogue, key_of
 
 MOST_PETITIONS = 50
 _TAKES = {"open": ("approve", "deny"), "granted": ("revoke",)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from handler.shapes import record
-from sandbox.doubles.exchange import Answer
-from sandbox.space.call import Call, Routes, ok
-from sandbox.space.desk import Desk, petition_of
 from sandbox.space.errors import not_found
-from sandbox.space.listing import asked, page_of, selected
+from sandbox.space.pagination import asked, page_of, selected
 from sandbox.space.petition import Petition
+from sandbox.space.petitions import Desk, petition_of
+from sandbox.space.request import Call, Routes, ok
+from sandbox.vendors.exchange import Answer
 
 Json = dict[str, Any]
 

@@ -13,20 +13,21 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.shapes import ShapeError
-from sandbox.doubles.exchange import Answer, Request
-from sandbox.doubles.server import Clock, Double, utc_now
-from sandbox.space import call, errors, tokens
-from sandbox.space.asking import Asker, AskError
-from sandbox.space.call import Route, ok
-from sandbox.space.catalogue import PERSON, Catalogue
-from sandbox.space.catalogue_routes import CatalogueRoutes
-from sandbox.space.desk import Desk
+from sandbox.space import errors, tokens
+from sandbox.space import request as call
 from sandbox.space.errors import ApiError
-from sandbox.space.listing import asked
+from sandbox.space.pagination import asked
 from sandbox.space.petition import Petition
 from sandbox.space.petition_routes import PetitionRoutes
+from sandbox.space.petitions import Desk
+from sandbox.space.request import Route, ok
+from sandbox.space.resource_routes import CatalogueRoutes
+from sandbox.space.resources import PERSON, Catalogue
 from sandbox.space.tokens import Owner
+from sandbox.space.webhook_client import Asker, AskError
 from sandbox.space.webhooks import DECISION, Webhooks
+from sandbox.vendors.exchange import Answer, Request
+from sandbox.vendors.server import Clock, Double, utc_now
 
 Json = dict[str, Any]
 _BEARER = "Bearer "

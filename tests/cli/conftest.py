@@ -16,7 +16,7 @@ from cli.context import World
 from cli.main import main
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors.incidentio import IncidentIO
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 API_KEY = "inc-k3y-0123456789"

@@ -12,7 +12,7 @@ import pytest
 
 from cli.webhook_client import DEFAULT_KIND, request_event, send
 from handler.providers import BY_NAME
-from sandbox.cast import (
+from sandbox.demo_data import (
     DATABASES,
     JANE,
     JUAN,
@@ -27,8 +27,8 @@ from sandbox.cast import (
     SEARCH,
     put_all_on_stage,
 )
-from sandbox.program import ROOT
-from sandbox.running import Sandbox
+from sandbox.local_aws.program import ROOT
+from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 
 # At which provider each schedule is, and who is on call for it.

@@ -22,9 +22,9 @@ from cli.webhook_client import SendError
 from handler import __version__, webhook
 from handler.events import claim, read_events
 from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
-from sandbox.cast import JANE, NORA, RESOURCE
-from sandbox.program import ROOT
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA, RESOURCE
+from sandbox.local_aws.program import ROOT
+from sandbox.stack import Sandbox
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
 from tests.handler.scripted import Answer, Scripted, Talk, reply, say, say_and_hang_up

@@ -10,12 +10,12 @@ import pytest
 from auditlog.replay import replay
 from cli import user_lookup as known
 from handler.policy import simple
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.pagerduty import PagerDuty
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.server import Fault
 from tests.cli.conftest import API_KEY, DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 DEFAULT = simple(timedelta(hours=6))

@@ -19,7 +19,7 @@ from policy.remedies import report
 from policy.terminal import safe
 from sandbox import environment
 from sandbox.__main__ import main as sandbox_main
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors.incidentio import IncidentIO
 from tests.auditlog.test_replay import asks, logged
 from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
 from tests.handler.scripted import Scripted, reply

@@ -17,8 +17,8 @@ import pytest
 from cli.main import main
 from handler import __version__
 from handler.durations import format_instant
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
+from sandbox.vendors.incidentio import IncidentIO
 from tests.auditlog.test_replay import asks, logged
 from tests.cli.conftest import API_KEY, DATABASE, JANE, NOW, OMAR, RITA, Command
 

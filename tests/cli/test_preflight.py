@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.exchange import Answer, Exchange
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.vendors import faults
+from sandbox.vendors.exchange import Answer, Exchange
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.cli.conftest import API_KEY, NOW, OMAR, OPEN, Command
 
 OK = (

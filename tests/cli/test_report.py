@@ -12,7 +12,7 @@ import pytest
 from handler.app import SYSTEM_CLOCK
 from handler.conditions import OnCall
 from handler.policy import Policy, Rule, Selector
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.auditlog.test_replay import HOUR, POLICY, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 from tests.cli.stacks import Stack

@@ -8,7 +8,7 @@ import pytest
 
 from cli.context import process
 from cli.target import Deployed, deployed
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
 from tests.engine.gate import Gate

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from cli import provider_query as asking
-from sandbox.doubles import faults
-from sandbox.doubles.exchange import Exchange
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.vendors import faults
+from sandbox.vendors.exchange import Exchange
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
 from tests.cli.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 POLICY = """

@@ -14,7 +14,7 @@ from cli.webhook_client import Answer, request_event
 from handler.app import App
 from handler.durations import format_instant
 from handler.webhook import sign
-from sandbox.url_event import Request, Response, to_event, to_response
+from sandbox.lambda_url.event import Request, Response, to_event, to_response
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test
 JSON = {"Content-Type": "application/json"}

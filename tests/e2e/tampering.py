@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from indentapi import IndentAPI
 
 from cli.webhook_client import DEFAULT_KIND
-from sandbox.cast import RESOURCE
-from sandbox.doubles.exchange import Answer, Request
-from sandbox.doubles.server import Clock, Double, utc_now
-from sandbox.running import Sandbox
+from sandbox.demo_data import RESOURCE
 from sandbox.space import Space
+from sandbox.stack import Sandbox
+from sandbox.vendors.exchange import Answer, Request
+from sandbox.vendors.server import Clock, Double, utc_now
 from tests.e2e.calls import PATIENCE
 
 Json = dict[str, Any]

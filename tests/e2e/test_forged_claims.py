@@ -10,9 +10,9 @@ import pytest
 from indentapi import IndentAPI, PermissionDeniedError, Petition, Resource
 
 from cli.webhook_client import DEFAULT_KIND
-from sandbox.cast import JANE, NORA, OMAR, RESOURCE
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA, OMAR, RESOURCE
 from sandbox.space import Space
+from sandbox.stack import Sandbox
 from tests.e2e.tampering import OTHER, Json, Proxy, client_of, tampered_space
 
 PROD: Resource = {"kind": DEFAULT_KIND, "id": RESOURCE}

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import pytest
 from indentapi import __version__
 
-from sandbox.requesting import opened_space, variables
-from sandbox.running import Sandbox
+from sandbox.demo_space import opened_space, variables
 from sandbox.space import Space
+from sandbox.stack import Sandbox
 from tests.e2e.wheels import ROOT, build_ours, pack_installed
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sandbox.cast import JANE, NORA
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA
+from sandbox.stack import Sandbox
 from tests.e2e.calls import Webhook, over_http, request_of
 from tests.filter_pattern import matches, value_in
 

@@ -21,10 +21,10 @@ from handler.app import App
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
 from handler.webhook import sign
-from sandbox.cast import JANE, OMAR
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, OMAR
+from sandbox.stack import Sandbox
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.calls import (
     BINARY,
     JSON,

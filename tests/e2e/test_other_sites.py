@@ -18,9 +18,9 @@ import pytest
 
 from bench.processes import children
 from handler.providers import PROVIDERS
+from sandbox.demo_space import opened_space, variables
 from sandbox.page import page_of
-from sandbox.requesting import opened_space, variables
-from sandbox.running import Sandbox
+from sandbox.stack import Sandbox
 from tests.listening import ports
 from tests.projects import project_in
 

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.webhook_client import DEFAULT_KIND
-from sandbox.cast import JANE, NORA, RESOURCE, RITA, put_all_on_stage
+from sandbox.demo_data import JANE, NORA, RESOURCE, RITA, put_all_on_stage
+from sandbox.demo_space import opened_space
 from sandbox.page import Page, page_of
-from sandbox.requesting import opened_space
-from sandbox.running import Sandbox
 from sandbox.space import Space
 from sandbox.space.tokens import Owner
+from sandbox.stack import Sandbox
 from tests.e2e import looks
 from tests.e2e.browser import Browser, why_not
 

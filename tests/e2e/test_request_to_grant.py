@@ -11,11 +11,11 @@ import pytest
 from approvals import ApprovalRevoked, approval
 from indentapi import IndentAPI, PermissionDeniedError
 
-from sandbox.cast import JANE, NORA, RITA
-from sandbox.doubles import faults
-from sandbox.requesting import opened_space, variables
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA, RITA
+from sandbox.demo_space import opened_space, variables
 from sandbox.space import Space
+from sandbox.stack import Sandbox
+from sandbox.vendors import faults
 from tests.e2e.tampering import client_of, space_asking
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bench.oracle import Kind
 from bench.processes import sample
 from bench.soak import soaked
-from bench.verdict import Kind
 
 # Enough for a secret to be announced, switched to and dropped.
 EACH, CALLS = 10, 30

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from bench.measure import Figure
-from bench.processes import Sample, Usage
-from bench.verdict import (
+from bench.oracle import (
     MOST_TOLD,
     Asked,
     Kind,
@@ -19,6 +18,7 @@ from bench.verdict import (
     growth_of_sandbox,
     judged,
 )
+from bench.processes import Sample, Usage
 from cli.webhook_client import Answer, SendError, request_event
 
 EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")

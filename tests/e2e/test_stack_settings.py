@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import JANE, put_on_stage
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, put_on_stage
+from sandbox.stack import Sandbox
 from tests.e2e.calls import Webhook, duration_of, over_http, request_of
 from tests.projects import project_in
 

@@ -12,12 +12,12 @@ import pytest
 from handler import __version__
 from handler.providers import PROVIDERS
 from handler.webhook import MOST_BODY_BYTES
-from sandbox.cast import DAN, JANE, NORA, OMAR, RITA
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.server import Fault
-from sandbox.resources.functions import PUBLIC_STATEMENTS
-from sandbox.running import Sandbox
+from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA
+from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.stack import Sandbox
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Fault
 from tests.e2e.calls import BINARY, JSON, NOTHING, Webhook, duration_of, over_http, request_of
 
 FORGED = "not-the-secret-of-this-webhook"

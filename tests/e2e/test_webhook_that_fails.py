@@ -9,11 +9,11 @@ import pytest
 from approvals import Progress, Request, approval
 from indentapi import phase
 
-from sandbox.cast import JANE, NORA
-from sandbox.doubles import faults
-from sandbox.doubles.server import Fault
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE, NORA
 from sandbox.space import Space
+from sandbox.stack import Sandbox
+from sandbox.vendors import faults
+from sandbox.vendors.server import Fault
 from tests.e2e.calls import PATIENCE
 from tests.e2e.tampering import Proxy, client_of, space_asking
 

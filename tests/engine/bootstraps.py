@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.aws import Aws
-from sandbox.program import ROOT
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import ROOT
 from tests.engine.cli import Command, Said
 from tests.engine.project import Project
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.aws import Aws
-from sandbox.cast import put_on_stage
-from sandbox.doubles.incidentio import IncidentIO, played
+from sandbox.demo_data import put_on_stage
+from sandbox.local_aws.moto_server import Aws
+from sandbox.vendors.incidentio import IncidentIO, played
 from tests.engine.gate import Gate
 from tests.engine.project import Project
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 
 PATIENCE = 240  # seconds until what does not come fails its test
 READING = re.compile("GET|HEAD|Get|List|Describe")

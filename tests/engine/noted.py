@@ -18,7 +18,7 @@ NOTING = STAND_IN.replace(
     "main()\n",
     """
 import json, pathlib
-from sandbox.clients import Clients
+from sandbox.local_aws.clients import Clients
 
 make = Clients.client
 notes = pathlib.Path(sys.argv[0]).with_name("calls")

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws import Aws
-from sandbox.engine import read_function
-from sandbox.function_url import FunctionUrl
+from sandbox.lambda_url.server import FunctionUrl
+from sandbox.local_aws.engine import read_function
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.resources.functions import Function, is_public
 from sandbox.logbook import Logbook
-from sandbox.program import ROOT
-from sandbox.resources.functions import Function, is_public
 from tests.e2e.calls import Webhook, over_http
 from tests.engine.cli import Command, Said
 from tests.projects import project_with_code_in
@@ -25,7 +25,7 @@ NO_WAY_OUT = "http://127.0.0.1:9"
 STAND_IN = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from sandbox.plugin import main
+from sandbox.local_aws.plugin import main
 main()
 """
 # AWS_PLUGIN=installed runs Pulumi's own plugin, which `pulumi install` puts into Pulumi's home.

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws import Aws
-from sandbox.program import ROOT
-from sandbox.resources.functions import Function
-from sandbox.resources.gaps import reserved_concurrency_of
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.moto_workarounds import reserved_concurrency_of
 from tests.engine.cli import Command, Said
 from tests.engine.project import Project
 

@@ -12,8 +12,8 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from sandbox.aws import Aws
-from sandbox.cast import JANE
+from sandbox.demo_data import JANE
+from sandbox.local_aws.moto_server import Aws
 from tests.e2e.calls import request_of
 from tests.engine.bootstraps import Bootstraps
 from tests.engine.gate import Gate

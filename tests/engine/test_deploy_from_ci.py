@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.engine.bootstraps import Bootstraps
 from tests.engine.gate import Gate
 from tests.engine.noted import Noted, policy_in, refused

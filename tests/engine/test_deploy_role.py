@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 from tests.engine.cli import PATIENCE
 from tests.engine.gate import Gate
 from tests.engine.noted import Noted, policy_in, refused

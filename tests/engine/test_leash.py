@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 from tests.engine.cli import PATIENCE, Command
 
 # Starts a process that takes a group of its own, as Pulumi's plugins do, and tells of both.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.resources import RESOURCES
+from sandbox.local_aws.resources import RESOURCES
 from tests.engine.project import Project
 
 SECRET = "wks0-the-secret-of-a-test"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.aws import Aws
-from sandbox.cast import DAN, JANE, NORA
-from sandbox.resources.functions import PUBLIC_STATEMENTS
+from sandbox.demo_data import DAN, JANE, NORA
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
 from tests.e2e.calls import request_of
 from tests.engine.gate import Gate
 from tests.engine.terminal import Terminal

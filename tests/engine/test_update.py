@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import JANE
-from sandbox.resources import RESOURCES
-from sandbox.resources.functions import Function
+from sandbox.demo_data import JANE
+from sandbox.local_aws.resources import RESOURCES
+from sandbox.local_aws.resources.functions import Function
 from tests.e2e.calls import duration_of, request_of
 from tests.engine.gate import Gate
 from tests.engine.project import Project, changed

@@ -18,8 +18,8 @@ from handler.inquiry import MOST_ROUNDS, Inquiry
 from handler.policy_json import read_policy
 from handler.providers import BY_ID
 from handler.sources import Source, Wants, ask
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
 from tests.handler.conftest import ANA, BO, CY, SetClock
 
 KEY, TOKEN, BOT = "og-k3y-0123456789", "jsm-t0ken-0123456789", "bot@acme.example"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.server import Fault
 
 ON_LOOPBACK = "http://127.0.0.1:9"
 BAD_ANSWERS = [

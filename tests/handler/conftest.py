@@ -17,7 +17,7 @@ from handler.duties import Findings
 from handler.http import Client
 from handler.sources import Wants, ask
 from handler.sources.incidentio import IncidentIO as Source
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sandbox.doubles.exchange import Exchange
+from sandbox.vendors.exchange import Exchange
 
 # Of the double's wrong types, those that only say that something is not there.
 HARMLESS = {

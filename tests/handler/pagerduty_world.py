@@ -17,7 +17,7 @@ from handler.policy_json import read_policy
 from handler.sources import Wants, ask
 from handler.sources.pagerduty import PagerDuty as Source
 from handler.sources.pagerduty import source
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.handler.conftest import ANA, BO, CY, SetClock
 
 KEY = "pd-k3y-0123456789"

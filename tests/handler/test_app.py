@@ -16,9 +16,9 @@ from handler.app import App
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
 from handler.webhook import sign
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Fault
 from tests.handler.conftest import API_KEY
 from tests.handler.scripted import Scripted, reply
 

@@ -10,7 +10,7 @@ import pytest
 from handler.duties import ON_CALL, Duty, Titled
 from handler.http import Client
 from handler.sources import Wants
-from sandbox.doubles import faults
+from sandbox.vendors import faults
 from tests.handler.atlassian_worlds import (
     ANYBODY,
     BOTH,

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.server import Double
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.server import Double
 from tests.handler.atlassian_worlds import BOT, KEY, PAYMENTS, SECRETS, TOKEN, fill
 from tests.handler.conftest import ANA, API_KEY, BO, CY
 from tests.handler.test_app import NOTHING, Webhook, request_of

@@ -12,8 +12,8 @@ from handler.duties import ON_CALL, Duty, Findings
 from handler.http import Client
 from handler.settings import LONGEST_APPROVAL
 from handler.sources import Wants, atlassian
-from sandbox.doubles import faults, jsm_faults, opsgenie_faults
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults, jsm_faults, opsgenie_faults
+from sandbox.vendors.server import Fault
 from tests.handler.atlassian_worlds import (
     ANAS_END,
     BOTH,

@@ -11,9 +11,9 @@ from handler.clock import Deadline
 from handler.duties import Findings
 from handler.http import Client
 from handler.sources import ask, incidentio
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Fault
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, API_KEY, BO, EVERYTHING, SetClock
 from tests.handler.edited import LISTS

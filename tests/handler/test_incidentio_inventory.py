@@ -5,7 +5,7 @@ from __future__ import annotations
 from handler.duties import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, Findings
 from handler.sources import ask
 from handler.sources.incidentio import IncidentIO as Source
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY, SetClock
 from tests.handler.edited import drop, put
 

@@ -9,9 +9,9 @@ import pytest
 from handler.clock import Deadline
 from handler.duties import Duty, Findings
 from handler.sources import incidentio
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO
 from tests.handler.edited import Edited, drop
 

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from handler.duties import INCIDENT_ROLE, Duty, Findings, Incident
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.incidentio_records import Category, Mode
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.incidentio_records import Category, Mode
 from tests.handler.conftest import ANA, BO, CY, NOW
 from tests.handler.edited import Edited, drop, put
 

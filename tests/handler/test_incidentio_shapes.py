@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from handler.duties import Duty, Failure, Findings
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES
 from tests.handler.conftest import ANA, BO, CY
 from tests.handler.edited import HARMLESS, LISTS, Edited, put
 

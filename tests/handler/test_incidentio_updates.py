@@ -15,10 +15,10 @@ from handler.events import Request, Resource
 from handler.inquiry import FOLLOW_UPS_AT_ONCE
 from handler.policy import simple
 from handler.sources import Wants, ask, incidentio
-from sandbox.doubles import faults
-from sandbox.doubles.exchange import Exchange
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.incidentio_faults import WRONG_UPDATES
+from sandbox.vendors import faults
+from sandbox.vendors.exchange import Exchange
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.incidentio_faults import WRONG_UPDATES
 from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 

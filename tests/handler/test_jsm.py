@@ -15,11 +15,11 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import BY_ID
 from handler.sources import Wants, jsm
-from sandbox.doubles import faults, jsm_faults
-from sandbox.doubles.atlassian_records import AccountType
-from sandbox.doubles.exchange import Exchange
-from sandbox.doubles.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults, jsm_faults
+from sandbox.vendors.atlassian_records import AccountType
+from sandbox.vendors.exchange import Exchange
+from sandbox.vendors.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
+from sandbox.vendors.server import Fault
 from tests.handler.atlassian_worlds import (
     ANAS_END,
     BOT,

@@ -30,7 +30,7 @@ from handler.http import (
 )
 from handler.sources import MOST_HELD_BYTES, Page, Question, ask
 from infra.approval_webhook import ALLOCATION
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply
 

@@ -12,10 +12,10 @@ from handler.http import Client
 from handler.providers import BY_ID
 from handler.settings import load
 from handler.sources import Wants, opsgenie
-from sandbox.doubles import faults, opsgenie_faults
-from sandbox.doubles.exchange import Answer, Exchange
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults, opsgenie_faults
+from sandbox.vendors.exchange import Answer, Exchange
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.server import Fault
 from tests.handler.atlassian_worlds import (
     ANAS_END,
     KEY,

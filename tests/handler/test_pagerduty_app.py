@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.pagerduty import PagerDuty
-from sandbox.doubles.pagerduty_faults import RateLimited
-from sandbox.doubles.server import Double, Fault
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.pagerduty_faults import RateLimited
+from sandbox.vendors.server import Double, Fault
 from tests.handler.conftest import ANA, BO, CY
 from tests.handler.pagerduty_world import KEY, LAYERED, ON_CALLS, PAYMENTS, SHIFT_BASED, fill
 from tests.handler.test_app import NOTHING, Webhook, request_of

@@ -10,10 +10,10 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.sources import Wants
 from handler.sources.pagerduty import source
-from sandbox.doubles import faults
-from sandbox.doubles.pagerduty import PagerDuty
-from sandbox.doubles.pagerduty_faults import RateLimited
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.pagerduty_faults import RateLimited
+from sandbox.vendors.server import Fault
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.pagerduty_world import (

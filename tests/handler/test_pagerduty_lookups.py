@@ -10,7 +10,7 @@ from handler.duties import ON_CALL, Duty
 from handler.http import Client
 from handler.sources import Wants
 from handler.sources.pagerduty import MOST_LOOKED_UP
-from sandbox.doubles import faults
+from sandbox.vendors import faults
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.pagerduty_world import (
     LAYERED,

@@ -9,8 +9,8 @@ import pytest
 from handler.duties import ON_CALL, Titled
 from handler.http import Client
 from handler.sources import Wants
-from sandbox.doubles import faults
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited import put
 from tests.handler.pagerduty_world import (

@@ -10,9 +10,9 @@ import pytest
 from handler.clock import Deadline
 from handler.http import Client
 from handler.sources import pagerduty
-from sandbox.doubles import faults
-from sandbox.doubles.pagerduty_faults import EndlessPages
-from sandbox.doubles.server import Fault
+from sandbox.vendors import faults
+from sandbox.vendors.pagerduty_faults import EndlessPages
+from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.edited import Edited, drop
 from tests.handler.pagerduty_world import (

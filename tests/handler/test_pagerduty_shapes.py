@@ -9,9 +9,9 @@ import pytest
 
 from handler.duties import Failure
 from handler.http import Client
-from sandbox.doubles import faults
-from sandbox.doubles.faults import Replaced
-from sandbox.doubles.pagerduty_faults import (
+from sandbox.vendors import faults
+from sandbox.vendors.faults import Replaced
+from sandbox.vendors.pagerduty_faults import (
     WRONG_LAYERED,
     WRONG_ONCALLS,
     WRONG_PAGES,
@@ -19,7 +19,7 @@ from sandbox.doubles.pagerduty_faults import (
     WRONG_SHIFT_BASED,
     WRONG_USERS,
 )
-from sandbox.doubles.server import Fault
+from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited import Edited, drop, put
 from tests.handler.pagerduty_world import (

@@ -10,7 +10,7 @@ import pytest
 from handler.duties import ON_CALL, Duty
 from handler.http import Client
 from handler.sources.pagerduty import MOST_ON_SHIFT
-from sandbox.doubles import faults
+from sandbox.vendors import faults
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited import put
 from tests.handler.pagerduty_world import (

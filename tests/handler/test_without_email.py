@@ -22,10 +22,10 @@ from handler.policy import Policy, simple
 from handler.providers import BY_NAME
 from handler.record import decision_record
 from handler.sources import Page, ask
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.handler.asking import a_duty, answers, question
 from tests.handler.conftest import ANA, BO, NOW, SetClock
 from tests.handler.edited import Edited

@@ -11,7 +11,7 @@ from tests.infra.made_up import Program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.program import ProgramRun, Registration
+    from sandbox.local_aws.program import ProgramRun, Registration
 
 
 @pytest.fixture

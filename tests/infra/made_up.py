@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from infra.stack_config import read_stack_config
-from sandbox.program import PROJECT, ProgramRun, run_program
+from sandbox.local_aws.program import PROJECT, ProgramRun, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

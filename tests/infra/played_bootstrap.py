@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from infra import aws_account, bootstrap
-from sandbox.aws import Aws
-from sandbox.program import ROOT
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import ROOT
 from tests.engine.gate import Gate
 
 # The declared keys of which `make bootstrap` knows.

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from infra.aws_account import current_account
 from infra.stack_config import read_stack_config
-from sandbox.program import PROJECT, Registration, run_program
+from sandbox.local_aws.program import PROJECT, Registration, run_program
 from tests.infra.made_up import ROOT, SECRETS, Program
 
 NAME = "acme-state"

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.archive import build_zip
+from sandbox.lambda_url.archive import build_zip
 from tests.infra.made_up import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.program import ProgramRun, Registration
+    from sandbox.local_aws.program import ProgramRun, Registration
     from tests.infra.made_up import Program
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from infra import backend, bootstrap
 from infra.aws_account import current_account, loopback_endpoints
 from infra.backend import parse_backend
 from infra.errors import SetupError
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.engine.gate import Gate
 from tests.infra.played_bootstrap import Played
 

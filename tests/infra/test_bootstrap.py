@@ -12,7 +12,7 @@ import pytest
 
 from infra import bootstrap_bucket
 from infra.state_key import key_policy
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.engine.gate import Gate
 from tests.infra.played_bootstrap import Killed, Played, each_call
 

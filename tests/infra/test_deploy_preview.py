@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.preview import MOST_CHARACTERS, MOST_STEPS, UNKNOWN, _steps, comment, for_a_person
-from sandbox.resources import RESOURCES
+from sandbox.local_aws.resources import RESOURCES
 
 ROLE = "aws:iam/role:Role"
 

@@ -11,7 +11,7 @@ import pytest
 from handler.providers import PROVIDERS
 from infra.alarms import alarms_for
 from infra.deploy_rights import ALARMS, LASTING, RIGHTS
-from sandbox.program import ProgramRun
+from sandbox.local_aws.program import ProgramRun
 from tests.infra.made_up import Program
 from tests.infra.test_monitoring import ALL_KEYS, JSM
 

@@ -13,7 +13,7 @@ import pytest
 
 from handler.app import POLICY_FILE
 from infra.archive import POLICY_IN_ZIP, handler_archive
-from sandbox.archive import build_zip, read_from_zip
+from sandbox.lambda_url.archive import build_zip, read_from_zip
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,7 +13,7 @@ from infra.handler_secret import HandlerSecretArgs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.program import Registration
+    from sandbox.local_aws.program import Registration
     from tests.infra.made_up import Program
 
 SECRET = "aws:secretsmanager/secret:Secret"

@@ -17,7 +17,7 @@ from tests.infra.made_up import NARROWED, SECRETS, environment_of, inputs_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.program import ProgramRun
+    from sandbox.local_aws.program import ProgramRun
     from tests.infra.made_up import Program
 
 # Pulumi's longest, with all that it allows.

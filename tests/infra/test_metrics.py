@@ -14,10 +14,10 @@ from handler.app import App
 from handler.clock import Clock
 from handler.providers import PROVIDERS
 from infra.metrics import metrics_for
-from sandbox.cast import DAN, JANE, NORA, put_on_stage
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.demo_data import DAN, JANE, NORA, put_on_stage
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.e2e.calls import Webhook, in_process, request_of
 from tests.filter_pattern import matches, value_in
 

@@ -12,7 +12,7 @@ import pytest
 from handler.providers import PROVIDERS
 from infra.alarms import alarms_for
 from infra.metrics import metrics_for
-from sandbox.program import ProgramRun
+from sandbox.local_aws.program import ProgramRun
 from tests.infra.made_up import SECRETS, Program, inputs_of
 
 TAGS = {"project": "oncall-approvals", "stack": "dev"}

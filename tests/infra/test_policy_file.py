@@ -15,12 +15,12 @@ from handler.policy_json import read_policy
 from infra.archive import POLICY_IN_ZIP
 from policy import case_runner as trial
 from policy.loader import load
-from sandbox.archive import build_zip
+from sandbox.lambda_url.archive import build_zip
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
 from tests.policy.tried import POLICY, TESTS, written
 
 if TYPE_CHECKING:
-    from sandbox.program import ProgramRun
+    from sandbox.local_aws.program import ProgramRun
     from tests.infra.made_up import Program
 
 KEY = "AUTO_APPROVAL_POLICY"

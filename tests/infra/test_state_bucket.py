@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.program import ProgramRun, Registration
+    from sandbox.local_aws.program import ProgramRun, Registration
 
 BUCKET = "aws:s3/bucket:Bucket"
 ENCRYPTION = (

@@ -10,7 +10,7 @@ import pytest
 from tests.infra.made_up import Program
 
 if TYPE_CHECKING:
-    from sandbox.program import ProgramRun
+    from sandbox.local_aws.program import ProgramRun
 
 KEY, ALIAS = "aws:kms/key:Key", "aws:kms/alias:Alias"
 ACCOUNT = {"AWS": "arn:aws-cn:iam::210987654321:root"}

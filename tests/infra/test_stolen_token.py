@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.aws import Aws
+from sandbox.local_aws.moto_server import Aws
 from tests.infra.iam_evaluator import Call, Policy, is_allowed, may_assume
 from tests.sandbox.deployments import REGION, deployed
 

@@ -8,7 +8,7 @@ import pytest
 
 from handler.conditions import UNNAMED
 from policy.__main__ import main
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written
 
 Out = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ import pytest
 
 from policy.__main__ import main
 from policy.loader import load
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 
 _SECTION = (
     (ROOT / "README.md")

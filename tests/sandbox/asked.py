@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from sandbox.doubles.server import Double
+    from sandbox.vendors.server import Double
 
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

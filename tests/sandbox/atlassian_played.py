@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from sandbox.doubles.faults import Replaced
-    from sandbox.doubles.server import Double
+    from sandbox.vendors.faults import Replaced
+    from sandbox.vendors.server import Double
 
 NOON = datetime(2026, 3, 4, 12, 0, 0, 250_000, tzinfo=UTC)  # a Wednesday
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

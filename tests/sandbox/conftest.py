@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cast import PEOPLE
-from sandbox.doubles.incidentio_state import Organisation
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.demo_data import PEOPLE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.rosters import Roster
 from sandbox.space import Space
+from sandbox.vendors.incidentio_state import Organisation
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import SETTINGS, Visitor, staged

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.stack_config import read_stack_config
-from sandbox.engine import Deployment, deploy
-from sandbox.program import PROJECT
+from sandbox.local_aws.engine import Deployment, deploy
+from sandbox.local_aws.program import PROJECT
 
 if TYPE_CHECKING:
-    from sandbox.aws import Aws
+    from sandbox.local_aws.moto_server import Aws
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "eu-north-1"

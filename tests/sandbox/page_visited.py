@@ -12,10 +12,10 @@ from html import unescape
 from urllib.parse import urlencode, urlsplit
 
 from handler.settings import load
-from sandbox.cast import JANE, OMAR, PEOPLE, RITA
-from sandbox.doubles.incidentio_state import Organisation
+from sandbox.demo_data import JANE, OMAR, PEOPLE, RITA
 from sandbox.space import Space
 from sandbox.space.petition import Petition
+from sandbox.vendors.incidentio_state import Organisation
 
 PROD, TEST = "okta.v1.Group:prod", "okta.v1.Group:test"
 SETTINGS = load(

@@ -11,7 +11,7 @@ from tests.sandbox import asked
 if TYPE_CHECKING:
     from http.client import HTTPMessage
 
-    from sandbox.doubles.pagerduty import PagerDuty
+    from sandbox.vendors.pagerduty import PagerDuty
 
 KEY = "the-double-s-own-key"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from handler.events import EXPIRES, claim, read_events
 from handler.webhook import read_signature, verify
-from sandbox.doubles.exchange import Answer, Request
-from sandbox.doubles.server import Double
 from sandbox.space import Space
+from sandbox.vendors.exchange import Answer, Request
+from sandbox.vendors.server import Double
 from tests.sandbox.asked import Watch
 
 Json = dict[str, Any]

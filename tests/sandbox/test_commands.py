@@ -19,10 +19,10 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import environment
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.from_code import SCRIPT
-from sandbox.program import ROOT
-from sandbox.resources import RESOURCES
+from sandbox.demo_script import SCRIPT
+from sandbox.local_aws.program import ROOT
+from sandbox.local_aws.resources import RESOURCES
+from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
 from tests.projects import broken_home_in, project_in, project_with_code_in

@@ -20,7 +20,8 @@ from handler.clock import Clock
 from handler.settings import Settings, load
 from policy.terminal import table
 from sandbox import demo
-from sandbox.cast import (
+from sandbox.demo import HEADINGS, Played, as_expected
+from sandbox.demo_data import (
     DAN,
     JANE,
     NORA,
@@ -31,10 +32,9 @@ from sandbox.cast import (
     put_all_on_stage,
     put_on_stage,
 )
-from sandbox.demo import HEADINGS, Played, as_expected
-from sandbox.doubles.incidentio import IncidentIO
-from sandbox.names import MADE_UP, doubts_about_names
-from sandbox.running import Sandbox
+from sandbox.name_checks import MADE_UP, doubts_about_names
+from sandbox.stack import Sandbox
+from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.calls import Webhook, in_process
 from tests.projects import project_in
 

@@ -12,13 +12,13 @@ import sandbox.__main__ as commands
 from cli.webhook_client import Answer
 from handler.settings import load
 from sandbox import demo
-from sandbox.cast import NORA, SCENES, Scene
 from sandbox.demo import as_expected
-from sandbox.doubles import faults
-from sandbox.from_code import FromCode, is_approved, request_from_code
-from sandbox.requesting import opened_space
-from sandbox.running import Sandbox
+from sandbox.demo_data import NORA, SCENES, Scene
+from sandbox.demo_script import FromCode, is_approved, request_from_code
+from sandbox.demo_space import opened_space
 from sandbox.space import Space
+from sandbox.stack import Sandbox
+from sandbox.vendors import faults
 from tests.projects import project_in
 
 KEYS = {"INDENT_WEBHOOK_SECRET": "wks0-secret-of-the-demo", "INCIDENTIO_API_KEY": "inc-key"}
@@ -116,7 +116,7 @@ def test_the_script_sees_nothing_of_this_shell(
     """It gets what a client of the space needs, and no secret that lies in the environment."""
     script = tmp_path / "script.py"
     script.write_text("import os\nprint(*sorted(os.environ))\n", encoding="utf-8")
-    monkeypatch.setattr("sandbox.from_code.SCRIPT", str(script))
+    monkeypatch.setattr("sandbox.demo_script.SCRIPT", str(script))
     monkeypatch.setenv("INCIDENTIO_API_KEY", "inc-real-key")
     monkeypatch.setenv("AWS_PROFILE", "company-sso")
     seen = set(request_from_code(space, by_webhook=True).shown.split())

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.exchange import Answer, Request
-from sandbox.doubles.record import MOST_CALLS, Calls
-from sandbox.doubles.server import Double, Fault
+from sandbox.vendors import faults
+from sandbox.vendors.call_log import MOST_CALLS, Calls
+from sandbox.vendors.exchange import Answer, Request
+from sandbox.vendors.server import Double, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

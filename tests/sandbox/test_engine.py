@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.bare import bare
-from sandbox.aws import Aws
-from sandbox.program import PROJECT
-from sandbox.resources import RESOURCES
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import PROJECT
+from sandbox.local_aws.resources import RESOURCES
 from tests.sandbox.deployments import REGION, ROOT, SECRETS, deployed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.engine import Deployment
+    from sandbox.local_aws.engine import Deployment
 
 TAGS = [{"Key": "project", "Value": PROJECT}, {"Key": "stack", "Value": "test"}]
 

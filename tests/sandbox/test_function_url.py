@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.function_url import FunctionUrl, unpack
-from sandbox.runtime import PAYLOAD_LIMIT, FunctionConfig
-from sandbox.url_event import MalformedAnswerError, Request, Response, to_event, to_response
+from sandbox.lambda_url.event import MalformedAnswerError, Request, Response, to_event, to_response
+from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, FunctionConfig
+from sandbox.lambda_url.server import FunctionUrl, unpack
 
 PATIENCE = 60.0  # seconds until a test that waits for another process fails
 CONFIG = FunctionConfig(

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from sandbox.doubles import faults, incidentio_faults
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors import faults, incidentio_faults
+from sandbox.vendors.incidentio import IncidentIO
 from tests.sandbox import asked
 from tests.sandbox.asked import Watch
 

@@ -27,8 +27,8 @@ from incident_io.models.severities_list_result_v1 import SeveritiesListResultV1
 from incident_io.models.utilities_identity_result_v1 import UtilitiesIdentityResultV1
 from incident_io.types import UNSET, Unset
 
-from sandbox.doubles import faults
-from sandbox.doubles.incidentio import IncidentIO
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

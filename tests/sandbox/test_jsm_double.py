@@ -8,8 +8,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from sandbox.doubles import faults, jsm_faults
-from sandbox.doubles.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
+from sandbox.vendors import faults, jsm_faults
+from sandbox.vendors.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
 from tests.sandbox.atlassian_played import (
     ANA,
     BO,

@@ -20,12 +20,12 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from sandbox.aws import Aws
-from sandbox.aws_signature import REFUSED
-from sandbox.clients import Clients, Credentials
+from sandbox.local_aws.clients import Clients, Credentials
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.resources import RESOURCES
+from sandbox.local_aws.resources.base import UnknownToSandboxError
+from sandbox.local_aws.signature import REFUSED
 from sandbox.local_server import HOST
-from sandbox.resources import RESOURCES
-from sandbox.resources.base import UnknownToSandboxError
 from tests.sandbox.deployments import REGION, deployed
 
 

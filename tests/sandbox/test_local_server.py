@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.doubles.incidentio import IncidentIO
 from sandbox.local_server import HOST, LocalHandler, LocalServer, SecretPath, checked_by_service
+from sandbox.vendors.incidentio import IncidentIO
 from sandbox.wsgi import WsgiServer
 
 PATIENCE = 20.0  # seconds until a test that waits for another thread fails

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox import environment
-from sandbox.cast import SCENES
+from sandbox.demo_data import SCENES
 from tests.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 120

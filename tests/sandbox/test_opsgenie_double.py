@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from sandbox.doubles import faults, opsgenie_faults
-from sandbox.doubles.opsgenie import Opsgenie
+from sandbox.vendors import faults, opsgenie_faults
+from sandbox.vendors.opsgenie import Opsgenie
 from tests.sandbox.atlassian_played import (
     ANA,
     BO,

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from handler.providers import BY_ID
-from sandbox.doubles.jsm import JSM
-from sandbox.doubles.opsgenie import Opsgenie
 from sandbox.page.atlassian_roster import AtlassianRoster
 from sandbox.page.rosters import Group, Roster, RosterError
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
 from tests.sandbox.asked import Watch
 from tests.sandbox.atlassian_played import ANA, BO, CY, HOUR
 from tests.sandbox.page_visited import Visitor

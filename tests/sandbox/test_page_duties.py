@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.cast import JANE, NORA, OMAR, PEOPLE, RITA
-from sandbox.doubles.incidentio_state import Organisation
+from sandbox.demo_data import JANE, NORA, OMAR, PEOPLE, RITA
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.rosters import Post
+from sandbox.vendors.incidentio_state import Organisation
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import Answer, Visitor
 from tests.sandbox.space_played import HOUR

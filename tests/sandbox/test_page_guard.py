@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from sandbox.cast import JANE
+from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.space import Space

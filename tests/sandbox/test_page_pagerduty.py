@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.doubles.pagerduty import PagerDuty
 from sandbox.page.pagerduty_roster import PagerDutyRoster
 from sandbox.page.rosters import Group, Roster, RosterError
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import Visitor
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR

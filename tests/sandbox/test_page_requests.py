@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 
-from sandbox.cast import JANE, NORA
+from sandbox.demo_data import JANE, NORA
 from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.page.view import MOST_PETITIONS

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.cast import JANE, NORA, RITA
+from sandbox.demo_data import JANE, NORA, RITA
 from sandbox.space import Space
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import PROD, TEST, Visitor, asked

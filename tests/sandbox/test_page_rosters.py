@@ -11,10 +11,10 @@ from importlib import import_module
 import pytest
 
 from handler.providers import PROVIDERS
-from sandbox.cast import JUAN, OLGA, PETRA, put_all_on_stage
-from sandbox.doubles.server import Double
+from sandbox.demo_data import JUAN, OLGA, PETRA, put_all_on_stage
 from sandbox.page.rosters import Roster
 from sandbox.page.server import rosters_of
+from sandbox.vendors.server import Double
 from tests.sandbox.page_visited import Visitor
 
 
@@ -24,7 +24,7 @@ def doubles() -> Iterator[Mapping[str, Double]]:
     with ExitStack() as opened:
         made = {
             each.id: opened.enter_context(
-                import_module(f"sandbox.doubles.{each.id}").played().double
+                import_module(f"sandbox.vendors.{each.id}").played().double
             )
             for each in PROVIDERS
         }

@@ -18,7 +18,7 @@ from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.events import read_events
 from handler.policy import Policy, simple
 from handler.record import decision_record
-from sandbox.cast import JANE
+from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, sentence, verdict
 from sandbox.space import Space

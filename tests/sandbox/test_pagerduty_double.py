@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, KEY, NOON, get, iso, on_calls, who
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import httpx2
 import pagerduty
 import pytest
 
-from sandbox.doubles import faults, pagerduty_faults
+from sandbox.vendors import faults, pagerduty_faults
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, KEY, NOON, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.doubles.pagerduty import PagerDuty
+    from sandbox.vendors.pagerduty import PagerDuty
 
 UTC_USERS = {"include[]": ["users"], "time_zone": "UTC"}
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.doubles import faults, pagerduty_faults
-from sandbox.doubles.pagerduty import PagerDuty
+from sandbox.vendors import faults, pagerduty_faults
+from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, KEY, NOON, get, iso, on_calls
 
 if TYPE_CHECKING:

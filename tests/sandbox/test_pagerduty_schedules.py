@@ -10,7 +10,7 @@ import pytest
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, NOON, final, get, iso
 
 if TYPE_CHECKING:
-    from sandbox.doubles.pagerduty import PagerDuty
+    from sandbox.vendors.pagerduty import PagerDuty
 
 WINDOW = {"since": iso(NOON), "until": iso(NOON + HOUR)}
 

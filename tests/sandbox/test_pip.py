@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import pip
-from sandbox.program import ROOT
+from sandbox.local_aws.program import ROOT
 
 PATIENCE = 120
 PIP = Path(sysconfig.get_path("purelib")) / "pip"

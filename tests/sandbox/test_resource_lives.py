@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.aws import Aws
-from sandbox.clients import Credentials
-from sandbox.engine import CreatedResource
-from sandbox.plugin import LocalAwsProvider, RefusedEndpointError
-from sandbox.resources import resource_of
+from sandbox.local_aws.clients import Credentials
+from sandbox.local_aws.engine import CreatedResource
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.plugin import LocalAwsProvider, RefusedEndpointError
+from sandbox.local_aws.resources import resource_of
 from tests.sandbox.deployments import deployed
 
 

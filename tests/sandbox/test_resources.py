@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.resources import RESOURCES, resource_of
-from sandbox.resources.base import UnknownToSandboxError, plain
-from sandbox.resources.gaps import (
+from sandbox.local_aws.resources import RESOURCES, resource_of
+from sandbox.local_aws.resources.base import UnknownToSandboxError, plain
+from sandbox.local_aws.resources.moto_workarounds import (
     RefusedByAwsError,
     check_bucket_policy,
     check_environment,
@@ -56,7 +56,7 @@ def test_denial_of_plain_http_is_accepted() -> None:
 )
 def test_any_other_bucket_policy_is_refused(statements: list[dict[str, Any]]) -> None:
     """A policy that is not put on the local AWS must be one that needs no trying."""
-    with pytest.raises(RefusedByAwsError, match=r"sandbox/resources/gaps\.py"):
+    with pytest.raises(RefusedByAwsError, match=r"sandbox/local_aws/resources/gaps\.py"):
         check_bucket_policy(policy_of(*statements), ARN)
 
 
@@ -89,8 +89,8 @@ def test_unknown_type_is_named_with_the_place_to_add_it() -> None:
     with pytest.raises(UnknownToSandboxError) as error:
         resource_of("aws:sqs/queue:Queue")
     assert str(error.value) == (
-        "The sandbox does not know aws:sqs/queue:Queue: add a class for it to sandbox/resources/, "
-        "and register it in sandbox/resources/__init__.py"
+        "The sandbox does not know aws:sqs/queue:Queue: add a class for it to sandbox/local_aws/resources/, "
+        "and register it in sandbox/local_aws/resources/__init__.py"
     )
 
 
@@ -100,7 +100,7 @@ def test_unknown_input_is_named_with_the_place_to_add_it() -> None:
         resource_of("aws:s3/bucket:Bucket").check("state", {"bucket": "b", "acl": "public-read"})
     assert str(error.value) == (
         "The sandbox does not know acl of aws:s3/bucket:Bucket: "
-        "add it to sandbox/resources/buckets.py"
+        "add it to sandbox/local_aws/resources/buckets.py"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.webhook_client import send
-from sandbox.running import Sandbox, new_secret
+from sandbox.stack import Sandbox, new_secret
 from tests.projects import project_in
 
 

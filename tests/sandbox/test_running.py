@@ -16,9 +16,9 @@ import pytest
 
 from cli.webhook_client import request_event, send
 from handler.settings import PLAIN_KEYS
-from sandbox.cast import JANE
-from sandbox.resources.functions import PUBLIC_STATEMENTS
-from sandbox.running import Sandbox
+from sandbox.demo_data import JANE
+from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.stack import Sandbox
 from tests.processes import children_of
 from tests.projects import project_in
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import runtime
-from sandbox.program import ROOT
-from sandbox.runtime import PROXIED, Answer, Failure, Fault, FunctionConfig, Worker
+from sandbox.lambda_url import runtime
+from sandbox.lambda_url.runtime import PROXIED, Answer, Failure, Fault, FunctionConfig, Worker
+from sandbox.local_aws.program import ROOT
 from tests.handler.scripted import Scripted, reply
 
 PATIENCE = 60.0  # seconds until a test that waits for another process fails

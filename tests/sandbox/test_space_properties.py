@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.doubles.exchange import Request
 from sandbox.space import Space
 from sandbox.space.petition import Petition, claimed, opened
 from sandbox.space.rules import NotCountedError, webhook_claim
 from sandbox.space.tokens import Owner
+from sandbox.vendors.exchange import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
 from tests.sandbox.space_played import ADA, BOT, JANE, NOON, OMAR, Json, approval
 

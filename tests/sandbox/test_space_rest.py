@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from sandbox.doubles import faults
 from sandbox.space import Space
+from sandbox.vendors import faults
 from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,

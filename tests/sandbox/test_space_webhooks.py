@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.doubles import faults
-from sandbox.doubles.exchange import Answer
-from sandbox.doubles.server import Fault
-from sandbox.space import Space, desk, tokens
-from sandbox.space.call import ok
+from sandbox.space import Space, tokens
+from sandbox.space import petitions as desk
+from sandbox.space.request import ok
+from sandbox.vendors import faults
+from sandbox.vendors.exchange import Answer
+from sandbox.vendors.server import Fault
 from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,

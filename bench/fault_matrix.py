@@ -1,0 +1,103 @@
+"""Every fault that the doubles know, each with the double and the path that it is played at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sandbox.vendors import faults, incidentio_faults, jsm_faults, opsgenie_faults, pagerduty_faults
+from sandbox.vendors.faults import Replaced
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.server import Double, Fault
+
+_SLOW = (faults.Hang, faults.Drip, faults.Slow)
+_STATUSES = (400, 401, 403, 404, 429, 500, 502, 503)
+# The right body with one wrong thing in it, by where such a body comes from.
+_WRONG: Mapping[str, Mapping[str, Mapping[str, Replaced]]] = {
+    "incidentio": {
+        "/v2/incidents": incidentio_faults.WRONG_INCIDENTS | incidentio_faults.WRONG_PAGES,
+        "/v2/schedules": incidentio_faults.WRONG_SCHEDULES | incidentio_faults.WRONG_PAGES,
+    },
+    "pagerduty": {
+        "/oncalls": pagerduty_faults.WRONG_ONCALLS | pagerduty_faults.WRONG_PAGES,
+    },
+    "opsgenie": {
+        "/v2/schedules/on-calls": opsgenie_faults.WRONG_TREES,
+    },
+    "jsm": {
+        "/_edge/": jsm_faults.WRONG_TENANTS,
+        "/jsm/ops/api/": (
+            jsm_faults.WRONG_SCHEDULES | jsm_faults.WRONG_TREES | jsm_faults.WRONG_TIMELINES
+        ),
+        "/rest/api/3/user/bulk": jsm_faults.WRONG_USERS,
+    },
+}
+_OWN: Mapping[str, Mapping[str, tuple[Fault, ...]]] = {
+    "incidentio": {"/v2/": (faults.EndlessPages(), faults.EndlessPages(repeat=True))},
+    "pagerduty": {
+        "/oncalls": (
+            pagerduty_faults.RateLimited(),
+            pagerduty_faults.RateLimited(1),
+            pagerduty_faults.EndlessPages(),
+            pagerduty_faults.EndlessPages(empty=True),
+        )
+    },
+    "opsgenie": {"/": (opsgenie_faults.Throttled(), opsgenie_faults.Throttled(1))},
+    "jsm": {
+        "/rest/api/3/user/bulk": (jsm_faults.EndlessPages(), jsm_faults.EndlessPages(repeat=True))
+    },
+}
+
+
+class Mishap(NamedTuple):
+    """A fault of one provider."""
+
+    provider: str
+    prefix: str
+    fault: Fault
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it holds a call up, maybe for all of its time."""
+        return isinstance(self.fault, _SLOW)
+
+    def befall(self, double: Double) -> None:
+        """Switch it on for the next calls, and off what was on."""
+        double.heal()
+        double.fail(self.prefix, self.fault, times=1 if self.is_slow else 3)
+
+
+def mishaps(doubles: Mapping[str, Double]) -> Iterator[Mishap]:
+    """Give all of them; the cast is on stage."""
+    for name, double in doubles.items():
+        for fault in _anywhere(double):
+            yield Mishap(name, "/", fault)
+        for prefix, own in _OWN.get(name, {}).items():
+            yield from (Mishap(name, prefix, fault) for fault in own)
+        for prefix, wrong in _WRONG.get(name, {}).items():
+            yield from (Mishap(name, prefix, fault) for fault in wrong.values())
+        if isinstance(double, Opsgenie):
+            for schedule in double.schedules:
+                at = f"/v2/schedules/{schedule.id}/timeline"
+                for fault in opsgenie_faults.WRONG_TIMELINES.values():
+                    yield Mishap(name, at, fault)
+
+
+def _anywhere(double: Double) -> Iterator[Fault]:
+    """Give those that any provider may have, at any path."""
+    yield faults.Slow(0.5)
+    yield faults.Hang()
+    yield faults.HangUp()
+    yield faults.HangUp("body")
+    yield faults.Drip(0.02)
+    yield faults.Drip(0.02, "headers")
+    yield faults.EndlessBody()
+    yield faults.Huge(8)
+    yield from map(faults.Status, _STATUSES)
+    yield faults.TooManyRequests()
+    yield faults.TooManyRequests(1)
+    yield faults.TooManyRequests(1, dated=True)
+    yield faults.TooManyRequests(3600)
+    yield faults.Redirect(f"{double.url}/elsewhere")
+    yield faults.Garbage()
+    yield faults.Nested()

@@ -1,0 +1,177 @@
+"""The people of the demo: who they are at the provider, and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from cli.webhook_client import request_event
+from handler.decision import Decision, decide
+from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.events import read_events
+from handler.policy import Policy
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.server import Double
+
+_PROVIDER = "incident.io"
+SCHEDULE = "Production"
+RESOURCE = "prod-db"
+# How long one is on shift at the doubles, if not said otherwise.
+SHIFT = timedelta(hours=8)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One request of the demo.
+
+    Attributes:
+        email: who asks.
+        who: what he is, in words.
+        duties: what the provider states about him, in the decision's words.
+        duration: what he asks for, as a Go duration, or "".
+        signed_ago: how old the signature is.
+        forged: whether it is made with another secret.
+        provider: whose double has to be on stage for it.
+    """
+
+    email: str
+    who: str
+    duties: tuple[Duty, ...] = ()
+    duration: str = ""
+    signed_ago: timedelta = timedelta(0)
+    forged: bool = False
+    provider: str = "incidentio"
+
+    @property
+    def http(self) -> int:
+        """The HTTP status that has to come."""
+        refused = self.forged or self.signed_ago
+        return HTTPStatus.UNAUTHORIZED if refused else HTTPStatus.OK
+
+    def event(self, policy: Policy) -> dict[str, Any]:
+        """The request, for a resource that the policy's rules are for."""
+        labels = labels_for(policy)
+        return request_event(self.email, [RESOURCE], resource_labels=labels, duration=self.duration)
+
+    def decision(self, policy: Policy, now: datetime) -> Decision:
+        """Decide on what the provider states, as the webhook has to; shifts have just begun."""
+        (request,) = read_events([self.event(policy)]).requests
+        ends = {ON_CALL: now + SHIFT}
+        duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
+        return decide(request, Findings(duties), policy, now)
+
+
+def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:
+    return Duty(
+        _PROVIDER,
+        INCIDENT_ROLE,
+        "",
+        name,
+        holder,
+        shortform="lead" if name == "Incident Lead" else "",
+        reporter=reporter,
+        self_declared=self_declared,
+    )
+
+
+JANE, OMAR, RITA = "jane@example.com", "omar@example.com", "rita@example.com"
+DAN, NORA = "dan@example.com", "nora@example.com"
+PETRA, PAUL = "petra@example.com", "paul@example.com"
+OLGA, JUAN = "olga@example.com", "juan@example.com"
+DATABASES, PAYMENTS, SEARCH = "Databases", "Payments", "Search"
+REVIEWERS = (NORA, RITA)
+"""The administrators: nobody approves their own, so it takes two."""
+PEOPLE: Mapping[str, str] = MappingProxyType(
+    {
+        JANE: "Jane Lind",
+        OMAR: "Omar Haddad",
+        RITA: "Rita Mora",
+        DAN: "Dan Weiss",
+        NORA: "Nora Falk",
+        PETRA: "Petra Wolf",
+        PAUL: "Paul Okoro",
+        OLGA: "Olga Brandt",
+        JUAN: "Juan Vidal",
+    }
+)
+_JANE_LEADS = (_role("Incident Lead", JANE),)
+_OMAR_IS_ON = (Duty(_PROVIDER, ON_CALL, "", SCHEDULE, OMAR),)
+_RITA_REPORTED = (_role("Reporter", RITA, reporter=True, self_declared=True),)
+# Whoever declares an incident is its reporter, too.
+_DAN_LEADS_HIS_OWN = (
+    _role("Incident Lead", DAN, self_declared=True),
+    _role("Reporter", DAN, reporter=True, self_declared=True),
+)
+
+_PETRA_IS_ON = (Duty("PagerDuty", ON_CALL, "", DATABASES, PETRA),)
+_PAUL_IS_BACK_UP = (Duty("PagerDuty", ON_CALL, "", f"{DATABASES} back-up", PAUL, level=2),)
+_OLGA_IS_ON = (Duty("Opsgenie", ON_CALL, "", PAYMENTS, OLGA),)
+_JUAN_IS_ON = (Duty("JSM Operations", ON_CALL, "", SEARCH, JUAN),)
+
+SCENES: Sequence[Scene] = (
+    Scene(JANE, "leads a live incident", _JANE_LEADS),
+    Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
+    Scene(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
+    Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
+    Scene(RITA, "reported the incident", _RITA_REPORTED),
+    Scene(DAN, "leads what he declared", _DAN_LEADS_HIS_OWN),
+    Scene(PETRA, f"on call for {DATABASES}", _PETRA_IS_ON, provider="pagerduty"),
+    Scene(PAUL, "her back-up, on level 2", _PAUL_IS_BACK_UP, provider="pagerduty"),
+    Scene(OLGA, f"on call for {PAYMENTS}", _OLGA_IS_ON, provider="opsgenie"),
+    Scene(JUAN, f"on call for {SEARCH}", _JUAN_IS_ON, provider="jsm"),
+    Scene(NORA, "off duty"),
+    Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
+    Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),
+)
+
+
+def labels_for(policy: Policy) -> dict[str, str]:
+    """Give the labels that a resource has to carry so that rules are for it."""
+    rules = [rule for rule in policy.rules if not rule.deny]
+    return {name: value for rule in reversed(rules) for name, value in rule.resources.labels}
+
+
+def put_on_stage(double: IncidentIO) -> None:
+    """Give the provider the people, the schedule and the incidents that the scenes speak of."""
+    for email, name in PEOPLE.items():
+        double.add_person(name, email)
+    double.add_schedule(SCHEDULE)
+    double.put_on_shift(SCHEDULE, OMAR)
+    double.declare_incident("Checkout answers 500", by=RITA, lead=JANE)
+    double.declare_incident("Trust me", by=DAN, lead=DAN)
+
+
+def put_all_on_stage(doubles: Mapping[str, Double]) -> None:
+    """Have the cast play at each provider that there is a double of."""
+    for double in doubles.values():
+        match double:
+            case IncidentIO():
+                put_on_stage(double)
+            case PagerDuty():
+                _at_pagerduty(double)
+            case Opsgenie() | JSM():
+                _at_atlassian(double)
+
+
+def _at_pagerduty(double: PagerDuty) -> None:
+    for email in (PETRA, PAUL):
+        double.add_person(PEOPLE[email], email)
+    for schedule, who in ((DATABASES, PETRA), (f"{DATABASES} back-up", PAUL)):
+        double.add_schedule(schedule)
+        double.put_on_shift(schedule, who)
+    double.add_escalation_policy(DATABASES, DATABASES)
+    double.add_target(DATABASES, f"{DATABASES} back-up", level=2)
+
+
+def _at_atlassian(double: Opsgenie | JSM) -> None:
+    schedule, who = (PAYMENTS, OLGA) if isinstance(double, Opsgenie) else (SEARCH, JUAN)
+    double.add_person(PEOPLE[who], who)
+    double.add_schedule(schedule)
+    double.put_on_shift(schedule, who)

@@ -1,0 +1,37 @@
+"""The space of a running sandbox: what can be requested there, by whom, and who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.webhook_client import DEFAULT_KIND
+from sandbox.demo_data import JANE, NORA, PEOPLE, RESOURCE, REVIEWERS, labels_for
+from sandbox.space import Space
+from sandbox.stack import Sandbox
+
+
+@contextmanager
+def opened_space(sandbox: Sandbox) -> Iterator[Space]:
+    """Open a space whose decisions the deployed webhook makes, until the context ends.
+
+    The cast are its people; where the real provider is asked, only its administrators are.
+    """
+    with Space() as space:
+        for email in PEOPLE if sandbox.doubles else REVIEWERS:
+            space.add_person(email, PEOPLE[email])
+        labels = {"Env": "Prod", **labels_for(sandbox.settings.policy)}
+        space.add_resource(DEFAULT_KIND, RESOURCE, "Production", labels)
+        webhook = space.add_webhook(sandbox.url, sandbox.webhook_secret, "On-call approvals")
+        space.add_policy(webhook)
+        yield space
+
+
+def variables(space: Space) -> dict[str, str]:
+    """What a client of the space needs: one token of somebody on duty, one of an administrator."""
+    return {
+        "INDENT_API_URL": space.url,
+        "INDENT_SPACE": space.name,
+        "INDENT_API_TOKEN": space.token_for(JANE),
+        "INDENT_ADMIN_TOKEN": space.token_for(NORA, admin=True),
+    }

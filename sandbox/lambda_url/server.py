@@ -1,0 +1,232 @@
+"""The function URL, served locally: the deployed zip, run in one child process per concurrent call.
+
+Protocol: "Invoking Lambda function URLs" and "Understanding Lambda function scaling" in the Lambda
+developer guide.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import threading
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
+from uuid import uuid4
+
+from sandbox.lambda_url.event import (
+    BAD_GATEWAY,
+    BAD_LENGTH,
+    FORBIDDEN,
+    NO_LENGTH,
+    THROTTLED,
+    TOO_LARGE,
+    MalformedAnswerError,
+    Request,
+    Response,
+    to_event,
+    to_response,
+)
+from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, Failure, Result, Worker
+from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.lambda_url.runtime import FunctionConfig
+
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
+_WITH_BODY: Final = {"POST", "PUT", "PATCH"}
+
+
+class FunctionUrl:
+    """Serves a function at `url` until closed; any path and method reaches its handler.
+
+    Starts at most `concurrency` children, on demand; a call beyond them gets 429. `is_public` is
+    asked on each call: without, it gets 403. `log` gets the function's log, line by line, from any
+    thread.
+    """
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        zip_bytes: bytes,
+        *,
+        concurrency: int,
+        is_public: Callable[[], bool],
+        log: Callable[[str], None] = print,
+        extra_environment: Mapping[str, str] = _NO_VARIABLES,
+    ) -> None:
+        self._region = config.region
+        self._is_public = is_public
+        self._log = log
+        self._directory = tempfile.TemporaryDirectory(prefix=f"{config.name}-")
+        self._extra_environment = extra_environment
+        unpack(zip_bytes, Path(self._directory.name))
+        self._workers = _Workers(self._starter(config), concurrency)
+        self._server = _Server(self)
+        self._server.start()
+
+    @property
+    def url(self) -> str:
+        """Where it answers: ends with a slash, as a function URL does."""
+        return f"{self._server.url}/"
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request, as Lambda would."""
+        if not self._is_public():
+            return FORBIDDEN
+        request_id = str(uuid4())
+        event = to_event(request, request_id=request_id, now=datetime.now(UTC), region=self._region)
+        payload = json.dumps(event).encode()
+        if len(payload) > PAYLOAD_LIMIT:
+            return TOO_LARGE
+        result = self._workers.invoke(payload, request_id)
+        if result is None:
+            return THROTTLED
+        if isinstance(result, Failure):
+            return BAD_GATEWAY
+        try:
+            return to_response(result.payload)
+        except MalformedAnswerError as error:
+            self._log(f"RequestId: {request_id} Error: the answer's {error}")
+            return BAD_GATEWAY
+
+    def reconfigure(self, config: FunctionConfig) -> None:
+        """Answer by another configuration of the same code from now on, as after an update.
+
+        A call that goes on ends as it began.
+        """
+        self._workers.replace(self._starter(config))
+
+    def _starter(self, config: FunctionConfig) -> Callable[[], Worker]:
+        return lambda: Worker(
+            config,
+            Path(self._directory.name),
+            log=self._log,
+            extra_environment=self._extra_environment,
+        )
+
+    def close(self) -> None:
+        """Stop, in the middle of a call if need be: no child, thread or file is left."""
+        self._server.stop_accepting()
+        self._workers.close()
+        self._server.close()
+        self._directory.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def unpack(zip_bytes: bytes, task_root: Path) -> None:
+    """Unpack a function's zip into an empty directory, and make all of it read-only.
+
+    Only this user may read it: a policy file names people.
+    """
+    with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
+        archive.extractall(task_root)
+    for path in [*task_root.rglob("*"), task_root]:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+
+
+class _Workers:
+    """The children: as many as calls go on at once, at most `limit`; idle ones are used again."""
+
+    def __init__(self, start: Callable[[], Worker], limit: int) -> None:
+        self._start = start
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._outdated: set[Worker] = set()
+
+    def invoke(self, event: bytes, request_id: str) -> Result | None:
+        """Have a child answer; None if too many are at work."""
+        with self._lock:
+            if len(self._busy) >= self._limit:
+                return None
+            # The one used last, as Lambda does it: the others may go to rest.
+            worker = self._idle.pop() if self._idle else self._start()
+            self._busy.add(worker)
+        result = worker.invoke(event, request_id)
+        with self._lock:
+            self._busy.discard(worker)
+            ends = worker in self._outdated
+            self._outdated.discard(worker)
+            if not ends and not (isinstance(result, Failure) and result.is_fatal):
+                self._idle.append(worker)
+        if ends:
+            worker.close()
+        return result
+
+    def replace(self, start: Callable[[], Worker]) -> None:
+        """Start children in another way: no call begins in one that was started before."""
+        with self._lock:
+            self._start = start
+            idle, self._idle = self._idle, []
+            self._outdated |= self._busy
+        for worker in idle:
+            worker.close()
+
+    def close(self) -> None:
+        """End every child; calls that go on end with it, and no other begins."""
+        with self._lock:
+            self._limit = 0
+            workers = [*self._idle, *self._busy]
+        for worker in workers:
+            worker.close()
+
+
+class _Server(LocalServer):
+    def __init__(self, function: FunctionUrl) -> None:
+        # A call's signature is its credential, which the function checks.
+        super().__init__(_Call, checked_by_service)
+        self.function = function
+
+
+class _Call(LocalHandler):
+    server: _Server
+    timeout = 60  # seconds a client may stay silent
+
+    def _serve(self) -> None:
+        length = self._length()
+        if isinstance(length, Response):
+            self._refuse(length)
+            return
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client hung up in the middle
+            self.close_connection = True
+            return
+        request = Request(
+            self.command,
+            self.path,
+            self.request_version,
+            tuple(self.headers.items()),
+            body,
+            self.client_address[0],
+        )
+        response = self.server.function.answer(request)
+        self.reply(response.status, response.body, response.headers)
+
+    do_GET = do_HEAD = do_OPTIONS = do_POST = _serve  # noqa: N815 - http.server's names
+    do_DELETE = do_PATCH = do_PUT = _serve  # noqa: N815 - the same
+
+    def _length(self) -> int | Response:
+        is_missing = self.command in _WITH_BODY and "Content-Length" not in self.headers
+        if is_missing or "Transfer-Encoding" in self.headers:
+            return NO_LENGTH
+        length = self.body_length()
+        if length is None:
+            return BAD_LENGTH
+        return length if length <= PAYLOAD_LIMIT else TOO_LARGE
+
+    def _refuse(self, response: Response) -> None:
+        """Answer without having read the body."""
+        self.reply(response.status, response.body, (*response.headers, ("Connection", "close")))
+        self.hang_up()

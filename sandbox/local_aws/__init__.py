@@ -1,0 +1,1 @@
+"""AWS on this machine: moto, and what deploys the program to it."""

@@ -1,0 +1,146 @@
+"""Deploys the real program to the local AWS."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from sandbox.lambda_url.runtime import FunctionConfig
+from sandbox.local_aws.program import ROOT, run_program
+from sandbox.local_aws.resources import resource_of
+from sandbox.local_aws.resources.calls import answer_call
+from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.moto_workarounds import logging_of, reserved_concurrency_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs
+
+    from sandbox.local_aws.moto_server import Aws
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedResource:
+    """A resource that was made on the local AWS.
+
+    Attributes:
+        type: Pulumi's type token.
+        name: its logical name in the program.
+        id: its physical id.
+        inputs: what it was made from, in plain: a secret's value too, so it is not printed.
+    """
+
+    type: str
+    name: str
+    id: str
+    inputs: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedFunction:
+    """All that it takes to run the function as Lambda would.
+
+    Attributes:
+        config: what its configuration says.
+        reserved_concurrency: calls at once, at most; None is the account's limit.
+        zip: its code, as taken out of the local AWS again.
+    """
+
+    config: FunctionConfig
+    reserved_concurrency: int | None
+    zip: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What a deployment made.
+
+    Attributes:
+        outputs: the stack's outputs, as plain values.
+        resources: all that was created, in that order.
+        function: the one function.
+        notes: what the program told the user.
+    """
+
+    outputs: Mapping[str, str]
+    resources: tuple[CreatedResource, ...]
+    function: DeployedFunction
+    notes: tuple[str, ...]
+
+
+def deploy(
+    aws: Aws,
+    config: Mapping[str, str],
+    secret_keys: Collection[str],
+    stack: str,
+    root: Path = ROOT,
+) -> Deployment:
+    """Run the program with a stack's config, and create on the local AWS what it registers.
+
+    The root is the project's folder, where policy files are named from.
+
+    Raises:
+        pulumi.RunError: the program refuses the config.
+        UnknownToSandboxError: the program uses what the sandbox cannot make.
+    """
+    maker = _OnLocalAws(aws)
+    run = run_program(config, secret_keys, maker, root=root, stack=stack)
+    (made,) = (resource for resource in maker.created if resource.type == Function.type)
+    return Deployment(
+        outputs=run.outputs,
+        resources=tuple(maker.created),
+        function=read_function(aws, made.id, made.inputs),
+        notes=run.notes,
+    )
+
+
+class _OnLocalAws(pulumi.runtime.Mocks):
+    """Answers the program as Pulumi's engine with its AWS provider would."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.created: list[CreatedResource] = []
+        self._aws = aws
+        # The program asks from several threads; moto's state is made for one at a time.
+        self._one_at_a_time = threading.Lock()
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        return answer_call(args.token, self._aws), []
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", {}  # a component: it is made of its children
+        resource = resource_of(args.typ)
+        inputs = resource.check(args.name, args.inputs)
+        with self._one_at_a_time:
+            physical_id, outputs = resource.create(inputs, self._aws)
+            self.created.append(
+                CreatedResource(type=args.typ, name=args.name, id=physical_id, inputs=inputs)
+            )
+        # The inputs as they came: what arrived in a secret envelope goes back in one.
+        return physical_id, {**args.inputs, **outputs}
+
+
+def read_function(aws: Aws, name: str, inputs: Mapping[str, Any]) -> DeployedFunction:
+    """Read a function back from the local AWS, and from its inputs what moto forgets."""
+    deployed = aws.client("lambda").get_function_configuration(FunctionName=name)
+    log_format, log_group = logging_of(inputs)
+    return DeployedFunction(
+        config=FunctionConfig(
+            name=name,
+            arn=deployed["FunctionArn"],
+            handler=deployed["Handler"],
+            timeout=deployed["Timeout"],
+            memory_mb=deployed["MemorySize"],
+            environment=deployed["Environment"]["Variables"],
+            log_format=log_format,
+            log_group=log_group,
+            region=aws.region,
+        ),
+        reserved_concurrency=reserved_concurrency_of(inputs),
+        zip=aws.zip_of(name),
+    )

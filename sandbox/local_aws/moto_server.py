@@ -1,0 +1,88 @@
+"""A local AWS: moto, served on loopback from this process."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.awslambda_simple.models import lambda_simple_backends
+from moto.core.base_backend import AccountSpecificBackend
+from moto.iam.access_control import PermissionResult
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import FakeBucket
+
+from sandbox.local_aws.clients import Clients, Credentials, isolated_session
+from sandbox.local_aws.signature import REFUSED, SignedBy
+from sandbox.wsgi import WsgiServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
+# Moto's own switches, such as the one that empties it; its addresses for what only EC2 has.
+_NO_PART_OF_AWS = ("/moto-api", "/latest/")
+
+
+class Aws(Clients):
+    """Moto for as long as the context lasts. It begins empty, and there is one in a process.
+
+    It takes calls that are signed with its own key, which is made up for each.
+    """
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region, Credentials.new())
+        self._signed = SignedBy(self.credentials)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __enter__(self) -> Self:
+        moto_api_backend.reset()
+        # Moto looks regions up in a session, which would be one of this machine's settings.
+        AccountSpecificBackend.get_session = cache(isolated_session)
+        # Functions are run by the sandbox, from the zip; moto would look for a docker daemon.
+        moto_api_backend.set_config({"lambda": {"use_docker": False}})
+        # The one policy that buckets get denies plain HTTP (sandbox.local_aws.resources.moto_workarounds), and moto does
+        # not look at its condition. What comes by loopback passes for HTTPS here.
+        FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+        self._server = self.served_by(self.answer)
+        self._server.start()
+        self.endpoint = self._server.url
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._server.close()
+
+    def served_by(self, application: WSGIApplication) -> WsgiServer:
+        """Make a server of an application that calls `answer`, for those who name the key."""
+        return WsgiServer(application, self._signed)
+
+    def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a call, as a WSGI application, if it is signed with the key."""
+        body = environ["wsgi.input"].read()
+        is_aws = not environ["PATH_INFO"].startswith(_NO_PART_OF_AWS)
+        if not (is_aws and self._signed.has_signed(environ, body)):
+            status = f"{REFUSED.status.value} {REFUSED.status.phrase}"
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [f"{REFUSED.sentence}\n".encode()]
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+    def zip_of(self, function_name: str) -> bytes:
+        """Take a function's deployed zip out of moto, whose GetFunction names no place to get it.
+
+        Raises:
+            KeyError: when there is no such function.
+        """
+        found = lambda_simple_backends[self.account][self.region].get_function(function_name)
+        zipped: bytes = found.code_bytes
+        return zipped

@@ -1,0 +1,64 @@
+"""What the sandbox can make on its local AWS: one class for each of Pulumi's resource types."""
+
+from __future__ import annotations
+
+from sandbox.local_aws.resources.alarms import Dashboard, MetricAlarm
+from sandbox.local_aws.resources.base import Resource, UnknownToSandboxError
+from sandbox.local_aws.resources.bucket_settings import (
+    BucketEncryption,
+    BucketLifecycle,
+    BucketOwnershipControls,
+    BucketPublicAccessBlock,
+    BucketVersioning,
+)
+from sandbox.local_aws.resources.buckets import Bucket, BucketPolicy
+from sandbox.local_aws.resources.functions import Function, FunctionUrl
+from sandbox.local_aws.resources.identity import Policy, Role, RolePolicy
+from sandbox.local_aws.resources.keys import Alias, Key
+from sandbox.local_aws.resources.logs import LogGroup
+from sandbox.local_aws.resources.metric_filters import LogMetricFilter
+from sandbox.local_aws.resources.stored_secrets import Secret, SecretVersion
+from sandbox.local_aws.resources.topics import Topic, TopicPolicy, TopicSubscription
+
+RESOURCES: dict[str, Resource] = {
+    resource.type: resource
+    for resource in (
+        Alias(),
+        Bucket(),
+        BucketEncryption(),
+        BucketLifecycle(),
+        BucketOwnershipControls(),
+        BucketPolicy(),
+        BucketPublicAccessBlock(),
+        BucketVersioning(),
+        Dashboard(),
+        Function(),
+        FunctionUrl(),
+        Key(),
+        LogGroup(),
+        LogMetricFilter(),
+        MetricAlarm(),
+        Policy(),
+        Role(),
+        RolePolicy(),
+        Secret(),
+        SecretVersion(),
+        Topic(),
+        TopicPolicy(),
+        TopicSubscription(),
+    )
+}
+
+
+def resource_of(type_token: str) -> Resource:
+    """Find what makes resources of a type.
+
+    Raises:
+        UnknownToSandboxError: when nothing does.
+    """
+    if type_token not in RESOURCES:
+        raise UnknownToSandboxError(
+            f"The sandbox does not know {type_token}: add a class for it to sandbox/local_aws/resources/, "
+            "and register it in sandbox/local_aws/resources/__init__.py"
+        )
+    return RESOURCES[type_token]

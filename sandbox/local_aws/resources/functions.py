@@ -1,0 +1,232 @@
+"""Lambda: the function and its URL."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sandbox.lambda_url.archive import build_zip
+from sandbox.local_aws.resources.base import Resource
+from sandbox.local_aws.resources.moto_workarounds import (
+    check_environment,
+    reserved_concurrency_of,
+    url_with_slash,
+)
+
+if TYPE_CHECKING:
+    from sandbox.local_aws.clients import Clients
+
+# What the provider adds to a function whose URL asks for no AWS signature
+# (documentation of aws.lambda.FunctionUrl). Without either, every call is answered 403.
+PUBLIC_STATEMENTS = (
+    {
+        "StatementId": "FunctionURLAllowPublicAccess",
+        "Action": "lambda:InvokeFunctionUrl",
+        "FunctionUrlAuthType": "NONE",
+    },
+    {
+        "StatementId": "FunctionURLAllowInvokeAction",
+        "Action": "lambda:InvokeFunction",
+        "InvokedViaFunctionUrl": True,
+    },
+)
+
+
+class Function(Resource):
+    """A function from a zip."""
+
+    type = "aws:lambda/function:Function"
+    takes = frozenset(
+        {
+            "name",
+            "description",
+            "runtime",
+            "architectures",
+            "handler",
+            "code",
+            "role",
+            "timeout",
+            "memorySize",
+            "reservedConcurrentExecutions",
+            "loggingConfig",
+            "environment",
+            "tags",
+        }
+    )
+    named_by = "name"
+    replaced_by = frozenset({"name"})
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Create the function with its zip in the call, then reserve its concurrency."""
+        functions = aws.client("lambda")
+        made = functions.create_function(
+            FunctionName=inputs["name"],
+            Architectures=inputs["architectures"],
+            Code={"ZipFile": build_zip(inputs["code"])},
+            Tags=inputs.get("tags", {}),
+            **_configuration(inputs),
+        )
+        self._reserve(inputs, functions)
+        return made["FunctionName"], {
+            "name": made["FunctionName"],
+            "arn": made["FunctionArn"],
+            "version": made["Version"],
+            "codeSha256": made["CodeSha256"],
+        }
+
+    def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
+        """Compare code by what it is, not by where its files lie."""
+        changed = super().changes(state, inputs) - {"code"}
+        code = inputs["code"]
+        if isinstance(code, Mapping):  # the engine compares by hash, and sends no more
+            same = code["hash"] == state["code"]["hash"]
+        else:
+            same = _sha256(build_zip(code)) == state.get("codeSha256")
+        return changed if same else changed | {"code"}
+
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+        """Read its configuration; moto forgets its logging, and a concurrency of 0."""
+        functions = aws.client("lambda")
+        found = functions.get_function_configuration(FunctionName=id_)
+        read = {
+            "description": found["Description"],
+            "runtime": found["Runtime"],
+            "handler": found["Handler"],
+            "role": found["Role"],
+            "timeout": found["Timeout"],
+            "memorySize": found["MemorySize"],
+            "environment": {"variables": found["Environment"]["Variables"]},
+            "tags": functions.list_tags(Resource=found["FunctionArn"])["Tags"],
+            "codeSha256": found["CodeSha256"],
+        }
+        if state.get("reservedConcurrentExecutions"):
+            concurrency = functions.get_function_concurrency(FunctionName=id_)
+            read["reservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
+        return read
+
+    def update(
+        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
+    ) -> dict[str, Any]:
+        """Update code, configuration, concurrency and tags, each only where it changed."""
+        functions, changed = aws.client("lambda"), self.changes(state, inputs)
+        outputs: dict[str, Any] = {}
+        if changed & {"code", "architectures"}:
+            made = functions.update_function_code(
+                FunctionName=id_,
+                ZipFile=build_zip(inputs["code"]),
+                Architectures=inputs["architectures"],
+            )
+            outputs["codeSha256"] = made["CodeSha256"]
+        if changed - {"code", "architectures", "reservedConcurrentExecutions", "tags"}:
+            functions.update_function_configuration(FunctionName=id_, **_configuration(inputs))
+        if "reservedConcurrentExecutions" in changed:
+            functions.delete_function_concurrency(FunctionName=id_)
+            self._reserve(inputs, functions)
+        tags = inputs.get("tags", {})
+        if gone := sorted(set(state.get("tags", {})) - set(tags)):
+            functions.untag_resource(Resource=state["arn"], TagKeys=gone)
+        if "tags" in changed:
+            functions.tag_resource(Resource=state["arn"], Tags=tags)
+        return outputs
+
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+        """Delete the function."""
+        aws.client("lambda").delete_function(FunctionName=id_)
+
+    @staticmethod
+    def _reserve(inputs: Mapping[str, Any], functions: Any) -> None:  # noqa: ANN401 - boto3 has no types
+        reserved = reserved_concurrency_of(inputs)
+        if reserved is not None:
+            functions.put_function_concurrency(
+                FunctionName=inputs["name"], ReservedConcurrentExecutions=reserved
+            )
+
+
+class FunctionUrl(Resource):
+    """A function's own address."""
+
+    type = "aws:lambda/functionUrl:FunctionUrl"
+    takes = frozenset({"functionName", "authorizationType"})
+    replaced_by = frozenset({"functionName"})
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Create the URL; one without AWS's signature is opened to everybody, as AWS asks."""
+        functions, name = aws.client("lambda"), inputs["functionName"]
+        made = functions.create_function_url_config(
+            FunctionName=name, AuthType=inputs["authorizationType"]
+        )
+        if inputs["authorizationType"] == "NONE":
+            for statement in PUBLIC_STATEMENTS:
+                functions.add_permission(FunctionName=name, Principal="*", **statement)
+        url = url_with_slash(made["FunctionUrl"])
+        return name, {
+            "functionUrl": url,
+            "functionArn": made["FunctionArn"],
+            "urlId": (urlsplit(url).hostname or "").partition(".")[0],
+        }
+
+    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
+        """Read who has to sign."""
+        found = aws.client("lambda").get_function_url_config(FunctionName=id_)
+        return {"authorizationType": found["AuthType"]}
+
+    def update(
+        self,
+        id_: str,
+        inputs: Mapping[str, Any],
+        state: Mapping[str, Any],  # noqa: ARG002 - there is one thing to set
+        aws: Clients,
+    ) -> dict[str, Any]:
+        """Set who has to sign."""
+        aws.client("lambda").update_function_url_config(
+            FunctionName=id_, AuthType=inputs["authorizationType"]
+        )
+        return {}
+
+    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+        """Delete the URL; the statements that opened it stay, as with the provider."""
+        aws.client("lambda").delete_function_url_config(FunctionName=id_)
+
+
+def is_public(aws: Clients, name: str) -> bool:
+    """Whether a function's policy lets anybody call its URL: that takes both statements."""
+    functions = aws.client("lambda")
+    try:
+        answer = functions.get_policy(FunctionName=name)
+    except functions.exceptions.ResourceNotFoundException:
+        return False
+    # Moto keeps the two conditions as plain fields of the statement.
+    open_to_all = [
+        each
+        for each in json.loads(answer["Policy"])["Statement"]
+        if each["Effect"] == "Allow" and each["Principal"] == "*"
+    ]
+    return any(
+        each["Action"] == "lambda:InvokeFunctionUrl" and each.get("FunctionUrlAuthType") == "NONE"
+        for each in open_to_all
+    ) and any(
+        each["Action"] == "lambda:InvokeFunction" and each.get("InvokedViaFunctionUrl") is True
+        for each in open_to_all
+    )
+
+
+def _configuration(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    variables = inputs["environment"]["variables"]
+    check_environment(variables)
+    return {
+        "Description": inputs.get("description", ""),
+        "Runtime": inputs["runtime"],
+        "Handler": inputs["handler"],
+        "Role": inputs["role"],
+        "Timeout": int(inputs["timeout"]),
+        "MemorySize": int(inputs["memorySize"]),
+        "Environment": {"Variables": variables},
+    }
+
+
+def _sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()

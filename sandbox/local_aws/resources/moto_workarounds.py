@@ -1,0 +1,62 @@
+"""Where moto 5.2.5 is not AWS, and what the sandbox does about it. Each gap has its reason here."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_ENVIRONMENT_BYTES = 4096
+
+
+class RefusedByAwsError(Exception):
+    """AWS would refuse this, or should be given something else; moto would take it."""
+
+
+def check_bucket_policy(policy: str, bucket_arn: str) -> None:
+    """Accept exactly the denial of plain HTTP.
+
+    Moto evaluates bucket policies without their conditions, so this one would deny every call. It
+    is kept there and not evaluated (`sandbox.local_aws.moto_server`); nor would any other be, so that is an error.
+    """
+    statements = json.loads(policy)["Statement"]
+    wanted = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    if [{**statement, "Sid": ""} for statement in statements] != [{**wanted, "Sid": ""}]:
+        raise RefusedByAwsError(
+            "The policy of a bucket is more or less than the denial of plain HTTP, and moto cannot "
+            "evaluate it: see sandbox/local_aws/resources/moto_workarounds.py"
+        )
+
+
+def url_with_slash(url: str) -> str:
+    """End a function URL as AWS does; moto leaves the slash out."""
+    return f"{url.rstrip('/')}/"
+
+
+def check_environment(variables: Mapping[str, str]) -> None:
+    """Refuse an environment over 4 KB, as AWS does; moto takes any (Lambda quotas)."""
+    size = sum(len(f"{key}{value}".encode()) for key, value in variables.items())
+    if size > MOST_ENVIRONMENT_BYTES:
+        raise RefusedByAwsError(
+            f"The function's environment has {size} bytes: Lambda takes {MOST_ENVIRONMENT_BYTES}"
+        )
+
+
+def logging_of(function_inputs: Mapping[str, Any]) -> tuple[Literal["JSON", "Text"], str]:
+    """Take a function's log format and log group from what the program asked; moto forgets both."""
+    logging = function_inputs["loggingConfig"]
+    return logging["logFormat"], logging["logGroup"]
+
+
+def reserved_concurrency_of(function_inputs: Mapping[str, Any]) -> int | None:
+    """Take it from what the program asked; moto reports 0, which shuts a function, as none."""
+    reserved = function_inputs.get("reservedConcurrentExecutions")
+    return None if reserved is None else int(reserved)

@@ -1,0 +1,230 @@
+"""All of it, running: the local AWS, the deployed program, its URL, the provider's double."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+import pulumi
+
+from handler.providers import BY_ID, PROVIDERS, Provider
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
+from infra.archive import POLICY_IN_ZIP
+from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.errors import SetupError
+from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
+from infra.stack_config import read_stack_config
+from infra.stack_file import check_stack_file
+from policy.remedies import in_stack, report
+from sandbox.lambda_url.archive import read_from_zip
+from sandbox.lambda_url.server import FunctionUrl
+from sandbox.local_aws.clients import isolated_session
+from sandbox.local_aws.engine import Deployment, deploy
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.program import PROJECT
+from sandbox.local_aws.resources.functions import is_public
+from sandbox.local_aws.rotation import rotated
+from sandbox.logbook import Logbook
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Played
+
+MOST_CHILDREN = 10
+LOG = Path(".sandbox") / "function.log"
+# What says of the account's own bucket and key that the program is to take them over: here it makes
+# its own, and asks no AWS but this one.
+OF_REAL_AWS = (BUCKET_MANAGED, KEY_ID, KEY_MANAGED)
+
+
+class Sandbox:
+    """A deployed stack on this machine, for as long as the context lasts.
+
+    Args:
+        root: the project's folder.
+        stack: whose `Pulumi.<stack>.yaml` is deployed.
+        live: settings of real providers, keys among them: these are asked, and no double is.
+        config: settings that replace the stack's, by bare key.
+        log: the file for the function's log, seen from the root.
+        variables: what the function's children get beside the deployed environment.
+
+    Raises:
+        pulumi.RunError: the stack has no file, or, on entering, the program refuses its config.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        stack: str = "dev",
+        *,
+        live: Mapping[str, str] = MappingProxyType({}),
+        config: Mapping[str, str] | None = None,
+        log: Path = LOG,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._root = root
+        self._stack = stack
+        config_of_stack = _config(root, stack)
+        self._config = {
+            key: value
+            for key, value in config_of_stack.items()
+            if key not in {f"{PROJECT}:{each}" for each in OF_REAL_AWS}
+        }
+        self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
+        region = _region(self._config, stack)
+        self._open = ExitStack()
+        self.webhook_secret = new_secret()
+        self._previous_secret = ""
+        self._variables = dict(variables)
+        played = {} if live else {each.id: _played(each) for each in PROVIDERS}
+        self.doubles = {id_: each.double for id_, each in played.items()}
+        self._providers = dict(live)
+        for each in played.values():
+            self._providers |= each.settings
+        self.aws = Aws(region)
+        self.log = Logbook(root / log)
+        self.deployment: Deployment
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            for each in self.doubles.values():
+                opened.enter_context(each)
+            opened.enter_context(self.aws)
+            own = {f"{PROJECT}:{key}": value for key, value in self._own.items()}
+            secret = {f"{PROJECT}:{key}" for key in self._secrets}
+            config = {**self._config, **own}
+            self.deployment = deploy(self.aws, config, secret, self._stack, self._root)
+            self._served = opened.enter_context(self._serve())
+            self.url = self._served.url
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def double(self) -> IncidentIO | None:
+        """incident.io's double, on which most of the cast plays."""
+        double = self.doubles.get("incidentio")
+        return double if isinstance(double, IncidentIO) else None
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """Where the deployed function asks each provider, by its name."""
+        return {
+            BY_ID[each].name: next(
+                url for key, url in settings.items() if key.endswith("_BASE_URL")
+            )
+            for each, settings in self.settings.providers.items()
+        }
+
+    @property
+    def _own(self) -> dict[str, str]:
+        signing = dict(zip(SIGNING_KEYS, (self.webhook_secret, self._previous_secret), strict=True))
+        return {**{key: value for key, value in signing.items() if value}, **self._providers}
+
+    @property
+    def _secrets(self) -> dict[str, str]:
+        own = self._own
+        return {key: own[key] for key in SECRET_KEYS if key in own}
+
+    def rotate(self, secret: str, previous: str = "") -> None:
+        """Have calls signed with another secret, as a changed config and `pulumi up` do.
+
+        The URL stays. Calls signed with the previous one are answered, too, while it is given.
+        """
+        self.webhook_secret, self._previous_secret = secret, previous
+        self.deployment = rotated(self.aws, self.deployment, self._secrets)
+        self._served.reconfigure(self.deployment.function.config)
+
+    @property
+    def settings(self) -> Settings:
+        """What the deployed function was given, read as it reads it."""
+        function = self.deployment.function
+        return load(
+            {**function.config.environment, **self._own},
+            read_from_zip(function.zip, POLICY_IN_ZIP),
+        )
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the function answers no call at all: none is reserved for it."""
+        return self.deployment.function.reserved_concurrency == 0
+
+    def is_public(self) -> bool:
+        """Whether the function's policy lets anybody call its URL: that takes both statements."""
+        return is_public(self.aws, self.deployment.function.config.name)
+
+    def variables(self) -> dict[str, str]:
+        """What a shell needs to talk to this sandbox, and to foresee its answers."""
+        deployed = self.deployment.function.config.environment
+        return {
+            "WEBHOOK_URL": self.url,
+            "INDENT_WEBHOOK_SECRET": self.webhook_secret,
+            **{key: deployed[key] for key in PLAIN_KEYS if key in deployed},
+            **{
+                key: value
+                for settings in self.settings.providers.values()
+                for key, value in settings.items()
+            },
+            **self.aws.variables(),
+        }
+
+    def _serve(self) -> FunctionUrl:
+        function = self.deployment.function
+        reserved = function.reserved_concurrency
+        return FunctionUrl(
+            function.config,
+            function.zip,
+            concurrency=MOST_CHILDREN if reserved is None else reserved,
+            is_public=self.is_public,
+            log=self.log,
+            extra_environment={**self._variables, **self.aws.function_variables()},
+        )
+
+
+def new_secret() -> str:
+    """Make up a webhook's secret, as the access system does."""
+    return f"wks0{secrets.token_urlsafe(30)}"
+
+
+def _played(provider: Provider) -> Played:
+    """Make a provider's double: it is the module of its name, which no other line has to name."""
+    played: Played = import_module(f"sandbox.vendors.{provider.id}").played()
+    return played
+
+
+def _config(root: Path, stack: str) -> dict[str, str]:
+    try:
+        check_stack_file(root, stack)
+        return read_stack_config(root, stack)[0]
+    except SetupError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _region(config: Mapping[str, str], stack: str) -> str:
+    """Name the region. What can't be one gives another, as the program refuses it with all else.
+
+    Raises:
+        pulumi.RunError: the local AWS does not know it.
+    """
+    try:
+        region = parse_region(*region_of(config, os.environ))
+    except SettingsError:
+        return EXAMPLE
+    known = isolated_session()
+    partitions = known.get_available_partitions()
+    if not any(region in known.get_available_regions("lambda", each) for each in partitions):
+        # It would fail in the middle of the deployment.
+        unknown = SettingsError(
+            REGION,
+            f"is {region!r}, which the local AWS doesn't know",
+            nearest_region(region) or EXAMPLE,
+        )
+        raise pulumi.RunError(report("", unknown, lambda each: in_stack(each, stack)))
+    return region
