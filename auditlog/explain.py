@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from auditlog.log_lines import Record, is_decision
 from auditlog.reader import duties_of, moment_of
-from handler.conditions import UNNAMED
-from handler.decision import NO_DUTY
 from handler.durations import in_words, parse_duration
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
+from handler.rules.conditions import UNNAMED
+from handler.rules.evaluate import NO_DUTY
 
 YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"

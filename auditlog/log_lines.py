@@ -1,7 +1,7 @@
 """One line of the function's log, read strictly: what it gives can be used without a further check.
 
 A log comes from a file that anybody may have edited, or that was cut. So whatever else here uses of
-a record is checked in this one place, type by type; a line that is not as `handler/record.py`
+a record is checked in this one place, type by type; a line that is not as `handler/audit.py`
 writes it cannot be read, and is counted as such. A field that is merely absent is no fault: another
 version of the function wrote the line. Only what every version says has to be there.
 """

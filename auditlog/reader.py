@@ -13,8 +13,8 @@ from datetime import datetime
 
 from auditlog.log_lines import Record
 from handler.durations import parse_instant
-from handler.duties import Duty
-from handler.events import ASKED_DURATION, DURATION, EXPIRES, PETITION, Request, Resource
+from handler.duty import Duty
+from handler.request import ASKED_DURATION, DURATION, EXPIRES, PETITION, Request, Resource
 
 ANOTHER = "another@stand-in.invalid"
 PERSON_LABEL = "indent.com/resource/email"

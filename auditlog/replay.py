@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 from auditlog.log_lines import Record
 from auditlog.reader import ANOTHER, duties_of, request_of
 from handler import emails
-from handler.conditions import AllOf, AnyOf, Condition, OnCall
-from handler.decision import Decision, decide_all
+from handler.audit import decision_record
 from handler.durations import parse_instant
-from handler.duties import Findings
-from handler.inquiry import needs_of, wants_of
-from handler.policy import Policy
-from handler.providers import BY_ID
-from handler.record import decision_record
-from handler.sources import Wants
+from handler.duty import Findings
+from handler.providers.base import Wants
+from handler.providers.collect import needs_of, wants_of
+from handler.providers.registry import BY_ID
+from handler.rules.conditions import AllOf, AnyOf, Condition, OnCall
+from handler.rules.evaluate import Decision, decide_all
+from handler.rules.model import Policy
 
 COMPARED = ("outcome", "reason", "rules", "duration")
 NOT_WHOLE = (

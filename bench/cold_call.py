@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 
 from handler.app import handle
+from handler.callers.indent import sign
 from handler.durations import format_instant
-from handler.webhook import sign
 
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 

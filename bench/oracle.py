@@ -13,7 +13,7 @@ from bench.measure import Figure
 from bench.processes import Sample, Usage
 from cli.diagnosis import approval_of
 from cli.webhook_client import Answer, SendError
-from handler.shapes import ShapeError
+from handler.json_fields import ShapeError
 
 # What a call may get whose child was killed, or that found none.
 CLEAN_ERRORS = frozenset(

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import put_all_on_stage
 from sandbox.vendors.incidentio import IncidentIO
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from handler import emails
 from handler.duration_hints import typed_duration
 from handler.durations import format_go, parse_duration, parse_instant
-from handler.events import DURATION, Request, Resource
+from handler.request import DURATION, Request, Resource
 
 # As `make bootstrap` takes it; anything else could name another file than Pulumi.NAME.yaml.
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")

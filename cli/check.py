@@ -28,10 +28,10 @@ from cli.errors import CommandError
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.target import Deployed, deployed
 from cli.webhook_client import Answer, SendError, request_event, send
+from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
+from handler.json_fields import ShapeError
 from handler.settings import LABELS, POLICY, SettingsError, parse_labels, parse_text
-from handler.shapes import ShapeError
-from handler.webhook import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 
 EXAMPLES = """examples:
   . .sandbox/env && oncall check

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from cli.errors import ReportError
 from cli.stack_file import project_folder, stack_settings
-from handler.policy import Policy
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
+from handler.rules.model import Policy
 from handler.settings import (
     BESIDE_POLICY,
     PLAIN_KEYS,

@@ -20,13 +20,13 @@ from cli.target import Deployed
 from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
 from handler import __version__
 from handler.app import NAME
+from handler.callers.indent import UNAVAILABLE
 from handler.durations import parse_instant
-from handler.events import APPROVE, DURATION, EXPIRES
 from handler.http1 import RemoteDisconnected, TooLarge
-from handler.providers import PROVIDERS
+from handler.json_fields import ShapeError, array, as_record, record, text
+from handler.providers.registry import PROVIDERS
+from handler.request import APPROVE, DURATION, EXPIRES
 from handler.settings import SettingsError, max_age, parse_switch
-from handler.shapes import ShapeError, array, as_record, record, text
-from handler.webhook import UNAVAILABLE
 
 NO = "no"
 _SHOWN = 80

@@ -14,11 +14,11 @@ from cli.context import World
 from cli.errors import CommandError
 from cli.provider_query import approving, open_to_any_duty, switched_off
 from handler.app import BUDGET_SECONDS
+from handler.audit import decision_record
 from handler.clock import Deadline
-from handler.decision import Decision
 from handler.durations import format_instant
-from handler.inquiry import Inquiry, Outcome
-from handler.record import decision_record
+from handler.providers.collect import Inquiry, Outcome
+from handler.rules.evaluate import Decision
 
 EXAMPLES = """examples:
   oncall explain --as jane@example.com \\

@@ -13,10 +13,10 @@ from cli.context import World
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, ask_for_all
 from handler.clock import Deadline
-from handler.duties import Findings
-from handler.inquiry import Inquiry
+from handler.duty import Findings
+from handler.providers.base import Question, Source, ask
+from handler.providers.collect import Inquiry
 from handler.settings import Settings
-from handler.sources import Question, Source, ask
 
 EXAMPLES = """examples:
   . .sandbox/env && oncall preflight

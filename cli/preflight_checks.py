@@ -9,8 +9,7 @@ from typing import NamedTuple
 from auditlog.explain import called, emails_missing
 from cli.console import listed
 from cli.provider_query import approving, duties_named, open_to_any_duty
-from handler.conditions import ANY, IncidentRole, OnCall
-from handler.duties import (
+from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
     KEY,
@@ -20,11 +19,12 @@ from handler.duties import (
     Findings,
     Titled,
 )
-from handler.inquiry import without_email
-from handler.policy import Policy, Rule
-from handler.providers import BY_ID, BY_NAME, PROVIDERS
+from handler.providers.base import Wants
+from handler.providers.collect import without_email
+from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
+from handler.rules.conditions import ANY, IncidentRole, OnCall
+from handler.rules.model import Policy, Rule
 from handler.settings import Settings
-from handler.sources import Wants
 from policy.diagnostics import hidden_difference, nearest, nearest_of
 from policy.open_rules import kinds_without_end, unnamed_kinds
 

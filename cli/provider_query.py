@@ -10,14 +10,14 @@ from auditlog.explain import called
 from cli.context import World
 from handler.app import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
-from handler.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
-from handler.duties import Findings
-from handler.events import Resource
-from handler.inquiry import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, wants_of
-from handler.policy import Policy, Rule
-from handler.providers import BY_ID, PROVIDERS
+from handler.duty import Findings
+from handler.providers.base import Collector, Source, Wants
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, wants_of
+from handler.providers.registry import BY_ID, PROVIDERS
+from handler.request import Resource
+from handler.rules.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
+from handler.rules.model import Policy, Rule
 from handler.settings import Settings
-from handler.sources import Collector, Source, Wants
 from policy.open_rules import open_rules
 
 # Nobody waits for an approval here: a large organisation is read whole.

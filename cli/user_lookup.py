@@ -20,11 +20,11 @@ from cli.console import listed
 from cli.context import World
 from handler import emails
 from handler.clock import Deadline
-from handler.duties import Findings
+from handler.duty import Findings
 from handler.http import Client, HttpError
-from handler.providers import BY_ID, BY_NAME
+from handler.json_fields import ShapeError, array, as_array, as_record, record, text
+from handler.providers.registry import BY_ID, BY_NAME
 from handler.settings import Settings
-from handler.shapes import ShapeError, array, as_array, as_record, record, text
 
 # For all providers together: one that hangs leaves the others half of what is left.
 _SECONDS, _SHARE = 6.0, 0.5

@@ -15,13 +15,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from cli.proxies import PROXY_REMEDY, UnreachableError
 from handler.app import SYSTEM_CLOCK
+from handler.callers.indent import sign
 from handler.clock import Deadline
 from handler.connection import Connect, Connection, Race, request_to
 from handler.durations import format_instant
 from handler.http import HttpError
 from handler.http1 import BrokenError, TooLarge
 from handler.settings import host_problem
-from handler.webhook import sign
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20

@@ -20,15 +20,15 @@ from cli.provider_query import (
     open_to_any_duty,
     switched_off,
 )
+from handler.audit import decision_record
 from handler.clock import Clock
-from handler.conditions import UNNAMED
-from handler.decision import NO_DUTY, Decision, decide_all
 from handler.durations import format_go, format_instant, in_words
-from handler.duties import Findings
-from handler.events import Resource
-from handler.inquiry import without_email
-from handler.policy import Policy
-from handler.record import decision_record
+from handler.duty import Findings
+from handler.providers.collect import without_email
+from handler.request import Resource
+from handler.rules.conditions import UNNAMED
+from handler.rules.evaluate import NO_DUTY, Decision, decide_all
+from handler.rules.model import Policy
 
 EXAMPLES = """examples:
   oncall who postgres.v1.Role:db-1 --label Env=Prod

@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from handler import __version__, webhook
+from handler import __version__
+from handler.audit import decision_record
+from handler.aws_secret import SecretError, fetch
+from handler.callers import indent as webhook
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
-from handler.events import Request, claim
 from handler.http import Client
-from handler.inquiry import Inquiry
-from handler.providers import BY_ID, BY_NAME
-from handler.record import decision_record
-from handler.secret import SecretError, fetch
+from handler.providers.collect import Inquiry
+from handler.providers.registry import BY_ID, BY_NAME
+from handler.request import Request, claim
 from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
 
 NAME = "oncall-approvals"

@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from handler import durations
 from handler.folding import unseen_in
-from handler.policy import LONGEST_GRACE, Policy, ShiftEnd, simple
-from handler.providers import PROVIDERS, Provider
-from handler.shapes import ShapeError
+from handler.json_fields import ShapeError
+from handler.providers.registry import PROVIDERS, Provider
+from handler.rules.model import LONGEST_GRACE, Policy, ShiftEnd, simple
 
 SIGNING_KEYS = ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS")
 PROVIDER_KEYS = tuple(each.key for each in PROVIDERS)
@@ -242,7 +242,7 @@ def _policy(read: Mapping[str, str], text: str | None, problems: Problems) -> Po
 def _policy_of_file(name: str, text: str | None, self_declared: bool) -> Policy:  # noqa: FBT001 - `Problems.read` passes positions
     if text is None:
         raise SettingsError(POLICY, f"is {name!r}, but that file is not here")
-    from handler.policy_json import read_policy  # noqa: PLC0415 - only where a file is named
+    from handler.rules.codec import read_policy  # noqa: PLC0415 - only where a file is named
 
     try:
         return read_policy(text, self_declared=self_declared)

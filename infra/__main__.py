@@ -11,7 +11,7 @@ import pulumi
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from infra.adoption import prove_adoptable
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive

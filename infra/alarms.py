@@ -13,7 +13,7 @@ from infra.metrics import APPROVED, FAILED, SELF_MADE, SIGNATURES_REFUSED, faili
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from handler.providers import Provider
+    from handler.providers.registry import Provider
 
 RUNBOOK = "docs/runbook.md"
 MOST_APPROVALS_AN_HOUR = 20

@@ -7,7 +7,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from handler.settings import (
     LABELS,
     OLDER_SCHEDULES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handler.providers import BY_ID, PROVIDERS
+from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import (
     DEFAULTS,
     LABELS,

@@ -17,7 +17,7 @@ from infra.metrics import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from handler.providers import Provider
+    from handler.providers.registry import Provider
 
 _WIDTH = 24  # CloudWatch's
 _HALF = _WIDTH // 2

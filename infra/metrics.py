@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from handler.providers import Provider
+    from handler.providers.registry import Provider
 
 MILLISECONDS = "Milliseconds"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import cloudwatch, sns
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.alarms import Alarm, alarms_for
 from infra.dashboard import dashboard_body
 from infra.metrics import metrics_for
@@ -17,7 +17,7 @@ from infra.metrics import metrics_for
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from handler.providers import Provider
+    from handler.providers.registry import Provider
 
 # SNS takes no longer display name, and a stack's may have 100 characters itself.
 MOST_DISPLAYED = 100

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from handler.providers import BY_ID, PROVIDERS
+from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
 from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
 from policy.conditions import providers_of, rules_without_provider

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from handler import emails
 from handler.durations import parse_duration
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import DURATION, Request, Resource
-from handler.providers import BY_ID
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.providers.registry import BY_ID
+from handler.request import DURATION, Request, Resource
 from policy.conditions import HAS_ROLES, read_provider
 from policy.diagnostics import Problem, Problems, nearest, quoted
 from policy.fields import Reader

@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from handler.decision import Decision, decide_all, facts_of
 from handler.durations import in_words
-from handler.policy import Policy
-from handler.policy_json import read_policy
+from handler.rules.codec import read_policy
+from handler.rules.evaluate import Decision, decide_all, facts_of
+from handler.rules.model import Policy
 from policy.case_file import Case, Expected, read_cases
 from policy.diagnostics import Problem, quoted
 from policy.loader import Loaded, load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from policy.diagnostics import Placed, nearest, quoted
 from policy.fields import ANY, Reader
 from policy.yaml_nodes import Fields, Node, Scalar

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from handler import emails
-from handler.policy import Policy
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
+from handler.rules.model import Policy
 from policy.diagnostics import Problems, quoted
 from policy.fields import ANY
 from policy.open_rules import open_rules

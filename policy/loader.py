@@ -1,4 +1,4 @@
-"""From a policy file to the JSON that is deployed, which `handler/policy_json.py` reads."""
+"""From a policy file to the JSON that is deployed, which `handler/rules/codec.py` reads."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from handler import emails
-from handler.policy import LONGEST_GRACE
-from handler.policy_json import read_policy
-from handler.record import MOST_RULES
-from handler.shapes import ShapeError
+from handler.audit import MOST_RULES
+from handler.json_fields import ShapeError
+from handler.rules.codec import read_policy
+from handler.rules.model import LONGEST_GRACE
 from policy import lint as doubts
 from policy.conditions import read_condition
 from policy.diagnostics import Problem, Problems, quoted

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from handler.conditions import (
+from handler.providers.registry import BY_ID
+from handler.request import Resource
+from handler.rules.conditions import (
     ANY,
     AllOf,
     AnyOf,
@@ -16,9 +18,7 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.events import Resource
-from handler.policy import Policy, Rule
-from handler.providers import BY_ID
+from handler.rules.model import Policy, Rule
 from handler.settings import END_WITH_SHIFT, POLICY, ROLES, SCHEDULES
 
 _WITH_ROLES = BY_ID["incidentio"].name

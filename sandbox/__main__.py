@@ -22,9 +22,9 @@ from cli.proxies import NAMES, connector
 from cli.webhook_client import Answer, SendError, request_event, send
 from handler.duration_hints import hint
 from handler.durations import parse_duration
-from handler.events import DURATION
-from handler.providers import PROVIDERS
-from handler.shapes import ShapeError, array, as_record, record, text
+from handler.json_fields import ShapeError, array, as_record, record, text
+from handler.providers.registry import PROVIDERS
+from handler.request import DURATION
 from policy.terminal import (
     Parser,
     columns_of,

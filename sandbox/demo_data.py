@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from cli.webhook_client import request_event
-from handler.decision import Decision, decide
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
-from handler.events import read_events
-from handler.policy import Policy
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.request import read_events
+from handler.rules.evaluate import Decision, decide
+from handler.rules.model import Policy
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie

@@ -8,11 +8,11 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from handler.decision import decide
-from handler.duties import Findings
-from handler.events import APPROVE, Request, Resource
+from handler.callers.indent import BOT_KIND
+from handler.duty import Findings
+from handler.request import APPROVE, Request, Resource
+from handler.rules.evaluate import decide
 from handler.settings import Settings
-from handler.webhook import BOT_KIND
 from policy.terminal import safe_lines
 from sandbox.demo_data import JANE, NORA, SCENES
 from sandbox.demo_space import variables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.context import process
 from cli.preflight import checked
 from cli.preflight_checks import PROBLEM
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from policy.open_rules import kinds_without_end, unnamed_kinds
 from sandbox.stack import Sandbox
 

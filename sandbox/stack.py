@@ -13,7 +13,7 @@ from typing import Self
 
 import pulumi
 
-from handler.providers import BY_ID, PROVIDERS, Provider
+from handler.providers.registry import BY_ID, PROVIDERS, Provider
 from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
 from infra.archive import POLICY_IN_ZIP
 from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from auditlog.replay import NOT_WHOLE, TORN, replay
-from handler import app, inquiry
-from handler.decision import Decision, decide, decide_all
-from handler.duties import Findings
-from handler.events import Request
-from handler.policy import Policy
-from handler.record import decision_record
+from handler import app
+from handler.audit import decision_record
+from handler.duty import Findings
+from handler.providers import collect as inquiry
+from handler.request import Request
+from handler.rules.evaluate import Decision, decide, decide_all
+from handler.rules.model import Policy
 from policy import case_runner as trial
 
 Record = Mapping[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handler.providers import Provider
+from handler.providers.registry import Provider
 from sandbox.page.rosters import Group, Person, Post, Roster, RosterError
 from sandbox.vendors.atlassian_records import Person as Record
 from sandbox.vendors.atlassian_records import Responder, Schedule, kind_of

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from handler import emails
 from handler.duration_hints import typed_duration
-from handler.events import APPROVE, DURATION
+from handler.request import APPROVE, DURATION
 from sandbox.demo_data import REVIEWERS
 from sandbox.page.rosters import Roster, RosterError
 from sandbox.space import Space

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from sandbox.page.rosters import Group, Holder, Person, Post, Roster
 from sandbox.vendors.incidentio_records import Incident, Role, Schedule
 from sandbox.vendors.incidentio_records import Person as Record

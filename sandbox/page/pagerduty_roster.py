@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from sandbox.page.rosters import Group, Person, Roster
 from sandbox.vendors.pagerduty_records import Policy, Schedule
 from sandbox.vendors.pagerduty_state import Account

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from handler import emails
-from handler.providers import Provider
+from handler.providers.registry import Provider
 
 Switch = Callable[[str, bool], None]
 _FOR_GOOD = datetime.max.replace(tzinfo=UTC)

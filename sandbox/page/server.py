@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from handler.settings import Settings
 from sandbox.local_server import SecretPath
 from sandbox.logbook import Logbook

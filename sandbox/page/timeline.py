@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from auditlog.explain import Told
 from handler.durations import in_words, parse_instant
-from handler.events import APPROVE, EXPIRES, REQUEST
+from handler.request import APPROVE, EXPIRES, REQUEST
 from sandbox.page import words
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition
 from sandbox.space.resources import PERSON

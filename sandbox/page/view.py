@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from handler.durations import in_words
-from handler.policy import Policy
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
+from handler.rules.model import Policy
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import timeline, words

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from handler.durations import format_go, format_instant
-from handler.events import APPROVE, ASKED_DURATION, PETITION, REQUEST
+from handler.request import APPROVE, ASKED_DURATION, PETITION, REQUEST
 
 Json = dict[str, Any]
 Phase = Literal["open", "granted", "revoked", "closed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.shapes import record
+from handler.json_fields import record
 from sandbox.space.errors import not_found
 from sandbox.space.pagination import asked, page_of, selected
 from sandbox.space.petition import Petition

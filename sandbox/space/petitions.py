@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler.durations import parse_duration
-from handler.events import PETITION
-from handler.shapes import array, as_record, as_text, record, text
+from handler.json_fields import array, as_record, as_text, record, text
+from handler.request import PETITION
 from sandbox.space import rules
 from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError, not_found
 from sandbox.space.petition import DENY, Claim, Petition, at, claimed, opened

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from handler.shapes import as_record
+from handler.json_fields import as_record
 from sandbox.space.errors import INVALID_ARGUMENT, ApiError
 from sandbox.space.tokens import Owner
 from sandbox.vendors.exchange import OK, Answer, Request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.shapes import array, as_record, as_text, record, text
+from handler.json_fields import array, as_record, as_text, record, text
 from sandbox.space import rules
 from sandbox.space.errors import UNAVAILABLE, UNIMPLEMENTED, ApiError, not_found
 from sandbox.space.pagination import asked, page_of, selected

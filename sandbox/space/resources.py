@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from handler import emails
-from handler.shapes import as_text, record, text
-from handler.webhook import BOT_KIND
+from handler.callers.indent import BOT_KIND
+from handler.json_fields import as_text, record, text
 from sandbox.space.errors import ALREADY_EXISTS, INVALID_ARGUMENT, ApiError, not_found
 
 Json = dict[str, Any]

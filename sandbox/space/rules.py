@@ -9,8 +9,8 @@ from typing import Any
 
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
-from handler.events import APPROVE, DURATION, EXPIRES, PETITION
-from handler.shapes import ShapeError, array, as_record, as_text, record, text
+from handler.json_fields import ShapeError, array, as_record, as_text, record, text
+from handler.request import APPROVE, DURATION, EXPIRES, PETITION
 from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, ApiError
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
 from sandbox.space.resources import key_of

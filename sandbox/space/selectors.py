@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from handler.shapes import array, as_record, as_text, record, text
+from handler.json_fields import array, as_record, as_text, record, text
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 LONGEST = 4096

@@ -12,7 +12,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from handler.shapes import ShapeError
+from handler.json_fields import ShapeError
 from sandbox.space import errors, tokens
 from sandbox.space import request as call
 from sandbox.space.errors import ApiError

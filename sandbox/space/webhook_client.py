@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cli.webhook_client import signed
-from handler.shapes import ShapeError, array, as_record, record
-from handler.webhook import BOT_KIND
+from handler.callers.indent import BOT_KIND
+from handler.json_fields import ShapeError, array, as_record, record
 from sandbox.space.request import read_json
 from sandbox.space.webhooks import Webhook
 

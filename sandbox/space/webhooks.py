@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler.shapes import array, as_record, as_text, record, required, text
+from handler.json_fields import array, as_record, as_text, record, required, text
 from sandbox.space import selectors
 from sandbox.space.errors import INVALID_ARGUMENT, UNIMPLEMENTED, ApiError, not_found
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from auditlog.explain import NO, NOTE, YES, Told, clock_time, tree, why
-from handler.duties import Failure
-from handler.policy import Policy, simple
+from handler.duty import Failure
+from handler.rules.model import Policy, simple
 from tests.policy.told import (
     DATABASE,
     DBAS,

@@ -16,8 +16,8 @@ from auditlog.log_forms import Log, read_log
 from auditlog.log_lines import LineError, read_line
 from auditlog.replay import replay
 from cli.report import count
-from handler.duties import INCIDENT_ROLE, Duty
-from handler.events import ASKED_DURATION, DURATION, EXPIRES
+from handler.duty import INCIDENT_ROLE, Duty
+from handler.request import ASKED_DURATION, DURATION, EXPIRES
 from tests.policy.told import (
     DATABASE,
     JANE,

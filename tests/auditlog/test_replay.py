@@ -11,13 +11,13 @@ import pytest
 from auditlog.explain import tree
 from auditlog.log_lines import read_line
 from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
-from handler.conditions import AnyOf, IncidentRole, OnCall
-from handler.decision import decide_all
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings
-from handler.events import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
-from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
-from handler.record import decision_record
-from handler.sources import Wants
+from handler.audit import decision_record
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.providers.base import Wants
+from handler.request import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
+from handler.rules.conditions import AnyOf, IncidentRole, OnCall
+from handler.rules.evaluate import decide_all
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
 from tests.cli.conftest import JANE, NOW, OMAR
 
 HOUR = timedelta(hours=1)

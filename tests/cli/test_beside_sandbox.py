@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.webhook_client import DEFAULT_KIND, request_event, send
-from handler.providers import BY_NAME
+from handler.providers.registry import BY_NAME
 from sandbox.demo_data import (
     DATABASES,
     JANE,

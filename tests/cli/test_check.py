@@ -19,9 +19,10 @@ from cli.diagnosis import unreachable
 from cli.proxies import UnreachableError
 from cli.target import Deployed
 from cli.webhook_client import SendError
-from handler import __version__, webhook
-from handler.events import claim, read_events
+from handler import __version__
+from handler.callers import indent as webhook
 from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
+from handler.request import claim, read_events
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox

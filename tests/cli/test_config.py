@@ -11,7 +11,7 @@ import pytest
 from cli.config import Configured, configured
 from cli.errors import CommandError, ReportError
 from cli.stack_file import stack_settings
-from handler.policy import ShiftEnd
+from handler.rules.model import ShiftEnd
 from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
 
 PROJECT = """

@@ -9,7 +9,7 @@ import pytest
 
 from auditlog.replay import replay
 from cli import user_lookup as known
-from handler.policy import simple
+from handler.rules.model import simple
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM

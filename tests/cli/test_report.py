@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from handler.app import SYSTEM_CLOCK
-from handler.conditions import OnCall
-from handler.policy import Policy, Rule, Selector
+from handler.rules.conditions import OnCall
+from handler.rules.model import Policy, Rule, Selector
 from sandbox.local_aws.moto_server import Aws
 from tests.auditlog.test_replay import HOUR, POLICY, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command

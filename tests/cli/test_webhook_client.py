@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from cli.webhook_client import Answer, SendError, request_event, send, signed
+from handler.callers.indent import sign
 from handler.durations import parse_instant
-from handler.webhook import sign
 from tests.handler.scripted import (
     CHUNKED,
     Scripted,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.config_keys import KEYS
 from infra.metrics import metrics_for

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import _parser
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.alarms import MOST_APPROVALS_AN_HOUR, Alarm, alarms_for
 from infra.config_keys import KEYS
 from tests.filter_pattern import matches

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from cli.webhook_client import Answer, request_event
 from handler.app import App
+from handler.callers.indent import sign
 from handler.durations import format_instant
-from handler.webhook import sign
 from sandbox.lambda_url.event import Request, Response, to_event, to_response
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test

@@ -18,9 +18,9 @@ import pytest
 
 from cli.webhook_client import Answer
 from handler.app import App
+from handler.callers.indent import sign
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
-from handler.webhook import sign
 from sandbox.demo_data import JANE, OMAR
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.processes import children
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from sandbox.demo_space import opened_space, variables
 from sandbox.page import page_of
 from sandbox.stack import Sandbox

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handler.clock import Deadline
-from handler.duties import ON_CALL, Duty, Titled
-from handler.events import Request, Resource
-from handler.policy import Policy
-from handler.policy_json import read_policy
-from handler.sources import Page, Question
+from handler.duty import ON_CALL, Duty, Titled
+from handler.providers.base import Page, Question
+from handler.request import Request, Resource
+from handler.rules.codec import read_policy
+from handler.rules.model import Policy
 
 Ask = Callable[[Deadline], Iterator[Page]]
 GIVEN_UP = "given up: no whole answer in time"

@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
-from handler.decision import Decision
-from handler.duties import Findings
-from handler.events import Request, Resource
+from handler.duty import Findings
 from handler.http import Client
-from handler.inquiry import MOST_ROUNDS, Inquiry
-from handler.policy_json import read_policy
-from handler.providers import BY_ID
-from handler.sources import Source, Wants, ask
+from handler.providers.base import Source, Wants, ask
+from handler.providers.collect import MOST_ROUNDS, Inquiry
+from handler.providers.registry import BY_ID
+from handler.request import Request, Resource
+from handler.rules.codec import read_policy
+from handler.rules.evaluate import Decision
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from tests.handler.conftest import ANA, BO, CY, SetClock
@@ -129,7 +129,7 @@ def opened(provider: str, client: Client, clock: SetClock) -> Iterator[World]:
         settings = {"OPSGENIE_KEY": KEY, "OPSGENIE_BASE_URL": double.url}
     with double:
         fill(double)
-        made = import_module(f"handler.sources.{provider}").source(client, settings)
+        made = import_module(f"handler.providers.{provider}").source(client, settings)
         yield World(provider, double, settings, client, clock, made)
 
 

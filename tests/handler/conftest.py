@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler import connection, sources
+from handler import connection
 from handler.clock import Clock, Deadline
-from handler.duties import Findings
+from handler.duty import Findings
 from handler.http import Client
-from handler.sources import Wants, ask
-from handler.sources.incidentio import IncidentIO as Source
+from handler.providers import base as sources
+from handler.providers.base import Wants, ask
+from handler.providers.incidentio import IncidentIO as Source
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
-from handler.events import Request, Resource
 from handler.http import Client
-from handler.inquiry import Inquiry
-from handler.policy import simple
+from handler.providers.collect import Inquiry
+from handler.request import Request, Resource
+from handler.rules.model import simple
 
 URL = sys.argv[1]
 PROVIDERS = {

@@ -10,7 +10,9 @@ import re
 from datetime import timedelta
 from fractions import Fraction
 
-from handler.conditions import (
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.request import DURATION, EXPIRES, Resource
+from handler.rules.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -19,10 +21,8 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
-from handler.events import DURATION, EXPIRES, Resource
-from handler.globs import matches
-from handler.policy import Rule
+from handler.rules.globs import matches
+from handler.rules.model import Rule
 from tests.handler.strategies import NOW
 from tests.handler.worlds import World
 

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
-from handler.decision import Decision
-from handler.duties import Findings
-from handler.events import Request, Resource
+from handler.duty import Findings
 from handler.http import Client
-from handler.inquiry import MOST_ROUNDS, Inquiry
-from handler.policy_json import read_policy
-from handler.sources import Wants, ask
-from handler.sources.pagerduty import PagerDuty as Source
-from handler.sources.pagerduty import source
+from handler.providers.base import Wants, ask
+from handler.providers.collect import MOST_ROUNDS, Inquiry
+from handler.providers.pagerduty import PagerDuty as Source
+from handler.providers.pagerduty import source
+from handler.request import Request, Resource
+from handler.rules.codec import read_policy
+from handler.rules.evaluate import Decision
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.handler.conftest import ANA, BO, CY, SetClock
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from handler import webhook
+from handler.callers import indent as webhook
 from handler.durations import format_instant
 
 # The same examples in every run: a red build has to be red again on the next machine. EXAMPLES=5000

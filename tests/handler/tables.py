@@ -26,11 +26,11 @@ import yaml
 
 from handler import emails
 from handler.durations import parse_duration, parse_instant
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
-from handler.events import DURATION, EXPIRES, PETITION, Request, Resource
-from handler.policy import Policy, simple
-from handler.policy_json import read_policy
-from handler.providers import BY_ID
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.providers.registry import BY_ID
+from handler.request import DURATION, EXPIRES, PETITION, Request, Resource
+from handler.rules.codec import read_policy
+from handler.rules.model import Policy, simple
 from handler.settings import parse_shift_end
 
 FOLDER = Path(__file__).parent / "decisions"

@@ -13,9 +13,9 @@ import pytest
 
 from handler import __version__, app
 from handler.app import App
+from handler.callers.indent import sign
 from handler.clock import Clock
 from handler.durations import format_instant, parse_instant
-from handler.webhook import sign
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import INCIDENT_ROLE, Failure, Findings, Incident
+from handler.duty import INCIDENT_ROLE, Failure, Findings, Incident
 from handler.http import HttpError
-from handler.shapes import ShapeError
-from handler.sources import CutShort, Page, ask
+from handler.json_fields import ShapeError
+from handler.providers.base import CutShort, Page, ask
 from tests.handler.asking import GIVEN_UP, LONG, Ask, a_duty, answers, page, question
 from tests.handler.conftest import SetClock
 
@@ -203,7 +203,7 @@ import threading
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from handler.clock import Clock, Deadline
-from handler.sources import Question, ask
+from handler.providers.base import Question, ask
 
 clock = Clock(lambda: datetime.now(UTC), monotonic, sleep)
 never = threading.Event().wait

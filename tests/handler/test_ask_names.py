@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Titled
-from handler.sources import CutShort, Page, ask
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Titled
+from handler.providers.base import CutShort, Page, ask
 from tests.handler.asking import LONG, a_duty, answers, page, question
 from tests.handler.conftest import SetClock
 

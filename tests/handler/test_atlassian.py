@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duties import ON_CALL, Duty, Titled
+from handler.duty import ON_CALL, Duty, Titled
 from handler.http import Client
-from handler.sources import Wants
+from handler.providers.base import Wants
 from sandbox.vendors import faults
 from tests.handler.atlassian_worlds import (
     ANYBODY,

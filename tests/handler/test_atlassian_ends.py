@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import ON_CALL, Duty, Findings
+from handler.duty import ON_CALL, Duty, Findings
 from handler.http import Client
+from handler.providers import atlassian
+from handler.providers.base import Wants
 from handler.settings import LONGEST_APPROVAL
-from handler.sources import Wants, atlassian
 from sandbox.vendors import faults, jsm_faults, opsgenie_faults
 from sandbox.vendors.server import Fault
 from tests.handler.atlassian_worlds import (

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from handler.decision import BESIDE_THE_POINT, NO_DUTY, Decision, decide_all
-from handler.duties import Findings
-from handler.events import Resource
-from handler.policy import Policy, Rule, Selector
+from handler.duty import Findings
+from handler.request import Resource
+from handler.rules.evaluate import BESIDE_THE_POINT, NO_DUTY, Decision, decide_all
+from handler.rules.model import Policy, Rule, Selector
 from policy.loader import load
 from tests.handler.tables import NOW, Expected, Row, Table, read_tables
 

@@ -15,13 +15,13 @@ from idna import uts46data
 
 from handler import emails
 from handler.characters import BLANK_GLYPHS, IGNORABLE, is_unseen
-from handler.conditions import Facts, Requester
-from handler.duties import Incident
-from handler.events import Resource
+from handler.duty import Incident
 from handler.folding import fold, fold_domain
-from handler.globs import matches
-from handler.policy import Policy, Selector
-from handler.spelling import spelling_of
+from handler.request import Resource
+from handler.rules.conditions import Facts, Requester
+from handler.rules.globs import matches
+from handler.rules.model import Policy, Selector
+from handler.rules.spelling import spelling_of
 from tests.handler.strategies import NOW, STEADY, TEXT
 
 EVERY_CHARACTER = list(map(chr, range(sys.maxunicode + 1)))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duties import ON_CALL, Duty, Findings
+from handler.duty import ON_CALL, Duty, Findings
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import ANA, API_KEY, BO, NOW, SetClock
 from tests.handler.edited import Edited, drop, put

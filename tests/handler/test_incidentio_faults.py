@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import Findings
+from handler.duty import Findings
 from handler.http import Client
-from handler.sources import ask, incidentio
+from handler.providers import incidentio
+from handler.providers.base import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault

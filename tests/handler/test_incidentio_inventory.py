@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from handler.duties import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, Findings
-from handler.sources import ask
-from handler.sources.incidentio import IncidentIO as Source
+from handler.duty import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, Findings
+from handler.providers.base import ask
+from handler.providers.incidentio import IncidentIO as Source
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY, SetClock
 from tests.handler.edited import drop, put

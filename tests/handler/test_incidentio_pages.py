@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import Duty, Findings
-from handler.sources import incidentio
+from handler.duty import Duty, Findings
+from handler.providers import incidentio
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault

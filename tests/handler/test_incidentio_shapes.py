@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.duties import Duty, Failure, Findings
+from handler.duty import Duty, Failure, Findings
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES

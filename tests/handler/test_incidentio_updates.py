@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from handler.decision import decide
-from handler.duties import INCIDENT_UPDATE, Duty, Failure, Findings
-from handler.events import Request, Resource
-from handler.inquiry import FOLLOW_UPS_AT_ONCE
-from handler.policy import simple
-from handler.sources import Wants, ask, incidentio
+from handler.duty import INCIDENT_UPDATE, Duty, Failure, Findings
+from handler.providers import incidentio
+from handler.providers.base import Wants, ask
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE
+from handler.request import Request, Resource
+from handler.rules.evaluate import decide
+from handler.rules.model import simple
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO

@@ -13,8 +13,9 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
-from handler.providers import BY_ID
-from handler.sources import Wants, jsm
+from handler.providers import jsm
+from handler.providers.base import Wants
+from handler.providers.registry import BY_ID
 from sandbox.vendors import faults, jsm_faults
 from sandbox.vendors.atlassian_records import AccountType
 from sandbox.vendors.exchange import Exchange

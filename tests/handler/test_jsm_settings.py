@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handler.http import Client
+from handler.providers import jsm
 from handler.settings import SettingsError, load
-from handler.sources import jsm
 from tests.handler.atlassian_worlds import BOT, TOKEN
 
 GOOD = {

@@ -17,7 +17,7 @@ import pytest
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
-from handler.duties import ON_CALL, Duty, Titled
+from handler.duty import ON_CALL, Duty, Titled
 from handler.http import (
     _MOST_TIMES,
     MOST_BYTES,
@@ -28,7 +28,7 @@ from handler.http import (
     _unpacked,
     _unpacked_bytes,
 )
-from handler.sources import MOST_HELD_BYTES, Page, Question, ask
+from handler.providers.base import MOST_HELD_BYTES, Page, Question, ask
 from infra.approval_webhook import ALLOCATION
 from sandbox.local_aws.program import ROOT
 from tests.handler.conftest import SetClock

@@ -9,9 +9,10 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
-from handler.providers import BY_ID
+from handler.providers import opsgenie
+from handler.providers.base import Wants
+from handler.providers.registry import BY_ID
 from handler.settings import load
-from handler.sources import Wants, opsgenie
 from sandbox.vendors import faults, opsgenie_faults
 from sandbox.vendors.exchange import Answer, Exchange
 from sandbox.vendors.opsgenie import Opsgenie

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duties import ON_CALL, Duty
+from handler.duty import ON_CALL, Duty
 from handler.http import Client
-from handler.sources import Wants
+from handler.providers.base import Wants
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 from tests.handler.pagerduty_world import (

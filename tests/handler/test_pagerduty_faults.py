@@ -8,8 +8,8 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
-from handler.sources import Wants
-from handler.sources.pagerduty import source
+from handler.providers.base import Wants
+from handler.providers.pagerduty import source
 from sandbox.vendors import faults
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.pagerduty_faults import RateLimited

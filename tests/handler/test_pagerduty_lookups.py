@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from handler.duties import ON_CALL, Duty
+from handler.duty import ON_CALL, Duty
 from handler.http import Client
-from handler.sources import Wants
-from handler.sources.pagerduty import MOST_LOOKED_UP
+from handler.providers.base import Wants
+from handler.providers.pagerduty import MOST_LOOKED_UP
 from sandbox.vendors import faults
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.pagerduty_world import (

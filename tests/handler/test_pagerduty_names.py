@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from handler.duties import ON_CALL, Titled
+from handler.duty import ON_CALL, Titled
 from handler.http import Client
-from handler.sources import Wants
+from handler.providers.base import Wants
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, CY, SetClock

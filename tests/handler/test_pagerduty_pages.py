@@ -9,7 +9,7 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
-from handler.sources import pagerduty
+from handler.providers import pagerduty
 from sandbox.vendors import faults
 from sandbox.vendors.pagerduty_faults import EndlessPages
 from sandbox.vendors.server import Fault

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.duties import Failure
+from handler.duty import Failure
 from handler.http import Client
 from sandbox.vendors import faults
 from sandbox.vendors.faults import Replaced

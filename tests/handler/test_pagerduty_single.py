@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.duties import ON_CALL, Duty
+from handler.duty import ON_CALL, Duty
 from handler.http import Client
-from handler.sources.pagerduty import MOST_ON_SHIFT
+from handler.providers.pagerduty import MOST_ON_SHIFT
 from sandbox.vendors import faults
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited import put

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handler import webhook
 from handler.app import App
+from handler.callers import indent as webhook
 from handler.clock import Clock
 from tests.handler.scripted import Scripted, Talk, reply
 from tests.handler.strategies import (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from handler.decision import Decision, decide, decide_all
-from handler.duties import Duty, Failure, Findings
-from handler.policy import Rule
-from handler.spelling import spelling_of
+from handler.duty import Duty, Failure, Findings
+from handler.rules.evaluate import Decision, decide, decide_all
+from handler.rules.model import Rule
+from handler.rules.spelling import spelling_of
 from tests.handler.oracle import allowed
 from tests.handler.strategies import EXAMPLES, NOW
 from tests.handler.strategies import STEADY as ONCE

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from handler import webhook
-from handler.webhook import Refusal, raw_body
+from handler.callers import indent as webhook
+from handler.callers.indent import Refusal, raw_body
 
 MIB = 1024 * 1024
 

@@ -7,11 +7,11 @@ from importlib import import_module
 
 import pytest
 
-from handler.duties import Findings
+from handler.duty import Findings
 from handler.http import Client
 from handler.http1 import USER_AGENT
-from handler.providers import BY_ID, PROVIDERS, Provider, other_region
-from handler.sources import Wants, ask
+from handler.providers.base import Wants, ask
+from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply
 
@@ -28,7 +28,7 @@ def test_a_firewall_in_front(
     server = serve(reply(b"<html>", status))
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
     settings |= dict.fromkeys((each for each in provider.settings if "URL" in each), server.url)
-    source = import_module(f"handler.sources.{provider.id}").source(client, settings)
+    source = import_module(f"handler.providers.{provider.id}").source(client, settings)
     found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
     said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
     assert {each.problem for each in found.failures} == {said}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from handler import settings
-from handler.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
-from handler.policy import ShiftEnd, simple
+from handler.rules.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
+from handler.rules.model import ShiftEnd, simple
 from handler.settings import Settings, SettingsError, load
 
 SIGNING = "signing-secret-1"

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from handler import webhook
+from handler.callers import indent as webhook
+from handler.callers.indent import Refusal
 from handler.durations import parse_instant
-from handler.webhook import Refusal
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 SECRET = "the-current-secret"

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from handler.inquiry import needs_of, wants_of
-from handler.policy import Policy, simple
-from handler.sources import Wants
+from handler.providers.base import Wants
+from handler.providers.collect import needs_of, wants_of
+from handler.rules.model import Policy, simple
 from tests.handler.asking import AT_PAGERDUTY, DBA, FOR_JOAN, JANE, JOAN, LEADS, asks, policy
 from tests.handler.strategies import NOW
 

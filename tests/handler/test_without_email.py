@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from handler import emails
+from handler.audit import decision_record
 from handler.clock import Deadline
-from handler.conditions import ANY, IncidentRole, OnCall
-from handler.decision import Decision
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Findings, Incident, Titled
-from handler.events import Request, Resource
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings, Incident, Titled
 from handler.http import Client
-from handler.inquiry import Inquiry, Outcome, without_email
-from handler.policy import Policy, simple
-from handler.providers import BY_NAME
-from handler.record import decision_record
-from handler.sources import Page, ask
+from handler.providers.base import Page, ask
+from handler.providers.collect import Inquiry, Outcome, without_email
+from handler.providers.registry import BY_NAME
+from handler.request import Request, Resource
+from handler.rules.conditions import ANY, IncidentRole, OnCall
+from handler.rules.evaluate import Decision
+from handler.rules.model import Policy, simple
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie

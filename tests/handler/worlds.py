@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from handler.conditions import (
+from handler.durations import format_instant
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Findings
+from handler.request import DURATION, EXPIRES, Request, Resource
+from handler.rules.conditions import (
     ANY,
     AllOf,
     AnyOf,
@@ -18,10 +21,7 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.durations import format_instant
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Findings
-from handler.events import DURATION, EXPIRES, Request, Resource
-from handler.policy import Policy, Rule, Selector, ShiftEnd
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd
 from handler.settings import load
 from tests.handler.strategies import NOW, rarely
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.deploy_rights import ALARMS, LASTING, RIGHTS
 from sandbox.local_aws.program import ProgramRun

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.metrics import metrics_for
 from tests.filter_pattern import UnsupportedPatternError, matches, value_in
 

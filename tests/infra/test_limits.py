@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.config import MOST_ENVIRONMENT_BYTES, MOST_SECRET_BYTES
 from infra.state_bucket import is_bucket_name
 from tests.infra.made_up import NARROWED, SECRETS, environment_of, inputs_of

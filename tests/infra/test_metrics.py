@@ -12,7 +12,7 @@ import pytest
 
 from handler.app import App
 from handler.clock import Clock
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.metrics import metrics_for
 from sandbox.demo_data import DAN, JANE, NORA, put_on_stage
 from sandbox.vendors import faults

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.metrics import metrics_for
 from sandbox.local_aws.program import ProgramRun

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pytest
 
-from handler.policy_json import read_policy
+from handler.rules.codec import read_policy
 from infra.archive import POLICY_IN_ZIP
 from policy import case_runner as trial
 from policy.loader import load

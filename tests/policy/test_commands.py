@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.conditions import UNNAMED
+from handler.rules.conditions import UNNAMED
 from policy.__main__ import main
 from sandbox.local_aws.program import ROOT
 from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from handler.conditions import OnCall
-from handler.policy_json import read_policy
+from handler.rules.codec import read_policy
+from handler.rules.conditions import OnCall
 from policy.loader import load
 from tests.policy.texts import ON_CALL, changed
 

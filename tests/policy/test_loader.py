@@ -8,9 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, RequestedDuration, Requester
-from handler.policy import Policy, Rule, Selector, ShiftEnd
-from handler.policy_json import read_policy
+from handler.rules.codec import read_policy
+from handler.rules.conditions import (
+    AllOf,
+    AnyOf,
+    IncidentRole,
+    OnCall,
+    RequestedDuration,
+    Requester,
+)
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd
 from policy.diagnostics import Problems
 from policy.loader import load
 from policy.yaml_nodes import read_tree

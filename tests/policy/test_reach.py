@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from handler.events import Resource
-from handler.policy import Policy
-from handler.policy_json import read_policy
+from handler.request import Resource
+from handler.rules.codec import read_policy
+from handler.rules.model import Policy
 from handler.settings import load
 from policy.open_rules import kinds_without_end, open_rules, unnamed_kinds
 

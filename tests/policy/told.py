@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from handler.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
-from handler.decision import decide_all
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import DURATION, Request, Resource
-from handler.policy import Policy, Rule, Selector, ShiftEnd
-from handler.record import decision_record
+from handler.audit import decision_record
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.request import DURATION, Request, Resource
+from handler.rules.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
+from handler.rules.evaluate import decide_all
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 JANE = "jane@example.com"

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler.events import EXPIRES, claim, read_events
-from handler.webhook import read_signature, verify
+from handler.callers.indent import read_signature, verify
+from handler.request import EXPIRES, claim, read_events
 from sandbox.space import Space
 from sandbox.vendors.exchange import Answer, Request
 from sandbox.vendors.server import Double

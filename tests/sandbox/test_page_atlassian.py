@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from handler.providers import BY_ID
+from handler.providers.registry import BY_ID
 from sandbox.page.atlassian_roster import AtlassianRoster
 from sandbox.page.rosters import Group, Roster, RosterError
 from sandbox.vendors.jsm import JSM

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import pytest
 
-from handler.providers import PROVIDERS
+from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import JUAN, OLGA, PETRA, put_all_on_stage
 from sandbox.page.rosters import Roster
 from sandbox.page.server import rosters_of

@@ -12,12 +12,12 @@ import pytest
 
 from auditlog.explain import Told, spoken
 from cli.webhook_client import request_event
-from handler.decision import decide
+from handler.audit import decision_record
 from handler.durations import format_instant
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import read_events
-from handler.policy import Policy, simple
-from handler.record import decision_record
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.request import read_events
+from handler.rules.evaluate import decide
+from handler.rules.model import Policy, simple
 from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, sentence, verdict

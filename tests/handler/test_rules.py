@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.conditions import (
+from handler.duty import ON_CALL, Duty
+from handler.request import Resource
+from handler.rules.conditions import (
     ANY,
     AllOf,
     AnyOf,
@@ -17,9 +19,7 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.duties import ON_CALL, Duty
-from handler.events import Resource
-from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
 
 JANE = "jane@example.com"
 

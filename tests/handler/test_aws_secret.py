@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from handler.aws_secret import Credentials, SecretError, fetch
 from handler.clock import Deadline
 from handler.http import Client
 from handler.http1 import USER_AGENT
-from handler.secret import Credentials, SecretError, fetch
 from tests.handler.scripted import Answer, Scripted, reply
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from handler import emails
-from handler.conditions import UNNAMED, Facts, Proof
 from handler.durations import format_instant, in_words
-from handler.duties import Duty, Findings, in_order
-from handler.events import Request, Resource
+from handler.duty import Duty, Findings, in_order
 from handler.folding import fold
-from handler.policy import SHORTEST_LEFT, UNREAD_END, Policy, Rule
+from handler.request import Request, Resource
+from handler.rules.conditions import UNNAMED, Facts, Proof
+from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"

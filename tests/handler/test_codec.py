@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.conditions import (
+from handler.json_fields import ShapeError
+from handler.rules.codec import read_policy
+from handler.rules.conditions import (
     ANY,
     AllOf,
     AnyOf,
@@ -22,9 +24,7 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.policy import Policy, Rule, Selector, ShiftEnd
-from handler.policy_json import read_policy
-from handler.shapes import ShapeError
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd
 from tests.handler.strategies import JSON, STEADY
 
 ON_CALL = {"on_call": {"schedules": ["DBA"]}}

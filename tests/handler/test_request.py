@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from handler.events import DURATION, EXPIRES, Request, Resource, claim, read_events
-from handler.shapes import ShapeError
+from handler.json_fields import ShapeError
+from handler.request import DURATION, EXPIRES, Request, Resource, claim, read_events
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, 123_456, tzinfo=UTC)
 JANE = {"kind": "slack/user", "id": "T1/U1", "displayName": "Jane", "email": "jane@example.com"}

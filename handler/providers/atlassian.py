@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from handler.durations import parse_instant
-from handler.duties import Duty, Findings
-from handler.shapes import ShapeError, array, as_record, record, required, text
-from handler.sources import Wants
+from handler.duty import Duty, Findings
+from handler.json_fields import ShapeError, array, as_record, record, required, text
+from handler.providers.base import Wants
 
 Json = Mapping[str, Any]
 

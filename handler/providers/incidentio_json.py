@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from handler import emails
 from handler.durations import parse_instant
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, KEY, ON_CALL, Duty, Incident, Titled
-from handler.providers import BY_ID
-from handler.shapes import ShapeError, array, as_record, record, required, text
-from handler.sources import Page
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, KEY, ON_CALL, Duty, Incident, Titled
+from handler.json_fields import ShapeError, array, as_record, record, required, text
+from handler.providers.base import Page
+from handler.providers.registry import BY_ID
 
 PROVIDER = BY_ID["incidentio"].name
 # Roles that somebody takes; the third type is the reporter, who is whoever declared the incident.

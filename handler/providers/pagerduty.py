@@ -15,12 +15,11 @@ from urllib.parse import urlencode
 
 from handler.clock import Deadline
 from handler.durations import format_instant
-from handler.duties import ON_CALL, Findings
+from handler.duty import ON_CALL, Findings
 from handler.http import Client, HttpError
-from handler.providers import BY_ID, other_region
-from handler.shapes import ShapeError, as_record, later
-from handler.sources import CutShort, Page, Question, Wants
-from handler.sources.pagerduty_json import (
+from handler.json_fields import ShapeError, as_record, later
+from handler.providers.base import CutShort, Page, Question, Wants
+from handler.providers.pagerduty_json import (
     LAYERED,
     PROVIDER,
     SHIFT_BASED,
@@ -32,6 +31,7 @@ from handler.sources.pagerduty_json import (
     rows_of,
     to_look_up,
 )
+from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
 _Reading: TypeAlias = Callable[[Mapping[str, Any]], _T]

@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import NamedTuple
 
 from handler.clock import Clock, Deadline
-from handler.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
-from handler.decision import Decision, decide_all, facts_of
-from handler.duties import Duty, Findings
-from handler.events import Request
+from handler.duty import Duty, Findings
 from handler.http import Client
-from handler.policy import Policy
-from handler.providers import BY_ID
-from handler.sources import Collector, Source, Wants
+from handler.providers.base import Collector, Source, Wants
+from handler.providers.registry import BY_ID
+from handler.request import Request
+from handler.rules.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
+from handler.rules.evaluate import Decision, decide_all, facts_of
+from handler.rules.model import Policy
 
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
@@ -61,7 +61,7 @@ class Inquiry:
         self._clock = clock
         # Only the file of a provider that is on is loaded.
         self.sources: dict[str, Source] = {
-            BY_ID[each].name: import_module(f"handler.sources.{each}").source(client, settings)
+            BY_ID[each].name: import_module(f"handler.providers.{each}").source(client, settings)
             for each, settings in providers.items()
         }
 

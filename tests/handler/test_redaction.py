@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from handler.conditions import OnCall
-from handler.decision import Decision, Judged, decide_all
-from handler.duties import ON_CALL, Duty, Failure, Findings
-from handler.events import Request, Resource
-from handler.policy import Policy, Rule, Selector
-from handler.providers import PROVIDERS
-from handler.record import decision_record
-from handler.sources import Wants
-from handler.teller import MOST_LINE_BYTES
+from handler.audit import decision_record
+from handler.duty import ON_CALL, Duty, Failure, Findings
+from handler.providers.base import Wants
+from handler.providers.registry import PROVIDERS
+from handler.redaction import MOST_LINE_BYTES
+from handler.request import Request, Resource
+from handler.rules.conditions import OnCall
+from handler.rules.evaluate import Decision, Judged, decide_all
+from handler.rules.model import Policy, Rule, Selector
 from infra.metrics import APPROVED, DECISION_TIME, SELF_MADE, failing
 from tests.filter_pattern import matches as pattern_matches
 

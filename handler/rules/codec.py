@@ -13,7 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from handler import emails
-from handler.conditions import (
+from handler.durations import in_words, parse_duration
+from handler.json_fields import ShapeError
+from handler.providers.registry import BY_ID
+from handler.rules.conditions import (
     ANY,
     AllOf,
     AnyOf,
@@ -23,11 +26,8 @@ from handler.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.durations import in_words, parse_duration
-from handler.policy import Policy, Rule, Selector, ShiftEnd, digest_of
-from handler.providers import BY_ID
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, digest_of
 from handler.settings import LONGEST_APPROVAL
-from handler.shapes import ShapeError
 
 Json = dict[str, Any]
 WRITTEN_OUT = "any"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.folding import fold, unseen_in
-from handler.shapes import array, as_array, as_record, as_text, record, text
+from handler.json_fields import array, as_array, as_record, as_text, record, text
 
 REQUEST = "access/request"
 APPROVE = "access/approve"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from handler.clock import Deadline
-from handler.duties import (
+from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
     KEY,
@@ -23,9 +23,9 @@ from handler.duties import (
     Incident,
 )
 from handler.http import Client, HttpError
-from handler.shapes import as_record, later, record, text
-from handler.sources import CutShort, Page, Question, Wants
-from handler.sources.incidentio_json import (
+from handler.json_fields import as_record, later, record, text
+from handler.providers.base import CutShort, Page, Question, Wants
+from handler.providers.incidentio_json import (
     PROVIDER,
     read_incidents,
     read_named,

@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 from handler import emails
 from handler.durations import in_words
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
-from handler.typed import typed
+from handler.rules.typed import typed
 
 UNNAMED = "it is not among the schedules and roles that count"
 # What is written out as `any`: told from a list that names nothing.

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from handler import webhook
-from handler.webhook import Refusal, read_call
+from handler.callers import indent as webhook
+from handler.callers.indent import Refusal, read_call
 
 BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
 

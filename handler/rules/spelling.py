@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from handler.events import Resource
 from handler.folding import fold
-from handler.globs import fits, matches
+from handler.request import Resource
+from handler.rules.globs import fits, matches
 
 
 class Spelling(NamedTuple):

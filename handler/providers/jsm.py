@@ -20,12 +20,10 @@ from urllib.parse import urlencode
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duties import ON_CALL, Duty, Findings, Titled
+from handler.duty import ON_CALL, Duty, Findings, Titled
 from handler.http import Client, HttpError
-from handler.providers import BY_ID
-from handler.shapes import ShapeError, as_record, later, record, required, text
-from handler.sources import CutShort, Page, Question, Wants
-from handler.sources.atlassian import (
+from handler.json_fields import ShapeError, as_record, later, record, required, text
+from handler.providers.atlassian import (
     TIMELINE,
     Json,
     ends,
@@ -34,6 +32,8 @@ from handler.sources.atlassian import (
     unread,
     without_end,
 )
+from handler.providers.base import CutShort, Page, Question, Wants
+from handler.providers.registry import BY_ID
 
 _T = TypeVar("_T")
 PROVIDER = BY_ID["jsm"].name

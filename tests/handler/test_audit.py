@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.decision import Decision, Judged
-from handler.duties import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, Findings
-from handler.events import Request, Resource
-from handler.policy import Policy, simple
-from handler.record import decision_record
-from handler.sources import Wants
+from handler.audit import decision_record
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, Findings
+from handler.providers.base import Wants
+from handler.request import Request, Resource
+from handler.rules.evaluate import Decision, Judged
+from handler.rules.model import Policy, simple
 
 POLICY = simple(timedelta(hours=6))
 JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")

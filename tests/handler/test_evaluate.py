@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.conditions import UNNAMED, AnyOf, IncidentRole, OnCall
-from handler.decision import (
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.request import Request, Resource
+from handler.rules.conditions import UNNAMED, AnyOf, IncidentRole, OnCall
+from handler.rules.evaluate import (
     DENIED,
     DENIES_OTHERS,
     NO_DUTY,
@@ -15,9 +17,7 @@ from handler.decision import (
     Judged,
     decide,
 )
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import Request, Resource
-from handler.policy import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 JANE = "jane@example.com"

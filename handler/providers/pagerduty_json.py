@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 from handler import emails
 from handler.durations import parse_instant
-from handler.duties import ON_CALL, Duty, Findings, Titled
-from handler.providers import BY_ID
-from handler.shapes import ShapeError, as_array, as_record, record, required, text
-from handler.sources import Page
+from handler.duty import ON_CALL, Duty, Findings, Titled
+from handler.json_fields import ShapeError, as_array, as_record, record, required, text
+from handler.providers.base import Page
+from handler.providers.registry import BY_ID
 
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"

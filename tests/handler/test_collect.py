@@ -10,13 +10,13 @@ from typing import NamedTuple
 import pytest
 
 from handler.clock import Deadline
-from handler.duties import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
-from handler.events import Request
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
 from handler.http import Client
-from handler.inquiry import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome
-from handler.policy import Policy
-from handler.shapes import ShapeError
-from handler.sources import Collector, Page, Question, Wants
+from handler.json_fields import ShapeError
+from handler.providers.base import Collector, Page, Question, Wants
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome
+from handler.request import Request
+from handler.rules.model import Policy
 from tests.handler.asking import (
     AT_PAGERDUTY,
     DBA,

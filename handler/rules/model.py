@@ -9,7 +9,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from handler import emails
-from handler.conditions import (
+from handler.duty import Duty
+from handler.folding import fold
+from handler.request import Resource
+from handler.rules.conditions import (
     ANY,
     UNNAMED,
     AnyOf,
@@ -22,11 +25,8 @@ from handler.conditions import (
     may_hold,
     prove,
 )
-from handler.duties import Duty
-from handler.events import Resource
-from handler.folding import fold
-from handler.globs import matches
-from handler.spelling import Spelling, spelling_of
+from handler.rules.globs import matches
+from handler.rules.spelling import Spelling, spelling_of
 
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)

@@ -21,12 +21,10 @@ from typing import TypeVar
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duties import ON_CALL, Duty, Findings, Titled
+from handler.duty import ON_CALL, Duty, Findings, Titled
 from handler.http import Client, HttpError
-from handler.providers import BY_ID, other_region
-from handler.shapes import ShapeError, array, as_record, record, required, text
-from handler.sources import Page, Question, Wants
-from handler.sources.atlassian import (
+from handler.json_fields import ShapeError, array, as_record, record, required, text
+from handler.providers.atlassian import (
     TIMELINE,
     Json,
     ends,
@@ -35,6 +33,8 @@ from handler.sources.atlassian import (
     unread,
     without_end,
 )
+from handler.providers.base import Page, Question, Wants
+from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
 PROVIDER = BY_ID["opsgenie"].name

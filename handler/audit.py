@@ -12,7 +12,13 @@ from types import MappingProxyType
 from typing import Any
 
 from handler import __version__, emails
-from handler.decision import (
+from handler.durations import format_go
+from handler.duty import INCIDENT_UPDATE, Duty, Failure, Findings
+from handler.providers.base import Wants
+from handler.providers.registry import BY_NAME
+from handler.redaction import MOST_CHARACTERS, Teller
+from handler.request import Resource
+from handler.rules.evaluate import (
     BESIDE_THE_POINT,
     DENIED,
     DENIES_OTHERS,
@@ -20,13 +26,7 @@ from handler.decision import (
     Decision,
     Judged,
 )
-from handler.durations import format_go
-from handler.duties import INCIDENT_UPDATE, Duty, Failure, Findings
-from handler.events import Resource
-from handler.policy import Policy
-from handler.providers import BY_NAME
-from handler.sources import Wants
-from handler.teller import MOST_CHARACTERS, Teller
+from handler.rules.model import Policy
 
 MOST_RULES = 600
 # What an entry takes at most beside its texts.

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from handler.durations import parse_instant
-from handler.events import CHANGES, Request, read_events
-from handler.shapes import ShapeError, as_array, as_text
+from handler.json_fields import ShapeError, as_array, as_text
+from handler.request import CHANGES, Request, read_events
 
 GET_INFO = "GetInfo"
 PULL_UPDATE = "PullUpdate"

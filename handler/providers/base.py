@@ -10,10 +10,10 @@ from typing import NamedTuple, Protocol
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duties import Duty, Failure, Findings, Incident, Titled
+from handler.duty import Duty, Failure, Findings, Incident, Titled
 from handler.http import HttpError
-from handler.providers import BY_NAME
-from handler.shapes import ShapeError
+from handler.json_fields import ShapeError
+from handler.providers.registry import BY_NAME
 
 # Of one question, all pages together: several times what the largest accounts have.
 MOST_HELD_BYTES = 16 * 1024 * 1024

@@ -17,7 +17,7 @@ _PAGERDUTY_ID = f"(?!{_WORDS})[PQ]([0-9A-Z]{{6}}|[0-9A-Z]{{13}}|(?=[A-Z]*[0-9])[
 
 
 class Provider(NamedTuple):
-    """A provider of duties. `handler/sources/<id>.py` asks it.
+    """A provider of duties. `handler/providers/<id>.py` asks it.
 
     Attributes:
         id: what a policy calls it.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.shapes import ShapeError, array, record, required, text
+from handler.json_fields import ShapeError, array, record, required, text
 
 Reader = Callable[[Mapping[str, Any], str, str], object]
 SAID: dict[Reader, str] = {record: "an object", text: "a string", array: "a list"}

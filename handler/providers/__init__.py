@@ -1,0 +1,1 @@
+"""Whom we ask: one file for each provider, the registry, and the collector."""
