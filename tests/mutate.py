@@ -83,7 +83,7 @@ def main() -> int:
 
 def _copied_to(tree: Path) -> Path:
     """Copy what is needed: no more of the tests than run without a server."""
-    for room in ("handler", "policy", "tests/handler"):
+    for room in ("handler", "auditlog", "policy", "tests/handler"):
         ignored = shutil.ignore_patterns("__pycache__", "conftest.py")
         shutil.copytree(ROOT / room, tree / room, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", tree)

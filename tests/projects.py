@@ -21,7 +21,7 @@ def project_in(folder: Path, *, region: str = "us-west-2", **settings: str) -> P
 
 def project_with_code_in(folder: Path, **settings: str) -> Path:
     """The same with a copy of the code: `python -m sandbox` in it is a sandbox of its own."""
-    for room in ("handler", "policy", "infra", "cli", "sandbox", "sdk", "examples"):
+    for room in ("handler", "auditlog", "policy", "infra", "cli", "sandbox", "sdk", "examples"):
         shutil.copytree(ROOT / room, folder / room)
     return project_in(folder, **settings)
 

@@ -1,6 +1,6 @@
 """JSM Operations, Opsgenie's successor: who is on shift, by account, and whose account it is.
 
-Facts from Atlassian's references ("Jira Service Management cli REST API": schedules, on-calls,
+Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, on-calls,
 timelines; "Jira Cloud platform REST API": users).
 
 Only a person who is on shift himself counts. Nothing tells when a step of an escalation comes, nor

@@ -44,8 +44,8 @@ class Aws(Clients):
         AccountSpecificBackend.get_session = cache(isolated_session)
         # Functions are run by the sandbox, from the zip; moto would look for a docker daemon.
         moto_api_backend.set_config({"lambda": {"use_docker": False}})
-        # The one policy that buckets get denies plain HTTP (sandbox.local_aws.resources.moto_workarounds), and moto does
-        # not look at its condition. What comes by loopback passes for HTTPS here.
+        # The one policy that buckets get denies plain HTTP (resources/moto_workarounds.py), and
+        # moto does not look at its condition. What comes by loopback passes for HTTPS here.
         FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
         self._server = self.served_by(self.answer)
         self._server.start()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pulumi.runtime.proto import resource_pb2
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "oncall-approvals"
 PROGRAM = ROOT / "infra" / "__main__.py"
 

@@ -3,7 +3,7 @@
 In life the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
 (https://api.atlassian.com: `/jsm`) are two hosts; here one double is both under one address.
 
-Facts from Atlassian's references ("Jira Service Management cli REST API": schedules, schedule
+Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, schedule
 on-calls, schedule timelines, escalations; "Jira Cloud platform REST API": users). Not documented,
 and set here: what an unknown cloud id and a schedule that the token may not see are answered with.
 """

@@ -236,19 +236,19 @@ def test_profile_that_needs_a_code(
     config = played.folder / "aws-config"
     config.write_text(
         "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = of-a-test\n"
-        "[profile cli]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = keys\n"
+        "[profile ops]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = keys\n"
         "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n",
         encoding="utf-8",
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    monkeypatch.setenv("AWS_PROFILE", "cli")
+    monkeypatch.setenv("AWS_PROFILE", "ops")
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(key)
     line = _sentence(played, capsys)
     assert "needs a code of an MFA device" in line
     assert '`eval "$(aws configure export-credentials --format env)"`' in line
-    with pytest.raises(SetupError, match="credentials --profile cli --format env"):
-        current_account("us-west-2", "cli")
+    with pytest.raises(SetupError, match="credentials --profile ops --format env"):
+        current_account("us-west-2", "ops")
 
 
 def test_region_that_is_not_enabled(
@@ -448,8 +448,8 @@ def test_other_backends_are_pulumis(url: str) -> None:
 
 def test_address_is_read_whole() -> None:
     """Bucket, region, endpoint and profile."""
-    found = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=cli", "dev")
-    assert (found.bucket, found.region, found.profile) == ("b", "eu-west-1", "cli")
+    found = parse_backend("s3://b/p?region=eu-west-1&endpoint=s3.example.com&profile=ops", "dev")
+    assert (found.bucket, found.region, found.profile) == ("b", "eu-west-1", "ops")
     assert found.endpoint == "https://s3.example.com"
     with pytest.raises(SetupError):
         parse_backend("s3:b", "dev")

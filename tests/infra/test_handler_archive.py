@@ -106,7 +106,7 @@ def test_asset_of_another_kind_is_told() -> None:
     """What nothing here can zip is not left out in silence."""
     archive = pulumi.AssetArchive({"handler/x": pulumi.RemoteAsset("https://example.com")})
     with pytest.raises(
-        TypeError, match=r"handler/x is a RemoteAsset: add it to sandbox/archive\.py"
+        TypeError, match=r"handler/x is a RemoteAsset: add it to sandbox/lambda_url/archive\.py"
     ):
         build_zip(archive)
 

@@ -269,7 +269,7 @@ def test_live_up_asks_the_real_provider(
     monkeypatch.setenv("INCIDENTIO_API_KEY", LIVE_KEY)
     monkeypatch.setenv("PAGERDUTY_KEY", LIVE_KEY)
     monkeypatch.setenv("PAGERDUTY_BASE_URL", "https://api.pagerduty.test")
-    (here / "policy").symlink_to(ROOT / "policy")  # what goes through a proxy is in there
+    (here / "cli").symlink_to(ROOT / "cli")  # what goes through a proxy is in there
     with IncidentIO(LIVE_KEY) as vendor, Scripted(reply(status=403)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         vendor.add_person("Jane", "jane@example.com")

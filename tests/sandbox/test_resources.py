@@ -56,7 +56,9 @@ def test_denial_of_plain_http_is_accepted() -> None:
 )
 def test_any_other_bucket_policy_is_refused(statements: list[dict[str, Any]]) -> None:
     """A policy that is not put on the local AWS must be one that needs no trying."""
-    with pytest.raises(RefusedByAwsError, match=r"sandbox/local_aws/resources/gaps\.py"):
+    with pytest.raises(
+        RefusedByAwsError, match=r"sandbox/local_aws/resources/moto_workarounds\.py"
+    ):
         check_bucket_policy(policy_of(*statements), ARN)
 
 
@@ -89,8 +91,8 @@ def test_unknown_type_is_named_with_the_place_to_add_it() -> None:
     with pytest.raises(UnknownToSandboxError) as error:
         resource_of("aws:sqs/queue:Queue")
     assert str(error.value) == (
-        "The sandbox does not know aws:sqs/queue:Queue: add a class for it to sandbox/local_aws/resources/, "
-        "and register it in sandbox/local_aws/resources/__init__.py"
+        "The sandbox does not know aws:sqs/queue:Queue: add a class for it to "
+        "sandbox/local_aws/resources/, and register it in its __init__.py"
     )
 
 

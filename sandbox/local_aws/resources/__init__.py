@@ -58,7 +58,7 @@ def resource_of(type_token: str) -> Resource:
     """
     if type_token not in RESOURCES:
         raise UnknownToSandboxError(
-            f"The sandbox does not know {type_token}: add a class for it to sandbox/local_aws/resources/, "
-            "and register it in sandbox/local_aws/resources/__init__.py"
+            f"The sandbox does not know {type_token}: add a class for it to "
+            "sandbox/local_aws/resources/, and register it in its __init__.py"
         )
     return RESOURCES[type_token]

@@ -19,7 +19,8 @@ def check_bucket_policy(policy: str, bucket_arn: str) -> None:
     """Accept exactly the denial of plain HTTP.
 
     Moto evaluates bucket policies without their conditions, so this one would deny every call. It
-    is kept there and not evaluated (`sandbox.local_aws.moto_server`); nor would any other be, so that is an error.
+    is kept there and not evaluated (`sandbox.local_aws.moto_server`); nor would any other be, so
+    that is an error.
     """
     statements = json.loads(policy)["Statement"]
     wanted = {
