@@ -205,7 +205,7 @@ def test_a_child_of_real_providers_takes_the_machines_proxy(start: Start, tmp_pa
     source = """
 import socket
 def nowhere(host, *more, look_up=socket.getaddrinfo):
-    if host != "127.0.0.1":
+    if host not in {"127.0.0.1", b"127.0.0.1"}:
         raise socket.gaierror
     return look_up(host, *more)
 socket.getaddrinfo = nowhere
