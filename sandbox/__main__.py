@@ -190,7 +190,7 @@ def _demo(options: argparse.Namespace) -> int:
     print()
     for doubt in doubts:
         say(f"note: {doubt}")
-    print(summary(outcomes))
+    print(wrapped(summary(outcomes), columns_of(sys.stdout)))
     return 0 if all(expected for _, expected in outcomes) else 1
 
 
