@@ -203,13 +203,11 @@ class Findings(NamedTuple):
 
     def joined(self, more: Findings) -> Findings:
         """Put together what was found in turn: a duty whose end came later is told with it."""
-        ended = {each.identity for each in more.duties if each.end}
-        theirs = {each.provider for each in more.duties if each.end}  # of hundreds, few are
-        kept = (
-            each
-            for each in self.duties
-            if each.end or each.provider not in theirs or each.identity not in ended
-        )
+        kept, ended = self.duties, [each for each in more.duties if each.end]
+        # Of one provider there may be hundreds, which another one's leave as they are.
+        if not {each.provider for each in ended}.isdisjoint({each.provider for each in kept}):
+            known = {each.identity for each in ended}
+            kept = tuple(each for each in kept if each.end or each.identity not in known)
         return Findings(
             (*kept, *more.duties),
             self.failures + more.failures,

@@ -201,13 +201,13 @@ class Collector:
 
         Pages that came before a failure count.
         """
-        found = self._before
-        for number, (batch, _) in enumerate(self._batches):
+        found = Findings()
+        for number, (batch, _) in reversed([*enumerate(self._batches)]):
             part = self._found.get(number) or _findings(batch)
             if not self._unanswered[number]:
                 self._found[number] = part
-            found = found.joined(part)
-        return found
+            found = part.joined(found)
+        return self._before.joined(found)
 
     def findings(self) -> Findings:
         """Give all that was found up to now.

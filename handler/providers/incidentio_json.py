@@ -117,9 +117,9 @@ def _assignments(
         role, assignee = record(assignment, "role"), record(assignment, "assignee")
         name = required(role, "id"), text(role, "name"), text(role, "shortform")
         named.append(name)
-        # A type that is new to us may stand for a reporter, too.
-        reporter = text(role, "role_type") not in _TAKEN_ON_PURPOSE
         if assignee:
+            # A type that is new to us may stand for a reporter, too.
+            reporter = text(role, "role_type") not in _TAKEN_ON_PURPOSE
             held.append(_Assignment(*name, reporter, *_person(assignee)))
     return named, held
 
