@@ -111,7 +111,7 @@ def _states(results: str) -> Iterator[tuple[str, str]]:
 
 def _read(shown: str, name: str) -> Mutant:
     """Read a mutant from its diff."""
-    file = "/".join(name.split(".")[:2]) + ".py"
+    file = "/".join(name.split(".")[:-1]) + ".py"
     lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++"))]
     before, after = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"

@@ -13,6 +13,7 @@ from handler.rules.conditions import (
     AllOf,
     AnyOf,
     Condition,
+    Facts,
     IncidentRole,
     OnCall,
     PostedUpdate,
@@ -139,3 +140,18 @@ def test_the_only_rule_stays() -> None:
     """It says itself what it is not for."""
     only = simple(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
     assert only.near([]) == only
+
+
+def test_known_as_is_told_by_every_alias() -> None:
+    """Each alias that names somebody adds addresses of theirs: none replaces another's."""
+    aliases = {"jane@x.example": ("j@y.example",), "admin@x.example": ("jane@x.example",)}
+    known = {"jane@x.example", "j@y.example", "admin@x.example"}
+    assert Policy((), aliases).known_as("jane@x.example") == known
+
+
+def test_a_denied_domain_is_what_comes_last() -> None:
+    """A quoted or doubled @ before it is part of the name, and lifts no denial."""
+    now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    facts = Facts("", frozenset(), frozenset(["x@y@denied.example"]), (), None, now)
+    assert Requester(domains=("denied.example",)).may_hold(facts)
+    assert not Requester(domains=("y@denied.example",)).may_hold(facts)
