@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from auditlog.explain import NOTE, Told, tree, why
-from cli import arguments
-from cli import user_lookup as known
+from cli import arguments, user_lookup
 from cli.config import Configured, configured
 from cli.context import World
 from cli.errors import CommandError
@@ -85,7 +84,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     (decision,) = outcome.decisions
     if outcome.asked and not decision.duties:
         who, asked = request.requester.email, outcome.asked
-        notes += known.about_a_stranger(who, asked, outcome.findings, given.settings, world)
+        notes += user_lookup.about_a_stranger(who, asked, outcome.findings, given.settings, world)
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from cli import check, explain, preflight, report, who
-from cli import replay as again
+from cli import check, explain, preflight, replay, report, who
 from cli.context import World, discard, process
 from cli.errors import NOT_DONE, CommandError, ReportError
 from handler import __version__
@@ -82,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"oncall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for each in (explain, who, again, preflight, report, check):
+    for each in (explain, who, replay, preflight, report, check):
         each.add(commands)
     return parser
 

@@ -14,7 +14,7 @@ from typing import Any
 from handler import __version__
 from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
@@ -67,36 +67,36 @@ class App:
         # and finds none: what a call makes is freed as soon as it was used.
         gc.disable()
         try:
-            return webhook.response(200, self._answer(event, Deadline(self._clock, self._budget)))
-        except webhook.Refusal as refusal:
+            return indent.response(200, self._answer(event, Deadline(self._clock, self._budget)))
+        except indent.Refusal as refusal:
             self._write("WARN", "refused", http=refusal.http, why=refusal.why[:MOST_WHY])
-            return webhook.refused(refusal)
+            return indent.refused(refusal)
         except SecretError as error:
             self._write("ERROR", "failed", http=503, why=str(error)[:MOST_WHY])
             message = "The webhook's secret cannot be read; the log says why."
-            return webhook.refused(webhook.Refusal(503, webhook.UNAVAILABLE, message))
+            return indent.refused(indent.Refusal(503, indent.UNAVAILABLE, message))
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
             self._write("ERROR", "failed", http=500, why=_told_safely(error)[:MOST_WHY])
             message = "The call could not be answered; the log says why."
-            return webhook.refused(webhook.Refusal(500, webhook.INTERNAL, message))
+            return indent.refused(indent.Refusal(500, indent.INTERNAL, message))
         finally:
             gc.enable()
 
     def _answer(self, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-        body = webhook.raw_body(event)
+        body = indent.raw_body(event)
         # Before the secret is fetched: a call that bears no recent signature costs nothing.
-        signature = webhook.read_signature(
+        signature = indent.read_signature(
             event.get("headers") or {}, now=self._clock.now(), max_age=max_age(self._environment)
         )
         settings, inquiry = self._ready = self._ready or self._load(deadline)
-        webhook.verify(signature, body, settings.webhook_secrets)
-        call = webhook.read_call(body)
-        if call.name == webhook.GET_INFO:
-            return webhook.info(NAME, __version__)
-        if call.name == webhook.PULL_UPDATE:
-            return webhook.resources(call.kinds, [BY_ID[each].bot for each in settings.providers])
+        indent.verify(signature, body, settings.webhook_secrets)
+        call = indent.read_call(body)
+        if call.name == indent.GET_INFO:
+            return indent.info(NAME, __version__)
+        if call.name == indent.PULL_UPDATE:
+            return indent.resources(call.kinds, [BY_ID[each].bot for each in settings.providers])
         call_id = str((event.get("requestContext") or {}).get("requestId") or "")
-        return webhook.claims(self._claims(call.requests, settings, inquiry, deadline, call_id))
+        return indent.claims(self._claims(call.requests, settings, inquiry, deadline, call_id))
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Inquiry]:
         values = dict(self._environment)

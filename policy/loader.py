@@ -13,7 +13,7 @@ from handler.audit import MOST_RULES
 from handler.json_fields import ShapeError
 from handler.rules.codec import read_policy
 from handler.rules.model import LONGEST_GRACE
-from policy import lint as doubts
+from policy import lint
 from policy.conditions import read_condition
 from policy.diagnostics import Problem, Problems, quoted
 from policy.fields import ANY, MOST_CHARACTERS, Reader
@@ -68,7 +68,7 @@ def load(data: bytes) -> Loaded:
             problems.error(Line(1), str(error))
     if problems.errors:
         return Loaded({}, problems.errors, problems.warnings, MappingProxyType(lines))
-    doubts.note(body, policy, lines, problems)
+    lint.note(body, policy, lines, problems)
     return Loaded(body, (), problems.warnings, MappingProxyType(lines))
 
 

@@ -15,11 +15,11 @@ from auditlog.replay import NOT_WHOLE, TORN, replay
 from handler import app
 from handler.audit import decision_record
 from handler.duty import Findings
-from handler.providers import collect as inquiry
+from handler.providers import collect
 from handler.request import Request
 from handler.rules.evaluate import Decision, decide, decide_all
 from handler.rules.model import Policy
-from policy import case_runner as trial
+from policy import case_runner
 
 Record = Mapping[str, Any]
 # What a decision does not follow from.
@@ -61,7 +61,7 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         decide: decided,
         decision_record: recorded,
     }
-    for place in (module, inquiry, app, trial):
+    for place in (module, collect, app, case_runner):
         for name, value in list(vars(place).items()):
             if (
                 isinstance(value, FunctionType)

@@ -101,6 +101,7 @@ class Inquiry:
                     rounds[name] += 1
             if not collector.running() or (until is deadline and not undecided):
                 break
+            # To decide takes longer than to see whether anything came that matters by now.
             is_in_time = collector.wait(until)
             while is_in_time and (
                 (until is first and collector.running())

@@ -20,7 +20,7 @@ from cli.proxies import UnreachableError
 from cli.target import Deployed
 from cli.webhook_client import SendError
 from handler import __version__
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
 from handler.request import claim, read_events
 from sandbox.demo_data import JANE, NORA, RESOURCE
@@ -221,7 +221,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
 
 def our_refusal(http: int, code: int) -> Answer:
     """An error as the function answers it."""
-    answer = webhook.refused(webhook.Refusal(http, code, "as the log says"))
+    answer = indent.refused(indent.Refusal(http, code, "as the log says"))
     return reply(answer["body"].encode(), http)
 
 
@@ -239,7 +239,7 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         "if RESERVED_CONCURRENCY was deployed as 0, the URL is shut",
     ),
     "503 of ours": (
-        our_refusal(503, webhook.UNAVAILABLE),
+        our_refusal(503, indent.UNAVAILABLE),
         "HTTP 503: the function cannot read its secret",
         f"see the log: {LOG}; its role may read",
     ),
@@ -252,7 +252,7 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         )
         for http, body in ((401, b"<html>"), (403, b"\r\n<p>"), (407, b"{}"), (503, b"<html>"))
     },
-    "500": (our_refusal(500, webhook.INTERNAL), "HTTP 500: the function failed", LOG),
+    "500": (our_refusal(500, indent.INTERNAL), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
     "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
     "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
@@ -264,7 +264,7 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         DEPLOY,
     ),
     "another's name": (
-        reply(json.dumps(webhook.info("another\n", "1")).encode()),
+        reply(json.dumps(indent.info("another\n", "1")).encode()),
         "what answers at URL is not oncall-approvals: it calls itself 'another\\n'",
         DEPLOY,
     ),
@@ -302,7 +302,7 @@ def test_dates_that_say_nothing(stack: Stack) -> None:
         assert said in lines(stack, reply(b"{}", 401, {"Date": date}))[1]
 
 
-GOOD_INFO = reply(json.dumps(webhook.info("oncall-approvals", "0.0.7")).encode())
+GOOD_INFO = reply(json.dumps(indent.info("oncall-approvals", "0.0.7")).encode())
 GOOD_BOTS = reply(json.dumps(BOTS).encode())
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from auditlog.replay import replay
-from cli import user_lookup as known
+from cli import user_lookup
 from handler.rules.model import simple
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
@@ -274,7 +274,7 @@ def test_who_is_on_duty_is_not_known(oncall: Command, double: IncidentIO, why: s
 
 def test_a_provider_that_is_not_searched(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new one may have no search: what was read is told."""
-    monkeypatch.setattr(known, "_LOOKUPS", {})
+    monkeypatch.setattr(user_lookup, "_LOOKUPS", {})
     (note,) = notes(oncall, NORA)
     assert note.endswith(
         "incident.io has such a user could not be looked up: `oncall` has no search for it"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cli import provider_query as asking
+from cli import provider_query
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
@@ -311,7 +311,7 @@ def test_one_that_hangs_hides_nobody_elsewhere(
     oncall: Command, double: IncidentIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """JSM is asked on by what it answered, while incident.io has not said a word."""
-    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(provider_query, "PATIENCE_SECONDS", 3.0)
     asked_on = threading.Event()
     key = "k3y-0123456789"
     with JSM("bot@example.com", key, now=lambda: NOW) as jsm:

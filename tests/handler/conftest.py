@@ -15,7 +15,7 @@ from handler import connection
 from handler.clock import Clock, Deadline
 from handler.duty import Findings
 from handler.http import Client
-from handler.providers import base as sources
+from handler.providers import base
 from handler.providers.base import Wants, ask
 from handler.providers.incidentio import IncidentIO as Source
 from sandbox.vendors.incidentio import IncidentIO
@@ -67,7 +67,7 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
 
-    monkeypatch.setattr(sources, "start_new_thread", start)
+    monkeypatch.setattr(base, "start_new_thread", start)
     monkeypatch.setattr(connection, "start_new_thread", start)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.durations import format_instant
 
 # The same examples in every run: a red build has to be red again on the next machine. EXAMPLES=5000
@@ -19,7 +19,7 @@ STEADY = settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 TIMESTAMP = "2026-03-04T12:00:00Z"
-UNKEYED = webhook.sign("", TIMESTAMP, b"")
+UNKEYED = indent.sign("", TIMESTAMP, b"")
 
 # Lone surrogates, too: `json.loads` makes them of `\ud800`.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.callers.indent import Refusal, read_call
 
 BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
@@ -179,7 +179,7 @@ class TestAnswers:
 
     def test_get_info(self) -> None:
         """The integration travels as JSON text inside a DebugInfo."""
-        assert webhook.info("oncall-approvals", "1.2.3") == {
+        assert indent.info("oncall-approvals", "1.2.3") == {
             "status": {
                 "code": 0,
                 "details": [
@@ -206,16 +206,16 @@ class TestAnswers:
     )
     def test_pull_update(self, kinds: tuple[str, ...], found: list[object]) -> None:
         """The bots are there for exactly their kind."""
-        assert webhook.resources(kinds, [BOT]) == {"status": {"code": 0}, "resources": found}
+        assert indent.resources(kinds, [BOT]) == {"status": {"code": 0}, "resources": found}
 
     @pytest.mark.parametrize("made", [[], [{"event": "access/approve"}]])
     def test_get_decision(self, made: list[dict[str, str]]) -> None:
         """No claim is an empty list, not an absent one."""
-        assert webhook.claims(made) == {"status": {"code": 0}, "claims": made}
+        assert indent.claims(made) == {"status": {"code": 0}, "claims": made}
 
     def test_response(self) -> None:
         """Status, content type, and the body as ASCII JSON: no text breaks it."""
-        assert webhook.response(200, {"reason": "é \ud800"}) == {
+        assert indent.response(200, {"reason": "é \ud800"}) == {
             "statusCode": 200,
             "headers": {"Content-Type": "application/json"},
             "body": '{"reason": "\\u00e9 \\ud800"}',
@@ -223,7 +223,7 @@ class TestAnswers:
 
     def test_refused(self) -> None:
         """A refusal answers its own sentence; what only the log says stays out."""
-        answer = webhook.refused(Refusal(503, webhook.UNAVAILABLE, "a sentence", "the why"))
+        answer = indent.refused(Refusal(503, indent.UNAVAILABLE, "a sentence", "the why"))
         assert answer["statusCode"] == 503
         assert json.loads(answer["body"]) == {"status": {"code": 14, "message": "a sentence"}}
         assert Refusal(400, 3, "a sentence").why == "a sentence"

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler.app import App
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.clock import Clock
 from tests.handler.scripted import Scripted, Talk, reply
 from tests.handler.strategies import (
@@ -69,7 +69,7 @@ class Called:
     def signed(self, body: bytes, *, base64_encoded: bool = True) -> tuple[int, dict[str, Any]]:
         """Sign a body, and have it answered."""
         text = base64.b64encode(body).decode() if base64_encoded else body.decode()
-        signature = webhook.sign(SECRET, TIMESTAMP, body)
+        signature = indent.sign(SECRET, TIMESTAMP, body)
         return self.handle(
             {
                 "requestContext": {"http": {"method": "POST"}},
@@ -196,7 +196,7 @@ def test_nobody_else_can_sign(
     signs: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
     """Not with another secret, nor with any text: 401, though Mary is on duty."""
-    made = webhook.sign(secret, TIMESTAMP, body) if signs else signature
+    made = indent.sign(secret, TIMESTAMP, body) if signs else signature
     event = {
         "requestContext": {"http": {"method": "POST"}},
         "headers": {"x-indent-timestamp": TIMESTAMP, "x-indent-signature": made},

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.callers.indent import Refusal, raw_body
 
 MIB = 1024 * 1024
@@ -56,8 +56,8 @@ def test_marked_as_base64_and_is_none(body: str) -> None:
         raw_body(posted(body, base64=True))
     assert caught.value.why == "the body is marked as base64 and is none"
     with pytest.raises(Refusal) as unsigned:
-        webhook.read_signature({}, now=datetime.now(UTC), max_age=timedelta(0))
-    assert webhook.refused(caught.value) == webhook.refused(unsigned.value)
+        indent.read_signature({}, now=datetime.now(UTC), max_age=timedelta(0))
+    assert indent.refused(caught.value) == indent.refused(unsigned.value)
 
 
 def test_a_lone_surrogate_raises_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from handler.callers import indent as webhook
+from handler.callers import indent
 from handler.callers.indent import Refusal
 from handler.durations import parse_instant
 
@@ -38,7 +38,7 @@ VECTORS = [
 
 def headers(timestamp: str = "2026-03-04T12:00:00Z", secret: str = SECRET) -> dict[str, str]:
     """Sign `BODY`."""
-    signature = webhook.sign(secret, timestamp, BODY)
+    signature = indent.sign(secret, timestamp, BODY)
     return {"x-indent-timestamp": timestamp, "x-indent-signature": signature}
 
 
@@ -51,8 +51,8 @@ def verify(
     max_age: timedelta,
 ) -> None:
     """Check a call as the handler does: is it recent, then is it signed."""
-    signature = webhook.read_signature(given, now=now, max_age=max_age)
-    webhook.verify(signature, body, secrets)
+    signature = indent.read_signature(given, now=now, max_age=max_age)
+    indent.verify(signature, body, secrets)
 
 
 def refusal(given: Mapping[str, str], body: bytes = BODY, *secrets: str) -> Refusal | None:
@@ -88,7 +88,7 @@ class TestSignature:
     @pytest.mark.parametrize("vector", VECTORS)
     def test_vector(self, vector: Vector) -> None:
         """Our signature is the recorded one, and `verify` accepts it."""
-        assert webhook.sign(vector.secret, vector.timestamp, vector.body) == vector.signature
+        assert indent.sign(vector.secret, vector.timestamp, vector.body) == vector.signature
         assert accepts(vector)
 
     @pytest.mark.parametrize("vector", VECTORS)
@@ -121,7 +121,7 @@ class TestSignature:
         timestamp = "2026-03-04T12:00:00Z"
         signed = {
             "x-indent-timestamp": timestamp,
-            "x-indent-signature": webhook.sign(SECRET, timestamp, body),
+            "x-indent-signature": indent.sign(SECRET, timestamp, body),
         }
         assert refusal(signed, body) is None
 
@@ -223,7 +223,7 @@ class TestVerify:
         found = refusal({name: value for name, value in changed.items() if value is not None})
         assert found is not None
         assert found.why == why
-        answer = webhook.refused(found)
+        answer = indent.refused(found)
         assert answer["statusCode"] == 401
         message = "The call is not signed with this webhook's secret, or not recently."
         assert json.loads(answer["body"]) == {"status": {"code": 16, "message": message}}

@@ -13,7 +13,7 @@ import pytest
 
 from handler.rules.codec import read_policy
 from infra.archive import POLICY_IN_ZIP
-from policy import case_runner as trial
+from policy import case_runner
 from policy.loader import load
 from sandbox.lambda_url.archive import build_zip
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
@@ -216,7 +216,7 @@ def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) 
         "&&",
         "cp",
         "policy/example.test.yaml",
-        str(trial.tests_of(Path(name))),
+        str(case_runner.tests_of(Path(name))),
     ]
 
 
@@ -350,7 +350,7 @@ def test_the_remedy_can_be_pasted(program: Program, root: Path, name: str, remed
     """Whatever the file is called, the command tests it and does nothing else."""
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("rules: 1\n", encoding="utf-8")
-    trial.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
+    case_runner.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
     said = refusal(program, root, {KEY: name})
     assert said.endswith(f"; run `{remedy}`")
 
