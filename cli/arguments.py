@@ -106,6 +106,13 @@ def for_a_policy(parser: argparse.ArgumentParser, *, asks: bool = True) -> None:
     for_scripts(parser)
 
 
+def for_labels(parser: argparse.ArgumentParser, help_: str) -> None:
+    """Add the option that gives labels of what is requested."""
+    parser.add_argument(
+        "--label", action="append", default=[], type=label, metavar="NAME=VALUE", help=help_
+    )
+
+
 def for_scripts(parser: argparse.ArgumentParser) -> None:
     """Add the switch that makes the answer JSON."""
     parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")

@@ -83,14 +83,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         metavar="KIND:ID",
         help="for what; again for more; without a policy file any resource will do",
     )
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        type=arguments.label,
-        metavar="NAME=VALUE",
-        help="that the resources carry",
-    )
+    arguments.for_labels(parser, "that the resources carry")
     arguments.for_scripts(parser)
     parser.set_defaults(run=run)
 

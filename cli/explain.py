@@ -52,14 +52,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         metavar="KIND:ID",
         help="for what; again for more",
     )
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        type=arguments.label,
-        metavar="NAME=VALUE",
-        help="that the resources carry",
-    )
+    arguments.for_labels(parser, "that the resources carry")
     parser.add_argument("--duration", type=arguments.duration, metavar="1h30m", help="for how long")
     parser.add_argument(
         "--at", type=arguments.moment, metavar="TIME", help="as of then: an instant, or +2h"

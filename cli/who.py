@@ -51,14 +51,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
-    parser.add_argument(
-        "--label",
-        action="append",
-        default=[],
-        type=arguments.label,
-        metavar="NAME=VALUE",
-        help="that it carries",
-    )
+    arguments.for_labels(parser, "that it carries")
     arguments.for_a_policy(parser)
     parser.set_defaults(run=who)
 
