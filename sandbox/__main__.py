@@ -43,8 +43,8 @@ from sandbox.demo_script import SCRIPT, is_approved, request_from_code
 from sandbox.demo_space import opened_space, variables
 from sandbox.lambda_url.runtime import PROXIED
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.base import UnknownToSandboxError
 from sandbox.local_aws.resources.moto_workarounds import RefusedByAwsError
+from sandbox.local_aws.resources.resource import UnknownToSandboxError
 from sandbox.name_checks import doubts_about_names
 from sandbox.page import Page, page_of
 from sandbox.space import Space

@@ -25,10 +25,10 @@ from policy.remedies import in_stack, report
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
-from sandbox.local_aws.engine import Deployment, deploy
+from sandbox.local_aws.deployment import Deployment, deploy
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
-from sandbox.local_aws.resources.functions import is_public
+from sandbox.local_aws.resources.awslambda import is_public
 from sandbox.local_aws.rotation import rotated
 from sandbox.logbook import Logbook
 from sandbox.vendors.incidentio import IncidentIO

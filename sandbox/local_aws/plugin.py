@@ -20,11 +20,11 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.local_aws.clients import Clients, Credentials
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.base import SIGNATURE
-from sandbox.local_aws.resources.calls import answer_call
+from sandbox.local_aws.resources.invokes import answer_call
+from sandbox.local_aws.resources.resource import SIGNATURE
 
 if TYPE_CHECKING:
-    from sandbox.local_aws.resources.base import Resource
+    from sandbox.local_aws.resources.resource import Resource
 
 VERSION = "7.51.1"  # the pinned SDK's, for which the engine asks
 ENDPOINT = "AWS_ENDPOINT_URL"

@@ -1,7 +1,7 @@
 """Runs the real Pulumi program in this process, with a stand-in for Pulumi's engine.
 
-What the program registers goes to the caller's mocks (`pulumi.runtime.Mocks`), which may record it
-(tests) or create it on a local AWS (`sandbox.local_aws.engine`), and is recorded with its options.
+What the program registers is recorded with its options, and goes to the caller's mocks
+(`pulumi.runtime.Mocks`), which may create it on a local AWS (`sandbox.local_aws.deployment`).
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.local_aws.engine import CreatedResource, Deployment, read_function
+from sandbox.local_aws.deployment import CreatedResource, Deployment, read_function
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.functions import Function
-from sandbox.local_aws.resources.stored_secrets import SecretVersion
+from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.secretsmanager import SecretVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.lambda_url.server import FunctionUrl
-from sandbox.local_aws.engine import read_function
+from sandbox.local_aws.deployment import read_function
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.functions import Function, is_public
+from sandbox.local_aws.resources.awslambda import Function, is_public
 from sandbox.logbook import Logbook
 from tests.e2e.calls import Webhook, over_http
 from tests.engine.cli import Command, Said

@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.awslambda import Function
 from sandbox.local_aws.resources.moto_workarounds import reserved_concurrency_of
 from tests.engine.cli import Command, Said
 from tests.engine.project import Project

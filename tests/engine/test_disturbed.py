@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.local_aws.resources.functions import Function
-from sandbox.local_aws.resources.identity import Role
+from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.iam import Role
 from tests.engine.gate import Gate, Held
 from tests.engine.project import Project
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.demo_data import DAN, JANE, NORA
 from sandbox.local_aws.moto_server import Aws
-from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from tests.e2e.calls import request_of
 from tests.engine.gate import Gate
 from tests.engine.terminal import Terminal

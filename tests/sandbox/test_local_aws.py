@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from sandbox.local_aws.clients import Clients, Credentials
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.resources import RESOURCES
-from sandbox.local_aws.resources.base import UnknownToSandboxError
+from sandbox.local_aws.resources.resource import UnknownToSandboxError
 from sandbox.local_aws.signature import REFUSED
 from sandbox.local_server import HOST
 from tests.sandbox.deployments import REGION, deployed

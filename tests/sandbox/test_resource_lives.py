@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.local_aws.clients import Credentials
-from sandbox.local_aws.engine import CreatedResource
+from sandbox.local_aws.deployment import CreatedResource
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.plugin import LocalAwsProvider, RefusedEndpointError
 from sandbox.local_aws.resources import resource_of

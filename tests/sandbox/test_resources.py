@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sandbox.local_aws.resources import RESOURCES, resource_of
-from sandbox.local_aws.resources.base import UnknownToSandboxError, plain
 from sandbox.local_aws.resources.moto_workarounds import (
     RefusedByAwsError,
     check_bucket_policy,
@@ -17,6 +16,7 @@ from sandbox.local_aws.resources.moto_workarounds import (
     reserved_concurrency_of,
     url_with_slash,
 )
+from sandbox.local_aws.resources.resource import UnknownToSandboxError, plain
 
 ARN = "arn:aws:s3:::state"
 DENIAL: dict[str, Any] = {
@@ -102,7 +102,7 @@ def test_unknown_input_is_named_with_the_place_to_add_it() -> None:
         resource_of("aws:s3/bucket:Bucket").check("state", {"bucket": "b", "acl": "public-read"})
     assert str(error.value) == (
         "The sandbox does not know acl of aws:s3/bucket:Bucket: "
-        "add it to sandbox/local_aws/resources/buckets.py"
+        "add it to sandbox/local_aws/resources/s3.py"
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from cli.webhook_client import request_event, send
 from handler.settings import PLAIN_KEYS
 from sandbox.demo_data import JANE
-from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from sandbox.stack import Sandbox
 from tests.processes import children_of
 from tests.projects import project_in

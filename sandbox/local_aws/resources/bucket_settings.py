@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sandbox.local_aws.resources.base import Resource
+from sandbox.local_aws.resources.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

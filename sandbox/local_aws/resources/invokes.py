@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.base import UnknownToSandboxError
+from sandbox.local_aws.resources.resource import UnknownToSandboxError
 
 if TYPE_CHECKING:
     from sandbox.local_aws.clients import Clients
@@ -20,7 +20,7 @@ def answer_call(token: str, aws: Clients) -> dict[str, Any]:
     """
     if token != CALLER_IDENTITY:
         raise UnknownToSandboxError(
-            f"The sandbox does not know {token}: add it to sandbox/local_aws/resources/calls.py"
+            f"The sandbox does not know {token}: add it to sandbox/local_aws/resources/invokes.py"
         )
     identity = aws.client("sts").get_caller_identity()
     return {

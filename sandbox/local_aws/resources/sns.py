@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.base import Resource, key_values, same_document, tags_of
+from sandbox.local_aws.resources.resource import Resource, key_values, same_document, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

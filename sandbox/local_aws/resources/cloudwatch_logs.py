@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.base import Resource
+from sandbox.local_aws.resources.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

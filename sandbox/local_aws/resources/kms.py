@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.base import Resource, same_document
+from sandbox.local_aws.resources.resource import Resource, same_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from tests.sandbox.deployments import REGION, ROOT, SECRETS, deployed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.local_aws.engine import Deployment
+    from sandbox.local_aws.deployment import Deployment
 
 TAGS = [{"Key": "project", "Value": PROJECT}, {"Key": "stack", "Value": "test"}]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from sandbox.local_aws.resources.base import Resource, key_values, same_document, tags_of
 from sandbox.local_aws.resources.moto_workarounds import check_bucket_policy
+from sandbox.local_aws.resources.resource import Resource, key_values, same_document, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

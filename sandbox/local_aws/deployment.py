@@ -11,8 +11,8 @@ import pulumi
 from sandbox.lambda_url.runtime import FunctionConfig
 from sandbox.local_aws.program import ROOT, run_program
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.calls import answer_call
-from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.invokes import answer_call
 from sandbox.local_aws.resources.moto_workarounds import logging_of, reserved_concurrency_of
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.lambda_url.archive import build_zip
-from sandbox.local_aws.resources.base import Resource
 from sandbox.local_aws.resources.moto_workarounds import (
     check_environment,
     reserved_concurrency_of,
     url_with_slash,
 )
+from sandbox.local_aws.resources.resource import Resource
 
 if TYPE_CHECKING:
     from sandbox.local_aws.clients import Clients
