@@ -25,11 +25,10 @@ from policy.remedies import in_stack, report
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
-from sandbox.local_aws.deployment import Deployment, deploy
+from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.awslambda import is_public
-from sandbox.local_aws.rotation import rotated
 from sandbox.logbook import Logbook
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Played
@@ -139,7 +138,7 @@ class Sandbox:
         The URL stays. Calls signed with the previous one are answered, too, while it is given.
         """
         self.webhook_secret, self._previous_secret = secret, previous
-        self.deployment = rotated(self.aws, self.deployment, self._secrets)
+        self.deployment = rotate_secrets(self.aws, self.deployment, self._secrets)
         self._served.reconfigure(self.deployment.function.config)
 
     @property

@@ -15,7 +15,7 @@ from sandbox.local_aws.resources.moto_workarounds import (
     reserved_concurrency_of,
     url_with_slash,
 )
-from sandbox.local_aws.resources.resource import Resource
+from sandbox.local_aws.resources.resource import Existing, Resource
 
 if TYPE_CHECKING:
     from sandbox.local_aws.clients import Clients
@@ -59,6 +59,8 @@ class Function(Resource):
     )
     named_by = "name"
     replaced_by = frozenset({"name"})
+    service = "lambda"
+    deletion = ("delete_function", "FunctionName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the function with its zip in the call, then reserve its concurrency."""
@@ -88,11 +90,10 @@ class Function(Resource):
             same = _sha256(build_zip(code)) == state.get("codeSha256")
         return changed if same else changed | {"code"}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+    def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
         """Read its configuration; moto forgets its logging, and a concurrency of 0."""
-        functions = aws.client("lambda")
-        found = functions.get_function_configuration(FunctionName=id_)
-        read = {
+        found = aws.client("lambda").get_function_configuration(FunctionName=existing.id)
+        return {
             "description": found["Description"],
             "runtime": found["Runtime"],
             "handler": found["Handler"],
@@ -100,42 +101,28 @@ class Function(Resource):
             "timeout": found["Timeout"],
             "memorySize": found["MemorySize"],
             "environment": {"variables": found["Environment"]["Variables"]},
-            "tags": functions.list_tags(Resource=found["FunctionArn"])["Tags"],
             "codeSha256": found["CodeSha256"],
         }
-        if state.get("reservedConcurrentExecutions"):
-            concurrency = functions.get_function_concurrency(FunctionName=id_)
-            read["reservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
-        return read
 
-    def update(
-        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
-    ) -> dict[str, Any]:
-        """Update code, configuration, concurrency and tags, each only where it changed."""
-        functions, changed = aws.client("lambda"), self.changes(state, inputs)
+    def update(self, existing: Existing, inputs: Mapping[str, Any], aws: Clients) -> dict[str, Any]:
+        """Update code, configuration and concurrency, each only where it changed."""
+        functions, changed = aws.client("lambda"), self.changes(existing.state, inputs)
         outputs: dict[str, Any] = {}
-        if changed & {"code", "architectures"}:
+        if "code" in changed:
             made = functions.update_function_code(
-                FunctionName=id_,
+                FunctionName=existing.id,
                 ZipFile=build_zip(inputs["code"]),
                 Architectures=inputs["architectures"],
             )
             outputs["codeSha256"] = made["CodeSha256"]
-        if changed - {"code", "architectures", "reservedConcurrentExecutions", "tags"}:
-            functions.update_function_configuration(FunctionName=id_, **_configuration(inputs))
+        if changed - {"code", "reservedConcurrentExecutions"}:
+            functions.update_function_configuration(
+                FunctionName=existing.id, **_configuration(inputs)
+            )
         if "reservedConcurrentExecutions" in changed:
-            functions.delete_function_concurrency(FunctionName=id_)
+            functions.delete_function_concurrency(FunctionName=existing.id)
             self._reserve(inputs, functions)
-        tags = inputs.get("tags", {})
-        if gone := sorted(set(state.get("tags", {})) - set(tags)):
-            functions.untag_resource(Resource=state["arn"], TagKeys=gone)
-        if "tags" in changed:
-            functions.tag_resource(Resource=state["arn"], Tags=tags)
         return outputs
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the function."""
-        aws.client("lambda").delete_function(FunctionName=id_)
 
     @staticmethod
     def _reserve(inputs: Mapping[str, Any], functions: Any) -> None:  # noqa: ANN401 - boto3 has no types
@@ -147,11 +134,16 @@ class Function(Resource):
 
 
 class FunctionUrl(Resource):
-    """A function's own address."""
+    """A function's own address. The statements that open it stay when it is deleted.
+
+    The provider leaves them, too.
+    """
 
     type = "aws:lambda/functionUrl:FunctionUrl"
     takes = frozenset({"functionName", "authorizationType"})
     replaced_by = frozenset({"functionName"})
+    service = "lambda"
+    deletion = ("delete_function_url_config", "FunctionName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the URL; one without AWS's signature is opened to everybody, as AWS asks."""
@@ -168,28 +160,6 @@ class FunctionUrl(Resource):
             "functionArn": made["FunctionArn"],
             "urlId": (urlsplit(url).hostname or "").partition(".")[0],
         }
-
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
-        """Read who has to sign."""
-        found = aws.client("lambda").get_function_url_config(FunctionName=id_)
-        return {"authorizationType": found["AuthType"]}
-
-    def update(
-        self,
-        id_: str,
-        inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - there is one thing to set
-        aws: Clients,
-    ) -> dict[str, Any]:
-        """Set who has to sign."""
-        aws.client("lambda").update_function_url_config(
-            FunctionName=id_, AuthType=inputs["authorizationType"]
-        )
-        return {}
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the URL; the statements that opened it stay, as with the provider."""
-        aws.client("lambda").delete_function_url_config(FunctionName=id_)
 
 
 def is_public(aws: Clients, name: str) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.resource import Resource, key_values, same_document, tags_of
+from sandbox.local_aws.resources.resource import Existing, PutResource, tag_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +26,7 @@ _NAMES = {
 }
 
 
-class MetricAlarm(Resource):
+class MetricAlarm(PutResource):
     """An alarm on one metric. Moto keeps it, and never rings it by itself."""
 
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -44,46 +43,20 @@ class MetricAlarm(Resource):
                 {"Name": key, "Value": value}
                 for key, value in sorted(inputs.get("dimensions", {}).items())
             ],
-            Tags=key_values(inputs.get("tags", {})),
+            Tags=tag_list(inputs),
             **{theirs: inputs[ours] for ours, theirs in _NAMES.items() if ours in inputs}
             | {"Period": int(inputs["period"])}
             | {"EvaluationPeriods": int(inputs["evaluationPeriods"])},
         )
-        return name, {"name": name, "arn": _arn(aws, name)}
+        arn = f"arn:aws:cloudwatch:{aws.region}:{aws.account}:alarm:{name}"
+        return name, {"name": name, "arn": arn}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Read all that it was made from."""
-        cloudwatch = aws.client("cloudwatch")
-        for alarm in cloudwatch.describe_alarms(AlarmNames=[id_])["MetricAlarms"]:
-            dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions", [])}
-            found = {
-                "dimensions": dimensions,
-                "tags": tags_of(
-                    cloudwatch.list_tags_for_resource(ResourceARN=_arn(aws, id_))["Tags"]
-                ),
-                **{ours: alarm.get(theirs) for ours, theirs in _NAMES.items()},
-            }
-            # What was left out is answered as empty.
-            return {key: value for key, value in found.items() if value or key in state}
-        return None
-
-    def update(
-        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
-    ) -> dict[str, Any]:
-        """Put it whole, and its tags, which only a new alarm takes along."""
-        cloudwatch, tags = aws.client("cloudwatch"), inputs.get("tags", {})
-        self.create(inputs, aws)
-        if gone := sorted(set(state.get("tags", {})) - set(tags)):
-            cloudwatch.untag_resource(ResourceARN=_arn(aws, id_), TagKeys=gone)
-        cloudwatch.tag_resource(ResourceARN=_arn(aws, id_), Tags=key_values(tags))
-        return {}
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+    def delete(self, existing: Existing, aws: Clients) -> None:
         """Delete it."""
-        aws.client("cloudwatch").delete_alarms(AlarmNames=[id_])
+        aws.client("cloudwatch").delete_alarms(AlarmNames=[existing.id])
 
 
-class Dashboard(Resource):
+class Dashboard(PutResource):
     """A dashboard: a JSON document."""
 
     type = "aws:cloudwatch/dashboard:Dashboard"
@@ -99,26 +72,6 @@ class Dashboard(Resource):
         )
         return name, {"dashboardArn": f"arn:aws:cloudwatch::{aws.account}:dashboard/{name}"}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Read what it shows."""
-        found = aws.client("cloudwatch").get_dashboard(DashboardName=id_)["DashboardBody"]
-        return {"dashboardBody": same_document(state["dashboardBody"], json.loads(found))}
-
-    def update(
-        self,
-        id_: str,  # noqa: ARG002 - the name says it
-        inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - it is put whole
-        aws: Clients,
-    ) -> dict[str, Any]:
-        """Put the other one in its place."""
-        self.create(inputs, aws)
-        return {}
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
+    def delete(self, existing: Existing, aws: Clients) -> None:
         """Delete it."""
-        aws.client("cloudwatch").delete_dashboards(DashboardNames=[id_])
-
-
-def _arn(aws: Clients, name: str) -> str:
-    return f"arn:aws:cloudwatch:{aws.region}:{aws.account}:alarm:{name}"
+        aws.client("cloudwatch").delete_dashboards(DashboardNames=[existing.id])

@@ -1,10 +1,10 @@
-"""CloudWatch Logs."""
+"""CloudWatch Logs: a log group, and what is counted in it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.local_aws.resources.resource import Resource
+from sandbox.local_aws.resources.resource import Existing, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,8 @@ class LogGroup(Resource):
     takes = frozenset({"name", "retentionInDays", "tags"})
     named_by = "name"
     replaced_by = frozenset({"name"})
+    service = "logs"
+    deletion = ("delete_log_group", "logGroupName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the group, then set its retention."""
@@ -29,26 +31,37 @@ class LogGroup(Resource):
         arn = f"arn:aws:logs:{aws.region}:{aws.account}:log-group:{name}"
         return name, {"name": name, "arn": arn}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Read its retention and tags."""
-        logs = aws.client("logs")
-        found = logs.describe_log_groups(logGroupNamePrefix=id_)["logGroups"]
-        for group in (each for each in found if each["logGroupName"] == id_):
-            tags = logs.list_tags_for_resource(resourceArn=state["arn"])["tags"]
-            return {"retentionInDays": group.get("retentionInDays", 0), "tags": tags}
-        return None
 
-    def update(
-        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
-    ) -> dict[str, Any]:
-        """Set its retention and tags."""
-        logs, tags = aws.client("logs"), inputs.get("tags", {})
-        logs.put_retention_policy(logGroupName=id_, retentionInDays=int(inputs["retentionInDays"]))
-        if gone := sorted(set(state.get("tags", {})) - set(tags)):
-            logs.untag_resource(resourceArn=state["arn"], tagKeys=gone)
-        logs.tag_resource(resourceArn=state["arn"], tags=tags)
-        return {}
+class LogMetricFilter(Resource):
+    """A metric that is made from the lines of a log group. Moto counts nothing by it."""
 
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the group with its lines."""
-        aws.client("logs").delete_log_group(logGroupName=id_)
+    type = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+    takes = frozenset({"name", "logGroupName", "pattern", "metricTransformation"})
+    named_by = "name"
+    replaced_by = frozenset({"name", "logGroupName"})
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Put the filter."""
+        transformation = inputs["metricTransformation"]
+        asked = {
+            "metricName": transformation["name"],
+            "metricNamespace": transformation["namespace"],
+            "metricValue": transformation["value"],
+        }
+        if "defaultValue" in transformation:
+            asked["defaultValue"] = float(transformation["defaultValue"])
+        if "unit" in transformation:
+            asked["unit"] = transformation["unit"]
+        aws.client("logs").put_metric_filter(
+            logGroupName=inputs["logGroupName"],
+            filterName=inputs["name"],
+            filterPattern=inputs["pattern"],
+            metricTransformations=[asked],
+        )
+        return inputs["name"], {"name": inputs["name"]}
+
+    def delete(self, existing: Existing, aws: Clients) -> None:
+        """Take it off the log group."""
+        aws.client("logs").delete_metric_filter(
+            logGroupName=existing.state["logGroupName"], filterName=existing.id
+        )

@@ -1,4 +1,4 @@
-"""What the program asks AWS without making anything."""
+"""Pulumi's invokes: what the program asks AWS without making anything."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from sandbox.local_aws.resources.resource import UnknownToSandboxError
 if TYPE_CHECKING:
     from sandbox.local_aws.clients import Clients
 
-CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
+_CALLER_IDENTITY = "aws:index/getCallerIdentity:getCallerIdentity"
 
 
-def answer_call(token: str, aws: Clients) -> dict[str, Any]:
+def answer_invoke(token: str, aws: Clients) -> dict[str, Any]:
     """Answer as the pinned provider would.
 
     Raises:
-        UnknownToSandboxError: for any call but the one that the program makes.
+        UnknownToSandboxError: for any invoke but the one that the program makes.
     """
-    if token != CALLER_IDENTITY:
+    if token != _CALLER_IDENTITY:
         raise UnknownToSandboxError(
             f"The sandbox does not know {token}: add it to sandbox/local_aws/resources/invokes.py"
         )

@@ -1,14 +1,12 @@
-"""S3: the bucket itself, and who may do what in it. Its settings are in bucket_settings.py."""
+"""S3: a bucket, who may do what in it, and its settings, which are resources of their own."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sandbox.local_aws.resources.moto_workarounds import check_bucket_policy
-from sandbox.local_aws.resources.resource import Resource, key_values, same_document, tags_of
+from sandbox.local_aws.resources.resource import Existing, PutResource, Resource, tag_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,12 +15,14 @@ if TYPE_CHECKING:
 
 
 class Bucket(Resource):
-    """A bucket in the stack's region."""
+    """A bucket in the stack's region. `make bootstrap` makes one, too, which is imported."""
 
     type = "aws:s3/bucket:Bucket"
     takes = frozenset({"bucket", "tags"})
     named_by = "bucket"
     replaced_by = frozenset({"bucket"})
+    service = "s3"
+    deletion = ("delete_bucket", "Bucket")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the bucket, then tag it."""
@@ -30,44 +30,28 @@ class Bucket(Resource):
         # S3 takes no location constraint for its oldest region, and asks one for every other.
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         s3.create_bucket(Bucket=name, **({} if aws.region == "us-east-1" else elsewhere))
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": key_values(inputs.get("tags", {}))})
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(inputs)})
         return name, _outputs(name, aws)
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Read its tags, and all else where its id is all that is known, as when it is imported."""
-        s3 = aws.client("s3")
-        s3.head_bucket(Bucket=id_)
-        try:
-            tags = tags_of(s3.get_bucket_tagging(Bucket=id_)["TagSet"])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchTagSet":
-                raise
-            tags = {}  # making it was cut short
-        return {"tags": tags, **({} if state else _outputs(id_, aws))}
-
-    def update(
-        self,
-        id_: str,
-        inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - tags are put whole
-        aws: Clients,
-    ) -> dict[str, Any]:
-        """Set its tags."""
-        tags = {"TagSet": key_values(inputs.get("tags", {}))}
-        aws.client("s3").put_bucket_tagging(Bucket=id_, Tagging=tags)
-        return {}
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the bucket, which has to be empty."""
-        aws.client("s3").delete_bucket(Bucket=id_)
+    def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
+        """Read an imported one, of which nothing but the id is known."""
+        if existing.state:
+            return {}
+        tags = aws.client("s3").get_bucket_tagging(Bucket=existing.id)["TagSet"]
+        return {
+            "tags": {each["Key"]: each["Value"] for each in tags},
+            **_outputs(existing.id, aws),
+        }
 
 
-class BucketPolicy(Resource):
+class BucketPolicy(PutResource):
     """Who may do what in the bucket."""
 
     type = "aws:s3/bucketPolicy:BucketPolicy"
     takes = frozenset({"bucket", "policy"})
     replaced_by = frozenset({"bucket"})
+    service = "s3"
+    deletion = ("delete_bucket_policy", "Bucket")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the policy, which has to be the one that the local AWS heeds."""
@@ -75,26 +59,136 @@ class BucketPolicy(Resource):
         aws.client("s3").put_bucket_policy(Bucket=inputs["bucket"], Policy=inputs["policy"])
         return inputs["bucket"], {}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Read the policy."""
-        found = aws.client("s3").get_bucket_policy(Bucket=id_)["Policy"]
-        return {"policy": same_document(state["policy"], json.loads(found))}
 
-    def update(
-        self,
-        id_: str,  # noqa: ARG002 - the bucket says it
-        inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - it is put whole
-        aws: Clients,
-    ) -> dict[str, Any]:
-        """Put the other policy in its place."""
-        self.create(inputs, aws)
-        return {}
+class BucketSetting(PutResource):
+    """A setting of a bucket; its id is the bucket's name.
 
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Take the policy off the bucket."""
-        aws.client("s3").delete_bucket_policy(Bucket=id_)
+    Attributes:
+        put: S3's operation that puts it, and the argument that takes it.
+    """
+
+    replaced_by = frozenset({"bucket"})
+    service = "s3"
+    put: ClassVar[tuple[str, str]]
+
+    @abstractmethod
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the setting as S3 takes it."""
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Put it."""
+        operation, argument = self.put
+        put = getattr(aws.client("s3"), operation)
+        put(Bucket=inputs["bucket"], **{argument: self.setting(inputs)})
+        return inputs["bucket"], {}
 
 
-def _outputs(name: str, aws: Clients) -> dict[str, Any]:
-    return {"bucket": name, "arn": f"arn:aws:s3:::{name}", "region": aws.region}
+class BucketVersioning(BucketSetting):
+    """Whether old versions of objects are kept."""
+
+    type = "aws:s3/bucketVersioning:BucketVersioning"
+    takes = frozenset({"bucket", "versioningConfiguration"})
+    put = ("put_bucket_versioning", "VersioningConfiguration")
+
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the versioning status."""
+        return {"Status": inputs["versioningConfiguration"]["status"]}
+
+    def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
+        """Read the versioning status."""
+        found = aws.client("s3").get_bucket_versioning(Bucket=existing.id)
+        return {"versioningConfiguration": {"status": found.get("Status", "Disabled")}}
+
+    def delete(self, existing: Existing, aws: Clients) -> None:
+        """Suspend it: it cannot be taken off."""
+        aws.client("s3").put_bucket_versioning(
+            Bucket=existing.id, VersioningConfiguration={"Status": "Suspended"}
+        )
+
+
+class BucketEncryption(BucketSetting):
+    """How objects are encrypted when a writer does not say."""
+
+    type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    takes = frozenset({"bucket", "rules"})
+    put = ("put_bucket_encryption", "ServerSideEncryptionConfiguration")
+    deletion = ("delete_bucket_encryption", "Bucket")
+
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the encryption rules."""
+        return {
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": {
+                        "SSEAlgorithm": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]
+                    },
+                    "BucketKeyEnabled": rule["bucketKeyEnabled"],
+                }
+                for rule in inputs["rules"]
+            ]
+        }
+
+
+class BucketLifecycle(BucketSetting):
+    """What is deleted by itself, and when."""
+
+    type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    takes = frozenset({"bucket", "rules"})
+    put = ("put_bucket_lifecycle_configuration", "LifecycleConfiguration")
+    deletion = ("delete_bucket_lifecycle", "Bucket")
+
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the lifecycle rules."""
+        return {"Rules": [_lifecycle_rule(rule) for rule in inputs["rules"]]}
+
+
+class BucketPublicAccessBlock(BucketSetting):
+    """Which ways of making the bucket public are shut."""
+
+    type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    takes = frozenset(
+        {
+            "bucket",
+            "blockPublicAcls",
+            "blockPublicPolicy",
+            "ignorePublicAcls",
+            "restrictPublicBuckets",
+        }
+    )
+    put = ("put_public_access_block", "PublicAccessBlockConfiguration")
+    deletion = ("delete_public_access_block", "Bucket")
+
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write all four switches; one that is not given is off, as with the provider."""
+        return {
+            switch[0].upper() + switch[1:]: inputs.get(switch, False)
+            for switch in sorted(self.takes - {"bucket"})
+        }
+
+
+class BucketOwnershipControls(BucketSetting):
+    """Who owns what others write."""
+
+    type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+    takes = frozenset({"bucket", "rule"})
+    put = ("put_bucket_ownership_controls", "OwnershipControls")
+    deletion = ("delete_bucket_ownership_controls", "Bucket")
+
+    def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the one rule."""
+        return {"Rules": [{"ObjectOwnership": inputs["rule"]["objectOwnership"]}]}
+
+
+def _outputs(bucket: str, aws: Clients) -> dict[str, Any]:
+    return {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}", "region": aws.region}
+
+
+def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
+    if expiry := rule.get("noncurrentVersionExpiration"):
+        days = int(expiry["noncurrentDays"])
+        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+    if abort := rule.get("abortIncompleteMultipartUpload"):
+        days = int(abort["daysAfterInitiation"])
+        made["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
+    return made
