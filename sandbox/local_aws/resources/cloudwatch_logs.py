@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 
     from sandbox.local_aws.clients import Clients
 
+_NAMES = {
+    "name": "metricName",
+    "namespace": "metricNamespace",
+    "value": "metricValue",
+    "defaultValue": "defaultValue",
+    "unit": "unit",
+}
+
 
 class LogGroup(Resource):
     """A log group, and how long it keeps its lines."""
@@ -42,21 +50,16 @@ class LogMetricFilter(Resource):
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the filter."""
-        transformation = inputs["metricTransformation"]
-        asked = {
-            "metricName": transformation["name"],
-            "metricNamespace": transformation["namespace"],
-            "metricValue": transformation["value"],
-        }
+        # The engine sends None for what the program leaves out.
+        given = {k: v for k, v in inputs["metricTransformation"].items() if v is not None}
+        transformation = {theirs: given[ours] for ours, theirs in _NAMES.items() if ours in given}
         if "defaultValue" in transformation:
-            asked["defaultValue"] = float(transformation["defaultValue"])
-        if "unit" in transformation:
-            asked["unit"] = transformation["unit"]
+            transformation["defaultValue"] = float(transformation["defaultValue"])
         aws.client("logs").put_metric_filter(
             logGroupName=inputs["logGroupName"],
             filterName=inputs["name"],
             filterPattern=inputs["pattern"],
-            metricTransformations=[asked],
+            metricTransformations=[transformation],
         )
         return inputs["name"], {"name": inputs["name"]}
 
