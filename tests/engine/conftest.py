@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo_data import put_on_stage
+from sandbox.demo_data import seed_incidentio
 from sandbox.local_aws.moto_server import Aws
 from sandbox.vendors.incidentio import IncidentIO, played
 from tests.engine.aws_proxy import AwsProxy
@@ -53,5 +53,5 @@ def provider() -> Iterator[Mapping[str, str]]:
     stage = played()
     assert isinstance(stage.double, IncidentIO)
     with stage.double as double:
-        put_on_stage(double)
+        seed_incidentio(double)
         yield stage.settings
