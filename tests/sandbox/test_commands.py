@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import pytest
 
@@ -34,107 +33,76 @@ LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
 
 
-class Command:
-    """`python -m sandbox ...` in a folder that holds a copy of the code."""
-
-    def __init__(self, root: Path, *arguments: str, **variables: str) -> None:
-        self.root = root
-        self.temporary = root / "tmp"
-        self.temporary.mkdir(exist_ok=True)
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - close() closes it
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *arguments],
-            cwd=root,
-            env={"PATH": os.environ["PATH"], "TMPDIR": str(self.temporary), **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
-        self.output = cast("IO[str]", self.process.stdout)
-        # Reading its output waits for good: a command that hangs is ended.
-        self._watchdog = threading.Timer(PATIENCE, self.process.kill)
-        self._watchdog.start()
-
-    def read_to(self, last: str) -> str:
-        """Read its output up to and with this line."""
-        lines = []
-        for line in self.output:
-            lines.append(line)
-            if line == last:
-                return "".join(lines)
-        pytest.fail(f"it ended: {lines} {self.errors}")
-
-    def rest(self) -> str:
-        """Read its output to the end, which is the process's."""
-        text = self.output.read()
-        self.process.wait(PATIENCE)
-        return text
-
-    @property
-    def errors(self) -> str:
-        """What it wrote to standard error."""
-        self._errors.seek(0)
-        return self._errors.read()
-
-    def close(self) -> None:
-        """End it, if it has not ended by itself."""
-        self._watchdog.cancel()
-        self.process.kill()
-        self.process.wait()
-        self.output.close()
-        self._errors.close()
-
-
 REGION = "eu-central-1"
 SWITCHES = {"ALARM_EMAIL": "oncall@example.com", "KMS_KEY_ALIAS": "oncall-state"}
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A folder with a copy of the code; its stack makes all that there is."""
-    return project_with_code_in(tmp_path, region=REGION, **SWITCHES)
+@contextmanager
+def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """`python -m sandbox up` in a folder that holds a copy of the code; its errors are a file."""
+    (root / "tmp").mkdir()
+    with (root / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "up"],
+            cwd=root,
+            env={"PATH": os.environ["PATH"], "TMPDIR": str(root / "tmp"), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    # Reading its output waits for good: a command that hangs is ended.
+    watchdog = threading.Timer(PATIENCE, process.kill)
+    watchdog.start()
+    try:
+        with process:
+            yield process
+    finally:
+        watchdog.cancel()
+        process.kill()
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    """What is closed at the end of a test."""
-    with ExitStack() as closing:
-        yield closing
+def read_to(output: IO[str], last: str) -> str:
+    """Read up to and with this line."""
+    lines = []
+    for line in output:
+        lines.append(line)
+        if line == last:
+            return "".join(lines)
+    pytest.fail(f"it ended: {lines}")
 
 
-def run(stack: ExitStack, root: Path, *arguments: str, **variables: str) -> Command:
-    """Start a command."""
-    command = Command(root, *arguments, **variables)
-    stack.callback(command.close)
-    return command
-
-
-def assert_nothing_left(command: Command, children: set[int]) -> None:
-    """Neither processes nor temporary files, nor the file with the secrets."""
-    for pid in children:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-    assert list(command.temporary.iterdir()) == []
-    assert not (command.root / env_file.FILE).exists()
-
-
-def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> None:
+def test_up_runs_all_until_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It says what there is and where, others use it by `.sandbox/env`, and Ctrl-C ends all.
 
     Nor do broken files of AWS in somebody's home keep it from deploying, to the stack's region.
     """
     roles = "lead, Comander"
-    project_in(root, region=REGION, **SWITCHES, AUTO_APPROVAL_INCIDENTIO_ROLES=roles)
-    up = run(stack, root, "up", HOME=str(broken_home_in(root)))
-    printed = up.read_to(LAST_LINE)
-    assert '  note: the settings: role "Comander" is not to be found at incident.io' in printed
-    assert (
-        "  note: AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
-        in printed
+    root = project_with_code_in(
+        tmp_path, region=REGION, **SWITCHES, AUTO_APPROVAL_INCIDENTIO_ROLES=roles
     )
-    variables = env_file.read(root / env_file.FILE)
-    assert (root / env_file.FILE).stat().st_mode & 0o777 == 0o600
+    with started_up(root, HOME=str(broken_home_in(root))) as up:
+        assert up.stdout
+        printed = read_to(up.stdout, LAST_LINE)
+        variables = env_file.read(root / env_file.FILE)
+        assert (root / env_file.FILE).stat().st_mode & 0o777 == 0o600
+        page = variables["SANDBOX_PAGE"]
+        assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
+        monkeypatch.setattr(commands, "ROOT", root)
+        assert commands.main(["send", *JANE_ASKS, "--duration", "45m"]) == 0
+        sent = capsys.readouterr()
+        assert "✅ Granted\nThe password of user 123 is reset.\n" in from_code(root)
+        children = children_of(up.pid)
+        assert children
+        up.send_signal(signal.SIGINT)
+        printed += up.stdout.read()
+        assert up.wait(PATIENCE) == 0
+
+    assert '  note: the settings: role "Comander" is not to be found at incident.io' in printed
+    alone = "AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
+    assert f"  note: {alone}" in printed
     assert variables["AWS_REGION"] == REGION
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
         assert f"  + {type_.rpartition(':')[2]}" in printed
@@ -143,37 +111,26 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
         assert f" {variables[name]}" in printed
     for name in (".sandbox/env", ".sandbox/function.log"):
         assert f" {root / name}" in printed
-    page = variables["SANDBOX_PAGE"]
     assert f"\n  Open  {page}\n        in a browser" in printed
-    assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
-
-    sent = run(stack, root, "send", *JANE_ASKS, "--duration", "45m")
-    (claim,) = json.loads(sent.rest())["claims"]
-    assert sent.process.returncode == 0
+    assert printed.endswith("\nStopping ...\n")
+    (claim,) = json.loads(sent.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
-    assert (
-        sent.errors == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
-    )
-    assert "✅ Granted\nThe password of user 123 is reset.\n" in from_code(root)
+    assert sent.err == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
 
-    children = children_of(up.process.pid)
-    assert children
-    up.process.send_signal(signal.SIGINT)
-    printed += up.rest()
+    # Nothing is left: no process, port or temporary file, nor the file with the secrets.
     with pytest.raises(ConnectionRefusedError):
         Visitor(page)
-    assert printed.endswith("\nStopping ...\n")
-    assert (up.process.returncode, up.errors) == (0, "")
-    assert_nothing_left(up, children)
+    for pid in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    assert list((root / "tmp").iterdir()) == []
+    assert not (root / env_file.FILE).exists()
+    assert (root / "errors").read_text(encoding="utf-8") == ""
     log = (root / ".sandbox" / "function.log").read_text(encoding="utf-8")
     assert '"message": "decision"' in log
     tokens = ("INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN")
     for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY", *tokens):
-        assert variables[name] not in printed + sent.errors + log
-
-    sent = run(stack, root, "send", *JANE_ASKS)
-    assert (sent.rest(), sent.process.returncode) == ("", 2)
-    assert sent.errors.startswith("error: no sandbox is running here; run `make up`")
+        assert variables[name] not in printed + sent.out + sent.err + log
 
 
 def from_code(root: Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -227,12 +226,3 @@ def test_new_secret_is_a_version_of_the_same(running: Sandbox) -> None:
     assert json.loads(stored["SecretString"])["INDENT_WEBHOOK_SECRET"] == new
     assert new not in variables.values()
     assert new not in repr(after)
-
-
-def test_variables_of_the_children_alone(tmp_path: Path) -> None:
-    """What a sandbox is given beside them reaches the function; its deployment knows nothing."""
-    wrong = {"AUTO_APPROVAL_DRY_RUN": "perhaps"}
-    with Sandbox(project_in(tmp_path), variables=wrong) as one:
-        assert _status(one, one.webhook_secret) == 500
-        deployed_variables = one.deployment.function.config.environment
-        assert deployed_variables["AUTO_APPROVAL_DRY_RUN"] == "false"

@@ -23,29 +23,18 @@ AWKWARD = {
 }
 
 
-def test_read_gives_what_was_written(tmp_path: Path) -> None:
-    """The folder is made, and any value comes back as it was."""
-    file = tmp_path / env_file.FILE
-    env_file.write(file, AWKWARD)
-    assert env_file.read(file) == AWKWARD
-
-
 def test_shell_gives_what_was_written(tmp_path: Path) -> None:
-    """A POSIX shell that sources the file passes the values on, and runs none of them."""
+    """A POSIX shell that sources the file passes the values on and runs none; `send` reads them."""
     file = tmp_path / "env"
     env_file.write(file, AWKWARD)
     # In the Bourne shell, `.` looks for a name without a slash in PATH.
     script = f". ./env; for name in {' '.join(AWKWARD)}; do printenv $name; done"
-    told = subprocess.run(
+    shell = subprocess.run(
         ["/bin/sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert told.stdout.splitlines() == list(AWKWARD.values())
-    assert told.stderr == ""
-
-
-def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
-    """No sandbox is no error."""
-    assert env_file.read(tmp_path / "env") == {}
+    assert shell.stdout.splitlines() == list(AWKWARD.values())
+    assert shell.stderr == ""
+    assert env_file.read(tmp_path / "env") == AWKWARD
 
 
 def test_only_the_owner_reads_it(tmp_path: Path) -> None:
@@ -125,11 +114,3 @@ def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
     gone = "command -v sandbox_off || echo gone; "
     said = said_by(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
     assert said == f"nothing\ngone\n{AS_SET}"
-
-
-def test_the_file_says_how(tmp_path: Path) -> None:
-    """Who opens it reads what undoes it."""
-    env_file.write(tmp_path / "env", {"A": "b"})
-    head = (tmp_path / "env").read_text(encoding="utf-8").partition("\nif ")[0]
-    assert all(line.startswith("# ") for line in head.splitlines())
-    assert "`sandbox_off` then sets every one back" in head
