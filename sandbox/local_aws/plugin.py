@@ -50,7 +50,7 @@ class LocalAwsProvider(provider.Provider):
                 "machine, such as http://127.0.0.1:5000"
             )
         try:
-            self._credentials = Credentials.of(environment)
+            self._credentials = Credentials.from_environment(environment)
         except KeyError as error:
             raise RefusedEndpointError(
                 f"{error.args[0]} is not set: the local AWS takes its own access key only"

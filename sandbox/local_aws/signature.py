@@ -35,8 +35,8 @@ REFUSED: Final = Refusal(
 )
 
 
-class SignedBy:
-    """Takes calls that one key signed; an unsigned, a presigned or another's call is refused."""
+class SignatureVerifier:
+    """Takes calls that one key signed, and refuses any other, presigned ones too."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -47,8 +47,8 @@ class SignedBy:
         named = None if more else _AUTHORIZATION.fullmatch(given)
         return None if named and self._is_id(named["id"]) else REFUSED
 
-    def has_signed(self, environ: dict[str, Any], body: bytes) -> bool:
-        """Tell whether the signature of a WSGI call is the key's, over the call as it came."""
+    def verify(self, environ: dict[str, Any], body: bytes) -> bool:
+        """Tell whether a WSGI call, as it came, has the key's signature."""
         named = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
         signed = _signed_headers(named["headers"], environ) if named else None
         if not (named and signed and self._is_id(named["id"])):

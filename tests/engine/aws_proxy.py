@@ -69,7 +69,7 @@ class AwsProxy:
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._server = aws.served_by(self._answer)
+        self._server = aws.make_server(self._answer)
         self.endpoint = self._server.url
         self._lock = threading.Lock()
         self.calls: list[str] = []
