@@ -82,40 +82,40 @@ def _up(options: argparse.Namespace) -> int:
         page_of(sandbox, space) as page,
     ):
         seed_all(sandbox.doubles)
-        written = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
-        env_file.write(file, written)
+        values = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
+        env_file.write(file, values)
         try:
             _describe(sandbox, space, page, file)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            if env_file.read(file) == written:  # not those of one started later
+            if env_file.read(file) == values:  # not those of one started later
                 file.unlink()
     return 0
 
 
 def _live_settings() -> dict[str, str]:
     """Read the settings of every real provider whose key is in the environment."""
-    found = {
+    settings = {
         name: value
-        for each in PROVIDERS
-        if os.environ.get(each.key)
-        for name in (each.key, *each.settings)
+        for provider in PROVIDERS
+        if os.environ.get(provider.key)
+        for name in (provider.key, *provider.settings)
         if (value := os.environ.get(name, ""))
     }
-    if not found:
+    if not settings:
         keys = " or ".join(each.key for each in PROVIDERS)
         raise UsageError(
             f"LIVE=1 asks the real providers, and {keys} is not set; "
             f"run `export {PROVIDERS[0].key}=...` first"
         )
-    return found
+    return settings
 
 
 def _proxies() -> dict[str, str]:
     """Give what has the function reach real providers through this machine's proxy."""
-    found = {name: os.environ[name] for name in NAMES & os.environ.keys()}
-    return {**found, PROXIED: str(ROOT)} if found else {}
+    proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
+    return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
 def _answers(url: str) -> bool:

@@ -50,7 +50,7 @@ class _Handler(LocalHandler, WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Call the application, and keep the connection if it has read the whole body."""
         length = self.body_length()
-        encodings = [each.lower() for each in self.headers.get_all("Transfer-Encoding", [])]
+        encodings = [encoding.lower() for encoding in self.headers.get_all("Transfer-Encoding", [])]
         if length is None or encodings not in ([], ["chunked"]):
             self.send_error(HTTPStatus.BAD_REQUEST)
             self.hang_up()
@@ -67,10 +67,10 @@ class _Handler(LocalHandler, WSGIRequestHandler):
         except ClientDisconnected:
             self.close_connection = True
             return
-        kept = [each for each in headers if each[0].lower() not in _OF_THE_CONNECTION]
+        pairs = [pair for pair in headers if pair[0].lower() not in _OF_THE_CONNECTION]
         is_read = body is not None and body.is_exhausted
         close = [] if is_read else [("Connection", "close")]
-        self.reply(int(status.partition(" ")[0]), b"".join(answer), [*kept, *close])
+        self.reply(int(status.partition(" ")[0]), b"".join(answer), [*pairs, *close])
         if not is_read:
             self.hang_up()
 

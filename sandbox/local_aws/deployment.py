@@ -77,8 +77,8 @@ class Deployment:
 
     def only(self, type_: str) -> CreatedResource:
         """Give the one resource of a type."""
-        (found,) = (each for each in self.resources if each.type == type_)
-        return found
+        (resource,) = (one for one in self.resources if one.type == type_)
+        return resource
 
 
 def deploy(
@@ -98,11 +98,11 @@ def deploy(
     """
     maker = _OnLocalAws(aws)
     run = run_program(config, secret_keys, maker, root=root, stack=stack)
-    (made,) = (resource for resource in maker.created if resource.type == Function.type)
+    (function,) = (resource for resource in maker.created if resource.type == Function.type)
     return Deployment(
         outputs=run.outputs,
         resources=tuple(maker.created),
-        function=read_function(aws, made.id, made.inputs),
+        function=read_function(aws, function.id, function.inputs),
         notes=run.notes,
     )
 
@@ -148,14 +148,14 @@ def rotate_secrets(aws: Aws, deployment: Deployment, secrets: Mapping[str, str])
         "HANDLER_SECRET_VERSION": outputs["versionId"],
     }
     inputs = {**function.inputs, "environment": {"variables": variables}}
-    found = aws.client("lambda").get_function_configuration(FunctionName=function.id)
-    existing = Existing(function.id, {**function.inputs, "codeSha256": found["CodeSha256"]})
+    deployed = aws.client("lambda").get_function_configuration(FunctionName=function.id)
+    existing = Existing(function.id, {**function.inputs, "codeSha256": deployed["CodeSha256"]})
     resource_of(function.type).update(existing, inputs, aws)
     new_function = replace(function, inputs=inputs)
     changed = {version.type: new_version, function.type: new_function}
     return replace(
         deployment,
-        resources=tuple(changed.get(each.type, each) for each in deployment.resources),
+        resources=tuple(changed.get(resource.type, resource) for resource in deployment.resources),
         function=read_function(aws, function.id, inputs),
     )
 

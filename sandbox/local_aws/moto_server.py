@@ -83,6 +83,6 @@ class Aws(Clients):
         Raises:
             KeyError: when there is no such function.
         """
-        found = lambda_simple_backends[self.account][self.region].get_function(function_name)
-        zipped: bytes = found.code_bytes
-        return zipped
+        function = lambda_simple_backends[self.account][self.region].get_function(function_name)
+        code: bytes = function.code_bytes
+        return code

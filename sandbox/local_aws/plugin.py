@@ -107,7 +107,7 @@ class LocalAwsProvider(provider.Provider):
         """Tell what is there now; no id means that nothing is."""
         resource, state = _resource(request.urn), _unwrap_all(request.properties)
         try:
-            found = resource.read(Existing(request.resource_id, state), self._aws)
+            properties = resource.read(Existing(request.resource_id, state), self._aws)
         except ClientError as error:
             if not _GONE.match(error.response["Error"]["Code"]):
                 raise
@@ -116,7 +116,7 @@ class LocalAwsProvider(provider.Provider):
             key: _wrap(value).with_secret(
                 key in request.properties and request.properties[key].contains_secret()
             )
-            for key, value in found.items()
+            for key, value in properties.items()
             if value != state.get(key)
         }
         inputs = {key: drifted.get(key, value) for key, value in request.inputs.items()}
@@ -128,12 +128,12 @@ class LocalAwsProvider(provider.Provider):
         """Change it in place."""
         resource = _resource(request.urn)
         # An input that is no longer given is no longer in the state either.
-        kept = {key: value for key, value in request.olds.items() if key not in resource.takes}
+        previous = {key: value for key, value in request.olds.items() if key not in resource.takes}
         if request.preview:
-            return provider.UpdateResponse({**kept, **request.news})
+            return provider.UpdateResponse({**previous, **request.news})
         existing = Existing(request.resource_id, _unwrap_all(request.olds))
         outputs = resource.update(existing, _unwrap_all(request.news), self._aws)
-        return provider.UpdateResponse({**kept, **request.news, **_wrap_all(outputs)})
+        return provider.UpdateResponse({**previous, **request.news, **_wrap_all(outputs)})
 
     async def delete(self, request: provider.DeleteRequest) -> None:
         """Delete it; what is gone already is well gone."""

@@ -205,7 +205,7 @@ def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
         one = Sandbox(root, log=Path(".sandbox") / "unused.log")
         for each in one.doubles.values():
             each.close()
-        keys = [one._providers[each.key] for each in PROVIDERS]
+        keys = [one._provider_settings[each.key] for each in PROVIDERS]
         return [one.webhook_secret, *one.aws.credentials.variables().values(), *keys]
 
     first, second = made(), made()

@@ -65,7 +65,7 @@ class Function(Resource):
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the function with its zip in the call, then reserve its concurrency."""
         functions = aws.client("lambda")
-        made = functions.create_function(
+        created = functions.create_function(
             FunctionName=inputs["name"],
             Architectures=inputs["architectures"],
             Code={"ZipFile": build_zip(inputs["code"])},
@@ -73,11 +73,11 @@ class Function(Resource):
             **_configuration(inputs),
         )
         self._reserve(inputs, functions)
-        return made["FunctionName"], {
-            "name": made["FunctionName"],
-            "arn": made["FunctionArn"],
-            "version": made["Version"],
-            "codeSha256": made["CodeSha256"],
+        return created["FunctionName"], {
+            "name": created["FunctionName"],
+            "arn": created["FunctionArn"],
+            "version": created["Version"],
+            "codeSha256": created["CodeSha256"],
         }
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
@@ -92,16 +92,16 @@ class Function(Resource):
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
         """Read its configuration; moto forgets its logging, and a concurrency of 0."""
-        found = aws.client("lambda").get_function_configuration(FunctionName=existing.id)
+        function = aws.client("lambda").get_function_configuration(FunctionName=existing.id)
         return {
-            "description": found["Description"],
-            "runtime": found["Runtime"],
-            "handler": found["Handler"],
-            "role": found["Role"],
-            "timeout": found["Timeout"],
-            "memorySize": found["MemorySize"],
-            "environment": {"variables": found["Environment"]["Variables"]},
-            "codeSha256": found["CodeSha256"],
+            "description": function["Description"],
+            "runtime": function["Runtime"],
+            "handler": function["Handler"],
+            "role": function["Role"],
+            "timeout": function["Timeout"],
+            "memorySize": function["MemorySize"],
+            "environment": {"variables": function["Environment"]["Variables"]},
+            "codeSha256": function["CodeSha256"],
         }
 
     def update(self, existing: Existing, inputs: Mapping[str, Any], aws: Clients) -> dict[str, Any]:
@@ -109,12 +109,12 @@ class Function(Resource):
         functions, changed = aws.client("lambda"), self.changes(existing.state, inputs)
         outputs: dict[str, Any] = {}
         if "code" in changed:
-            made = functions.update_function_code(
+            updated = functions.update_function_code(
                 FunctionName=existing.id,
                 ZipFile=build_zip(inputs["code"]),
                 Architectures=inputs["architectures"],
             )
-            outputs["codeSha256"] = made["CodeSha256"]
+            outputs["codeSha256"] = updated["CodeSha256"]
         if changed - {"code", "reservedConcurrentExecutions"}:
             functions.update_function_configuration(
                 FunctionName=existing.id, **_configuration(inputs)
@@ -148,16 +148,16 @@ class FunctionUrl(Resource):
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the URL; one without AWS's signature is opened to everybody, as AWS asks."""
         functions, name = aws.client("lambda"), inputs["functionName"]
-        made = functions.create_function_url_config(
+        config = functions.create_function_url_config(
             FunctionName=name, AuthType=inputs["authorizationType"]
         )
         if inputs["authorizationType"] == "NONE":
             for statement in PUBLIC_STATEMENTS:
                 functions.add_permission(FunctionName=name, Principal="*", **statement)
-        url = url_with_slash(made["FunctionUrl"])
+        url = url_with_slash(config["FunctionUrl"])
         return name, {
             "functionUrl": url,
-            "functionArn": made["FunctionArn"],
+            "functionArn": config["FunctionArn"],
             "urlId": (urlsplit(url).hostname or "").partition(".")[0],
         }
 

@@ -51,8 +51,11 @@ class LogMetricFilter(Resource):
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the filter."""
         # The engine sends None for what the program leaves out.
-        given = {k: v for k, v in inputs["metricTransformation"].items() if v is not None}
-        transformation = {theirs: given[ours] for ours, theirs in _NAMES.items() if ours in given}
+        transformation = {
+            theirs: value
+            for ours, theirs in _NAMES.items()
+            if (value := inputs["metricTransformation"].get(ours)) is not None
+        }
         if "defaultValue" in transformation:
             transformation["defaultValue"] = float(transformation["defaultValue"])
         aws.client("logs").put_metric_filter(

@@ -96,8 +96,8 @@ class BucketVersioning(BucketSetting):
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
         """Read the versioning status."""
-        found = aws.client("s3").get_bucket_versioning(Bucket=existing.id)
-        return {"versioningConfiguration": {"status": found.get("Status", "Disabled")}}
+        versioning = aws.client("s3").get_bucket_versioning(Bucket=existing.id)
+        return {"versioningConfiguration": {"status": versioning.get("Status", "Disabled")}}
 
     def delete(self, existing: Existing, aws: Clients) -> None:
         """Suspend it: it cannot be taken off."""
