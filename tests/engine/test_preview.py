@@ -66,24 +66,6 @@ def test_plaintext_secret_is_one_sentence(project: PulumiProject) -> None:
     project.run_pulumi("config", "set", "--secret", "INCIDENTIO_API_KEY", stdin="key-of-a-test")
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "sentence"),
-    [
-        ("AUTO_APPROVAL_DURATION", "3 weeks", "AUTO_APPROVAL_DURATION"),
-        ("AUTO_APROVAL_DURATION", "3", "the nearest is AUTO_APPROVAL_DURATION"),
-    ],
-)
-def test_wrong_setting_is_one_sentence(
-    project: PulumiProject, key: str, value: str, sentence: str
-) -> None:
-    """A wrong duration and a misspelt key are named, with the remedy."""
-    project.run_pulumi("config", "set", key, value)
-    refusal = _refusal(project)
-    assert sentence in refusal
-    assert "run `pulumi config" in refusal
-    project.run_pulumi("config", "rm", key)
-
-
 def _refusal(project: PulumiProject) -> str:
     """Preview what has to be refused, and give the one line of the error."""
     result = project.try_pulumi("preview")
