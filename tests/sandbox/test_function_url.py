@@ -333,17 +333,11 @@ def test_answers_become_responses(answer: object, response: Response) -> None:
     "answer",
     [
         {"statusCode": "200"},
-        {"statusCode": True},
-        {"statusCode": 99},
         {"statusCode": 600},
         {"statusCode": 200, "body": {"not": "a string"}},
-        {"statusCode": 200, "body": "?", "isBase64Encoded": True},
         {"statusCode": 200, "body": "ü", "isBase64Encoded": True},
-        {"statusCode": 200, "headers": ["a"]},
         {"statusCode": 200, "headers": {"a": ["b"]}},
         {"statusCode": 200, "headers": {"a": "b\r\nc: d"}},
-        {"statusCode": 200, "headers": {"a": "\u2713"}},
-        {"statusCode": 200, "headers": {"a b": "c"}},
         {"statusCode": 200, "cookies": "a=1"},
     ],
 )
@@ -394,12 +388,6 @@ def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
     assert any(REASONS[what] in line for line in lines)
 
 
-def test_failed_import_is_a_bad_gateway_each_time(start: Start) -> None:
-    """A handler that cannot be loaded gives 502, and a new child tries again."""
-    function = start("import no_such_module\n")
-    assert [call(function).status for _ in range(2)] == [502, 502]
-
-
 # Who may call, with what.
 
 
@@ -435,10 +423,7 @@ def test_event_over_the_limit_is_refused(start: Start) -> None:
         ("Transfer-Encoding: chunked\r\n", 411),
         ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", 411),
         ("Content-Length: many\r\n", 400),
-        ("Content-Length: -1\r\n", 400),
-        ("Content-Length: +2\r\n", 400),
         ("Content-Length: 2\r\nContent-Length: 3\r\n", 400),
-        ("Content-Length: " + "9" * 5000 + "\r\n", 400),
     ],
 )
 def test_request_of_unknown_length_is_refused(echo: FunctionUrl, headers: str, status: int) -> None:
@@ -508,11 +493,6 @@ def test_calls_beyond_the_concurrency_are_throttled(
     assert call(function).json == pid
 
 
-def test_concurrency_of_zero_shuts_the_url(start: Start) -> None:
-    """A function that may have no child answers 429 to all."""
-    assert call(start(ECHO, concurrency=0)).status == 429
-
-
 def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
     """As in Lambda nobody writes there; nobody else reads it, either, whatever the zip says."""
     buffer = io.BytesIO()
@@ -532,58 +512,29 @@ def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
 # The end.
 
 
-def test_close_leaves_nothing_running(start: Start) -> None:
-    """After close no child, thread or file is left, and idle clients are hung up on."""
-    before = set(threading.enumerate())
-    function = start("import os\ndef handle(event, context):\n    return [os.getpid(), __file__]\n")
-    with closing(connect(function)) as idle:
-        idle.connect()
-        pid, file = call(function).json
-        assert Path(file).exists()
-        function.close()
-        assert idle.sock.recv(1) == b""
-    assert_gone(pid)
-    assert set(threading.enumerate()) == before
-    assert not Path(file).parent.exists()
-
-
 def test_close_in_the_middle_of_calls_leaves_nothing_running(
     start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
-    """Calls that go on are ended, and their children; who called gets 502, or is hung up on."""
+    """No child, thread or file is left; who called gets 502, or is hung up on, as are idle clients.
+
+    Callers and their threads are the test's own.
+    """
     before = set(threading.enumerate())
     function = start(WAITING)
     calls = [callers.submit(call, function, target=barrier.target) for _ in range(2)]
     pids = [barrier.wait_for_call() for _ in calls]
-    function.close()
+    (folder,) = {Path(f"/proc/{pid}/cwd").readlink() for pid in pids}
+    with closing(connect(function)) as idle:
+        idle.connect()
+        function.close()
+        assert idle.sock.recv(1) == b""
     for pid in pids:
         assert_gone(pid)
     left = set(threading.enumerate()) - before
-    assert all(each.name.startswith("ThreadPoolExecutor") for each in left)
+    assert all(thread.name.startswith("ThreadPoolExecutor") for thread in left)
+    assert not folder.exists()
     for ongoing in calls:
         error = ongoing.exception(PATIENCE)
         assert isinstance(error, OSError | http.client.HTTPException) or (
             error is None and ongoing.result().status == 502
         )
-
-
-def test_another_configuration(start: Start, barrier: Barrier, callers: ThreadPoolExecutor) -> None:
-    """Calls from then on see it; one that goes on ends as it began, and its child with it."""
-    source = WAITING.replace("return os.getpid()", 'return [os.getpid(), os.environ["COLOUR"]]')
-    blue, red = (replace(CONFIG, environment={"COLOUR": each}) for each in ("blue", "red"))
-    function = start(source, config=blue)
-    idle, _ = call(function).json
-    going_on = callers.submit(call, function, target=barrier.target)
-    busy = barrier.wait_for_call()
-    assert busy == idle
-    other = callers.submit(call, function, target=barrier.target)
-    barrier.release(second := barrier.wait_for_call())
-    assert other.result(PATIENCE).json == [second, "blue"]
-    function.reconfigure(red)
-    assert_gone(second)
-    third, colour = call(function).json
-    assert (third not in {busy, second}, colour) == (True, "red")
-    barrier.release(busy)
-    assert going_on.result(PATIENCE).json == [busy, "blue"]
-    assert call(function).json == [third, "red"]
-    assert_gone(busy)

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from sandbox.lambda_url import runtime
 from sandbox.lambda_url.runtime import PROXIED, Answer, Failure, Fault, FunctionConfig, Worker
 from sandbox.local_aws.program import ROOT
 from tests.handler.scripted import Scripted, reply
@@ -144,13 +143,6 @@ def handle(event, context):
     assert invoke(worker) == [str(package / "app.py"), True]
 
 
-def test_proxies_of_the_function_do_not_cut_it_off(start: Start) -> None:
-    """A proxy that the function is given is not asked for the way to its Runtime API."""
-    nowhere = "http://127.0.0.1:9"
-    worker = start(ECHO, http_proxy=nowhere, HTTP_PROXY=nowhere, ALL_PROXY=nowhere)
-    assert invoke(worker, 1) == 1
-
-
 def test_a_child_of_real_providers_takes_the_machines_proxy(start: Start, tmp_path: Path) -> None:
     """Where the sandbox says so; by the function's own code, else it connects directly."""
     (tmp_path / "handler").symlink_to(ROOT / "handler")
@@ -177,19 +169,6 @@ def handle(event, context):
         assert [each.target for each in proxy.asked] == ["api.test:443"]
         assert invoke(start(source, HTTPS_PROXY=proxy.url)) == directly
         assert proxy.connections == 1
-
-
-def test_raised_error_leaves_the_child_alive(start: Start, log: Log) -> None:
-    """An exception of the handler is told by type and message, and the next call is answered."""
-    worker = start(
-        "def handle(event, context):\n"
-        "    if event == 'bad':\n"
-        "        raise LookupError('no such thing')\n"
-        "    return event\n"
-    )
-    assert fail(worker, "bad") == Failure(Fault.RAISED, "LookupError", "no such thing")
-    assert json.loads(log.wait_for("LookupError"))["errorMessage"] == "no such thing"
-    assert invoke(worker, "good") == "good"
 
 
 @pytest.mark.parametrize(
@@ -234,23 +213,6 @@ os._exit(5)
     assert fail(start(source)).fault is Fault.DIED
 
 
-def test_import_past_the_init_limit_is_given_up(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An import that never ends has a limit of its own."""
-    monkeypatch.setattr(runtime, "INIT_LIMIT", 0.5)
-    worker = start("import threading\nthreading.Event().wait()\n")
-    assert fail(worker) == Failure(
-        Fault.TIMED_OUT, "Sandbox.Timedout", "Init timed out after 0.50 seconds"
-    )
-
-
-def test_import_does_not_count_towards_the_timeout(start: Start) -> None:
-    """The function's timeout starts when the child takes the event, not when it starts."""
-    slow = f"import threading\nthreading.Event().wait(1.0)\n{ECHO}"
-    assert invoke(start(slow, config=replace(CONFIG, timeout=0.9)), 1) == 1
-
-
 def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
     """Under JSON, records from INFO on arrive with their extra fields, prints as they are."""
     worker = start(
@@ -267,25 +229,6 @@ def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
     assert (record["level"], record["requestId"]) == ("INFO", "request-1")
     assert log.wait_for("printed") == "printed ✓"
     assert log.wait_for("to stderr") == "to stderr"
-    assert not any("too fine" in line for line in log.lines)
-
-
-def test_text_log_has_plain_lines(start: Start, log: Log) -> None:
-    """Under Text, records from WARNING on arrive as lines, and a traceback on lines of its own."""
-    worker = start(
-        "import logging\n"
-        "def handle(event, context):\n"
-        "    logging.getLogger().info('too fine')\n"
-        "    logging.getLogger().warning('take care')\n"
-        "    raise ValueError('this')\n",
-        config=replace(CONFIG, log_format="Text"),
-    )
-    fail(worker)
-    assert log.wait_for("take care").startswith("[WARNING]\t")
-    assert log.wait_for("ValueError").split("\n")[:2] == [
-        "[ERROR] ValueError: this",
-        "Traceback (most recent call last):",
-    ]
     assert not any("too fine" in line for line in log.lines)
 
 
