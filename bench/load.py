@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from bench.measure import Figure, say
 from cli.webhook_client import request_event, send
-from sandbox.demo_data import JANE, NORA, put_on_stage
+from sandbox.demo_data import JANE, NORA, seed_incidentio
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
 
@@ -22,7 +22,7 @@ def figures() -> Iterator[Figure]:
     say(f"load: {REQUESTS} requests from {THREADS} threads ...")
     with Sandbox(ROOT, config={"RESERVED_CONCURRENCY": str(THREADS)}) as sandbox:
         assert sandbox.double
-        put_on_stage(sandbox.double)
+        seed_incidentio(sandbox.double)
         asked = len(sandbox.double.calls)
         send(sandbox.url, sandbox.webhook_secret, {"events": [request_event(JANE, ["prod-db"])]})
         yield Figure("upstream calls of one decision", len(sandbox.double.calls) - asked, "", 2)

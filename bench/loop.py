@@ -18,8 +18,8 @@ from approvals import Request, approval
 from indentapi import IndentAPI, Petition, phase
 
 from bench.measure import Figure, median_ratio, say
-from sandbox.demo_data import put_on_stage
-from sandbox.demo_space import opened_space, variables
+from sandbox.demo_data import seed_incidentio
+from sandbox.demo_space import open_space, variables
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
 from sandbox.vendors.exchange import OK, Answer
@@ -111,9 +111,9 @@ def _served() -> Iterator[str]:
 def main() -> None:
     """Serve until standard input ends, and say where."""
     bare = Double({"GET /": lambda _: Answer(OK, {})})
-    with Sandbox(ROOT) as sandbox, opened_space(sandbox) as space, bare:
+    with Sandbox(ROOT) as sandbox, open_space(sandbox) as space, bare:
         assert sandbox.double
-        put_on_stage(sandbox.double)
+        seed_incidentio(sandbox.double)
         print(json.dumps({**variables(space), "BARE_URL": bare.url}), flush=True)
         sys.stdin.read()
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from handler.providers.registry import PROVIDERS
-from sandbox.demo_data import put_all_on_stage
+from sandbox.demo_data import seed_all
 from sandbox.vendors.incidentio import IncidentIO
 
 JANE = "jane@example.com"
@@ -69,7 +69,7 @@ def main() -> None:
     with ExitStack() as opened:
         for double in doubles.values():
             opened.enter_context(double)
-        put_all_on_stage(doubles)
+        seed_all(doubles)
         first = doubles["incidentio"]
         assert isinstance(first, IncidentIO)
         for number in range(int(sys.argv[1]) - len(first.incidents)):

@@ -23,7 +23,7 @@ from bench.measure import Figure, say
 from bench.oracle import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
 from bench.processes import Sample, sample
 from cli.webhook_client import Answer, SendError, request_event, send
-from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, put_all_on_stage
+from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, seed_all
 from sandbox.local_aws.program import PROJECT, ROOT
 from sandbox.stack import Sandbox, new_secret
 from sandbox.vendors import faults
@@ -161,7 +161,7 @@ def soaked(threads: int = THREADS, **troubles: Any) -> Iterator[Soak]:  # noqa: 
             folder, config={"RESERVED_CONCURRENCY": str(threads)}, variables=_ONE_ARENA
         ) as sandbox,
     ):
-        put_all_on_stage(sandbox.doubles)
+        seed_all(sandbox.doubles)
         signing = Signing(sandbox.webhook_secret)
         yield Soak(sandbox, threads, Trouble(sandbox, signing, **troubles), signing)
 

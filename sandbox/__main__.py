@@ -17,35 +17,24 @@ from urllib.parse import urlsplit
 import pulumi
 
 from auditlog.explain import spoken
-from cli.arguments import stack
+from cli import arguments as typed
+from cli.console import output
 from cli.proxies import NAMES, connector
 from cli.webhook_client import Answer, SendError, request_event, send
-from handler.duration_hints import hint
-from handler.durations import parse_duration
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import DURATION
-from policy.terminal import (
-    Parser,
-    columns_of,
-    json_text,
-    safe,
-    safe_lines,
-    say,
-    show_anything,
-    table,
-    wrapped,
-)
-from sandbox import environment
-from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, play, summary
-from sandbox.demo_data import RESOURCE, put_all_on_stage
-from sandbox.demo_script import SCRIPT, is_approved, request_from_code
-from sandbox.demo_space import opened_space, variables
+from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
+from sandbox import env_file
+from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, run_scenes, summary
+from sandbox.demo_data import RESOURCE, seed_all
+from sandbox.demo_script import SCRIPT, must_approve_script, run_script
+from sandbox.demo_space import open_space, variables
 from sandbox.lambda_url.runtime import PROXIED
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.base import UnknownToSandboxError
 from sandbox.local_aws.resources.moto_workarounds import RefusedByAwsError
-from sandbox.name_checks import doubts_about_names
+from sandbox.local_aws.resources.resource import UnknownToSandboxError
+from sandbox.name_checks import check_names
 from sandbox.page import Page, page_of
 from sandbox.space import Space
 from sandbox.stack import Sandbox
@@ -78,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
-    file = options.root / environment.FILE
-    if _answers(running := environment.read(file).get("WEBHOOK_URL", "")):
+    file = options.root / env_file.FILE
+    if _answers(running := env_file.read(file).get("WEBHOOK_URL", "")):
         raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -89,44 +78,44 @@ def _up(options: argparse.Namespace) -> int:
         Sandbox(
             options.root, options.stack, live=live, variables=_proxies() if live else {}
         ) as sandbox,
-        opened_space(sandbox) as space,
+        open_space(sandbox) as space,
         page_of(sandbox, space) as page,
     ):
-        put_all_on_stage(sandbox.doubles)
-        written = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
-        environment.write(file, written)
+        seed_all(sandbox.doubles)
+        values = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
+        env_file.write(file, values)
         try:
             _describe(sandbox, space, page, file)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            if environment.read(file) == written:  # not those of one started later
+            if env_file.read(file) == values:  # not those of one started later
                 file.unlink()
     return 0
 
 
 def _live_settings() -> dict[str, str]:
     """Read the settings of every real provider whose key is in the environment."""
-    found = {
+    settings = {
         name: value
-        for each in PROVIDERS
-        if os.environ.get(each.key)
-        for name in (each.key, *each.settings)
+        for provider in PROVIDERS
+        if os.environ.get(provider.key)
+        for name in (provider.key, *provider.settings)
         if (value := os.environ.get(name, ""))
     }
-    if not found:
+    if not settings:
         keys = " or ".join(each.key for each in PROVIDERS)
         raise UsageError(
             f"LIVE=1 asks the real providers, and {keys} is not set; "
             f"run `export {PROVIDERS[0].key}=...` first"
         )
-    return found
+    return settings
 
 
 def _proxies() -> dict[str, str]:
     """Give what has the function reach real providers through this machine's proxy."""
-    found = {name: os.environ[name] for name in NAMES & os.environ.keys()}
-    return {**found, PROXIED: str(ROOT)} if found else {}
+    proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
+    return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
 def _answers(url: str) -> bool:
@@ -140,7 +129,8 @@ def _answers(url: str) -> bool:
 
 
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
-    for note in dict.fromkeys((*sandbox.deployment.notes, *doubts_about_names(sandbox))):
+    names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
+    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
         say(f"  note: {note}")
     for resource in sandbox.deployment.resources:
         say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
@@ -163,7 +153,7 @@ def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
 In another terminal:
   . {safe(shlex.quote(str(file)))}
   .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
-`{environment.UNDO}` in that terminal sets its variables back.
+`{env_file.UNDO}` in that terminal sets its variables back.
 
 Ctrl-C stops all of it.""",
         flush=True,
@@ -174,33 +164,34 @@ def _demo(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...")
     # Beside a sandbox that is up, whose log is another.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
-        played = play(sandbox)
-        by_webhook = is_approved(sandbox.settings, is_shut=sandbox.is_shut)
-        with opened_space(sandbox) as space:
-            asked = request_from_code(space, by_webhook=by_webhook)
-        doubts = doubts_about_names(sandbox)
+        outcomes = run_scenes(sandbox)
+        by_webhook = must_approve_script(sandbox.settings, is_shut=sandbox.is_shut)
+        with open_space(sandbox) as space:
+            script = run_script(space, by_webhook=by_webhook)
+        notes = check_names(sandbox.settings, on_doubles=True)
         count, region = len(sandbox.deployment.resources), sandbox.aws.region
-    said = f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:"
-    print(f"{wrapped(said, columns_of(sys.stdout))}\n")
-    print(table(HEADINGS, (each.row for each in played), columns_of(sys.stdout)))
+    console = output(sys.stdout, {}, as_json=False)
+    console.line(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:")
+    console.line()
+    console.table(HEADINGS, [each.row for each in outcomes])
     print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
-    print(asked.shown + ("" if asked.expected else NOT_EXPECTED))
-    by_code = APPROVED if asked.approved else LEFT_TO_HUMANS
-    outcomes = [*((each.verdict, each.expected) for each in played), (by_code, asked.expected)]
+    print(script.output + ("" if script.expected else NOT_EXPECTED))
+    verdicts = [(each.verdict, each.expected) for each in outcomes]
+    verdicts.append((APPROVED if script.approved else LEFT_TO_HUMANS, script.expected))
     print()
-    for doubt in doubts:
-        say(f"note: {doubt}")
-    print(wrapped(summary(outcomes), columns_of(sys.stdout)))
-    return 0 if all(expected for _, expected in outcomes) else 1
+    for note in notes:
+        say(f"note: {note}")
+    for line in summary(verdicts):
+        console.line(line)
+    return 0 if all(expected for _, expected in verdicts) else 1
 
 
 def _send(options: argparse.Namespace) -> int:
     url, secret = _target(options)
-    labels = dict(_label(each) for each in options.label)
     event = request_event(
         options.email,
         options.resource,
-        resource_labels=labels,
+        resource_labels=dict(options.label),
         duration=options.duration,
         reason=options.reason,
     )
@@ -216,7 +207,7 @@ def _send(options: argparse.Namespace) -> int:
     if answer.http != HTTPStatus.OK:
         say(f"refused: HTTP {answer.http}", sys.stderr)
         return 1
-    claims = _said_in(answer)
+    claims = _approvals_in(answer)
     for duration, reason in claims:
         say(f"approved for {spoken(duration)}: {reason}", sys.stderr)
     if not claims:
@@ -224,7 +215,7 @@ def _send(options: argparse.Namespace) -> int:
     return 0
 
 
-def _said_in(answer: Answer) -> list[tuple[str, str]]:
+def _approvals_in(answer: Answer) -> list[tuple[str, str]]:
     """Read how long each claim approves for, and why."""
     try:
         claims = get_list(as_object(answer.body, "the answer"), "claims")
@@ -251,7 +242,7 @@ def _target(options: argparse.Namespace) -> tuple[str, str]:
         if not secret:
             raise UsageError(f"--secret-file {options.secret_file} is empty")
         return options.url, secret
-    running = environment.read(options.root / environment.FILE)
+    running = env_file.read(options.root / env_file.FILE)
     if not running:
         raise UsageError(
             "no sandbox is running here; run `make up` in another terminal, "
@@ -260,23 +251,11 @@ def _target(options: argparse.Namespace) -> tuple[str, str]:
     return running["WEBHOOK_URL"], running["INDENT_WEBHOOK_SECRET"]
 
 
-def _email(text: str) -> str:
-    if "@" not in text.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
-    return text
-
-
 def _duration(text: str) -> str:
-    if text and parse_duration(text) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} isn't a duration: {hint(text)}")
+    """Check a duration, which is sent as it was typed."""
+    if text:
+        typed.duration(text)
     return text
-
-
-def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise UsageError(f"--label is {text!r}: it reads NAME=VALUE, such as Env=Prod")
-    return name, value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -295,19 +274,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
     for command in (up, demo):
         command.add_argument(
-            "--stack", type=stack, default="dev", help="whose config is deployed (dev)"
+            "--stack", type=typed.stack, default="dev", help="whose config is deployed (dev)"
         )
 
     one = commands.add_parser("send", help="send one signed request and print the answer")
     one.add_argument(
-        "--as", dest="email", required=True, type=_email, metavar="EMAIL", help="who asks"
+        "--as", dest="email", required=True, type=typed.email, metavar="EMAIL", help="who asks"
     )
     one.add_argument(
         "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
     )
-    one.add_argument(
-        "--label", action="append", default=[], metavar="NAME=VALUE", help="that resources carry"
-    )
+    typed.for_labels(one, "that resources carry")
     one.add_argument("--duration", default="", type=_duration, metavar="1h30m", help="for how long")
     one.add_argument("--reason", default="to debug production", help="why")
     one.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")

@@ -1,4 +1,4 @@
-"""The demo: a cast's requests, the answers, and whether all came out as they should."""
+"""The demo: the scenes' requests, the answers, and whether the settings give these answers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,26 @@ from auditlog.explain import spoken, why
 from cli.webhook_client import Answer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
-from sandbox.demo_data import SCENES, Scene, put_all_on_stage
+from sandbox.demo_data import SCENES, Scene, seed_all
 from sandbox.stack import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
 NOT_EXPECTED = "  <- NOT AS EXPECTED"
 APPROVED, LEFT_TO_HUMANS, REFUSED = "approved", "left to humans", "refused"
-_LONGEST_PLAY = timedelta(minutes=2)
+_LONGEST_RUN = timedelta(minutes=2)
 HEADINGS = ("who", "is", "answer", "for", "why")
 
 
 @dataclass(frozen=True)
-class Played:
-    """A scene with what came of it."""
+class Outcome:
+    """A scene, and what the webhook answered.
+
+    Attributes:
+        scene: what was asked.
+        answer: what came back.
+        why: what the function's log says.
+        expected: whether the stack's settings give that answer.
+    """
 
     scene: Scene
     answer: Answer
@@ -53,15 +60,15 @@ class Played:
         return name, self.scene.who, verdict, duration, self.why + mark
 
 
-def play(sandbox: Sandbox) -> list[Played]:
-    """Put the cast on stage and send its requests, one after the other."""
+def run_scenes(sandbox: Sandbox) -> list[Outcome]:
+    """Give the doubles their people and duties, and send each scene's request."""
     if not sandbox.doubles:
-        raise ValueError("the cast plays on the double only")
-    put_all_on_stage(sandbox.doubles)
-    return [_play(sandbox, scene) for scene in SCENES if scene.provider in sandbox.doubles]
+        raise ValueError("the scenes need the doubles, not real providers")
+    seed_all(sandbox.doubles)
+    return [_run(sandbox, scene) for scene in SCENES if scene.provider in sandbox.doubles]
 
 
-def _play(sandbox: Sandbox, scene: Scene) -> Played:
+def _run(sandbox: Sandbox, scene: Scene) -> Outcome:
     settings = sandbox.settings
     secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
     logged = sandbox.log.count
@@ -74,15 +81,15 @@ def _play(sandbox: Sandbox, scene: Scene) -> Played:
     # Of a call that never reached the function there is no line to wait for.
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
-    expected = as_expected(scene, answer, settings, is_shut=sandbox.is_shut)
-    return Played(scene, answer, why(line) or NOT_REACHED, expected)
+    expected = is_expected(scene, answer, settings, is_shut=sandbox.is_shut)
+    return Outcome(scene, answer, why(line) or NOT_REACHED, expected)
 
 
 def _says_why(record: dict[str, Any]) -> bool:
     return record.get("message") in {"decision", "refused", "failed"}
 
 
-def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:
+def is_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:
     """Tell whether the webhook answered a scene as a function with these settings has to.
 
     One that is shut is not even asked: its URL answers 429, whatever the call is.
@@ -97,23 +104,23 @@ def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bo
     granted = [
         parse_duration(each["meta"]["labels"]["indent.com/time/duration"]) for each in answer.claims
     ]
-    # Where access ends with the shift, that began when the cast came on stage, and not now.
+    # Where access ends with the shift, that began with the first scene, not now.
     ends_with_shift = any(each.shift_end for each in settings.policy.rules)
-    least = decision.duration - (_LONGEST_PLAY if ends_with_shift else timedelta(0))
+    least = decision.duration - (_LONGEST_RUN if ends_with_shift else timedelta(0))
     return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
 
 
-def summary(outcomes: Sequence[tuple[str, bool]]) -> str:
+def summary(verdicts: Sequence[tuple[str, bool]]) -> list[str]:
     """Sum up verdicts, each with whether it is as expected: what happened, then whether to worry.
 
     That all is as the settings say is no comfort where they let nobody in.
     """
-    expected = sum(is_expected for _, is_expected in outcomes)
-    counted = Counter(verdict for verdict, _ in outcomes)
+    expected = sum(as_it_should for _, as_it_should in verdicts)
+    counted = Counter(verdict for verdict, _ in verdicts)
     counts = ", ".join(
         f"{counted[each]} {each}"
         for each in (APPROVED, LEFT_TO_HUMANS, REFUSED)
         if counted[each] or each == APPROVED
     )
-    said = f"{expected} of {len(outcomes)} came out as the stack's settings say: {counts}."
-    return said if counted[APPROVED] else f"{said}\nNobody was approved."
+    line = f"{expected} of {len(verdicts)} came out as the stack's settings say: {counts}."
+    return [line] if counted[APPROVED] else [line, "Nobody was approved."]

@@ -33,12 +33,12 @@ class Scene:
 
     Attributes:
         email: who asks.
-        who: what he is, in words.
-        duties: what the provider states about him, in the decision's words.
-        duration: what he asks for, as a Go duration, or "".
+        who: what they are, in words.
+        duties: what the provider says of them, in the decision's words.
+        duration: what they ask for, as a Go duration, or "".
         signed_ago: how old the signature is.
         forged: whether it is made with another secret.
-        provider: whose double has to be on stage for it.
+        provider: at whose double the duty is.
     """
 
     email: str
@@ -61,7 +61,7 @@ class Scene:
         return request_event(self.email, [RESOURCE], resource_labels=labels, duration=self.duration)
 
     def decision(self, policy: Policy, now: datetime) -> Decision:
-        """Decide on what the provider states, as the webhook has to; shifts have just begun."""
+        """Decide on what the provider says, as the webhook has to; shifts have just begun."""
         (request,) = read_events([self.event(policy)]).requests
         ends = {ON_CALL: now + SHIFT}
         duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
@@ -138,8 +138,8 @@ def labels_for(policy: Policy) -> dict[str, str]:
     return {name: value for rule in reversed(rules) for name, value in rule.resources.labels}
 
 
-def put_on_stage(double: IncidentIO) -> None:
-    """Give the provider the people, the schedule and the incidents that the scenes speak of."""
+def seed_incidentio(double: IncidentIO) -> None:
+    """Give incident.io's double the people, the schedule and the incidents of the scenes."""
     for email, name in PEOPLE.items():
         double.add_person(name, email)
     double.add_schedule(SCHEDULE)
@@ -148,19 +148,19 @@ def put_on_stage(double: IncidentIO) -> None:
     double.declare_incident("Trust me", by=DAN, lead=DAN)
 
 
-def put_all_on_stage(doubles: Mapping[str, Double]) -> None:
-    """Have the cast play at each provider that there is a double of."""
+def seed_all(doubles: Mapping[str, Double]) -> None:
+    """Give each provider's double its people, schedules and incidents."""
     for double in doubles.values():
         match double:
             case IncidentIO():
-                put_on_stage(double)
+                seed_incidentio(double)
             case PagerDuty():
-                _at_pagerduty(double)
+                _seed_pagerduty(double)
             case Opsgenie() | JSM():
-                _at_atlassian(double)
+                _seed_atlassian(double)
 
 
-def _at_pagerduty(double: PagerDuty) -> None:
+def _seed_pagerduty(double: PagerDuty) -> None:
     for email in (PETRA, PAUL):
         double.add_person(PEOPLE[email], email)
     for schedule, who in ((DATABASES, PETRA), (f"{DATABASES} back-up", PAUL)):
@@ -170,7 +170,7 @@ def _at_pagerduty(double: PagerDuty) -> None:
     double.add_target(DATABASES, f"{DATABASES} back-up", level=2)
 
 
-def _at_atlassian(double: Opsgenie | JSM) -> None:
+def _seed_atlassian(double: Opsgenie | JSM) -> None:
     schedule, who = (PAYMENTS, OLGA) if isinstance(double, Opsgenie) else (SEARCH, JUAN)
     double.add_person(PEOPLE[who], who)
     double.add_schedule(schedule)

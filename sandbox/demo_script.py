@@ -28,21 +28,21 @@ _PATIENCE = 60
 
 
 @dataclass(frozen=True)
-class FromCode:
-    """What the script printed, and whether it went on by the right one's approval.
+class ScriptRun:
+    """What the script printed, and who approved it.
 
     Attributes:
-        shown: what it printed.
+        output: what it printed.
         approved: whether the webhook approved it, and no human.
         expected: whether that is as it should be, and the script went on.
     """
 
-    shown: str
+    output: str
     approved: bool
     expected: bool
 
 
-def is_approved(settings: Settings, *, is_shut: bool = False) -> bool:
+def must_approve_script(settings: Settings, *, is_shut: bool = False) -> bool:
     """Whether the webhook of these settings has to approve what the script asks for."""
     request = Request(Resource(kind="user", id=JANE, email=JANE), (_ACTION,))
     decision = decide(
@@ -51,7 +51,7 @@ def is_approved(settings: Settings, *, is_shut: bool = False) -> bool:
     return decision.approved and not (is_shut or settings.dry_run)
 
 
-def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
+def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
     """Run the script as Jane; what the webhook leaves to humans, the administrator approves.
 
     `by_webhook` is whether the webhook has to approve it.
@@ -71,7 +71,7 @@ def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
         encoding=encoding,
     ) as script:
         try:
-            shown = script.stdout.readline() if script.stdout else ""
+            first = script.stdout.readline() if script.stdout else ""
             approved = [_approved_by_bot(space, each.name) for each in space.petitions]
             rest, errors = script.communicate(timeout=_PATIENCE)
         finally:
@@ -80,8 +80,8 @@ def request_from_code(space: Space, *, by_webhook: bool) -> FromCode:
         rest += f"(The webhook left it to humans: {NORA} approved it by hand.)\n"
     if script.returncode:
         rest += errors.strip().rpartition("\n")[2]
-    return FromCode(
-        safe_lines((shown + rest).rstrip()),
+    return ScriptRun(
+        safe_lines((first + rest).rstrip()),
         approved=approved == [True],
         expected=script.returncode == 0 and approved == [by_webhook],
     )

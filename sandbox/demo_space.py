@@ -12,7 +12,7 @@ from sandbox.stack import Sandbox
 
 
 @contextmanager
-def opened_space(sandbox: Sandbox) -> Iterator[Space]:
+def open_space(sandbox: Sandbox) -> Iterator[Space]:
     """Open a space whose decisions the deployed webhook makes, until the context ends.
 
     The cast are its people; where the real provider is asked, only its administrators are.

@@ -66,8 +66,8 @@ class SecretPath:
 
     def __call__(self, target: str, _headers: Message) -> Refusal | None:
         """Refuse a path that does not begin with it."""
-        given, wanted = target[: len(self.prefix) + 1], f"{self.prefix}/"
-        if hmac.compare_digest(given.encode("latin-1"), wanted.encode("latin-1")):
+        start, prefix = target[: len(self.prefix) + 1], f"{self.prefix}/"
+        if hmac.compare_digest(start.encode("latin-1"), prefix.encode("latin-1")):
             return None
         sentence = "The address lacks the key of this run. Use the whole address that was printed."
         return Refusal(HTTPStatus.FORBIDDEN, sentence)

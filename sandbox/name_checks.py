@@ -1,4 +1,4 @@
-"""What a stack's settings name, held against the sandbox's organisation, as preflight does."""
+"""Compares the names in a stack's settings with the sandbox's organisation, as preflight does."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from cli.context import process
 from cli.preflight import checked
 from cli.preflight_checks import PROBLEM
 from handler.providers.registry import BY_ID
+from handler.settings import Settings
 from policy.open_rules import kinds_without_end, unnamed_kinds
-from sandbox.stack import Sandbox
 
 _WITHOUT_PROXY = process()._replace(environment={})
 MADE_UP = (
@@ -15,15 +15,14 @@ MADE_UP = (
 )
 
 
-def doubts_about_names(sandbox: Sandbox) -> list[str]:
-    """Say which names are at no provider's double, and which kinds of duty open nothing.
+def check_names(settings: Settings, *, on_doubles: bool) -> list[str]:
+    """Say which names no double has, and which kinds of duty open nothing.
 
     The real providers are not asked: `oncall preflight` does that.
     """
-    settings = sandbox.settings
-    on = [BY_ID[each].name for each in settings.providers]
-    found = checked(settings, _WITHOUT_PROXY) if sandbox.doubles else []
-    problems = [each.text for each in found if each.level == PROBLEM]
+    on = [BY_ID[id_].name for id_ in settings.providers]
+    findings = checked(settings, _WITHOUT_PROXY) if on_doubles else []
+    problems = [finding.text for finding in findings if finding.level == PROBLEM]
     return [
         *problems,
         *([MADE_UP] if problems else []),

@@ -29,8 +29,8 @@ _FILE = "PIP_CONFIG_FILE"
 
 def config_files(environment: Mapping[str, str], prefix: Path) -> Iterator[Path]:
     """Name the files that pip reads, as its documentation lists them: the later one wins."""
-    named = environment.get(_FILE, "")
-    if named == os.devnull:
+    config_file = environment.get(_FILE, "")
+    if config_file == os.devnull:
         return
     home = Path(environment.get("HOME") or Path.home())
     support = Path("Library") / "Application Support"  # of macOS
@@ -41,8 +41,8 @@ def config_files(environment: Mapping[str, str], prefix: Path) -> Iterator[Path]
     folders += [Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "pip"]
     folders += [home / support / "pip", prefix]
     yield from (each / "pip.conf" for each in folders)
-    if named:
-        yield Path(named)
+    if config_file:
+        yield Path(config_file)
 
 
 def kept_settings(
@@ -53,23 +53,23 @@ def kept_settings(
     Raises:
         configparser.Error, UnicodeDecodeError: a file is not in the format of pip.conf.
     """
-    read = RawConfigParser()
+    parser = RawConfigParser()
     for file in files:
         if os.access(file, os.R_OK):
-            read.read(file)
-    given = [
+            parser.read(file)
+    settings = [
         pair
         for section in ("global", command)
-        if read.has_section(section)
-        for pair in read.items(section)
+        if parser.has_section(section)
+        for pair in parser.items(section)
     ]
-    given += [
+    settings += [
         (name.removeprefix(_ENVIRONMENT), value)
         for name, value in environment.items()
         if name.startswith(_ENVIRONMENT)
     ]
     kept = {}
-    for name, value in given:
+    for name, value in settings:
         option = name.lower().replace("_", "-").removeprefix("--")
         if option in KEPT and value:
             kept[option] = value

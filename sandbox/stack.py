@@ -25,11 +25,10 @@ from policy.remedies import in_stack, report
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
-from sandbox.local_aws.engine import Deployment, deploy
+from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
-from sandbox.local_aws.resources.functions import is_public
-from sandbox.local_aws.rotation import rotated
+from sandbox.local_aws.resources.awslambda import is_public
 from sandbox.logbook import Logbook
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Played
@@ -68,48 +67,47 @@ class Sandbox:
     ) -> None:
         self._root = root
         self._stack = stack
-        config_of_stack = _config(root, stack)
         self._config = {
             key: value
-            for key, value in config_of_stack.items()
-            if key not in {f"{PROJECT}:{each}" for each in OF_REAL_AWS}
+            for key, value in _stack_config(root, stack).items()
+            if key not in {f"{PROJECT}:{name}" for name in OF_REAL_AWS}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
         region = _region(self._config, stack)
-        self._open = ExitStack()
+        self._contexts = ExitStack()
         self.webhook_secret = new_secret()
         self._previous_secret = ""
         self._variables = dict(variables)
-        played = {} if live else {each.id: _played(each) for each in PROVIDERS}
-        self.doubles = {id_: each.double for id_, each in played.items()}
-        self._providers = dict(live)
-        for each in played.values():
-            self._providers |= each.settings
+        doubles = {} if live else {provider.id: _double_of(provider) for provider in PROVIDERS}
+        self.doubles = {id_: one.double for id_, one in doubles.items()}
+        self._provider_settings = dict(live)
+        for one in doubles.values():
+            self._provider_settings |= one.settings
         self.aws = Aws(region)
         self.log = Logbook(root / log)
         self.deployment: Deployment
         self.url = ""
 
     def __enter__(self) -> Self:
-        with ExitStack() as opened:
-            for each in self.doubles.values():
-                opened.enter_context(each)
-            opened.enter_context(self.aws)
-            own = {f"{PROJECT}:{key}": value for key, value in self._own.items()}
-            secret = {f"{PROJECT}:{key}" for key in self._secrets}
+        with ExitStack() as contexts:
+            for double in self.doubles.values():
+                contexts.enter_context(double)
+            contexts.enter_context(self.aws)
+            own = {f"{PROJECT}:{key}": value for key, value in self._own_settings.items()}
+            secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
             config = {**self._config, **own}
-            self.deployment = deploy(self.aws, config, secret, self._stack, self._root)
-            self._served = opened.enter_context(self._serve())
-            self.url = self._served.url
-            self._open = opened.pop_all()
+            self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
+            self._function_url = contexts.enter_context(self._serve())
+            self.url = self._function_url.url
+            self._contexts = contexts.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._contexts.close()
 
     @property
     def double(self) -> IncidentIO | None:
-        """incident.io's double, on which most of the cast plays."""
+        """incident.io's double, at which most of the demo's people have their duties."""
         double = self.doubles.get("incidentio")
         return double if isinstance(double, IncidentIO) else None
 
@@ -117,20 +115,21 @@ class Sandbox:
     def base_urls(self) -> dict[str, str]:
         """Where the deployed function asks each provider, by its name."""
         return {
-            BY_ID[each].name: next(
-                url for key, url in settings.items() if key.endswith("_BASE_URL")
-            )
-            for each, settings in self.settings.providers.items()
+            BY_ID[id_].name: next(url for key, url in settings.items() if key.endswith("_BASE_URL"))
+            for id_, settings in self.settings.providers.items()
         }
 
     @property
-    def _own(self) -> dict[str, str]:
+    def _own_settings(self) -> dict[str, str]:
         signing = dict(zip(SIGNING_KEYS, (self.webhook_secret, self._previous_secret), strict=True))
-        return {**{key: value for key, value in signing.items() if value}, **self._providers}
+        return {
+            **{key: value for key, value in signing.items() if value},
+            **self._provider_settings,
+        }
 
     @property
     def _secrets(self) -> dict[str, str]:
-        own = self._own
+        own = self._own_settings
         return {key: own[key] for key in SECRET_KEYS if key in own}
 
     def rotate(self, secret: str, previous: str = "") -> None:
@@ -139,15 +138,15 @@ class Sandbox:
         The URL stays. Calls signed with the previous one are answered, too, while it is given.
         """
         self.webhook_secret, self._previous_secret = secret, previous
-        self.deployment = rotated(self.aws, self.deployment, self._secrets)
-        self._served.reconfigure(self.deployment.function.config)
+        self.deployment = rotate_secrets(self.aws, self.deployment, self._secrets)
+        self._function_url.reconfigure(self.deployment.function.config)
 
     @property
     def settings(self) -> Settings:
         """What the deployed function was given, read as it reads it."""
         function = self.deployment.function
         return load(
-            {**function.config.environment, **self._own},
+            {**function.config.environment, **self._own_settings},
             read_from_zip(function.zip, POLICY_IN_ZIP),
         )
 
@@ -193,13 +192,13 @@ def new_secret() -> str:
     return f"wks0{secrets.token_urlsafe(30)}"
 
 
-def _played(provider: Provider) -> Played:
+def _double_of(provider: Provider) -> Played:
     """Make a provider's double: it is the module of its name, which no other line has to name."""
-    played: Played = import_module(f"sandbox.vendors.{provider.id}").played()
-    return played
+    double: Played = import_module(f"sandbox.vendors.{provider.id}").played()
+    return double
 
 
-def _config(root: Path, stack: str) -> dict[str, str]:
+def _stack_config(root: Path, stack: str) -> dict[str, str]:
     try:
         check_stack_file(root, stack)
         return read_stack_config(root, stack)[0]
@@ -217,14 +216,14 @@ def _region(config: Mapping[str, str], stack: str) -> str:
         region = parse_region(*region_of(config, os.environ))
     except SettingsError:
         return EXAMPLE
-    known = isolated_session()
-    partitions = known.get_available_partitions()
-    if not any(region in known.get_available_regions("lambda", each) for each in partitions):
+    session = isolated_session()
+    partitions = session.get_available_partitions()
+    if not any(region in session.get_available_regions("lambda", name) for name in partitions):
         # It would fail in the middle of the deployment.
         unknown = SettingsError(
             REGION,
             f"is {region!r}, which the local AWS doesn't know",
             nearest_region(region) or EXAMPLE,
         )
-        raise pulumi.RunError(report("", unknown, lambda each: in_stack(each, stack)))
+        raise pulumi.RunError(report("", unknown, lambda problem: in_stack(problem, stack)))
     return region

@@ -1,18 +1,17 @@
-"""WSGI applications on the sandbox's kind of server (PEP 3333)."""
+"""WSGI applications on the sandbox's kind of server, by werkzeug's own request handler."""
 
 from __future__ import annotations
 
-import sys
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Any, Final, cast
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, Any, Final
 
-from werkzeug.exceptions import ClientDisconnected
-from werkzeug.serving import DechunkedInput
+from werkzeug.exceptions import ClientDisconnected, NotFound
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 from werkzeug.wsgi import LimitedStream
 
-from sandbox.local_server import HOST, Authorize, LocalHandler, LocalServer
+from sandbox.local_server import Authorize, LocalHandler, LocalServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -29,75 +28,51 @@ class WsgiServer(LocalServer):
         mounted_at: the beginning of each path that is not the application's own.
     """
 
+    # What werkzeug's handler asks of its server.
+    ssl_context = None
+    multithread = True
+    multiprocess = False
+
     def __init__(
         self, application: WSGIApplication, authorize: Authorize, *, mounted_at: str = ""
     ) -> None:
         super().__init__(_Handler, authorize)
-        self.application = application
-        self.mounted_at = mounted_at
+        self.application = DispatcherMiddleware(NotFound(), {mounted_at: application})
 
 
-class _Handler(LocalHandler):
-    server: WsgiServer
+class _Handler(LocalHandler, WSGIRequestHandler):
+    """Werkzeug's handler calls `run_wsgi` for every method; its own would close each connection."""
+
+    server: WsgiServer  # type: ignore[assignment] # what werkzeug asks of it, it has
+    server_version = "sandbox"
     timeout = 60  # seconds a client may stay silent
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a method, as the base class looks for it
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def _serve(self) -> None:
+    def run_wsgi(self) -> None:
+        """Call the application, and keep the connection if it has read the whole body."""
         length = self.body_length()
-        encodings = [each.lower() for each in self.headers.get_all("Transfer-Encoding", [])]
-        is_chunked = encodings == ["chunked"]
-        if length is None or (encodings and not is_chunked):
+        encodings = [encoding.lower() for encoding in self.headers.get_all("Transfer-Encoding", [])]
+        if length is None or encodings not in ([], ["chunked"]):
             self.send_error(HTTPStatus.BAD_REQUEST)
             self.hang_up()
             return
-        stream = cast("IO[bytes]", self.rfile)
-        body = LimitedStream(stream, length)
-        given = {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
-        if is_chunked:
-            given = {"wsgi.input": DechunkedInput(stream), "wsgi.input_terminated": True}
+        environ: dict[str, Any] = self.make_environ()  # dechunks
+        body = None
+        if encodings:
+            environ.pop("CONTENT_LENGTH", None)
+        else:
+            body = LimitedStream(environ["wsgi.input"], length)
+            environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
         try:
-            answer, status, headers = run_wsgi_app(
-                self.server.application, self._environ() | given, buffered=True
-            )
+            answer, status, headers = run_wsgi_app(self.server.application, environ, buffered=True)
         except ClientDisconnected:
             self.close_connection = True
             return
-        kept = [each for each in headers if each[0].lower() not in _OF_THE_CONNECTION]
-        is_read = not is_chunked and body.is_exhausted
+        pairs = [pair for pair in headers if pair[0].lower() not in _OF_THE_CONNECTION]
+        is_read = body is not None and body.is_exhausted
         close = [] if is_read else [("Connection", "close")]
-        self.reply(int(status.partition(" ")[0]), b"".join(answer), [*kept, *close])
+        self.reply(int(status.partition(" ")[0]), b"".join(answer), [*pairs, *close])
         if not is_read:
             self.hang_up()
 
-    def _environ(self) -> dict[str, Any]:
-        path, _, query = self.path.removeprefix(self.server.mounted_at).partition("?")
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": self.command,
-            "SCRIPT_NAME": self.server.mounted_at,
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-            "QUERY_STRING": query,
-            "SERVER_NAME": HOST,
-            "SERVER_PORT": str(self.server.port),
-            "SERVER_PROTOCOL": self.request_version,
-            "REMOTE_ADDR": self.client_address[0],
-            "RAW_URI": self.path,  # as gunicorn has it
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
-        for name, value in self.headers.items():
-            if "_" in name:  # WSGI cannot tell it from a dash
-                continue
-            key = f"HTTP_{name.upper().replace('-', '_')}"
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
-        for name in ("TRANSFER_ENCODING", "CONTENT_LENGTH"):
-            environ.pop(f"HTTP_{name}", None)
-        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
-        return environ
+    def log(self, *_: object) -> None:
+        """Stay silent: werkzeug has a line for each call."""

@@ -46,13 +46,13 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox with the dev stack's defaults and the demo's cast."""
     # Moto and Pulumi: a second's import, for those alone who have use for it.
-    from sandbox.demo_data import put_on_stage  # noqa: PLC0415
+    from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415
     from tests.projects import project_in  # noqa: PLC0415
 
     with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as running:
         assert running.double
-        put_on_stage(running.double)
+        seed_incidentio(running.double)
         yield running
         replay_all(running.log.records, running.settings.policy)
 

@@ -150,13 +150,13 @@ def to_response(payload: bytes) -> Response:
 
 
 def _headers(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    given = answer.get("headers") or {}
+    headers = answer.get("headers") or {}
     cookies = answer.get("cookies") or []
-    if not isinstance(given, dict) or not isinstance(cookies, list):
+    if not isinstance(headers, dict) or not isinstance(cookies, list):
         raise MalformedAnswerError("headers must be an object, cookies a list")
-    if "content-type" not in {name.lower() for name in given}:
+    if "content-type" not in {name.lower() for name in headers}:
         yield "Content-Type", "application/json"
-    for name, value in [*given.items(), *(("Set-Cookie", cookie) for cookie in cookies)]:
+    for name, value in [*headers.items(), *(("Set-Cookie", cookie) for cookie in cookies)]:
         if not isinstance(value, str | int | float):
             raise MalformedAnswerError(f"header {name} is a {type(value).__name__}")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):

@@ -32,12 +32,12 @@ class Credentials:
 
     @classmethod
     def new(cls) -> Credentials:
-        """Make up a key."""
+        """Make a random key."""
         key_id = base64.b32encode(secrets.token_bytes(15)).decode("ascii")
         return cls(f"SANDBOX{key_id}", secrets.token_urlsafe(30))
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Credentials:
+    def from_environment(cls, environment: Mapping[str, str]) -> Credentials:
         """Read the key of a process that was given one; KeyError says what it lacks."""
         return cls(environment[_KEY_ID], environment[_SECRET])
 

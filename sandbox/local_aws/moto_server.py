@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import FakeBucket
 
 from sandbox.local_aws.clients import Clients, Credentials, isolated_session
-from sandbox.local_aws.signature import REFUSED, SignedBy
+from sandbox.local_aws.signature import REFUSED, SignatureVerifier
 from sandbox.wsgi import WsgiServer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Aws(Clients):
 
     def __init__(self, region: str) -> None:
         super().__init__(region, Credentials.new())
-        self._signed = SignedBy(self.credentials)
+        self._verifier = SignatureVerifier(self.credentials)
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __enter__(self) -> Self:
@@ -47,7 +47,7 @@ class Aws(Clients):
         # The one policy that buckets get denies plain HTTP (resources/moto_workarounds.py), and
         # moto does not look at its condition. What comes by loopback passes for HTTPS here.
         FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
-        self._server = self.served_by(self.answer)
+        self._server = self.make_server(self.answer)
         self._server.start()
         self.endpoint = self._server.url
         return self
@@ -61,15 +61,15 @@ class Aws(Clients):
         self.close()
         self._server.close()
 
-    def served_by(self, application: WSGIApplication) -> WsgiServer:
+    def make_server(self, application: WSGIApplication) -> WsgiServer:
         """Make a server of an application that calls `answer`, for those who name the key."""
-        return WsgiServer(application, self._signed)
+        return WsgiServer(application, self._verifier)
 
     def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a call, as a WSGI application, if it is signed with the key."""
         body = environ["wsgi.input"].read()
         is_aws = not environ["PATH_INFO"].startswith(_NO_PART_OF_AWS)
-        if not (is_aws and self._signed.has_signed(environ, body)):
+        if not (is_aws and self._verifier.verify(environ, body)):
             status = f"{REFUSED.status.value} {REFUSED.status.phrase}"
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [f"{REFUSED.sentence}\n".encode()]
@@ -83,6 +83,6 @@ class Aws(Clients):
         Raises:
             KeyError: when there is no such function.
         """
-        found = lambda_simple_backends[self.account][self.region].get_function(function_name)
-        zipped: bytes = found.code_bytes
-        return zipped
+        function = lambda_simple_backends[self.account][self.region].get_function(function_name)
+        code: bytes = function.code_bytes
+        return code

@@ -1,4 +1,4 @@
-"""Pulumi's aws provider, played on a local AWS for Pulumi's real engine.
+"""A stand-in for Pulumi's aws plugin: serves Pulumi's real engine with a local AWS.
 
 Run by an executable named `pulumi-resource-aws` that is found first on PATH. What it makes, and
 how, is what `sandbox.local_aws.resources` knows; this file only speaks the engine's protocol
@@ -20,11 +20,11 @@ from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.local_aws.clients import Clients, Credentials
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.base import SIGNATURE
-from sandbox.local_aws.resources.calls import answer_call
+from sandbox.local_aws.resources.invokes import answer_invoke
+from sandbox.local_aws.resources.resource import SIGNATURE, Existing
 
 if TYPE_CHECKING:
-    from sandbox.local_aws.resources.base import Resource
+    from sandbox.local_aws.resources.resource import Resource
 
 VERSION = "7.51.1"  # the pinned SDK's, for which the engine asks
 ENDPOINT = "AWS_ENDPOINT_URL"
@@ -50,7 +50,7 @@ class LocalAwsProvider(provider.Provider):
                 "machine, such as http://127.0.0.1:5000"
             )
         try:
-            self._credentials = Credentials.of(environment)
+            self._credentials = Credentials.from_environment(environment)
         except KeyError as error:
             raise RefusedEndpointError(
                 f"{error.args[0]} is not set: the local AWS takes its own access key only"
@@ -66,7 +66,7 @@ class LocalAwsProvider(provider.Provider):
 
     async def invoke(self, request: provider.InvokeRequest) -> provider.InvokeResponse:
         """Answer a call of the program."""
-        return provider.InvokeResponse(_wrap_all(answer_call(request.tok, self._aws)))
+        return provider.InvokeResponse(_wrap_all(answer_invoke(request.tok, self._aws)))
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
         """Refuse inputs that nothing heeds, and give a name: once, since a name lasts."""
@@ -105,45 +105,41 @@ class LocalAwsProvider(provider.Provider):
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
         """Tell what is there now; no id means that nothing is."""
-        state = _unwrap_all(request.properties)
+        resource, state = _resource(request.urn), _unwrap_all(request.properties)
         try:
-            found = _resource(request.urn).read(request.resource_id, state, self._aws)
+            properties = resource.read(Existing(request.resource_id, state), self._aws)
         except ClientError as error:
             if not _GONE.match(error.response["Error"]["Code"]):
                 raise
-            found = None
-        if found is None:
             return provider.ReadResponse("")
         drifted = {
             key: _wrap(value).with_secret(
                 key in request.properties and request.properties[key].contains_secret()
             )
-            for key, value in found.items()
+            for key, value in properties.items()
             if value != state.get(key)
         }
         inputs = {key: drifted.get(key, value) for key, value in request.inputs.items()}
         if not state:  # `pulumi import` knows the id alone
-            takes = _resource(request.urn).takes
-            inputs = {key: value for key, value in drifted.items() if key in takes}
+            inputs = {key: value for key, value in drifted.items() if key in resource.takes}
         return provider.ReadResponse(request.resource_id, {**request.properties, **drifted}, inputs)
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
         """Change it in place."""
+        resource = _resource(request.urn)
         # An input that is no longer given is no longer in the state either.
-        takes = _resource(request.urn).takes
-        kept = {key: value for key, value in request.olds.items() if key not in takes}
+        previous = {key: value for key, value in request.olds.items() if key not in resource.takes}
         if request.preview:
-            return provider.UpdateResponse({**kept, **request.news})
-        outputs = _resource(request.urn).update(
-            request.resource_id, _unwrap_all(request.news), _unwrap_all(request.olds), self._aws
-        )
-        return provider.UpdateResponse({**kept, **request.news, **_wrap_all(outputs)})
+            return provider.UpdateResponse({**previous, **request.news})
+        existing = Existing(request.resource_id, _unwrap_all(request.olds))
+        outputs = resource.update(existing, _unwrap_all(request.news), self._aws)
+        return provider.UpdateResponse({**previous, **request.news, **_wrap_all(outputs)})
 
     async def delete(self, request: provider.DeleteRequest) -> None:
         """Delete it; what is gone already is well gone."""
-        state = _unwrap_all(request.properties)
+        existing = Existing(request.resource_id, _unwrap_all(request.properties))
         try:
-            _resource(request.urn).delete(request.resource_id, state, self._aws)
+            _resource(request.urn).delete(existing, self._aws)
         except ClientError as error:
             if not _GONE.match(error.response["Error"]["Code"]):
                 raise

@@ -1,7 +1,7 @@
 """Runs the real Pulumi program in this process, with a stand-in for Pulumi's engine.
 
-What the program registers goes to the caller's mocks (`pulumi.runtime.Mocks`), which may record it
-(tests) or create it on a local AWS (`sandbox.local_aws.engine`), and is recorded with its options.
+What the program registers is recorded with its options, and goes to the caller's mocks
+(`pulumi.runtime.Mocks`), which may create it on a local AWS (`sandbox.local_aws.deployment`).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _run(
     stack: str,
     preview: bool,  # noqa: FBT001 - Context.run passes positions
 ) -> ProgramRun:
-    monitor, engine = _RecordingMonitor(mocks), _NotingEngine()
+    monitor, engine = _RecordingMonitor(mocks), _RecordingEngine()
     set_all_config(config, secret_keys)
     features = monitor.GetDeploymentInfo(None).supportedFeatures  # type: ignore[no-untyped-call] # pulumi's
     mocked = MockSettings(  # type: ignore[no-untyped-call] # pulumi's
@@ -245,8 +245,8 @@ class _RecordingMonitor(MockMonitor):
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call] # pulumi's
 
 
-class _NotingEngine(MockEngine):
-    """Keeps what the program tells its user, where the CLI would print it."""
+class _RecordingEngine(MockEngine):
+    """Pulumi's own mock engine, which drops messages to the user; this one keeps them."""
 
     def __init__(self) -> None:
         super().__init__(None)

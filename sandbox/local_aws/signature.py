@@ -35,25 +35,25 @@ REFUSED: Final = Refusal(
 )
 
 
-class SignedBy:
-    """Takes calls that one key signed; an unsigned, a presigned or another's call is refused."""
+class SignatureVerifier:
+    """Takes calls that one key signed, and refuses any other, presigned ones too."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
     def __call__(self, _target: str, headers: Message) -> Refusal | None:
         """Refuse a call that does not name the key, before its body is read."""
-        (given, *more) = headers.get_all("Authorization", [""])
-        named = None if more else _AUTHORIZATION.fullmatch(given)
-        return None if named and self._is_id(named["id"]) else REFUSED
+        (authorization, *more) = headers.get_all("Authorization", [""])
+        credential = None if more else _AUTHORIZATION.fullmatch(authorization)
+        return None if credential and self._is_id(credential["id"]) else REFUSED
 
-    def has_signed(self, environ: dict[str, Any], body: bytes) -> bool:
-        """Tell whether the signature of a WSGI call is the key's, over the call as it came."""
-        named = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
-        signed = _signed_headers(named["headers"], environ) if named else None
-        if not (named and signed and self._is_id(named["id"])):
+    def verify(self, environ: dict[str, Any], body: bytes) -> bool:
+        """Tell whether a WSGI call, as it came, has the key's signature."""
+        credential = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
+        signed = _signed_headers(credential["headers"], environ) if credential else None
+        if not (credential and signed and self._is_id(credential["id"])):
             return False
-        if not signed.get("x-amz-date", "").startswith(named["date"]) or "host" not in signed:
+        if not signed.get("x-amz-date", "").startswith(credential["date"]) or "host" not in signed:
             return False
         declared = signed.get("x-amz-content-sha256", "")
         if _SHA256.fullmatch(declared) and declared != hashlib.sha256(body).hexdigest():
@@ -61,8 +61,8 @@ class SignedBy:
         key = botocore.credentials.Credentials(
             self._credentials.access_key_id, self._credentials.secret_access_key
         )
-        kind = S3SigV4Auth if named["service"] == "s3" else SigV4Auth
-        auth = kind(key, named["service"], named["region"])
+        kind = S3SigV4Auth if credential["service"] == "s3" else SigV4Auth
+        auth = kind(key, credential["service"], credential["region"])
         request = AWSRequest(
             method=environ["REQUEST_METHOD"],
             url=f"http://{signed['host']}{environ['RAW_URI']}",
@@ -71,19 +71,19 @@ class SignedBy:
         )
         request.context["timestamp"] = signed["x-amz-date"]
         to_sign = auth.string_to_sign(request, auth.canonical_request(request))
-        return hmac.compare_digest(auth.signature(to_sign, request), named["signature"])
+        return hmac.compare_digest(auth.signature(to_sign, request), credential["signature"])
 
-    def _is_id(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._credentials.access_key_id.encode())
+    def _is_id(self, key_id: str) -> bool:
+        return hmac.compare_digest(key_id.encode(), self._credentials.access_key_id.encode())
 
 
 def _signed_headers(names: str, environ: dict[str, Any]) -> dict[str, str] | None:
     """Find the headers that a signature is over; None where one of them did not come."""
-    found = {}
+    headers = {}
     for name in names.split(";"):
         key = name.upper().replace("-", "_")
         value = environ.get(f"HTTP_{key}", environ.get(key))
         if value is None:
             return None
-        found[name] = value
-    return found
+        headers[name] = value
+    return headers

@@ -25,7 +25,7 @@ from sandbox.demo_data import (
     RITA,
     SCHEDULE,
     SEARCH,
-    put_all_on_stage,
+    seed_all,
 )
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
@@ -90,7 +90,7 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
 def everywhere(sandbox: Sandbox) -> None:
     """The cast is on duty at every provider, not at incident.io alone."""
     others = {name: each for name, each in sandbox.doubles.items() if name != "incidentio"}
-    put_all_on_stage(others)
+    seed_all(others)
 
 
 @pytest.mark.usefixtures("everywhere")

@@ -17,7 +17,7 @@ from infra import policy_file
 from policy.__main__ import main as policy_main
 from policy.remedies import report
 from policy.terminal import safe
-from sandbox import environment
+from sandbox import env_file
 from sandbox.__main__ import main as sandbox_main
 from sandbox.vendors.incidentio import IncidentIO
 from tests.auditlog.test_replay import asks, logged
@@ -103,7 +103,7 @@ def test_arguments_of_the_sandbox(
     capsys: Out, monkeypatch: pytest.MonkeyPatch, option: str, tmp_path: Path
 ) -> None:
     """Its sender repeats what it was told, too."""
-    monkeypatch.setattr(environment, "read", lambda _: {})
+    monkeypatch.setattr(env_file, "read", lambda _: {})
     words = ["send", "--as", "a@b", "--resource", "x", option, HOSTILE]
     secret = tmp_path / "secret"
     secret.write_text("x" * 32)

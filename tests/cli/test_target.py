@@ -11,7 +11,7 @@ from cli.target import Deployed, deployed
 from sandbox.local_aws.moto_server import Aws
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
-from tests.engine.gate import Gate
+from tests.engine.aws_proxy import AwsProxy
 from tests.handler.scripted import Scripted, reply
 
 
@@ -90,11 +90,11 @@ def test_state_in_a_bucket_of_another_account_is_not_read(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS has to confirm whose the bucket is before the CLI hears of it."""
-    with Aws("us-west-2") as aws, Gate(aws) as gate:
+    with Aws("us-west-2") as aws, AwsProxy(aws) as gate:
         where = {"LocationConstraint": "us-west-2"}
         for bucket in ("theirs", "ours"):
             aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-        gate.foreign.add("theirs")
+        gate.foreign_buckets.add("theirs")
         for key, value in {
             "AWS_ENDPOINT_URL": gate.endpoint,
             **aws.credentials.variables(),
@@ -106,7 +106,7 @@ def test_state_in_a_bucket_of_another_account_is_not_read(
         answer = stack.check()
         assert answer.status == 2
         assert "bucket theirs doesn't belong to account 123456789012" in answer.err
-        assert stack.told == gate.trespasses == []
+        assert stack.told == gate.calls_without_owner == []
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://ours{url}"
         stack.check()
         assert stack.told

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 from indentapi import __version__
 
-from sandbox.demo_space import opened_space, variables
+from sandbox.demo_space import open_space, variables
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from tests.e2e.wheels import ROOT, build_ours, pack_installed
@@ -53,7 +53,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
     """A space that asks the deployed webhook."""
-    with opened_space(sandbox) as one:
+    with open_space(sandbox) as one:
         yield one
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from bench.processes import children
 from handler.providers.registry import PROVIDERS
-from sandbox.demo_space import opened_space, variables
+from sandbox.demo_space import open_space, variables
 from sandbox.page import page_of
 from sandbox.stack import Sandbox
 from tests.listening import ports
@@ -56,7 +56,7 @@ def running(
     root = project_in(tmp_path_factory.mktemp("project"))
     with (
         Sandbox(root, live=REAL if request.param == "live" else {}) as sandbox,
-        opened_space(sandbox) as space,
+        open_space(sandbox) as space,
         page_of(sandbox, space) as page,
     ):
         assert call(sandbox.url, "POST", "/", {}).status == 401
@@ -205,7 +205,7 @@ def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
         one = Sandbox(root, log=Path(".sandbox") / "unused.log")
         for each in one.doubles.values():
             each.close()
-        keys = [one._providers[each.key] for each in PROVIDERS]
+        keys = [one._provider_settings[each.key] for each in PROVIDERS]
         return [one.webhook_secret, *one.aws.credentials.variables().values(), *keys]
 
     first, second = made(), made()

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.webhook_client import DEFAULT_KIND
-from sandbox.demo_data import JANE, NORA, RESOURCE, RITA, put_all_on_stage
-from sandbox.demo_space import opened_space
+from sandbox.demo_data import JANE, NORA, RESOURCE, RITA, seed_all
+from sandbox.demo_space import open_space
 from sandbox.page import Page, page_of
 from sandbox.space import Space
 from sandbox.space.tokens import Owner
@@ -35,8 +35,8 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
     """The space that asks the deployed webhook, with the cast at every provider."""
-    put_all_on_stage({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
-    with opened_space(sandbox) as space:
+    seed_all({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
+    with open_space(sandbox) as space:
         yield space
 
 

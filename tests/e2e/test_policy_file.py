@@ -8,8 +8,8 @@ import pulumi
 import pytest
 
 from cli.webhook_client import request_event
-from sandbox.demo import play
-from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, put_on_stage
+from sandbox.demo import run_scenes
+from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.calls import Webhook, duration_of, over_http
 from tests.projects import project_in
@@ -74,7 +74,7 @@ def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
     """Its scenes come out as they should where access ends with a shift, too."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:
-        played = {each.scene.who: each for each in play(sandbox)}
+        played = {each.scene.who: each for each in run_scenes(sandbox)}
         assert [each.row for each in played.values() if not each.expected] == []
         claim = played["on shift for Production"].answer.claims[0]
         assert duration_of(claim).startswith("8h1")
@@ -84,7 +84,7 @@ def test_function_decides_by_the_file(project: Path) -> None:
     """It names the rule; an edit that its tests let pass is another zip, and another decision."""
     with Sandbox(project) as sandbox:
         # The demo's scenes, whose outcome it works out from the policy in the zip.
-        assert [each.row for each in play(sandbox) if not each.expected] == []
+        assert [each.row for each in run_scenes(sandbox) if not each.expected] == []
         ((reason, duration),) = ask(sandbox, OMAR)
         assert reason.startswith('Rule "Production reaches databases": on call for Production')
         assert duration == "2h0m0s"
@@ -110,5 +110,5 @@ def test_function_decides_by_the_file(project: Path) -> None:
     with Sandbox(project) as sandbox:
         assert sandbox.deployment.function.zip != before
         assert sandbox.double
-        put_on_stage(sandbox.double)
+        seed_incidentio(sandbox.double)
         assert ask(sandbox, JANE) == [(lead, "30m0s")]

@@ -12,7 +12,7 @@ from approvals import ApprovalRevoked, approval
 from indentapi import IndentAPI, PermissionDeniedError
 
 from sandbox.demo_data import JANE, NORA, RITA
-from sandbox.demo_space import opened_space, variables
+from sandbox.demo_space import open_space, variables
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
@@ -22,7 +22,7 @@ from tests.e2e.tampering import client_of, space_asking
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
     """A space that asks the deployed webhook; Jane leads an incident, Nora is off duty."""
-    with opened_space(sandbox) as space:
+    with open_space(sandbox) as space:
         yield space
 
 

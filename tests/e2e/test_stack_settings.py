@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo_data import JANE, put_on_stage
+from sandbox.demo_data import JANE, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.calls import Webhook, duration_of, over_http, request_of
 from tests.projects import project_in
@@ -24,7 +24,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def started(**config: str) -> tuple[Sandbox, Webhook]:
             sandbox = stack.enter_context(Sandbox(project_in(tmp_path), config=config))
             assert sandbox.double
-            put_on_stage(sandbox.double)
+            seed_incidentio(sandbox.double)
             return sandbox, Webhook(sandbox.webhook_secret, over_http(sandbox.url))
 
         yield started

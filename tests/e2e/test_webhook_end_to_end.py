@@ -13,7 +13,7 @@ from handler import __version__
 from handler.callers.indent import MOST_BODY_BYTES
 from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA
-from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO

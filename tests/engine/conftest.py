@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo_data import put_on_stage
+from sandbox.demo_data import seed_incidentio
 from sandbox.local_aws.moto_server import Aws
 from sandbox.vendors.incidentio import IncidentIO, played
-from tests.engine.gate import Gate
-from tests.engine.project import Project
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.pulumi_project import PulumiProject
 
 HERE = Path(__file__).parent
 
@@ -35,16 +35,16 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def gate(aws: Aws) -> Iterator[Gate]:
-    """The door by which the CLI comes to that AWS."""
-    with Gate(aws) as gate:
-        yield gate
+def proxy(aws: Aws) -> Iterator[AwsProxy]:
+    """The proxy by which the CLI reaches that AWS."""
+    with AwsProxy(aws) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, gate: Gate) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy) -> PulumiProject:
     """A copy of the project, for that AWS."""
-    return Project(tmp_path_factory.mktemp("engine"), aws, gate.endpoint)
+    return PulumiProject(tmp_path_factory.mktemp("engine"), aws, proxy.endpoint)
 
 
 @pytest.fixture(scope="module")
@@ -53,5 +53,5 @@ def provider() -> Iterator[Mapping[str, str]]:
     stage = played()
     assert isinstance(stage.double, IncidentIO)
     with stage.double as double:
-        put_on_stage(double)
+        seed_incidentio(double)
         yield stage.settings

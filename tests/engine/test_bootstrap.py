@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import socketserver
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import yaml
 
 from sandbox.demo_data import JANE
 from sandbox.local_aws.moto_server import Aws
+from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
 from tests.e2e.calls import request_of
-from tests.engine.bootstraps import Bootstraps
-from tests.engine.gate import Gate
-from tests.engine.leash import KILLED
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.bootstrap_project import BootstrapProject
+from tests.engine.supervisor import KILLED
 
 SECRET = "wks0-the-secret-of-a-test"
 BUCKET = "indent-deploy-state-123456789012-{}"
@@ -26,9 +26,11 @@ STATE = ".pulumi/stacks/oncall-approvals/{}.json"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, gate: Gate) -> Bootstraps:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy
+) -> BootstrapProject:
     """A copy of the project, whose stacks' files have a region and no more."""
-    return Bootstraps(tmp_path_factory.mktemp("bootstrap"), aws, gate.endpoint)
+    return BootstrapProject(tmp_path_factory.mktemp("bootstrap"), aws, proxy.endpoint)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
     return {"INDENT_WEBHOOK_SECRET": SECRET, key: provider[key]}
 
 
-def _state(project: Bootstraps, stack: str, bucket: str = "") -> dict[str, Any]:
+def _state(project: BootstrapProject, stack: str, bucket: str = "") -> dict[str, Any]:
     """Read a stack's state out of its bucket."""
     found = project.aws.client("s3").get_object(
         Bucket=bucket or BUCKET.format(stack), Key=STATE.format(stack)
@@ -47,7 +49,7 @@ def _state(project: Bootstraps, stack: str, bucket: str = "") -> dict[str, Any]:
     return loaded
 
 
-def _config(project: Bootstraps, stack: str) -> dict[str, Any]:
+def _config(project: BootstrapProject, stack: str) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(project.file(stack).read_text(encoding="utf-8"))
     return loaded
 
@@ -57,61 +59,61 @@ class TestPassphrase:
 
     def test_makes_an_answering_url(
         self,
-        project: Bootstraps,
+        project: BootstrapProject,
         provider: Mapping[str, str],
         secrets: dict[str, str],
         tmp_path: Path,
     ) -> None:
         """Bootstrap, settings, `up`: bucket adopted, nothing to change after that."""
-        project.writes("dev")
+        project.write_stack_file("dev")
         assert project.bootstrap("dev").code == 0
-        project.sets("dev", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
+        project.set_config("dev", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
         # An organisation tags what appears in its accounts.
         s3, bucket = project.aws.client("s3"), BUCKET.format("dev")
         tags = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
         tagging = {"TagSet": [*tags, {"Key": "owner", "Value": "platform"}]}
         s3.put_bucket_tagging(Bucket=bucket, Tagging=tagging)
-        assert project.checked("dev").code == 0
+        assert project.check_backend("dev").code == 0
         assert ("import", "aws:s3/bucket:Bucket", "state") in project.preview()
-        project.ok("up", "--yes", "--skip-preview")
-        project.ok("preview", "--expect-no-changes")
+        project.run_pulumi("up", "--yes", "--skip-preview")
+        project.run_pulumi("preview", "--expect-no-changes")
         assert _state(project, "dev")["secrets_providers"]["type"] == "passphrase"
         assert project.outputs()["state_bucket"] == bucket
-        with project.served(SECRET, tmp_path / "log") as webhook:
+        with project.webhook(SECRET, tmp_path / "log") as webhook:
             assert len(webhook.ask(request_of(JANE))) == 1
 
-    def test_again_changes_nothing(self, project: Bootstraps) -> None:
+    def test_again_changes_nothing(self, project: BootstrapProject) -> None:
         """Neither the file nor the stack."""
         before = project.file("dev").read_text(encoding="utf-8")
         assert project.bootstrap("dev").code == 0
         assert project.file("dev").read_text(encoding="utf-8") == before
-        project.ok("preview", "--expect-no-changes")
+        project.run_pulumi("preview", "--expect-no-changes")
 
-    def test_state_that_was_poisoned_runs_nothing(self, project: Bootstraps) -> None:
+    def test_state_that_was_poisoned_runs_nothing(self, project: BootstrapProject) -> None:
         """A state names a plugin and where to get it; nobody asks there, and nothing is run."""
         s3, key = project.aws.client("s3"), STATE.format("dev")
         bucket, sound = BUCKET.format("dev"), _state(project, "dev")
-        with _Server() as server:
+        with _plugin_server() as server:
             poisoned = json.dumps(_poisoned(sound, server.url))
             for target in ("bootstrap", "preview", "deploy"):
                 s3.put_object(Bucket=bucket, Key=key, Body=poisoned)
-                project.made(target, "dev")
-            assert server.asked == []
+                project.run_make(target, "dev")
+            assert server.targets == []
             # The trap is one: without the switch the engine fetches what the state names.
-            project.pulumi_without_the_switch("preview", "--stack", "dev")
-            assert server.asked
+            project.try_pulumi_without_the_switch("preview", "--stack", "dev")
+            assert server.targets
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(_checkpoint(sound)))
 
     def test_taken_down_it_is_set_up_again(
-        self, project: Bootstraps, provider: Mapping[str, str], secrets: dict[str, str]
+        self, project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
     ) -> None:
         """What `destroy` leaves is adopted."""
-        project.ok("destroy", "--yes", "--skip-preview", "--exclude-protected")
-        project.ok("stack", "rm", "dev", "--yes", "--force")
-        project.writes("dev")
+        project.run_pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
+        project.run_pulumi("stack", "rm", "dev", "--yes", "--force")
+        project.write_stack_file("dev")
         assert project.bootstrap("dev").code == 0
-        project.sets("dev", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
-        project.ok("up", "--yes", "--skip-preview")
+        project.set_config("dev", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
+        project.run_pulumi("up", "--yes", "--skip-preview")
 
 
 class TestKey:
@@ -125,15 +127,17 @@ class TestKey:
             ("CreateAlias", "lost"),
         ],
     )
-    def test_killed_at_a_call(self, project: Bootstraps, gate: Gate, call: str, fate: str) -> None:
+    def test_killed_at_a_call(
+        self, project: BootstrapProject, proxy: AwsProxy, call: str, fate: str
+    ) -> None:
         """AWS has made it, or not, and nobody knows."""
         if not project.file("prod").exists():
-            project.writes("prod", KMS_KEY_ALIAS=ALIAS)
-        held = gate.hold(call)
-        with project.bootstrapping("prod") as command:
-            held.came()
+            project.write_stack_file("prod", KMS_KEY_ALIAS=ALIAS)
+        held = proxy.hold(call)
+        with project.start_bootstrap("prod") as command:
+            held.wait_for()
             command.kill()
-            held.let_go(reaches_aws=fate == "made")
+            held.release(reaches_aws=fate == "made")
 
     @pytest.mark.parametrize(
         ("before", "after"),
@@ -147,58 +151,58 @@ class TestKey:
             ("install *", "-"),
         ],
     )
-    def test_killed_at_a_command(self, project: Bootstraps, before: str, after: str) -> None:
+    def test_killed_at_a_command(self, project: BootstrapProject, before: str, after: str) -> None:
         """Each run comes further than the one before it."""
-        told = project.bootstrap("prod", before=before, after=after)
-        assert told.code == KILLED, told.text
+        result = project.bootstrap("prod", before=before, after=after)
+        assert result.code == KILLED, result.text
 
-    def test_killed_before_the_file_was_written(self, project: Bootstraps) -> None:
+    def test_killed_before_the_file_was_written(self, project: BootstrapProject) -> None:
         """The stack is there, and its file does not say what encrypts it."""
-        project.writes("prod", KMS_KEY_ALIAS=ALIAS)
-        told = project.bootstrap("prod", after="stack change-secrets-provider")
-        assert told.code == KILLED, told.text
+        project.write_stack_file("prod", KMS_KEY_ALIAS=ALIAS)
+        result = project.bootstrap("prod", after="stack change-secrets-provider")
+        assert result.code == KILLED, result.text
 
     def test_the_end_is_one_bucket_one_key_and_no_passphrase(
-        self, project: Bootstraps, provider: Mapping[str, str], secrets: dict[str, str]
+        self, project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
     ) -> None:
         """Config and state are encrypted by the key, which is adopted, as the bucket is."""
-        told = project.bootstrap("prod")
-        assert told.code == 0, told.text
+        result = project.bootstrap("prod")
+        assert result.code == 0, result.text
         kms = project.aws.client("kms")
         (key,) = [each["KeyId"] for each in kms.list_keys()["Keys"]]
         provider_url = f"awskms://alias/{ALIAS}?region=us-west-2&awssdk=v2"
         assert _config(project, "prod")["secretsprovider"] == provider_url
-        project.sets("prod", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
+        project.set_config("prod", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
         imported = {kind for operation, kind, _ in project.preview() if operation == "import"}
         assert imported == {
             "aws:s3/bucket:Bucket",
             "aws:kms/key:Key",
             "aws:kms/alias:Alias",
         }
-        project.ok("up", "--yes", "--skip-preview")
-        project.ok("preview", "--expect-no-changes")
+        project.run_pulumi("up", "--yes", "--skip-preview")
+        project.run_pulumi("preview", "--expect-no-changes")
         assert _state(project, "prod")["secrets_providers"]["type"] == "cloud"
         assert project.of_type("aws:kms/key:Key")["id"] == key
         assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
         names = [each["Name"] for each in project.aws.client("s3").list_buckets()["Buckets"]]
         assert sorted(names) == [BUCKET.format("dev"), BUCKET.format("prod")]
 
-    def test_key_that_comes_later(self, project: Bootstraps) -> None:
+    def test_key_that_comes_later(self, project: BootstrapProject) -> None:
         """Set on dev, whose state and config are encrypted by a passphrase: they are anew."""
-        project.use("dev", passphrase=True)
-        project.ok("config", "set", "KMS_KEY_ALIAS", f"{ALIAS}-dev")
+        project.export_backend("dev", passphrase=True)
+        project.run_pulumi("config", "set", "KMS_KEY_ALIAS", f"{ALIAS}-dev")
         assert project.bootstrap("dev", passphrase=True).code == 0
-        project.use("dev")
-        assert project.checked("dev").code == 0
-        project.ok("up", "--yes", "--skip-preview")
+        project.export_backend("dev")
+        assert project.check_backend("dev").code == 0
+        project.run_pulumi("up", "--yes", "--skip-preview")
         assert _state(project, "dev")["secrets_providers"]["type"] == "cloud"
         # Its value is read back, and told to nobody.
-        assert project.pulumi("config", "get", "INDENT_WEBHOOK_SECRET").out.strip() == SECRET
-        project.heard.pop()
+        assert project.try_pulumi("config", "get", "INDENT_WEBHOOK_SECRET").out.strip() == SECRET
+        project.transcript.pop()
 
 
 def test_shared_bucket_is_left_as_it_is(
-    project: Bootstraps, provider: Mapping[str, str], secrets: dict[str, str]
+    project: BootstrapProject, provider: Mapping[str, str], secrets: dict[str, str]
 ) -> None:
     """It holds the state beside what others keep there, and is no resource of the stack."""
     s3 = project.aws.client("s3")
@@ -206,11 +210,11 @@ def test_shared_bucket_is_left_as_it_is(
         Bucket="acme-shared", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
     )
     s3.put_object(Bucket="acme-shared", Key="terraform.tfstate", Body=b"of others")
-    project.writes("qa", STATE_BUCKET="acme-shared")
+    project.write_stack_file("qa", STATE_BUCKET="acme-shared")
     assert project.bootstrap("qa", passphrase=True).code == 0
-    project.use("qa", bucket="acme-shared", passphrase=True)
-    project.sets("qa", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
-    project.ok("up", "--yes", "--skip-preview")
+    project.export_backend("qa", bucket="acme-shared", passphrase=True)
+    project.set_config("qa", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
+    project.run_pulumi("up", "--yes", "--skip-preview")
     assert not [each for each in project.state() if each["type"].startswith("aws:s3/")]
     assert project.outputs()["state_bucket"] == "acme-shared"
     assert _state(project, "qa", "acme-shared")["resources"]
@@ -222,38 +226,38 @@ def test_shared_bucket_is_left_as_it_is(
         s3.get_bucket_tagging(Bucket="acme-shared")
 
 
-def test_bucket_of_another_account_is_not_read(project: Bootstraps, gate: Gate) -> None:
+def test_bucket_of_another_account_is_not_read(project: BootstrapProject, proxy: AwsProxy) -> None:
     """A stranger has made it and planted a state that names his plugin: all stop at its name."""
     bucket, s3 = BUCKET.format("trap"), project.aws.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    with _Server() as server:
+    with _plugin_server() as server:
         planted = json.dumps(_poisoned(_state(project, "dev"), server.url)).replace("dev", "trap")
         s3.put_object(Bucket=bucket, Key=STATE.format("trap"), Body=planted)
-        gate.foreign.add(bucket)
-        project.writes("trap")
-        project.use("trap", passphrase=True)
+        proxy.foreign_buckets.add(bucket)
+        project.write_stack_file("trap")
+        project.export_backend("trap", passphrase=True)
         for target in ("bootstrap", "preview", "deploy", "preview-comment"):
-            told = project.made(target, "trap")
-            assert told.code != 0
-            assert f"bucket {bucket} doesn't belong to account 123456789012" in told.text
-            assert "oncall-approvals:STATE_BUCKET: NAME" in told.text
-            assert "Traceback" not in told.text
+            result = project.run_make(target, "trap")
+            assert result.code != 0
+            assert f"bucket {bucket} doesn't belong to account 123456789012" in result.text
+            assert "oncall-approvals:STATE_BUCKET: NAME" in result.text
+            assert "Traceback" not in result.text
         # The program proves it, too, however Pulumi came to run it.
-        project.use("dev")
-        project.ok("config", "set", "STATE_BUCKET", bucket)
-        refused = project.pulumi("preview")
+        project.export_backend("dev")
+        project.run_pulumi("config", "set", "STATE_BUCKET", bucket)
+        refused = project.try_pulumi("preview")
         assert refused.code != 0
         assert f"bucket {bucket} doesn't belong to account" in refused.text
         assert "Traceback" not in refused.text
-        project.ok("config", "set", "STATE_BUCKET", BUCKET.format("dev"))
-        assert server.asked == []
-    assert gate.trespasses == []
-    gate.foreign.clear()
+        project.run_pulumi("config", "set", "STATE_BUCKET", BUCKET.format("dev"))
+        assert server.targets == []
+    assert proxy.calls_without_owner == []
+    proxy.foreign_buckets.clear()
     assert s3.get_object(Bucket=bucket, Key=STATE.format("trap"))["Body"].read().decode() == planted
 
 
 def test_nothing_of_the_state_or_a_secret_is_on_this_machine(
-    project: Bootstraps, secrets: dict[str, str]
+    project: BootstrapProject, secrets: dict[str, str]
 ) -> None:
     """Not in the home, the project's folder, or what any command has said."""
     folder = project.folder.parent
@@ -267,8 +271,8 @@ def test_nothing_of_the_state_or_a_secret_is_on_this_machine(
         # Names only: what is found in clear is not to be told.
         left += [str(file) for word in (*secrets.values(), "of a test", *state) if word in text]
     assert left == []
-    said = "\n".join([*project.heard, *project.heard_of_commands])
-    assert not [key for key, value in secrets.items() if value in said]
+    printed = "\n".join(project.transcript)
+    assert not [key for key, value in secrets.items() if value in printed]
 
 
 def _checkpoint(latest: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,25 +309,24 @@ def _poisoned(sound: Mapping[str, Any], url: str) -> dict[str, Any]:
     return _checkpoint({**sound, "resources": [*sound["resources"], made_by, made]})
 
 
-class _Server:
-    """A server on loopback that remembers who came; it has no plugin to give."""
+class _PluginServer(LocalServer):
+    """A server that remembers what it was asked; it has no plugin to give."""
 
-    def __enter__(self) -> Self:
-        asked: list[bytes] = []
+    def __init__(self) -> None:
+        super().__init__(_NoPlugin, checked_by_service)
+        self.targets: list[str] = []
 
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                asked.append(self.rfile.readline())
-                self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
-        self.asked = asked
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._serving = threading.Thread(target=self._server.serve_forever, args=[0.05])
-        self._serving.start()
-        return self
+class _NoPlugin(LocalHandler):
+    server: _PluginServer
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._serving.join()
-        self._server.server_close()
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        self.server.targets.append(self.path)
+        self.reply(404, b"")
+
+
+@contextmanager
+def _plugin_server() -> Iterator[_PluginServer]:
+    with closing(_PluginServer()) as server:
+        server.start()
+        yield server

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sandbox.local_aws.moto_server import Aws
-from tests.engine.bootstraps import Bootstraps
-from tests.engine.gate import Gate
-from tests.engine.noted import Noted, policy_in, refused
+from tests.engine.aws_calls import AwsCalls, not_allowed, policy_in
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.bootstrap_project import BootstrapProject
 
 SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "one-key"}
 BUCKET = "indent-deploy-state-123456789012-keyed"
@@ -18,41 +18,43 @@ STATE = {"s3:ListBucket", "s3:GetObject", "s3:GetBucketTagging"}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, gate: Gate) -> Bootstraps:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy
+) -> BootstrapProject:
     """A copy of the project with its Makefile."""
-    return Bootstraps(tmp_path_factory.mktemp("engine"), aws, gate.endpoint)
+    return BootstrapProject(tmp_path_factory.mktemp("engine"), aws, proxy.endpoint)
 
 
 @pytest.fixture(scope="module")
-def noted(project: Bootstraps, gate: Gate) -> Noted:
+def aws_calls(project: BootstrapProject, proxy: AwsProxy) -> AwsCalls:
     """A stack with a bucket and a key of its own, which a person has bootstrapped and deployed."""
-    noted = Noted(project, gate)
-    project.writes("keyed", KMS_KEY_ALIAS="oncall-state", DEPLOY_REPOSITORY="acme/oncall")
-    said = project.bootstrap("keyed")
-    assert said.code == 0, said.text
-    project.sets("keyed", SECRETS, ALARM_EMAIL="oncall@example.com")
-    said = project.made("deploy", "keyed")
-    assert said.code == 0, said.text
-    return noted
+    aws_calls = AwsCalls(project, proxy)
+    project.write_stack_file("keyed", KMS_KEY_ALIAS="oncall-state", DEPLOY_REPOSITORY="acme/oncall")
+    result = project.bootstrap("keyed")
+    assert result.code == 0, result.text
+    project.set_config("keyed", SECRETS, ALARM_EMAIL="oncall@example.com")
+    result = project.run_make("deploy", "keyed")
+    assert result.code == 0, result.text
+    return aws_calls
 
 
-def test_roles_allow_what_ci_runs(project: Bootstraps, noted: Noted) -> None:
+def test_roles_allow_what_ci_runs(project: BootstrapProject, aws_calls: AwsCalls) -> None:
     """Both targets, the check of the backend and the proof of the adopted bucket included."""
     (key,) = (each["outputs"]["arn"] for each in project.state() if each["type"] == KEY)
     code = project.folder / "handler" / "clock.py"
     code.write_text(Path(code).read_text("utf-8") + "\nCHANGED = True\n", encoding="utf-8")
-    project.sets("keyed", {"PAGERDUTY_KEY": "another-key"}, AUTO_APPROVAL_DURATION="3")
+    project.set_config("keyed", {"PAGERDUTY_KEY": "another-key"}, AUTO_APPROVAL_DURATION="3")
 
     def make(target: str) -> None:
-        said = project.made(target, "keyed")
-        assert said.code == 0, said.text
-        assert "A person has to deploy this" not in said.text
+        result = project.run_make(target, "keyed")
+        assert result.code == 0, result.text
+        assert "A person has to deploy this" not in result.text
 
-    calls = noted.during(BUCKET, lambda: make("preview-comment"), key)
+    calls = aws_calls.during(BUCKET, lambda: make("preview-comment"), key)
     assert {call.action for call in calls} == {*STATE, "kms:Decrypt"}
-    assert refused(calls, [policy_in(project, "deploy-role-preview-rights")]) == set()
-    calls = noted.during(BUCKET, lambda: make("deploy"), key)
+    assert not_allowed(calls, [policy_in(project, "deploy-role-preview-rights")]) == set()
+    calls = aws_calls.during(BUCKET, lambda: make("deploy"), key)
     assert {*STATE, "s3:PutObject", "kms:Decrypt", "lambda:UpdateFunctionCode"} <= {
         call.action for call in calls
     }
-    assert refused(calls, [policy_in(project, "deploy-role-rights")]) == set()
+    assert not_allowed(calls, [policy_in(project, "deploy-role-rights")]) == set()

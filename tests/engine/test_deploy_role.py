@@ -8,24 +8,24 @@ import sys
 import pytest
 
 from sandbox.local_aws.program import ROOT
-from tests.engine.cli import PATIENCE
-from tests.engine.gate import Gate
-from tests.engine.noted import Noted, policy_in, refused
-from tests.engine.project import Project, changed
+from tests.engine.aws_calls import AwsCalls, not_allowed, policy_in
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.command import PATIENCE
+from tests.engine.pulumi_project import PulumiProject, changes_in
 
 SECRETS = {"INDENT_WEBHOOK_SECRET": "wks0-the-secret-of-a-test", "INCIDENTIO_API_KEY": "one-key"}
 
 
 @pytest.fixture(scope="module")
-def noted(project: Project, gate: Gate) -> Noted:
-    """A stack as somebody deployed it who had not heard of the setting."""
-    noted = Noted(project, gate)
-    project.new_stack("dev", SECRETS, ALARM_EMAIL="oncall@example.com")
-    project.ok("up", "--yes")
-    return noted
+def aws_calls(project: PulumiProject, proxy: AwsProxy) -> AwsCalls:
+    """A stack as somebody deployed it who had not transcript of the setting."""
+    aws_calls = AwsCalls(project, proxy)
+    project.create_stack("dev", SECRETS, ALARM_EMAIL="oncall@example.com")
+    project.run_pulumi("up", "--yes")
+    return aws_calls
 
 
-def _comment(project: Project) -> str:
+def _comment(project: PulumiProject) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "infra.preview", "dev"],
         cwd=project.folder,
@@ -40,17 +40,17 @@ def _comment(project: Project) -> str:
 
 
 @pytest.fixture(scope="module")
-def before(project: Project, noted: Noted) -> dict[str, str]:  # noqa: ARG001 - it deployed the stack
+def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # noqa: ARG001 - it deployed the stack
     """The outputs of the stack, and its resources' ids, before the setting."""
     assert "A person has to deploy this" not in _comment(project)
-    project.ok("config", "set", "DEPLOY_REPOSITORY", "acme/oncall")
+    project.run_pulumi("config", "set", "DEPLOY_REPOSITORY", "acme/oncall")
     return {
         **project.outputs(),
         **{each["urn"]: each["id"] for each in project.state() if each.get("id")},
     }
 
 
-def test_role_is_made_in_place(project: Project, before: dict[str, str]) -> None:
+def test_role_is_made_in_place(project: PulumiProject, before: dict[str, str]) -> None:
     """Nothing is replaced, names and URL stay, and the preview says that a person deploys it."""
     assert _steps_of(_comment(project)) == {
         "create aws:iam/policy:Policy approval-webhook-boundary",
@@ -61,9 +61,9 @@ def test_role_is_made_in_place(project: Project, before: dict[str, str]) -> None
         "update aws:iam/role:Role approval-webhook-role (permissionsBoundary)",
         "update aws:sns/topicPolicy:TopicPolicy monitoring-alarms-policy (policy)",
     }
-    project.ok("up", "--yes")
-    project.ok("preview", "--expect-no-changes")
-    project.ok("refresh", "--yes", "--expect-no-changes")
+    project.run_pulumi("up", "--yes")
+    project.run_pulumi("preview", "--expect-no-changes")
+    project.run_pulumi("refresh", "--yes", "--expect-no-changes")
     outputs = project.outputs()
     assert {"deploy_role_arn", "preview_role_arn"} == outputs.keys() - before.keys()
     after = {**outputs, **{each["urn"]: each["id"] for each in project.state() if each.get("id")}}
@@ -76,9 +76,9 @@ def _steps_of(comment: str) -> set[str]:
     return set(comment.split("```text\n")[1].partition("\n```")[0].splitlines())
 
 
-def test_ci_can_update(project: Project, noted: Noted) -> None:
+def test_ci_can_update(project: PulumiProject, aws_calls: AwsCalls) -> None:
     """With the state in the bucket: code, settings, a secret, a provider on and off again."""
-    project.ok("up", "--yes")
+    project.run_pulumi("up", "--yes")
     bucket = project.outputs()["state_bucket"]
     deploys, previews = (
         [policy_in(project, name)] for name in ("deploy-role-rights", "deploy-role-preview-rights")
@@ -86,43 +86,43 @@ def test_ci_can_update(project: Project, noted: Noted) -> None:
     _move_state(project, bucket)
     code = project.folder / "handler" / "clock.py"
     code.write_text(code.read_text("utf-8") + "\nCHANGED = True\n", encoding="utf-8")
-    project.ok("config", "set", "AUTO_APPROVAL_DURATION", "3")
-    project.ok("config", "set", "RESERVED_CONCURRENCY", "5")
-    project.ok("config", "set", "--secret", "PAGERDUTY_KEY", given="another-key")
+    project.run_pulumi("config", "set", "AUTO_APPROVAL_DURATION", "3")
+    project.run_pulumi("config", "set", "RESERVED_CONCURRENCY", "5")
+    project.run_pulumi("config", "set", "--secret", "PAGERDUTY_KEY", stdin="another-key")
     assert "A person has to deploy this" not in _comment(project)
-    calls = noted.of(bucket, "preview")
+    calls = aws_calls.of_command(bucket, "preview")
     assert {call.action for call in calls} == {"s3:GetObject", "s3:ListBucket"}
-    assert refused(calls, previews) == set()
-    calls = noted.of(bucket, "up", "--yes", "--skip-preview")
+    assert not_allowed(calls, previews) == set()
+    calls = aws_calls.of_command(bucket, "up", "--yes", "--skip-preview")
     assert {
         *("lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "iam:PassRole"),
         *("lambda:PutFunctionConcurrency", "secretsmanager:PutSecretValue"),
         *("logs:PutMetricFilter", "cloudwatch:PutMetricAlarm", "cloudwatch:PutDashboard"),
         *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
     } <= {call.action for call in calls}
-    assert refused(calls, deploys) == set()
+    assert not_allowed(calls, deploys) == set()
     for key in ("PAGERDUTY_KEY", "RESERVED_CONCURRENCY"):
-        project.ok("config", "rm", key)
-    calls = noted.of(bucket, "up", "--yes", "--skip-preview")
+        project.run_pulumi("config", "rm", key)
+    calls = aws_calls.of_command(bucket, "up", "--yes", "--skip-preview")
     assert {
         *("lambda:DeleteFunctionConcurrency", "logs:DeleteMetricFilter"),
         "cloudwatch:DeleteAlarms",
     } <= {call.action for call in calls}
-    assert refused(calls, deploys) == set()
-    assert changed(project.preview()) == set()
+    assert not_allowed(calls, deploys) == set()
+    assert changes_in(project.preview()) == set()
 
 
-def _move_state(project: Project, bucket: str) -> None:
+def _move_state(project: PulumiProject, bucket: str) -> None:
     """Have the state where the README has it, as the runbook moves one."""
     exported = project.folder.parent / "exported.json"
-    exported.write_text(project.pulumi("stack", "export").out, encoding="utf-8")
+    exported.write_text(project.try_pulumi("stack", "export").out, encoding="utf-8")
     environment = project._environment
     environment["PULUMI_BACKEND_URL"] = (
         f"s3://{bucket}?region={project.aws.region}"
         f"&endpoint={environment['AWS_ENDPOINT_URL']}&s3ForcePathStyle=true"
     )
-    project.ok("stack", "init", "dev")
-    project.ok("stack", "import", "--file", str(exported))
+    project.run_pulumi("stack", "init", "dev")
+    project.run_pulumi("stack", "import", "--file", str(exported))
 
 
 @pytest.mark.parametrize(
@@ -149,13 +149,15 @@ def _move_state(project: Project, bucket: str) -> None:
     ],
 )
 def test_preview_names_what_a_person_deploys(
-    project: Project, noted: Noted, key: str, value: str, steps: set[str]
+    project: PulumiProject, aws_calls: AwsCalls, key: str, value: str, steps: set[str]
 ) -> None:
     """What the role may not do is named, and what it may is not."""
-    del noted
-    kept = project.ok("config", "get", key).strip() if key != "LOG_RETENTION_DAYS" else "365"
-    project.ok("config", "set", key, value)
-    project.ok("config", "set", "MEMORY_MB", "1024")
+    del aws_calls
+    kept = (
+        project.run_pulumi("config", "get", key).strip() if key != "LOG_RETENTION_DAYS" else "365"
+    )
+    project.run_pulumi("config", "set", key, value)
+    project.run_pulumi("config", "set", "MEMORY_MB", "1024")
     assert _steps_of(_comment(project)) == steps
-    project.ok("config", "set", key, kept)
-    project.ok("config", "rm", "MEMORY_MB")
+    project.run_pulumi("config", "set", key, kept)
+    project.run_pulumi("config", "rm", "MEMORY_MB")

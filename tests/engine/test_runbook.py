@@ -11,10 +11,10 @@ import pytest
 
 from sandbox.demo_data import DAN, JANE, NORA
 from sandbox.local_aws.moto_server import Aws
-from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from tests.e2e.calls import request_of
-from tests.engine.gate import Gate
-from tests.engine.terminal import Terminal
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.runbook_project import RunbookProject
 from tests.runbook import SECTIONS
 
 SECRET, NEXT_SECRET = "wks0-the-first-secret-of-a-test", "wks0-the-second-secret-of-a-test"
@@ -24,19 +24,19 @@ pytestmark = pytest.mark.skipif(shutil.which("aws") is None, reason="no AWS CLI 
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, gate: Gate) -> Terminal:
-    """A copy of the project, at a terminal."""
-    return Terminal(tmp_path_factory.mktemp("runbook"), aws, gate.endpoint)
-
-
-@pytest.fixture(scope="module")
-def terminal(project: Terminal, provider: Mapping[str, str]) -> Terminal:
-    """The stack `dev`, deployed and committed."""
+def project(
+    tmp_path_factory: pytest.TempPathFactory,
+    aws: Aws,
+    proxy: AwsProxy,
+    provider: Mapping[str, str],
+) -> RunbookProject:
+    """A copy of the project with its stack `dev`, deployed and committed."""
+    project = RunbookProject(tmp_path_factory.mktemp("runbook"), aws, proxy.endpoint)
     url = "INCIDENTIO_BASE_URL"
     secrets = {key: value for key, value in provider.items() if key != url}
     secrets["INDENT_WEBHOOK_SECRET"] = SECRET
-    project.new_stack("dev", secrets, **{url: provider[url]})
-    project.runs(["make deploy STACK=dev"])
+    project.create_stack("dev", secrets, **{url: provider[url]})
+    project.run_scripts(["make deploy STACK=dev"])
     project.commit("Deploy")
     return project
 
@@ -45,26 +45,26 @@ def _blocks(title: str) -> list[str]:
     return list(SECTIONS[title].blocks)
 
 
-def test_stop_it_and_start_it_again(terminal: Terminal, tmp_path: Path) -> None:
+def test_stop_it_and_start_it_again(project: RunbookProject, tmp_path: Path) -> None:
     """Dry: it answers, and claims nothing. Shut: nothing is reserved. Then as before."""
     dry, shut, again = _blocks("Stop it")
-    terminal.runs([dry])
-    with terminal.served(SECRET, tmp_path / "dry") as webhook:
+    project.run_scripts([dry])
+    with project.webhook(SECRET, tmp_path / "dry") as webhook:
         assert webhook.ask(request_of(JANE)) == []
-    terminal.runs([shut])
-    assert terminal.reserved() == 0
+    project.run_scripts([shut])
+    assert project.reserved() == 0
     deploy, name, check = again.partition("oncall check")
-    terminal.runs([deploy])
-    assert terminal.reserved() is None
-    said = terminal.runs_where_it_answers(name + check, tmp_path / "again")
-    assert f"claims example.v1.Resource:oncall-check for {JANE}" in said
+    project.run_scripts([deploy])
+    assert project.reserved() is None
+    output = project.run_script_while_served(name + check, tmp_path / "again")
+    assert f"claims example.v1.Resource:oncall-check for {JANE}" in output
 
 
 @pytest.fixture(scope="module")
-def logged(terminal: Terminal, tmp_path_factory: pytest.TempPathFactory) -> None:
+def logged(project: RunbookProject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A log with a yes, a yes by a self-made duty, a no, a forged signature and a failure."""
     file = tmp_path_factory.mktemp("log") / "log"
-    with terminal.served(SECRET, file) as webhook:
+    with project.webhook(SECRET, file) as webhook:
         webhook.ask(request_of(JANE))
         webhook.ask(request_of(NORA))
         webhook.call(INFO, secret="wks0-anything-else-at-all")
@@ -73,149 +73,149 @@ def logged(terminal: Terminal, tmp_path_factory: pytest.TempPathFactory) -> None
     failed = {"level": "ERROR", "message": "failed", "http": 503, "why": "Secrets Manager: gone"}
     with file.open("a") as lines:
         lines.write(f"{json.dumps(made)}\n{json.dumps(failed)}\nRequestId: 1 Task timed out\n")
-    terminal.log(file)
+    project.put_log_lines(file)
 
 
 @pytest.mark.usefixtures("logged")
 class TestLog:
     """What is read in the log, section by section."""
 
-    def test_function_broken(self, terminal: Terminal) -> None:
+    def test_function_broken(self, project: RunbookProject) -> None:
         """All lines, Lambda's own too."""
         (tail,) = _blocks("Function broken")
-        assert "Task timed out" in terminal.runs([tail])
+        assert "Task timed out" in project.run_scripts([tail])
 
-    def test_calls_failed(self, terminal: Terminal) -> None:
+    def test_calls_failed(self, project: RunbookProject) -> None:
         """Those that failed, and no other."""
         tail, _ = _blocks("Calls failed")
-        (line,) = terminal.runs([tail]).splitlines()
+        (line,) = project.run_scripts([tail]).splitlines()
         assert "Secrets Manager: gone" in line
 
-    def test_signatures_refused(self, terminal: Terminal) -> None:
+    def test_signatures_refused(self, project: RunbookProject) -> None:
         """How many, and why."""
-        said = terminal.runs(_blocks("Signatures refused"))
-        assert "the signature is wrong" in said
+        output = project.run_scripts(_blocks("Signatures refused"))
+        assert "the signature is wrong" in output
 
-    def test_many_approvals(self, terminal: Terminal) -> None:
+    def test_many_approvals(self, project: RunbookProject) -> None:
         """How many by which rule, then who."""
-        report, *lines = terminal.runs(_blocks("Many approvals")).splitlines()
+        report, *lines = project.run_scripts(_blocks("Many approvals")).splitlines()
         assert "3 decisions" in report
         asked = [line for line in lines if '"outcome": "approve"' in line]
         assert len(asked) == 2
 
-    def test_policy_mistake(self, terminal: Terminal) -> None:
+    def test_policy_mistake(self, project: RunbookProject) -> None:
         """What an edited policy would have changed: Jane's approval, among others."""
         (script,) = _blocks("Policy mistake")
         # `replay` ends with 1 where something differs, which an edit is for.
-        said = terminal.run(script.replace("example.yaml", "example.yaml || true #"))
-        assert said.code == 0, said.text
-        assert JANE in said.text
-        assert "policy/example.yaml, by policy/example.test.yaml" in said.text
+        result = project.try_script(script.replace("example.yaml", "example.yaml || true #"))
+        assert result.code == 0, result.text
+        assert JANE in result.text
+        assert "policy/example.yaml, by policy/example.test.yaml" in result.text
 
 
-def test_secret_that_was_deleted(terminal: Terminal, tmp_path: Path) -> None:
+def test_secret_that_was_deleted(project: RunbookProject, tmp_path: Path) -> None:
     """It is brought back, and the function reads it."""
-    secrets, arn = terminal.aws.client("secretsmanager"), terminal.outputs()["secret_arn"]
+    secrets, arn = project.aws.client("secretsmanager"), project.outputs()["secret_arn"]
     secrets.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
-    with terminal.served(SECRET, tmp_path / "gone") as webhook:
+    with project.webhook(SECRET, tmp_path / "gone") as webhook:
         assert webhook.call(INFO).http == 503
     _, restore = _blocks("Calls failed")
-    terminal.runs([restore])
-    with terminal.served(SECRET, tmp_path / "back") as webhook:
+    project.run_scripts([restore])
+    with project.webhook(SECRET, tmp_path / "back") as webhook:
         assert webhook.call(INFO).http == 200
 
 
-def test_throttled(terminal: Terminal) -> None:
-    """What is reserved is told, and raised."""
-    terminal.ok("config", "set", "RESERVED_CONCURRENCY", "0")
-    said = terminal.runs(_blocks("Throttled"))
-    assert said.startswith("0\n")
-    assert terminal.reserved() == 20
-    terminal.ok("config", "rm", "RESERVED_CONCURRENCY")
+def test_throttled(project: RunbookProject) -> None:
+    """What is reserved is shown, and raised."""
+    project.run_pulumi("config", "set", "RESERVED_CONCURRENCY", "0")
+    output = project.run_scripts(_blocks("Throttled"))
+    assert output.startswith("0\n")
+    assert project.reserved() == 20
+    project.run_pulumi("config", "rm", "RESERVED_CONCURRENCY")
 
 
-def test_provider_failing_and_no_duty_found(terminal: Terminal) -> None:
-    """The key is tried, and somebody off duty is told why not: exit status 1 is a no."""
-    assert "INCIDENTIO_API_KEY is valid" in terminal.runs(_blocks("Provider failing"))
+def test_provider_failing_and_no_duty_found(project: RunbookProject) -> None:
+    """The key is tried, and somebody off duty reads why not: exit status 1 is a no."""
+    assert "INCIDENTIO_API_KEY is valid" in project.run_scripts(_blocks("Provider failing"))
     script, without_email = _blocks("No duty found")
-    said = terminal.run(script.replace("prod-db\n", "prod-db || true\n"))
-    assert said.code == 0, said.text
-    assert f"no: humans decide whether {NORA} gets example.v1.Resource:prod-db" in said.text
+    result = project.try_script(script.replace("prod-db\n", "prod-db || true\n"))
+    assert result.code == 0, result.text
+    assert f"no: humans decide whether {NORA} gets example.v1.Resource:prod-db" in result.text
     # Of nobody here an e-mail is missing.
-    assert "without_email" not in terminal.runs([without_email])
+    assert "without_email" not in project.run_scripts([without_email])
 
 
 @pytest.mark.usefixtures("logged")
-def test_self_made_duty(terminal: Terminal) -> None:
-    """It is told whose it was, and what lets such duties count is switched off."""
+def test_self_made_duty(project: RunbookProject) -> None:
+    """It says whose it was, and what lets such duties count is switched off."""
     tail, switch_off = _blocks("Self-made duty")
-    (line,) = terminal.runs([tail]).splitlines()
+    (line,) = project.run_scripts([tail]).splitlines()
     assert DAN in line
-    terminal.ok("config", "set", "INCIDENTIO_APPROVE_SELF_DECLARED", "true")
-    terminal.runs([switch_off])
-    assert terminal.variables()["INCIDENTIO_APPROVE_SELF_DECLARED"] == "false"
-    assert terminal.variables()["INCIDENTIO_APPROVE_PARTICIPANTS"] == "false"
+    project.run_pulumi("config", "set", "INCIDENTIO_APPROVE_SELF_DECLARED", "true")
+    project.run_scripts([switch_off])
+    assert project.variables()["INCIDENTIO_APPROVE_SELF_DECLARED"] == "false"
+    assert project.variables()["INCIDENTIO_APPROVE_PARTICIPANTS"] == "false"
 
 
-def test_forbidden_url(terminal: Terminal) -> None:
-    """Both statements are told; those that are gone are put back as they were."""
-    functions, name = terminal.aws.client("lambda"), terminal.outputs()["function_name"]
+def test_forbidden_url(project: RunbookProject) -> None:
+    """Both statements are shown; those that are gone are put back as they were."""
+    functions, name = project.aws.client("lambda"), project.outputs()["function_name"]
     look, mend = _blocks("403 from the URL")
     for statement in PUBLIC_STATEMENTS:
-        assert str(statement["StatementId"]) in terminal.runs([look])
+        assert str(statement["StatementId"]) in project.run_scripts([look])
     before = json.loads(functions.get_policy(FunctionName=name)["Policy"])
     for statement in PUBLIC_STATEMENTS:
         functions.remove_permission(FunctionName=name, StatementId=statement["StatementId"])
-    terminal.runs([mend])
+    project.run_scripts([mend])
     assert json.loads(functions.get_policy(FunctionName=name)["Policy"]) == before
 
 
-def test_rotation(terminal: Terminal, tmp_path: Path) -> None:
+def test_rotation(project: RunbookProject, tmp_path: Path) -> None:
     """The old secret counts beside the new one until it is taken away; a key is tried."""
     keep, ask, deploy, end, ask_key, key = _blocks("Rotate a secret or a key")
-    terminal.runs([keep])
-    terminal.runs([ask], given=NEXT_SECRET)
-    terminal.runs([deploy])
-    with terminal.served(NEXT_SECRET, tmp_path / "both") as webhook:
+    project.run_scripts([keep])
+    project.run_scripts([ask], stdin=NEXT_SECRET)
+    project.run_scripts([deploy])
+    with project.webhook(NEXT_SECRET, tmp_path / "both") as webhook:
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=SECRET).http == 200
-    terminal.runs([end])
-    with terminal.served(NEXT_SECRET, tmp_path / "new") as webhook:
+    project.run_scripts([end])
+    with project.webhook(NEXT_SECRET, tmp_path / "new") as webhook:
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=SECRET).http == 401
-    known = terminal.pulumi("config", "get", "INCIDENTIO_API_KEY").out
-    terminal.runs([ask_key], given=known)
-    assert "INCIDENTIO_API_KEY is valid" in terminal.runs([key])
+    known = project.try_pulumi("config", "get", "INCIDENTIO_API_KEY").out
+    project.run_scripts([ask_key], stdin=known)
+    assert "INCIDENTIO_API_KEY is valid" in project.run_scripts([key])
 
 
-def test_roll_back(terminal: Terminal) -> None:
+def test_roll_back(project: RunbookProject) -> None:
     """The settings of the commit before are deployed."""
-    terminal.commit("What is good")
-    terminal.ok("config", "set", "AUTO_APPROVAL_DURATION", "99")
-    terminal.runs(["make deploy STACK=dev"])
-    terminal.commit("A mistake")
-    assert terminal.variables()["AUTO_APPROVAL_DURATION"] == "99"
-    terminal.runs(_blocks("Roll back"))
-    assert terminal.variables()["AUTO_APPROVAL_DURATION"] == "6"
-    terminal.git("checkout", "--quiet", "main")
-    terminal.ok("config", "rm", "AUTO_APPROVAL_DURATION")
+    project.commit("What is good")
+    project.run_pulumi("config", "set", "AUTO_APPROVAL_DURATION", "99")
+    project.run_scripts(["make deploy STACK=dev"])
+    project.commit("A mistake")
+    assert project.variables()["AUTO_APPROVAL_DURATION"] == "99"
+    project.run_scripts(_blocks("Roll back"))
+    assert project.variables()["AUTO_APPROVAL_DURATION"] == "6"
+    project.git("checkout", "--quiet", "main")
+    project.run_pulumi("config", "rm", "AUTO_APPROVAL_DURATION")
 
 
-def test_update_that_was_killed(terminal: Terminal, gate: Gate) -> None:
+def test_update_that_was_killed(project: RunbookProject, proxy: AwsProxy) -> None:
     """The lock is taken, and the next deploy ends what was begun."""
-    terminal.ok("config", "set", "MEMORY_MB", "1024")
-    held = gate.hold("PUT /2015-03-31/functions/.*/configuration")
-    with terminal.running("up", "--yes", "--stack", "dev") as update:
-        held.came()
+    project.run_pulumi("config", "set", "MEMORY_MB", "1024")
+    held = proxy.hold("PUT /2015-03-31/functions/.*/configuration")
+    with project.start_pulumi("up", "--yes", "--stack", "dev") as update:
+        held.wait_for()
         update.kill()
-        held.let_go(reaches_aws=False)
-    locked = terminal.pulumi("up", "--yes", "--stack", "dev")
+        held.release(reaches_aws=False)
+    locked = project.try_pulumi("up", "--yes", "--stack", "dev")
     assert locked.code != 0
     assert "locked by 1 lock(s)" in locked.text
-    said = terminal.runs(_blocks("Update killed half way"))
-    assert terminal.function()["MemorySize"] == 1024
-    assert terminal.outputs()["function_name"] in said
-    terminal.ok("preview", "--expect-no-changes")
+    output = project.run_scripts(_blocks("Update killed half way"))
+    assert project.function()["MemorySize"] == 1024
+    assert project.outputs()["function_name"] in output
+    project.run_pulumi("preview", "--expect-no-changes")
 
 
 def test_every_script_is_run() -> None:
@@ -225,53 +225,53 @@ def test_every_script_is_run() -> None:
         assert not section.blocks or f'_blocks("{title}")' in named, title
 
 
-def test_state_that_moves(terminal: Terminal) -> None:
+def test_state_that_moves(project: RunbookProject) -> None:
     """Out of a folder into the bucket that the stack has made, and nothing else is to change."""
     export, load = _blocks("Move the state")
-    terminal.runs([export])
-    terminal.runs(["unset PULUMI_BACKEND_URL\nmake bootstrap STACK=dev"])
-    bucket, endpoint = terminal.outputs()["state_bucket"], terminal.endpoint
-    terminal.keep_state_at(
-        f"s3://{bucket}?region={terminal.aws.region}&endpoint={endpoint}&s3ForcePathStyle=true"
+    project.run_scripts([export])
+    project.run_scripts(["unset PULUMI_BACKEND_URL\nmake bootstrap STACK=dev"])
+    bucket, endpoint = project.outputs()["state_bucket"], project.endpoint
+    project.set_backend(
+        f"s3://{bucket}?region={project.aws.region}&endpoint={endpoint}&s3ForcePathStyle=true"
     )
-    terminal.runs([load])
-    assert not list(terminal.folder.glob("*state.json"))
-    terminal.ok("preview", "--stack", "dev", "--expect-no-changes")
+    project.run_scripts([load])
+    assert not list(project.folder.glob("*state.json"))
+    project.run_pulumi("preview", "--stack", "dev", "--expect-no-changes")
 
 
-def test_state_that_was_lost(terminal: Terminal) -> None:
+def test_state_that_was_lost(project: RunbookProject) -> None:
     """Deleted in the bucket, and brought back."""
-    s3, key = terminal.aws.client("s3"), ".pulumi/stacks/oncall-approvals/dev.json"
-    bucket = terminal.outputs()["state_bucket"]
+    s3, key = project.aws.client("s3"), ".pulumi/stacks/oncall-approvals/dev.json"
+    bucket = project.outputs()["state_bucket"]
     s3.delete_object(Bucket=bucket, Key=key)
-    assert terminal.pulumi("stack", "output", "--stack", "dev").code != 0
-    said = terminal.runs(_blocks("State lost or broken"))
-    assert "unchanged" in said
-    terminal.ok("preview", "--stack", "dev", "--expect-no-changes")
+    assert project.try_pulumi("stack", "output", "--stack", "dev").code != 0
+    output = project.run_scripts(_blocks("State lost or broken"))
+    assert "unchanged" in output
+    project.run_pulumi("preview", "--stack", "dev", "--expect-no-changes")
 
 
-def test_key_that_is_set_later(terminal: Terminal) -> None:
+def test_key_that_is_set_later(project: RunbookProject) -> None:
     """Config and state are encrypted by it, and the stack manages it."""
-    terminal.runs(_blocks("Set a key later"))
-    exported = json.loads(terminal.pulumi("stack", "export", "--stack", "dev").out)
+    project.run_scripts(_blocks("Set a key later"))
+    exported = json.loads(project.try_pulumi("stack", "export", "--stack", "dev").out)
     assert exported["deployment"]["secrets_providers"]["type"] == "cloud"
-    assert terminal.of_type("aws:kms/key:Key")["protect"]
+    assert project.of_type("aws:kms/key:Key")["protect"]
 
 
-def test_nothing_is_left(terminal: Terminal) -> None:
+def test_nothing_is_left(project: RunbookProject) -> None:
     """No bucket, no log, no function, and a key that waits for its deletion."""
-    group = terminal.outputs()["log_group"]
-    key = terminal.of_type("aws:kms/key:Key")["id"]
+    group = project.outputs()["log_group"]
+    key = project.of_type("aws:kms/key:Key")["id"]
     for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-        del terminal._environment[variable]  # the section says itself where it all is
-    terminal.runs(["\n".join(_blocks("Remove everything"))])
-    assert terminal.aws.client("s3").list_buckets()["Buckets"] == []
-    groups = terminal.aws.client("logs").describe_log_groups()["logGroups"]
+        del project._environment[variable]  # the section says itself where it all is
+    project.run_scripts(["\n".join(_blocks("Remove everything"))])
+    assert project.aws.client("s3").list_buckets()["Buckets"] == []
+    groups = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert group not in {each["logGroupName"] for each in groups}
-    kms = terminal.aws.client("kms")
+    kms = project.aws.client("kms")
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
     assert not [each for each in kms.list_aliases()["Aliases"] if "oncall" in each["AliasName"]]
-    assert terminal.aws.client("lambda").list_functions()["Functions"] == []
-    assert terminal.aws.client("iam").list_roles()["Roles"] == []
-    assert terminal.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert terminal.aws.client("sns").list_topics()["Topics"] == []
+    assert project.aws.client("lambda").list_functions()["Functions"] == []
+    assert project.aws.client("iam").list_roles()["Roles"] == []
+    assert project.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert project.aws.client("sns").list_topics()["Topics"] == []

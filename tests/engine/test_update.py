@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo_data import JANE
+from sandbox.demo_data import JANE, OMAR, SCHEDULE
 from sandbox.local_aws.resources import RESOURCES
-from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.awslambda import Function
 from tests.e2e.calls import duration_of, request_of
-from tests.engine.gate import Gate
-from tests.engine.project import Project, changed
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.pulumi_project import PulumiProject, changes_in
 
 SECRET = "wks0-the-first-secret-of-a-test"
 NEXT_SECRET = "wks0-the-second-secret-of-a-test"
@@ -28,12 +28,12 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def _stack(project: Project, provider: Mapping[str, str], secrets: dict[str, str]) -> None:
+def _stack(project: PulumiProject, provider: Mapping[str, str], secrets: dict[str, str]) -> None:
     url = "INCIDENTIO_BASE_URL"
     plain = {url: provider[url], "ALARM_EMAIL": "oncall@example.com"}
-    project.new_stack("dev", secrets, **plain)
-    project.ok("preview", "--diff")
-    project.ok("up", "--yes", "--diff")
+    project.create_stack("dev", secrets, **plain)
+    project.run_pulumi("preview", "--diff")
+    project.run_pulumi("up", "--yes", "--diff")
 
 
 @pytest.fixture(autouse=True)
@@ -41,125 +41,109 @@ def _deployed(_stack: None) -> None:
     """Each test finds the stack deployed."""
 
 
-def test_url_answers_a_signed_request(project: Project, tmp_path: Path) -> None:
+def test_url_answers_a_signed_request(project: PulumiProject, tmp_path: Path) -> None:
     """What was deployed approves whoever is on call, and the stack's output is its URL."""
     outputs = project.outputs()
     functions = project.aws.client("lambda")
     found = functions.get_function_url_config(FunctionName=outputs["function_name"])
     assert outputs["webhook_url"] == f"{found['FunctionUrl'].rstrip('/')}/"
-    with project.served(SECRET, tmp_path / "log") as webhook:
+    with project.webhook(SECRET, tmp_path / "log") as webhook:
         (claim,) = webhook.ask(request_of(JANE))
         assert duration_of(claim) == "6h0m0s"
         assert webhook.call(INFO, secret="wks0-anything-else-at-all").http == 401
 
 
-def test_undisturbed_stack_has_no_changes(project: Project) -> None:
+def test_undisturbed_stack_has_no_changes(project: PulumiProject) -> None:
     """A second preview finds nothing to do, and a refresh no drift."""
-    project.ok("preview", "--expect-no-changes")
-    project.ok("refresh", "--yes", "--expect-no-changes")
+    project.run_pulumi("preview", "--expect-no-changes")
+    project.run_pulumi("refresh", "--yes", "--expect-no-changes")
 
 
-def test_drift_is_found_and_mended(project: Project) -> None:
+def test_drift_is_found_and_mended(project: PulumiProject) -> None:
     """What was changed by hand: a refresh says so, and the next update sets it right."""
     name = project.outputs()["function_name"]
     functions = project.aws.client("lambda")
     s3, bucket = project.aws.client("s3"), project.outputs()["state_bucket"]
     functions.update_function_configuration(FunctionName=name, MemorySize=1024)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
-    assert project.pulumi("refresh", "--preview-only", "--expect-no-changes").code != 0
-    project.ok("refresh", "--yes", "--skip-preview")
-    assert changed(project.preview()) == {
+    assert project.try_pulumi("refresh", "--preview-only", "--expect-no-changes").code != 0
+    project.run_pulumi("refresh", "--yes", "--skip-preview")
+    assert changes_in(project.preview()) == {
         ("update", Function.type),
         ("update", "aws:s3/bucketVersioning:BucketVersioning"),
     }
-    project.ok("up", "--yes", "--skip-preview")
+    project.run_pulumi("up", "--yes", "--skip-preview")
     assert functions.get_function_configuration(FunctionName=name)["MemorySize"] == 512
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    project.ok("preview", "--expect-no-changes")
+    project.run_pulumi("preview", "--expect-no-changes")
 
 
-def test_duration_changes_the_function_alone_and_in_place(
-    project: Project, gate: Gate, tmp_path: Path
+def test_settings_change_the_function_alone_and_in_place(
+    project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
-    """AUTO_APPROVAL_DURATION=3: the same function, and the next claim says 3h0m0s."""
+    """Only who is on call for the named schedule gets access then, for 3 hours."""
     before = project.outputs()
-    project.ok("config", "set", "AUTO_APPROVAL_DURATION", "3")
-    _update_only_the_function(project, gate)
+    settings = {"AUTO_APPROVAL_DURATION": "3", "AUTO_APPROVAL_SCHEDULES": SCHEDULE}
+    for key, value in settings.items():
+        project.run_pulumi("config", "set", key, value)
+    assert changes_in(project.preview()) == {("update", Function.type)}
+    changes: list[str] = []
+    with proxy.observed(changes.append):
+        project.run_pulumi("up", "--yes", "--skip-preview")
+    assert changes
+    path = f"/functions/{before['function_name']}/"
+    assert not [change for change in changes if path not in change]
     assert project.outputs() == before
-    with project.served(SECRET, tmp_path / "log") as webhook:
-        (claim,) = webhook.ask(request_of(JANE))
+    with project.webhook(SECRET, tmp_path / "log") as webhook:
+        (claim,) = webhook.ask(request_of(OMAR))
+        assert webhook.ask(request_of(JANE)) == []
     assert duration_of(claim) == "3h0m0s"
 
 
-def test_schedules_change_the_function_alone_and_in_place(
-    project: Project, gate: Gate, tmp_path: Path
-) -> None:
-    """AUTO_APPROVAL_SCHEDULES of another team: the next request is left to humans."""
-    before = project.outputs()
-    project.ok("config", "set", "AUTO_APPROVAL_SCHEDULES", "Nobody's schedule")
-    _update_only_the_function(project, gate)
-    assert project.outputs() == before
-    with project.served(SECRET, tmp_path / "log") as webhook:
-        assert webhook.ask(request_of(JANE)) == []
-    project.ok("config", "rm", "AUTO_APPROVAL_SCHEDULES")
-    project.ok("up", "--yes", "--skip-preview")
-
-
-def _update_only_the_function(project: Project, gate: Gate) -> None:
-    """Preview and update: by both, and by what AWS sees, nothing else changes."""
-    assert changed(project.preview()) == {("update", Function.type)}
-    path = f"/functions/{project.outputs()['function_name']}/"
-    changes: list[str] = []
-    with gate.looking(changes.append):
-        project.ok("up", "--yes", "--skip-preview")
-    assert changes
-    assert not [each for each in changes if path not in each]
-
-
 def test_new_secret_refuses_no_signature_on_its_way(
-    project: Project, gate: Gate, tmp_path: Path
+    project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
     """With the old one as the previous one, the old one counts at every moment of the update."""
-    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=NEXT_SECRET)
-    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", given=SECRET)
-    assert {http for *_, http in _seen_while_updating(project, gate, SECRET, tmp_path)} == {200}
-    with project.served(NEXT_SECRET, tmp_path / "new") as new:
+    project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", stdin=NEXT_SECRET)
+    project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", stdin=SECRET)
+    assert {http for *_, http in _seen_while_updating(project, proxy, SECRET, tmp_path)} == {200}
+    with project.webhook(NEXT_SECRET, tmp_path / "new") as new:
         assert new.call(INFO).http == 200
         assert new.call(INFO, secret=SECRET).http == 200
         assert new.call(INFO, secret="wks0-anything-else-at-all").http == 401
 
 
 def test_old_secret_goes_without_a_refusal_of_the_new(
-    project: Project, gate: Gate, tmp_path: Path
+    project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
     """Without a previous one the new one counts at every moment, and the old one no longer."""
-    project.ok("config", "rm", "INDENT_WEBHOOK_SECRET_PREVIOUS")
-    assert {http for *_, http in _seen_while_updating(project, gate, NEXT_SECRET, tmp_path)} == {
+    project.run_pulumi("config", "rm", "INDENT_WEBHOOK_SECRET_PREVIOUS")
+    assert {http for *_, http in _seen_while_updating(project, proxy, NEXT_SECRET, tmp_path)} == {
         200
     }
-    with project.served(NEXT_SECRET, tmp_path / "new") as new:
+    with project.webhook(NEXT_SECRET, tmp_path / "new") as new:
         assert new.call(INFO).http == 200
         assert new.call(INFO, secret=SECRET).http == 401
-    project.ok("preview", "--expect-no-changes")
+    project.run_pulumi("preview", "--expect-no-changes")
 
 
 def _seen_while_updating(
-    project: Project, gate: Gate, secret: str, tmp_path: Path
+    project: PulumiProject, proxy: AwsProxy, secret: str, tmp_path: Path
 ) -> list[tuple[str, str, int]]:
     """Call after each change that an update makes: what ran before it, and what starts only now."""
     seen: list[tuple[str, str, int]] = []
     function = project.of_type(Function.type)
-    with project.served(secret, tmp_path / "warm", function) as warm:
+    with project.webhook(secret, tmp_path / "warm", function) as warm:
         # Lambda lets what runs end its call: the function as it was still reads its own version.
         seen.append(("before", "warm", warm.call(INFO).http))
 
         def look(change: str) -> None:
-            with project.served(secret, tmp_path / "cold", function) as cold:
+            with project.webhook(secret, tmp_path / "cold", function) as cold:
                 seen.append((change, "warm", warm.call(INFO).http))
                 seen.append((change, "cold", cold.call(INFO).http))
 
-        with gate.looking(look):
-            project.ok("up", "--yes", "--diff", "--skip-preview")
+        with proxy.observed(look):
+            project.run_pulumi("up", "--yes", "--diff", "--skip-preview")
         seen.append(("after", "warm", warm.call(INFO).http))
     changes = {change for change, *_ in seen}
     assert "PutSecretValue" in changes
@@ -167,19 +151,19 @@ def _seen_while_updating(
     return seen
 
 
-def test_no_secret_is_in_plaintext(project: Project, secrets: dict[str, str]) -> None:
+def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, str]) -> None:
     """Not in the state, its history, the stack file, the outputs, the CLI's words, the function."""
     function = project.aws.client("lambda").get_function_configuration(
         FunctionName=project.outputs()["function_name"]
     )
-    exported = project.ok("stack", "export")
-    project.ok("config")
-    project.ok("config", "--json")
+    exported = project.run_pulumi("stack", "export")
+    project.run_pulumi("config")
+    project.run_pulumi("config", "--json")
     state = project.folder.parent / "state"
     places = {
         **{str(file): file.read_text("utf-8") for file in state.rglob("*") if file.is_file()},
         "the exported state": exported,
-        "the CLI's words": "\n".join(project.heard),
+        "the CLI's words": "\n".join(project.transcript),
         "the stack file": (project.folder / "Pulumi.dev.yaml").read_text("utf-8"),
         "the function": json.dumps(function, default=str),
     }
@@ -192,14 +176,14 @@ def test_no_secret_is_in_plaintext(project: Project, secrets: dict[str, str]) ->
     assert found == []
 
 
-def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
+def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
     """It refuses what is protected and says how to go on; without that, all else goes."""
     bucket = project.outputs()["state_bucket"]
-    refused = project.pulumi("destroy", "--yes")
+    refused = project.try_pulumi("destroy", "--yes")
     assert refused.code != 0
     assert "protect" in refused.text
     assert "pulumi state unprotect" in refused.text
-    project.ok("destroy", "--yes", "--exclude-protected")
+    project.run_pulumi("destroy", "--yes", "--exclude-protected")
     left = {each["type"] for each in project.state() if each["type"].startswith("aws:")}
     assert left == {each for each in RESOURCES if each.startswith("aws:s3/")}
     s3 = project.aws.client("s3")
@@ -217,16 +201,16 @@ def test_destroy_leaves_the_state_bucket_whole(project: Project) -> None:
     assert project.aws.client("secretsmanager").list_secrets()["SecretList"] == []
 
 
-def test_destroy_leaves_the_audit_trail(project: Project) -> None:
+def test_destroy_leaves_the_audit_trail(project: PulumiProject) -> None:
     """Its log group is there with its retention, and no longer the stack's."""
     (group,) = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert group["retentionInDays"] == 365
     assert "aws:cloudwatch/logGroup:LogGroup" not in {each["type"] for each in project.state()}
 
 
-def test_destroyed_stack_is_made_again(project: Project) -> None:
+def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
     """What was left is in nobody's way: the log of before lies beside that of now."""
-    project.ok("up", "--yes")
+    project.run_pulumi("up", "--yes")
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert len(groups) == 2
     assert project.outputs()["log_group"] in {each["logGroupName"] for each in groups}

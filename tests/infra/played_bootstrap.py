@@ -16,7 +16,7 @@ import yaml
 from infra import aws_account, bootstrap
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from tests.engine.gate import Gate
+from tests.engine.aws_proxy import AwsProxy
 
 # The declared keys of which `make bootstrap` knows.
 READ = {"STATE_BUCKET", "STATE_BUCKET_MANAGED", "KMS_KEY_ALIAS", "KMS_KEY_MANAGED", "KMS_KEY_ID"}
@@ -71,7 +71,7 @@ class Played:
         folder: the project's.
     """
 
-    def __init__(self, folder: Path, aws: Aws, gate: Gate, stack: str) -> None:
+    def __init__(self, folder: Path, aws: Aws, gate: AwsProxy, stack: str) -> None:
         self.aws, self.gate, self.stack, self.folder = aws, gate, stack, folder
         (folder / "Pulumi.yaml").write_text(_project(), encoding="utf-8")
         self._bin = folder / "bin"

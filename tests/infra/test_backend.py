@@ -14,7 +14,7 @@ from infra.aws_account import current_account, loopback_endpoints
 from infra.backend import parse_backend
 from infra.errors import SetupError
 from sandbox.local_aws.moto_server import Aws
-from tests.engine.gate import Gate
+from tests.engine.aws_proxy import AwsProxy
 from tests.infra.played_bootstrap import Played
 
 NOBODY = "http://127.0.0.1:9"
@@ -30,14 +30,14 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture
-def gate(aws: Aws) -> Iterator[Gate]:
+def gate(aws: Aws) -> Iterator[AwsProxy]:
     """The door by which the command comes to that AWS."""
-    with Gate(aws) as gate:
+    with AwsProxy(aws) as gate:
         yield gate
 
 
 @pytest.fixture
-def played(tmp_path: Path, aws: Aws, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Played:
+def played(tmp_path: Path, aws: Aws, gate: AwsProxy, monkeypatch: pytest.MonkeyPatch) -> Played:
     """A project with the stack dev, which its backend, the bucket, holds."""
     made = Played(tmp_path, aws, gate, "dev")
     made.sets()
@@ -56,7 +56,7 @@ def played(tmp_path: Path, aws: Aws, gate: Gate, monkeypatch: pytest.MonkeyPatch
     return made
 
 
-def _url(gate: Gate, bucket: str = "ours", region: str = "us-west-2") -> str:
+def _url(gate: AwsProxy, bucket: str = "ours", region: str = "us-west-2") -> str:
     return f"s3://{bucket}?region={region}&endpoint={gate.endpoint}&s3ForcePathStyle=true"
 
 
@@ -125,20 +125,20 @@ def test_address_that_is_none(
 
 
 def test_bucket_of_another_account(
-    played: Played, gate: Gate, capsys: pytest.CaptureFixture[str]
+    played: Played, gate: AwsProxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Pulumi never reads what lies in it."""
-    gate.foreign.add("ours")
+    gate.foreign_buckets.add("ours")
     line = _sentence(played, capsys)
     assert "bucket ours doesn't belong to account 123456789012" in line
     assert "STATE_BUCKET" in line
     assert played.told() == []
-    assert gate.trespasses == []
+    assert gate.calls_without_owner == []
 
 
 def test_endpoint_that_is_not_awss(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -147,7 +147,7 @@ def test_endpoint_that_is_not_awss(
     line = _sentence(played, capsys)
     assert f"names the endpoint '{gate.endpoint}', which isn't AWS's" in line
     assert f"`export AWS_ENDPOINT_URL_S3={gate.endpoint}`" in line
-    assert gate.heard == []
+    assert gate.calls == []
     assert played.told() == []
 
 
@@ -223,7 +223,7 @@ def test_config_that_leads_elsewhere(
     assert played.told() == []
 
 
-def test_address_that_is_given_twice(gate: Gate) -> None:
+def test_address_that_is_given_twice(gate: AwsProxy) -> None:
     """Pulumi takes the first of each, so that is the one that is proven."""
     found = parse_backend(f"{_url(gate)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev")
     assert (found.endpoint, found.region) == (gate.endpoint, "us-west-2")
@@ -253,7 +253,7 @@ def test_profile_that_needs_a_code(
 
 def test_region_that_is_not_enabled(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -264,7 +264,7 @@ def test_region_that_is_not_enabled(
 
 
 def test_stacks_that_may_not_be_listed(
-    played: Played, gate: Gate, capsys: pytest.CaptureFixture[str]
+    played: Played, gate: AwsProxy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The role of CI reads its own stack's state only; that it isn't there is said all the same."""
     cli = played.folder / "bin" / "pulumi"
@@ -281,7 +281,7 @@ def test_stacks_that_may_not_be_listed(
 
 def test_bucket_that_is_gone(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -293,7 +293,7 @@ def test_bucket_that_is_gone(
 
 def test_region_that_is_not_the_buckets(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -305,7 +305,7 @@ def test_region_that_is_not_the_buckets(
 
 @pytest.mark.parametrize(("held", "told"), [("prod qa", "it holds prod, qa"), ("", "it is empty")])
 def test_stack_that_it_does_not_hold(
-    played: Played, gate: Gate, held: str, told: str, capsys: pytest.CaptureFixture[str]
+    played: Played, gate: AwsProxy, held: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Which backend was looked at, what it holds, and what prints the right one."""
     (played.folder / "bin" / "stacks").write_text(held)
@@ -364,7 +364,7 @@ def test_profile_that_is_none(
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
 def test_credentials_that_aws_refuses(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     code: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -377,7 +377,7 @@ def test_credentials_that_aws_refuses(
 
 def test_what_aws_says_is_escaped(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -390,7 +390,7 @@ def test_what_aws_says_is_escaped(
 
 def test_answer_that_is_not_of_aws(
     played: Played,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -456,7 +456,7 @@ def test_address_is_read_whole() -> None:
 
 
 def _answers(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch, call: str, status: str, code: str
+    gate: AwsProxy, monkeypatch: pytest.MonkeyPatch, call: str, status: str, code: str
 ) -> None:
     """Have the gate answer a call like that."""
     refuse = gate._refused_bucket

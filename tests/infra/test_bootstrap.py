@@ -13,7 +13,7 @@ import pytest
 from infra import bootstrap_bucket
 from infra.state_key import key_policy
 from sandbox.local_aws.moto_server import Aws
-from tests.engine.gate import Gate
+from tests.engine.aws_proxy import AwsProxy
 from tests.infra.played_bootstrap import Killed, Played, each_call
 
 CLOSED = {
@@ -42,9 +42,9 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def gate(aws: Aws) -> Iterator[Gate]:
+def gate(aws: Aws) -> Iterator[AwsProxy]:
     """The door by which the commands come to that AWS."""
-    with Gate(aws) as gate:
+    with AwsProxy(aws) as gate:
         yield gate
 
 
@@ -52,7 +52,7 @@ def gate(aws: Aws) -> Iterator[Gate]:
 def played(
     tmp_path: Path,
     aws: Aws,
-    gate: Gate,
+    gate: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Played:
     """A project with a stack of this test's own, whose file has a region."""
@@ -239,10 +239,10 @@ class TestForeignBucket:
     @pytest.fixture(autouse=True)
     def _foreign(self, played: Played) -> Iterator[None]:
         played.make_bucket(keeps=f".pulumi/stacks/oncall-approvals/{played.stack}.json")
-        played.gate.foreign.add(played.bucket)
+        played.gate.foreign_buckets.add(played.bucket)
         yield
-        played.gate.foreign.clear()
-        assert played.gate.trespasses == []
+        played.gate.foreign_buckets.clear()
+        assert played.gate.calls_without_owner == []
 
     def test_is_not_touched(self, played: Played, capsys: pytest.CaptureFixture[str]) -> None:
         """One sentence names it, the account and STATE_BUCKET; Pulumi never hears of it."""
@@ -259,13 +259,13 @@ class TestForeignBucket:
 
         def not_there_yet(name: str, after: bool) -> None:  # noqa: FBT001 - see each_call
             if name == "HeadBucket" and not after:
-                played.gate.foreign.discard(played.bucket)
+                played.gate.foreign_buckets.discard(played.bucket)
                 s3 = played.aws.client("s3")
                 for each in s3.list_objects(Bucket=played.bucket).get("Contents", []):
                     s3.delete_object(Bucket=played.bucket, Key=each["Key"])
                 s3.delete_bucket(Bucket=played.bucket)
             if name == "CreateBucket" and not after:
-                played.gate.foreign.add(played.bucket)
+                played.gate.foreign_buckets.add(played.bucket)
 
         each_call(monkeypatch, not_there_yet)
         assert played.run() == 1
@@ -322,7 +322,7 @@ class TestKey:
         assert set(played.keys()) == {gone, other, mine}
 
     def test_whose_making_was_not_answered_is_found_again(
-        self, played: Played, gate: Gate, monkeypatch: pytest.MonkeyPatch
+        self, played: Played, gate: AwsProxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """AWS has made it, and the answer is lost: nobody asks for a second one."""
         aws: Any = gate._aws.answer
@@ -463,7 +463,7 @@ def test_killed_at_any_call_it_is_finished_by_the_next(
 
 
 def test_every_call_of_a_bucket_names_its_owner(
-    played: Played, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    played: Played, gate: AwsProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But the one that makes it, which can't; the gate sees the header."""
     seen: list[tuple[str, Any]] = []

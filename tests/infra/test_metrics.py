@@ -14,7 +14,7 @@ from handler.app import App
 from handler.clock import Clock
 from handler.providers.registry import PROVIDERS
 from infra.metrics import metrics_for
-from sandbox.demo_data import DAN, JANE, NORA, put_on_stage
+from sandbox.demo_data import DAN, JANE, NORA, seed_incidentio
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.pagerduty import PagerDuty
@@ -64,7 +64,7 @@ class Stage:
 def stage() -> Iterator[Stage]:
     """The demo's cast at incident.io; nobody is on call at PagerDuty."""
     with IncidentIO(KEY) as incidentio, PagerDuty(KEY) as pagerduty:
-        put_on_stage(incidentio)
+        seed_incidentio(incidentio)
         stage = Stage(incidentio, pagerduty)
         yield stage
         for app in stage.apps:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.stack_config import read_stack_config
-from sandbox.local_aws.engine import Deployment, deploy
+from sandbox.local_aws.deployment import Deployment, deploy
 from sandbox.local_aws.program import PROJECT
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,9 +17,8 @@ from cli.webhook_client import Answer
 from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
-from policy.terminal import table
 from sandbox import demo
-from sandbox.demo import HEADINGS, Played, as_expected
+from sandbox.demo import is_expected
 from sandbox.demo_data import (
     DAN,
     JANE,
@@ -29,10 +27,10 @@ from sandbox.demo_data import (
     RITA,
     SCENES,
     Scene,
-    put_all_on_stage,
-    put_on_stage,
+    seed_all,
+    seed_incidentio,
 )
-from sandbox.name_checks import MADE_UP, doubts_about_names
+from sandbox.name_checks import MADE_UP, check_names
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.calls import Webhook, in_process
@@ -81,7 +79,7 @@ def test_expectation_follows_the_settings(case: Case) -> None:
     """Whatever a stack sets, the handler answers each scene as the demo expects it to."""
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
     with IncidentIO(API_KEY) as double:
-        put_on_stage(double)
+        seed_incidentio(double)
         environment = {
             "INDENT_WEBHOOK_SECRET": SECRET,
             "INCIDENTIO_API_KEY": API_KEY,
@@ -92,16 +90,15 @@ def test_expectation_follows_the_settings(case: Case) -> None:
         approved: dict[str, str] = {}
         with closing(app.client):
             for scene in AT_INCIDENTIO:
-                answer = answer_to(scene, Webhook(SECRET, in_process(app)), settings)
-                assert as_expected(scene, answer, settings), (scene, answer)
+                answer = _answer_to(scene, Webhook(SECRET, in_process(app)), settings)
+                assert is_expected(scene, answer, settings), (scene, answer)
                 for claim in answer.claims:
                     duration = claim["meta"]["labels"]["indent.com/time/duration"]
                     approved.setdefault(scene.email, duration)
     assert approved == case.approved
 
 
-def answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
-    """Send what the demo sends for a scene."""
+def _answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
     event = scene.event(settings.policy)
     secret = "another-secret-altogether" if scene.forged else SECRET
     return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
@@ -129,50 +126,14 @@ NOT_GRANTED = Answer(200, {"claims": []})
 def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
     """A claim too many or too few, for another time, or another HTTP status."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
-    assert not as_expected(scene, answer, settings)
+    assert not is_expected(scene, answer, settings)
 
 
-@pytest.mark.parametrize(
-    ("played", "row"),
-    [
-        (
-            Played(JANE_LEADS, GRANTED, "lead", expected=True),
-            ("jane", "leads a live incident", "approved", "6 hours", "lead"),
-        ),
-        (
-            Played(NORA_IS_OFF, NOT_GRANTED, "none", expected=True),
-            ("nora", "off duty", "left to humans", "-", "none"),
-        ),
-        (
-            Played(FORGED, Answer(401, {}), "wrong", expected=False),
-            ("jane", "a forged signature", "refused (401)", "-", "wrong  <- NOT AS EXPECTED"),
-        ),
-    ],
-)
-def test_row(played: Played, row: tuple[str, ...]) -> None:
-    """A row says who, what he is, the answer, for how long and why, and whether that is wrong."""
-    assert played.row == row
-
-
-def test_table_is_in_columns() -> None:
-    """Columns are as wide as their widest cell, and no line ends in spaces."""
-    rows = [
-        ("jane", "leads", "approved", "6 hours", "because"),
-        ("o", "on shift for it", "x", "-", ""),
-    ]
-    assert table(HEADINGS, rows) == (
-        "who   is               answer    for      why\n"
-        "----  ---------------  --------  -------  -------\n"
-        "jane  leads            approved  6 hours  because\n"
-        "o     on shift for it  x         -"
-    )
-
-
-def test_cast_plays_on_the_double_only(tmp_path: Path) -> None:
-    """Nobody is to be declared an incident at the real provider."""
+def test_scenes_are_not_run_at_real_providers(tmp_path: Path) -> None:
+    """Nobody is to be declared an incident there."""
     live = Sandbox(project_in(tmp_path), live={"INCIDENTIO_API_KEY": "inc-real"})
-    with pytest.raises(ValueError, match="on the double only"):
-        demo.play(live)
+    with pytest.raises(ValueError, match="need the doubles"):
+        demo.run_scenes(live)
 
 
 @pytest.fixture
@@ -190,33 +151,22 @@ def test_demo_fails_when_something_is_not_as_it_should(
     wrong = replace(NORA_IS_OFF, duties=duties)
     monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, wrong, STALE])
     assert commands.main(["demo"]) == 1
-    told = capsys.readouterr()
-    assert told.err == ""
-    marked = [line for line in told.out.splitlines() if "NOT AS EXPECTED" in line]
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    marked = [line for line in printed.out.splitlines() if "NOT AS EXPECTED" in line]
     assert [line.split()[0] for line in marked] == [NORA.partition("@")[0]]
     assert (
         "3 of 4 came out as the stack's settings say: 2 approved, 1 left to humans, 1 refused.\n"
-        in told.out
+        in printed.out
     )
     assert not (root / ".sandbox" / "env").exists()
-
-
-def test_dry_run_is_said(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In a dry run nobody is approved, all is as it should be, and the table says what would be."""
-    project_in(root, AUTO_APPROVAL_DRY_RUN="true", AUTO_APPROVAL_SCHEDULES="Production")
-    monkeypatch.setattr(demo, "SCENES", [OMAR_IS_ON, JANE_LEADS])
-    assert commands.main(["demo"]) == 0
-    told = capsys.readouterr().out
-    assert re.search(r"omar .* left to humans  -    dry run: on call for Production", told)
-    assert re.search(r"jane .* left to humans  -    no duty of the requester counts", told)
 
 
 NOT_THERE = "is not to be found at incident.io, PagerDuty, Opsgenie, JSM Operations; the nearest is"
 
 
-def test_names_that_let_nobody_in_are_told(
+@pytest.mark.usefixtures("root")
+def test_names_that_let_nobody_in_are_shown(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All is as the settings say, which is no comfort where they name a misspelt schedule."""
@@ -236,48 +186,17 @@ def test_names_that_let_nobody_in_are_told(
     ]
 
 
-def test_right_names_are_not_doubted(root: Path) -> None:
-    """Those of the cast, by whatever provider; a role that is misspelt is told like a schedule."""
-    right = {
-        "AUTO_APPROVAL_SCHEDULES": "Databases, Search",
-        "AUTO_APPROVAL_INCIDENTIO_ROLES": "lead",
-    }
-    project_in(root, **right)
-    with Sandbox(root) as sandbox:
-        put_all_on_stage(sandbox.doubles)
-        assert doubts_about_names(sandbox) == []
-    project_in(root, **{**right, "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident lead"})
-    with Sandbox(root) as sandbox:
-        put_all_on_stage(sandbox.doubles)
-        doubts = doubts_about_names(sandbox)
-    assert doubts == [
+def test_right_names_are_found(sandbox: Sandbox) -> None:
+    """Those of the demo's people, by whatever provider; a misspelt role is not."""
+    seed_all({id_: each for id_, each in sandbox.doubles.items() if id_ != "incidentio"})
+    environment = {**sandbox.variables(), "AUTO_APPROVAL_SCHEDULES": "Databases, Search"}
+    right = load({**environment, "AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"})
+    assert check_names(right, on_doubles=True) == []
+    wrong = load({**environment, "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident lead"})
+    assert check_names(wrong, on_doubles=True) == [
         (
             'the settings: role "Incident lead" is not to be found at incident.io; '
             'the nearest is "Incident Lead"'
         ),
         MADE_UP,
     ]
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "said"),
-    [
-        (
-            [(demo.APPROVED, True), (demo.REFUSED, True), (demo.LEFT_TO_HUMANS, False)],
-            (
-                "2 of 3 came out as the stack's settings say: "
-                "1 approved, 1 left to humans, 1 refused."
-            ),
-        ),
-        (
-            [(demo.REFUSED, True)],
-            (
-                "1 of 1 came out as the stack's settings say: 0 approved, 1 refused.\n"
-                "Nobody was approved."
-            ),
-        ),
-    ],
-)
-def test_summary_counts_what_happened(outcomes: list[tuple[str, bool]], said: str) -> None:
-    """Beside how much is as it should be, whom that let in."""
-    assert demo.summary(outcomes) == said

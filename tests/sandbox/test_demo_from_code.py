@@ -12,10 +12,10 @@ import sandbox.__main__ as commands
 from cli.webhook_client import Answer
 from handler.settings import load
 from sandbox import demo
-from sandbox.demo import as_expected
+from sandbox.demo import is_expected
 from sandbox.demo_data import NORA, SCENES, Scene
-from sandbox.demo_script import FromCode, is_approved, request_from_code
-from sandbox.demo_space import opened_space
+from sandbox.demo_script import ScriptRun, must_approve_script, run_script
+from sandbox.demo_space import open_space
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
@@ -41,18 +41,18 @@ BY_HAND = f"\n(The webhook left it to humans: {NORA} approved it by hand.)"
 )
 def test_expectation_follows_the_settings(settings: Mapping[str, str], approved: bool) -> None:  # noqa: FBT001 - a row of a table
     """The webhook approves the script where Jane's duty counts, and what it asks for can open."""
-    assert is_approved(load({**KEYS, **settings})) is approved
-    assert not is_approved(load({**KEYS, **settings}), is_shut=True)
+    assert must_approve_script(load({**KEYS, **settings})) is approved
+    assert not must_approve_script(load({**KEYS, **settings}), is_shut=True)
 
 
 @pytest.mark.parametrize("scene", [JANE_LEADS, NORA_IS_OFF, STALE, FORGED])
 def test_a_shut_function_answers_nobody(scene: Scene) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
-    assert as_expected(scene, Answer(429, "Too Many Requests"), settings, is_shut=True)
+    assert is_expected(scene, Answer(429, "Too Many Requests"), settings, is_shut=True)
     for http in (200, 401, 502):
-        assert not as_expected(scene, Answer(http, {"claims": []}), settings, is_shut=True)
-    assert not as_expected(scene, Answer(429, {}), settings)
+        assert not is_expected(scene, Answer(http, {"claims": []}), settings, is_shut=True)
+    assert not is_expected(scene, Answer(429, {}), settings)
 
 
 @pytest.fixture
@@ -62,35 +62,33 @@ def space() -> Iterator[Space]:
         yield one
 
 
-def shown(asked: FromCode) -> str:
-    """What is shown, with the petition's name taken out."""
-    return UUID.sub("UUID", asked.shown)
+def output_of(script: ScriptRun) -> str:
+    """What it printed, with the petition's name taken out."""
+    return UUID.sub("UUID", script.output)
 
 
 def test_granted_by_the_webhook(sandbox: Sandbox) -> None:
-    """The script prints what the guide's prints; without a webhook's approval that is not right."""
-    with opened_space(sandbox) as space:
-        asked = request_from_code(space, by_webhook=True)
-    assert (shown(asked), asked.expected) == (GRANTED, True)
-    with opened_space(sandbox) as space:
-        assert not request_from_code(space, by_webhook=False).expected
+    """The script prints what the guide's prints."""
+    with open_space(sandbox) as space:
+        script = run_script(space, by_webhook=True)
+    assert (output_of(script), script.expected) == (GRANTED, True)
 
 
 def test_left_to_humans(space: Space) -> None:
     """What no webhook approves is approved by hand, and said to be; that may be right or wrong."""
-    asked = request_from_code(space, by_webhook=False)
-    assert (shown(asked), asked.expected) == (GRANTED + BY_HAND, True)
+    script = run_script(space, by_webhook=False)
+    assert (output_of(script), script.expected) == (GRANTED + BY_HAND, True)
     with Space() as another:
-        assert not request_from_code(another, by_webhook=True).expected
+        assert not run_script(another, by_webhook=True).expected
 
 
 def test_a_script_that_fails_is_not_as_expected(space: Space) -> None:
     """Its last line says why, and holds no token."""
     space.fail("/v1/spaces", faults.Status(403))
-    asked = request_from_code(space, by_webhook=False)
-    assert "error: POST /spaces/acmecorp/petitions: Forbidden. (HTTP 403)" in asked.shown
-    assert "eyJ" not in asked.shown
-    assert not asked.expected
+    script = run_script(space, by_webhook=False)
+    assert "error: POST /spaces/acmecorp/petitions: Forbidden. (HTTP 403)" in script.output
+    assert "eyJ" not in script.output
+    assert not script.expected
 
 
 def test_demo_of_a_shut_function(
@@ -100,11 +98,11 @@ def test_demo_of_a_shut_function(
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path, RESERVED_CONCURRENCY="0"))
     monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, FORGED])
     assert commands.main(["demo"]) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert told.out.count("refused (429)  -    the call did not reach the function") == 2
-    assert GRANTED + BY_HAND in UUID.sub("UUID", told.out)
-    assert told.out.endswith(
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.count("refused (429)  -    the call did not reach the function") == 2
+    assert GRANTED + BY_HAND in UUID.sub("UUID", printed.out)
+    assert printed.out.endswith(
         "3 of 3 came out as the stack's settings say: "
         "0 approved, 1 left to humans, 2 refused.\nNobody was approved.\n"
     )
@@ -119,7 +117,7 @@ def test_the_script_sees_nothing_of_this_shell(
     monkeypatch.setattr("sandbox.demo_script.SCRIPT", str(script))
     monkeypatch.setenv("INCIDENTIO_API_KEY", "inc-real-key")
     monkeypatch.setenv("AWS_PROFILE", "company-sso")
-    seen = set(request_from_code(space, by_webhook=True).shown.split())
+    seen = set(run_script(space, by_webhook=True).output.split())
     names = "INDENT_API_URL INDENT_SPACE INDENT_API_TOKEN INDENT_ADMIN_TOKEN"
     ours = {*names.split(), "PYTHONPATH", "PYTHONIOENCODING"}
     assert seen - {"LC_CTYPE"} == ours  # the one that is the interpreter's own

@@ -6,7 +6,6 @@ import base64
 import http.client
 import io
 import json
-import os
 import socket
 import threading
 import zipfile
@@ -24,30 +23,18 @@ import pytest
 from sandbox.lambda_url.event import MalformedAnswerError, Request, Response, to_event, to_response
 from sandbox.lambda_url.runtime import PAYLOAD_LIMIT, FunctionConfig
 from sandbox.lambda_url.server import FunctionUrl, unpack
+from tests.sandbox.lambda_functions import CONFIG, ECHO, PATIENCE, assert_gone
 
-PATIENCE = 60.0  # seconds until a test that waits for another process fails
-CONFIG = FunctionConfig(
-    name="webhook",
-    arn="arn:aws:lambda:us-west-2:123456789012:function:webhook",
-    handler="app.handle",
-    timeout=PATIENCE,
-    memory_mb=256,
-    environment={},
-    log_format="JSON",
-    log_group="/aws/lambda/webhook",
-    region="us-west-2",
-)
-ECHO = "def handle(event, context):\n    return event\n"
 PID = "import os\ndef handle(event, context):\n    return os.getpid()\n"
 # Tells its process to the port of the query string, and goes on when it gets a byte from there.
-GATED = """
+WAITING = """
 import os, socket
 def handle(event, context):
     port = event.get("queryStringParameters", {}).get("port")
     if port:
-        with socket.create_connection(("127.0.0.1", int(port))) as gate:
-            gate.sendall(b"%d\\n" % os.getpid())
-            gate.recv(1)
+        with socket.create_connection(("127.0.0.1", int(port))) as barrier:
+            barrier.sendall(b"%d\\n" % os.getpid())
+            barrier.recv(1)
     return os.getpid()
 """
 # What the query string asks for.
@@ -121,8 +108,8 @@ def send(function: FunctionUrl, raw: bytes) -> bytes:
             return answer.read()
 
 
-class Gate:
-    """Where the gated handler calls in; each call goes on when it is let."""
+class Barrier:
+    """Where the waiting handler calls in; each call goes on when it is let."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -152,10 +139,10 @@ class Gate:
 
 
 @pytest.fixture
-def gate() -> Iterator[Gate]:
-    """A gate for the gated handler."""
-    with closing(Gate()) as gate:
-        yield gate
+def barrier() -> Iterator[Barrier]:
+    """A barrier for the waiting handler."""
+    with closing(Barrier()) as barrier:
+        yield barrier
 
 
 @pytest.fixture
@@ -180,6 +167,15 @@ def start() -> Iterator[Start]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def echo() -> Iterator[FunctionUrl]:
+    """A function that answers with its event."""
+    with FunctionUrl(
+        CONFIG, zip_of(ECHO), concurrency=10, is_public=lambda: True, log=lambda _: None
+    ) as function:
+        yield function
+
+
 @pytest.fixture
 def callers() -> Iterator[ThreadPoolExecutor]:
     """Threads to call from."""
@@ -187,19 +183,12 @@ def callers() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def assert_gone(pid: int) -> None:
-    """The process has ended and was reaped."""
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
 # The event.
 
 
-def test_event_is_payload_two(start: Start) -> None:
+def test_event_is_payload_two(echo: FunctionUrl) -> None:
     """A signed POST arrives as the event that Lambda would make of it."""
-    function = start(ECHO)
-    with closing(connect(function)) as connection:
+    with closing(connect(echo)) as connection:
         connection.putrequest("POST", "/a%20b?x=1&y=%C3%BC&x=2&empty=", skip_accept_encoding=True)
         for name, value in (
             ("Content-Type", "application/json"),
@@ -224,7 +213,7 @@ def test_event_is_payload_two(start: Start) -> None:
         "rawQueryString": "x=1&y=%C3%BC&x=2&empty=",
         "cookies": ["a=1", "b=2"],
         "headers": {
-            "host": urlsplit(function.url).netloc,
+            "host": urlsplit(echo.url).netloc,
             "content-type": "application/json",
             "content-length": "13",
             "x-twice": "one,two",
@@ -251,11 +240,20 @@ def test_event_is_payload_two(start: Start) -> None:
     }
 
 
-def test_request_without_a_body_has_no_body_key(start: Start) -> None:
-    """What is empty is left out: body, cookies, query parameters."""
-    event = call(start(ECHO)).json
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_reaches_the_handler(echo: FunctionUrl, method: str) -> None:
+    """The handler decides about methods; what is empty has no key."""
+    event = call(echo, method, "/some/path", b"").json
+    assert event["requestContext"]["http"]["method"] == method
+    assert (event["rawPath"], event["rawQueryString"]) == ("/some/path", "")
     assert not {"body", "cookies", "queryStringParameters"} & event.keys()
-    assert (event["rawQueryString"], event["isBase64Encoded"]) == ("", False)
+
+
+def test_head_is_answered_without_a_body(echo: FunctionUrl) -> None:
+    """HEAD reaches the handler too; only the length of its body comes back."""
+    reply = call(echo, "HEAD")
+    assert (reply.status, reply.body) == (200, b"")
+    assert int(dict(reply.headers)["Content-Length"]) > 0
 
 
 @pytest.mark.parametrize(
@@ -280,24 +278,6 @@ def test_body_is_text_or_base64(content_type: str, body: bytes, *, is_base64: bo
     assert event["isBase64Encoded"] is is_base64
     decoded = base64.b64decode(event["body"]) if is_base64 else event["body"].encode()
     assert decoded == body
-
-
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_every_method_reaches_the_handler(start: Start, method: str) -> None:
-    """The handler decides about methods."""
-    event = call(start(ECHO), method, "/some/path", b"").json
-    assert event["requestContext"]["http"]["method"] == method
-    assert event["rawPath"] == "/some/path"
-
-
-def test_head_is_answered_without_a_body(start: Start) -> None:
-    """HEAD reaches the handler too; only the length of its body comes back."""
-    function = start(
-        'def handle(event, context):\n    return {"statusCode": 200, "body": "four"}\n'
-    )
-    reply = call(function, "HEAD")
-    assert (reply.status, reply.body) == (200, b"")
-    assert dict(reply.headers)["Content-Length"] == "4"
 
 
 # The response.
@@ -353,17 +333,11 @@ def test_answers_become_responses(answer: object, response: Response) -> None:
     "answer",
     [
         {"statusCode": "200"},
-        {"statusCode": True},
-        {"statusCode": 99},
         {"statusCode": 600},
         {"statusCode": 200, "body": {"not": "a string"}},
-        {"statusCode": 200, "body": "?", "isBase64Encoded": True},
         {"statusCode": 200, "body": "ü", "isBase64Encoded": True},
-        {"statusCode": 200, "headers": ["a"]},
         {"statusCode": 200, "headers": {"a": ["b"]}},
         {"statusCode": 200, "headers": {"a": "b\r\nc: d"}},
-        {"statusCode": 200, "headers": {"a": "\u2713"}},
-        {"statusCode": 200, "headers": {"a b": "c"}},
         {"statusCode": 200, "cookies": "a=1"},
     ],
 )
@@ -383,11 +357,24 @@ def test_status_without_a_body_has_none(start: Start, status: int) -> None:
     assert raw.endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("what", ["raise", "exit", "hang", "large", "malformed"])
+REASONS = {
+    "raise": "secret detail",
+    "exit": "exited with exit status 1",
+    "hang": "timed out after 1.00 seconds",
+    "large": "an answer of 7000002 bytes",
+    "malformed": "statusCode is 'many'",
+}
+
+
+@pytest.mark.parametrize("what", REASONS)
 def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
-    """A handler that raises, dies, hangs, or answers too much or nonsense: 502, then 200 again."""
+    """A handler that raises, dies, hangs, or answers too much or nonsense: 502, then 200 again.
+
+    The log says what it was; the answer does not.
+    """
+    lines: list[str] = []
     # A child has this long to answer; all but the one that hangs do so at once.
-    function = start(FAULTY, config=replace(CONFIG, timeout=2.0))
+    function = start(FAULTY, config=replace(CONFIG, timeout=1.0), log=lines.append)
     first = call(function).json
     reply = call(function, target=f"/?{what}")
     assert (reply.status, reply.json) == (502, {"message": "Internal Server Error"})
@@ -398,19 +385,7 @@ def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
     else:
         assert second.json != first
         assert_gone(first)
-
-
-def test_failed_import_is_a_bad_gateway_each_time(start: Start) -> None:
-    """A handler that cannot be loaded gives 502, and a new child tries again."""
-    function = start("import no_such_module\n")
-    assert [call(function).status for _ in range(2)] == [502, 502]
-
-
-def test_malformed_answer_is_logged(start: Start) -> None:
-    """The log says what was wrong with the answer: the response does not."""
-    lines: list[str] = []
-    assert call(start(FAULTY, log=lines.append), target="/?malformed").status == 502
-    assert any("statusCode is 'many'" in line for line in lines)
+    assert any(REASONS[what] in line for line in lines)
 
 
 # Who may call, with what.
@@ -427,17 +402,11 @@ def test_forbidden_unless_public(start: Start) -> None:
     assert call(function).status == 200
 
 
-def test_request_over_the_limit_is_refused(start: Start) -> None:
-    """A body over 6 MB is answered 413, also to a client that first sends all of it."""
-    reply = call(start(ECHO), "POST", body=b"x" * (PAYLOAD_LIMIT + 1))
-    assert reply.status == 413
-
-
-def test_announced_length_is_enough_to_refuse(start: Start) -> None:
-    """The answer does not wait for a body that is too large, nor is it kept."""
-    function = start(ECHO)
+def test_request_over_the_limit_is_refused(echo: FunctionUrl) -> None:
+    """A body over 6 MB is answered 413: by its length, and to a client that first sends all."""
+    assert call(echo, "POST", body=b"x" * (PAYLOAD_LIMIT + 1)).status == 413
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n"
-    assert b" 413 " in send(function, head).splitlines()[0]
+    assert b" 413 " in send(echo, head).splitlines()[0]
 
 
 def test_event_over_the_limit_is_refused(start: Start) -> None:
@@ -454,30 +423,26 @@ def test_event_over_the_limit_is_refused(start: Start) -> None:
         ("Transfer-Encoding: chunked\r\n", 411),
         ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", 411),
         ("Content-Length: many\r\n", 400),
-        ("Content-Length: -1\r\n", 400),
-        ("Content-Length: +2\r\n", 400),
         ("Content-Length: 2\r\nContent-Length: 3\r\n", 400),
-        ("Content-Length: " + "9" * 5000 + "\r\n", 400),
     ],
 )
-def test_request_of_unknown_length_is_refused(start: Start, headers: str, status: int) -> None:
+def test_request_of_unknown_length_is_refused(echo: FunctionUrl, headers: str, status: int) -> None:
     """A body without a plain length is not read, and the connection ends."""
     request = f"POST / HTTP/1.1\r\nHost: x\r\n{headers}\r\n2\r\n{{}}\r\n0\r\n\r\n"
-    answer = send(start(ECHO), request.encode())
+    answer = send(echo, request.encode())
     assert f" {status} ".encode() in answer.splitlines()[0]
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_client_that_hangs_up_in_the_middle_is_forgotten(start: Start) -> None:
+def test_client_that_hangs_up_in_the_middle_is_forgotten(echo: FunctionUrl) -> None:
     """Half a body starts nothing, and the next client is served."""
-    function = start(ECHO)
-    parts = urlsplit(function.url)
+    parts = urlsplit(echo.url)
     with socket.create_connection((parts.hostname, parts.port), PATIENCE) as connection:
         head = f"POST / HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 10\r\n\r\n"
         connection.sendall(head.encode() + b"12345")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
-    assert call(function).status == 200
+    assert call(echo).status == 200
 
 
 def test_connection_is_kept(start: Start) -> None:
@@ -498,45 +463,34 @@ def test_connection_is_kept(start: Start) -> None:
 # The children.
 
 
-def test_calls_one_by_one_share_a_child(start: Start) -> None:
-    """An idle child is used again."""
-    function = start(PID)
-    assert len({call(function).json for _ in range(5)}) == 1
-
-
 def test_concurrent_calls_have_a_child_each(
-    start: Start, callers: ThreadPoolExecutor, gate: Gate
+    start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
     """As many children as calls at once; later, the one used last is used first."""
-    function = start(GATED)
+    function = start(WAITING)
     calls: dict[int, Future[Reply]] = {}
     for _ in range(3):
-        ongoing = callers.submit(call, function, target=gate.target)
-        calls[gate.wait_for_call()] = ongoing
+        ongoing = callers.submit(call, function, target=barrier.target)
+        calls[barrier.wait_for_call()] = ongoing
     one, two, three = calls
     for pid in (two, three, one):
-        gate.release(pid)
+        barrier.release(pid)
         assert calls[pid].result(PATIENCE).json == pid
     assert call(function).json == one
 
 
 def test_calls_beyond_the_concurrency_are_throttled(
-    start: Start, callers: ThreadPoolExecutor, gate: Gate
+    start: Start, callers: ThreadPoolExecutor, barrier: Barrier
 ) -> None:
     """One call more than allowed gets 429 at once, and is welcome when another has ended."""
-    function = start(GATED, concurrency=1)
-    ongoing = callers.submit(call, function, target=gate.target)
-    pid = gate.wait_for_call()
+    function = start(WAITING, concurrency=1)
+    ongoing = callers.submit(call, function, target=barrier.target)
+    pid = barrier.wait_for_call()
     reply = call(function)
     assert (reply.status, reply.json["Reason"]) == (429, "ConcurrentInvocationLimitExceeded")
-    gate.release(pid)
+    barrier.release(pid)
     assert ongoing.result(PATIENCE).status == 200
     assert call(function).json == pid
-
-
-def test_concurrency_of_zero_shuts_the_url(start: Start) -> None:
-    """A function that may have no child answers 429 to all."""
-    assert call(start(ECHO, concurrency=0)).status == 429
 
 
 def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
@@ -558,58 +512,29 @@ def test_zip_is_unpacked_read_only(tmp_path: Path) -> None:
 # The end.
 
 
-def test_close_leaves_nothing_running(start: Start) -> None:
-    """After close no child, thread or file is left, and idle clients are hung up on."""
+def test_close_in_the_middle_of_calls_leaves_nothing_running(
+    start: Start, callers: ThreadPoolExecutor, barrier: Barrier
+) -> None:
+    """No child, thread or file is left; who called gets 502, or is hung up on, as are idle clients.
+
+    Callers and their threads are the test's own.
+    """
     before = set(threading.enumerate())
-    function = start("import os\ndef handle(event, context):\n    return [os.getpid(), __file__]\n")
+    function = start(WAITING)
+    calls = [callers.submit(call, function, target=barrier.target) for _ in range(2)]
+    pids = [barrier.wait_for_call() for _ in calls]
+    (folder,) = {Path(f"/proc/{pid}/cwd").readlink() for pid in pids}
     with closing(connect(function)) as idle:
         idle.connect()
-        pid, file = call(function).json
-        assert Path(file).exists()
         function.close()
         assert idle.sock.recv(1) == b""
-    assert_gone(pid)
-    assert set(threading.enumerate()) == before
-    assert not Path(file).parent.exists()
-
-
-def test_close_in_the_middle_of_calls_leaves_nothing_running(
-    start: Start, callers: ThreadPoolExecutor, gate: Gate
-) -> None:
-    """Calls that go on are ended, and their children; who called is told, or hung up on."""
-    function = start(GATED)
-    calls = [callers.submit(call, function, target=gate.target) for _ in range(2)]
-    pids = [gate.wait_for_call() for _ in calls]
-    before = set(threading.enumerate())
-    function.close()
     for pid in pids:
         assert_gone(pid)
-    own = {thread for thread in before if thread.name.startswith("ThreadPoolExecutor")}
-    assert set(threading.enumerate()) == {threading.main_thread(), *own}
+    left = set(threading.enumerate()) - before
+    assert all(thread.name.startswith("ThreadPoolExecutor") for thread in left)
+    assert not folder.exists()
     for ongoing in calls:
         error = ongoing.exception(PATIENCE)
         assert isinstance(error, OSError | http.client.HTTPException) or (
             error is None and ongoing.result().status == 502
         )
-
-
-def test_another_configuration(start: Start, gate: Gate, callers: ThreadPoolExecutor) -> None:
-    """Calls from then on see it; one that goes on ends as it began, and its child with it."""
-    source = GATED.replace("return os.getpid()", 'return [os.getpid(), os.environ["COLOUR"]]')
-    blue, red = (replace(CONFIG, environment={"COLOUR": each}) for each in ("blue", "red"))
-    function = start(source, config=blue)
-    idle, _ = call(function).json
-    going_on = callers.submit(call, function, target=gate.target)
-    busy = gate.wait_for_call()
-    assert busy == idle
-    other = callers.submit(call, function, target=gate.target)
-    gate.release(second := gate.wait_for_call())
-    assert other.result(PATIENCE).json == [second, "blue"]
-    function.reconfigure(red)
-    assert_gone(second)
-    third, colour = call(function).json
-    assert (third not in {busy, second}, colour) == (True, "red")
-    gate.release(busy)
-    assert going_on.result(PATIENCE).json == [busy, "blue"]
-    assert call(function).json == [third, "red"]
-    assert_gone(busy)

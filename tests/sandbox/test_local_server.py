@@ -214,22 +214,6 @@ def _sockets_up_to(number: int) -> list[socket.socket]:
     return opened
 
 
-def test_running_out_of_threads_is_survived(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The client is hung up on, and the next one is served."""
-    start = threading.Thread.start
-
-    def refused(_: threading.Thread) -> None:
-        monkeypatch.setattr(threading.Thread, "start", start)
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refused)
-    with connect(server) as connection:
-        assert connection.recv(1) == b""
-    assert status(send(server, "POST / HTTP/1.1\r\nHost: OWN\r\n")) == 200
-
-
 def test_closing_ends_all(server: LocalServer) -> None:
     """Whoever is connected is hung up on; no thread and no port is left; twice is once."""
     before = set(threading.enumerate())
@@ -243,11 +227,6 @@ def test_closing_ends_all(server: LocalServer) -> None:
     assert not set(threading.enumerate()) - before
     with pytest.raises(ConnectionRefusedError):
         connect(server)
-
-
-def test_a_server_that_was_never_started_can_be_closed() -> None:
-    """There is nothing to wait for."""
-    LocalServer(Echo, checked_by_service).close()
 
 
 def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -44,39 +43,6 @@ def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
     Logbook(file)("Zürich ✓")
     assert file.read_text(encoding="utf-8") == "Zürich ✓\n"
     assert file.stat().st_mode & 0o777 == 0o600
-
-
-def test_waits_for_a_line_that_comes(book: Logbook) -> None:
-    """A line that another thread brings later ends the wait."""
-    waiting = threading.Event()
-
-    def wanted(record: dict[str, object]) -> bool:
-        waiting.set()
-        return record["message"] == "second"
-
-    def bring() -> None:
-        book("first")
-        waiting.wait(30)
-        book("second")
-
-    thread = threading.Thread(target=bring)
-    thread.start()
-    assert book.wait_for(wanted, seconds=30) == {"message": "second"}
-    thread.join()
-
-
-def test_line_that_never_comes_is_none(book: Logbook) -> None:
-    """The wait has an end."""
-    book("another")
-    assert book.wait_for(lambda record: record["message"] == "this", seconds=0.01) is None
-
-
-def test_looks_only_at_what_is_new(book: Logbook) -> None:
-    """Lines before `since` do not count, and of the others the first does."""
-    for line in ("old 1", "old 2", "new 1", "new 2"):
-        book(line)
-    assert book.wait_for(lambda _: True, since=2) == {"message": "new 1"}
-    assert book.wait_for(lambda _: True, since=4, seconds=0.01) is None
 
 
 def test_holds_so_many_at_most(book: Logbook) -> None:

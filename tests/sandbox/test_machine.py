@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox import environment
+from sandbox import env_file
 from sandbox.demo_data import SCENES
 from tests.projects import broken_home_in, project_with_code_in
 
@@ -112,4 +112,4 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     for secret in ("wks0", "inc-", "eyJ"):
         assert secret not in told
     assert list(temporary.iterdir()) == []
-    assert not (folder / environment.FILE).exists()
+    assert not (folder / env_file.FILE).exists()

@@ -11,7 +11,7 @@ from importlib import import_module
 import pytest
 
 from handler.providers.registry import PROVIDERS
-from sandbox.demo_data import JUAN, OLGA, PETRA, put_all_on_stage
+from sandbox.demo_data import JUAN, OLGA, PETRA, seed_all
 from sandbox.page.rosters import Roster
 from sandbox.page.server import rosters_of
 from sandbox.vendors.server import Double
@@ -28,7 +28,7 @@ def doubles() -> Iterator[Mapping[str, Double]]:
             )
             for each in PROVIDERS
         }
-        put_all_on_stage(made)
+        seed_all(made)
         yield made
 
 

@@ -17,7 +17,7 @@ import pytest
 from cli.webhook_client import request_event, send
 from handler.settings import PLAIN_KEYS
 from sandbox.demo_data import JANE
-from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
+from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from sandbox.stack import Sandbox
 from tests.processes import children_of
 from tests.projects import project_in
@@ -95,11 +95,6 @@ def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
         assert secret not in sandbox.log.file.read_text(encoding="utf-8")
 
 
-def test_log_is_the_owners(sandbox: Sandbox) -> None:
-    """It names who asked for what: mode 600."""
-    assert sandbox.log.file.stat().st_mode & 0o777 == 0o600
-
-
 def test_secrets_are_new_each_time(tmp_path: Path) -> None:
     """Two sandboxes share none, and both pass as Indent's."""
     project_in(tmp_path)
@@ -134,18 +129,6 @@ def test_public_takes_both_statements(sandbox: Sandbox, statement: dict[str, Any
     assert sandbox.is_public()
 
 
-def test_function_without_a_policy_is_not_public(sandbox: Sandbox) -> None:
-    """Nobody has said that anybody may call it."""
-    functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name
-    for statement in PUBLIC_STATEMENTS:
-        functions.remove_permission(FunctionName=name, StatementId=statement["StatementId"])
-    try:
-        assert not sandbox.is_public()
-    finally:
-        for statement in PUBLIC_STATEMENTS:
-            functions.add_permission(FunctionName=name, Principal="*", **statement)
-
-
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -169,13 +152,24 @@ def test_stack_without_a_region_is_refused(tmp_path: Path, line: str, problem: s
 def test_nothing_is_left(tmp_path: Path) -> None:
     """Its children, threads and ports are gone with the context, be it by an error of the stack's.
 
-    A config that the program refuses is found on entering, when double and AWS already run.
+    A config that the program refuses is found on entering, when double and AWS already run. The
+    bucket and the key that `make bootstrap` made are in AWS: the sandbox makes its own.
     """
     before = set(threading.enumerate())
-    running = Sandbox(project_in(tmp_path, AUTO_APPROVAL_DURATION="1.5"))
+    project_in(
+        tmp_path,
+        STATE_BUCKET="acme-state",
+        STATE_BUCKET_MANAGED="true",
+        KMS_KEY_ALIAS="oncall-state",
+        KMS_KEY_ID="38cdb1d1-718d-455c-a6a4-50d35fd3b767",
+        KMS_KEY_MANAGED="true",
+    )
+    running = Sandbox(tmp_path)
     with running:
         (child,) = start_a_child(running)
         addresses = [running.url, *running.base_urls.values(), running.aws.endpoint]
+        (bucket,) = running.aws.client("s3").list_buckets()["Buckets"]
+        assert bucket["Name"] == running.deployment.outputs["state_bucket"] == "acme-state"
     for address in addresses:
         assert_closed(address)
     with pytest.raises(ProcessLookupError):
@@ -195,19 +189,3 @@ def start_a_child(sandbox: Sandbox) -> set[int]:
     before = children_of(os.getpid())
     assert send(sandbox.url, sandbox.webhook_secret, {"info": True}).http == 200
     return children_of(os.getpid()) - before
-
-
-def test_bucket_and_key_of_the_account_are_left_out(tmp_path: Path) -> None:
-    """What `make bootstrap` made is in AWS: the sandbox makes its own, and asks no other AWS."""
-    project_in(
-        tmp_path,
-        STATE_BUCKET="acme-state",
-        STATE_BUCKET_MANAGED="true",
-        KMS_KEY_ALIAS="oncall-state",
-        KMS_KEY_ID="38cdb1d1-718d-455c-a6a4-50d35fd3b767",
-        KMS_KEY_MANAGED="true",
-    )
-    with Sandbox(tmp_path) as sandbox:
-        assert sandbox.deployment.outputs["state_bucket"] == "acme-state"
-        (bucket,) = sandbox.aws.client("s3").list_buckets()["Buckets"]
-        assert bucket["Name"] == "acme-state"

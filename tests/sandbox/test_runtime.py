@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import threading
@@ -15,31 +14,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.lambda_url import runtime
 from sandbox.lambda_url.runtime import PROXIED, Answer, Failure, Fault, FunctionConfig, Worker
 from sandbox.local_aws.program import ROOT
 from tests.handler.scripted import Scripted, reply
+from tests.sandbox.lambda_functions import CONFIG, ECHO, PATIENCE
 
-PATIENCE = 60.0  # seconds until a test that waits for another process fails
-CONFIG = FunctionConfig(
-    name="webhook",
-    arn="arn:aws:lambda:us-west-2:123456789012:function:webhook",
-    handler="app.handle",
-    timeout=PATIENCE,
-    memory_mb=256,
-    environment={"FROM_FUNCTION": "function", "OVERRIDDEN": "function"},
-    log_format="JSON",
-    log_group="/aws/lambda/webhook",
-    region="us-west-2",
-)
 KEYS = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
-ECHO = "def handle(event, context):\n    return event\n"
-CONNECT = """
-import socket
-def handle(event, context):
-    with socket.create_connection(("127.0.0.1", event["port"])) as gate:
-        gate.recv(1)
-"""
 Start = Callable[..., Worker]
 
 
@@ -95,28 +75,6 @@ def fail(worker: Worker, event: object = None) -> Failure:
     result = worker.invoke(json.dumps(event).encode(), "request-1")
     assert isinstance(result, Failure), result
     return result
-
-
-def assert_gone(pid: int) -> None:
-    """The process has ended and was reaped."""
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
-
-
-def test_one_child_answers_call_after_call(start: Start) -> None:
-    """The handler gets each event as it was given, in one and the same process."""
-    worker = start("import os\ndef handle(event, context):\n    return [event, os.getpid()]\n")
-    event = {"text": "Zürich ✓", "n": [1, None]}
-    first, second = invoke(worker, event), invoke(worker, "again")
-    assert first[0] == event
-    assert second[0] == "again"
-    assert first[1] == second[1] == worker._process.pid
-
-
-def test_large_events_and_answers_pass(start: Start) -> None:
-    """An answer just under the limit comes back whole."""
-    text = "x" * (runtime.PAYLOAD_LIMIT - 100)
-    assert invoke(start(ECHO), text) == text
 
 
 def test_environment_is_the_functions_and_lambdas_own(
@@ -185,20 +143,6 @@ def handle(event, context):
     assert invoke(worker) == [str(package / "app.py"), True]
 
 
-def test_task_directory_gets_no_bytecode(start: Start, tmp_path: Path) -> None:
-    """Nothing is written beside the handler, even by root: in Lambda it could not be."""
-    (tmp_path / "beside.py").touch()
-    invoke(start(f"import beside\n{ECHO}"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "beside.py"]
-
-
-def test_proxies_of_the_function_do_not_cut_it_off(start: Start) -> None:
-    """A proxy that the function is given is not asked for the way to its Runtime API."""
-    nowhere = "http://127.0.0.1:9"
-    worker = start(ECHO, http_proxy=nowhere, HTTP_PROXY=nowhere, ALL_PROXY=nowhere)
-    assert invoke(worker, 1) == 1
-
-
 def test_a_child_of_real_providers_takes_the_machines_proxy(start: Start, tmp_path: Path) -> None:
     """Where the sandbox says so; by the function's own code, else it connects directly."""
     (tmp_path / "handler").symlink_to(ROOT / "handler")
@@ -227,25 +171,10 @@ def handle(event, context):
         assert proxy.connections == 1
 
 
-def test_raised_error_leaves_the_child_alive(start: Start, log: Log) -> None:
-    """An exception of the handler is told by type and message, and the next call is answered."""
-    worker = start(
-        "def handle(event, context):\n"
-        "    if event == 'bad':\n"
-        "        raise LookupError('no such thing')\n"
-        "    return event\n"
-    )
-    assert fail(worker, "bad") == Failure(Fault.RAISED, "LookupError", "no such thing")
-    assert json.loads(log.wait_for("LookupError"))["errorMessage"] == "no such thing"
-    assert invoke(worker, "good") == "good"
-
-
 @pytest.mark.parametrize(
     ("source", "error_type"),
     [
         ("import no_such_module\n", "Runtime.ImportModuleError"),
-        ("def other(event, context): ...\n", "Runtime.HandlerNotFound"),
-        ("def handle(:\n", "Runtime.UserCodeSyntaxError"),
         ("raise RuntimeError('at import')\n", "RuntimeError"),
     ],
 )
@@ -258,7 +187,6 @@ def test_failed_import_is_an_init_error(start: Start, source: str, error_type: s
 @pytest.mark.parametrize(
     ("source", "how"),
     [
-        ("import os\ndef handle(event, context):\n    os._exit(3)\n", "exit status 3"),
         ("import os\ndef handle(event, context):\n    os.kill(os.getpid(), 9)\n", "signal 9"),
         ("import os\nos._exit(4)\n", "exit status 4"),
     ],
@@ -285,41 +213,6 @@ os._exit(5)
     assert fail(start(source)).fault is Fault.DIED
 
 
-def test_call_past_the_timeout_is_given_up(start: Start, log: Log) -> None:
-    """The function's timeout ends a handler that never returns, and its process."""
-    worker = start(
-        "import threading\ndef handle(event, context):\n    threading.Event().wait()\n",
-        config=replace(CONFIG, timeout=0.5),
-    )
-    assert fail(worker).fault is Fault.TIMED_OUT
-    assert_gone(worker._process.pid)
-    assert "timed out after 0.50 seconds" in log.wait_for("request-1")
-
-
-def test_import_past_the_init_limit_is_given_up(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An import that never ends has a limit of its own."""
-    monkeypatch.setattr(runtime, "INIT_LIMIT", 0.5)
-    worker = start("import threading\nthreading.Event().wait()\n")
-    assert fail(worker) == Failure(
-        Fault.TIMED_OUT, "Sandbox.Timedout", "Init timed out after 0.50 seconds"
-    )
-
-
-def test_import_does_not_count_towards_the_timeout(start: Start) -> None:
-    """The function's timeout starts when the child takes the event, not when it starts."""
-    slow = f"import threading\nthreading.Event().wait(1.0)\n{ECHO}"
-    assert invoke(start(slow, config=replace(CONFIG, timeout=0.9)), 1) == 1
-
-
-def test_too_large_an_answer_fails_the_call(start: Start, log: Log) -> None:
-    """An answer over the limit is not read."""
-    worker = start(f"def handle(event, context):\n    return 'x' * {runtime.PAYLOAD_LIMIT}\n")
-    assert fail(worker).fault is Fault.TOO_LARGE
-    log.wait_for("Function.ResponseSizeTooLarge")
-
-
 def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
     """Under JSON, records from INFO on arrive with their extra fields, prints as they are."""
     worker = start(
@@ -339,62 +232,13 @@ def test_json_log_has_records_and_prints(start: Start, log: Log) -> None:
     assert not any("too fine" in line for line in log.lines)
 
 
-def test_text_log_has_plain_lines(start: Start, log: Log) -> None:
-    """Under Text, records from WARNING on arrive as lines, and a traceback on lines of its own."""
-    worker = start(
-        "import logging\n"
-        "def handle(event, context):\n"
-        "    logging.getLogger().info('too fine')\n"
-        "    logging.getLogger().warning('take care')\n"
-        "    raise ValueError('this')\n",
-        config=replace(CONFIG, log_format="Text"),
-    )
-    fail(worker)
-    assert log.wait_for("take care").startswith("[WARNING]\t")
-    assert log.wait_for("ValueError").split("\n")[:2] == [
-        "[ERROR] ValueError: this",
-        "Traceback (most recent call last):",
-    ]
-    assert not any("too fine" in line for line in log.lines)
-
-
-def test_close_ends_child_and_threads(start: Start) -> None:
-    """After close no process and no thread is left, and a second close does nothing."""
-    before = set(threading.enumerate())
-    worker = start("import os\ndef handle(event, context):\n    return os.getpid()\n")
-    pid = invoke(worker)
-    worker.close()
-    worker.close()
-    assert_gone(pid)
-    assert set(threading.enumerate()) == before
-
-
-def test_close_in_the_middle_of_a_call_ends_it(start: Start) -> None:
-    """A call that goes on when its worker is closed fails; its thread ends."""
-    before = set(threading.enumerate())
-    worker = start(CONNECT)
-    results: list[Failure] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
-        port = listener.getsockname()[1]
-        call = threading.Thread(target=lambda: results.append(fail(worker, {"port": port})))
-        call.start()
-        connection, _ = listener.accept()
-        with connection:
-            worker.close()
-            call.join(PATIENCE)
-    assert [failure.fault for failure in results] == [Fault.DIED]
-    assert_gone(worker._process.pid)
-    assert set(threading.enumerate()) == before
-
-
 def test_close_kills_what_the_handler_started(start: Start) -> None:
     """A process that the handler left behind dies with the child."""
     source = """
 import socket, subprocess
 def handle(event, context):
-    with socket.create_connection(("127.0.0.1", event["port"])) as gate:
-        subprocess.Popen(["sleep", "infinity"], pass_fds=[gate.fileno()])
+    with socket.create_connection(("127.0.0.1", event["port"])) as connection:
+        subprocess.Popen(["sleep", "infinity"], pass_fds=[connection.fileno()])
 """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from sandbox.local_aws.resources.alarms import Dashboard, MetricAlarm
-from sandbox.local_aws.resources.base import Resource, UnknownToSandboxError
-from sandbox.local_aws.resources.bucket_settings import (
+from sandbox.local_aws.resources.awslambda import Function, FunctionUrl
+from sandbox.local_aws.resources.cloudwatch import Dashboard, MetricAlarm
+from sandbox.local_aws.resources.cloudwatch_logs import LogGroup, LogMetricFilter
+from sandbox.local_aws.resources.iam import Policy, Role, RolePolicy
+from sandbox.local_aws.resources.kms import Alias, Key
+from sandbox.local_aws.resources.resource import Resource, UnknownToSandboxError
+from sandbox.local_aws.resources.s3 import (
+    Bucket,
     BucketEncryption,
     BucketLifecycle,
     BucketOwnershipControls,
+    BucketPolicy,
     BucketPublicAccessBlock,
     BucketVersioning,
 )
-from sandbox.local_aws.resources.buckets import Bucket, BucketPolicy
-from sandbox.local_aws.resources.functions import Function, FunctionUrl
-from sandbox.local_aws.resources.identity import Policy, Role, RolePolicy
-from sandbox.local_aws.resources.keys import Alias, Key
-from sandbox.local_aws.resources.logs import LogGroup
-from sandbox.local_aws.resources.metric_filters import LogMetricFilter
-from sandbox.local_aws.resources.stored_secrets import Secret, SecretVersion
-from sandbox.local_aws.resources.topics import Topic, TopicPolicy, TopicSubscription
+from sandbox.local_aws.resources.secretsmanager import Secret, SecretVersion
+from sandbox.local_aws.resources.sns import Topic, TopicPolicy, TopicSubscription
 
 RESOURCES: dict[str, Resource] = {
-    resource.type: resource
-    for resource in (
-        Alias(),
-        Bucket(),
-        BucketEncryption(),
-        BucketLifecycle(),
-        BucketOwnershipControls(),
-        BucketPolicy(),
-        BucketPublicAccessBlock(),
-        BucketVersioning(),
-        Dashboard(),
-        Function(),
-        FunctionUrl(),
-        Key(),
-        LogGroup(),
-        LogMetricFilter(),
-        MetricAlarm(),
-        Policy(),
-        Role(),
-        RolePolicy(),
-        Secret(),
-        SecretVersion(),
-        Topic(),
-        TopicPolicy(),
-        TopicSubscription(),
+    each.type: each()
+    for each in (
+        *(Alias, Bucket, BucketEncryption, BucketLifecycle, BucketOwnershipControls),
+        *(BucketPolicy, BucketPublicAccessBlock, BucketVersioning, Dashboard, Function),
+        *(FunctionUrl, Key, LogGroup, LogMetricFilter, MetricAlarm, Policy, Role, RolePolicy),
+        *(Secret, SecretVersion, Topic, TopicPolicy, TopicSubscription),
     )
 }
 

@@ -23,14 +23,14 @@ def check_bucket_policy(policy: str, bucket_arn: str) -> None:
     that is an error.
     """
     statements = json.loads(policy)["Statement"]
-    wanted = {
+    denial = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
         "Resource": [bucket_arn, f"{bucket_arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    if [{**statement, "Sid": ""} for statement in statements] != [{**wanted, "Sid": ""}]:
+    if [{**statement, "Sid": ""} for statement in statements] != [{**denial, "Sid": ""}]:
         raise RefusedByAwsError(
             "The policy of a bucket is more or less than the denial of plain HTTP, and moto cannot "
             "evaluate it: see sandbox/local_aws/resources/moto_workarounds.py"

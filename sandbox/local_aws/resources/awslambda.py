@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.lambda_url.archive import build_zip
-from sandbox.local_aws.resources.base import Resource
 from sandbox.local_aws.resources.moto_workarounds import (
     check_environment,
     reserved_concurrency_of,
     url_with_slash,
 )
+from sandbox.local_aws.resources.resource import Existing, Resource
 
 if TYPE_CHECKING:
     from sandbox.local_aws.clients import Clients
@@ -59,11 +59,13 @@ class Function(Resource):
     )
     named_by = "name"
     replaced_by = frozenset({"name"})
+    service = "lambda"
+    deletion = ("delete_function", "FunctionName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the function with its zip in the call, then reserve its concurrency."""
         functions = aws.client("lambda")
-        made = functions.create_function(
+        created = functions.create_function(
             FunctionName=inputs["name"],
             Architectures=inputs["architectures"],
             Code={"ZipFile": build_zip(inputs["code"])},
@@ -71,11 +73,11 @@ class Function(Resource):
             **_configuration(inputs),
         )
         self._reserve(inputs, functions)
-        return made["FunctionName"], {
-            "name": made["FunctionName"],
-            "arn": made["FunctionArn"],
-            "version": made["Version"],
-            "codeSha256": made["CodeSha256"],
+        return created["FunctionName"], {
+            "name": created["FunctionName"],
+            "arn": created["FunctionArn"],
+            "version": created["Version"],
+            "codeSha256": created["CodeSha256"],
         }
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
@@ -88,54 +90,39 @@ class Function(Resource):
             same = _sha256(build_zip(code)) == state.get("codeSha256")
         return changed if same else changed | {"code"}
 
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
+    def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
         """Read its configuration; moto forgets its logging, and a concurrency of 0."""
-        functions = aws.client("lambda")
-        found = functions.get_function_configuration(FunctionName=id_)
-        read = {
-            "description": found["Description"],
-            "runtime": found["Runtime"],
-            "handler": found["Handler"],
-            "role": found["Role"],
-            "timeout": found["Timeout"],
-            "memorySize": found["MemorySize"],
-            "environment": {"variables": found["Environment"]["Variables"]},
-            "tags": functions.list_tags(Resource=found["FunctionArn"])["Tags"],
-            "codeSha256": found["CodeSha256"],
+        function = aws.client("lambda").get_function_configuration(FunctionName=existing.id)
+        return {
+            "description": function["Description"],
+            "runtime": function["Runtime"],
+            "handler": function["Handler"],
+            "role": function["Role"],
+            "timeout": function["Timeout"],
+            "memorySize": function["MemorySize"],
+            "environment": {"variables": function["Environment"]["Variables"]},
+            "codeSha256": function["CodeSha256"],
         }
-        if state.get("reservedConcurrentExecutions"):
-            concurrency = functions.get_function_concurrency(FunctionName=id_)
-            read["reservedConcurrentExecutions"] = concurrency.get("ReservedConcurrentExecutions")
-        return read
 
-    def update(
-        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
-    ) -> dict[str, Any]:
-        """Update code, configuration, concurrency and tags, each only where it changed."""
-        functions, changed = aws.client("lambda"), self.changes(state, inputs)
+    def update(self, existing: Existing, inputs: Mapping[str, Any], aws: Clients) -> dict[str, Any]:
+        """Update code, configuration and concurrency, each only where it changed."""
+        functions, changed = aws.client("lambda"), self.changes(existing.state, inputs)
         outputs: dict[str, Any] = {}
-        if changed & {"code", "architectures"}:
-            made = functions.update_function_code(
-                FunctionName=id_,
+        if "code" in changed:
+            updated = functions.update_function_code(
+                FunctionName=existing.id,
                 ZipFile=build_zip(inputs["code"]),
                 Architectures=inputs["architectures"],
             )
-            outputs["codeSha256"] = made["CodeSha256"]
-        if changed - {"code", "architectures", "reservedConcurrentExecutions", "tags"}:
-            functions.update_function_configuration(FunctionName=id_, **_configuration(inputs))
+            outputs["codeSha256"] = updated["CodeSha256"]
+        if changed - {"code", "reservedConcurrentExecutions"}:
+            functions.update_function_configuration(
+                FunctionName=existing.id, **_configuration(inputs)
+            )
         if "reservedConcurrentExecutions" in changed:
-            functions.delete_function_concurrency(FunctionName=id_)
+            functions.delete_function_concurrency(FunctionName=existing.id)
             self._reserve(inputs, functions)
-        tags = inputs.get("tags", {})
-        if gone := sorted(set(state.get("tags", {})) - set(tags)):
-            functions.untag_resource(Resource=state["arn"], TagKeys=gone)
-        if "tags" in changed:
-            functions.tag_resource(Resource=state["arn"], Tags=tags)
         return outputs
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the function."""
-        aws.client("lambda").delete_function(FunctionName=id_)
 
     @staticmethod
     def _reserve(inputs: Mapping[str, Any], functions: Any) -> None:  # noqa: ANN401 - boto3 has no types
@@ -147,49 +134,32 @@ class Function(Resource):
 
 
 class FunctionUrl(Resource):
-    """A function's own address."""
+    """A function's own address. The statements that open it stay when it is deleted.
+
+    The provider leaves them, too.
+    """
 
     type = "aws:lambda/functionUrl:FunctionUrl"
     takes = frozenset({"functionName", "authorizationType"})
     replaced_by = frozenset({"functionName"})
+    service = "lambda"
+    deletion = ("delete_function_url_config", "FunctionName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the URL; one without AWS's signature is opened to everybody, as AWS asks."""
         functions, name = aws.client("lambda"), inputs["functionName"]
-        made = functions.create_function_url_config(
+        config = functions.create_function_url_config(
             FunctionName=name, AuthType=inputs["authorizationType"]
         )
         if inputs["authorizationType"] == "NONE":
             for statement in PUBLIC_STATEMENTS:
                 functions.add_permission(FunctionName=name, Principal="*", **statement)
-        url = url_with_slash(made["FunctionUrl"])
+        url = url_with_slash(config["FunctionUrl"])
         return name, {
             "functionUrl": url,
-            "functionArn": made["FunctionArn"],
+            "functionArn": config["FunctionArn"],
             "urlId": (urlsplit(url).hostname or "").partition(".")[0],
         }
-
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:  # noqa: ARG002 - the id says it
-        """Read who has to sign."""
-        found = aws.client("lambda").get_function_url_config(FunctionName=id_)
-        return {"authorizationType": found["AuthType"]}
-
-    def update(
-        self,
-        id_: str,
-        inputs: Mapping[str, Any],
-        state: Mapping[str, Any],  # noqa: ARG002 - there is one thing to set
-        aws: Clients,
-    ) -> dict[str, Any]:
-        """Set who has to sign."""
-        aws.client("lambda").update_function_url_config(
-            FunctionName=id_, AuthType=inputs["authorizationType"]
-        )
-        return {}
-
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:  # noqa: ARG002 - the id says it
-        """Delete the URL; the statements that opened it stay, as with the provider."""
-        aws.client("lambda").delete_function_url_config(FunctionName=id_)
 
 
 def is_public(aws: Clients, name: str) -> bool:

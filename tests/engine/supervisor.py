@@ -1,7 +1,7 @@
 """Runs a command in a session of its own, and leaves nothing of that session behind.
 
-`python leash.py FD COMMAND ...` ends as the command does. When the other end of the pipe at FD is
-closed, which the death of whoever holds it does too, the command and all it started are killed.
+`python supervisor.py FD COMMAND ...` ends as the command does. When the other end of the pipe at FD
+is closed, which the death of whoever holds it does too, the command and all it started are killed.
 Pulumi's language host and plugins take process groups of their own, and outlive a killed CLI; the
 session they cannot leave.
 """
@@ -19,11 +19,11 @@ from pathlib import Path
 KILLED = 128 + signal.SIGKILL
 
 
-def main(leash: int, command: list[str]) -> int:
-    """Run the command until it ends or the leash is let go."""
+def main(pipe: int, command: list[str]) -> int:
+    """Run the command until it ends or the pipe is closed."""
     child = subprocess.Popen(command, start_new_session=True)
     ended = os.pidfd_open(child.pid)
-    select.select([leash, ended], [], [])
+    select.select([pipe, ended], [], [])
     kill_session(child.pid)
     code = child.wait()
     return code if code >= 0 else KILLED

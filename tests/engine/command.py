@@ -7,17 +7,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 PATIENCE = 240  # seconds until a command that does not end fails its test
-LEASH = Path(__file__).parent / "leash.py"
+SUPERVISOR = Path(__file__).parent / "supervisor.py"
 
 
-@dataclass(frozen=True)
-class Said:
-    """How a command of the CLI ended, and what it said."""
+class Result(NamedTuple):
+    """How a command ended, and what it printed: in all, and on standard output alone."""
 
     code: int
     text: str
@@ -28,20 +26,20 @@ class Command:
     """A command that runs for as long as it takes, or until the context ends."""
 
     def __init__(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], given: str = ""
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], stdin: str = ""
     ) -> None:
-        end, self._leash = os.pipe()
+        end, self._pipe = os.pipe()
         # Files, not pipes: what runs beside a test never waits for it to read.
         self._out = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the context ends
         self._err = tempfile.TemporaryFile()  # noqa: SIM115 - the same
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(given.encode())
-            stdin.seek(0)
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin.encode())
+            file.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(LEASH), str(end), *command],
+                [sys.executable, "-I", "-S", str(SUPERVISOR), str(end), *command],
                 cwd=folder,
                 env=environment,
-                stdin=stdin,
+                stdin=file,
                 stdout=self._out,
                 stderr=self._err,
                 pass_fds=[end],
@@ -50,20 +48,20 @@ class Command:
             )
         os.close(end)
 
-    def end(self) -> Said:
+    def wait(self) -> Result:
         """Wait until it has ended by itself."""
         self._process.wait(PATIENCE)
-        return Said(self._process.returncode, self.said(), _read(self._out))
+        return Result(self._process.returncode, self.output(), _read(self._out))
 
-    def said(self) -> str:
-        """Tell all that it has said so far."""
+    def output(self) -> str:
+        """Give all that it has printed so far."""
         return _read(self._out) + _read(self._err)
 
     def kill(self) -> None:
         """Kill it and all that it started, in the middle of whatever they do."""
-        if self._leash:
-            os.close(self._leash)
-            self._leash = 0
+        if self._pipe:
+            os.close(self._pipe)
+            self._pipe = 0
         self._process.wait(PATIENCE)
 
     def __enter__(self) -> Self:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.local_aws.resources.functions import Function
-from sandbox.local_aws.resources.identity import Role
-from tests.engine.gate import Gate, Held
-from tests.engine.project import Project
+from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.iam import Role
+from tests.engine.aws_proxy import AwsProxy, HeldCall
+from tests.engine.pulumi_project import PulumiProject
 
 SECRETS = {"prod": "wks0-the-secret-of-production", "dev": "wks0-the-secret-of-development"}
 NEXT_SECRET = "wks0-the-next-secret-of-development"
@@ -26,48 +26,52 @@ UPDATE = ("up", "--yes", "--skip-preview")
 
 
 @pytest.fixture
-def new_stack(project: Project, provider: Mapping[str, str], request: pytest.FixtureRequest) -> str:
+def new_stack(
+    project: PulumiProject, provider: Mapping[str, str], request: pytest.FixtureRequest
+) -> str:
     """A stack that nothing was made of yet."""
     stack: str = request.param
     key, url = "INCIDENTIO_API_KEY", "INCIDENTIO_BASE_URL"
     secrets = {"INDENT_WEBHOOK_SECRET": SECRETS[stack], key: provider[key]}
-    project.new_stack(stack, secrets, **{url: provider[url]})
+    project.create_stack(stack, secrets, **{url: provider[url]})
     return stack
 
 
 @pytest.mark.parametrize("new_stack", ["prod"], indirect=True)
 @pytest.mark.usefixtures("new_stack")
-def test_second_update_is_refused_while_one_is_at_work(project: Project, gate: Gate) -> None:
+def test_second_update_is_refused_while_one_is_at_work(
+    project: PulumiProject, proxy: AwsProxy
+) -> None:
     """By the lock, and the first one ends as if there had been no other."""
-    held = gate.hold(MAKING_FUNCTION)
-    with project.running(*UPDATE) as first:
-        held.came()
-        second = project.pulumi(*UPDATE)
+    held = proxy.hold(MAKING_FUNCTION)
+    with project.start_pulumi(*UPDATE) as first:
+        held.wait_for()
+        second = project.try_pulumi(*UPDATE)
         assert second.code != 0
         assert "the stack is currently locked by 1 lock(s)" in second.text
-        held.let_go()
-        assert first.end().code == 0, first.said()
-    project.ok("preview", "--expect-no-changes")
+        held.release()
+        assert first.wait().code == 0, first.output()
+    project.run_pulumi("preview", "--expect-no-changes")
 
 
 @pytest.mark.parametrize("new_stack", ["dev"], indirect=True)
 @pytest.mark.usefixtures("new_stack")
 def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
-    project: Project, gate: Gate
+    project: PulumiProject, proxy: AwsProxy
 ) -> None:
     """`pulumi cancel` and `pulumi refresh` are named, and lead to what an undisturbed one makes."""
-    with _killed(project, gate.hold(MAKING_FUNCTION)):
+    with _killed(project, proxy.hold(MAKING_FUNCTION)):
         pass
-    refused = project.pulumi(*UPDATE)
+    refused = project.try_pulumi(*UPDATE)
     assert refused.code != 0
     assert "delete the lock file with `pulumi cancel`" in refused.text
-    project.ok("cancel", "--yes")
-    warned = project.ok(*UPDATE)
+    project.run_pulumi("cancel", "--yes")
+    warned = project.run_pulumi(*UPDATE)
     assert "::approval-webhook, interrupted while creating" in warned
     assert "you can repair your stack using `pulumi refresh`" in warned
     # Interactively, `pulumi refresh` asks about each.
-    project.ok("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-    project.ok("preview", "--expect-no-changes")
+    project.run_pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    project.run_pulumi("preview", "--expect-no-changes")
     recovered = _shape(project, "dev")
     project.select("prod")
     assert recovered == _shape(project, "prod")
@@ -77,13 +81,13 @@ def test_killed_update_says_how_to_go_on_and_is_finished_by_the_next(
     assert len(project.aws.client("logs").describe_log_groups()["logGroups"]) == len(SECRETS)
 
 
-def test_stacks_share_nothing(project: Project, tmp_path: Path) -> None:
+def test_stacks_share_nothing(project: PulumiProject, tmp_path: Path) -> None:
     """Each has its own URL, role, secret, bucket and log, and takes its own signature alone."""
     own = {}
     for stack, other in (("dev", "prod"), ("prod", "dev")):
         project.select(stack)
         own[stack] = {**project.outputs(), "role": project.of_type(Role.type)["id"]}
-        with project.served(SECRETS[stack], tmp_path / stack) as webhook:
+        with project.webhook(SECRETS[stack], tmp_path / stack) as webhook:
             assert webhook.call(INFO).http == 200
             assert webhook.call(INFO, secret=SECRETS[other]).http == 401
     assert own["dev"].keys() == own["prod"].keys() > {"webhook_url", "secret_arn", "state_bucket"}
@@ -91,53 +95,55 @@ def test_stacks_share_nothing(project: Project, tmp_path: Path) -> None:
 
 
 def test_killed_rotation_refuses_no_signature_either(
-    project: Project, gate: Gate, tmp_path: Path
+    project: PulumiProject, proxy: AwsProxy, tmp_path: Path
 ) -> None:
     """With the new secret put and the function not changed yet, the old one counts as before."""
     project.select("dev")
-    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", given=NEXT_SECRET)
-    project.ok("config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", given=SECRETS["dev"])
+    project.run_pulumi("config", "set", "--secret", "INDENT_WEBHOOK_SECRET", stdin=NEXT_SECRET)
+    project.run_pulumi(
+        "config", "set", "--secret", "INDENT_WEBHOOK_SECRET_PREVIOUS", stdin=SECRETS["dev"]
+    )
     function = project.of_type(Function.type)
     with (
-        _killed(project, gate.hold(CHANGING_FUNCTION)),
-        project.served(SECRETS["dev"], tmp_path / "killed", function) as webhook,
+        _killed(project, proxy.hold(CHANGING_FUNCTION)),
+        project.webhook(SECRETS["dev"], tmp_path / "killed", function) as webhook,
     ):
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=NEXT_SECRET).http == 401
-    project.ok("cancel", "--yes")
-    project.ok("refresh", "--yes", "--skip-preview")
-    project.ok(*UPDATE)
-    project.ok("preview", "--expect-no-changes")
-    with project.served(NEXT_SECRET, tmp_path / "finished") as webhook:
+    project.run_pulumi("cancel", "--yes")
+    project.run_pulumi("refresh", "--yes", "--skip-preview")
+    project.run_pulumi(*UPDATE)
+    project.run_pulumi("preview", "--expect-no-changes")
+    with project.webhook(NEXT_SECRET, tmp_path / "finished") as webhook:
         assert webhook.call(INFO).http == 200
         assert webhook.call(INFO, secret=SECRETS["dev"]).http == 200
 
 
-def test_destroying_one_leaves_the_other(project: Project, tmp_path: Path) -> None:
+def test_destroying_one_leaves_the_other(project: PulumiProject, tmp_path: Path) -> None:
     """With `dev` gone, `prod` answers, and neither preview nor refresh finds a thing to do."""
     project.select("dev")
-    project.ok("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    project.run_pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
     project.select("prod")
-    project.ok("preview", "--expect-no-changes")
-    project.ok("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    project.run_pulumi("preview", "--expect-no-changes")
+    project.run_pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     (left,) = project.aws.client("lambda").list_functions()["Functions"]
     assert left["FunctionName"] == project.outputs()["function_name"]
-    with project.served(SECRETS["prod"], tmp_path / "log") as webhook:
+    with project.webhook(SECRETS["prod"], tmp_path / "log") as webhook:
         assert webhook.call(INFO).http == 200
 
 
 @contextmanager
-def _killed(project: Project, held: Held) -> Iterator[None]:
+def _killed(project: PulumiProject, held: HeldCall) -> Iterator[None]:
     """Kill an update and all its processes when it is about to make this call, which is lost."""
-    with project.running(*UPDATE) as update:
-        held.came()
+    with project.start_pulumi(*UPDATE) as update:
+        held.wait_for()
         update.kill()
-        held.let_go(reaches_aws=False)
-        assert update.end().code == 137
+        held.release(reaches_aws=False)
+        assert update.wait().code == 137
     yield
 
 
-def _shape(project: Project, stack: str) -> dict[str, Any]:
+def _shape(project: PulumiProject, stack: str) -> dict[str, Any]:
     """What the state holds, without what is another in each stack: its name, ids, random names."""
     deployment = project.deployment()
     assert not deployment.get("pending_operations")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import environment
+from sandbox import env_file
 
 AWKWARD = {
     "PLAIN": "http://127.0.0.1:1/",
@@ -23,29 +23,18 @@ AWKWARD = {
 }
 
 
-def test_read_gives_what_was_written(tmp_path: Path) -> None:
-    """The folder is made, and any value comes back as it was."""
-    file = tmp_path / environment.FILE
-    environment.write(file, AWKWARD)
-    assert environment.read(file) == AWKWARD
-
-
 def test_shell_gives_what_was_written(tmp_path: Path) -> None:
-    """A POSIX shell that sources the file passes the values on, and runs none of them."""
+    """A POSIX shell that sources the file passes the values on and runs none; `send` reads them."""
     file = tmp_path / "env"
-    environment.write(file, AWKWARD)
+    env_file.write(file, AWKWARD)
     # In the Bourne shell, `.` looks for a name without a slash in PATH.
     script = f". ./env; for name in {' '.join(AWKWARD)}; do printenv $name; done"
-    told = subprocess.run(
+    shell = subprocess.run(
         ["/bin/sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert told.stdout.splitlines() == list(AWKWARD.values())
-    assert told.stderr == ""
-
-
-def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
-    """No sandbox is no error."""
-    assert environment.read(tmp_path / "env") == {}
+    assert shell.stdout.splitlines() == list(AWKWARD.values())
+    assert shell.stderr == ""
+    assert env_file.read(tmp_path / "env") == AWKWARD
 
 
 def test_only_the_owner_reads_it(tmp_path: Path) -> None:
@@ -53,18 +42,18 @@ def test_only_the_owner_reads_it(tmp_path: Path) -> None:
     for name in ("env", "env.new"):
         (tmp_path / name).write_text("export A=b\nexport C", encoding="utf-8")
         (tmp_path / name).chmod(0o644)
-    environment.write(tmp_path / "env", {"NEW": "value"})
+    env_file.write(tmp_path / "env", {"NEW": "value"})
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
-    assert environment.read(tmp_path / "env") == {"NEW": "value"}
+    assert env_file.read(tmp_path / "env") == {"NEW": "value"}
     assert [each.name for each in tmp_path.iterdir()] == ["env"]
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """A write that fails in the middle leaves the file of before."""
-    environment.write(tmp_path / "env", {"OLD": "value"})
+    env_file.write(tmp_path / "env", {"OLD": "value"})
     with pytest.raises(UnicodeEncodeError):
-        environment.write(tmp_path / "env", {"FIRST": "good", "SECOND": "\ud800"})
-    assert environment.read(tmp_path / "env") == {"OLD": "value"}
+        env_file.write(tmp_path / "env", {"FIRST": "good", "SECOND": "\ud800"})
+    assert env_file.read(tmp_path / "env") == {"OLD": "value"}
 
 
 SHELLS = [each for each in ("dash", "bash", "zsh", "ksh", "sh") if shutil.which(each)]
@@ -99,8 +88,8 @@ def said_by(shell: str, folder: Path, script: str) -> str:
 @pytest.mark.parametrize("sourced", [". ./env; ", ". ./env; . ./env; ", ". ./old; . ./env; "])
 def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
     """By one word: what there was is there again, exported only if it was, however often set."""
-    environment.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
-    environment.write(tmp_path / "old", {name: f"old {name}" for name in SET[1:]})
+    env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
+    env_file.write(tmp_path / "old", {name: f"old {name}" for name in SET[1:]})
     assert said_by(shell, tmp_path, SEEN) == AS_BEFORE
     said = said_by(shell, tmp_path, f"{sourced}{SEEN} sandbox_off; {SEEN}")
     assert said == AS_SET + AS_BEFORE
@@ -109,10 +98,10 @@ def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -> None:
     """A profile or session of the shell's is unset, and there again afterwards."""
-    environment.write(tmp_path / "env", {})
-    names = " ".join(environment.UNSET)
+    env_file.write(tmp_path / "env", {})
+    names = " ".join(env_file.UNSET)
     seen = f"for name in {names}; do printenv $name || echo unset; done; "
-    mine = "".join(f"export {name}='my own'; " for name in environment.UNSET)
+    mine = "".join(f"export {name}='my own'; " for name in env_file.UNSET)
     said = said_by(shell, tmp_path, f"{mine}. ./env; {seen} sandbox_off; {seen}")
     assert said.splitlines() == ["unset"] * 4 + ["my own"] * 4
 
@@ -120,16 +109,8 @@ def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -
 @pytest.mark.parametrize("shell", SHELLS)
 def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
     """Neither variables nor functions; it can be sourced again then."""
-    environment.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
+    env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
     left = "set | grep -i '^sandbox_' || echo nothing; "
     gone = "command -v sandbox_off || echo gone; "
     said = said_by(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
     assert said == f"nothing\ngone\n{AS_SET}"
-
-
-def test_the_file_says_how(tmp_path: Path) -> None:
-    """Who opens it reads what undoes it."""
-    environment.write(tmp_path / "env", {"A": "b"})
-    head = (tmp_path / "env").read_text(encoding="utf-8").partition("\nif ")[0]
-    assert all(line.startswith("# ") for line in head.splitlines())
-    assert "`sandbox_off` then sets every one back" in head

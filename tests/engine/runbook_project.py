@@ -1,4 +1,4 @@
-"""A terminal in the project's folder: the runbook's scripts are run in it, as they are."""
+"""A project in the project's folder: the runbook's scripts are run in it, as they are."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any
 
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.awslambda import Function
 from sandbox.local_aws.resources.moto_workarounds import reserved_concurrency_of
-from tests.engine.cli import Command, Said
-from tests.engine.project import Project
+from tests.engine.command import Command, Result
+from tests.engine.pulumi_project import PulumiProject
 
 # `logs tail` is the AWS CLI's from version 2 on; the local AWS evaluates no pattern.
 TAIL = f"""#!{sys.executable}
@@ -58,12 +58,12 @@ import sys
 
 if sys.argv[1:3] != ["stack", "output"] or "--json" not in sys.argv:
     os.execv({{pulumi!r}}, ["pulumi", *sys.argv[1:]])
-told = json.loads(subprocess.check_output([{{pulumi!r}}, *sys.argv[1:]]))
-print(json.dumps(told | dict(webhook_url={{url!r}})))
+outputs = json.loads(subprocess.check_output([{{pulumi!r}}, *sys.argv[1:]]))
+print(json.dumps(outputs | dict(webhook_url={{url!r}})))
 """
 
 
-class Terminal(Project):
+class RunbookProject(PulumiProject):
     """The project with the tools that the runbook names, under version control."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
@@ -102,34 +102,34 @@ class Terminal(Project):
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", words)
 
-    def run(self, script: str, given: str = "") -> Said:
-        """Run a script of the runbook to its end; `given` is what is typed."""
+    def try_script(self, script: str, stdin: str = "") -> Result:
+        """Run a script of the runbook to its end; `stdin` is what is typed."""
         shell = ["/bin/bash", "-o", "pipefail", "-ec", script]
-        with Command(shell, self.folder, self._environment, given) as command:
-            return command.end()
+        with Command(shell, self.folder, self._environment, stdin) as command:
+            return command.wait()
 
-    def runs_where_it_answers(self, script: str, log: Path) -> str:
+    def run_script_while_served(self, script: str, log: Path) -> str:
         """Run a script that calls the stack's URL, and has to end well."""
         stands_in = self.folder.parent / "bin" / "pulumi"
         real = shutil.which("pulumi", path=self._environment["PATH"])
-        with self.serving(log) as url:
+        with self.function_url(log) as url:
             stands_in.write_text(PULUMI.format(pulumi=real, url=url), encoding="utf-8")
             stands_in.chmod(0o755)
             try:
-                return self.runs([script])
+                return self.run_scripts([script])
             finally:
                 stands_in.unlink()
 
-    def runs(self, scripts: Iterable[str], given: str = "") -> str:
-        """Run scripts that have to end well, and give what they said."""
-        told = []
+    def run_scripts(self, scripts: Iterable[str], stdin: str = "") -> str:
+        """Run scripts that have to end well, and give what they printed."""
+        outputs = []
         for script in scripts:
-            said = self.run(script, given)
-            assert said.code == 0, said.text
-            told.append(said.text)
-        return "\n".join(told)
+            result = self.try_script(script, stdin)
+            assert result.code == 0, result.text
+            outputs.append(result.text)
+        return "\n".join(outputs)
 
-    def log(self, file: Path) -> None:
+    def put_log_lines(self, file: Path) -> None:
         """Put the lines that a served function wrote where CloudWatch would have them."""
         logs, group = self.aws.client("logs"), self.outputs()["log_group"]
         if not logs.describe_log_streams(logGroupName=group)["logStreams"]:
@@ -139,7 +139,7 @@ class Terminal(Project):
         events = [{"timestamp": now, "message": line} for line in lines]
         logs.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
 
-    def keep_state_at(self, url: str) -> None:
+    def set_backend(self, url: str) -> None:
         """Keep the state there from now on."""
         self._environment["PULUMI_BACKEND_URL"] = url
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.lambda_url.server import FunctionUrl
-from sandbox.local_aws.engine import read_function
+from sandbox.local_aws.deployment import read_function
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from sandbox.local_aws.resources.functions import Function, is_public
+from sandbox.local_aws.resources.awslambda import Function, is_public
 from sandbox.logbook import Logbook
 from tests.e2e.calls import Webhook, over_http
-from tests.engine.cli import Command, Said
+from tests.engine.command import Command, Result
 from tests.projects import project_with_code_in
 
 NO_WAY_OUT = "http://127.0.0.1:9"
@@ -39,14 +39,14 @@ NO_REAL_AWS = {
 }
 
 
-class Project:
+class PulumiProject:
     """The project's copy in a folder of its own: state, plugins and settings are in it, too."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str = "") -> None:
-        """The CLI finds AWS at `endpoint`, which is the local AWS's own unless given."""
+        """The CLI finds AWS at `endpoint`, which is the local AWS's own unless stdin."""
         self.aws = aws
         self.folder = folder / "project"
-        self.heard: list[str] = []  # all that the CLI said
+        self.transcript: list[str] = []  # all that the commands printed
         for each in (self.folder, folder / "home", folder / "state", folder / "bin"):
             each.mkdir()
         project_with_code_in(self.folder)
@@ -75,46 +75,48 @@ class Project:
         return ["pulumi", *arguments, "--non-interactive", "--color", "never"]
 
     @contextmanager
-    def running(self, *arguments: str, given: str = "") -> Iterator[Command]:
-        """Run a command of the CLI beside the test; `given` is its input."""
-        with Command(self.command(*arguments), self.folder, self._environment, given) as command:
+    def start_pulumi(self, *arguments: str, stdin: str = "") -> Iterator[Command]:
+        """Run a command of the CLI beside the test; `stdin` is its input."""
+        with Command(self.command(*arguments), self.folder, self._environment, stdin) as command:
             yield command
-            self.heard.append(command.said())
+            self.transcript.append(command.output())
 
-    def pulumi(self, *arguments: str, given: str = "") -> Said:
-        """Run a command of the CLI to its end, whatever that is; `given` is its input."""
-        with self.running(*arguments, given=given) as command:
-            return command.end()
+    def try_pulumi(self, *arguments: str, stdin: str = "") -> Result:
+        """Run a command of the CLI to its end, whatever that is; `stdin` is its input."""
+        with self.start_pulumi(*arguments, stdin=stdin) as command:
+            return command.wait()
 
-    def ok(self, *arguments: str, given: str = "") -> str:
-        """Run a command that has to end well, and give what it said."""
-        said = self.pulumi(*arguments, given=given)
-        assert said.code == 0, said.text
-        return said.text
+    def run_pulumi(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command that has to end well, and give what it printed."""
+        result = self.try_pulumi(*arguments, stdin=stdin)
+        assert result.code == 0, result.text
+        return result.text
 
-    def new_stack(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
+    def create_stack(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
         """Make a stack with these settings, as the README says."""
-        self.ok("stack", "init", stack)
+        self.run_pulumi("stack", "init", stack)
         for key, value in secrets.items():
-            self.ok("config", "set", "--secret", key, given=value)
+            self.run_pulumi("config", "set", "--secret", key, stdin=value)
         for key, value in {**self._settings, **plain}.items():
-            self.ok("config", "set", key, value)
+            self.run_pulumi("config", "set", key, value)
 
     def select(self, stack: str) -> None:
         """Make a stack the one that the commands are about."""
-        self.ok("stack", "select", stack)
+        self.run_pulumi("stack", "select", stack)
 
     def preview(self) -> list[tuple[str, str, str]]:
         """Preview: what would happen to each resource, as (operation, type, name)."""
-        said = self.pulumi("preview", "--json")
-        assert said.code == 0, said.text
+        result = self.try_pulumi("preview", "--json")
+        assert result.code == 0, result.text
         return [
-            (step["op"], *_type_and_name(step["urn"])) for step in json.loads(said.out)["steps"]
+            (step["op"], *_type_and_name(step["urn"])) for step in json.loads(result.out)["steps"]
         ]
 
     def deployment(self) -> dict[str, Any]:
         """The exported state."""
-        deployment: dict[str, Any] = json.loads(self.pulumi("stack", "export").out)["deployment"]
+        deployment: dict[str, Any] = json.loads(self.try_pulumi("stack", "export").out)[
+            "deployment"
+        ]
         return deployment
 
     def state(self) -> list[dict[str, Any]]:
@@ -129,22 +131,22 @@ class Project:
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
-        outputs: dict[str, str] = json.loads(self.pulumi("stack", "output", "--json").out)
+        outputs: dict[str, str] = json.loads(self.try_pulumi("stack", "output", "--json").out)
         return outputs
 
     @contextmanager
-    def served(
+    def webhook(
         self, secret: str, log: Path, function: Mapping[str, Any] | None = None
     ) -> Iterator[Webhook]:
         """Serve what the stack's function is in AWS now, and call it.
 
         While an update runs, `function` is what the state said of it before.
         """
-        with self.serving(log, function) as url:
+        with self.function_url(log, function) as url:
             yield Webhook(secret, over_http(url))
 
     @contextmanager
-    def serving(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
+    def function_url(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
         """Serve it, in place of its URL, and give where."""
         made = function or self.of_type(Function.type)
         deployed = read_function(self.aws, made["id"], made["inputs"])
@@ -175,7 +177,7 @@ def _with_plugin(folder: Path) -> dict[str, str]:
     return NO_REAL_AWS
 
 
-def changed(steps: Collection[tuple[str, str, str]]) -> set[tuple[str, str]]:
+def changes_in(steps: Collection[tuple[str, str, str]]) -> set[tuple[str, str]]:
     """What is not left as it is: (operation, type)."""
     return {(operation, kind) for operation, kind, _ in steps if operation != "same"}
 

@@ -1,9 +1,10 @@
-"""Deploys the real program to the local AWS."""
+"""Deploys the real program to the local AWS, and brings new secrets as a later `pulumi up` does."""
 
 from __future__ import annotations
 
+import json
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -11,9 +12,11 @@ import pulumi
 from sandbox.lambda_url.runtime import FunctionConfig
 from sandbox.local_aws.program import ROOT, run_program
 from sandbox.local_aws.resources import resource_of
-from sandbox.local_aws.resources.calls import answer_call
-from sandbox.local_aws.resources.functions import Function
+from sandbox.local_aws.resources.awslambda import Function
+from sandbox.local_aws.resources.invokes import answer_invoke
 from sandbox.local_aws.resources.moto_workarounds import logging_of, reserved_concurrency_of
+from sandbox.local_aws.resources.resource import Existing
+from sandbox.local_aws.resources.secretsmanager import SecretVersion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -72,6 +75,11 @@ class Deployment:
     function: DeployedFunction
     notes: tuple[str, ...]
 
+    def only(self, type_: str) -> CreatedResource:
+        """Give the one resource of a type."""
+        (resource,) = (one for one in self.resources if one.type == type_)
+        return resource
+
 
 def deploy(
     aws: Aws,
@@ -90,11 +98,11 @@ def deploy(
     """
     maker = _OnLocalAws(aws)
     run = run_program(config, secret_keys, maker, root=root, stack=stack)
-    (made,) = (resource for resource in maker.created if resource.type == Function.type)
+    (function,) = (resource for resource in maker.created if resource.type == Function.type)
     return Deployment(
         outputs=run.outputs,
         resources=tuple(maker.created),
-        function=read_function(aws, made.id, made.inputs),
+        function=read_function(aws, function.id, function.inputs),
         notes=run.notes,
     )
 
@@ -109,7 +117,7 @@ class _OnLocalAws(pulumi.runtime.Mocks):
         self._one_at_a_time = threading.Lock()
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        return answer_call(args.token, self._aws), []
+        return answer_invoke(args.token, self._aws), []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
@@ -123,6 +131,33 @@ class _OnLocalAws(pulumi.runtime.Mocks):
             )
         # The inputs as they came: what arrived in a secret envelope goes back in one.
         return physical_id, {**args.inputs, **outputs}
+
+
+def rotate_secrets(aws: Aws, deployment: Deployment, secrets: Mapping[str, str]) -> Deployment:
+    """Put other values into the secret, and have the function read that version of it.
+
+    In the order in which Pulumi does it: a new version, then the function in place. The version of
+    before stays, as in AWS.
+    """
+    version, function = deployment.only(SecretVersion.type), deployment.only(Function.type)
+    inputs = {**version.inputs, "secretString": json.dumps(dict(secrets), sort_keys=True)}
+    version_id, outputs = resource_of(version.type).create(inputs, aws)
+    new_version = replace(version, id=version_id, inputs=inputs)
+    variables = {
+        **function.inputs["environment"]["variables"],
+        "HANDLER_SECRET_VERSION": outputs["versionId"],
+    }
+    inputs = {**function.inputs, "environment": {"variables": variables}}
+    deployed = aws.client("lambda").get_function_configuration(FunctionName=function.id)
+    existing = Existing(function.id, {**function.inputs, "codeSha256": deployed["CodeSha256"]})
+    resource_of(function.type).update(existing, inputs, aws)
+    new_function = replace(function, inputs=inputs)
+    changed = {version.type: new_version, function.type: new_function}
+    return replace(
+        deployment,
+        resources=tuple(changed.get(resource.type, resource) for resource in deployment.resources),
+        function=read_function(aws, function.id, inputs),
+    )
 
 
 def read_function(aws: Aws, name: str, inputs: Mapping[str, Any]) -> DeployedFunction:

@@ -1,4 +1,4 @@
-"""The local AWS as the CLI reaches it: a test may hold a call there, or look after each change."""
+"""A proxy of the local AWS, for the CLI: a test can hold a call there, or look at each change."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Look = Callable[[str], None]
 Call = Callable[[], Iterable[bytes]]
 
 
-class Held:
-    """A call that waits at the gate."""
+class HeldCall:
+    """A call that waits at the proxy."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = re.compile(pattern)
@@ -31,11 +31,11 @@ class Held:
         self._ended = threading.Event()
         self._reaches_aws = False
 
-    def came(self) -> None:
+    def wait_for(self) -> None:
         """Wait until the CLI's call is here; AWS has not seen it."""
         assert self._came.wait(PATIENCE), f"no call of {self.pattern.pattern} came"
 
-    def let_go(self, *, reaches_aws: bool = True) -> None:
+    def release(self, *, reaches_aws: bool = True) -> None:
         """Send the call on to AWS, or lose it; comes back when AWS has done it."""
         self._reaches_aws = reaches_aws
         self._decided.set()
@@ -51,32 +51,33 @@ class Held:
             self._ended.set()
 
 
-class Gate:
-    """Another door to the same moto, on a port of its own, for as long as the context lasts.
+class AwsProxy:
+    """The same moto on another port, for as long as the context lasts.
 
-    A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, is called
-    by method and path (`POST /2015-03-31/functions`); of a bucket, with what is
-    read of it (`GET /b?tagging`).
+    A call has the name of its operation (`PutSecretValue`) or, where AWS goes by paths, method and
+    path (`POST /2015-03-31/functions`); of a bucket, with what is read of it (`GET /b?tagging`).
 
-    Moto has one account, and ignores who a call says has to own a bucket. The gate answers as S3
+    Moto has one account, and ignores who a call says has to own a bucket. The proxy answers as S3
     does: 403 where that is somebody else, and for buckets of others in any case.
 
     Attributes:
-        foreign: the names of buckets that belong to another account.
-        trespasses: the calls that reached for one of those without saying who has to own it.
+        endpoint: where it answers.
+        calls: every call, by its name.
+        foreign_buckets: the names of buckets that belong to another account.
+        calls_without_owner: the calls for one of those that don't say who has to own it.
     """
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._server = aws.served_by(self._answer)
+        self._server = aws.make_server(self._answer)
         self.endpoint = self._server.url
         self._lock = threading.Lock()
-        self.heard: list[str] = []  # every call, by its name
-        self._held: Held | None = None
+        self.calls: list[str] = []
+        self._held: HeldCall | None = None
         self._look: Look | None = None
         self._one_look = threading.Lock()  # a plugin may change several things at once
-        self.foreign: set[str] = set()
-        self.trespasses: list[str] = []
+        self.foreign_buckets: set[str] = set()
+        self.calls_without_owner: list[str] = []
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -85,13 +86,13 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         self._server.close()
 
-    def hold(self, pattern: str) -> Held:
+    def hold(self, pattern: str) -> HeldCall:
         """Hold the next call whose name matches the pattern from its beginning to its end."""
-        self._held = Held(pattern)
+        self._held = HeldCall(pattern)
         return self._held
 
     @contextmanager
-    def looking(self, look: Look) -> Iterator[None]:
+    def observed(self, look: Look) -> Iterator[None]:
         """Look after each change: AWS has made it, and the CLI does not know yet."""
         self._look = look
         try:
@@ -101,7 +102,7 @@ class Gate:
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's own
         name = _name_of(environ)
-        self.heard.append(name)
+        self.calls.append(name)
         if refusal := self._refused_bucket(environ, name):
             status, code = refusal
             start_response(status, [("Content-Type", "text/xml; charset=utf-8")])
@@ -131,12 +132,12 @@ class Gate:
             return None
         bucket, _, key = environ["PATH_INFO"].strip("/").partition("/")
         expected = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")
-        if bucket not in self.foreign:
+        if bucket not in self.foreign_buckets:
             return None if expected in {None, DEFAULT_ACCOUNT_ID} else FORBIDDEN
         if environ["REQUEST_METHOD"] == "PUT" and not key and not environ.get("QUERY_STRING"):
             return "409 Conflict", "BucketAlreadyExists"
         if expected is None:
-            self.trespasses.append(name)
+            self.calls_without_owner.append(name)
         return FORBIDDEN
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from tests.engine.cli import Command, Said
-from tests.engine.project import Project
+from tests.engine.command import Command, Result
+from tests.engine.pulumi_project import PulumiProject
 
 NEVER = "-"
 SWITCH = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
@@ -26,7 +26,7 @@ exit $code
 """
 
 
-class Bootstraps(Project):
+class BootstrapProject(PulumiProject):
     """The project with its Makefile. Commands are for the stack that was set up or used last."""
 
     def __init__(self, folder: Path, aws: Aws, endpoint: str) -> None:
@@ -43,20 +43,19 @@ class Bootstraps(Project):
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         self._endpoint = endpoint
-        self.heard_of_commands: list[str] = []
 
     def file(self, stack: str) -> Path:
         """The stack's file."""
         return self.folder / f"Pulumi.{stack}.yaml"
 
-    def writes(self, stack: str, **settings: str) -> None:
+    def write_stack_file(self, stack: str, **settings: str) -> None:
         """Write a file for a new stack by hand, as the README says."""
         lines = [f"  oncall-approvals:{key}: {value}\n" for key, value in settings.items()]
         for key, value in self._settings.items():
             lines.append(f"  {key}: {json.dumps(value)}\n")
         self.file(stack).write_text(f"config:\n{''.join(lines)}", encoding="utf-8")
 
-    def use(self, stack: str, *, bucket: str = "", passphrase: bool = False) -> None:
+    def export_backend(self, stack: str, *, bucket: str = "", passphrase: bool = False) -> None:
         """Export what `make bootstrap` says, in the shell of the next commands."""
         name = bucket or f"indent-deploy-state-123456789012-{stack}"
         self._environment["PULUMI_BACKEND_URL"] = (
@@ -70,7 +69,7 @@ class Bootstraps(Project):
             self.select(stack)
 
     @contextmanager
-    def bootstrapping(
+    def start_bootstrap(
         self,
         stack: str,
         *,
@@ -85,49 +84,49 @@ class Bootstraps(Project):
         command = [sys.executable, "-m", "infra.bootstrap", stack]
         with Command(command, self.folder, environment) as running:
             yield running
-            self.heard_of_commands.append(running.said())
+            self.transcript.append(running.output())
 
     def bootstrap(
         self, stack: str, *, before: str = NEVER, after: str = NEVER, passphrase: bool | None = None
-    ) -> Said:
+    ) -> Result:
         """Run one to its end, and do what it says comes next; dev has a passphrase."""
         passphrase = stack == "dev" if passphrase is None else passphrase
-        with self.bootstrapping(stack, before=before, after=after, passphrase=passphrase) as run:
-            said = run.end()
-        if said.code == 0:
-            (line,) = [each for each in said.out.splitlines() if "PULUMI_BACKEND_URL" in each]
+        with self.start_bootstrap(stack, before=before, after=after, passphrase=passphrase) as run:
+            result = run.wait()
+        if result.code == 0:
+            (line,) = [each for each in result.out.splitlines() if "PULUMI_BACKEND_URL" in each]
             self._environment["PULUMI_BACKEND_URL"] = line.partition("'")[2].rstrip("'")
             self._environment[SWITCH] = "true"
             self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)
             if passphrase:
                 self._environment["PULUMI_CONFIG_PASSPHRASE"] = self._passphrase
-        return said
+        return result
 
-    def checked(self, stack: str) -> Said:
+    def check_backend(self, stack: str) -> Result:
         """Run what `make deploy` runs before Pulumi reads a state."""
         command = [sys.executable, "-m", "infra.backend", stack]
         with Command(command, self.folder, self._environment) as running:
-            return running.end()
+            return running.wait()
 
-    def made(self, target: str, stack: str) -> Said:
+    def run_make(self, target: str, stack: str) -> Result:
         """Run a target of the Makefile, in a shell that has forgotten the switch."""
         environment = {key: value for key, value in self._environment.items() if key != SWITCH}
         done = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
         command = ["/usr/bin/make", "-s", *done, target, f"STACK={stack}"]
         with Command(command, self.folder, environment) as running:
-            said = running.end()
-        self.heard_of_commands.append(said.text)
-        return said
+            result = running.wait()
+        self.transcript.append(result.text)
+        return result
 
-    def pulumi_without_the_switch(self, *arguments: str) -> Said:
+    def try_pulumi_without_the_switch(self, *arguments: str) -> Result:
         """Run the CLI as it is by itself."""
         environment = {key: value for key, value in self._environment.items() if key != SWITCH}
         with Command(self.command(*arguments), self.folder, environment) as running:
-            return running.end()
+            return running.wait()
 
-    def sets(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
+    def set_config(self, stack: str, secrets: Mapping[str, str], **plain: str) -> None:
         """Set a stack's secrets and settings, as the README says."""
         for key, value in secrets.items():
-            self.ok("config", "set", "--secret", key, "--stack", stack, given=value)
+            self.run_pulumi("config", "set", "--secret", key, "--stack", stack, stdin=value)
         for key, value in plain.items():
-            self.ok("config", "set", key, value, "--stack", stack)
+            self.run_pulumi("config", "set", key, value, "--stack", stack)

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.engine.gate import Gate
-from tests.engine.project import STAND_IN, Project
+from tests.engine.aws_proxy import AwsProxy
+from tests.engine.pulumi_project import STAND_IN, PulumiProject
 from tests.infra.iam_evaluator import Call, Policy, is_allowed
 
 CRYPTOGRAPHY = {"Encrypt", "Decrypt"}
 READS_OF_A_BUCKET = {"": "ListBucket", "tagging": "GetBucketTagging"}
 # The stand-in for Pulumi's plugin, which notes each call that it makes.
-NOTING = STAND_IN.replace(
+RECORDING = STAND_IN.replace(
     "main()\n",
     """
 import json, pathlib
@@ -39,31 +39,31 @@ main()
 )
 
 
-class Noted:
+class AwsCalls:
     """The calls of the plugin and of the CLI, in IAM's words."""
 
-    def __init__(self, project: Project, gate: Gate) -> None:
-        self._project, self._gate = project, gate
+    def __init__(self, project: PulumiProject, proxy: AwsProxy) -> None:
+        self._project, self._proxy = project, proxy
         self._bin = project.folder.parent / "bin"
-        (self._bin / "pulumi-resource-aws").write_text(NOTING, encoding="utf-8")
+        (self._bin / "pulumi-resource-aws").write_text(RECORDING, encoding="utf-8")
 
-    def of(self, bucket: str, *command: str) -> list[Call]:
-        """Run a command of the CLI, and tell its calls."""
-        return self.during(bucket, lambda: self._project.ok(*command))
+    def of_command(self, bucket: str, *command: str) -> list[Call]:
+        """Run a command of the CLI, and give its calls."""
+        return self.during(bucket, lambda: self._project.run_pulumi(*command))
 
     def during(self, bucket: str, run: Callable[[], object], key: str = "") -> list[Call]:
-        """Run something, and tell the calls: of the plugin, and of all else with state and key."""
+        """Run something, and give the calls: of the plugin, and of all else with state and key."""
         notes = self._bin / "calls"
         notes.unlink(missing_ok=True)
-        before = len(self._gate.heard)
+        before = len(self._proxy.calls)
         run()
         lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
         noted = [json.loads(line) for line in lines]
         by_plugin = [call for each in noted for call in self._by_plugin(*each)]
-        heard = self._gate.heard[before:]
-        on_state = [each for each in heard if re.match(rf"[A-Z]+ /{bucket}($|[/?])", each)]
+        names = self._proxy.calls[before:]
+        on_state = [each for each in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", each)]
         # What AWS is asked by path is the plugin's.
-        others = {each for each in heard if " /" not in each} - {name for _, name, _ in noted}
+        others = {each for each in names if " /" not in each} - {name for _, name, _ in noted}
         assert others <= {*CRYPTOGRAPHY, "GetCallerIdentity"}
         by_key = [Call(f"kms:{each}", key) for each in sorted(others & CRYPTOGRAPHY)]
         return [*by_plugin, *(self._on_state(each) for each in on_state), *by_key]
@@ -105,27 +105,26 @@ class Noted:
             yield Call(action, f"{dashboards}/{asked['DashboardName']}")
         elif name == "PutMetricAlarm":
             alarm = self._arn("cloudwatch", f"alarm:{asked['AlarmName']}")
-            told = [*asked.get("AlarmActions", []), *asked.get("OKActions", [])]
-            yield Call(action, alarm, {"cloudwatch:AlarmActions": told})
+            topics = [*asked.get("AlarmActions", []), *asked.get("OKActions", [])]
+            yield Call(action, alarm, {"cloudwatch:AlarmActions": topics})
             yield Call("cloudwatch:TagResource", alarm)
-        elif name == "DeleteAlarms":
+        else:
+            assert name == "DeleteAlarms"
             for each in asked["AlarmNames"]:
                 yield Call(action, self._arn("cloudwatch", f"alarm:{each}"))
-        else:
-            yield Call(action, asked["ResourceARN"])
 
     def _arn(self, service: str, rest: str) -> str:
         aws = self._project.aws
         return f"arn:aws:{service}:{aws.region}:{aws.account}:{rest}"
 
 
-def policy_in(project: Project, name: str) -> Policy:
+def policy_in(project: PulumiProject, name: str) -> Policy:
     """Give the policy of a role, as the state has it."""
     (found,) = (each for each in project.state() if each["urn"].endswith(f"::{name}"))
     policy: Policy = json.loads(found["inputs"]["policy"])
     return policy
 
 
-def refused(calls: Iterable[Call], policies: Sequence[Policy]) -> set[tuple[str, str]]:
-    """Tell which of the calls the policies don't allow."""
+def not_allowed(calls: Iterable[Call], policies: Sequence[Policy]) -> set[tuple[str, str]]:
+    """Give those of the calls that the policies don't allow."""
     return {(call.action, call.resource) for call in calls if not is_allowed(call, policies)}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,41 +19,72 @@ class UnknownToSandboxError(Exception):
     """The program uses something of AWS that the sandbox does not make; says where to add it."""
 
 
+class Existing(NamedTuple):
+    """A resource that has been made.
+
+    Attributes:
+        id: its physical id.
+        state: its properties, as Pulumi's state has them; empty for one that is imported.
+    """
+
+    id: str
+    state: Mapping[str, Any]
+
+
 class Resource(ABC):
     """Makes resources of one type on the local AWS, and answers as the pinned provider would.
+
+    It reads and changes what `make up` and the tests on Pulumi's engine need, and no more.
 
     Attributes:
         type: Pulumi's type token.
         takes: the inputs that it heeds, in camelCase; any other is an error, not ignored.
         named_by: the input that holds the physical name; it is made up when the program gives none.
         replaced_by: the inputs whose change takes another resource.
+        service: what boto3 calls the service that makes it.
+        deletion: the service's operation that deletes it, and the argument that takes its id.
     """
 
     type: ClassVar[str]
     takes: ClassVar[frozenset[str]]
     named_by: ClassVar[str | None] = None
     replaced_by: ClassVar[frozenset[str]] = frozenset()
+    service: ClassVar[str]
+    deletion: ClassVar[tuple[str, str]]
 
     @abstractmethod
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Make the resource from plain inputs; returns its id and its outputs beyond the inputs."""
 
-    @abstractmethod
-    def read(self, id_: str, state: Mapping[str, Any], aws: Clients) -> dict[str, Any] | None:
-        """Ask what it is made from now, by input; None, or an error of AWS, when it is gone.
+    def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:  # noqa: ARG002 - what overrides it needs them
+        """Give the properties that may differ from the state; none, unless a subclass looks.
 
-        Inputs that are not answered count as they were.
+        Raises:
+            botocore.exceptions.ClientError: it is gone.
         """
+        return {}
 
-    @abstractmethod
     def update(
-        self, id_: str, inputs: Mapping[str, Any], state: Mapping[str, Any], aws: Clients
+        self,
+        existing: Existing,
+        inputs: Mapping[str, Any],
+        aws: Clients,  # noqa: ARG002 - what overrides it needs it
     ) -> dict[str, Any]:
-        """Change it in place from its state to these inputs; returns the outputs that changed."""
+        """Change it in place from its state to these inputs; returns the outputs that changed.
 
-    @abstractmethod
-    def delete(self, id_: str, state: Mapping[str, Any], aws: Clients) -> None:
+        Raises:
+            UnknownToSandboxError: unless a subclass can.
+        """
+        changes = ", ".join(sorted(self.changes(existing.state, inputs)))
+        raise UnknownToSandboxError(
+            f"The sandbox cannot change {changes} of {self.type}: add `update` to it "
+            f"in {self._file}"
+        )
+
+    def delete(self, existing: Existing, aws: Clients) -> None:
         """Delete it."""
+        operation, argument = self.deletion
+        getattr(aws.client(self.service), operation)(**{argument: existing.id})
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
         """Tell which inputs differ from a state."""
@@ -67,14 +97,30 @@ class Resource(ABC):
             UnknownToSandboxError: for an input that `create` would not heed.
         """
         for unknown in sorted(set(inputs) - self.takes):
-            where = type(self).__module__.replace(".", "/")
             raise UnknownToSandboxError(
-                f"The sandbox does not know {unknown} of {self.type}: add it to {where}.py"
+                f"The sandbox does not know {unknown} of {self.type}: add it to {self._file}"
             )
         checked: dict[str, Any] = plain(dict(inputs))
         if self.named_by:
             checked.setdefault(self.named_by, f"{logical_name}-{secrets.token_hex(4)[:7]}")
         return checked
+
+    @property
+    def _file(self) -> str:
+        return f"{type(self).__module__.replace('.', '/')}.py"
+
+
+class PutResource(Resource):
+    """A resource that AWS puts whole: what creates it replaces one that is there."""
+
+    def update(
+        self,
+        existing: Existing,  # noqa: ARG002 - it is put whole
+        inputs: Mapping[str, Any],
+        aws: Clients,
+    ) -> dict[str, Any]:
+        """Put it in place of what is there."""
+        return self.create(inputs, aws)[1]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any property of any resource
@@ -88,16 +134,6 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any property of any resource
     return value
 
 
-def tags_of(listed: list[dict[str, str]]) -> dict[str, str]:
-    """Read tags as most of AWS's services give them."""
-    return {each["Key"]: each["Value"] for each in listed}
-
-
-def same_document(kept: str, found: object) -> str:
-    """Give a policy as it was kept where AWS has the same, however it is written there."""
-    return kept if json.loads(kept) == found else json.dumps(found)
-
-
-def key_values(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Write tags as most of AWS's services take them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+def tag_list(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Write the tags of a resource as most of AWS's services take them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(inputs.get("tags", {}).items())]

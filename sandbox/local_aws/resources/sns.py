@@ -1,0 +1,83 @@
+"""SNS: the topic that alarms write to, who may, and who reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sandbox.local_aws.resources.resource import Existing, PutResource, Resource, tag_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.local_aws.clients import Clients
+
+
+class Topic(Resource):
+    """A topic; its id is its ARN."""
+
+    type = "aws:sns/topic:Topic"
+    takes = frozenset({"name", "displayName", "tags"})
+    named_by = "name"
+    replaced_by = frozenset({"name"})
+    service = "sns"
+    deletion = ("delete_topic", "TopicArn")
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Create the topic."""
+        arn = aws.client("sns").create_topic(
+            Name=inputs["name"],
+            Attributes={"DisplayName": inputs.get("displayName", "")},
+            Tags=tag_list(inputs),
+        )["TopicArn"]
+        return arn, {"name": inputs["name"], "arn": arn, "owner": aws.account}
+
+
+class TopicPolicy(PutResource):
+    """Who may write to a topic; its id is the topic's ARN."""
+
+    type = "aws:sns/topicPolicy:TopicPolicy"
+    takes = frozenset({"arn", "policy"})
+    replaced_by = frozenset({"arn"})
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Put the policy."""
+        _set_policy(aws, inputs["arn"], inputs["policy"])
+        return inputs["arn"], {"owner": aws.account}
+
+    def delete(self, existing: Existing, aws: Clients) -> None:
+        """Leave the topic to its account alone, as the provider does: there is always a policy."""
+        owner = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{aws.account}:root"},
+            "Action": "sns:Publish",
+            "Resource": existing.id,
+        }
+        policy = {"Version": "2012-10-17", "Statement": [owner]}
+        _set_policy(aws, existing.id, json.dumps(policy))
+
+
+class TopicSubscription(Resource):
+    """Who is told. AWS mails a link first; moto takes any address as confirmed."""
+
+    type = "aws:sns/topicSubscription:TopicSubscription"
+    takes = frozenset({"topic", "protocol", "endpoint"})
+    replaced_by = takes
+    service = "sns"
+    deletion = ("unsubscribe", "SubscriptionArn")
+
+    def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
+        """Subscribe."""
+        arn = aws.client("sns").subscribe(
+            TopicArn=inputs["topic"],
+            Protocol=inputs["protocol"],
+            Endpoint=inputs["endpoint"],
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+        return arn, {"arn": arn}
+
+
+def _set_policy(aws: Clients, topic: str, policy: str) -> None:
+    aws.client("sns").set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=policy
+    )

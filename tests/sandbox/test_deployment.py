@@ -1,0 +1,228 @@
+"""The real program, deployed to the local AWS: what is made, what is refused, a new secret."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from cli.webhook_client import send
+from sandbox.local_aws.clients import Credentials
+from sandbox.local_aws.deployment import Deployment
+from sandbox.local_aws.moto_server import Aws
+from sandbox.local_aws.plugin import LocalAwsProvider, RefusedEndpointError
+from sandbox.local_aws.resources import RESOURCES, resource_of
+from sandbox.local_aws.resources.moto_workarounds import (
+    RefusedByAwsError,
+    check_bucket_policy,
+    check_environment,
+)
+from sandbox.local_aws.resources.resource import Existing, UnknownToSandboxError
+from sandbox.stack import Sandbox, new_secret
+from tests.projects import project_in
+from tests.sandbox.deployments import REGION, SECRETS, deployed
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """A local AWS."""
+    with Aws(REGION) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def deployment(aws: Aws) -> Deployment:
+    """A deployment with all that there is, which the tests only look at."""
+    return deployed(
+        aws,
+        RESERVED_CONCURRENCY="7",
+        ALARM_EMAIL="oncall@example.com",
+        KMS_KEY_ALIAS="oncall-state",
+        DEPLOY_REPOSITORY="acme/oncall",
+    )
+
+
+def test_every_resource_is_listed_once(deployment: Deployment) -> None:
+    """The list is what a person is shown: type, name, id, and never what is secret."""
+    assert {each.type for each in deployment.resources} == set(RESOURCES)
+    names = [(each.type, each.name) for each in deployment.resources]
+    assert len(names) == len(set(names))
+    assert all(each.name and each.id for each in deployment.resources)
+    assert not any(value in repr(deployment) for value in SECRETS.values())
+
+
+def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) -> None:
+    """The version that the function is told of is the current one."""
+    variables = deployment.function.config.environment
+    stored = aws.client("secretsmanager").get_secret_value(SecretId=variables["HANDLER_SECRET_ARN"])
+    assert json.loads(stored["SecretString"]) == SECRETS
+    assert stored["VersionId"] == variables["HANDLER_SECRET_VERSION"]
+    assert stored["VersionStages"] == ["AWSCURRENT"]
+
+
+def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> None:
+    """Its configuration is read back from AWS; what moto forgets comes from the program."""
+    function = deployment.function.config
+    assert function.name == deployment.outputs["function_name"]
+    assert (function.handler, function.timeout) == ("handler.app.handle", 15)
+    assert (function.log_format, function.log_group) == ("JSON", deployment.outputs["log_group"])
+    assert deployment.function.reserved_concurrency == 7
+    found = aws.client("lambda").get_function(FunctionName=function.name)
+    assert not any(value in json.dumps(found, default=str) for value in SECRETS.values())
+
+
+def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: Deployment) -> None:
+    """The policy is on the bucket; what comes by loopback passes for HTTPS."""
+    s3, bucket = aws.client("s3"), deployment.outputs["state_bucket"]
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    s3.put_object(Bucket=bucket, Key="state.json", Body=b"{}")
+    assert s3.get_object(Bucket=bucket, Key="state.json")["Body"].read() == b"{}"
+
+
+# What is refused.
+
+
+def test_refused_config_is_the_programs_own_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error is not wrapped, nothing is printed, and nothing was made."""
+    with Aws(REGION) as aws:
+        with pytest.raises(pulumi.RunError) as refused:
+            deployed(aws, MEMORY_MB="1")
+        assert aws.client("s3").list_buckets()["Buckets"] == []
+        assert aws.client("lambda").list_functions()["Functions"] == []
+    assert type(refused.value) is pulumi.RunError
+    assert str(refused.value) == (
+        "MEMORY_MB is '1': must be a whole number from 128 to 10240; "
+        "for example, run `pulumi config set MEMORY_MB 512 --stack test`"
+    )
+    assert capsys.readouterr() == ("", "")
+
+
+def test_unknown_type_stops_the_deployment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A type that the sandbox cannot make is the error, once, and not one for each that waits."""
+    monkeypatch.delitem(RESOURCES, "aws:iam/role:Role")
+    with (
+        Aws(REGION) as aws,
+        pytest.raises(UnknownToSandboxError, match="does not know aws:iam/role:Role: add a class"),
+    ):
+        deployed(aws)
+    gc.collect()  # asyncio complains of a task left behind when it is collected
+    assert caplog.messages == []
+
+
+def test_what_the_sandbox_cannot_do_is_named_with_the_place_to_add_it(aws: Aws) -> None:
+    """An input that would have no effect, or a change in place, is not passed over."""
+    bucket = resource_of("aws:s3/bucket:Bucket")
+    where = r"sandbox/local_aws/resources/s3\.py"
+    with pytest.raises(UnknownToSandboxError, match=f"does not know acl of .*: add it to {where}"):
+        bucket.check("state", {"bucket": "b", "acl": "public-read"})
+    with pytest.raises(UnknownToSandboxError, match=f"cannot change tags of .* in {where}"):
+        bucket.update(Existing("b", {"bucket": "b"}), {"bucket": "b", "tags": {"a": "b"}}, aws)
+
+
+ARN = "arn:aws:s3:::state"
+DENIAL: dict[str, Any] = {
+    "Sid": "Whatever",
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "s3:*",
+    "Resource": [ARN, f"{ARN}/*"],
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [],
+        [DENIAL, DENIAL],
+        [{**DENIAL, "Effect": "Allow"}],
+        [{**DENIAL, "Resource": [ARN]}],
+        [{key: value for key, value in DENIAL.items() if key != "Condition"}],
+    ],
+)
+def test_bucket_policy_but_the_denial_of_plain_http_is_refused(
+    statements: list[dict[str, Any]],
+) -> None:
+    """Moto evaluates no condition, so a policy has to be one that needs no trying."""
+    check_bucket_policy(json.dumps({"Statement": [DENIAL]}), ARN)
+    with pytest.raises(RefusedByAwsError, match=r"moto_workarounds\.py"):
+        check_bucket_policy(json.dumps({"Statement": statements}), ARN)
+
+
+def test_environment_over_four_kilobytes_is_refused() -> None:
+    """Names and values count, in bytes."""
+    check_environment({"A": "x" * 4095})
+    with pytest.raises(RefusedByAwsError, match="4097 bytes"):
+        check_environment({"A": "x" * 4094 + "é"})
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"AWS_ENDPOINT_URL": ""},
+        {"AWS_ENDPOINT_URL": "https://lambda.us-west-2.amazonaws.com"},
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1.example.com:80"},
+        {"AWS_ACCESS_KEY_ID": None},
+        {"AWS_SECRET_ACCESS_KEY": None},
+    ],
+)
+def test_stand_in_for_the_plugin_serves_no_other_aws(
+    environment: dict[str, str | None],
+) -> None:
+    """Without an address of this machine, or its key, boto3 would look for a real AWS."""
+    local = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **Credentials.new().variables()}
+    LocalAwsProvider(local)
+    given = {key: value for key, value in {**local, **environment}.items() if value is not None}
+    with pytest.raises(RefusedEndpointError, match=next(iter(environment))):
+        LocalAwsProvider(given)
+
+
+# A new secret, as `pulumi up` brings it.
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox whose secrets are changed."""
+    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as one:
+        yield one
+
+
+def _status(sandbox: Sandbox, secret: str) -> int:
+    return send(sandbox.url, secret, {"info": True}).http
+
+
+def test_no_call_is_refused_while_the_secret_changes(running: Sandbox) -> None:
+    """Both secrets count while the former one is given, the new one alone after that."""
+    old, new, url = running.webhook_secret, new_secret(), running.url
+    assert (_status(running, old), _status(running, new)) == (200, 401)
+    running.rotate(new, previous=old)
+    assert (_status(running, old), _status(running, new)) == (200, 200)
+    assert running.settings.webhook_secrets == (new, old)
+    running.rotate(new)
+    assert (_status(running, old), _status(running, new)) == (401, 200)
+    assert running.url == url
+    assert running.variables()["INDENT_WEBHOOK_SECRET"] == new
+
+
+def test_new_secret_is_a_version_of_the_same(running: Sandbox) -> None:
+    """The function reads that version; its environment holds no secret."""
+    before = running.deployment
+    running.rotate(new := new_secret())
+    after = running.deployment
+    assert [each.name for each in after.resources] == [each.name for each in before.resources]
+    changed = after.function.config.environment.items() - before.function.config.environment.items()
+    assert {key for key, _ in changed} == {"HANDLER_SECRET_VERSION"}
+    variables = after.function.config.environment
+    stored = running.aws.client("secretsmanager").get_secret_value(
+        SecretId=variables["HANDLER_SECRET_ARN"], VersionId=variables["HANDLER_SECRET_VERSION"]
+    )
+    assert json.loads(stored["SecretString"])["INDENT_WEBHOOK_SECRET"] == new
+    assert new not in variables.values()
+    assert new not in repr(after)
