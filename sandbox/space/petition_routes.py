@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.json_fields import record
+from handler.json_fields import get_object
 from sandbox.space.errors import not_found
 from sandbox.space.pagination import asked, page_of, selected
 from sandbox.space.petition import Petition
@@ -48,14 +48,14 @@ class PetitionRoutes:
 
     def _create(self, call: Call) -> Response:
         wait = call.body.get("waitForReviewable") is True
-        petition = self._desk.create(call.owner, record(call.body, "petition"), wait=wait)
+        petition = self._desk.create(call.owner, get_object(call.body, "petition"), wait=wait)
         return ok(petition.as_json())
 
     def _get(self, _: Call, name: str) -> Response:
         return ok(self._desk.get(name).as_json())
 
     def _update(self, call: Call, name: str) -> Response:
-        return ok(self._desk.update(call.owner, name, record(call.body, "petition")).as_json())
+        return ok(self._desk.update(call.owner, name, get_object(call.body, "petition")).as_json())
 
     def _delete(self, call: Call, name: str) -> Response:
         body = self._desk.remove(call.owner, name).as_json()
@@ -67,7 +67,7 @@ class PetitionRoutes:
         return page_of(call.query, "claims", selected(call.query, rows))
 
     def _review(self, call: Call, name: str) -> Response:
-        return ok(self._desk.review(call.owner, name, record(call.body, "claim")).event)
+        return ok(self._desk.review(call.owner, name, get_object(call.body, "claim")).event)
 
     def _claim(self, _: Call, name: str, claim: str) -> Response:
         return ok(_find(_claims_of(self._desk.get(name)), claim))
@@ -76,7 +76,7 @@ class PetitionRoutes:
         return page_of(call.query, "claims", selected(call.query, self._every_claim()))
 
     def _review_by_label(self, call: Call) -> Response:
-        claim = record(call.body, "claim")
+        claim = get_object(call.body, "claim")
         return ok(self._desk.review(call.owner, petition_of(claim), claim).event)
 
     def _any_claim(self, _: Call, claim: str) -> Response:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler.durations import parse_duration
-from handler.json_fields import array, as_record, as_text, record, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 from handler.request import PETITION
 from sandbox.space import rules
 from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError, not_found
@@ -50,12 +50,12 @@ class Desk:
 
         `wait` is until they have been. Raises ApiError, ShapeError: it cannot be.
         """
-        asked_for = array(body, "petitioners") or [{"email": owner.email}]
-        people = [self._catalogue.petitioner(as_record(one, "petitioners[]")) for one in asked_for]
+        asked_for = get_list(body, "petitioners") or [{"email": owner.email}]
+        people = [self._catalogue.petitioner(as_object(one, "petitioners[]")) for one in asked_for]
         rules.may_request_for(owner, people)
         things = [
-            self._catalogue.requested(as_record(one, "resources[]"))
-            for one in array(body, "resources")
+            self._catalogue.requested(as_object(one, "resources[]"))
+            for one in get_list(body, "resources")
         ]
         if not things:
             raise ApiError(INVALID_ARGUMENT, "A petition is for at least one resource.")
@@ -63,7 +63,7 @@ class Desk:
             Petition(
                 str(uuid.uuid4()),
                 self._space,
-                text(body, "reason"),
+                get_str(body, "reason"),
                 _each_once(people),
                 _each_once(things),
                 _labels(body),
@@ -113,7 +113,7 @@ class Desk:
                 closed = replace(petition, phase="closed")
                 return self._keep(closed.noted(f"{owner.email} closed it.", self._now()))
             _must_be_open(petition)
-            return self._keep(replace(petition, reason=text(body, "reason") or petition.reason))
+            return self._keep(replace(petition, reason=get_str(body, "reason") or petition.reason))
 
     def remove(self, owner: Owner, name: str) -> Petition:
         """Forget a petition; one that is granted has to be revoked before."""
@@ -233,8 +233,8 @@ class Desk:
 
 def petition_of(claim: Mapping[str, Any]) -> str:
     """The name of the petition that a claim's label gives, or ""."""
-    labels = record(record(claim, "meta"), "labels")
-    return next((text(labels, name) for name in PETITION if labels.get(name)), "")
+    labels = get_object(get_object(claim, "meta"), "labels")
+    return next((get_str(labels, name) for name in PETITION if labels.get(name)), "")
 
 
 def _must_be_open(petition: Petition) -> None:
@@ -247,8 +247,8 @@ def _each_once(resources: list[Json]) -> tuple[Json, ...]:
 
 
 def _labels(body: Mapping[str, Any]) -> dict[str, str]:
-    labels = record(record(body, "meta"), "labels")
-    return {name: as_text(value, "a value of meta.labels") for name, value in labels.items()}
+    labels = get_object(get_object(body, "meta"), "labels")
+    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
 
 
 def _duration(value: object) -> timedelta | None:
@@ -258,7 +258,7 @@ def _duration(value: object) -> timedelta | None:
     """
     if isinstance(value, dict):
         value = _protobuf(value)
-    duration = parse_duration(as_text(value, "defaultDuration") or "0")
+    duration = parse_duration(as_str(value, "defaultDuration") or "0")
     nothing = timedelta(0)
     if duration is None or duration < nothing or nothing < duration < timedelta(seconds=1):
         raise ApiError(INVALID_ARGUMENT, "defaultDuration isn't a duration of a second or more.")

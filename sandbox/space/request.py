@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from handler.json_fields import as_record
+from handler.json_fields import as_object
 from sandbox.space.errors import INVALID_ARGUMENT, ApiError
 from sandbox.space.tokens import Owner
 from sandbox.vendors.server import OK, Request, Response
@@ -48,7 +48,7 @@ def read_json(raw: bytes) -> object:
 def read(request: Request, owner: Owner) -> Call:
     """Read a call; ApiError where its body is no JSON object."""
     try:
-        body = as_record(read_json(request.body) if request.body else {}, "the body")
+        body = as_object(read_json(request.body) if request.body else {}, "the body")
     except HalfPairError as error:
         raise ApiError(INVALID_ARGUMENT, f"The body cannot be read: {error}.") from None
     except (ValueError, RecursionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.json_fields import array, as_record, as_text, record, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 from sandbox.space import rules
 from sandbox.space.errors import UNAVAILABLE, UNIMPLEMENTED, ApiError, not_found
 from sandbox.space.pagination import asked, page_of, selected
@@ -77,20 +77,20 @@ class CatalogueRoutes:
         return ok({"members": self._desk.holders(*key_of(self._catalogue.get(name)))})
 
     def _create(self, call: Call) -> Response:
-        return ok(self._catalogue.add(record(call.body, "resource")))
+        return ok(self._catalogue.add(get_object(call.body, "resource")))
 
     def _update(self, call: Call, name: str) -> Response:
-        return ok(self._catalogue.update(name, record(call.body, "resource")))
+        return ok(self._catalogue.update(name, get_object(call.body, "resource")))
 
     def _delete(self, _: Call, name: str) -> Response:
         return ok(self._catalogue.remove(name))
 
     def _bulk_update(self, call: Call) -> Response:
-        given = [as_record(each, "resources[]") for each in array(call.body, "resources")]
+        given = [as_object(each, "resources[]") for each in get_list(call.body, "resources")]
         return ok({"resources": [self._catalogue.put(each) for each in given]})
 
     def _bulk_delete(self, call: Call) -> Response:
-        names = [as_text(each, "resourceNames[]") for each in array(call.body, "resourceNames")]
+        names = [as_str(each, "resourceNames[]") for each in get_list(call.body, "resourceNames")]
         for name in names:
             self._catalogue.get(name)
         for name in dict.fromkeys(names):
@@ -98,13 +98,13 @@ class CatalogueRoutes:
         return ok({})
 
     def _pull_update(self, call: Call) -> Response:
-        kinds = [as_text(each, "kinds[]") for each in array(call.body, "kinds")]
+        kinds = [as_str(each, "kinds[]") for each in get_list(call.body, "kinds")]
         try:
             pulled = [
                 each
                 for webhook in self._webhooks.all()
                 for each in self._asker.pull(webhook, kinds)
-                if text(each, "kind") in kinds
+                if get_str(each, "kind") in kinds
             ]
         except AskError as error:
             raise ApiError(UNAVAILABLE, f"A webhook {error}.") from None
@@ -140,11 +140,11 @@ class CatalogueRoutes:
         return ok(self._webhooks.get(name).as_json(self._space))
 
     def _create_webhook(self, call: Call) -> Response:
-        webhook = self._webhooks.add(record(call.body, "webhook"))
+        webhook = self._webhooks.add(get_object(call.body, "webhook"))
         return ok(webhook.as_json(self._space))
 
     def _update_webhook(self, call: Call, name: str) -> Response:
-        webhook = self._webhooks.update(name, record(call.body, "webhook"))
+        webhook = self._webhooks.update(name, get_object(call.body, "webhook"))
         return ok(webhook.as_json(self._space))
 
     def _delete_webhook(self, _: Call, name: str) -> Response:
@@ -158,16 +158,16 @@ class CatalogueRoutes:
         return ok(self._webhooks.policy(name).body)
 
     def _create_policy(self, call: Call) -> Response:
-        return ok(self._webhooks.add_policy(record(call.body, "policy")).body)
+        return ok(self._webhooks.add_policy(get_object(call.body, "policy")).body)
 
     def _update_policy(self, call: Call, name: str) -> Response:
-        return ok(self._webhooks.update_policy(name, record(call.body, "policy")).body)
+        return ok(self._webhooks.update_policy(name, get_object(call.body, "policy")).body)
 
     def _test_policy(self, call: Call) -> Response:
         """The webhooks that these policies select. A view is defined by a policy: none is here."""
-        if view := text(call.body, "view"):
+        if view := get_str(call.body, "view"):
             raise not_found("view", view)
-        policies = [as_record(each, "policies[]") for each in array(call.body, "policies")]
+        policies = [as_object(each, "policies[]") for each in get_list(call.body, "policies")]
         webhooks = self._webhooks.selected_by(policies)
         return ok({"webhooks": [each.as_json(self._space) for each in webhooks]})
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from handler import emails
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import as_text, record, text
+from handler.json_fields import as_str, get_object, get_str
 from sandbox.space.errors import ALREADY_EXISTS, INVALID_ARGUMENT, ApiError, not_found
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ def key_of(resource: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         ShapeError: kind or id are no texts.
     """
-    return text(resource, "kind"), text(resource, "id")
+    return get_str(resource, "kind"), get_str(resource, "id")
 
 
 class Catalogue:
@@ -129,25 +129,29 @@ class Catalogue:
             return found
         if kind != ACTION or not id_:
             raise ApiError(INVALID_ARGUMENT, f"There is no {kind or 'kind'} {id_!r} to request.")
-        return {"kind": kind, "id": id_, "displayName": text(asked, "displayName") or id_}
+        return {"kind": kind, "id": id_, "displayName": get_str(asked, "displayName") or id_}
 
     def petitioner(self, asked: Mapping[str, Any]) -> Json:
         """The person that a petition means, by e-mail or else by kind and id."""
-        email = text(asked, "email")
+        email = get_str(asked, "email")
         found = self.person(email) if email else self.find(*key_of(asked))
         if found is None or not _person(found) or not found.get("email"):
             raise ApiError(INVALID_ARGUMENT, "A petitioner is nobody of this space.")
         return found
 
     def _keep(self, name: str, kind: str, id_: str, resource: Mapping[str, Any]) -> Json:
-        kept: Json = {"kind": kind, "id": id_, "displayName": text(resource, "displayName") or id_}
+        kept: Json = {
+            "kind": kind,
+            "id": id_,
+            "displayName": get_str(resource, "displayName") or id_,
+        }
         kept["labels"] = {**_labels(resource), NAME: name}
-        if email := text(resource, "email"):
+        if email := get_str(resource, "email"):
             kept["email"] = kept["labels"][EMAIL] = email
         self._things[name] = kept
         return kept
 
 
 def _labels(resource: Mapping[str, Any]) -> Json:
-    labels: Iterable[tuple[str, object]] = record(resource, "labels").items()
-    return {name: as_text(value, "a value of labels") for name, value in labels}
+    labels: Iterable[tuple[str, object]] = get_object(resource, "labels").items()
+    return {name: as_str(value, "a value of labels") for name, value in labels}

@@ -9,7 +9,7 @@ from typing import Any
 
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
-from handler.json_fields import ShapeError, array, as_record, as_text, record, text
+from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
 from handler.request import APPROVE, DURATION, EXPIRES, PETITION
 from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, ApiError
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
@@ -53,7 +53,9 @@ def closes(petition: Petition, body: Mapping[str, Any]) -> bool:
     Raises:
         ApiError: it asks for another one, or the petition is granted, which only a claim ends.
     """
-    phase = text(record(record(body, "state"), "status", "state."), "phase", "state.status.")
+    phase = get_str(
+        get_object(get_object(body, "state"), "status", "state."), "phase", "state.status."
+    )
     if phase in {"", petition.phase}:
         return False
     if phase != "closed":
@@ -84,7 +86,7 @@ def made_claim(
     Raises:
         ApiError: who makes it may not, it is wrong, or the petition is past it.
     """
-    kind = text(body, "event")
+    kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
         raise ApiError(
             INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
@@ -96,14 +98,14 @@ def made_claim(
         raise ApiError(PERMISSION_DENIED, f"{owner.email} may not review this petition.")
     if kind not in _TAKES.get(petition.phase, ()):
         raise ApiError(FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}.")
-    named = [as_record(each, "resources[]") for each in array(body, "resources")]
+    named = [as_object(each, "resources[]") for each in get_list(body, "resources")]
     people = [person for person in petition.petitioners if any(_is(person, one) for one in named)]
     things = [one for one in named if not any(_is(person, one) for person in people)]
     if things and _keys(things) != _keys(petition.resources):
         raise ApiError(INVALID_ARGUMENT, "The claim is not for exactly the petition's resources.")
     until = _asked_end(petition, _labels(body), now) if kind == APPROVE else None
     people = people or list(petition.petitioners)
-    return _claim(petition, kind, actor, people, text(body, "reason"), until, now)
+    return _claim(petition, kind, actor, people, get_str(body, "reason"), until, now)
 
 
 def webhook_claim(petition: Petition, value: object, bots: Sequence[Json], now: datetime) -> Claim:
@@ -113,7 +115,7 @@ def webhook_claim(petition: Petition, value: object, bots: Sequence[Json], now: 
         NotCountedError: it does not count.
     """
     try:
-        event = as_record(value, "a claim")
+        event = as_object(value, "a claim")
         return _webhook_claim(petition, event, bots, now)
     except ShapeError as error:
         raise NotCountedError(f"it has the wrong shape: {error}") from None
@@ -122,24 +124,26 @@ def webhook_claim(petition: Petition, value: object, bots: Sequence[Json], now: 
 def _webhook_claim(
     petition: Petition, event: Mapping[str, Any], bots: Sequence[Json], now: datetime
 ) -> Claim:
-    kind = text(event, "event")
+    kind = get_str(event, "event")
     if kind not in {APPROVE, DENY}:
         raise NotCountedError("it is neither an approval nor a denial")
-    actor = key_of(record(event, "actor"))
+    actor = key_of(get_object(event, "actor"))
     bot = next((each for each in bots if key_of(each) == actor), None)
     if bot is None:
         raise NotCountedError("its actor is no allowed reviewer")
     labels = _labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
         raise NotCountedError("it does not carry this petition's label")
-    first, *things = [as_record(each, "resources[]") for each in array(event, "resources")] or [{}]
+    first, *things = [as_object(each, "resources[]") for each in get_list(event, "resources")] or [
+        {}
+    ]
     people = [person for person in petition.petitioners if _is(person, first)]
     if not people:
         raise NotCountedError("its first resource is no petitioner")
     if _keys(things) != _keys(petition.resources):
         raise NotCountedError("it is not for exactly the petition's resources")
     until = _told_end(labels, now) if kind == APPROVE else None
-    return _claim(petition, kind, bot, people, text(event, "reason"), until, now)
+    return _claim(petition, kind, bot, people, get_str(event, "reason"), until, now)
 
 
 def _told_end(labels: Mapping[str, str], now: datetime) -> datetime:
@@ -193,7 +197,7 @@ def _petitions(owner: Owner, petition: Petition) -> bool:
 
 def _is(person: Json, resource: Mapping[str, Any]) -> bool:
     """Whether a resource of a claim is this person, by kind and id, or by e-mail without an id."""
-    if text(resource, "id"):
+    if get_str(resource, "id"):
         return key_of(resource) == key_of(person)
     return emails.same(resource.get("email"), person["email"])
 
@@ -203,8 +207,8 @@ def _keys(resources: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _labels(event: Mapping[str, Any]) -> dict[str, str]:
-    labels = record(record(event, "meta"), "labels", "meta.")
-    return {name: as_text(value, "a value of meta.labels") for name, value in labels.items()}
+    labels = get_object(get_object(event, "meta"), "labels", "meta.")
+    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
 
 
 def _claim(

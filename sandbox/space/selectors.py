@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from handler.json_fields import array, as_record, as_text, record, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 LONGEST = 4096
@@ -75,19 +75,19 @@ def from_json(value: Mapping[str, Any]) -> Selector:
     Raises:
         SelectorError, ShapeError: it is none.
     """
-    labels = record(value, "matchLabels", "selector.")
+    labels = get_object(value, "matchLabels", "selector.")
     equal = (
-        Requirement(key, "In", frozenset({as_text(each, "a value of selector.matchLabels")}))
+        Requirement(key, "In", frozenset({as_str(each, "a value of selector.matchLabels")}))
         for key, each in labels.items()
     )
-    return (*equal, *_expressions(array(value, "matchExpressions", "selector.")))
+    return (*equal, *_expressions(get_list(value, "matchExpressions", "selector.")))
 
 
 def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
     for value in values:
-        each = as_record(value, "matchExpressions[]")
-        operator, key = text(each, "operator"), text(each, "key")
-        members = frozenset(as_text(one, "values[]") for one in array(each, "values"))
+        each = as_object(value, "matchExpressions[]")
+        operator, key = get_str(each, "operator"), get_str(each, "key")
+        members = frozenset(as_str(one, "values[]") for one in get_list(each, "values"))
         for known in get_args(Operator):
             if operator == known and key and bool(members) == (known in {"In", "NotIn"}):
                 yield Requirement(key, known, members)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cli.webhook_client import signed
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import ShapeError, array, as_record, record
+from handler.json_fields import ShapeError, as_object, get_list, get_object
 from sandbox.space.request import read_json
 from sandbox.space.webhooks import Webhook
 
@@ -54,7 +54,7 @@ class Asker:
         """Pull a webhook's resources of these kinds; AskError without an answer."""
         answer = self._call(webhook, {"kinds": list(kinds), "flags": {}})
         try:
-            return [dict(as_record(each, "resources[]")) for each in array(answer, "resources")]
+            return [dict(as_object(each, "resources[]")) for each in get_list(answer, "resources")]
         except ShapeError as error:
             raise AskError(f"answered in the wrong shape: {error}") from None
 
@@ -62,7 +62,7 @@ class Asker:
         """Ask for a decision (GetDecision): its claims, unread; AskError without an answer."""
         answer = self._call(webhook, {"events": list(events)})
         try:
-            return array(answer, "claims")
+            return get_list(answer, "claims")
         except ShapeError as error:
             raise AskError(f"answered in the wrong shape: {error}") from None
 
@@ -146,8 +146,8 @@ def _read(http_status: int, raw: bytes) -> Mapping[str, Any]:
     if http_status != _OK:
         raise AskError(f"answered HTTP {http_status}")
     try:
-        answer = as_record(read_json(raw), "the answer")
-        code = record(answer, "status").get("code", 0)
+        answer = as_object(read_json(raw), "the answer")
+        code = get_object(answer, "status").get("code", 0)
     except (ValueError, RecursionError):  # what is no JSON, and the wrong shape
         raise AskError("answered what is no JSON object") from None
     if code != 0:

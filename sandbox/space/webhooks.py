@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler.json_fields import array, as_record, as_text, record, required, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str, require_str
 from sandbox.space import selectors
 from sandbox.space.errors import INVALID_ARGUMENT, UNIMPLEMENTED, ApiError, not_found
 
@@ -162,19 +162,20 @@ class Webhooks:
         return policy
 
     def _read_policy(self, name: str, body: Mapping[str, Any]) -> Policy:
-        base = record(body, "base")
-        if any(array(base, field, "base.") for field in ("conditions", "compiledConditions")):
+        base = get_object(body, "base")
+        if any(get_list(base, field, "base.") for field in ("conditions", "compiledConditions")):
             raise ApiError(UNIMPLEMENTED, "Conditions in CEL are not evaluated: use a selector.")
         try:
-            selector = selectors.from_json(record(base, "selector", "base."))
+            selector = selectors.from_json(get_object(base, "selector", "base."))
         except selectors.SelectorError as error:
             raise ApiError(INVALID_ARGUMENT, f"selector: {error}.") from None
         named = [
-            required(as_record(each, "webhooks[]"), "name") for each in array(body, "webhooks")
+            require_str(as_object(each, "webhooks[]"), "name")
+            for each in get_list(body, "webhooks")
         ]
         for each in named:
             self.get(each)
-        kept: Json = {"meta": {**record(body, "meta"), "name": name}, "base": base}
+        kept: Json = {"meta": {**get_object(body, "meta"), "name": name}, "base": base}
         kept["webhooks"] = [{"name": each} for each in named]
         return Policy(name, selector, tuple(named), kept)
 
@@ -185,18 +186,18 @@ class Webhooks:
 
 
 def _described(name: str, body: Mapping[str, Any]) -> Webhook:
-    if text(body, "method") not in {"", "POST"}:
+    if get_str(body, "method") not in {"", "POST"}:
         raise ApiError(UNIMPLEMENTED, "A webhook is called by POST here, and by nothing else.")
-    if record(body, "headers"):
+    if get_object(body, "headers"):
         raise ApiError(UNIMPLEMENTED, "A webhook gets no headers of its own here.")
     return Webhook(
         name,
-        _usable_url(required(body, "url")),
-        _usable_secret(required(body, "secret")),
-        text(body, "displayName"),
+        _usable_url(require_str(body, "url")),
+        _usable_secret(require_str(body, "secret")),
+        get_str(body, "displayName"),
         {
-            name: as_text(value, "a value of labels")
-            for name, value in record(body, "labels").items()
+            name: as_str(value, "a value of labels")
+            for name, value in get_object(body, "labels").items()
         },
         bool(body.get("dryRun")),
     )
