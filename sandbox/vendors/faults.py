@@ -257,6 +257,32 @@ def wrong_values(fields: Mapping[str, Iterable[object]]) -> dict[str, WrongValue
     }
 
 
+def _timeline(prefix: str, person: str, name: str) -> dict[str, WrongValue]:
+    """Make those of the timeline of both Atlassian products.
+
+    Args:
+        prefix: of each field.
+        person: the field of a period that says whose it is.
+        name: what is there instead.
+    """
+    timeline = f"{prefix}finalTimeline"
+    period = f"{timeline}.rotations.*.periods.*"
+    return wrong_values(
+        {
+            "": [[], None],
+            timeline: [[]],
+            f"{timeline}.rotations": [None],
+            f"{timeline}.rotations.*": ["Weekly"],
+            f"{timeline}.rotations.*.periods": [{}],
+            period: [None],
+            f"{period}.startDate": [1_700_000_000],
+            f"{period}.endDate": [NOT_RFC_3339, "whenever", None],
+            f"{period}.{person}": [name, None],
+            f"{period}.{person}.id": [7],
+        }
+    )
+
+
 NOT_RFC_3339 = "2099-01-01T00:00:00"  # it has no offset
 
 INCIDENTIO: Mapping[str, Mapping[str, WrongValue]] = {
@@ -373,21 +399,10 @@ OPSGENIE: Mapping[str, Mapping[str, WrongValue]] = {
             "data.*.onCallParticipants.*.escalationTime": ["0", None, -1],
         }
     ),
-    "timeline": wrong_values(
-        {
-            "": [[]],
-            "data": [None],
-            "data.finalTimeline": [[]],
-            "data.finalTimeline.rotations": [None],
-            "data.finalTimeline.rotations.*": ["Weekly"],
-            "data.finalTimeline.rotations.*.periods": [{}],
-            "data.finalTimeline.rotations.*.periods.*": [None],
-            "data.finalTimeline.rotations.*.periods.*.startDate": [1_700_000_000],
-            "data.finalTimeline.rotations.*.periods.*.endDate": [NOT_RFC_3339, "whenever", None],
-            "data.finalTimeline.rotations.*.periods.*.recipient": ["ana@acme.example", None],
-            "data.finalTimeline.rotations.*.periods.*.recipient.id": [7],
-        }
-    ),
+    "timeline": {
+        **wrong_values({"data": [None]}),
+        **_timeline("data.", "recipient", "ana@acme.example"),
+    },
 }
 
 JSM: Mapping[str, Mapping[str, WrongValue]] = {
@@ -414,20 +429,7 @@ JSM: Mapping[str, Mapping[str, WrongValue]] = {
             "onCallParticipants.*.onCallParticipants": ["ana"],
         }
     ),
-    "timeline": wrong_values(
-        {
-            "": [[], None],
-            "finalTimeline": [[]],
-            "finalTimeline.rotations": [None],
-            "finalTimeline.rotations.*": ["Weekly"],
-            "finalTimeline.rotations.*.periods": [{}],
-            "finalTimeline.rotations.*.periods.*": [None],
-            "finalTimeline.rotations.*.periods.*.startDate": [1_700_000_000],
-            "finalTimeline.rotations.*.periods.*.endDate": [NOT_RFC_3339, "whenever", None],
-            "finalTimeline.rotations.*.periods.*.responder": ["712020:ana", None],
-            "finalTimeline.rotations.*.periods.*.responder.id": [7],
-        }
-    ),
+    "timeline": _timeline("", "responder", "712020:ana"),
     "users": wrong_values(
         {
             "": [[], None],

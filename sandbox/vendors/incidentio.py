@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Literal, TypeAlias, TypeVar, get_args
 
 from sandbox.vendors.server import (
@@ -57,15 +58,13 @@ _RIGHTS = {
     "/v2/schedules": "schedules_reader",
     "/v2/users": "viewer",
 }
-# Type, code and message, by status.
-_ERRORS = {
-    401: ("authentication_error", "invalid_api_key", "The API key is missing or not valid."),
-    403: ("resource_forbidden", "missing_scope", "The API key lacks a scope that this needs."),
-    404: ("not_found", "not_found", "There is no such thing here."),
-    422: ("validation_error", "invalid_value", "A value is not valid."),
-    429: ("too_many_requests", "rate_limit", "Too many requests: slow down."),
-    500: ("api_error", "internal_error", "Something went wrong."),
-    503: ("api_error", "unavailable", "Not available right now."),
+# What the vendor calls an error, by status; `api_error` is any other.
+_ERROR_TYPES = {
+    401: "authentication_error",
+    403: "resource_forbidden",
+    404: "not_found",
+    422: "validation_error",
+    429: "too_many_requests",
 }
 
 
@@ -349,10 +348,9 @@ class IncidentIO(Organisation, Double):
             return self.error(403)
         try:
             with self._lock:
-                response = self._from_cache(request)
+                return self._from_cache(request)
         except InvalidParameterError as error:
             return self.error(422, message=str(error), field=error.name)
-        return replace(response, headers=self._rate_limit())
 
     def error(
         self,
@@ -363,18 +361,19 @@ class IncidentIO(Organisation, Double):
         field: str = "",
     ) -> Response:
         """Make an error, with the parameter that is wrong or the time to come back."""
-        type_, code, usual_message = _ERRORS.get(status, _ERRORS[500])
+        error_type = _ERROR_TYPES.get(status, "api_error")
+        error = {"code": error_type, "message": message or HTTPStatus(status).phrase}
         source = {"source": {"field": field, "pointer": f"/{field}"}} if field else {}
         body = {
-            "type": type_,
+            "type": error_type,
             "status": status,
             "request_id": f"{next(self._request_ids):08x}",
-            "errors": [{"code": code, "message": message or usual_message, **source}],
+            "errors": [{**error, **source}],
         }
         if retry_at:
             limit = {"name": "api_key", "limit": _LIMIT, "remaining": 0}
             body["rate_limit"] = {**limit, "retry_after": _time(retry_at)}
-        return Response(status, body, self._rate_limit())
+        return Response(status, body)
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
         """Give it a cursor."""
@@ -391,6 +390,7 @@ class IncidentIO(Organisation, Double):
         key = (
             request.path,
             tuple((name, *values) for name, values in request.query.items()),
+            self.key_roles,
             tuple(schedule.current(self.now()) for schedule in self.schedules),
         )
         if key not in self._cache:
@@ -399,16 +399,6 @@ class IncidentIO(Organisation, Double):
                 return response
             self._cache[key] = replace(response, body=response.body_bytes())
         return self._cache[key]
-
-    def _rate_limit(self) -> dict[str, str]:
-        """Tell of a bucket that only this request has taken from: the double limits nobody."""
-        full = self.now() + timedelta(seconds=1)
-        return {
-            "X-RateLimit-Limit": str(_LIMIT),
-            "X-RateLimit-Remaining": str(_LIMIT - 1),
-            "X-RateLimit-Used": "1",
-            "X-RateLimit-Reset": str(int(full.timestamp())),
-        }
 
     def _get_identity(self, _: Request) -> Response:
         identity = {

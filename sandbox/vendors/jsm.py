@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 
 from sandbox.vendors.atlassian import (
     AccountType,
@@ -48,16 +49,6 @@ EMAIL = "approvals@example.com"
 _RIGHTS = {"/jsm/": OPS_SCOPE, "/rest/": USER_SCOPE}
 _MOST_SCHEDULES, _MOST_USERS = 100, 200
 _MANY = 1_000_000
-_TITLES = {
-    400: "The request is not valid",
-    401: "Unauthorized",
-    403: "The account may not see this",
-    404: "There is no such thing here",
-    422: "A value is not valid",
-    429: "Too many requests",
-    500: "Something went wrong",
-    503: "Not available right now",
-}
 
 
 class JSM(Organisation, Double):
@@ -65,21 +56,17 @@ class JSM(Organisation, Double):
 
     A token that lacks the scope of a path is as good as none. After `restrict_key` the account
     sees that team's schedules only: the list leaves the others out, by id they are 403.
+
+    Attributes:
+        scopes: what the token may read.
     """
 
+    cloud_id = CLOUD_ID
     person_id = "712020:{}"
     page_parameters = ("offset", "startAt")
 
-    def __init__(
-        self,
-        email: str,
-        api_token: str,
-        *,
-        scopes: Collection[str] = (OPS_SCOPE, USER_SCOPE),
-        cloud_id: str = CLOUD_ID,
-        now: Clock = utc_now,
-    ) -> None:
-        api = f"GET /jsm/ops/api/{cloud_id}/v1/schedules"
+    def __init__(self, email: str, api_token: str, *, now: Clock = utc_now) -> None:
+        api = f"GET /jsm/ops/api/{self.cloud_id}/v1/schedules"
         Organisation.__init__(self, now)
         Double.__init__(
             self,
@@ -95,8 +82,7 @@ class JSM(Organisation, Double):
         )
         self.email = email
         self.api_token = api_token
-        self.cloud_id = cloud_id
-        self.scopes = frozenset(scopes)
+        self.scopes: Collection[str] = (OPS_SCOPE, USER_SCOPE)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -164,7 +150,7 @@ class JSM(Organisation, Double):
         title: str = "",
     ) -> Response:
         """Make an error of the operations API."""
-        title = title or _TITLES.get(status, _TITLES[500])
+        title = title or HTTPStatus(status).phrase
         return Response(status, {"errors": [{"title": title, "code": str(status)}]})
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's

@@ -11,6 +11,7 @@ import itertools
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from http import HTTPStatus
 from math import ceil
 from urllib.parse import unquote
 
@@ -38,15 +39,6 @@ from sandbox.vendors.server import (
 _FORBIDDEN, _TOO_MANY = 403, 429
 _NO_RIGHT = 40301
 _MINUTE = 60
-_MESSAGES = {
-    401: "The API key is not valid, or its integration is off.",
-    403: "The API key has no right to this.",
-    404: "There is no such thing.",
-    422: "A value is not valid.",
-    429: "Too many requests: slow down.",
-    500: "Something went wrong.",
-    503: "Not available right now.",
-}
 
 
 class Opsgenie(Organisation, Double):
@@ -91,9 +83,9 @@ class Opsgenie(Organisation, Double):
         self, status: int, *, retry_at: datetime | None = None, message: str = ""
     ) -> Response:
         """Make an error; when to come back shows only in the headers, as a limit's period."""
-        body = {"message": message or _MESSAGES.get(status, _MESSAGES[500])}
+        body = {"message": message or HTTPStatus(status).phrase}
         code = {"code": _NO_RIGHT} if status == _FORBIDDEN else {}
-        headers = {"X-RateLimit-State": "OK"}
+        headers = {}
         if status == _TOO_MANY:
             period = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
             headers = {
@@ -108,8 +100,7 @@ class Opsgenie(Organisation, Double):
         return {"took": 0.012, "requestId": f"{number:08x}-0000-4000-9000-{number:012x}"}
 
     def _data(self, data: object) -> Response:
-        body = {"data": data, **self._about_request()}
-        return Response(OK, body, {"X-RateLimit-State": "OK"})
+        return Response(OK, {"data": data, **self._about_request()})
 
     def _list_on_calls(self, _: Request) -> Response:
         """Tell who is on call in every schedule, as a tree."""

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from math import ceil
 from typing import NamedTuple, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
@@ -29,12 +30,12 @@ from sandbox.vendors.store import Store, find
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SHIFT, _TURN = timedelta(hours=8), timedelta(weeks=1)
+_TIME_ZONE = "Europe/Berlin"  # the account's
 _LIMIT, _MINUTE = 960, 60
 _MOST_ROWS = 10_000
 _UNAUTHORIZED, _TOO_MANY = 401, 429
 _API, _APP = "https://api.pagerduty.com", "https://sandbox.pagerduty.com"
-_SET_UP, _FIRST_TURN_END = "2024-01-08T09:00:00Z", "2024-01-15T09:00:00Z"
-_ROTATION, _EVENT = f"Q{1:025d}", f"Q{2:025d}"
+_ROTATION = f"Q{1:025d}"
 # The scope that a key needs, by path.
 _RIGHTS = {
     "/oncalls": "oncalls.read",
@@ -43,17 +44,8 @@ _RIGHTS = {
     "/v3/schedules": "schedules.read",
 }
 _SCHEDULE_NOT_FOUND = 3004
-# Code and message, by status.
-_ERRORS = {
-    400: (2001, "Invalid Input Provided"),
-    401: (2006, "Authentication failed"),
-    402: (2014, "Missing Account Ability"),
-    403: (2010, "Access Denied"),
-    404: (2100, "Not Found"),
-    408: (2016, "The request took too long to process"),
-    429: (2020, "Rate Limit Exceeded"),
-    500: (2000, "An internal error has occurred. PagerDuty team has been notified."),
-}
+# The vendor's code, by status; 2000 is any other.
+_CODES = {400: 2001, 401: 2006, 402: 2014, 403: 2010, 404: 2100, 408: 2016, 429: 2020}
 
 
 # -- what an account has -------------------------------------------------------------------------
@@ -304,7 +296,6 @@ class PagerDuty(Account, Double):
 
     Attributes:
         scopes: what the key may read.
-        time_zone: the account's, in which times are told unless the query names another.
     """
 
     page_parameters = ("offset",)
@@ -314,7 +305,6 @@ class PagerDuty(Account, Double):
         api_key: str,
         *,
         scopes: Sequence[str] = tuple(_RIGHTS.values()),
-        time_zone: str = "Europe/Berlin",
         now: Clock = utc_now,
     ) -> None:
         Account.__init__(self, now)
@@ -333,7 +323,6 @@ class PagerDuty(Account, Double):
         )
         self.api_key = api_key
         self.scopes = tuple(scopes)
-        self.time_zone = time_zone
 
     @property
     def settings(self) -> dict[str, str]:
@@ -362,8 +351,8 @@ class PagerDuty(Account, Double):
         detail: str = "",
     ) -> Response:
         """Make an error; the headers tell in how many seconds to come back."""
-        usual_code, message = _ERRORS.get(status, _ERRORS[500])
-        error: Json = {"message": message, "code": code or usual_code}
+        message = HTTPStatus(status).phrase
+        error: Json = {"message": message, "code": code or _CODES.get(status, 2000)}
         if detail:
             error["errors"] = [detail]
         left = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
@@ -434,16 +423,8 @@ class PagerDuty(Account, Double):
             if shift.person_id
         ]
         # Everybody in it, on call or not: a reader must not take them for on call.
-        layer = {
-            "id": f"P{1:06d}",
-            "name": "Layer 1",
-            "start": _SET_UP,
-            "end": None,
-            "rotation_virtual_start": _SET_UP,
-            "rotation_turn_length_seconds": int(_TURN.total_seconds()),
-            "users": [{"user": self._user_reference(each)} for each in schedule.members],
-            "restrictions": [],
-        }
+        members = [{"user": self._user_reference(member)} for member in schedule.members]
+        layer = {"id": f"P{1:06d}", "name": "Layer 1", "end": None, "users": members}
         body = {
             **self._layer_based(schedule),
             "schedule_layers": [{**layer, "rendered_schedule_entries": entries}],
@@ -508,8 +489,8 @@ class PagerDuty(Account, Double):
         return Response(OK, {"user": self._user(id)})
 
     def _zone(self, request: Request) -> ZoneInfo:
-        """Give the time zone to tell times in."""
-        name = request.parameter("time_zone", self.time_zone)
+        """Give the time zone of the times in the answer: the account's unless the query has one."""
+        name = request.parameter("time_zone", _TIME_ZONE)
         try:
             return ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:
@@ -523,7 +504,7 @@ class PagerDuty(Account, Double):
         reference = _reference("user", id_, person.name, "users")
         if person.deleted_at is None:
             return reference
-        deleted_at = _time(person.deleted_at, ZoneInfo(self.time_zone))
+        deleted_at = _time(person.deleted_at, ZoneInfo(_TIME_ZONE))
         return {**reference, "self": None, "html_url": None, "deleted_at": deleted_at}
 
     def _user(self, id_: str) -> Json:
@@ -536,13 +517,10 @@ class PagerDuty(Account, Double):
             "type": "user",
             "name": person.name,
             "email": person.email,
-            "time_zone": self.time_zone,
+            "time_zone": _TIME_ZONE,
             "role": "user",
             "description": None,
-            "job_title": None,
             "teams": [],
-            "contact_methods": [],
-            "notification_rules": [],
         }
 
     def _schedule(self, schedule: Schedule) -> Json:
@@ -557,7 +535,7 @@ class PagerDuty(Account, Double):
             "type": "schedule_v3" if schedule.v3 else "schedule",
             "name": schedule.name,
             "description": "Who looks after it.",
-            "time_zone": self.time_zone,
+            "time_zone": _TIME_ZONE,
             "escalation_policies": policies,
             "teams": [],
         }
@@ -574,17 +552,7 @@ class PagerDuty(Account, Double):
             "shifts_per_member": 1,
             "members": [_member(person_id) for person_id in schedule.members],
         }
-        event = {
-            "id": _EVENT,
-            "type": "schedule_event",
-            "name": "Weekly",
-            "start_time": {"date_time": _SET_UP, "time_zone": self.time_zone},
-            "end_time": {"date_time": _FIRST_TURN_END, "time_zone": self.time_zone},
-            "effective_since": _SET_UP,
-            "effective_until": None,
-            "recurrence": ["RRULE:FREQ=WEEKLY"],
-            "assignment_strategy": strategy,
-        }
+        event = {"type": "schedule_event", "name": "Weekly", "assignment_strategy": strategy}
         return {"id": _ROTATION, "type": "schedule_rotation", "events": [event]}
 
 

@@ -335,6 +335,6 @@ def test_limit_reached(account: PagerDuty) -> None:
     """There is no Retry-After: the seconds are in ratelimit-reset."""
     account.fail("/oncalls", faults.TooManyRequests(20, retry_after=None))
     status, body, headers = get(account, "/oncalls")
-    assert (status, body) == (429, {"error": {"message": "Rate Limit Exceeded", "code": 2020}})
+    assert (status, body) == (429, {"error": {"message": "Too Many Requests", "code": 2020}})
     assert (headers["ratelimit-remaining"], headers["ratelimit-reset"]) == ("0", "20")
     assert headers["Retry-After"] is None
