@@ -187,11 +187,7 @@ class Organisation(Store):
     @property
     def visible_schedules(self) -> list[Schedule]:
         """The schedules that the key sees."""
-        return [schedule for schedule in self.schedules if self.is_visible(schedule)]
-
-    def is_visible(self, schedule: Schedule) -> bool:
-        """Tell whether the key sees it."""
-        return self._only_team in {None, schedule.team}
+        return [one for one in self.schedules if self._only_team in {None, one.team}]
 
     def add_person(self, name: str, email: str | None) -> Person:
         """Add a user."""
@@ -295,6 +291,19 @@ class Organisation(Store):
         """Give who gets now what is this person's, if somebody else does."""
         with self._lock:
             return self._forwarded_to(find(self._people, who), self.now())
+
+    def _visible_schedule(self, schedule_id: str) -> Schedule:
+        """Find the schedule of this id; no name will do.
+
+        Raises:
+            RefusedError: there is none (404), or the key may not see it (403).
+        """
+        schedule = self._schedules.get(schedule_id)
+        if schedule is None:
+            raise RefusedError(404)
+        if self._only_team not in {None, schedule.team}:
+            raise RefusedError(403)
+        return schedule
 
     def _responders(self) -> dict[str, Responder]:
         return {**self._people, **self._teams, **self._escalations, **self._schedules}

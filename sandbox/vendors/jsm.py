@@ -25,7 +25,6 @@ from sandbox.vendors.atlassian import (
     Person,
     RefusedError,
     Responder,
-    Schedule,
     kind_of,
     period_json,
 )
@@ -73,8 +72,8 @@ class JSM(Organisation, Double):
             {
                 "GET /_edge/tenant_info": self._get_tenant,
                 api: self._list_schedules,
-                f"{api}/{{id}}/on-calls": self._get_on_calls,
-                f"{api}/{{id}}/timeline": self._get_timeline,
+                f"{api}/{{schedule_id}}/on-calls": self._get_on_calls,
+                f"{api}/{{schedule_id}}/timeline": self._get_timeline,
                 "GET /rest/api/3/user/bulk": self._list_users,
                 "GET /rest/api/3/user/search": self._search_users,
             },
@@ -185,21 +184,14 @@ class JSM(Organisation, Double):
         }
         return Response(OK, body, page=1 + offset // size)
 
-    def _get_on_calls(self, _: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        participants = self._on_call(self._schedule(id))
+    def _get_on_calls(self, _: Request, schedule_id: str) -> Response:
+        participants = self._on_call(self._visible_schedule(schedule_id))
         return Response(OK, {"onCallParticipants": list(map(_participant_json, participants))})
 
-    def _get_timeline(self, request: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        return Response(OK, self._timeline(request, self._schedule(id), _period_json))
-
-    def _schedule(self, id_: str) -> Schedule:
-        """Find the schedule of this id: no name will do."""
-        schedule = self._schedules.get(id_)
-        if schedule is None:
-            raise RefusedError(404)
-        if not self.is_visible(schedule):
-            raise RefusedError(403)
-        return schedule
+    def _get_timeline(self, request: Request, schedule_id: str) -> Response:
+        return Response(
+            OK, self._timeline(request, self._visible_schedule(schedule_id), _period_json)
+        )
 
     def _list_users(self, request: Request) -> Response:
         """Give a page of the users of several account ids; unknown ids are left out silently."""

@@ -54,7 +54,7 @@ class Opsgenie(Organisation, Double):
             self,
             {
                 "GET /v2/schedules/on-calls": self._list_on_calls,
-                "GET /v2/schedules/{id}/timeline": self._get_timeline,
+                "GET /v2/schedules/{schedule_id}/timeline": self._get_timeline,
                 "GET /v2/users/{name}": self._get_user,
             },
             now,
@@ -118,12 +118,8 @@ class Opsgenie(Organisation, Double):
             ]
         )
 
-    def _get_timeline(self, request: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        schedule = self._schedules.get(id)
-        if schedule is None:
-            raise RefusedError(404)
-        if not self.is_visible(schedule):
-            raise RefusedError(403)
+    def _get_timeline(self, request: Request, schedule_id: str) -> Response:
+        schedule = self._visible_schedule(schedule_id)
         return self._data(self._timeline(request, schedule, _period_json))
 
     def _get_user(self, _: Request, name: str) -> Response:

@@ -260,7 +260,7 @@ class Account(Store):
             return self._save(self._policies, replace(row, levels=tuple(levels)))
 
     def _target_id(self, target: Target) -> str:
-        """Find the id of a person or, by whatever isn't a person's, of a schedule."""
+        """Find the id of a person, by an e-mail or id, or else of a schedule."""
         if isinstance(target, Person) or (
             isinstance(target, str) and (target in self._people or "@" in target)
         ):
@@ -313,11 +313,11 @@ class PagerDuty(Account, Double):
             {
                 "GET /oncalls": self._list_on_calls,
                 "GET /schedules": self._list_layer_based,
-                "GET /schedules/{id}": self._get_layer_based,
+                "GET /schedules/{schedule_id}": self._get_layer_based,
                 "GET /users": self._list_users,
-                "GET /users/{id}": self._get_user,
+                "GET /users/{user_id}": self._get_user,
                 "GET /v3/schedules": self._list_shift_based,
-                "GET /v3/schedules/{id}": self._get_shift_based,
+                "GET /v3/schedules/{schedule_id}": self._get_shift_based,
             },
             now,
         )
@@ -406,8 +406,8 @@ class PagerDuty(Account, Double):
         rows = [schedule for schedule in self.schedules if schedule.v3]
         return _page(request, "schedules", rows, _schedule_reference, v3=True)
 
-    def _get_layer_based(self, request: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        schedule = self._schedules.get(id)
+    def _get_layer_based(self, request: Request, schedule_id: str) -> Response:
+        schedule = self._schedules.get(schedule_id)
         if schedule is None:
             return self.error(404, code=_SCHEDULE_NOT_FOUND)
         if schedule.v3:
@@ -432,8 +432,8 @@ class PagerDuty(Account, Double):
         }
         return Response(OK, {"schedule": body})
 
-    def _get_shift_based(self, request: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        schedule = self._schedules.get(id)
+    def _get_shift_based(self, request: Request, schedule_id: str) -> Response:
+        schedule = self._schedules.get(schedule_id)
         if schedule is None:
             return self.error(404)
         if not schedule.v3:
@@ -482,11 +482,11 @@ class PagerDuty(Account, Double):
         ]
         return _page(request, "users", rows, lambda person: self._user(person.id))
 
-    def _get_user(self, _: Request, id: str) -> Response:  # noqa: A002 - the vendor's word
-        person = self._people.get(id)
+    def _get_user(self, _: Request, user_id: str) -> Response:
+        person = self._people.get(user_id)
         if person is None or person.deleted_at:
             return self.error(404)
-        return Response(OK, {"user": self._user(id)})
+        return Response(OK, {"user": self._user(user_id)})
 
     def _zone(self, request: Request) -> ZoneInfo:
         """Give the time zone of the times in the answer: the account's unless the query has one."""

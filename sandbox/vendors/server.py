@@ -131,26 +131,21 @@ class Response:
         return self.head(f"Content-Length: {len(body)}"), body
 
 
+@dataclass(slots=True)
 class Exchange:
     """A request and the means to answer it.
 
     Attributes:
         request, double: who asks for what.
         write: sends bytes; raises OSError once the client has gone, which ends the connection.
+        is_gone: tells whether the client has hung up.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        double: Double,
-        write: Callable[[bytes], None],
-        is_gone: Callable[[], bool],
-    ) -> None:
-        self.request = request
-        self.double = double
-        self.write = write
-        self._is_gone = is_gone
-        self._response: Response | None = None
+    request: Request
+    double: Double
+    write: Callable[[bytes], None]
+    is_gone: Callable[[], bool]
+    _response: Response | None = field(default=None, init=False)
 
     @property
     def response(self) -> Response:
@@ -176,7 +171,7 @@ class Exchange:
         """
         end = time.monotonic() + seconds
         while not (event and event.is_set()) and (left := end - time.monotonic()) > 0:
-            if self.double.closing.wait(min(left, _POLL_SECONDS)) or self._is_gone():
+            if self.double.closing.wait(min(left, _POLL_SECONDS)) or self.is_gone():
                 self.hang_up()
 
     def hang_up(self) -> NoReturn:
