@@ -63,9 +63,9 @@ TABLES: list[tuple[str, Mapping[str, Mapping[str, WrongValue]], Mapping[str, str
     ),
 ]
 CASES = [
-    pytest.param(provider, path, tables[name], id=f"{provider} {name}")
+    pytest.param(provider, paths[name], table, id=f"{provider} {name}")
     for provider, tables, paths in TABLES
-    for name, path in paths.items()
+    for name, table in tables.items()
 ]
 
 
