@@ -21,8 +21,8 @@ def check_names(settings: Settings, *, on_doubles: bool) -> list[str]:
     The real providers are not asked: `oncall preflight` does that.
     """
     on = [BY_ID[id_].name for id_ in settings.providers]
-    findings = checked(settings, _WITHOUT_PROXY) if on_doubles else []
-    problems = [finding.text for finding in findings if finding.level == PROBLEM]
+    snapshot = checked(settings, _WITHOUT_PROXY) if on_doubles else []
+    problems = [finding.text for finding in snapshot if finding.level == PROBLEM]
     return [
         *problems,
         *([MADE_UP] if problems else []),

@@ -6,14 +6,13 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
 import pulumi
 
-from handler.providers.registry import BY_ID, PROVIDERS, Provider
+from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
 from infra.archive import POLICY_IN_ZIP
 from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
@@ -30,8 +29,8 @@ from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.awslambda import is_public
 from sandbox.logbook import Logbook
+from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.server import Played
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
@@ -78,11 +77,10 @@ class Sandbox:
         self.webhook_secret = new_secret()
         self._previous_secret = ""
         self._variables = dict(variables)
-        doubles = {} if live else {provider.id: _double_of(provider) for provider in PROVIDERS}
-        self.doubles = {id_: one.double for id_, one in doubles.items()}
+        self.doubles = {} if live else {each.id: create_double(each.id) for each in PROVIDERS}
         self._provider_settings = dict(live)
-        for one in doubles.values():
-            self._provider_settings |= one.settings
+        for double in self.doubles.values():
+            self._provider_settings |= double.settings
         self.aws = Aws(region)
         self.log = Logbook(root / log)
         self.deployment: Deployment
@@ -190,12 +188,6 @@ class Sandbox:
 def new_secret() -> str:
     """Make up a webhook's secret, as the access system does."""
     return f"wks0{secrets.token_urlsafe(30)}"
-
-
-def _double_of(provider: Provider) -> Played:
-    """Make a provider's double: it is the module of its name, which no other line has to name."""
-    double: Played = import_module(f"sandbox.vendors.{provider.id}").played()
-    return double
 
 
 def _stack_config(root: Path, stack: str) -> dict[str, str]:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from handler.providers.registry import Provider
 from sandbox.page.rosters import Group, Person, Post, Roster, RosterError
-from sandbox.vendors.atlassian_records import Person as Record
-from sandbox.vendors.atlassian_records import Responder, Schedule, kind_of
-from sandbox.vendors.atlassian_state import Organisation
-from sandbox.vendors.atlassian_timeline import Period
+from sandbox.vendors.atlassian import Organisation, Period, Responder, Schedule, kind_of
+from sandbox.vendors.atlassian import Person as Record
 
 
 class AtlassianRoster(Roster):

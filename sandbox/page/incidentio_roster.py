@@ -7,9 +7,8 @@ from functools import partial
 
 from handler.providers.registry import BY_ID
 from sandbox.page.rosters import Group, Holder, Person, Post, Roster
-from sandbox.vendors.incidentio_records import Incident, Role, Schedule
-from sandbox.vendors.incidentio_records import Person as Record
-from sandbox.vendors.incidentio_state import Organisation
+from sandbox.vendors.incidentio import Incident, Organisation, Role, Schedule
+from sandbox.vendors.incidentio import Person as Record
 
 
 class IncidentIORoster(Roster):

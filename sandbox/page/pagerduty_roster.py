@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from handler.providers.registry import BY_ID
 from sandbox.page.rosters import Group, Person, Roster
-from sandbox.vendors.pagerduty_records import Policy, Schedule
-from sandbox.vendors.pagerduty_state import Account
+from sandbox.vendors.pagerduty import Account, Policy, Schedule
 
 
 class PagerDutyRoster(Roster):
@@ -38,11 +37,7 @@ class PagerDutyRoster(Roster):
         self, schedule: Schedule, people: Mapping[str, Person], policies: Sequence[Policy]
     ) -> Group:
         now = self._account.now()
-        on = [
-            (people.get(part.person_id or ""), part.end)
-            for part in schedule.stretches
-            if part.start <= now < part.last
-        ]
+        on = [(people.get(part.person_id or ""), part.end) for part in schedule.current(now)]
         places = [
             (f"level {level}", policy.name)
             for policy in policies

@@ -9,7 +9,7 @@ from typing import Any
 
 from sandbox.space import selectors
 from sandbox.space.errors import INVALID_ARGUMENT, ApiError
-from sandbox.vendors.exchange import OK, Answer
+from sandbox.vendors.server import OK, Response
 
 Json = dict[str, Any]
 _USUAL_SIZE = 50
@@ -21,7 +21,9 @@ def asked(query: Mapping[str, list[str]], name: str) -> str:
     return query.get(name, [""])[-1]
 
 
-def page_of(query: Mapping[str, list[str]], field: str, rows: Sequence[tuple[str, Json]]) -> Answer:
+def page_of(
+    query: Mapping[str, list[str]], field: str, rows: Sequence[tuple[str, Json]]
+) -> Response:
     """The page of the rows (name and body) that a token asks for: what follows the row it names."""
     size, skipped = _size(asked(query, "pageSize")), 0
     names = [name for name, _ in rows]
@@ -36,7 +38,7 @@ def page_of(query: Mapping[str, list[str]], field: str, rows: Sequence[tuple[str
         field: [body for _, body in page],
         "nextPageToken": _token(page[-1][0]) if more else "",
     }
-    return Answer(OK, body, page=1 + -(-skipped // size))
+    return Response(OK, body, page=1 + -(-skipped // size))
 
 
 def selected(

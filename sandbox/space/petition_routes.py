@@ -10,7 +10,7 @@ from sandbox.space.pagination import asked, page_of, selected
 from sandbox.space.petition import Petition
 from sandbox.space.petitions import Desk, petition_of
 from sandbox.space.request import Call, Routes, ok
-from sandbox.vendors.exchange import Answer
+from sandbox.vendors.server import Response
 
 Json = dict[str, Any]
 
@@ -39,50 +39,50 @@ class PetitionRoutes:
             f"DELETE {base}/claims/{{claim}}": self._withdraw,
         }
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: Call) -> Response:
         petitions = self._desk.all()
         if asked(call.query, "ascending") != "true":
             petitions.reverse()
         rows = [(each.name, each.as_json()) for each in petitions]
         return page_of(call.query, "petitions", selected(call.query, rows))
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: Call) -> Response:
         wait = call.body.get("waitForReviewable") is True
         petition = self._desk.create(call.owner, get_object(call.body, "petition"), wait=wait)
         return ok(petition.as_json())
 
-    def _get(self, _: Call, name: str) -> Answer:
+    def _get(self, _: Call, name: str) -> Response:
         return ok(self._desk.get(name).as_json())
 
-    def _update(self, call: Call, name: str) -> Answer:
+    def _update(self, call: Call, name: str) -> Response:
         return ok(self._desk.update(call.owner, name, get_object(call.body, "petition")).as_json())
 
-    def _delete(self, call: Call, name: str) -> Answer:
+    def _delete(self, call: Call, name: str) -> Response:
         body = self._desk.remove(call.owner, name).as_json()
         body["state"]["status"]["phase"] = "deleted"
         return ok(body)
 
-    def _claims(self, call: Call, name: str) -> Answer:
+    def _claims(self, call: Call, name: str) -> Response:
         rows = _claims_of(self._desk.get(name))
         return page_of(call.query, "claims", selected(call.query, rows))
 
-    def _review(self, call: Call, name: str) -> Answer:
+    def _review(self, call: Call, name: str) -> Response:
         return ok(self._desk.review(call.owner, name, get_object(call.body, "claim")).event)
 
-    def _claim(self, _: Call, name: str, claim: str) -> Answer:
+    def _claim(self, _: Call, name: str, claim: str) -> Response:
         return ok(_find(_claims_of(self._desk.get(name)), claim))
 
-    def _all_claims(self, call: Call) -> Answer:
+    def _all_claims(self, call: Call) -> Response:
         return page_of(call.query, "claims", selected(call.query, self._every_claim()))
 
-    def _review_by_label(self, call: Call) -> Answer:
+    def _review_by_label(self, call: Call) -> Response:
         claim = get_object(call.body, "claim")
         return ok(self._desk.review(call.owner, petition_of(claim), claim).event)
 
-    def _any_claim(self, _: Call, claim: str) -> Answer:
+    def _any_claim(self, _: Call, claim: str) -> Response:
         return ok(_find(self._every_claim(), claim))
 
-    def _withdraw(self, call: Call, claim: str) -> Answer:
+    def _withdraw(self, call: Call, claim: str) -> Response:
         return ok(self._desk.withdraw(call.owner, claim).event)
 
     def _every_claim(self) -> list[tuple[str, Json]]:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from handler.json_fields import as_object
 from sandbox.space.errors import INVALID_ARGUMENT, ApiError
 from sandbox.space.tokens import Owner
-from sandbox.vendors.exchange import OK, Answer, Request
+from sandbox.vendors.server import OK, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Call:
     body: Mapping[str, Any]
 
 
-Route = Callable[..., Answer]
+Route = Callable[..., Response]
 Routes = dict[str, Route]
 
 
@@ -61,6 +61,6 @@ def unquoted(parts: Mapping[str, str]) -> dict[str, str]:
     return {name: unquote(part) for name, part in parts.items()}
 
 
-def ok(body: object) -> Answer:
+def ok(body: object) -> Response:
     """A call that went well."""
-    return Answer(OK, body)
+    return Response(OK, body)

@@ -13,7 +13,7 @@ from sandbox.space.request import Call, Route, Routes, ok
 from sandbox.space.resources import NAME, Catalogue, key_of
 from sandbox.space.webhook_client import Asker, AskError
 from sandbox.space.webhooks import Webhooks
-from sandbox.vendors.exchange import Answer
+from sandbox.vendors.server import Response
 
 Json = dict[str, Any]
 
@@ -62,7 +62,7 @@ class CatalogueRoutes:
         }
         return read | {path: _for_administrators(route) for path, route in change.items()}
 
-    def _list(self, call: Call) -> Answer:
+    def _list(self, call: Call) -> Response:
         view = asked(call.query, "view")
         rows = [(each["labels"][NAME], each) for each in self._catalogue.all(view)]
         query = call.query
@@ -70,26 +70,26 @@ class CatalogueRoutes:
             query = {name: values for name, values in query.items() if name != "labelSelector"}
         return page_of(query, "resources", selected(query, rows))
 
-    def _get(self, _: Call, name: str) -> Answer:
+    def _get(self, _: Call, name: str) -> Response:
         return ok(self._catalogue.get(name))
 
-    def _members(self, _: Call, name: str) -> Answer:
+    def _members(self, _: Call, name: str) -> Response:
         return ok({"members": self._desk.holders(*key_of(self._catalogue.get(name)))})
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: Call) -> Response:
         return ok(self._catalogue.add(get_object(call.body, "resource")))
 
-    def _update(self, call: Call, name: str) -> Answer:
+    def _update(self, call: Call, name: str) -> Response:
         return ok(self._catalogue.update(name, get_object(call.body, "resource")))
 
-    def _delete(self, _: Call, name: str) -> Answer:
+    def _delete(self, _: Call, name: str) -> Response:
         return ok(self._catalogue.remove(name))
 
-    def _bulk_update(self, call: Call) -> Answer:
+    def _bulk_update(self, call: Call) -> Response:
         given = [as_object(each, "resources[]") for each in get_list(call.body, "resources")]
         return ok({"resources": [self._catalogue.put(each) for each in given]})
 
-    def _bulk_delete(self, call: Call) -> Answer:
+    def _bulk_delete(self, call: Call) -> Response:
         names = [as_str(each, "resourceNames[]") for each in get_list(call.body, "resourceNames")]
         for name in names:
             self._catalogue.get(name)
@@ -97,7 +97,7 @@ class CatalogueRoutes:
             self._catalogue.remove(name)
         return ok({})
 
-    def _pull_update(self, call: Call) -> Answer:
+    def _pull_update(self, call: Call) -> Response:
         kinds = [as_str(each, "kinds[]") for each in get_list(call.body, "kinds")]
         try:
             pulled = [
@@ -110,10 +110,10 @@ class CatalogueRoutes:
             raise ApiError(UNAVAILABLE, f"A webhook {error}.") from None
         return ok({"resources": [self._catalogue.put(each) for each in pulled], "status": {}})
 
-    def _list_blocks(self, call: Call) -> Answer:
+    def _list_blocks(self, call: Call) -> Response:
         return page_of(call.query, "blocks", selected(call.query, [self._block()]))
 
-    def _get_block(self, _: Call, name: str) -> Answer:
+    def _get_block(self, _: Call, name: str) -> Response:
         known, body = self._block()
         if name != known:
             raise not_found("block", name)
@@ -129,41 +129,41 @@ class CatalogueRoutes:
         name = "access-manager"
         return name, {"name": name, "spaceName": self._space, "labels": labels}
 
-    def _list_webhooks(self, call: Call) -> Answer:
+    def _list_webhooks(self, call: Call) -> Response:
         for filter_ in ("kinds", "capabilities"):
             if filter_ in call.query:
                 raise ApiError(UNIMPLEMENTED, f"What {filter_} select in Indent is not known here.")
         rows = [(each.name, each.as_json(self._space)) for each in self._webhooks.all()]
         return page_of(call.query, "webhooks", selected(call.query, rows))
 
-    def _get_webhook(self, _: Call, name: str) -> Answer:
+    def _get_webhook(self, _: Call, name: str) -> Response:
         return ok(self._webhooks.get(name).as_json(self._space))
 
-    def _create_webhook(self, call: Call) -> Answer:
+    def _create_webhook(self, call: Call) -> Response:
         webhook = self._webhooks.add(get_object(call.body, "webhook"))
         return ok(webhook.as_json(self._space))
 
-    def _update_webhook(self, call: Call, name: str) -> Answer:
+    def _update_webhook(self, call: Call, name: str) -> Response:
         webhook = self._webhooks.update(name, get_object(call.body, "webhook"))
         return ok(webhook.as_json(self._space))
 
-    def _delete_webhook(self, _: Call, name: str) -> Answer:
+    def _delete_webhook(self, _: Call, name: str) -> Response:
         return ok(self._webhooks.remove(name).as_json(self._space))
 
-    def _list_policies(self, call: Call) -> Answer:
+    def _list_policies(self, call: Call) -> Response:
         rows = [(each.name, each.body) for each in self._webhooks.policies()]
         return page_of(call.query, "policies", selected(call.query, rows))
 
-    def _get_policy(self, _: Call, name: str) -> Answer:
+    def _get_policy(self, _: Call, name: str) -> Response:
         return ok(self._webhooks.policy(name).body)
 
-    def _create_policy(self, call: Call) -> Answer:
+    def _create_policy(self, call: Call) -> Response:
         return ok(self._webhooks.add_policy(get_object(call.body, "policy")).body)
 
-    def _update_policy(self, call: Call, name: str) -> Answer:
+    def _update_policy(self, call: Call, name: str) -> Response:
         return ok(self._webhooks.update_policy(name, get_object(call.body, "policy")).body)
 
-    def _test_policy(self, call: Call) -> Answer:
+    def _test_policy(self, call: Call) -> Response:
         """The webhooks that these policies select. A view is defined by a policy: none is here."""
         if view := get_str(call.body, "view"):
             raise not_found("view", view)
@@ -171,12 +171,12 @@ class CatalogueRoutes:
         webhooks = self._webhooks.selected_by(policies)
         return ok({"webhooks": [each.as_json(self._space) for each in webhooks]})
 
-    def _delete_policy(self, _: Call, name: str) -> Answer:
+    def _delete_policy(self, _: Call, name: str) -> Response:
         return ok(self._webhooks.remove_policy(name).body)
 
 
 def _for_administrators(route: Route) -> Route:
-    def answer(call: Call, **parts: str) -> Answer:
+    def answer(call: Call, **parts: str) -> Response:
         rules.may_administrate(call.owner)
         return route(call, **parts)
 

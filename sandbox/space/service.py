@@ -26,8 +26,7 @@ from sandbox.space.resources import PERSON, Catalogue
 from sandbox.space.tokens import Owner
 from sandbox.space.webhook_client import Asker, AskError
 from sandbox.space.webhooks import DECISION, Webhooks
-from sandbox.vendors.exchange import Answer, Request
-from sandbox.vendors.server import Clock, Double, utc_now
+from sandbox.vendors.server import Clock, Double, Request, Response, utc_now
 
 Json = dict[str, Any]
 _BEARER = "Bearer "
@@ -120,7 +119,7 @@ class Space(Double):
         self.add_person(email)
         return tokens.issue(self._key, Owner(email, admin), self.now())
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """What the API says."""
         try:
             owner = self._owner(request)
@@ -130,13 +129,15 @@ class Space(Double):
             route, parts = found
             return route(call.read(request, owner), **call.unquoted(parts))
         except ApiError as error:
-            return Answer(error.http, errors.body(error.code, error.message))
+            return Response(error.http, errors.body(error.code, error.message))
         except ShapeError as error:
-            return Answer(400, errors.body(errors.INVALID_ARGUMENT, f"{error}."))
+            return Response(400, errors.body(errors.INVALID_ARGUMENT, f"{error}."))
 
-    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:  # noqa: ARG002 - told in a header
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - told in a header
         """The gateway's body for an HTTP error."""
-        return Answer(status, errors.body(errors.code_of(status), f"{HTTPStatus(status).phrase}."))
+        return Response(
+            status, errors.body(errors.code_of(status), f"{HTTPStatus(status).phrase}.")
+        )
 
     def close(self) -> None:
         """Hang up on webhooks and clients; every thread is joined."""

@@ -11,9 +11,8 @@ from sandbox.page.atlassian_roster import AtlassianRoster
 from sandbox.page.rosters import Group, Roster, RosterError
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
-from tests.sandbox.asked import Watch
-from tests.sandbox.atlassian_played import ANA, BO, CY, HOUR
 from tests.sandbox.page_visited import Visitor
+from tests.sandbox.vendor_accounts import ANA, BO, CY, HOUR, Watch
 
 Double = Opsgenie | JSM
 
@@ -86,7 +85,7 @@ def test_nothing_to_be_on_duty_for_is_told(
     visitor: Visitor, roster: Roster, double: Double
 ) -> None:
     """A provider without a schedule is not just an empty space."""
-    double._tables.schedules.clear()
+    double._schedules.clear()
     assert f"{roster.provider} has no schedule." in visitor.get().words
 
 

@@ -9,10 +9,10 @@ import pytest
 from sandbox.demo_data import JANE, NORA, OMAR, PEOPLE, RITA
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.rosters import Post
-from sandbox.vendors.incidentio_state import Organisation
-from tests.sandbox.asked import Watch
+from sandbox.vendors.incidentio import Organisation
 from tests.sandbox.page_visited import Answer, Visitor
 from tests.sandbox.space_played import HOUR
+from tests.sandbox.vendor_accounts import Watch
 
 
 def post(organisation: Organisation, name: str) -> Post:

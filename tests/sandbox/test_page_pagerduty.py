@@ -10,9 +10,8 @@ import pytest
 from sandbox.page.pagerduty_roster import PagerDutyRoster
 from sandbox.page.rosters import Group, Roster, RosterError
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox.asked import Watch
 from tests.sandbox.page_visited import Visitor
-from tests.sandbox.pagerduty_asked import ANA, BO, HOUR
+from tests.sandbox.vendor_accounts import ANA, BO, HOUR, Watch
 
 
 @pytest.fixture

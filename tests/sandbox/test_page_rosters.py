@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from importlib import import_module
 
 import pytest
 
@@ -14,6 +13,7 @@ from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import JUAN, OLGA, PETRA, seed_all
 from sandbox.page.rosters import Roster
 from sandbox.page.server import rosters_of
+from sandbox.vendors import create_double
 from sandbox.vendors.server import Double
 from tests.sandbox.page_visited import Visitor
 
@@ -22,12 +22,7 @@ from tests.sandbox.page_visited import Visitor
 def doubles() -> Iterator[Mapping[str, Double]]:
     """Every registered provider's, with the cast."""
     with ExitStack() as opened:
-        made = {
-            each.id: opened.enter_context(
-                import_module(f"sandbox.vendors.{each.id}").played().double
-            )
-            for each in PROVIDERS
-        }
+        made = {each.id: opened.enter_context(create_double(each.id)) for each in PROVIDERS}
         seed_all(made)
         yield made
 

@@ -12,7 +12,6 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.vendors import faults
-from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import (
     ADA,
     JANE,
@@ -23,6 +22,7 @@ from tests.sandbox.space_played import (
     PlayedWebhook,
     approve_all,
 )
+from tests.sandbox.vendor_accounts import Watch
 
 TEST = {"kind": "okta.v1.Group", "id": "test"}
 

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.space.rules import INDEFINITE
-from tests.sandbox.asked import Watch
 from tests.sandbox.space_played import ADA, HOUR, JANE, NOON, OMAR, Client, Json
+from tests.sandbox.vendor_accounts import Watch
 
 TEST = {"kind": "okta.v1.Group", "id": "test"}
 PROD = {"kind": "okta.v1.Group", "id": "prod"}

@@ -14,9 +14,7 @@ from sandbox.space import Space, tokens
 from sandbox.space import petitions as desk
 from sandbox.space.request import ok
 from sandbox.vendors import faults
-from sandbox.vendors.exchange import Answer
-from sandbox.vendors.server import Fault
-from tests.sandbox.asked import Watch
+from sandbox.vendors.server import Fault, Response
 from tests.sandbox.space_played import (
     ADA,
     BOT,
@@ -31,6 +29,7 @@ from tests.sandbox.space_played import (
     approval,
     approve_all,
 )
+from tests.sandbox.vendor_accounts import Watch
 
 PROD = {"kind": "okta.v1.Group", "id": "prod"}
 TEST = {"kind": "okta.v1.Group", "id": "test"}
@@ -274,9 +273,9 @@ NO_ANSWERS: dict[str, Fault] = {
     "garbage": faults.Garbage(),
     "a hang-up": faults.HangUp(),
     "a hang-up in the body": faults.HangUp("body"),
-    "claims that are none": faults.Replaced(("claims",), "yes"),
-    "a status that says no": faults.Replaced(("status",), {"code": 13}),
-    "a status that is none": faults.Replaced(("status",), 0.5),
+    "claims that are none": faults.WrongValue("claims", "yes"),
+    "a status that says no": faults.WrongValue("status", {"code": 13}),
+    "a status that is none": faults.WrongValue("status", 0.5),
     "deep nesting": faults.Nested(),
     "a body without end": faults.EndlessBody(),
 }
@@ -322,7 +321,7 @@ def test_a_bot_that_could_not_be_pulled_is_pulled_later(
         late.claims = approve_all
         late.fail("/hook", faults.Status(503))
         space.add_policy(space.add_webhook(f"{late.url}/hook", SECRET))
-        late.heal()
+        late.clear_faults()
         assert jane.request(TEST)["state"]["status"]["phase"] == "granted"
 
 
@@ -352,7 +351,7 @@ def test_waiting_is_the_caller_s_choice(jane: Client, webhook: PlayedWebhook) ->
     assert (status, petition["state"]["status"]["phase"]) == (200, "open")
     jane("DELETE", f"/petitions/{petition['name']}")
     thinks.released.set()
-    webhook.heal()
+    webhook.clear_faults()
     assert jane.request(PROD)["state"]["status"]["phase"] == "granted"
     assert jane("GET", f"/petitions/{petition['name']}")[0] == 404
 
@@ -365,7 +364,7 @@ def test_a_human_may_be_faster(jane: Client, webhook: PlayedWebhook) -> None:
     _, petition = jane("POST", "/petitions", {"petition": {"resources": [PROD]}})
     assert jane.review(petition["name"], "access/deny")[0] == 200
     thinks.released.set()
-    webhook.heal()
+    webhook.clear_faults()
     jane.request(PROD)
     assert jane.phase(petition["name"]) == "closed"
 
@@ -424,7 +423,7 @@ def test_a_page_that_takes_long_holds_up_no_other_call(space: Space, jane: Clien
     """To know on which page a fault is to be played, the answer is made; others go on meanwhile."""
     entered, released = threading.Event(), threading.Event()
 
-    def slow(*_: object, **__: object) -> Answer:
+    def slow(*_: object, **__: object) -> Response:
         entered.set()
         assert released.wait(10)
         return ok({})
