@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import forms
+from sandbox.page.duty_board import Roster, RosterError
 from sandbox.page.guard import CSRF_FIELD, Guard, RefusedError
-from sandbox.page.rosters import Roster, RosterError
-from sandbox.page.view import Problem, Viewer
+from sandbox.page.presenter import Problem, Viewer
 from sandbox.space import Space
 from sandbox.space.errors import ApiError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handler.providers.registry import Provider
-from sandbox.page.rosters import Group, Person, Post, Roster, RosterError
+from sandbox.page.duty_board import Group, Person, Post, Roster, RosterError
 from sandbox.vendors.atlassian_records import Person as Record
 from sandbox.vendors.atlassian_records import Responder, Schedule, kind_of
 from sandbox.vendors.atlassian_state import Organisation

@@ -12,7 +12,7 @@ from handler import emails
 from handler.duration_hints import typed_duration
 from handler.request import APPROVE, DURATION
 from sandbox.demo_data import REVIEWERS
-from sandbox.page.rosters import Roster, RosterError
+from sandbox.page.duty_board import Roster, RosterError
 from sandbox.space import Space
 from sandbox.space.petition import DENY, REVOKE, Petition
 from sandbox.space.tokens import Owner

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from handler.providers.registry import BY_ID
-from sandbox.page.rosters import Group, Holder, Person, Post, Roster
+from sandbox.page.duty_board import Group, Holder, Person, Post, Roster
 from sandbox.vendors.incidentio_records import Incident, Role, Schedule
 from sandbox.vendors.incidentio_records import Person as Record
 from sandbox.vendors.incidentio_state import Organisation

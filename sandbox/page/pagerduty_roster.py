@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from handler.providers.registry import BY_ID
-from sandbox.page.rosters import Group, Person, Roster
+from sandbox.page.duty_board import Group, Person, Roster
 from sandbox.vendors.pagerduty_records import Policy, Schedule
 from sandbox.vendors.pagerduty_state import Account
 

@@ -11,10 +11,10 @@ from sandbox.local_server import SecretPath
 from sandbox.logbook import Logbook
 from sandbox.page.app import make_app
 from sandbox.page.atlassian_roster import AtlassianRoster
+from sandbox.page.duty_board import Roster
 from sandbox.page.guard import Guard
 from sandbox.page.incidentio_roster import IncidentIORoster
 from sandbox.page.pagerduty_roster import PagerDutyRoster
-from sandbox.page.rosters import Roster
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO

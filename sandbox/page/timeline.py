@@ -11,9 +11,9 @@ from auditlog.explain import Told
 from handler.durations import in_words, parse_instant
 from handler.request import APPROVE, EXPIRES, REQUEST
 from sandbox.page import words
+from sandbox.space.claims import NO_REASON
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition
 from sandbox.space.resources import PERSON
-from sandbox.space.rules import NO_REASON
 
 Json = dict[str, Any]
 Sign = Literal["asked", "note", "yes", "no", "open", "ended", "waits"]

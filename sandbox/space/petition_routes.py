@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from handler.json_fields import record
+from sandbox.space.api import Call, Routes, ok
 from sandbox.space.errors import not_found
 from sandbox.space.pagination import asked, page_of, selected
 from sandbox.space.petition import Petition
-from sandbox.space.petitions import Desk, petition_of
-from sandbox.space.request import Call, Routes, ok
+from sandbox.space.petition_store import Desk, petition_of
 from sandbox.vendors.exchange import Answer
 
 Json = dict[str, Any]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from handler.json_fields import array, as_record, as_text, record, text
-from sandbox.space import rules
+from sandbox.space import claims
+from sandbox.space.api import Call, Route, Routes, ok
 from sandbox.space.errors import UNAVAILABLE, UNIMPLEMENTED, ApiError, not_found
 from sandbox.space.pagination import asked, page_of, selected
-from sandbox.space.petitions import Desk
-from sandbox.space.request import Call, Route, Routes, ok
+from sandbox.space.petition_store import Desk
 from sandbox.space.resources import NAME, Catalogue, key_of
 from sandbox.space.webhook_client import Asker, AskError
 from sandbox.space.webhooks import Webhooks
@@ -177,7 +177,7 @@ class CatalogueRoutes:
 
 def _for_administrators(route: Route) -> Route:
     def answer(call: Call, **parts: str) -> Answer:
-        rules.may_administrate(call.owner)
+        claims.may_administrate(call.owner)
         return route(call, **parts)
 
     return answer

@@ -13,14 +13,14 @@ from http import HTTPStatus
 from typing import Any
 
 from handler.json_fields import ShapeError
+from sandbox.space import api as call
 from sandbox.space import errors, tokens
-from sandbox.space import request as call
+from sandbox.space.api import Route, ok
 from sandbox.space.errors import ApiError
 from sandbox.space.pagination import asked
 from sandbox.space.petition import Petition
 from sandbox.space.petition_routes import PetitionRoutes
-from sandbox.space.petitions import Desk
-from sandbox.space.request import Route, ok
+from sandbox.space.petition_store import Desk
 from sandbox.space.resource_routes import CatalogueRoutes
 from sandbox.space.resources import PERSON, Catalogue
 from sandbox.space.tokens import Owner

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from cli.webhook_client import signed
 from handler.callers.indent import BOT_KIND
 from handler.json_fields import ShapeError, array, as_record, record
-from sandbox.space.request import read_json
+from sandbox.space.api import read_json
 from sandbox.space.webhooks import Webhook
 
 Json = dict[str, Any]

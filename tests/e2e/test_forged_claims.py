@@ -13,7 +13,7 @@ from cli.webhook_client import DEFAULT_KIND
 from sandbox.demo_data import JANE, NORA, OMAR, RESOURCE
 from sandbox.space import Space
 from sandbox.stack import Sandbox
-from tests.e2e.tampering import OTHER, Json, Proxy, client_of, tampered_space
+from tests.e2e.proxied_space import OTHER, Json, Proxy, client_of, tampered_space
 
 PROD: Resource = {"kind": DEFAULT_KIND, "id": RESOURCE}
 TEST: Resource = {"kind": DEFAULT_KIND, "id": OTHER}

@@ -17,7 +17,7 @@ from sandbox.page import Page, page_of
 from sandbox.space import Space
 from sandbox.space.tokens import Owner
 from sandbox.stack import Sandbox
-from tests.e2e import looks
+from tests.e2e import page_checks as looks
 from tests.e2e.browser import Browser, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())

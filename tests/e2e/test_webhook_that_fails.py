@@ -14,8 +14,8 @@ from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
-from tests.e2e.calls import PATIENCE
-from tests.e2e.tampering import Proxy, client_of, space_asking
+from tests.e2e.proxied_space import Proxy, client_of, space_asking
+from tests.e2e.webhook_calls import PATIENCE
 
 REQUEST: Request = {
     "reason": "to reset a password",

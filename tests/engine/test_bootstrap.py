@@ -14,7 +14,7 @@ import yaml
 
 from sandbox.demo_data import JANE
 from sandbox.local_aws.moto_server import Aws
-from tests.e2e.calls import request_of
+from tests.e2e.webhook_calls import request_of
 from tests.engine.bootstraps import Bootstraps
 from tests.engine.gate import Gate
 from tests.engine.leash import KILLED

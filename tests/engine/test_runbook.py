@@ -12,7 +12,7 @@ import pytest
 from sandbox.demo_data import DAN, JANE, NORA
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.resources.functions import PUBLIC_STATEMENTS
-from tests.e2e.calls import request_of
+from tests.e2e.webhook_calls import request_of
 from tests.engine.gate import Gate
 from tests.engine.terminal import Terminal
 from tests.runbook import SECTIONS

@@ -11,7 +11,7 @@ import pytest
 from sandbox.demo_data import JANE
 from sandbox.local_aws.resources import RESOURCES
 from sandbox.local_aws.resources.functions import Function
-from tests.e2e.calls import duration_of, request_of
+from tests.e2e.webhook_calls import duration_of, request_of
 from tests.engine.gate import Gate
 from tests.engine.project import Project, changed
 

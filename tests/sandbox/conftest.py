@@ -10,15 +10,15 @@ import pytest
 from sandbox.demo_data import PEOPLE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
+from sandbox.page.duty_board import Roster
 from sandbox.page.incidentio_roster import IncidentIORoster
-from sandbox.page.rosters import Roster
 from sandbox.space import Space
 from sandbox.vendors.incidentio_state import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
-from tests.sandbox.page_visited import SETTINGS, Visitor, staged
-from tests.sandbox.space_played import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
+from tests.sandbox.page_client import SETTINGS, Visitor, staged
+from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
 from tests.projects import broken_home_in, project_in, project_with_code_in
-from tests.sandbox.page_visited import Visitor
+from tests.sandbox.page_client import Visitor
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"

@@ -8,12 +8,12 @@ import pytest
 
 from handler.providers.registry import BY_ID
 from sandbox.page.atlassian_roster import AtlassianRoster
-from sandbox.page.rosters import Group, Roster, RosterError
+from sandbox.page.duty_board import Group, Roster, RosterError
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from tests.sandbox.asked import Watch
 from tests.sandbox.atlassian_played import ANA, BO, CY, HOUR
-from tests.sandbox.page_visited import Visitor
+from tests.sandbox.page_client import Visitor
 
 Double = Opsgenie | JSM
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from sandbox.demo_data import JANE, NORA, OMAR, PEOPLE, RITA
+from sandbox.page.duty_board import Post
 from sandbox.page.incidentio_roster import IncidentIORoster
-from sandbox.page.rosters import Post
 from sandbox.vendors.incidentio_state import Organisation
 from tests.sandbox.asked import Watch
-from tests.sandbox.page_visited import Answer, Visitor
-from tests.sandbox.space_played import HOUR
+from tests.sandbox.page_client import Answer, Visitor
+from tests.sandbox.running_space import HOUR
 
 
 def post(organisation: Organisation, name: str) -> Post:

@@ -11,7 +11,7 @@ from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.space import Space
-from tests.sandbox.page_visited import PROD, SETTINGS, Visitor
+from tests.sandbox.page_client import PROD, SETTINGS, Visitor
 
 FORM = {"who": JANE, "resource": PROD}
 CSP = (

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from sandbox.page.duty_board import Group, Roster, RosterError
 from sandbox.page.pagerduty_roster import PagerDutyRoster
-from sandbox.page.rosters import Group, Roster, RosterError
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox.asked import Watch
-from tests.sandbox.page_visited import Visitor
+from tests.sandbox.page_client import Visitor
 from tests.sandbox.pagerduty_asked import ANA, BO, HOUR
 
 

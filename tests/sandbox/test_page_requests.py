@@ -10,10 +10,10 @@ import pytest
 from sandbox.demo_data import JANE, NORA
 from sandbox.logbook import Logbook
 from sandbox.page import Page
-from sandbox.page.view import MOST_PETITIONS
+from sandbox.page.presenter import MOST_PETITIONS
 from sandbox.space import Space
-from tests.sandbox.page_visited import PROD, SETTINGS, TEST, Answer, Visitor, asked
-from tests.sandbox.space_played import Client, PlayedWebhook, approve_all
+from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, Visitor, asked
+from tests.sandbox.running_space import Client, PlayedWebhook, approve_all
 
 
 def escape(text: str) -> str:

@@ -9,8 +9,8 @@ import pytest
 from sandbox.demo_data import JANE, NORA, RITA
 from sandbox.space import Space
 from tests.sandbox.asked import Watch
-from tests.sandbox.page_visited import PROD, TEST, Visitor, asked
-from tests.sandbox.space_played import HOUR, PlayedWebhook, approve_all
+from tests.sandbox.page_client import PROD, TEST, Visitor, asked
+from tests.sandbox.running_space import HOUR, PlayedWebhook, approve_all
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import JUAN, OLGA, PETRA, put_all_on_stage
-from sandbox.page.rosters import Roster
+from sandbox.page.duty_board import Roster
 from sandbox.page.server import rosters_of
 from sandbox.vendors.server import Double
-from tests.sandbox.page_visited import Visitor
+from tests.sandbox.page_client import Visitor
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, sentence, verdict
 from sandbox.space import Space
-from tests.sandbox.page_visited import Visitor, asked
-from tests.sandbox.space_played import NOON
+from tests.sandbox.page_client import Visitor, asked
+from tests.sandbox.running_space import NOON
 
 LEAD = Duty("incident.io", INCIDENT_ROLE, "r1", "Incident Lead", JANE, incident="INC-1")
 OWN = LEAD._replace(incident="INC-2", self_declared=True)

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.space import Space
+from sandbox.space.claims import NotCountedError, webhook_claim
 from sandbox.space.petition import Petition, claimed, opened
-from sandbox.space.rules import NotCountedError, webhook_claim
 from sandbox.space.tokens import Owner
 from sandbox.vendors.exchange import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
-from tests.sandbox.space_played import ADA, BOT, JANE, NOON, OMAR, Json, approval
+from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approval
 
 PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
 TEST: Json = {**PROD, "id": "test"}

@@ -13,7 +13,7 @@ import pytest
 from sandbox.space import Space
 from sandbox.vendors import faults
 from tests.sandbox.asked import Watch
-from tests.sandbox.space_played import (
+from tests.sandbox.running_space import (
     ADA,
     JANE,
     NOON,

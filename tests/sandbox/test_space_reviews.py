@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 
 from sandbox.space import Space
-from sandbox.space.rules import INDEFINITE
+from sandbox.space.claims import INDEFINITE
 from tests.sandbox.asked import Watch
-from tests.sandbox.space_played import ADA, HOUR, JANE, NOON, OMAR, Client, Json
+from tests.sandbox.running_space import ADA, HOUR, JANE, NOON, OMAR, Client, Json
 
 TEST = {"kind": "okta.v1.Group", "id": "test"}
 PROD = {"kind": "okta.v1.Group", "id": "prod"}

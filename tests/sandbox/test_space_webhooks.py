@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from sandbox.space import Space, tokens
-from sandbox.space import petitions as desk
-from sandbox.space.request import ok
+from sandbox.space import petition_store as desk
+from sandbox.space.api import ok
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Answer
 from sandbox.vendors.server import Fault
 from tests.sandbox.asked import Watch
-from tests.sandbox.space_played import (
+from tests.sandbox.running_space import (
     ADA,
     BOT,
     HOUR,

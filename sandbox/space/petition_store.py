@@ -12,7 +12,7 @@ from typing import Any
 from handler.durations import parse_duration
 from handler.json_fields import array, as_record, as_text, record, text
 from handler.request import PETITION
-from sandbox.space import rules
+from sandbox.space import claims
 from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError, not_found
 from sandbox.space.petition import DENY, Claim, Petition, at, claimed, opened
 from sandbox.space.resources import Catalogue, key_of
@@ -52,7 +52,7 @@ class Desk:
         """
         asked_for = array(body, "petitioners") or [{"email": owner.email}]
         people = [self._catalogue.petitioner(as_record(one, "petitioners[]")) for one in asked_for]
-        rules.may_request_for(owner, people)
+        claims.may_request_for(owner, people)
         things = [
             self._catalogue.requested(as_record(one, "resources[]"))
             for one in array(body, "resources")
@@ -87,13 +87,13 @@ class Desk:
         actor = self._catalogue.petitioner({"email": owner.email})
         with self._changed:
             petition, now = self.get(name), self._now()
-            claim = rules.made_claim(petition, body, owner, actor, now)
+            claim = claims.made_claim(petition, body, owner, actor, now)
             self._keep(claimed(petition, claim, now))
             return claim
 
     def withdraw(self, owner: Owner, claim: str) -> Claim:
         """Take back an approval that has not led to a grant yet; its event stays in the history."""
-        rules.may_administrate(owner)
+        claims.may_administrate(owner)
         with self._changed:
             for petition in self.all():
                 for each in petition.claims:
@@ -108,8 +108,8 @@ class Desk:
         """Change the reason of a petition that is open, or close it; the rest stays as it is."""
         with self._changed:
             petition = self.get(name)
-            rules.may_change(owner, petition)
-            if rules.closes(petition, body):
+            claims.may_change(owner, petition)
+            if claims.closes(petition, body):
                 closed = replace(petition, phase="closed")
                 return self._keep(closed.noted(f"{owner.email} closed it.", self._now()))
             _must_be_open(petition)
@@ -119,7 +119,7 @@ class Desk:
         """Forget a petition; one that is granted has to be revoked before."""
         with self._changed:
             petition = self.get(name)
-            rules.may_change(owner, petition)
+            claims.may_change(owner, petition)
             if petition.phase == "granted":
                 raise ApiError(FAILED_PRECONDITION, "The petition is granted: revoke it first.")
             return self._petitions.pop(name)
@@ -179,15 +179,15 @@ class Desk:
 
     def _claim(self, petition: Petition) -> None:
         """Ask every webhook, and take the claims that count."""
-        claims: list[Claim] = []
+        answered: list[Claim] = []
         for webhook in self._webhooks.to_ask(petition.resources):
-            claims += self._claims_of(webhook, petition)
+            answered += self._claims_of(webhook, petition)
         with self._changed:
             if petition.name not in self._petitions:
                 return
             current, now = self.get(petition.name), self._now()
             # A denial wins over every approval.
-            for claim in sorted(claims, key=lambda each: each.kind != DENY):
+            for claim in sorted(answered, key=lambda each: each.kind != DENY):
                 if current.phase != "open":
                     current = current.noted(f"A claim came when it was {current.phase}.", now)
                     break
@@ -212,8 +212,8 @@ class Desk:
         counted = []
         for each in answered:
             try:
-                counted.append(rules.webhook_claim(petition, each, webhook.bots, self._now()))
-            except rules.NotCountedError as why:
+                counted.append(claims.webhook_claim(petition, each, webhook.bots, self._now()))
+            except claims.NotCountedError as why:
                 self._note(petition, f"A claim that it made does not count: {why}.")
         return counted
 

@@ -18,7 +18,7 @@ from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors.exchange import Answer, Request
 from sandbox.vendors.server import Clock, Double, utc_now
-from tests.e2e.calls import PATIENCE
+from tests.e2e.webhook_calls import PATIENCE
 
 Json = dict[str, Any]
 OTHER = "test-db"

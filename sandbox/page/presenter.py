@@ -13,8 +13,8 @@ from handler.rules.model import Policy
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page import timeline, words
+from sandbox.page.duty_board import Group, Person, Roster
 from sandbox.page.forms import reviewer_of
-from sandbox.page.rosters import Group, Person, Roster
 from sandbox.space import Space
 from sandbox.space.petition import Petition
 from sandbox.space.resources import Catalogue, key_of
