@@ -1,4 +1,4 @@
-"""Who may do what to a petition, and what a claim must hold to count. No I/O."""
+"""Who may do what to a petition, and which claims about it count. No I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.json_fields import ShapeError, array, as_record, as_text, record, text
 from handler.request import APPROVE, DURATION, EXPIRES, PETITION
-from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, PERMISSION_DENIED, ApiError
+from sandbox.space.api import ApiError, Code
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
 from sandbox.space.resources import key_of
 from sandbox.space.tokens import Owner
@@ -19,160 +19,154 @@ from sandbox.space.tokens import Owner
 Json = dict[str, Any]
 INDEFINITE = "indent.com/time/indefinite"
 NO_REASON = "No reason given."
-# Which claims a phase takes.
-_TAKES = {"open": {APPROVE, DENY}, "granted": {REVOKE}}
+_CLAIMS_OF_PHASE = {"open": {APPROVE, DENY}, "granted": {REVOKE}}
 
 
-class NotCountedError(Exception):
+class InvalidClaimError(Exception):
     """A webhook's claim does not count; the message says why."""
 
 
-def may_request_for(owner: Owner, petitioners: Sequence[Mapping[str, Any]]) -> None:
-    """Let everybody request for himself, and administrators for others.
+def check_may_request(owner: Owner, petitioners: Sequence[Mapping[str, Any]]) -> None:
+    """Let everybody request for themselves, and administrators for others; else ApiError."""
+    own = all(emails.same(owner.email, person["email"]) for person in petitioners)
+    if not owner.admin and not own:
+        raise ApiError(Code.PERMISSION_DENIED, "Only an administrator may request for others.")
+
+
+def check_may_change(owner: Owner, petition: Petition) -> None:
+    """Let its petitioners and administrators change or delete a petition; else ApiError."""
+    if not owner.admin and not _is_petitioner(owner, petition):
+        raise ApiError(Code.PERMISSION_DENIED, "This is somebody else's petition.")
+
+
+def check_may_administrate(owner: Owner) -> None:
+    """Let administrators change what the space consists of; else ApiError."""
+    if not owner.admin:
+        raise ApiError(Code.PERMISSION_DENIED, "Only an administrator may change this.")
+
+
+def is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
+    """Whether an update closes a petition: the one change of phase that an update can make.
 
     Raises:
-        ApiError: otherwise.
+        ApiError: it asks for another phase, or the petition is granted, which only a claim ends.
     """
-    if not owner.admin and not all(emails.same(owner.email, each["email"]) for each in petitioners):
-        raise ApiError(PERMISSION_DENIED, "Only an administrator may request for others.")
-
-
-def may_change(owner: Owner, petition: Petition) -> None:
-    """Let its petitioners and administrators change a petition, or do away with it.
-
-    Raises:
-        ApiError: otherwise.
-    """
-    if not owner.admin and not _petitions(owner, petition):
-        raise ApiError(PERMISSION_DENIED, "This is somebody else's petition.")
-
-
-def closes(petition: Petition, body: Mapping[str, Any]) -> bool:
-    """Whether an update closes a petition: that is the one change of phase that an update makes.
-
-    Raises:
-        ApiError: it asks for another one, or the petition is granted, which only a claim ends.
-    """
-    phase = text(record(record(body, "state"), "status", "state."), "phase", "state.status.")
+    phase = text(record(record(update, "state"), "status", "state."), "phase", "state.status.")
     if phase in {"", petition.phase}:
         return False
     if phase != "closed":
-        raise ApiError(INVALID_ARGUMENT, f"An update cannot make a petition {phase}.")
+        raise ApiError(Code.INVALID_ARGUMENT, f"An update cannot make a petition {phase}.")
     if petition.phase == "granted":
-        raise ApiError(FAILED_PRECONDITION, "The petition is granted: revoke it first.")
+        raise ApiError(Code.FAILED_PRECONDITION, "The petition is granted: revoke it first.")
     return True
 
 
-def may_administrate(owner: Owner) -> None:
-    """Let administrators change what the space is made of.
-
-    Raises:
-        ApiError: otherwise.
-    """
-    if not owner.admin:
-        raise ApiError(PERMISSION_DENIED, "Only an administrator may change this.")
-
-
-def made_claim(
+def claim_from_api(
     petition: Petition, body: Mapping[str, Any], owner: Owner, actor: Json, now: datetime
 ) -> Claim:
-    """Take a claim made through the API: it is its maker's, whatever the body says of an actor.
+    """Read a claim made through the API. It is its maker's, whatever the body says of an actor.
 
-    It may name the petitioners that it is for (all, where it names none), and has to name all of
-    the resources or none.
+    It may name the petitioners that it is for (none means all), and names all of the resources or
+    none.
 
     Raises:
-        ApiError: who makes it may not, it is wrong, or the petition is past it.
+        ApiError: its maker may not make it, it is wrong, or it does not fit the petition's phase.
+        ShapeError: a field has the wrong type.
     """
     kind = text(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
         raise ApiError(
-            INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
+            Code.INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
         )
-    own = _petitions(owner, petition)
-    if kind == APPROVE and own:
-        raise ApiError(PERMISSION_DENIED, "Nobody approves a petition of their own.")
-    if not owner.admin and not (kind == DENY and own):
-        raise ApiError(PERMISSION_DENIED, f"{owner.email} may not review this petition.")
-    if kind not in _TAKES.get(petition.phase, ()):
-        raise ApiError(FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}.")
-    named = [as_record(each, "resources[]") for each in array(body, "resources")]
-    people = [person for person in petition.petitioners if any(_is(person, one) for one in named)]
-    things = [one for one in named if not any(_is(person, one) for person in people)]
-    if things and _keys(things) != _keys(petition.resources):
-        raise ApiError(INVALID_ARGUMENT, "The claim is not for exactly the petition's resources.")
-    until = _asked_end(petition, _labels(body), now) if kind == APPROVE else None
+    is_own = _is_petitioner(owner, petition)
+    if kind == APPROVE and is_own:
+        raise ApiError(Code.PERMISSION_DENIED, "Nobody approves a petition of their own.")
+    if not owner.admin and not (kind == DENY and is_own):
+        raise ApiError(Code.PERMISSION_DENIED, f"{owner.email} may not review this petition.")
+    if kind not in _CLAIMS_OF_PHASE.get(petition.phase, ()):
+        raise ApiError(
+            Code.FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}."
+        )
+    names = [as_record(value, "resources[]") for value in array(body, "resources")]
+    people = [person for person in petition.petitioners if any(_is(person, n) for n in names)]
+    resources = [name for name in names if not any(_is(person, name) for person in people)]
+    if resources and _keys(resources) != _keys(petition.resources):
+        message = "The claim is not for exactly the petition's resources."
+        raise ApiError(Code.INVALID_ARGUMENT, message)
+    until = _end_of_human_approval(petition, _labels(body), now) if kind == APPROVE else None
     people = people or list(petition.petitioners)
     return _claim(petition, kind, actor, people, text(body, "reason"), until, now)
 
 
-def webhook_claim(petition: Petition, value: object, bots: Sequence[Json], now: datetime) -> Claim:
-    """Take a webhook's claim; `bots` are the reviewers that this webhook speaks for.
+def claim_from_webhook(
+    petition: Petition, value: object, bots: Sequence[Json], now: datetime
+) -> Claim:
+    """Read a webhook's claim; `bots` are the reviewers that this webhook speaks for.
 
     Raises:
-        NotCountedError: it does not count.
+        InvalidClaimError: it does not count.
     """
     try:
-        event = as_record(value, "a claim")
-        return _webhook_claim(petition, event, bots, now)
+        return _read_webhook_claim(petition, as_record(value, "a claim"), bots, now)
     except ShapeError as error:
-        raise NotCountedError(f"it has the wrong shape: {error}") from None
+        raise InvalidClaimError(f"it has the wrong shape: {error}") from None
 
 
-def _webhook_claim(
+def _read_webhook_claim(
     petition: Petition, event: Mapping[str, Any], bots: Sequence[Json], now: datetime
 ) -> Claim:
     kind = text(event, "event")
     if kind not in {APPROVE, DENY}:
-        raise NotCountedError("it is neither an approval nor a denial")
+        raise InvalidClaimError("it is neither an approval nor a denial")
     actor = key_of(record(event, "actor"))
-    bot = next((each for each in bots if key_of(each) == actor), None)
+    bot = next((bot for bot in bots if key_of(bot) == actor), None)
     if bot is None:
-        raise NotCountedError("its actor is no allowed reviewer")
+        raise InvalidClaimError("its actor is no allowed reviewer")
     labels = _labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
-        raise NotCountedError("it does not carry this petition's label")
-    first, *things = [as_record(each, "resources[]") for each in array(event, "resources")] or [{}]
+        raise InvalidClaimError("it does not carry this petition's label")
+    first, *rest = [as_record(item, "resources[]") for item in array(event, "resources")] or [{}]
     people = [person for person in petition.petitioners if _is(person, first)]
     if not people:
-        raise NotCountedError("its first resource is no petitioner")
-    if _keys(things) != _keys(petition.resources):
-        raise NotCountedError("it is not for exactly the petition's resources")
-    until = _told_end(labels, now) if kind == APPROVE else None
+        raise InvalidClaimError("its first resource is no petitioner")
+    if _keys(rest) != _keys(petition.resources):
+        raise InvalidClaimError("it is not for exactly the petition's resources")
+    until = _end_of_bot_approval(labels, now) if kind == APPROVE else None
     return _claim(petition, kind, bot, people, text(event, "reason"), until, now)
 
 
-def _told_end(labels: Mapping[str, str], now: datetime) -> datetime:
-    """When a webhook's approval ends: it has to say so, and what it says has to be ahead."""
+def _end_of_bot_approval(labels: Mapping[str, str], now: datetime) -> datetime:
+    """When a webhook's approval ends: it has to say so, and the end has to be ahead."""
     ends = []
     if DURATION in labels:
         ends.append(_after(now, parse_duration(labels[DURATION])))
     if EXPIRES in labels:
         ends.append(parse_instant(labels[EXPIRES]))
-    end = min((each for each in ends if each), default=None)
+    end = min((end for end in ends if end), default=None)
     if end is None or None in ends:
-        raise NotCountedError("it does not say for how long")
+        raise InvalidClaimError("it does not say for how long")
     if end <= now:
-        raise NotCountedError("it has expired")
+        raise InvalidClaimError("it has expired")
     return end
 
 
-def _asked_end(petition: Petition, labels: Mapping[str, str], now: datetime) -> datetime | None:
-    """When a human's approval ends: as the claim says, else as was asked for, else never.
+def _end_of_human_approval(
+    petition: Petition, labels: Mapping[str, str], now: datetime
+) -> datetime | None:
+    """When a human's approval ends: as the claim says, else as requested, else never (None).
 
-    Clients write "no duration" as `0s` and "until revoked" as `-1ns` or the label for indefinite.
+    Clients write "no duration" as `0s`, and "until revoked" as `-1ns` or the label for indefinite.
     """
     if labels.get(INDEFINITE) == "true":
         return None
     duration = parse_duration(labels.get(DURATION, "0s"))
     expires = parse_instant(labels[EXPIRES]) if EXPIRES in labels else None
     if duration is None or (EXPIRES in labels and (expires is None or expires <= now)):
-        raise ApiError(
-            INVALID_ARGUMENT, "The claim's duration or expiry can't be read, or has passed."
-        )
+        message = "The claim's duration or expiry can't be read, or has passed."
+        raise ApiError(Code.INVALID_ARGUMENT, message)
     if duration > timedelta(0):
         ends = [_after(now, duration), expires]
-        return min(each for each in ends if each)
+        return min(end for end in ends if end)
     if expires or duration < timedelta(0):
         return expires
     return _after(now, petition.duration) if petition.duration else None
@@ -187,12 +181,12 @@ def _after(now: datetime, duration: timedelta | None) -> datetime | None:
         return datetime.max.replace(tzinfo=now.tzinfo)
 
 
-def _petitions(owner: Owner, petition: Petition) -> bool:
+def _is_petitioner(owner: Owner, petition: Petition) -> bool:
     return any(emails.same(owner.email, person["email"]) for person in petition.petitioners)
 
 
 def _is(person: Json, resource: Mapping[str, Any]) -> bool:
-    """Whether a resource of a claim is this person, by kind and id, or by e-mail without an id."""
+    """Whether a resource of a claim is this person: by kind and id, or by e-mail without an id."""
     if text(resource, "id"):
         return key_of(resource) == key_of(person)
     return emails.same(resource.get("email"), person["email"])
@@ -216,7 +210,7 @@ def _claim(
     until: datetime | None,
     now: datetime,
 ) -> Claim:
-    """Make the claim anew from what was checked: nothing unread of the given one is kept."""
+    """Make the claim anew from what was checked: nothing unchecked of the body gets into it."""
     resources = (*people, *petition.resources)
     event = petition.event(kind, now, actor, resources, reason or NO_REASON)
     event["meta"]["name"] = event["id"] = str(uuid.uuid4())

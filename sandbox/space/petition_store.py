@@ -1,4 +1,4 @@
-"""Where petitions lie: made, sent to the webhooks, reviewed, and seen as they are now."""
+"""The petitions of a space: they are made, webhooks decide on them, and people review them."""
 
 from __future__ import annotations
 
@@ -12,116 +12,131 @@ from typing import Any
 from handler.durations import parse_duration
 from handler.json_fields import array, as_record, as_text, record, text
 from handler.request import PETITION
-from sandbox.space import claims
-from sandbox.space.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError, not_found
-from sandbox.space.petition import DENY, Claim, Petition, at, claimed, opened
-from sandbox.space.resources import Catalogue, key_of
+from sandbox.space.api import ApiError, Code, not_found
+from sandbox.space.claims import (
+    InvalidClaimError,
+    check_may_administrate,
+    check_may_change,
+    check_may_request,
+    claim_from_api,
+    claim_from_webhook,
+    is_closing,
+)
+from sandbox.space.petition import DENY, Claim, Petition, add_claim, advance, open_petition
+from sandbox.space.resources import ResourceStore, key_of
 from sandbox.space.tokens import Owner
-from sandbox.space.webhook_client import Asker, AskError
-from sandbox.space.webhooks import Webhook, Webhooks
+from sandbox.space.webhooks import Webhook, WebhookClient, WebhookError, WebhookStore
 
 Json = dict[str, Any]
-_LONGEST_WAIT = 300  # seconds: some webhooks that never answer, each tried as often as may be
+_MAX_WAIT = 300  # seconds: enough for some webhooks that never answer, with every retry
 
 
-class Desk:
-    """The petitions of a space; each is asked about on a thread of its own."""
+class PetitionStore:
+    """The petitions of a space. Webhooks are asked about each on a thread of its own."""
 
     def __init__(
         self,
         space: str,
         now: Callable[[], datetime],
-        catalogue: Catalogue,
-        webhooks: Webhooks,
-        asker: Asker,
+        resources: ResourceStore,
+        webhooks: WebhookStore,
+        client: WebhookClient,
     ) -> None:
         self._space = space
         self._now = now
-        self._catalogue = catalogue
+        self._resources = resources
         self._webhooks = webhooks
-        self._asker = asker
+        self._client = client
         self._changed = threading.Condition(threading.RLock())
         self._petitions: dict[str, Petition] = {}
         self._threads: set[threading.Thread] = set()
         self._closing = False
 
     def create(self, owner: Owner, body: Mapping[str, Any], *, wait: bool = False) -> Petition:
-        """Make the petition that a body describes, and have the webhooks asked about it.
+        """Make the petition that a body describes, and ask the webhooks about it.
 
-        `wait` is until they have been. Raises ApiError, ShapeError: it cannot be.
+        Args:
+            owner: who makes it, and its petitioner unless the body names others.
+            body: a `Petition` message of the API.
+            wait: return it only once the webhooks have been asked.
+
+        Raises:
+            ApiError, ShapeError: the body describes none that this owner may make.
         """
-        asked_for = array(body, "petitioners") or [{"email": owner.email}]
-        people = [self._catalogue.petitioner(as_record(one, "petitioners[]")) for one in asked_for]
-        claims.may_request_for(owner, people)
-        things = [
-            self._catalogue.requested(as_record(one, "resources[]"))
-            for one in array(body, "resources")
+        petitioners = array(body, "petitioners") or [{"email": owner.email}]
+        people = [
+            self._resources.resolve_petitioner(as_record(value, "petitioners[]"))
+            for value in petitioners
         ]
-        if not things:
-            raise ApiError(INVALID_ARGUMENT, "A petition is for at least one resource.")
-        petition = opened(
+        check_may_request(owner, people)
+        resources = [
+            self._resources.resolve_resource(as_record(value, "resources[]"))
+            for value in array(body, "resources")
+        ]
+        if not resources:
+            raise ApiError(Code.INVALID_ARGUMENT, "A petition is for at least one resource.")
+        petition = open_petition(
             Petition(
                 str(uuid.uuid4()),
                 self._space,
                 text(body, "reason"),
-                _each_once(people),
-                _each_once(things),
+                _distinct(people),
+                _distinct(resources),
                 _labels(body),
                 self._now(),
                 _duration(body.get("defaultDuration")),
             )
         )
-        self._send_to_webhooks(petition)
-        return self.answered(petition.name) if wait else self.get(petition.name)
+        self._start_asking(petition)
+        return self.wait_for_webhooks(petition.name) if wait else self.get(petition.name)
 
-    def answered(self, name: str) -> Petition:
-        """The petition of this name, once the webhooks have been asked about it, or as it is."""
+    def wait_for_webhooks(self, name: str) -> Petition:
+        """The petition once its webhooks have been asked, or, after long, as it is."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closing or self._is_reviewable(name), _LONGEST_WAIT
-            )
+            self._changed.wait_for(lambda: self._closing or self._is_reviewable(name), _MAX_WAIT)
             return self.get(name)
 
     def review(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Claim:
-        """Take a claim made through the API; ApiError or ShapeError where it cannot be."""
-        actor = self._catalogue.petitioner({"email": owner.email})
+        """Add a claim made through the API; ApiError or ShapeError where it doesn't count."""
+        actor = self._resources.resolve_petitioner({"email": owner.email})
         with self._changed:
             petition, now = self.get(name), self._now()
-            claim = claims.made_claim(petition, body, owner, actor, now)
-            self._keep(claimed(petition, claim, now))
+            claim = claim_from_api(petition, body, owner, actor, now)
+            self._save(add_claim(petition, claim, now))
             return claim
 
-    def withdraw(self, owner: Owner, claim: str) -> Claim:
-        """Take back an approval that has not led to a grant yet; its event stays in the history."""
-        claims.may_administrate(owner)
+    def withdraw(self, owner: Owner, name: str) -> Claim:
+        """Remove an approval that has not led to a grant yet; its event stays in the history."""
+        check_may_administrate(owner)
         with self._changed:
             for petition in self.all():
-                for each in petition.claims:
-                    if each.name == claim:
-                        _must_be_open(petition)
-                        rest = tuple(one for one in petition.claims if one is not each)
-                        self._keep(replace(petition, claims=rest))
-                        return each
-        raise not_found("claim", claim)
+                for claim in petition.claims:
+                    if claim.name == name:
+                        _check_open(petition)
+                        rest = tuple(other for other in petition.claims if other is not claim)
+                        self._save(replace(petition, claims=rest))
+                        return claim
+        raise not_found("claim", name)
 
     def update(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Petition:
-        """Change the reason of a petition that is open, or close it; the rest stays as it is."""
+        """Change the reason of an open petition, or close it; nothing else can be changed."""
         with self._changed:
             petition = self.get(name)
-            claims.may_change(owner, petition)
-            if claims.closes(petition, body):
-                closed = replace(petition, phase="closed")
-                return self._keep(closed.noted(f"{owner.email} closed it.", self._now()))
-            _must_be_open(petition)
-            return self._keep(replace(petition, reason=text(body, "reason") or petition.reason))
+            check_may_change(owner, petition)
+            if is_closing(petition, body):
+                petition = replace(petition, phase="closed")
+                return self._save(petition.with_note(f"{owner.email} closed it.", self._now()))
+            _check_open(petition)
+            return self._save(replace(petition, reason=text(body, "reason") or petition.reason))
 
     def remove(self, owner: Owner, name: str) -> Petition:
-        """Forget a petition; one that is granted has to be revoked before."""
+        """Delete a petition, and return it; one that is granted has to be revoked before."""
         with self._changed:
             petition = self.get(name)
-            claims.may_change(owner, petition)
+            check_may_change(owner, petition)
             if petition.phase == "granted":
-                raise ApiError(FAILED_PRECONDITION, "The petition is granted: revoke it first.")
+                message = "The petition is granted: revoke it first."
+                raise ApiError(Code.FAILED_PRECONDITION, message)
             return self._petitions.pop(name)
 
     def get(self, name: str) -> Petition:
@@ -129,121 +144,125 @@ class Desk:
         with self._changed:
             if name not in self._petitions:
                 raise not_found("petition", name)
-            return self._keep(at(self._petitions[name], self._now()))
+            return self._save(advance(self._petitions[name], self._now()))
 
     def all(self) -> list[Petition]:
-        """All of them as they are now, in the order they were made."""
+        """Every petition as it is now, oldest first."""
         with self._changed:
             return [self.get(name) for name in self._petitions]
 
     def holders(self, kind: str, id_: str) -> list[Json]:
-        """Who holds a resource by a petition that is granted."""
-        found = [
+        """The people who hold a resource by a petition that is granted."""
+        people = [
             person
             for petition in self.all()
             if petition.phase == "granted" and (kind, id_) in map(key_of, petition.resources)
             for person in petition.petitioners
         ]
-        return list(_each_once(found))
+        return list(_distinct(people))
 
     def close(self) -> None:
-        """Ask nobody any more, and end every wait."""
+        """Call no webhook any more, end every wait, and join every thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
             threads = list(self._threads)
-        self._asker.close()
-        for each in threads:
-            each.join()
+        self._client.close()
+        for thread in threads:
+            thread.join()
 
-    def _send_to_webhooks(self, petition: Petition) -> None:
-        thread = threading.Thread(target=self._ask, args=(petition,), daemon=True)
+    def _start_asking(self, petition: Petition) -> None:
+        thread = threading.Thread(target=self._ask_webhooks, args=(petition,), daemon=True)
         with self._changed:
-            self._keep(petition)
+            self._save(petition)
             if not self._closing:
-                self._threads = {each for each in self._threads if each.is_alive()} | {thread}
+                self._threads = {t for t in self._threads if t.is_alive()} | {thread}
                 thread.start()
 
-    def _ask(self, petition: Petition) -> None:
-        """Have it decided; whatever goes wrong, it does not go on waiting for the webhooks."""
+    def _ask_webhooks(self, petition: Petition) -> None:
+        """Have webhooks decide; whatever goes wrong, the petition becomes reviewable."""
         try:
-            self._claim(petition)
+            self._decide(petition)
         except Exception as error:
             self._note(petition, f"Asking the webhooks failed ({type(error).__name__}).")
             raise  # it is a defect, and its traceback is printed
         finally:
             with self._changed:
-                if found := self._petitions.get(petition.name):
-                    self._keep(replace(found, reviewable=True))
+                if current := self._petitions.get(petition.name):
+                    self._save(replace(current, reviewable=True))
                 self._changed.notify_all()
 
-    def _claim(self, petition: Petition) -> None:
-        """Ask every webhook, and take the claims that count."""
-        answered: list[Claim] = []
-        for webhook in self._webhooks.to_ask(petition.resources):
-            answered += self._claims_of(webhook, petition)
+    def _decide(self, petition: Petition) -> None:
+        """Ask every webhook, then add the claims that count."""
+        claims = [
+            claim
+            for webhook in self._webhooks.deciding_on(petition.resources)
+            for claim in self._ask_webhook(webhook, petition)
+        ]
         with self._changed:
             if petition.name not in self._petitions:
                 return
             current, now = self.get(petition.name), self._now()
             # A denial wins over every approval.
-            for claim in sorted(answered, key=lambda each: each.kind != DENY):
+            for claim in sorted(claims, key=lambda claim: claim.kind != DENY):
                 if current.phase != "open":
-                    current = current.noted(f"A claim came when it was {current.phase}.", now)
+                    note = f"A claim came when it was {current.phase}."
+                    current = current.with_note(note, now)
                     break
-                current = claimed(current, claim, now)
-            self._keep(current)
+                current = add_claim(current, claim, now)
+            self._save(current)
 
-    def _claims_of(self, webhook: Webhook, petition: Petition) -> list[Claim]:
-        """The claims of a webhook that count."""
-        called = f"The webhook {webhook.display_name or webhook.url}"
-        self._note(petition, f"{called} is asked.")
+    def _ask_webhook(self, webhook: Webhook, petition: Petition) -> list[Claim]:
+        """Ask one webhook, and return those of its claims that count."""
+        title = f"The webhook {webhook.display_name or webhook.url}"
+        self._note(petition, f"{title} is asked.")
         try:
             if not webhook.bots:
-                webhook = self._webhooks.saw_bots(webhook.name, self._asker.bots(webhook))
-            answered = self._asker.claims(webhook, petition.requests)
-        except AskError as error:
-            self._note(petition, f"{called} {error}.")
+                bots = self._client.pull_bots(webhook)
+                webhook = self._webhooks.set_bots(webhook.name, bots)
+            answer = self._client.get_decision(webhook, petition.requests)
+        except WebhookError as error:
+            self._note(petition, f"{title} {error}.")
             return []
-        except ApiError:  # the webhook is gone meanwhile
+        except ApiError:  # the webhook was deleted meanwhile
             return []
-        number = len(answered) or "no"
-        self._note(petition, f"{called} answered with {number} claim{'s' * (len(answered) > 1)}.")
-        counted = []
-        for each in answered:
+        number = len(answer) or "no"
+        self._note(petition, f"{title} answered with {number} claim{'s' * (len(answer) > 1)}.")
+        claims = []
+        for value in answer:
             try:
-                counted.append(claims.webhook_claim(petition, each, webhook.bots, self._now()))
-            except claims.NotCountedError as why:
-                self._note(petition, f"A claim that it made does not count: {why}.")
-        return counted
+                claims.append(claim_from_webhook(petition, value, webhook.bots, self._now()))
+            except InvalidClaimError as error:
+                self._note(petition, f"A claim that it made does not count: {error}.")
+        return claims
 
     def _note(self, petition: Petition, text: str) -> None:
         with self._changed:
-            if found := self._petitions.get(petition.name):
-                self._keep(found.noted(text, self._now()))
+            if current := self._petitions.get(petition.name):
+                self._save(current.with_note(text, self._now()))
 
     def _is_reviewable(self, name: str) -> bool:
-        found = self._petitions.get(name)
-        return found is None or found.reviewable
+        petition = self._petitions.get(name)
+        return petition is None or petition.reviewable
 
-    def _keep(self, petition: Petition) -> Petition:
+    def _save(self, petition: Petition) -> Petition:
         self._petitions[petition.name] = petition
         return petition
 
 
-def petition_of(claim: Mapping[str, Any]) -> str:
+def petition_name(claim: Mapping[str, Any]) -> str:
     """The name of the petition that a claim's label gives, or ""."""
     labels = record(record(claim, "meta"), "labels")
     return next((text(labels, name) for name in PETITION if labels.get(name)), "")
 
 
-def _must_be_open(petition: Petition) -> None:
+def _check_open(petition: Petition) -> None:
     if petition.phase != "open":
-        raise ApiError(FAILED_PRECONDITION, f"The petition is {petition.phase}.")
+        raise ApiError(Code.FAILED_PRECONDITION, f"The petition is {petition.phase}.")
 
 
-def _each_once(resources: list[Json]) -> tuple[Json, ...]:
-    return tuple({key_of(each): each for each in resources}.values())
+def _distinct(resources: list[Json]) -> tuple[Json, ...]:
+    return tuple({key_of(resource): resource for resource in resources}.values())
 
 
 def _labels(body: Mapping[str, Any]) -> dict[str, str]:
@@ -252,21 +271,22 @@ def _labels(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _duration(value: object) -> timedelta | None:
-    """Read a protobuf Duration: `3600s`, or its two fields as other clients type it.
+    """Read a protobuf Duration: `3600s`, or its two fields, as some clients type it.
 
-    None is for as long as may be: no duration, or one of nothing.
+    No duration, or one of 0 seconds, is None: as long as possible.
     """
     if isinstance(value, dict):
-        value = _protobuf(value)
+        value = _duration_of_fields(value)
     duration = parse_duration(as_text(value, "defaultDuration") or "0")
-    nothing = timedelta(0)
-    if duration is None or duration < nothing or nothing < duration < timedelta(seconds=1):
-        raise ApiError(INVALID_ARGUMENT, "defaultDuration isn't a duration of a second or more.")
+    zero = timedelta(0)
+    if duration is None or duration < zero or zero < duration < timedelta(seconds=1):
+        message = "defaultDuration isn't a duration of a second or more."
+        raise ApiError(Code.INVALID_ARGUMENT, message)
     return timedelta(seconds=int(duration.total_seconds())) or None
 
 
-def _protobuf(parts: Mapping[str, Any]) -> str:
+def _duration_of_fields(fields: Mapping[str, Any]) -> str:
     """Write the fields `seconds`, which may be a text, and `nanos` as one duration."""
-    seconds, nanos = parts.get("seconds") or 0, parts.get("nanos") or 0
-    whole = type(seconds) is int or (isinstance(seconds, str) and seconds.isdecimal())
-    return f"{seconds}s{nanos}ns" if whole and type(nanos) is int else "?"
+    seconds, nanos = fields.get("seconds") or 0, fields.get("nanos") or 0
+    is_whole = type(seconds) is int or (isinstance(seconds, str) and seconds.isdecimal())
+    return f"{seconds}s{nanos}ns" if is_whole and type(nanos) is int else "?"

@@ -116,7 +116,7 @@ def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None
     with client_of(space, NORA) as nora:
         assert phase_of(asked(nora)) == "open"
     assert NORA.encode() in proxy.calls[-1].body
-    assert any("answered HTTP 401" in note.text for note in space.petitions[0].notes)
+    assert any("answered HTTP 401" in note.text for note in space.petitions.all()[-1].notes)
 
 
 def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:

@@ -198,7 +198,7 @@ def test_revoke(browser: Browser) -> None:
 
 def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:
     """What comes in from elsewhere appears and is told; typing, focus and folding stay."""
-    first = space.desk.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
+    first = space.petitions.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“first”"]')
     story(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
@@ -206,7 +206,7 @@ def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space)
     reason.type("half a sen")
     browser.find('//input[@id="duration"]').type("45")
     reason.type("t")
-    second = space.desk.create(Owner(JANE), {"reason": "second", "resources": RESOURCES})
+    second = space.petitions.create(Owner(JANE), {"reason": "second", "resources": RESOURCES})
     browser.find(f'{NEWEST}[@id="petition-{second.name}"]//p[contains(., "Granted")]')
     browser.find('//p[@role="status" and contains(., "Jane Lind, Production (prod-db): ")]')
     state = browser.script(
@@ -224,11 +224,11 @@ def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space)
 
 def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
     """A petition that changes while somebody types keeps what was typed, caret and folding."""
-    made = space.desk.create(Owner(NORA), {"resources": RESOURCES})
+    made = space.petitions.create(Owner(NORA), {"resources": RESOURCES})
     story(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
     browser.find(f'{NEWEST}//input[@name="reason"]').type("too la")
-    space.desk.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
+    space.petitions.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
     story(browser, "Granted until revoked")
     browser.press("t", "e")
     assert browser.script("return document.activeElement.value") == "too late"
@@ -282,7 +282,7 @@ def test_problem_with_a_switch_is_told_there(
     assert browser.find('//p[@id="problem-duties"]').text == f"Not done: {gone}"
     assert "Soon over" not in browser.find("//main").text
     browser.script("window.goOn()")
-    space.desk.create(Owner(NORA), {"reason": "meanwhile", "resources": RESOURCES})
+    space.petitions.create(Owner(NORA), {"reason": "meanwhile", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“meanwhile”"]')
     assert browser.script("return document.getElementById('problem-duties') !== null")
     browser.find(switch("Jane Lind", on=True)).click()
@@ -296,7 +296,7 @@ def test_long_words_fit(browser: Browser, space: Space, width: int) -> None:
     long = "x" * 400
     person = space.add_person(f"{'long' * 15}@example.com", "Long" * 30)
     body = {"reason": long, "resources": RESOURCES}
-    space.desk.create(Owner(person["email"]), body)
+    space.petitions.create(Owner(person["email"]), body)
     browser.looks(width)
     browser.find(f'{NEWEST}//p[contains(., "{long}")]')
     assert looks.cramped(browser) == []

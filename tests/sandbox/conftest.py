@@ -10,8 +10,7 @@ import pytest
 from sandbox.demo_data import PEOPLE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
-from sandbox.page.duty_board import Roster
-from sandbox.page.incidentio_roster import IncidentIORoster
+from sandbox.page.duty_board import DutyBoard, IncidentIOBoard
 from sandbox.space import Space
 from sandbox.vendors.incidentio_state import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
@@ -86,20 +85,20 @@ def log(tmp_path: Path) -> Logbook:
 
 
 @pytest.fixture
-def rosters(organisation: Organisation) -> Sequence[Roster]:
+def boards(organisation: Organisation) -> Sequence[DutyBoard]:
     """Whose duties the page shows: incident.io's, unless a test module says otherwise."""
-    return [IncidentIORoster(organisation)]
+    return [IncidentIOBoard(organisation)]
 
 
 @pytest.fixture
 def page(
-    request: pytest.FixtureRequest, space: Space, rosters: Sequence[Roster], log: Logbook
+    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: Logbook
 ) -> Iterator[Page]:
     """The page, with the providers' switches; with the parameter "live" it has none."""
     live = getattr(request, "param", "") == "live"
     for email, name in PEOPLE.items():
         space.add_person(email, name)
-    with Page(space, [] if live else rosters, log, SETTINGS) as one:
+    with Page(space, [] if live else boards, log, SETTINGS) as one:
         yield one
 
 

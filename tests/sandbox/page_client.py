@@ -106,20 +106,16 @@ class Visitor:
 
     def turn(self, provider: str, post: str, **switch: str) -> Answer:
         """Press a switch of a duty: `on` or `off`, with whom."""
-        return self.send("/duties", {"provider": provider, "post": post, **switch})
+        return self.send("/duties", {"provider": provider, "slot": post, **switch})
 
 
 def asked(space: Space, visitor: Visitor, who: str = JANE, *things: str, **fields: str) -> Petition:
     """Request with the form, and give the petition once the webhook has been asked."""
     answer = visitor.request(who, *things, **fields)
     assert answer.status == 303, answer.words
-    made = space.petitions[0]
+    made = space.petitions.all()[-1]
     assert answer.headers["Location"] == f"/#petition-{made.name}"
-    with space.desk._changed:
-        assert space.desk._changed.wait_for(
-            lambda: space.desk.get(made.name).reviewable, timeout=10
-        )
-    return space.desk.get(made.name)
+    return space.petitions.wait_for_webhooks(made.name)
 
 
 def _token_in(answer: Answer) -> str:

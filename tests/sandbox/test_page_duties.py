@@ -7,18 +7,17 @@ from datetime import timedelta
 import pytest
 
 from sandbox.demo_data import JANE, NORA, OMAR, PEOPLE, RITA
-from sandbox.page.duty_board import Post
-from sandbox.page.incidentio_roster import IncidentIORoster
+from sandbox.page.duty_board import IncidentIOBoard, Slot
 from sandbox.vendors.incidentio_state import Organisation
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import Answer, Visitor
 from tests.sandbox.running_space import HOUR
 
 
-def post(organisation: Organisation, name: str) -> Post:
+def post(organisation: Organisation, name: str) -> Slot:
     """The post of this name, as it is now."""
-    groups = IncidentIORoster(organisation).groups()
-    return next(one for group in groups for one in group.posts if one.name == name)
+    groups = IncidentIOBoard(organisation).groups()
+    return next(one for group in groups for one in group.slots if one.name == name)
 
 
 def holders(organisation: Organisation, name: str) -> list[str]:
@@ -58,7 +57,7 @@ def test_put_on_and_take_off(visitor: Visitor, organisation: Organisation, name:
     first = post(organisation, name)
     (before,) = [each.person.email for each in first.holders]
     answer = turn(visitor, first.id, off=before)
-    assert (answer.status, answer.headers["Location"]) == (303, f"/#post-{first.id}")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/#slot-{first.id}")
     assert holders(organisation, name) == []
     assert f"{name}: nobody" in visitor.get().words
     for _ in range(2):
@@ -127,13 +126,13 @@ def test_stranger_is_told_at_the_switch(
     shift = post(organisation, "On shift")
     answer = turn(visitor, shift.id, on=email)
     assert answer.status == 409
-    assert said in answer.part(f"post-{shift.id}")
+    assert said in answer.part(f"slot-{shift.id}")
     assert holders(organisation, "On shift") == [OMAR]
 
 
 def test_other_provider_is_told(visitor: Visitor) -> None:
     """A provider that is not played has no switches."""
-    answer = visitor.send("/duties", {"provider": "other", "post": "x", "on": JANE})
+    answer = visitor.send("/duties", {"provider": "other", "slot": "x", "on": JANE})
     assert answer.status == 409
     assert "That provider is not played here" in answer.words
 
@@ -161,7 +160,7 @@ def test_provider_without_duties_says_so(visitor: Visitor, organisation: Organis
 def test_many_people_are_folded(visitor: Visitor, organisation: Organisation) -> None:
     """Five switches are in sight and the rest folded, so that many people leave it short."""
     shift = post(organisation, "On shift")
-    form = visitor.get().part(f"post-{shift.id}")
+    form = visitor.get().part(f"slot-{shift.id}")
     in_sight, _, folded = form.partition("<details")
     assert in_sight.count("aria-pressed") == 5
     assert folded.count("aria-pressed") == len(PEOPLE) - 5

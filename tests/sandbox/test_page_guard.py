@@ -66,7 +66,7 @@ def test_other_names_are_refused(visitor: Visitor, host: str) -> None:
 def test_other_names_send_nothing(visitor: Visitor, space: Space) -> None:
     """Even a right token does not help under another name."""
     assert visitor.send("/requests", FORM, Host="evil.example").status == 421
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 @pytest.mark.parametrize("path", ["/requests", "/duties", "/petitions/any", "/"])
@@ -77,14 +77,14 @@ def test_form_without_the_token_is_refused(visitor: Visitor, space: Space, path:
         answer = visitor.send(path, FORM)
         assert answer.status == 403
         assert "This form is not of the page that runs now: open the page anew." in answer.words
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 def test_token_in_the_query_does_not_count(visitor: Visitor, space: Space) -> None:
     """It belongs in a form, where no log and no history keeps it."""
     token, visitor.token = visitor.token, ""
     assert visitor.send(f"/requests?csrf={token}", FORM).status == 403
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_form_of_another_site_is_refused(
     answer = visitor.send("/requests", FORM, **told)
     assert answer.status == 403
     assert "Calls from another site are refused." in answer.words
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 @pytest.mark.parametrize("origin", ["null", "http://{authority}"])
@@ -115,14 +115,14 @@ def test_own_form_is_taken(visitor: Visitor, space: Space, origin: str) -> None:
     """A form's Origin is null under no-referrer, a script's is the page's."""
     answer = visitor.send("/requests", FORM, Origin=origin.format(authority=visitor.authority))
     assert answer.status == 303
-    assert len(space.petitions) == 1
+    assert len(space.petitions.all()) == 1
 
 
 def test_browser_that_tells_no_origin_is_answered(visitor: Visitor, space: Space) -> None:
     """Old browsers send neither header: the token alone has to do."""
     body = f"csrf={visitor.token}&who={JANE}&resource={PROD}"
     assert visitor.call("POST", "/requests", body, {}).status == 303
-    assert len(space.petitions) == 1
+    assert len(space.petitions.all()) == 1
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_huge_form_is_refused(visitor: Visitor, space: Space) -> None:
     answer = visitor.request(JANE, reason="x" * 40_000)
     assert answer.status == 413
     assert "That is too long: a form may hold 32 kB." in answer.words
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 def test_nothing_is_left(space: Space, log: Logbook) -> None:

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.page.duty_board import Group, Roster, RosterError
-from sandbox.page.pagerduty_roster import PagerDutyRoster
+from sandbox.page.duty_board import DutyBoard, PagerDutyBoard, SlotGroup, SwitchError
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import Visitor
@@ -16,23 +15,23 @@ from tests.sandbox.pagerduty_asked import ANA, BO, HOUR
 
 
 @pytest.fixture
-def rosters(account: PagerDuty) -> Sequence[Roster]:
+def boards(account: PagerDuty) -> Sequence[DutyBoard]:
     """PagerDuty's, with a schedule at level 1 on which Ana is, and one in no policy."""
     account.add_schedule("Databases")
     account.put_on_shift("Databases", ANA)
     account.add_schedule("Nights", v3=True)
     account.add_escalation_policy("Storage", "Databases")
-    return [PagerDutyRoster(account)]
+    return [PagerDutyBoard(account)]
 
 
-def group(account: PagerDuty, title: str) -> Group:
+def group(account: PagerDuty, title: str) -> SlotGroup:
     """The group of this title, as it is now."""
-    return next(each for each in PagerDutyRoster(account).groups() if each.title == title)
+    return next(each for each in PagerDutyBoard(account).groups() if each.title == title)
 
 
 def holders(account: PagerDuty, schedule: str) -> list[str]:
     """Who is on shift."""
-    return [each.person.email for each in group(account, schedule).posts[0].holders]
+    return [each.person.email for each in group(account, schedule).slots[0].holders]
 
 
 def test_who_is_on_shift_is_shown_with_the_level(visitor: Visitor) -> None:
@@ -56,19 +55,19 @@ def test_every_level_of_every_policy_is_told(account: PagerDuty) -> None:
     account.add_target("Backups", "Databases", level=1)
     found = group(account, "Databases")
     levels = "level 2 of Storage, level 1 of Backups, level 2 of Backups"
-    assert found.about == f"on-call schedule, {levels}"
-    assert found.short == "Databases, level 2, level 1"
+    assert found.description == f"on-call schedule, {levels}"
+    assert found.short_title == "Databases, level 2, level 1"
 
 
 @pytest.mark.parametrize("schedule", ["Databases", "Nights"])
 def test_put_on_and_take_off(visitor: Visitor, account: PagerDuty, schedule: str) -> None:
     """A switch turned on and off again leaves nobody on; turned twice it changes nothing more."""
-    (shift,) = group(account, schedule).posts
+    (shift,) = group(account, schedule).slots
     for each in holders(account, schedule):
         assert visitor.turn("PagerDuty", shift.id, off=each).status == 303
     for _ in range(2):
         answer = visitor.turn("PagerDuty", shift.id, on=BO)
-        assert (answer.status, answer.headers["Location"]) == (303, f"/#post-{shift.id}")
+        assert (answer.status, answer.headers["Location"]) == (303, f"/#slot-{shift.id}")
         assert holders(account, schedule) == [BO]
     (kept,) = [each for each in account.schedules if each.name == schedule]
     assert len(kept.shifts) == 1
@@ -78,7 +77,7 @@ def test_put_on_and_take_off(visitor: Visitor, account: PagerDuty, schedule: str
 
 def test_one_is_on_in_a_schedule_of_layers(visitor: Visitor, account: PagerDuty) -> None:
     """Whoever is put on takes the place of who was, who does not come back when that ends."""
-    (shift,) = group(account, "Databases").posts
+    (shift,) = group(account, "Databases").slots
     visitor.turn("PagerDuty", shift.id, on=BO)
     assert holders(account, "Databases") == [BO]
     visitor.turn("PagerDuty", shift.id, off=BO)
@@ -87,7 +86,7 @@ def test_one_is_on_in_a_schedule_of_layers(visitor: Visitor, account: PagerDuty)
 
 def test_several_are_on_in_one_of_shifts(visitor: Visitor, account: PagerDuty) -> None:
     """There each has a shift of his own."""
-    (shift,) = group(account, "Nights").posts
+    (shift,) = group(account, "Nights").slots
     visitor.turn("PagerDuty", shift.id, on=ANA)
     visitor.turn("PagerDuty", shift.id, on=BO)
     assert holders(account, "Nights") == [ANA, BO]
@@ -99,10 +98,10 @@ def test_end_is_that_of_all_shifts_without_a_break(account: PagerDuty, watch: Wa
     change = watch.time + HOUR
     account.put_on_shift("Nights", ANA, end=change)
     account.put_on_shift("Nights", ANA, change, change + HOUR)
-    (holder,) = group(account, "Nights").posts[0].holders
+    (holder,) = group(account, "Nights").slots[0].holders
     assert holder.until == change + HOUR
     account.put_on_shift("Nights", BO, for_good=True)
-    (holder,) = group(account, "Nights").posts[0].holders
+    (holder,) = group(account, "Nights").slots[0].holders
     assert (holder.person.email, holder.until) == (BO, None)
     watch.time -= timedelta(seconds=1)
     assert holders(account, "Nights") == []
@@ -122,11 +121,11 @@ def test_those_without_an_address_are_left_out(visitor: Visitor, account: PagerD
 def test_whom_a_policy_pages_directly_is_not_on_shift(account: PagerDuty) -> None:
     """The webhook takes it for no duty, so the page does not show it as one."""
     account.add_escalation_policy("Storage", ANA)
-    assert PagerDutyRoster(account).groups() == []
+    assert PagerDutyBoard(account).groups() == []
 
 
 def test_unknown_duty_is_told(account: PagerDuty) -> None:
     """A schedule's own id is no post: that of another provider may be the same."""
     schedule = account.add_schedule("Nights")
-    with pytest.raises(RosterError, match="not there any more"):
-        PagerDutyRoster(account).turn(schedule.id, ANA, on=True)
+    with pytest.raises(SwitchError, match="not there any more"):
+        PagerDutyBoard(account).switch(schedule.id, ANA, on=True)

@@ -10,7 +10,7 @@ import pytest
 from sandbox.demo_data import JANE, NORA
 from sandbox.logbook import Logbook
 from sandbox.page import Page
-from sandbox.page.presenter import MOST_PETITIONS
+from sandbox.page.presenter import MAX_PETITIONS
 from sandbox.space import Space
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, Visitor, asked
 from tests.sandbox.running_space import Client, PlayedWebhook, approve_all
@@ -111,7 +111,7 @@ def test_wrong_duration_is_told_at_its_field(
     """Nothing is requested; what was typed is kept, and the field is marked and focused."""
     answer = visitor.request(NORA, reason="to look", duration=duration)
     assert answer.status == 400
-    assert space.petitions == []
+    assert space.petitions.all() == []
     form = answer.part("request")
     words = escape(f"“{duration}” {said}")
     assert words in form
@@ -142,7 +142,7 @@ def test_what_the_space_refuses_is_told_in_the_form(
     assert answer.status == status
     assert sentence in unescape(answer.part("request"))
     assert 'value="to try"' in answer.part("request")
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 def test_nothing_chosen_is_told_in_the_form(space: Space, visitor: Visitor) -> None:
@@ -152,7 +152,7 @@ def test_nothing_chosen_is_told_in_the_form(space: Space, visitor: Visitor) -> N
     assert "A petition is for at least one resource." in answer.part("request")
     assert " checked" not in answer.part("request")
     assert visitor.get().part("request").count(" checked") == 2
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 def test_requests_of_the_api_are_shown(space: Space, visitor: Visitor, omar: Client) -> None:
@@ -167,7 +167,7 @@ def test_requests_of_the_api_are_shown(space: Space, visitor: Visitor, omar: Cli
 def test_only_the_newest_are_shown(visitor: Visitor, omar: Client) -> None:
     """A script that requests a lot does not make the page too long to read."""
     thing = {"kind": "okta.v1.Group", "id": "test"}
-    for number in range(MOST_PETITIONS + 2):
+    for number in range(MAX_PETITIONS + 2):
         omar.request(thing, reason=f"number {number}.")
     answer = visitor.get()
     assert "2 older ones are not shown." in answer.words
@@ -193,7 +193,7 @@ class TestLive:
         answer = visitor.get()
         assert "The real incident.io is asked (LIVE=1), so there are no switches" in answer.words
         assert "aria-pressed" not in answer.html
-        refused = visitor.send("/duties", {"provider": "incident.io", "post": "x", "on": JANE})
+        refused = visitor.send("/duties", {"provider": "incident.io", "slot": "x", "on": JANE})
         assert refused.status == 409
         assert "its duties cannot be switched" in refused.words
 
@@ -211,7 +211,7 @@ class TestLive:
         assert answer.status == 400
         assert "Give the e-mail address that the provider knows you by." in form
         assert f'value="{who}" aria-describedby="who-hint problem-request" aria-invalid="t' in form
-        assert space.petitions == []
+        assert space.petitions.all() == []
 
 
 def test_dry_run_is_told(space: Space, log: Logbook) -> None:

@@ -36,7 +36,7 @@ def test_approve(space: Space, visitor: Visitor, name: str) -> None:
     assert verbs(visitor, name) == ["approve", "deny"]
     answer = visitor.review(name, "approve", length="30m", reason="go ahead")
     assert (answer.status, answer.headers["Location"]) == (303, f"/#petition-{name}")
-    petition = space.desk.get(name)
+    petition = space.petitions.get(name)
     assert petition.phase == "granted"
     assert petition.expires_at == space.now() + timedelta(minutes=30)
     assert petition.claims[0].event["actor"]["email"] == NORA
@@ -58,7 +58,7 @@ def test_somebody_else_reviews(
     name = asked(space, visitor, who).name
     assert f"You review as {called}, a human." in part(visitor, name)
     assert visitor.review(name, "approve", length="30m").status == 303
-    (claim,) = space.desk.get(name).claims
+    (claim,) = space.petitions.get(name).claims
     assert claim.event["actor"]["email"] == reviewer
 
 
@@ -66,7 +66,7 @@ def test_grant_of_several_things_is_one_step(space: Space, visitor: Visitor) -> 
     """The space keeps an event for each; the page tells what happened, and that happened once."""
     name = asked(space, visitor, JANE, PROD, TEST).name
     visitor.review(name, "approve", length="1h")
-    assert len(space.desk.get(name).events) == 4
+    assert len(space.petitions.get(name).events) == 4
     assert visitor.get().words.count("Access is granted") == 1
 
 
@@ -75,14 +75,14 @@ def test_approve_as_long_as_asked(space: Space, visitor: Visitor) -> None:
     name = asked(space, visitor, JANE, PROD, duration="2h").name
     assert '<option value="">as long as asked</option>' in part(visitor, name)
     visitor.review(name, "approve", length="")
-    assert space.desk.get(name).expires_at == space.now() + 2 * HOUR
+    assert space.petitions.get(name).expires_at == space.now() + 2 * HOUR
 
 
 def test_approve_until_revoked(space: Space, visitor: Visitor, name: str) -> None:
     """Where nobody asked for a time, none can be given; the page says so."""
     assert '<option value="">until revoked</option>' in part(visitor, name)
     visitor.review(name, "approve", length="")
-    assert space.desk.get(name).expires_at is None
+    assert space.petitions.get(name).expires_at is None
     words = visitor.get().words
     assert "✓ Granted until revoked" in words
     assert "Access is granted until revoked" in words
@@ -91,7 +91,7 @@ def test_approve_until_revoked(space: Space, visitor: Visitor, name: str) -> Non
 def test_deny(space: Space, visitor: Visitor, name: str) -> None:
     """It is closed, and can be reviewed no more."""
     assert visitor.review(name, "deny", reason="not today").status == 303
-    assert space.desk.get(name).phase == "closed"
+    assert space.petitions.get(name).phase == "closed"
     words = visitor.get().words
     assert "✕ Denied" in words
     assert "Nora Falk denies it. “not today”" in words
@@ -108,7 +108,7 @@ def test_revoke(space: Space, visitor: Visitor, watch: Watch, name: str) -> None
         assert "No reason given" not in visitor.get().words
         assert verbs(visitor, name) == []
         watch.time += HOUR
-    assert space.desk.get(name).phase == "closed"
+    assert space.petitions.get(name).phase == "closed"
 
 
 def test_access_that_expires(visitor: Visitor, watch: Watch, name: str) -> None:
@@ -131,7 +131,7 @@ def test_what_comes_too_late_is_told_at_the_petition(
     begin = answer.html.index(f'id="petition-{name}"')
     shown = answer.html[begin : answer.html.index("</article>", begin)]
     assert "A petition that is closed takes no access/approve." in shown
-    assert space.desk.get(name).phase == "closed"
+    assert space.petitions.get(name).phase == "closed"
     assert "Not done" not in visitor.get().words
 
 
@@ -148,7 +148,7 @@ def test_wrong_length_is_told_at_the_petition(space: Space, visitor: Visitor, na
     answer = visitor.review(name, "approve", length="long")
     assert answer.status == 400
     assert "“long” isn't a duration: use for example 90m or 1h30m." in answer.words
-    assert space.desk.get(name).phase == "open"
+    assert space.petitions.get(name).phase == "open"
 
 
 @pytest.mark.parametrize("verb", ["", "access/grant", "explode"])
@@ -157,7 +157,7 @@ def test_unknown_verb_does_nothing(space: Space, visitor: Visitor, name: str, ve
     answer = visitor.review(name, verb)
     assert answer.status == 400
     assert "A claim's event is one of access/approve, access/deny and" in answer.words
-    assert space.desk.get(name).phase == "open"
+    assert space.petitions.get(name).phase == "open"
 
 
 def test_webhooks_grant_can_be_revoked(
@@ -168,5 +168,5 @@ def test_webhooks_grant_can_be_revoked(
     name = asked(space, visitor).name
     assert verbs(visitor, name) == ["revoke"]
     visitor.review(name, "revoke", reason="incident is over")
-    assert space.desk.get(name).phase == "revoked"
+    assert space.petitions.get(name).phase == "revoked"
     assert "“incident is over”" in visitor.get().words

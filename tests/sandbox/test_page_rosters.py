@@ -1,4 +1,4 @@
-"""All providers on one page: a roster for each, under its name, with ids of its own."""
+"""All providers on one page: a board for each, under its name, with ids of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import JUAN, OLGA, PETRA, put_all_on_stage
-from sandbox.page.duty_board import Roster
-from sandbox.page.server import rosters_of
+from sandbox.page.duty_board import DutyBoard, boards_of
 from sandbox.vendors.server import Double
 from tests.sandbox.page_client import Visitor
 
@@ -33,14 +32,14 @@ def doubles() -> Iterator[Mapping[str, Double]]:
 
 
 @pytest.fixture
-def rosters(doubles: Mapping[str, Double]) -> Sequence[Roster]:
+def boards(doubles: Mapping[str, Double]) -> Sequence[DutyBoard]:
     """As the page of a sandbox has them."""
-    return list(rosters_of(doubles))
+    return list(boards_of(doubles))
 
 
-def test_every_provider_has_a_roster(rosters: Sequence[Roster]) -> None:
+def test_every_provider_has_a_roster(boards: Sequence[DutyBoard]) -> None:
     """Whichever is registered is on the page, by its own name."""
-    assert [(each.id, each.provider) for each in rosters] == [
+    assert [(each.id, each.provider) for each in boards] == [
         (each.id, each.name) for each in PROVIDERS
     ]
 
@@ -54,19 +53,21 @@ def test_each_is_under_its_name(visitor: Visitor) -> None:
 def test_ids_are_unlike(visitor: Visitor, doubles: Mapping[str, Double]) -> None:
     """Opsgenie and JSM give their schedules the same ids; the page's differ all the same."""
     html = visitor.get().html
-    posts = re.findall(r'name="post" value="([^"]+)"', html)
+    posts = re.findall(r'name="slot" value="([^"]+)"', html)
     assert len(posts) > len(doubles)
     assert [each for each, count in Counter(posts).items() if count > 1] == []
     ids = Counter(re.findall(r' id="([^"]+)"', html))
     assert [each for each, count in ids.items() if count > 1] == []
 
 
-def test_switch_changes_its_own_provider_only(visitor: Visitor, rosters: Sequence[Roster]) -> None:
+def test_switch_changes_its_own_provider_only(
+    visitor: Visitor, boards: Sequence[DutyBoard]
+) -> None:
     """Whoever is taken off at one provider stays on at all others."""
-    of = {each.id: each for each in rosters}
-    (shift,) = of["opsgenie"].groups()[0].posts
+    of = {each.id: each for each in boards}
+    (shift,) = of["opsgenie"].groups()[0].slots
     assert visitor.turn("Opsgenie", shift.id, off=OLGA).status == 303
-    on = {id_: of[id_].groups()[0].posts[0].holders for id_ in ("pagerduty", "opsgenie", "jsm")}
+    on = {id_: of[id_].groups()[0].slots[0].holders for id_ in ("pagerduty", "opsgenie", "jsm")}
     emails = {id_: [each.person.email for each in found] for id_, found in on.items()}
     assert emails == {"pagerduty": [PETRA], "opsgenie": [], "jsm": [JUAN]}
     wrong = visitor.turn("JSM Operations", shift.id, on=JUAN)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.explain import Told, spoken
+from auditlog.explain import Told
 from cli.webhook_client import request_event
 from handler.audit import decision_record
 from handler.durations import format_instant
@@ -20,7 +20,7 @@ from handler.rules.evaluate import decide
 from handler.rules.model import Policy, simple
 from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
-from sandbox.page.words import Verdict, sentence, verdict
+from sandbox.page.presenter import DecisionSummary, summarize_decision
 from sandbox.space import Space
 from tests.sandbox.page_client import Visitor, asked
 from tests.sandbox.running_space import NOON
@@ -60,9 +60,9 @@ def decided(
     return read
 
 
-def read(record: dict[str, Any]) -> Verdict:
+def read(record: dict[str, Any]) -> DecisionSummary:
     """The words for a record that is a decision's."""
-    found = verdict(record)
+    found = summarize_decision(record)
     assert found
     return found
 
@@ -99,7 +99,7 @@ def test_a_wish_that_cannot_be_read() -> None:
     )
 
 
-def texts(found: Verdict) -> list[str]:
+def texts(found: DecisionSummary) -> list[str]:
     """Every fact, in order, whatever it belongs to."""
 
     def flat(facts: tuple[Told, ...]) -> Iterator[str]:
@@ -152,15 +152,7 @@ def test_what_the_log_left_out_is_said() -> None:
 )
 def test_other_records_are_no_decisions(record: dict[str, Any]) -> None:
     """The log holds other lines, too."""
-    assert verdict(record) is None
-
-
-def test_what_is_no_duration_stays() -> None:
-    """And a sentence has one full stop."""
-    assert spoken("soon") == "soon"
-    assert spoken("1h30m0s") == "1 hour 30 minutes"
-    assert sentence("one.") == "One."
-    assert sentence("") == "."
+    assert summarize_decision(record) is None
 
 
 def test_decision_stands_in_its_petitions_story(

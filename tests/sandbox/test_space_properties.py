@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.space import Space
-from sandbox.space.claims import NotCountedError, webhook_claim
-from sandbox.space.petition import Petition, claimed, opened
+from sandbox.space.claims import InvalidClaimError, claim_from_webhook
+from sandbox.space.petition import Petition, add_claim, open_petition
 from sandbox.space.tokens import Owner
 from sandbox.vendors.exchange import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
@@ -21,7 +21,7 @@ from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approv
 PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
 TEST: Json = {**PROD, "id": "test"}
 PEOPLE: list[Json] = [{"kind": "user", "id": each, "email": each} for each in (JANE, OMAR)]
-PETITION = opened(
+PETITION = open_petition(
     Petition("p-1", "acmecorp", "to debug", (PEOPLE[0],), (PROD,), {}, NOON, timedelta(hours=1))
 )
 GOOD = approval(PETITION.requests[0])
@@ -53,8 +53,8 @@ def almost_good(draw: st.DrawFn) -> object:
 def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # noqa: ANN401 - anything
     """One that counts names this petition, its petitioner, its resource and an end, by the bot."""
     try:
-        counted = webhook_claim(PETITION, claim, [BOT], NOON)
-    except NotCountedError:
+        counted = claim_from_webhook(PETITION, claim, [BOT], NOON)
+    except InvalidClaimError:
         return
     assert [claim["actor"]["kind"], claim["actor"]["id"]] == [BOT["kind"], BOT["id"]]
     first, only = claim["resources"]
@@ -62,7 +62,7 @@ def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # no
     assert [only["kind"], only["id"]] == [PROD["kind"], PROD["id"]]
     labels = claim["meta"]["labels"]
     assert {labels.get(name, "p-1") for name in ("petition", "indent.com/petition")} == {"p-1"}
-    after = claimed(PETITION, counted, NOON)
+    after = add_claim(PETITION, counted, NOON)
     if after.phase == "granted":
         assert claim["event"] == "access/approve"
         assert after.expires_at
@@ -120,9 +120,9 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         for each in (PROD, TEST):
             space.add_resource(each["kind"], each["id"], each["displayName"])
         tokens = {True: space.token_for(ADA, admin=True), False: space.token_for(JANE)}
-        mine = space.desk.create(Owner(JANE), {"resources": [PROD]})
+        mine = space.petitions.create(Owner(JANE), {"resources": [PROD]})
         if granted:
-            space.desk.review(Owner(ADA, admin=True), mine.name, {"event": "access/approve"})
+            space.petitions.review(Owner(ADA, admin=True), mine.name, {"event": "access/approve"})
         if path == "/claims":
             path = f"/petitions/{mine.name}/claims"
         target, headers = f"/v1/spaces/acmecorp{path}", {"authorization": f"Bearer {tokens[admin]}"}
@@ -132,4 +132,4 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         if not admin and answer.status == 200:
             # Her own petition, one more or the old one taken back: nothing is granted by her.
             assert path.startswith("/petitions")
-            assert sum(each.phase == "granted" for each in space.petitions) == granted
+            assert sum(each.phase == "granted" for each in space.petitions.all()) == granted

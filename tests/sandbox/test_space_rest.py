@@ -434,7 +434,7 @@ def test_faults_that_refuse(status: int, code: int, space: Space, jane: Client) 
     space.fail("/v1/spaces", faults.Status(status), times=1)
     answered, body = jane("POST", "/petitions", {"petition": {"resources": [TEST]}})
     assert (answered, body["code"]) == (status, code)
-    assert space.petitions == []
+    assert space.petitions.all() == []
 
 
 def test_faults_that_spoil_the_answer(space: Space, jane: Client) -> None:
@@ -442,4 +442,4 @@ def test_faults_that_spoil_the_answer(space: Space, jane: Client) -> None:
     space.fail("/v1/spaces", faults.HangUp("body"), times=1)
     with pytest.raises(Exception, match=r"IncompleteRead|reset"):
         jane("POST", "/petitions", {"petition": {"resources": [TEST]}})
-    assert len(space.petitions) == 1
+    assert len(space.petitions.all()) == 1

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from sandbox.space import selectors
-from sandbox.space.selectors import LONGEST, Requirement, SelectorError, matches, parse
+from sandbox.space.selectors import MAX_LENGTH, Requirement, SelectorError, matches, parse
 
 
 def among(key: str, *values: str) -> Requirement:
@@ -66,9 +66,9 @@ def test_what_is_none(written: str) -> None:
 
 def test_a_limit() -> None:
     """Nobody writes longer ones; the message does not repeat it."""
-    assert matches(parse("a=" + "b" * (LONGEST - 2)), {"a": "b" * (LONGEST - 2)})
-    with pytest.raises(SelectorError, match=f"^it is longer than {LONGEST} characters$"):
-        parse("a" * (LONGEST + 1))
+    assert matches(parse("a=" + "b" * (MAX_LENGTH - 2)), {"a": "b" * (MAX_LENGTH - 2)})
+    with pytest.raises(SelectorError, match=f"^it is longer than {MAX_LENGTH} characters$"):
+        parse("a" * (MAX_LENGTH + 1))
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,6 @@ def test_the_work_grows_with_the_length_only(
     monkeypatch: pytest.MonkeyPatch, repeated: str, with_: str
 ) -> None:
     """Even without the limit, far more comes to an end; squared, it would take minutes."""
-    monkeypatch.setattr(selectors, "LONGEST", sys.maxsize)
+    monkeypatch.setattr(selectors, "MAX_LENGTH", sys.maxsize)
     with suppress(SelectorError):
         parse(repeated % (with_ * 10_000))

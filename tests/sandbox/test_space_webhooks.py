@@ -12,7 +12,6 @@ import pytest
 
 from sandbox.space import Space, tokens
 from sandbox.space import petition_store as desk
-from sandbox.space.api import ok
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Answer
 from sandbox.vendors.server import Fault
@@ -236,7 +235,7 @@ def test_claims_that_do_not_count(
     assert petition["state"]["status"]["phase"] == "open"
     assert jane.events(petition["name"]) == ["access/request"]
     assert jane("GET", f"/petitions/{petition['name']}/claims")[1]["claims"] == []
-    assert "does not count" in space.petitions[0].notes[-1].text
+    assert "does not count" in space.petitions.all()[-1].notes[-1].text
 
 
 def test_decoys_do_not_spoil_a_good_claim(jane: Client, webhook: PlayedWebhook) -> None:
@@ -340,7 +339,7 @@ def test_a_slow_webhook_is_given_up(fault: Fault, watch: Watch, webhook: PlayedW
         webhook.fail("/hook", fault)
         client = Client(one, one.token_for(JANE))
         assert client.request(PROD)["state"]["status"]["phase"] == "open"
-        assert "TimeoutError" in one.petitions[0].notes[-1].text
+        assert "TimeoutError" in one.petitions.all()[-1].notes[-1].text
 
 
 def test_waiting_is_the_caller_s_choice(jane: Client, webhook: PlayedWebhook) -> None:
@@ -403,10 +402,10 @@ def test_a_defect_leaves_no_petition_waiting(
     def fails(*_: object) -> list[Any]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(space._asker, "claims", fails)
+    monkeypatch.setattr(space._client, "get_decision", fails)
     petition = jane.request(PROD)
     assert petition["state"]["status"]["phase"] == "open"
-    kept = space.desk.get(petition["name"])
+    kept = space.petitions.get(petition["name"])
     assert kept.reviewable
     assert kept.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
 
@@ -415,7 +414,7 @@ def test_waiting_for_the_webhooks_ends(
     jane: Client, webhook: PlayedWebhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A petition is given as it is, if the webhooks take longer than anybody waits."""
-    monkeypatch.setattr(desk, "_LONGEST_WAIT", 0)
+    monkeypatch.setattr(desk, "_MAX_WAIT", 0)
     webhook.fail("/hook", faults.Hang())
     assert jane.request(PROD)["state"]["status"]["phase"] == "open"
 
@@ -427,7 +426,7 @@ def test_a_page_that_takes_long_holds_up_no_other_call(space: Space, jane: Clien
     def slow(*_: object, **__: object) -> Answer:
         entered.set()
         assert released.wait(10)
-        return ok({})
+        return Answer(200, {})
 
     space.fail("/", faults.Status(500), page=2)
     space._routes.insert(0, (re.compile("GET /slow"), slow))
@@ -443,13 +442,13 @@ def test_a_token_is_verified_once(
     space: Space, jane: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For each call, before its path is looked at."""
-    read, seen = tokens.read, []
+    verify, seen = tokens.verify, []
 
     def counted(*arguments: Any) -> Any:  # noqa: ANN401 - as it is called
         seen.append(arguments)
-        return read(*arguments)
+        return verify(*arguments)
 
-    monkeypatch.setattr(tokens, "read", counted)
+    monkeypatch.setattr(tokens, "verify", counted)
     assert jane("GET", "/petitions")[0] == 200
     assert len(seen) == 1
     stranger = Client(space, "")
