@@ -14,7 +14,7 @@ from auditlog.log_lines import Record, is_decision
 from auditlog.reader import duties_of, moment_of
 from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
-from handler.rules.conditions import UNNAMED
+from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY
 
 YES, NO, NOTE = "yes", "no", "note"
@@ -71,7 +71,7 @@ def _objections(record: Record) -> Iterator[str]:
             yield f"{called(rule['rule'])}: {rule['why']}"
         for each in judged:
             told = f"{names[each['duty']]}: {each['why']}"
-            if each["why"] == UNNAMED:
+            if each["why"] == NOT_LISTED:
                 unnamed.append(told)
             elif each["why"]:
                 said.append(told)

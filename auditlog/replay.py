@@ -14,9 +14,9 @@ from auditlog.reader import ANOTHER, duties_of, request_of
 from handler import emails
 from handler.audit import decision_record
 from handler.durations import parse_instant
-from handler.duty import Findings
-from handler.providers.base import Wants
-from handler.providers.collect import needs_of, wants_of
+from handler.duty import ProviderSnapshot
+from handler.providers.base import DutyQuery
+from handler.providers.collect import dependencies, duty_query
 from handler.providers.registry import BY_ID
 from handler.rules.conditions import AllOf, AnyOf, Condition, OnCall
 from handler.rules.evaluate import Decision, decide_all
@@ -124,28 +124,28 @@ def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -
     assert now  # noqa: S101 - read so
     requests = [request_of(each) for each in call]
     found = [_findings(each, policy) for each in call]
-    together = Findings(tuple(duty for each in found for duty in each.duties))
+    together = ProviderSnapshot(tuple(duty for each in found for duty in each.duties))
     decisions = decide_all(requests, together, policy, now)
     replayed = []
-    for record, findings, decision in zip(call, found, decisions, strict=True):
+    for record, snapshot, decision in zip(call, found, decisions, strict=True):
         problem = _unknown(decision, record, policy, providers)
-        again = None if problem else _again(decision, record, policy, findings)
+        again = None if problem else _again(decision, record, policy, snapshot)
         replayed.append(Replayed(record, again, problem))
     return replayed
 
 
-def _findings(record: Record, policy: Policy) -> Findings:
+def _findings(record: Record, policy: Policy) -> ProviderSnapshot:
     email = record["trace"]["request"]["requester"]["email"]
     others = sorted(policy.addresses(email) - {email})
-    return Findings(duties_of(record, alias=others[0] if others else ANOTHER))
+    return ProviderSnapshot(duties_of(record, alias=others[0] if others else ANOTHER))
 
 
 def _again(
-    decision: Decision, record: Record, policy: Policy, findings: Findings
+    decision: Decision, record: Record, policy: Policy, snapshot: ProviderSnapshot
 ) -> dict[str, Any]:
     return decision_record(
         decision,
-        findings=findings,
+        snapshot=snapshot,
         asked=[each["provider"] for each in record["trace"]["providers"]],
         policy=policy,
         dry_run=record["dry_run"],
@@ -164,13 +164,13 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
     if decision.approved and (problem := _unknown_of_a_yes(decision, email, policy)):
         return problem
     # A yes by one duty may last longer by another one, whose end nobody has read.
-    if not decision.wants_facts:
+    if not decision.could_change:
         return ""
     if policy.addresses(email) - {email}:
         return "by this policy, duties under other addresses of the requester would count, too"
-    needs = needs_of([decision.request], policy, decision.now)
+    needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
-        wants = wants_of(name, needs)
+        wants = duty_query(name, needs)
         asked = record["trace"]["wanted"].get(name, {})
         if wants.anything and not _covers(asked, wants, by_name=name in _LOOKED_UP_BY_NAME):
             return f"by this policy, {name} would have been asked for what the record does not hold"
@@ -190,7 +190,7 @@ def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
     return ""
 
 
-def _covers(asked: Record, wants: Wants, *, by_name: bool) -> bool:
+def _covers(asked: Record, wants: DutyQuery, *, by_name: bool) -> bool:
     schedules = set(wants.schedules) <= set(asked.get("schedules", ()))
     any_will_do = asked.get("any_schedule", False) and not by_name
     return (schedules or any_will_do) and all(

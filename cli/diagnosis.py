@@ -23,7 +23,7 @@ from handler.app import NAME
 from handler.callers.indent import UNAVAILABLE
 from handler.durations import parse_instant
 from handler.http1 import RemoteDisconnected, TooLarge
-from handler.json_fields import ShapeError, array, as_record, record, text
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
 from handler.settings import SettingsError, max_age, parse_switch
@@ -239,23 +239,23 @@ def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step
 
 def _integration(answer: Answer) -> tuple[str, str]:
     """Read name and version, which travel as JSON text within a `DebugInfo`."""
-    status = record(as_record(answer.body, "the answer"), "status")
-    for each in array(status, "details"):
+    status = get_object(as_object(answer.body, "the answer"), "status")
+    for each in get_list(status, "details"):
         try:
-            detail = json.loads(text(as_record(each, "details[]"), "detail"))
+            detail = json.loads(get_str(as_object(each, "details[]"), "detail"))
         except (ValueError, RecursionError):
             continue
-        for one in array(as_record(detail, "detail"), "integrations"):
-            about = as_record(one, "integrations[]")
-            return text(about, "name"), text(about, "version")
+        for one in get_list(as_object(detail, "detail"), "integrations"):
+            about = as_object(one, "integrations[]")
+            return get_str(about, "name"), get_str(about, "version")
     return "", ""
 
 
 def told_of_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
     """Tell which providers are switched on."""
     try:
-        found = array(as_record(answer.body, "the answer"), "resources")
-        ids = {text(as_record(each, "resources[]"), "id") for each in found}
+        found = get_list(as_object(answer.body, "the answer"), "resources")
+        ids = {get_str(as_object(each, "resources[]"), "id") for each in found}
     except ShapeError:
         ids = set()
     on = [each.name for each in PROVIDERS if each.bot["id"] in ids]
@@ -270,22 +270,22 @@ def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
     Raises:
         ShapeError: it is no claim, or not for what was asked.
     """
-    claims = array(as_record(answer.body, "the answer"), "claims")
+    claims = get_list(as_object(answer.body, "the answer"), "claims")
     if not claims:
         return None
-    claim = as_record(claims[0], "claims[]")
-    labels = record(record(claim, "meta"), "labels")
-    until = parse_instant(text(labels, EXPIRES))
+    claim = as_object(claims[0], "claims[]")
+    labels = get_object(get_object(claim, "meta"), "labels")
+    until = parse_instant(get_str(labels, EXPIRES))
     petition = event["meta"]["labels"]["petition"]
     asked = [event["actor"], *event["resources"]]
-    if (text(claim, "event"), len(claims), labels.get("petition")) != (APPROVE, 1, petition):
+    if (get_str(claim, "event"), len(claims), labels.get("petition")) != (APPROVE, 1, petition):
         raise ShapeError("it is not the approval of this one petition")
     if claim.get("resources") != asked or until is None:
         raise ShapeError("it approves something else")
-    reason = text(claim, "reason")
+    reason = get_str(claim, "reason")
     by_settings = reason.removeprefix("Approved: ")
     why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
-    return Approval(why, text(labels, DURATION), until)
+    return Approval(why, get_str(labels, DURATION), until)
 
 
 def told_of_decision(

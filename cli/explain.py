@@ -16,7 +16,7 @@ from handler.app import BUDGET_SECONDS
 from handler.audit import decision_record
 from handler.clock import Deadline
 from handler.durations import format_instant
-from handler.providers.collect import Inquiry, Outcome
+from handler.providers.collect import DutyCollector, Outcome
 from handler.rules.evaluate import Decision
 
 EXAMPLES = """examples:
@@ -69,7 +69,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     client = world.client()
     try:
         clock = world.clock._replace(now=lambda: at) if options.at else world.clock
-        inquiry = Inquiry(client, clock, given.settings.providers)
+        inquiry = DutyCollector(client, clock, given.settings.providers)
         deadline = Deadline(world.clock, BUDGET_SECONDS)
         outcome = inquiry.decide([request], given.policy, deadline)
     finally:
@@ -77,7 +77,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     (decision,) = outcome.decisions
     if outcome.asked and not decision.duties:
         who, asked = request.requester.email, outcome.asked
-        notes += user_lookup.about_a_stranger(who, asked, outcome.findings, given.settings, world)
+        notes += user_lookup.about_a_stranger(who, asked, outcome.snapshot, given.settings, world)
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)
@@ -121,7 +121,7 @@ def _moment(asked: datetime | timedelta | None, world: World) -> tuple[datetime,
 def _record(decision: Decision, outcome: Outcome, given: Configured) -> dict[str, Any]:
     record = decision_record(
         decision,
-        findings=outcome.findings,
+        snapshot=outcome.snapshot,
         asked=outcome.asked,
         policy=given.policy,
         dry_run=given.settings.dry_run,

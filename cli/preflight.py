@@ -13,9 +13,9 @@ from cli.context import World
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, ask_for_all
 from handler.clock import Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.providers.base import Question, Source, ask
-from handler.providers.collect import Inquiry
+from handler.providers.collect import DutyCollector
 from handler.settings import Settings
 
 EXAMPLES = """examples:
@@ -58,15 +58,17 @@ def run(options: argparse.Namespace, world: World) -> int:
 def checked(settings: Settings, world: World) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
     asked = ask_for_all(settings, world)
-    findings = with_inventory(settings, asked.findings, world)
-    return list(checks(settings, findings, asked.wants, world.clock.now()))
+    snapshot = with_inventory(settings, asked.snapshot, world)
+    return list(checks(settings, snapshot, asked.wants, world.clock.now()))
 
 
-def with_inventory(settings: Settings, findings: Findings, world: World) -> Findings:
+def with_inventory(
+    settings: Settings, snapshot: ProviderSnapshot, world: World
+) -> ProviderSnapshot:
     """Add what sources can list beside duties: the names that the policy needs to be there."""
     client, clock = world.client(), world.clock
     try:
-        sources = Inquiry(client, clock, settings.providers).sources
+        sources = DutyCollector(client, clock, settings.providers).sources
         wanted = kinds_named(settings.policy)
         questions = [
             question
@@ -74,7 +76,7 @@ def with_inventory(settings: Settings, findings: Findings, world: World) -> Find
             for question in _inventory(source)
             if question.lists in wanted
         ]
-        return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=findings)
+        return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=snapshot)
     finally:
         client.close()
 

@@ -16,10 +16,10 @@ from handler.duty import (
     ON_CALL,
     SEVERITY,
     Duty,
-    Findings,
-    Titled,
+    ProviderSnapshot,
+    ScheduleOrRole,
 )
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.providers.collect import without_email
 from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
 from handler.rules.conditions import ANY, IncidentRole, OnCall
@@ -87,19 +87,19 @@ def _any_role(rules: Iterable[Rule]) -> bool:
 
 
 def checks(
-    settings: Settings, findings: Findings, wants: Mapping[str, Wants], now: datetime
+    settings: Settings, snapshot: ProviderSnapshot, wants: Mapping[str, DutyQuery], now: datetime
 ) -> Iterator[Check]:
     """Check the keys, then every name, then what nobody has narrowed or let in."""
     on = tuple(BY_ID[each].name for each in settings.providers)
     rules = tuple(approving(settings.policy))
-    names = [_where_listed(each, findings) for rule in rules for each in _names(rule, on)]
+    names = [_where_listed(each, snapshot) for rule in rules for each in _names(rule, on)]
     conditions = [each for rule in rules for each in duties_named(rule.when)]
-    hidden = without_email(findings, conditions, now)
+    hidden = without_email(snapshot, conditions, now)
     for provider in on:
-        yield from _key(provider, findings, wants.get(provider, Wants()), rules, names, hidden)
+        yield from _key(provider, snapshot, wants.get(provider, DutyQuery()), rules, names, hidden)
     yield from _without_key(rules, on)
     for each in dict.fromkeys(names):
-        yield from _name(each, findings, now)
+        yield from _name(each, snapshot, now)
     for note in (
         *open_to_any_duty(settings),
         *unnamed_kinds(settings.policy, on),
@@ -124,32 +124,36 @@ def _names(rule: Rule, on: tuple[str, ...]) -> Iterator[_Named]:
                     yield _Named(rule.name, kind, entry, on, condition)
 
 
-def _where_listed(named: _Named, findings: Findings) -> _Named:
+def _where_listed(named: _Named, snapshot: ProviderSnapshot) -> _Named:
     """Look for it only where there are such things at all."""
     if named.kind == ON_CALL:
         return named
-    lists = _listed(findings)
+    lists = _listed(snapshot)
     where = tuple(each for each in named.providers if (each, named.kind) in lists)
     return named._replace(providers=where)
 
 
 def _key(
     provider: str,
-    findings: Findings,
-    wants: Wants,
+    snapshot: ProviderSnapshot,
+    wants: DutyQuery,
     rules: Iterable[Rule],
     names: Iterable[_Named],
     hidden: Mapping[str, tuple[int, int]],
 ) -> Iterator[Check]:
     setting = next(each.key for each in PROVIDERS if each.name == provider)
-    failures = [each for each in findings.failures if each.provider == provider]
+    failures = [each for each in snapshot.failures if each.provider == provider]
     refused = [each for each in failures if each.problem.startswith(_REFUSED)]
     if refused:
         yield Check(PROBLEM, f"{provider} refuses {setting}: {refused[0].problem}")
     for each in failures:
         if each not in refused:
             yield Check(PROBLEM, f"no answer from {each}")
-    may = [each for each in findings.titled if (each.provider, each.kind) == (provider, KEY)]
+    may = [
+        each
+        for each in snapshot.schedules_and_roles
+        if (each.provider, each.kind) == (provider, KEY)
+    ]
     if provider in hidden:
         remedy = _TO_SHOW_EMAILS.get(BY_NAME[provider].id, "make their e-mails visible there")
         said = f"{emails_missing(provider, *hidden[provider])}, so nobody is approved by their duty"
@@ -159,15 +163,15 @@ def _key(
         yield Check(
             OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
         )
-    whole = (provider, ON_CALL) not in findings.partly
-    if whole and not _is_used(provider, findings, wants, rules, names):
+    whole = (provider, ON_CALL) not in snapshot.incomplete
+    if whole and not _is_used(provider, snapshot, wants, rules, names):
         yield Check(NOTE, f"no rule uses {setting}: nothing that the policy names is at {provider}")
 
 
 def _is_used(
     provider: str,
-    findings: Findings,
-    wants: Wants,
+    snapshot: ProviderSnapshot,
+    wants: DutyQuery,
     rules: Iterable[Rule],
     names: Iterable[_Named],
 ) -> bool:
@@ -175,19 +179,21 @@ def _is_used(
     named_at_it = (
         each.kind in {ON_CALL, INCIDENT_ROLE}
         and provider in each.providers
-        and (_bearers(each, provider, findings) or not _is_anywhere(each, findings))
+        and (_bearers(each, provider, snapshot) or not _is_anywhere(each, snapshot))
         for each in names
     )
     return (
         wants.any_schedule
-        or (_any_role(rules) and (provider, INCIDENT_ROLE) in _listed(findings))
+        or (_any_role(rules) and (provider, INCIDENT_ROLE) in _listed(snapshot))
         or any(named_at_it)
     )
 
 
-def _listed(findings: Findings) -> set[tuple[str, str]]:
+def _listed(snapshot: ProviderSnapshot) -> set[tuple[str, str]]:
     """Give provider and kind of whatever there is a list of, whole or not."""
-    return {(each.provider, each.kind) for each in findings.titled} | findings.partly
+    return {
+        (each.provider, each.kind) for each in snapshot.schedules_and_roles
+    } | snapshot.incomplete
 
 
 def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
@@ -200,31 +206,31 @@ def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
                 yield Check(PROBLEM, f"{called(rule.name)} {said}")
 
 
-def _bearers(named: _Named, provider: str, findings: Findings) -> list[Titled]:
+def _bearers(named: _Named, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
     """Give the things of a provider that an entry means, by id or by name."""
     found = {
         each.id: each
-        for each in findings.titled
+        for each in snapshot.schedules_and_roles
         if (each.provider, each.kind) == (provider, named.kind)
         and named.entry in {each.id, *each.names}
     }
     return list(found.values())
 
 
-def _is_anywhere(named: _Named, findings: Findings) -> bool:
-    return any(_bearers(named, each, findings) for each in named.providers)
+def _is_anywhere(named: _Named, snapshot: ProviderSnapshot) -> bool:
+    return any(_bearers(named, each, snapshot) for each in named.providers)
 
 
-def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
+def _name(named: _Named, snapshot: ProviderSnapshot, now: datetime) -> Iterator[Check]:
     what, quoted = _CALLED[named.kind], f'"{named.entry}"'
     if not named.providers:
         if named.kind != ON_CALL:
             said = f"{what} {quoted} cannot be looked for: no provider that is asked lists them"
             yield Check(NOTE, f"{called(named.rule)}: {said}")
         return
-    found = {each: _bearers(named, each, findings) for each in named.providers}
+    found = {each: _bearers(named, each, snapshot) for each in named.providers}
     if not any(found.values()):
-        yield from _missing(named, findings)
+        yield from _missing(named, snapshot)
         return
     owners = [at for at, its in found.items() if any(each.id == named.entry for each in its)]
     for provider, bearers in found.items():
@@ -248,12 +254,12 @@ def _name(named: _Named, findings: Findings, now: datetime) -> Iterator[Check]:
             yield Check(PROBLEM, f"{called(named.rule)}: {said}")
             continue
         yield Check(OK, f"{called(named.rule)}: {what} {quoted} is at {provider}")
-        yield from _nobody(named, bearers[0], findings, now)
+        yield from _nobody(named, bearers[0], snapshot, now)
 
 
-def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
+def _missing(named: _Named, snapshot: ProviderSnapshot) -> Iterator[Check]:
     where = listed(named.providers)
-    unread = [each for each in named.providers if (each, named.kind) in findings.partly]
+    unread = [each for each in named.providers if (each, named.kind) in snapshot.incomplete]
     what, quoted = _CALLED[named.kind], f'"{named.entry}"'
     said = f"{called(named.rule)}: {what} {quoted}"
     if unread:
@@ -261,7 +267,7 @@ def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
         return
     known = {
         name: each.id
-        for each in findings.titled
+        for each in snapshot.schedules_and_roles
         if each.kind == named.kind and each.provider in named.providers
         for name in each.names
         if name
@@ -273,7 +279,9 @@ def _missing(named: _Named, findings: Findings) -> Iterator[Check]:
     yield Check(PROBLEM, f"{said} is not to be found at {where}{told}")
 
 
-def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) -> Iterator[Check]:
+def _nobody(
+    named: _Named, titled: ScheduleOrRole, snapshot: ProviderSnapshot, now: datetime
+) -> Iterator[Check]:
     """Note a schedule by which nobody would be approved at this moment, and why."""
     condition = named.condition
     if not isinstance(condition, OnCall):
@@ -285,7 +293,7 @@ def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) ->
             if (each.provider, each.kind, each.id) == (titled.provider, ON_CALL, titled.id)
             and each.runs_at(now)
         ]
-        for some in (findings.duties, findings.without_email)
+        for some in (snapshot.duties, snapshot.without_email)
     )
     objections = {each: condition.objection(each) for each in on_call}
     if "" in objections.values():
@@ -300,7 +308,7 @@ def _nobody(named: _Named, titled: Titled, findings: Findings, now: datetime) ->
         )
     elif hidden:
         said = f"nobody who is on call for {schedule} right now shows an e-mail"
-    elif any(each.provider == titled.provider for each in findings.failures):
+    elif any(each.provider == titled.provider for each in snapshot.failures):
         said = f"who is on call for {schedule} right now is not known: not all could be asked"
     yield Check(NOTE, f"{called(named.rule)}: {said}")
 

@@ -10,9 +10,15 @@ from auditlog.explain import called
 from cli.context import World
 from handler.app import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
-from handler.duty import Findings
-from handler.providers.base import Collector, Source, Wants
-from handler.providers.collect import FOLLOW_UPS_AT_ONCE, MOST_ROUNDS, Inquiry, Need, wants_of
+from handler.duty import ProviderSnapshot
+from handler.providers.base import DutyQuery, QuestionRunner, Source
+from handler.providers.collect import (
+    FOLLOW_UPS_AT_ONCE,
+    MOST_ROUNDS,
+    Dependency,
+    DutyCollector,
+    duty_query,
+)
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.request import Resource
 from handler.rules.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
@@ -27,8 +33,8 @@ PATIENCE_SECONDS = 5 * BUDGET_SECONDS
 class Asked(NamedTuple):
     """What everybody who is asked says, whoever it is about."""
 
-    findings: Findings
-    wants: Mapping[str, Wants]
+    snapshot: ProviderSnapshot
+    wants: Mapping[str, DutyQuery]
 
     @property
     def names(self) -> list[str]:
@@ -48,19 +54,21 @@ def ask_for_all(
     """
     client, clock = world.client(), world.clock
     try:
-        sources = Inquiry(client, clock, settings.providers).sources
+        sources = DutyCollector(client, clock, settings.providers).sources
         needs = needs_of_rules(settings.policy, resources)
-        wants = {name: wants_of(name, needs) for name in sources}
+        wants = {name: duty_query(name, needs) for name in sources}
         return Asked(_ask(sources, wants, clock), wants)
     finally:
         client.close()
 
 
-def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock) -> Findings:
+def _ask(
+    sources: Mapping[str, Source], wants: Mapping[str, DutyQuery], clock: Clock
+) -> ProviderSnapshot:
     """Ask each provider in rounds of its own: one that hangs holds up no other."""
     deadline = Deadline(clock, PATIENCE_SECONDS)
-    collector = Collector(deadline)
-    findings = Findings()
+    collector = QuestionRunner(deadline)
+    snapshot = ProviderSnapshot()
     asked: set[tuple[str, str]] = set()
     rounds: Counter[str] = Counter()
     while True:
@@ -68,10 +76,10 @@ def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock
             if not wants[name].anything or collector.running(name) or rounds[name] == MOST_ROUNDS:
                 continue
             # When a duty ends is looked up for the people it is about: here, all of them.
-            holders = frozenset(each.holder for each in findings.duties if each.provider == name)
+            holders = frozenset(each.holder for each in snapshot.duties if each.provider == name)
             questions = [
                 question
-                for question in source.questions(wants[name]._replace(holders=holders), findings)
+                for question in source.questions(wants[name]._replace(holders=holders), snapshot)
                 if (name, question.name) not in asked
             ]
             if questions:
@@ -80,15 +88,15 @@ def _ask(sources: Mapping[str, Source], wants: Mapping[str, Wants], clock: Clock
                 rounds[name] += 1
         if not collector.wait(deadline):
             break
-        findings = collector.findings()
+        snapshot = collector.snapshot()
     collector.stop()
-    return collector.findings()
+    return collector.snapshot()
 
 
-def needs_of_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> list[Need]:
+def needs_of_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> list[Dependency]:
     """Say on which duties the rules depend, whoever requests."""
     return [
-        Need(each, rule.shift_end is not None, frozenset())
+        Dependency(each, rule.shift_end is not None, frozenset())
         for rule in approving(policy, resources)
         for each in duties_named(rule.when)
     ]

@@ -20,9 +20,9 @@ from cli.console import listed
 from cli.context import World
 from handler import emails
 from handler.clock import Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, array, as_array, as_record, record, text
+from handler.json_fields import ShapeError, as_list, as_object, get_list, get_object, get_str
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.settings import Settings
 
@@ -57,7 +57,7 @@ def _incidentio(settings: _Settings, address: str) -> _Lookup:
     return _Lookup(
         f"{settings['INCIDENTIO_BASE_URL']}/v2/users?{urlencode({'email': address})}",
         {"Authorization": f"Bearer {settings['INCIDENTIO_API_KEY']}"},
-        lambda body: array(as_record(body, "the answer"), "users"),
+        lambda body: get_list(as_object(body, "the answer"), "users"),
         "email",
     )
 
@@ -70,7 +70,7 @@ def _pagerduty(settings: _Settings, address: str) -> _Lookup:
             "Authorization": f"Token token={settings['PAGERDUTY_KEY']}",
             "Accept": "application/vnd.pagerduty+json;version=2",
         },
-        lambda body: array(as_record(body, "the answer"), "users"),
+        lambda body: get_list(as_object(body, "the answer"), "users"),
         "email",
     )
 
@@ -79,7 +79,7 @@ def _opsgenie(settings: _Settings, address: str) -> _Lookup:
     return _Lookup(
         f"{settings['OPSGENIE_BASE_URL']}/v2/users/{quote(address, safe='')}",
         {"Authorization": f"GenieKey {settings['OPSGENIE_KEY']}"},
-        lambda body: [record(as_record(body, "the answer"), "data")],
+        lambda body: [get_object(as_object(body, "the answer"), "data")],
         "username",
     )
 
@@ -89,7 +89,7 @@ def _jsm(settings: _Settings, address: str) -> _Lookup:
     return _Lookup(
         f"{settings['JSM_SITE']}/rest/api/3/user/search?{urlencode({'query': address})}",
         {"Authorization": f"Basic {account}"},
-        lambda body: as_array(body, "the answer"),
+        lambda body: as_list(body, "the answer"),
         "emailAddress",
     )
 
@@ -103,14 +103,14 @@ _LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
 
 
 def about_a_stranger(
-    email: str, asked: Collection[str], findings: Findings, settings: Settings, world: World
+    email: str, asked: Collection[str], snapshot: ProviderSnapshot, settings: Settings, world: World
 ) -> list[str]:
     """Say whether the providers that were asked know somebody of whom they stated no duty.
 
     Args:
         email: who requests, in normal form.
         asked: the names of those providers.
-        findings: all that they said.
+        snapshot: all that they said.
         settings: their keys, and the policy, whose aliases are looked up, too.
         world: how they are reached.
     """
@@ -124,7 +124,7 @@ def about_a_stranger(
     finally:
         client.close()
     of = f"{email} or one of its aliases" if others else email
-    return [*_known(of, states, findings), *_unknown(of, email, states, findings)]
+    return [*_known(of, states, snapshot), *_unknown(of, email, states, snapshot)]
 
 
 def _state(
@@ -139,8 +139,8 @@ def _state(
         lookup = _LOOKUPS[id_](settings.providers[id_], each)
         try:
             answer: object = client.get_json(lookup.url, lookup.headers, deadline)
-            users = [as_record(user, "a user") for user in lookup.users(answer)]
-            shown = [emails.normal(text(user, lookup.field)) for user in users]
+            users = [as_object(user, "a user") for user in lookup.users(answer)]
+            shown = [emails.normal(get_str(user, lookup.field)) for user in users]
         except HttpError as error:
             if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
                 continue
@@ -155,8 +155,8 @@ def _state(
     return state
 
 
-def _known(of: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
-    failing = {each.provider for each in findings.failures}
+def _known(of: str, states: Mapping[str, str], snapshot: ProviderSnapshot) -> Iterable[str]:
+    failing = {each.provider for each in snapshot.failures}
     for name, state in states.items():
         if state == _KNOWN:
             now = "not all duties could be read" if name in failing else "off duty there right now"
@@ -168,17 +168,19 @@ def _known(of: str, states: Mapping[str, str], findings: Findings) -> Iterable[s
             )
 
 
-def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings) -> Iterable[str]:
+def _unknown(
+    of: str, email: str, states: Mapping[str, str], snapshot: ProviderSnapshot
+) -> Iterable[str]:
     without = [name for name, state in states.items() if state == _UNKNOWN]
     if len(without) == len(states):
         said = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
-        yield f"{said}: check the spelling{_nearest_on_duty(email, findings)}"
+        yield f"{said}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
         yield f"{listed(without)}: no user with the e-mail {of}"
-    not_sure = {each.provider for each in findings.failures}
-    not_sure |= {each.provider for each in findings.without_email}
+    not_sure = {each.provider for each in snapshot.failures}
+    not_sure |= {each.provider for each in snapshot.without_email}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
             said, user = "", f"a user with the e-mail {of}"
@@ -187,10 +189,10 @@ def _unknown(of: str, email: str, states: Mapping[str, str], findings: Findings)
             yield f"{said}whether {name} has {user} could not be looked up: {state}"
 
 
-def _nearest_on_duty(email: str, findings: Findings) -> str:
+def _nearest_on_duty(email: str, snapshot: ProviderSnapshot) -> str:
     """Give whose address on duty this one may have been meant to be: `oncall who` lists them."""
     local, _, domain = email.rpartition("@")
-    for each in sorted({duty.holder for duty in findings.duties}):
+    for each in sorted({duty.holder for duty in snapshot.duties}):
         other, _, its_domain = each.rpartition("@")
         if _alike(local, other) and _alike(domain, its_domain):
             return f"; did you mean {each}, who is on duty?"

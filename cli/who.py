@@ -23,10 +23,10 @@ from cli.provider_query import (
 from handler.audit import decision_record
 from handler.clock import Clock
 from handler.durations import format_go, format_instant, in_words
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.providers.collect import without_email
 from handler.request import Resource
-from handler.rules.conditions import UNNAMED
+from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY, Decision, decide_all
 from handler.rules.model import Policy
 
@@ -62,20 +62,20 @@ def who(options: argparse.Namespace, world: World) -> int:
     kind, id_ = options.resource
     resource = Resource(kind, id_, labels=dict(options.label))
     asked = ask_for_all(given.settings, world, [resource])
-    findings = asked.findings
-    decisions = decided_for_all(resource, findings, given.policy, world.clock)
+    snapshot = asked.snapshot
+    decisions = decided_for_all(resource, snapshot, given.policy, world.clock)
     approved = [each for each in decisions if each.approved]
     objection = _objection(resource, given.policy, world.clock)
     others = [] if objection else _others(decisions, given)
     needs = needs_of_rules(given.policy, [resource])
-    hidden = without_email(findings, (each.condition for each in needs), world.clock.now())
+    hidden = without_email(snapshot, (each.condition for each in needs), world.clock.now())
     unanswered = _unanswered(asked)
     answer, status = "", 0 if approved and not given.settings.dry_run else 1
     notes = [
         f"{emails_missing(name, *counts)}; `oncall preflight` says what makes it visible"
         for name, counts in hidden.items()
     ]
-    notes += [f"no answer from {each}" for each in findings.failures]
+    notes += [f"no answer from {each}" for each in snapshot.failures]
     notes += switched_off(given.settings, approving(given.policy, [resource]))
     if given.settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
@@ -86,7 +86,7 @@ def who(options: argparse.Namespace, world: World) -> int:
         elif unanswered and len(unanswered) == len(asked.names):
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
-            notes.insert(0, _in_vain(len(others), findings))
+            notes.insert(0, _in_vain(len(others), snapshot))
     wide = open_to_any_duty(given.settings, [resource])
     out = world.output(options)
     if options.json:
@@ -106,19 +106,19 @@ def who(options: argparse.Namespace, world: World) -> int:
 
 
 def decided_for_all(
-    resource: Resource, findings: Findings, policy: Policy, clock: Clock
+    resource: Resource, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
 ) -> list[Decision]:
     """Decide for everybody on duty; by the end of the access, the latest first."""
     now = clock.now()
-    people = _candidates(findings, policy)
+    people = _candidates(snapshot, policy)
     requests = [arguments.request(each, [], [])._replace(resources=(resource,)) for each in people]
-    decisions = decide_all(requests, findings, policy, now)
+    decisions = decide_all(requests, snapshot, policy, now)
     return sorted(decisions, key=lambda each: -each.duration)
 
 
-def _candidates(findings: Findings, policy: Policy) -> list[str]:
+def _candidates(snapshot: ProviderSnapshot, policy: Policy) -> list[str]:
     """Give everybody who holds a duty, and whose duty it is by the policy's aliases."""
-    holders = {each.holder for each in findings.duties}
+    holders = {each.holder for each in snapshot.duties}
     owners = {email for email, others in policy.aliases.items() if holders & set(others)}
     return sorted(holders | owners)
 
@@ -126,30 +126,30 @@ def _candidates(findings: Findings, policy: Policy) -> list[str]:
 def _objection(resource: Resource, policy: Policy, clock: Clock) -> str:
     """Say why no duty could open it, or "" if one could."""
     request = arguments.request(NOBODY, [], [])._replace(resources=(resource,))
-    (decision,) = decide_all([request], Findings(), policy, clock.now())
-    return "" if decision.wants_facts else decision.reason
+    (decision,) = decide_all([request], ProviderSnapshot(), policy, clock.now())
+    return "" if decision.could_change else decision.reason
 
 
 def _has_a_duty_that_counts(decision: Decision) -> bool:
     """Whether something else is against it: a denial, a dry run, a duration that is not asked."""
-    counts = any(not why for each in decision.judged for _, why in each.duties)
+    counts = any(not why for each in decision.rule_results for _, why in each.duties)
     return counts or decision.reason != NO_DUTY
 
 
-def _in_vain(others: int, findings: Findings) -> str:
+def _in_vain(others: int, snapshot: ProviderSnapshot) -> str:
     """Say that nobody is on duty, or that none of those who are would be approved."""
-    read = ", by what could be read" if findings.failures else ""
-    if not others and not findings.without_email:
+    read = ", by what could be read" if snapshot.failures else ""
+    if not others and not snapshot.without_email:
         return f"nobody is on duty{read}"
     return f"nobody is on a duty that counts{read}"
 
 
 def _unanswered(asked: Asked) -> list[str]:
     """Give the providers that could say nothing at all."""
-    findings = asked.findings
-    said = {each.provider for each in (*findings.duties, *findings.without_email)}
-    said |= {each.provider for each in findings.titled}
-    failing = {each.provider for each in findings.failures} - said
+    snapshot = asked.snapshot
+    said = {each.provider for each in (*snapshot.duties, *snapshot.without_email)}
+    said |= {each.provider for each in snapshot.schedules_and_roles}
+    failing = {each.provider for each in snapshot.failures} - said
     return [each for each in asked.names if each in failing]
 
 
@@ -157,7 +157,7 @@ def _why(decision: Decision, given: Configured) -> str:
     """Say why in the words of `oncall explain`."""
     record = decision_record(
         decision,
-        findings=Findings(),
+        snapshot=ProviderSnapshot(),
         asked=(),
         policy=given.policy,
         dry_run=given.settings.dry_run,
@@ -171,7 +171,7 @@ def _others(decisions: Iterable[Decision], given: Configured) -> list[tuple[str,
     others = [
         (each.request.requester.email, _why(each, given)) for each in decisions if not each.approved
     ]
-    return sorted(others, key=lambda each: (UNNAMED in each[1], each))
+    return sorted(others, key=lambda each: (NOT_LISTED in each[1], each))
 
 
 def _as_data(decision: Decision, given: Configured) -> dict[str, Any]:

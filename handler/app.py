@@ -18,7 +18,7 @@ from handler.callers import indent
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
-from handler.providers.collect import Inquiry
+from handler.providers.collect import DutyCollector
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.request import Request, claim
 from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
@@ -59,7 +59,7 @@ class App:
         self._budget = budget
         self.client = Client(clock)
         self._policy_file = policy_file
-        self._ready: tuple[Settings, Inquiry] | None = None
+        self._ready: tuple[Settings, DutyCollector] | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
@@ -98,13 +98,13 @@ class App:
         call_id = str((event.get("requestContext") or {}).get("requestId") or "")
         return indent.claims(self._claims(call.requests, settings, inquiry, deadline, call_id))
 
-    def _load(self, deadline: Deadline) -> tuple[Settings, Inquiry]:
+    def _load(self, deadline: Deadline) -> tuple[Settings, DutyCollector]:
         values = dict(self._environment)
         if values.get("HANDLER_SECRET_ARN"):
             secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
         settings = load(values, self._policy() if values.get(POLICY) else None)
-        return settings, Inquiry(self.client, self._clock, settings.providers)
+        return settings, DutyCollector(self.client, self._clock, settings.providers)
 
     def _policy(self) -> str | None:
         try:
@@ -117,7 +117,7 @@ class App:
         self,
         requests: Sequence[Request],
         settings: Settings,
-        inquiry: Inquiry,
+        inquiry: DutyCollector,
         deadline: Deadline,
         call_id: str,
     ) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ class App:
         for number, each in enumerate(outcome.decisions):
             record = decision_record(
                 each,
-                findings=outcome.findings,
+                snapshot=outcome.snapshot,
                 asked=outcome.asked,
                 wants=outcome.wants,
                 without_email=outcome.without_email,

@@ -13,10 +13,10 @@ from typing import Any
 
 from handler import __version__, emails
 from handler.durations import format_go
-from handler.duty import INCIDENT_UPDATE, Duty, Failure, Findings
-from handler.providers.base import Wants
+from handler.duty import INCIDENT_UPDATE, Duty, Failure, ProviderSnapshot
+from handler.providers.base import DutyQuery
 from handler.providers.registry import BY_NAME
-from handler.redaction import MOST_CHARACTERS, Teller
+from handler.redaction import MOST_CHARACTERS, Redactor
 from handler.request import Resource
 from handler.rules.evaluate import (
     BESIDE_THE_POINT,
@@ -24,7 +24,7 @@ from handler.rules.evaluate import (
     DENIES_OTHERS,
     OTHER_RESOURCES,
     Decision,
-    Judged,
+    RuleResult,
 )
 from handler.rules.model import Policy
 
@@ -32,19 +32,19 @@ MOST_RULES = 600
 # What an entry takes at most beside its texts.
 _RESOURCE_BYTES, _DUTY_BYTES = 80, 550
 _RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
-_NONE: Mapping[str, Wants] = MappingProxyType({})
+_NONE: Mapping[str, DutyQuery] = MappingProxyType({})
 _NOBODY: Mapping[str, tuple[int, int]] = MappingProxyType({})
 
 
 def decision_record(
     decision: Decision,
     *,
-    findings: Findings,
+    snapshot: ProviderSnapshot,
     asked: Sequence[str],
     policy: Policy,
     dry_run: bool,
     milliseconds: int,
-    wants: Mapping[str, Wants] = _NONE,
+    wants: Mapping[str, DutyQuery] = _NONE,
     without_email: Mapping[str, tuple[int, int]] = _NOBODY,
     call: str = "",
     number: int = 0,
@@ -54,7 +54,7 @@ def decision_record(
 
     Args:
         decision: the decision.
-        findings: all that was found out for the call.
+        snapshot: all that was found out for the call.
         asked: the providers that were asked.
         policy: by which it was decided.
         dry_run: whether no claim is made of it, whatever it says.
@@ -70,7 +70,7 @@ def decision_record(
     own = policy.known_as(requester)
     omitted: dict[str, int] = {}
     # What is told first, then what it was decided from, then what became of the rules.
-    tell, ground, ruled = (Teller(requester, omitted) for _ in range(3))
+    tell, ground, ruled = (Redactor(requester, omitted) for _ in range(3))
     email = tell.text(requester)
     reason, petitions = tell.text(decision.reason), tell.texts(request.petitions, "petitions")
     unreadable = {
@@ -94,11 +94,11 @@ def decision_record(
         "duties": [_duty(each, requester, own, ground) for each in duties],
         **_rules(decision, policy, duties, ruled),
         "limits": ruled.texts(decision.limits),
-        "providers": _providers(asked, findings.failures, ruled),
+        "providers": _providers(asked, snapshot.failures, ruled),
     }
     # Cut rules are no loss to who decides again, by the policy that has them.
     whole = tell.whole and ground.whole
-    failed = {each.provider for each in findings.failures}
+    failed = {each.provider for each in snapshot.failures}
     record = {
         "call": tell.text(call),
         "number": number,
@@ -123,7 +123,7 @@ def decision_record(
         "self_made": any(
             each.kind == INCIDENT_UPDATE or each.is_declared_by(own) for each in decision.evidence
         ),
-        "provider_failures": tell.texts([str(each) for each in findings.failures], "failures"),
+        "provider_failures": tell.texts([str(each) for each in snapshot.failures], "failures"),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
         "failing": {BY_NAME[each].id: int(each in failed) for each in asked if each in BY_NAME},
         "decided_at": _instant(decision.now),
@@ -142,7 +142,7 @@ def decision_record(
     return {**record, "omitted": omitted} if omitted else record
 
 
-def _resource(resource: Resource, requester: Resource, tell: Teller) -> dict[str, Any]:
+def _resource(resource: Resource, requester: Resource, tell: Redactor) -> dict[str, Any]:
     person = ""
     if resource.is_person:
         person = "requester" if resource.may_be(requester) else "another"
@@ -155,7 +155,7 @@ def _resource(resource: Resource, requester: Resource, tell: Teller) -> dict[str
     }
 
 
-def _duty(duty: Duty, requester: str, own: frozenset[str], tell: Teller) -> dict[str, Any]:
+def _duty(duty: Duty, requester: str, own: frozenset[str], tell: Redactor) -> dict[str, Any]:
     """Tell a duty, without saying under which other address of the requester it is held."""
     told: dict[str, Any] = {
         "provider": duty.provider,
@@ -182,11 +182,11 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], tell: Teller) -> dict
 
 
 def _rules(
-    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: Teller
+    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: Redactor
 ) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
     """Tell the rules that were looked at; of the others, nearly all of a long policy, the names."""
-    judged = {each.rule: each for each in decision.judged}
-    denied = any(each.verdict == "denies" for each in decision.judged)
+    judged = {each.rule: each for each in decision.rule_results}
+    denied = any(each.verdict == "denies" for each in decision.rule_results)
     rules = policy.rules if judged else ()
     to_the_point = [
         found
@@ -207,7 +207,7 @@ def _rules(
     return {"rules": looked_at, "other_rules": others}
 
 
-def _rule(judged: Judged, places: Mapping[Duty, int], tell: Teller) -> dict[str, Any]:
+def _rule(judged: RuleResult, places: Mapping[Duty, int], tell: Redactor) -> dict[str, Any]:
     told: dict[str, Any] = {"rule": tell.text(judged.rule), "verdict": judged.verdict}
     if judged.why:
         told["why"] = tell.text(judged.why)
@@ -223,7 +223,7 @@ def _rule(judged: Judged, places: Mapping[Duty, int], tell: Teller) -> dict[str,
 
 
 def _providers(
-    asked: Sequence[str], failures: Sequence[Failure], tell: Teller
+    asked: Sequence[str], failures: Sequence[Failure], tell: Redactor
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -241,7 +241,7 @@ def _providers(
     ]
 
 
-def _all_wanted(wants: Mapping[str, Wants], tell: Teller) -> dict[str, dict[str, Any]]:
+def _all_wanted(wants: Mapping[str, DutyQuery], tell: Redactor) -> dict[str, dict[str, Any]]:
     """Tell what of each provider was needed: by another policy, only that can be decided again."""
     wanted = {}
     for name in tell.first(tuple(wants), "providers", each=_PROVIDER_BYTES):

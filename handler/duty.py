@@ -24,7 +24,7 @@ class Duty(NamedTuple):
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: what the schedule or role is called at the provider.
         holder: the person's e-mail, in the normal form of `emails.normal`. No address at all where
-            the provider does not show one: then nobody is matched with it (`Findings`).
+            the provider does not show one: then nobody is matched with it (`ProviderSnapshot`).
         level: the escalation level on which a schedule is reached; 1 where there are none.
         start, end: when the shift begins and ends; None where a duty has no such time, or where
             nobody has read it.
@@ -61,7 +61,7 @@ class Duty(NamedTuple):
     ids_elsewhere: frozenset[str] = frozenset()
     user: str = ""
 
-    def goes_by(self, entry: str) -> bool:
+    def is_named(self, entry: str) -> bool:
         """Whether an entry of the policy means this schedule or role, and only this one."""
         if not entry:
             return False
@@ -111,7 +111,7 @@ class Duty(NamedTuple):
         return f"{words} until {end:{form}} UTC"
 
 
-def in_order(duties: Iterable[Duty]) -> tuple[Duty, ...]:
+def sort_duties(duties: Iterable[Duty]) -> tuple[Duty, ...]:
     """Order duties, each once: the same ones in any order are always told in the same way."""
 
     def place(duty: Duty) -> tuple[object, ...]:
@@ -126,7 +126,7 @@ def in_order(duties: Iterable[Duty]) -> tuple[Duty, ...]:
     return tuple(sorted(dict.fromkeys(duties), key=place))
 
 
-class Titled(NamedTuple):
+class ScheduleOrRole(NamedTuple):
     """A schedule, role or the like that the provider's answer shows, held by anyone or not.
 
     Attributes:
@@ -181,14 +181,14 @@ class Failure(NamedTuple):
         return f"{self.provider} {self.question}: {self.problem}"
 
 
-class Findings(NamedTuple):
+class ProviderSnapshot(NamedTuple):
     """All that the providers said so far.
 
     Attributes:
         duties: the duties; each has a holder.
         failures: what could not be said.
         incidents: the live incidents, newest first.
-        titled: every schedule and role that was listed, held by somebody or not.
+        schedules_and_roles: every schedule and role that was listed, held by somebody or not.
         partly: provider and kind of each list that was not read to its end.
         without_email: the duties of people whose e-mail the provider does not show. They are kept
             apart, so that nobody can be approved by one.
@@ -197,22 +197,22 @@ class Findings(NamedTuple):
     duties: tuple[Duty, ...] = ()
     failures: tuple[Failure, ...] = ()
     incidents: tuple[Incident, ...] = ()
-    titled: tuple[Titled, ...] = ()
-    partly: frozenset[tuple[str, str]] = frozenset()
+    schedules_and_roles: tuple[ScheduleOrRole, ...] = ()
+    incomplete: frozenset[tuple[str, str]] = frozenset()
     without_email: tuple[Duty, ...] = ()
 
-    def joined(self, more: Findings) -> Findings:
+    def joined(self, more: ProviderSnapshot) -> ProviderSnapshot:
         """Put together what was found in turn: a duty whose end came later is told with it."""
         kept, ended = self.duties, [each for each in more.duties if each.end]
         # Of one provider there may be hundreds, which another one's leave as they are.
         if not {each.provider for each in ended}.isdisjoint({each.provider for each in kept}):
             known = {each.identity for each in ended}
             kept = tuple(each for each in kept if each.end or each.identity not in known)
-        return Findings(
+        return ProviderSnapshot(
             (*kept, *more.duties),
             self.failures + more.failures,
             self.incidents + more.incidents,
-            self.titled + more.titled,
-            self.partly | more.partly,
+            self.schedules_and_roles + more.schedules_and_roles,
+            self.incomplete | more.incomplete,
             self.without_email + more.without_email,
         )

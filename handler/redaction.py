@@ -26,7 +26,7 @@ _QUOTING = frozenset('"\\')
 _EMAIL = r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+'
 
 
-class Teller:
+class Redactor:
     """Cuts what is told to size, names nobody but the requester, and knows whether it had to.
 
     Attributes:

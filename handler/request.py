@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.folding import fold, unseen_in
-from handler.json_fields import array, as_array, as_record, as_text, record, text
+from handler.json_fields import as_list, as_object, as_str, get_list, get_object, get_str
 
 REQUEST = "access/request"
 APPROVE = "access/approve"
@@ -146,10 +146,10 @@ def read_events(value: object) -> Call:
         ShapeError: a field has the wrong type.
     """
     names, requests = [], []
-    for index, each in enumerate(as_array(value, "events")):
+    for index, each in enumerate(as_list(value, "events")):
         path = f"events[{index}]"
-        event = as_record(each, path)
-        name = text(event, "event", f"{path}.")
+        event = as_object(each, path)
+        name = get_str(event, "event", f"{path}.")
         names.append(name)
         if name == REQUEST:
             requests.append(_request(event, path))
@@ -202,24 +202,24 @@ def _speaks_of_time(label: str) -> bool:
 
 
 def _request(event: Mapping[str, Any], path: str) -> Request:
-    meta = record(event, "meta", f"{path}.")
+    meta = get_object(event, "meta", f"{path}.")
     return Request(
         requester=_resource(event.get("actor"), f"{path}.actor"),
         resources=tuple(
             _resource(each, f"{path}.resources[{index}]")
-            for index, each in enumerate(array(event, "resources", f"{path}."))
+            for index, each in enumerate(get_list(event, "resources", f"{path}."))
         ),
         labels=_labels(meta, f"{path}.meta."),
     )
 
 
 def _resource(value: object, path: str) -> Resource:
-    raw = as_record(value, path)
-    kind, id_, email = (text(raw, field, f"{path}.") for field in ("kind", "id", "email"))
+    raw = as_object(value, path)
+    kind, id_, email = (get_str(raw, field, f"{path}.") for field in ("kind", "id", "email"))
     return Resource(kind, id_, email, _labels(raw, f"{path}."), raw)
 
 
 def _labels(parent: Mapping[str, Any], at: str) -> dict[str, str]:
     # Names of labels are the requester's own words: an error repeats none of them.
-    labels = record(parent, "labels", at)
-    return {name: as_text(value, f"a value of {at}labels") for name, value in labels.items()}
+    labels = get_object(parent, "labels", at)
+    return {name: as_str(value, f"a value of {at}labels") for name, value in labels.items()}

@@ -85,7 +85,7 @@ def _difference(trial: Trial, result: Result) -> Iterator[str]:
     for expected, came in result.differences:
         yield f"- {expected}"
         yield f"+ {came}"
-    for judged in result.decision.judged:
+    for judged in result.decision.rule_results:
         yield f"rule {quoted(judged.rule)}: {judged.why or judged.verdict}"
         for duty, objection in judged.duties:
             yield f"  {duty.told(result.decision.now)}: {objection or 'counts'}"

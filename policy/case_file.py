@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from handler import emails
 from handler.durations import parse_duration
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.registry import BY_ID
 from handler.request import DURATION, Request, Resource
 from policy.conditions import HAS_ROLES, read_provider
@@ -63,7 +63,7 @@ class Case(NamedTuple):
     line: int
     name: str
     request: Request
-    findings: Findings
+    snapshot: ProviderSnapshot
     now: datetime
     expected: Expected
 
@@ -132,7 +132,7 @@ class _CaseReader(Reader):
             )
         return tuple(resources)
 
-    def _findings(self, node: Node | None, who: str) -> Findings:
+    def _findings(self, node: Node | None, who: str) -> ProviderSnapshot:
         duties: list[Duty] = []
         failures: list[Failure] = []
         for each in () if node is None else self.items(node, "providers_say"):
@@ -143,7 +143,7 @@ class _CaseReader(Reader):
                     duties.append(self._incident_role(value, who))
                 else:
                     failures.append(self._failure(value))
-        return Findings(tuple(duties), tuple(failures))
+        return ProviderSnapshot(tuple(duties), tuple(failures))
 
     def _on_call(self, node: Node, who: str) -> Duty:
         found = self.fields(node, "on_call", ON_CALL_KEYS, ("provider", "schedule"))

@@ -134,7 +134,7 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
 
 
 def _try(case: Case, policy: Policy) -> Result:
-    (decision,) = decide_all([case.request], case.findings, policy, case.now)
+    (decision,) = decide_all([case.request], case.snapshot, policy, case.now)
     return Result(case, decision, tuple(_differences(case, decision, policy)))
 
 
@@ -153,7 +153,7 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
     denying = _denying(case, policy)
     if expected.denied_by and expected.denied_by not in denying:
         yield f"denied by {quoted(expected.denied_by)}", f"denied by {_listed(denying)}"
-    dry = {each.rule for each in decision.judged if each.verdict == "dry_run"}
+    dry = {each.rule for each in decision.rule_results if each.verdict == "dry_run"}
     if expected.dry_run_of and expected.dry_run_of not in dry:
         said = f"approved in dry run by {_listed(dry)}"
         yield f"approved in dry run by {quoted(expected.dry_run_of)}", said
@@ -163,7 +163,7 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
 
 def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
-    facts = facts_of(case.request, case.findings, policy, case.now)
+    facts = facts_of(case.request, case.snapshot, policy, case.now)
     spellings = policy.spellings(case.request.resources)
     return {
         rule.name for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)
@@ -177,7 +177,7 @@ def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:
     exercised: set[str] = set()
     for each in trial.results:
         exercised |= set(each.decision.rules)
-        exercised |= {one.rule for one in each.decision.judged if one.verdict == "dry_run"}
+        exercised |= {one.rule for one in each.decision.rule_results if one.verdict == "dry_run"}
         exercised |= _denying(each.case, policy)
     for rule in policy.rules:
         if rule.name not in exercised:

@@ -22,7 +22,7 @@ from cli.proxies import NAMES, connector
 from cli.webhook_client import Answer, SendError, request_event, send
 from handler.duration_hints import hint
 from handler.durations import parse_duration
-from handler.json_fields import ShapeError, array, as_record, record, text
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import DURATION
 from policy.terminal import (
@@ -227,10 +227,13 @@ def _send(options: argparse.Namespace) -> int:
 def _said_in(answer: Answer) -> list[tuple[str, str]]:
     """Read how long each claim approves for, and why."""
     try:
-        claims = array(as_record(answer.body, "the answer"), "claims")
-        approvals = [as_record(each, "a claim") for each in claims]
+        claims = get_list(as_object(answer.body, "the answer"), "claims")
+        approvals = [as_object(each, "a claim") for each in claims]
         return [
-            (text(record(record(each, "meta"), "labels"), DURATION), text(each, "reason"))
+            (
+                get_str(get_object(get_object(each, "meta"), "labels"), DURATION),
+                get_str(each, "reason"),
+            )
             for each in approvals
         ]
     except ShapeError as error:

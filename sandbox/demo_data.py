@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from cli.webhook_client import request_event
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
 from handler.request import read_events
 from handler.rules.evaluate import Decision, decide
 from handler.rules.model import Policy
@@ -65,7 +65,7 @@ class Scene:
         (request,) = read_events([self.event(policy)]).requests
         ends = {ON_CALL: now + SHIFT}
         duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
-        return decide(request, Findings(duties), policy, now)
+        return decide(request, ProviderSnapshot(duties), policy, now)
 
 
 def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:

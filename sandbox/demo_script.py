@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from handler.callers.indent import BOT_KIND
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.request import APPROVE, Request, Resource
 from handler.rules.evaluate import decide
 from handler.settings import Settings
@@ -45,7 +45,9 @@ class FromCode:
 def is_approved(settings: Settings, *, is_shut: bool = False) -> bool:
     """Whether the webhook of these settings has to approve what the script asks for."""
     request = Request(Resource(kind="user", id=JANE, email=JANE), (_ACTION,))
-    decision = decide(request, Findings(SCENES[0].duties), settings.policy, datetime.now(UTC))
+    decision = decide(
+        request, ProviderSnapshot(SCENES[0].duties), settings.policy, datetime.now(UTC)
+    )
     return decision.approved and not (is_shut or settings.dry_run)
 
 

@@ -14,7 +14,7 @@ import pytest
 from auditlog.replay import NOT_WHOLE, TORN, replay
 from handler import app
 from handler.audit import decision_record
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.providers import collect
 from handler.request import Request
 from handler.rules.evaluate import Decision, decide, decide_all
@@ -45,15 +45,17 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
         return record
 
     def decided_all(
-        requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
+        requests: Sequence[Request], snapshot: ProviderSnapshot, policy: Policy, now: datetime
     ) -> tuple[Decision, ...]:
-        decisions = decide_all(requests, findings, policy, now)
-        replay_all(_records(decisions, findings, policy), policy)
+        decisions = decide_all(requests, snapshot, policy, now)
+        replay_all(_records(decisions, snapshot, policy), policy)
         return decisions
 
-    def decided(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
-        decision = decide(request, findings, policy, now)
-        replay_all(_records([decision], findings, policy), policy)
+    def decided(
+        request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime
+    ) -> Decision:
+        decision = decide(request, snapshot, policy, now)
+        replay_all(_records([decision], snapshot, policy), policy)
         return decision
 
     watched: dict[Callable[..., object], Callable[..., object]] = {
@@ -80,12 +82,12 @@ def all_decisions_replayed(module: ModuleType, monkeypatch: pytest.MonkeyPatch) 
 
 
 def _records(
-    decisions: Sequence[Decision], findings: Findings, policy: Policy
+    decisions: Sequence[Decision], snapshot: ProviderSnapshot, policy: Policy
 ) -> list[dict[str, Any]]:
     return [
         decision_record(
             each,
-            findings=findings,
+            snapshot=snapshot,
             asked=(),
             policy=policy,
             dry_run=False,

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from handler.durations import parse_instant
-from handler.json_fields import ShapeError, as_array, as_text
+from handler.json_fields import ShapeError, as_list, as_str
 from handler.request import CHANGES, Request, read_events
 
 GET_INFO = "GetInfo"
@@ -155,8 +155,8 @@ def read_call(body: bytes) -> Call:
         raise Refusal(400, INVALID_ARGUMENT, "the body is not a JSON object")
     try:
         if _present(values.get("kinds")):
-            kinds = as_array(values["kinds"], "kinds")
-            return Call(PULL_UPDATE, kinds=tuple(as_text(each, "kinds") for each in kinds))
+            kinds = as_list(values["kinds"], "kinds")
+            return Call(PULL_UPDATE, kinds=tuple(as_str(each, "kinds") for each in kinds))
         if _present(values.get("info")):
             return Call(GET_INFO)
         if _present(values.get("events")):

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from handler.durations import parse_instant
-from handler.duty import Duty, Findings
-from handler.json_fields import ShapeError, array, as_record, record, required, text
-from handler.providers.base import Wants
+from handler.duty import Duty, ProviderSnapshot
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str, require_str
+from handler.providers.base import DutyQuery
 
 Json = Mapping[str, Any]
 
@@ -22,14 +22,16 @@ MOST_TIMELINES = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
-def without_end(provider: str, wants: Wants, findings: Findings) -> list[tuple[str, list[Duty]]]:
+def without_end(
+    provider: str, wants: DutyQuery, snapshot: ProviderSnapshot
+) -> list[tuple[str, list[Duty]]]:
     """Give the duties whose end a rule needs, by schedule."""
     found: defaultdict[str, list[Duty]] = defaultdict(list)
-    for duty in findings.duties if wants.ends else ():
+    for duty in snapshot.duties if wants.ends else ():
         if (
             duty.provider == provider
             and duty.holder in wants.holders
-            and (wants.any_schedule or any(map(duty.goes_by, wants.schedules)))
+            and (wants.any_schedule or any(map(duty.is_named, wants.schedules)))
         ):
             found[duty.id].append(duty)
     # The same ones in every round, those that are read already among them.
@@ -47,15 +49,15 @@ def ends(body: Json, who: Callable[[Json], str], now: datetime) -> tuple[dict[st
     """
     periods: list[tuple[datetime, datetime, str]] = []
     unread = 0
-    for rotation in listed(record(body, "finalTimeline"), "rotations"):
+    for rotation in listed(get_object(body, "finalTimeline"), "rotations"):
         try:
-            entries = listed(as_record(rotation, "rotation"), "periods")
+            entries = listed(as_object(rotation, "rotation"), "periods")
         except ShapeError:
             unread += 1
             continue
         for entry in entries:
             try:
-                period = as_record(entry, "period")
+                period = as_object(entry, "period")
                 start, end = (_instant(period, field) for field in ("startDate", "endDate"))
                 periods.append((start, end, who(period)))
             except ShapeError:
@@ -68,7 +70,7 @@ def ends(body: Json, who: Callable[[Json], str], now: datetime) -> tuple[dict[st
 
 
 def _instant(parent: Json, field: str) -> datetime:
-    moment = parse_instant(text(parent, field))
+    moment = parse_instant(get_str(parent, field))
     if moment is None:
         raise ShapeError(f"{field} is no RFC 3339 instant")
     return moment
@@ -78,12 +80,12 @@ def listed(parent: Json, field: str) -> list[Any]:
     """Read a list that must be there."""
     if parent.get(field) is None:
         raise ShapeError(f"{field} is missing")
-    return array(parent, field)
+    return get_list(parent, field)
 
 
 def identifier(parent: Json, field: str) -> str:
     """Read an id that may become part of an address."""
-    found = required(parent, field)
+    found = require_str(parent, field)
     if not _ID.fullmatch(found):
         raise ShapeError(f"{field} is no id")
     return found

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duty import Duty, Failure, Findings, Incident, Titled
+from handler.duty import Duty, Failure, Incident, ProviderSnapshot, ScheduleOrRole
 from handler.http import HttpError
 from handler.json_fields import ShapeError
 from handler.providers.registry import BY_NAME
@@ -18,7 +18,7 @@ from handler.providers.registry import BY_NAME
 # Of one question, all pages together: several times what the largest accounts have.
 MOST_HELD_BYTES = 16 * 1024 * 1024
 _ENTRY_BYTES, _CHARACTER_BYTES = 300, 4
-_NOTHING = Findings()
+_NOTHING = ProviderSnapshot()
 
 
 class Page(NamedTuple):
@@ -26,14 +26,14 @@ class Page(NamedTuple):
 
     Attributes:
         duties: the current duties on it, also those whose holder's e-mail it does not show.
-        titled: every schedule or role seen on it, held by somebody or not.
+        schedules_and_roles: every schedule or role seen on it, held by somebody or not.
         incidents: the live incidents on it, newest first.
         problems: what on it could not be read or was left out, in words safe to log.
         unnamed: whether something was left out that may bear a name of the policy.
     """
 
     duties: tuple[Duty, ...] = ()
-    titled: tuple[Titled, ...] = ()
+    schedules_and_roles: tuple[ScheduleOrRole, ...] = ()
     incidents: tuple[Incident, ...] = ()
     problems: tuple[str, ...] = ()
     unnamed: bool = False
@@ -54,7 +54,7 @@ class Question(NamedTuple):
     ask: Callable[[Deadline], Iterator[Page]]
 
 
-class Wants(NamedTuple):
+class DutyQuery(NamedTuple):
     """What the rules for some requests need to know of a provider.
 
     Attributes:
@@ -87,7 +87,7 @@ class Wants(NamedTuple):
 class Source(Protocol):
     """One provider, ready to be asked. Its file has `source(client, settings)`, which makes it."""
 
-    def questions(self, wants: Wants, findings: Findings) -> Iterable[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Say what to ask, given all that was found so far; what was asked before is left out.
 
         Called until nothing new is asked: what the first answers leave open comes in turn.
@@ -135,13 +135,13 @@ def _held_bytes(page: Page) -> int:
         + len(each.link)
         for each in page.duties
     )
-    characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.titled)
+    characters += sum(len(each.id) + sum(map(len, each.names)) for each in page.schedules_and_roles)
     characters += sum(len(each.id) + len(each.reference) for each in page.incidents)
-    entries = len(page.duties) + len(page.titled) + len(page.incidents)
+    entries = len(page.duties) + len(page.schedules_and_roles) + len(page.incidents)
     return entries * _ENTRY_BYTES + characters * _CHARACTER_BYTES
 
 
-class Collector:
+class QuestionRunner:
     """Asks questions concurrently, and gives what they brought so far.
 
     Args:
@@ -149,7 +149,7 @@ class Collector:
         before: what was found before.
     """
 
-    def __init__(self, deadline: Deadline, before: Findings = _NOTHING) -> None:
+    def __init__(self, deadline: Deadline, before: ProviderSnapshot = _NOTHING) -> None:
         self._deadline = deadline
         self._before = before
         self._batches: list[tuple[Sequence[_Asked], deque[_Asked]]] = []
@@ -157,7 +157,7 @@ class Collector:
         self._over: SimpleQueue[tuple[int, str]] = SimpleQueue()
         self._running: Counter[str] = Counter()
         self._unanswered: Counter[int] = Counter()
-        self._found: dict[int, Findings] = {}  # by batches that are answered
+        self._found: dict[int, ProviderSnapshot] = {}  # by batches that are answered
 
     def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
         """Ask these, no more than so many of them at once."""
@@ -196,20 +196,20 @@ class Collector:
         for _, waiting in self._batches:
             waiting.clear()
 
-    def found(self) -> Findings:
+    def found(self) -> ProviderSnapshot:
         """Give all that was found up to now, without saying which names are shared.
 
         Pages that came before a failure count.
         """
-        found = Findings()
+        found = ProviderSnapshot()
         for number, (batch, _) in reversed([*enumerate(self._batches)]):
-            part = self._found.get(number) or _findings(batch)
+            part = self._found.get(number) or _snapshot(batch)
             if not self._unanswered[number]:
                 self._found[number] = part
             found = part.joined(found)
         return self._before.joined(found)
 
-    def findings(self) -> Findings:
+    def snapshot(self) -> ProviderSnapshot:
         """Give all that was found up to now.
 
         A name counts as shared where two schedules (or roles) of a provider bear it, and where a
@@ -219,7 +219,7 @@ class Collector:
         return _with_shared_names(self.found())
 
 
-def _findings(batch: Sequence[_Asked]) -> Findings:
+def _snapshot(batch: Sequence[_Asked]) -> ProviderSnapshot:
     # What a thread adds from here on is too late: it is told neither as a duty nor as read.
     # The problem is read first: where there is none, all pages are there.
     told = [(each.question, each.problem, tuple(each.pages)) for each in batch]
@@ -233,12 +233,12 @@ def _findings(batch: Sequence[_Asked]) -> Findings:
     stated = [duty for page in pages for duty in page.duties]
     # The one place that lets a duty be anybody's, whatever the provider.
     duties = tuple([duty for duty in stated if emails.is_address(duty.holder)])
-    return Findings(
+    return ProviderSnapshot(
         duties=duties,
         failures=tuple(failures),
         incidents=tuple(each for page in pages for each in page.incidents),
-        titled=tuple(each for page in pages for each in page.titled),
-        partly=frozenset(
+        schedules_and_roles=tuple(each for page in pages for each in page.schedules_and_roles),
+        incomplete=frozenset(
             (question.provider, question.lists)
             for question, problem, some in told
             if question.lists and (problem or any(page.unnamed for page in some))
@@ -253,15 +253,15 @@ def ask(
     questions: Iterable[Question],
     deadline: Deadline,
     at_once: int = 8,
-    before: Findings = _NOTHING,
-) -> Findings:
+    before: ProviderSnapshot = _NOTHING,
+) -> ProviderSnapshot:
     """Ask concurrently until the deadline; gives what was found `before` and now."""
-    collector = Collector(deadline, before)
+    collector = QuestionRunner(deadline, before)
     collector.start(questions, at_once)
     while collector.wait(deadline):
         pass
     collector.stop()
-    return collector.findings()
+    return collector.snapshot()
 
 
 def _work(
@@ -281,30 +281,32 @@ _Ambiguous = tuple[frozenset[str], frozenset[str]]
 _NO_NAMES = frozenset[str]()
 
 
-def _with_shared_names(findings: Findings) -> Findings:
+def _with_shared_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
     bearers: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     owners: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for titled in findings.titled:
+    for titled in snapshot.schedules_and_roles:
         owners[titled.kind, titled.id].add(titled.provider)
         # Its id, too: another one may bear that as its name.
         for name in (titled.id, *titled.names):
             bearers[titled.provider, titled.kind, name].add(titled.id)
     shared = {bearer for bearer, ids in bearers.items() if len(ids) > 1}
     several = len({each for ids in owners.values() for each in ids}) > 1
-    if not (shared or findings.partly or several):
-        return findings
-    kinds = {*findings.partly, *((provider, kind) for provider, kind, _ in shared)}
+    if not (shared or snapshot.incomplete or several):
+        return snapshot
+    kinds = {*snapshot.incomplete, *((provider, kind) for provider, kind, _ in shared)}
 
     def ambiguous(provider: str, kind: str, names: tuple[str, ...]) -> _Ambiguous:
         doubtful = elsewhere = _NO_NAMES
         if (provider, kind) in kinds:
-            partly = (provider, kind) in findings.partly
+            incomplete = (provider, kind) in snapshot.incomplete
             doubtful = frozenset(
-                each for each in names if each and (partly or (provider, kind, each) in shared)
+                each for each in names if each and (incomplete or (provider, kind, each) in shared)
             )
         # Of nearly all duties no name is anybody's id.
-        if findings.partly or any((kind, each) in owners for each in names):
-            unread = [each for each, what in findings.partly if what == kind and each != provider]
+        if snapshot.incomplete or any((kind, each) in owners for each in names):
+            unread = [
+                each for each, what in snapshot.incomplete if what == kind and each != provider
+            ]
             elsewhere = frozenset(
                 each
                 for each in names
@@ -314,19 +316,19 @@ def _with_shared_names(findings: Findings) -> Findings:
         return doubtful, elsewhere
 
     # Hundreds of duties bear few names, and nearly always each of those is one thing's.
-    both = (*findings.duties, *findings.without_email)
+    both = (*snapshot.duties, *snapshot.without_email)
     bearing = {(each.provider, each.kind, each.name, each.shortform) for each in both}
     found = {key: ambiguous(*key[:2], key[2:] if key[3] else key[2:3]) for key in bearing}
     if not any(doubtful or elsewhere for doubtful, elsewhere in found.values()):
-        return findings
+        return snapshot
 
     def marked(duty: Duty) -> Duty:
         doubtful, elsewhere = found[duty.provider, duty.kind, duty.name, duty.shortform]
         return duty._replace(shared_names=doubtful, ids_elsewhere=elsewhere)
 
-    return findings._replace(
-        duties=tuple(map(marked, findings.duties)),
-        without_email=tuple(map(marked, findings.without_email)),
+    return snapshot._replace(
+        duties=tuple(map(marked, snapshot.duties)),
+        without_email=tuple(map(marked, snapshot.without_email)),
     )
 
 

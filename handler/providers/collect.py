@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import NamedTuple
 
 from handler.clock import Clock, Deadline
-from handler.duty import Duty, Findings
+from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import Collector, Source, Wants
+from handler.providers.base import DutyQuery, QuestionRunner, Source
 from handler.providers.registry import BY_ID
 from handler.request import Request
 from handler.rules.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
@@ -40,13 +40,13 @@ class Outcome(NamedTuple):
     """
 
     decisions: tuple[Decision, ...]
-    findings: Findings
+    snapshot: ProviderSnapshot
     asked: tuple[str, ...]
-    wants: Mapping[str, Wants]
+    wants: Mapping[str, DutyQuery]
     without_email: Mapping[str, tuple[int, int]]
 
 
-class Inquiry:
+class DutyCollector:
     """Asks the providers that are switched on; one per environment.
 
     Args:
@@ -75,24 +75,24 @@ class Inquiry:
         A decision holds for the moment in which it was made: counted from any later one, access
         would be longer.
         """
-        findings = Findings()
-        policy = policy.near(each.resources for each in requests)
-        decisions = decide_all(requests, findings, policy, self._clock.now())
+        snapshot = ProviderSnapshot()
+        policy = policy.relevant_to(each.resources for each in requests)
+        decisions = decide_all(requests, snapshot, policy, self._clock.now())
         asked: set[tuple[str, str]] = set()
-        wants: dict[str, Wants] = {}
+        wants: dict[str, DutyQuery] = {}
         rounds: Counter[str] = Counter()
-        collector = Collector(deadline)
+        collector = QuestionRunner(deadline)
         first, second = deadline.part(TO_ANSWER), deadline.part(PATIENCE)
         until = first
         while True:
-            undecided = [each.request for each in decisions if each.wants_facts]
+            undecided = [each.request for each in decisions if each.could_change]
             for name, wanted in self._wants(undecided, policy).items():
                 # What is on its way may answer what so far looks open.
                 is_waited_for = collector.running(name) and until is not deadline
                 if is_waited_for or rounds[name] == MOST_ROUNDS:
                     continue
                 wants.setdefault(name, wanted)  # nobody wants more than at first
-                questions = self.sources[name].questions(wanted, findings)
+                questions = self.sources[name].questions(wanted, snapshot)
                 new = [each for each in questions if (name, each.name) not in asked]
                 if new:
                     room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - collector.running())
@@ -108,8 +108,8 @@ class Inquiry:
                 or (until is second and not self._asks_on(collector, wants, asked))
             ):
                 is_in_time = collector.wait(until)
-            findings = collector.findings()
-            decisions = decide_all(requests, findings, policy, self._clock.now())
+            snapshot = collector.snapshot()
+            decisions = decide_all(requests, snapshot, policy, self._clock.now())
             if not is_in_time:
                 if until is deadline:
                     break
@@ -117,12 +117,15 @@ class Inquiry:
         collector.stop()
         now = self._clock.now()
         # Nearly always there is nobody to count.
-        needs = needs_of(requests, policy, now) if findings.without_email else ()
-        hidden = without_email(findings, (each.condition for each in needs), now)
-        return Outcome(decisions, findings, tuple(rounds), wants, hidden)
+        needs = dependencies(requests, policy, now) if snapshot.without_email else ()
+        hidden = without_email(snapshot, (each.condition for each in needs), now)
+        return Outcome(decisions, snapshot, tuple(rounds), wants, hidden)
 
     def _asks_on(
-        self, collector: Collector, wants: Mapping[str, Wants], asked: Container[tuple[str, str]]
+        self,
+        collector: QuestionRunner,
+        wants: Mapping[str, DutyQuery],
+        asked: Container[tuple[str, str]],
     ) -> bool:
         """Whether all have answered, or one has that can be asked for more."""
         found = collector.found()
@@ -133,14 +136,14 @@ class Inquiry:
             for each in self.sources[name].questions(wanted, found)
         )
 
-    def _wants(self, requests: Sequence[Request], policy: Policy) -> dict[str, Wants]:
+    def _wants(self, requests: Sequence[Request], policy: Policy) -> dict[str, DutyQuery]:
         """Say what each provider may know that these requests depend on."""
-        needs = needs_of(requests, policy, self._clock.now()) if requests else ()
-        wants = {name: wants_of(name, needs) for name in self.sources}
+        needs = dependencies(requests, policy, self._clock.now()) if requests else ()
+        wants = {name: duty_query(name, needs) for name in self.sources}
         return {name: each for name, each in wants.items() if each.anything}
 
 
-class Need(NamedTuple):
+class Dependency(NamedTuple):
     """A condition on a duty that could make a rule hold.
 
     Attributes:
@@ -154,22 +157,24 @@ class Need(NamedTuple):
     holders: frozenset[str]
 
 
-def needs_of(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Need]:
+def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
     """Say on which duties it depends whether these requests are approved."""
-    needs: list[Need] = []
+    needs: list[Dependency] = []
     for request in requests:
-        facts = facts_of(request, Findings(), policy, now)
+        facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
             if not rule.deny and any(map(rule.resources.covers, request.resources)):
                 ends = rule.shift_end is not None
-                needs += (Need(each, ends, facts.addresses) for each in needed(rule.when, facts))
+                needs += (
+                    Dependency(each, ends, facts.addresses) for each in needed(rule.when, facts)
+                )
     return needs
 
 
-def wants_of(provider: str, needs: Iterable[Need]) -> Wants:
+def duty_query(provider: str, needs: Iterable[Dependency]) -> DutyQuery:
     """Say what of it one provider may know, and of whom."""
     schedules: dict[str, None] = {}
-    wants = Wants()
+    wants = DutyQuery()
     for each, ends, holders in needs:
         if isinstance(each, OnCall):
             if each.provider not in {"", provider}:
@@ -186,7 +191,7 @@ def wants_of(provider: str, needs: Iterable[Need]) -> Wants:
 
 
 def without_email(
-    findings: Findings, conditions: Iterable[Duties], now: datetime
+    snapshot: ProviderSnapshot, conditions: Iterable[Duties], now: datetime
 ) -> dict[str, tuple[int, int]]:
     """Count, by provider, the people on duty whose e-mail it does not show, and all of them.
 
@@ -202,6 +207,6 @@ def without_email(
                 found.setdefault(each.provider, set()).add(each.holder or each.user)
         return found
 
-    hidden = people(findings.without_email)
-    shown = people(findings.duties) if hidden else {}
+    hidden = people(snapshot.without_email)
+    shown = people(snapshot.duties) if hidden else {}
     return {name: (len(some), len(some | shown.get(name, set()))) for name, some in hidden.items()}

@@ -19,12 +19,12 @@ from handler.duty import (
     KEY,
     ON_CALL,
     SEVERITY,
-    Findings,
     Incident,
+    ProviderSnapshot,
 )
 from handler.http import Client, HttpError
-from handler.json_fields import as_record, later, record, text
-from handler.providers.base import CutShort, Page, Question, Wants
+from handler.json_fields import as_object, deferred, get_object, get_str
+from handler.providers.base import CutShort, DutyQuery, Page, Question
 from handler.providers.incidentio_json import (
     PROVIDER,
     read_incidents,
@@ -64,7 +64,7 @@ class IncidentIO:
             PROVIDER, "schedules", ON_CALL, self._list("schedules", {}, read_schedules)
         )
 
-    def questions(self, wants: Wants, findings: Findings) -> Iterator[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for live incidents with their roles, for shifts, then for updates to incidents."""
         if wants.roles or wants.updates:
             yield self._incidents
@@ -72,7 +72,7 @@ class IncidentIO:
             yield self._schedules
         if wants.updates:
             # A call each, so of the newest only.
-            for each in itertools.islice(findings.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
+            for each in itertools.islice(snapshot.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
                 yield self._updates_of(each)
 
     def inventory(self) -> Iterator[Question]:
@@ -107,7 +107,9 @@ class IncidentIO:
         first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
 
         def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], str]]:
-            return read(body), later(lambda: text(record(body, "pagination_meta"), "after"))
+            return read(body), deferred(
+                lambda: get_str(get_object(body, "pagination_meta"), "after")
+            )
 
         def pages(deadline: Deadline) -> Iterator[Page]:
             target, last = first, ""
@@ -128,7 +130,7 @@ class IncidentIO:
         self, target: str, name: str, deadline: Deadline, read: Callable[[Mapping[str, Any]], _T]
     ) -> _T:
         def read_body(answer: object) -> _T:
-            return read(as_record(answer, "the answer"))
+            return read(as_object(answer, "the answer"))
 
         try:
             return self._client.get_json(

@@ -13,8 +13,16 @@ from typing import Any, NamedTuple
 
 from handler import emails
 from handler.durations import parse_instant
-from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, KEY, ON_CALL, Duty, Incident, Titled
-from handler.json_fields import ShapeError, array, as_record, record, required, text
+from handler.duty import (
+    INCIDENT_ROLE,
+    INCIDENT_UPDATE,
+    KEY,
+    ON_CALL,
+    Duty,
+    Incident,
+    ScheduleOrRole,
+)
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str, require_str
 from handler.providers.base import Page
 from handler.providers.registry import BY_ID
 
@@ -30,18 +38,18 @@ def read_schedules(body: Mapping[str, Any]) -> Page:
     duties, titled, unread, unnamed = [], [], 0, False
     for entry in _entries(body, "schedules"):
         try:
-            schedule = as_record(entry, "schedule")
-            schedule_id, name = required(schedule, "id"), text(schedule, "name")
-            link = text(schedule, "permalink")
-            shifts = array(schedule, "current_shifts")
+            schedule = as_object(entry, "schedule")
+            schedule_id, name = require_str(schedule, "id"), get_str(schedule, "name")
+            link = get_str(schedule, "permalink")
+            shifts = get_list(schedule, "current_shifts")
         except ShapeError:
             unread += 1
             unnamed = True
             continue
-        titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,)))
+        titled.append(ScheduleOrRole(PROVIDER, ON_CALL, schedule_id, (name,)))
         for shift in shifts:
             try:
-                (holder, user), start, end = _shift(as_record(shift, "shift"))
+                (holder, user), start, end = _shift(as_object(shift, "shift"))
             except ShapeError:
                 unread += 1
                 continue
@@ -54,10 +62,10 @@ def read_schedules(body: Mapping[str, Any]) -> Page:
 
 
 def _shift(shift: Mapping[str, Any]) -> tuple[tuple[str, str], datetime, datetime]:
-    start, end = (parse_instant(required(shift, field)) for field in ("start_at", "end_at"))
+    start, end = (parse_instant(require_str(shift, field)) for field in ("start_at", "end_at"))
     if start is None or end is None:
         raise ShapeError("a shift's time is no RFC 3339 instant")
-    return _person(record(shift, "user")), start, end
+    return _person(get_object(shift, "user")), start, end
 
 
 def read_incidents(body: Mapping[str, Any]) -> Page:
@@ -67,7 +75,7 @@ def read_incidents(body: Mapping[str, Any]) -> Page:
     incidents, unread, unnamed = [], 0, False
     for entry in _entries(body, "incidents"):
         try:
-            live = as_record(entry, "incident")
+            live = as_object(entry, "incident")
             if not _is_live(live):
                 continue
             named, assignments = _assignments(live)
@@ -79,20 +87,23 @@ def read_incidents(body: Mapping[str, Any]) -> Page:
         try:
             incident = _incident(live, assignments)
             severity, type_ = _named(live, "severity"), _named(live, "incident_type")
-            link = text(live, "permalink")
+            link = get_str(live, "permalink")
         except ShapeError:
             # Without all of it, nobody can tell who declared the incident: it proves nothing.
             unread += 1
             continue
         incidents.append(incident)
         duties += _role_duties(assignments, incident, link, severity, type_)
-    titled = tuple(Titled(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
+    titled = tuple(ScheduleOrRole(PROVIDER, INCIDENT_ROLE, role[0], role[1:]) for role in roles)
     return Page(tuple(duties), titled, tuple(incidents), _unread(unread), unnamed)
 
 
 def _is_live(entry: Mapping[str, Any]) -> bool:
     """Check again what was asked for: a test or a closed incident must not count."""
-    mode, category = text(entry, "mode"), text(record(entry, "incident_status"), "category")
+    mode, category = (
+        get_str(entry, "mode"),
+        get_str(get_object(entry, "incident_status"), "category"),
+    )
     return mode in {"", "standard"} and category in {"", "live"}
 
 
@@ -112,29 +123,29 @@ def _assignments(
 ) -> tuple[list[tuple[str, str, str]], list[_Assignment]]:
     """Give id, name and shortform of every role, and those that somebody holds."""
     named, held = [], []
-    for value in array(entry, "incident_role_assignments"):
-        assignment = as_record(value, "assignment")
-        role, assignee = record(assignment, "role"), record(assignment, "assignee")
-        name = required(role, "id"), text(role, "name"), text(role, "shortform")
+    for value in get_list(entry, "incident_role_assignments"):
+        assignment = as_object(value, "assignment")
+        role, assignee = get_object(assignment, "role"), get_object(assignment, "assignee")
+        name = require_str(role, "id"), get_str(role, "name"), get_str(role, "shortform")
         named.append(name)
         if assignee:
             # A type that is new to us may stand for a reporter, too.
-            reporter = text(role, "role_type") not in _TAKEN_ON_PURPOSE
+            reporter = get_str(role, "role_type") not in _TAKEN_ON_PURPOSE
             held.append(_Assignment(*name, reporter, *_person(assignee)))
     return named, held
 
 
 def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> Incident:
-    creator = record(entry, "creator")
+    creator = get_object(entry, "creator")
     declarers = [(role.holder, role.user_id) for role in assignments if role.reporter]
     if creator.get("user") is not None:
-        declarers.append(_person(record(creator, "user")))
+        declarers.append(_person(get_object(creator, "user")))
     elif not any(creator.get(kind) for kind in _NO_PERSON):
         raise ShapeError("nothing says who declared it")
     if ("", "") in declarers:
         raise ShapeError("who declared it cannot be told from others")
-    incident_id = required(entry, "id")
-    reference = text(entry, "reference")
+    incident_id = require_str(entry, "id")
+    reference = get_str(entry, "reference")
     if not reference or emails.may_be_in(reference):  # it goes into claims, which name nobody
         reference = incident_id
     return Incident(incident_id, reference, tuple(declarers))
@@ -142,11 +153,11 @@ def _incident(entry: Mapping[str, Any], assignments: Iterable[_Assignment]) -> I
 
 def _named(entry: Mapping[str, Any], field: str) -> tuple[str, ...]:
     """Give id and name of what an incident is classified by, where it is."""
-    found = record(entry, field)
+    found = get_object(entry, field)
     both: tuple[Any, Any] = found.get("id"), found.get("name")
     if type(both[0]) is type(both[1]) is str and all(both):
         return both  # as in hundreds of incidents, nearly always
-    return tuple(filter(None, (text(found, "id"), text(found, "name"))))
+    return tuple(filter(None, (get_str(found, "id"), get_str(found, "name"))))
 
 
 def _role_duties(
@@ -181,10 +192,10 @@ def _role_duties(
 
 def _poster(update: Mapping[str, Any], incident: Incident) -> tuple[str, str]:
     # Only the vendor's filter says that the incident of an update is live.
-    if text(update, "incident_id") not in {"", incident.id}:
+    if get_str(update, "incident_id") not in {"", incident.id}:
         raise ShapeError("an update is of another incident")
     # One made by an API key or a workflow has no person.
-    return _person(record(record(update, "updater"), "user"))
+    return _person(get_object(get_object(update, "updater"), "user"))
 
 
 def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
@@ -193,7 +204,7 @@ def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
     unread = 0
     for entry in _entries(body, "incident_updates"):
         try:
-            people[_poster(as_record(entry, "update"), incident)] = None
+            people[_poster(as_object(entry, "update"), incident)] = None
         except ShapeError:
             unread += 1
     duties = (
@@ -217,27 +228,34 @@ def read_updates(body: Mapping[str, Any], incident: Incident) -> Page:
 def read_named(body: Mapping[str, Any], field: str, kind: str) -> Page:
     """Read a list of things with names, or one: the key, whose names are what it may do."""
     if kind == KEY:
-        key = record(body, field)
-        return Page(titled=(Titled(PROVIDER, kind, text(key, "name"), tuple(array(key, "roles"))),))
-    return Page(
-        titled=tuple(
-            Titled(
-                PROVIDER, kind, required(each, "id"), (text(each, "name"), text(each, "shortform"))
+        key = get_object(body, field)
+        return Page(
+            schedules_and_roles=(
+                ScheduleOrRole(PROVIDER, kind, get_str(key, "name"), tuple(get_list(key, "roles"))),
             )
-            for each in map(partial(as_record, path=field), _entries(body, field))
+        )
+    return Page(
+        schedules_and_roles=tuple(
+            ScheduleOrRole(
+                PROVIDER,
+                kind,
+                require_str(each, "id"),
+                (get_str(each, "name"), get_str(each, "shortform")),
+            )
+            for each in map(partial(as_object, path=field), _entries(body, field))
         )
     )
 
 
 def _person(user: Mapping[str, Any]) -> tuple[str, str]:
     """Give a user's e-mail, in normal form, and id; each is "" where it is missing."""
-    return emails.normal(text(user, "email")), text(user, "id").strip()
+    return emails.normal(get_str(user, "email")), get_str(user, "id").strip()
 
 
 def _entries(body: Mapping[str, Any], field: str) -> list[Any]:
     if field not in body:
         raise ShapeError(f"{field} is missing")
-    return array(body, field)
+    return get_list(body, field)
 
 
 def _unread(count: int) -> tuple[str, ...]:

@@ -20,9 +20,9 @@ from urllib.parse import urlencode
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, Findings, Titled
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_record, later, record, required, text
+from handler.json_fields import ShapeError, as_object, deferred, get_object, get_str, require_str
 from handler.providers.atlassian import (
     TIMELINE,
     Json,
@@ -32,7 +32,7 @@ from handler.providers.atlassian import (
     unread,
     without_end,
 )
-from handler.providers.base import CutShort, Page, Question, Wants
+from handler.providers.base import CutShort, DutyQuery, Page, Question
 from handler.providers.registry import BY_ID
 
 _T = TypeVar("_T")
@@ -60,24 +60,24 @@ class JSM:
         self._headers = {"Authorization": f"Basic {b2a_base64(account, newline=False).decode()}"}
         self._api = ""
 
-    def questions(self, wants: Wants, findings: Findings) -> Iterator[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for the schedules; then who is on shift, then until when, schedule by schedule."""
         if not wants.on_call:
             return
         yield Question(PROVIDER, "schedules", ON_CALL, self._list)
-        wanted = _wanted(wants, findings)
+        wanted = _wanted(wants, snapshot)
         for schedule in wanted[:MOST_SCHEDULES]:
             yield self._on_calls(schedule)
         if len(wanted) > MOST_SCHEDULES:
             yield Question(PROVIDER, "other schedules", "", _too_many)
-        for schedule_id, duties in without_end(PROVIDER, wants, findings):
+        for schedule_id, duties in without_end(PROVIDER, wants, snapshot):
             yield self._timeline(schedule_id, duties)
 
     def _list(self, deadline: Deadline) -> Iterator[Page]:
         url = f"{self._schedules(deadline)}?size={PAGE_SIZE}&offset="
         yield from self._values(url, _OPS, _has_next, deadline, read_schedules)
 
-    def _on_calls(self, schedule: Titled) -> Question:
+    def _on_calls(self, schedule: ScheduleOrRole) -> Question:
         def pages(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
             accounts, odd = self._get(url, _OPS, deadline, read_on_shift)
@@ -139,7 +139,7 @@ class JSM:
             values = listed(body, "values")
             return (
                 read(values),
-                later(lambda: more(body)),
+                deferred(lambda: more(body)),
                 len(values),
                 hash(tuple(map(hash, map(repr, values)))),
             )
@@ -161,7 +161,7 @@ class JSM:
             try:
                 url = f"{self._site}/_edge/tenant_info"
                 body: object = self._client.get_json(url, {}, deadline)
-                cloud_id = identifier(as_record(body, "the answer"), "cloudId")
+                cloud_id = identifier(as_object(body, "the answer"), "cloudId")
             except HttpError as error:
                 hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
                 raise error.with_hint(hint) from error
@@ -170,7 +170,7 @@ class JSM:
 
     def _get(self, url: str, scope: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
         def read_body(answer: object) -> _T:
-            return read(as_record(answer, "the answer"))
+            return read(as_object(answer, "the answer"))
 
         try:
             return self._client.get_json(url, self._headers, deadline, read_body)
@@ -189,16 +189,16 @@ def read_schedules(values: list[Any]) -> Page:
     titled, odd, unnamed = [], 0, False
     for value in values:
         try:
-            schedule = as_record(value, "schedule")
-            schedule_id, name = identifier(schedule, "id"), text(schedule, "name")
+            schedule = as_object(value, "schedule")
+            schedule_id, name = identifier(schedule, "id"), get_str(schedule, "name")
         except ShapeError:
             odd += 1
             unnamed = True
             continue
         enabled = schedule.get("enabled")
         odd += not isinstance(enabled, bool)
-        titled.append(Titled(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True))
-    return Page(titled=tuple(titled), problems=unread(odd), unnamed=unnamed)
+        titled.append(ScheduleOrRole(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True))
+    return Page(schedules_and_roles=tuple(titled), problems=unread(odd), unnamed=unnamed)
 
 
 def read_on_shift(body: Json) -> tuple[list[str], int]:
@@ -207,10 +207,10 @@ def read_on_shift(body: Json) -> tuple[list[str], int]:
     odd = 0
     for value in listed(body, "onCallParticipants"):
         try:
-            participant = as_record(value, "participant")
-            kind = text(participant, "type")
+            participant = as_object(value, "participant")
+            kind = get_str(participant, "type")
             if kind == "user":
-                accounts[required(participant, "id")] = None
+                accounts[require_str(participant, "id")] = None
             odd += kind not in _KINDS
         except ShapeError:
             odd += 1
@@ -222,9 +222,12 @@ def read_users(values: list[Any], asked: Collection[str]) -> tuple[dict[str, str
     people, odd = {}, 0
     for value in values:
         try:
-            user = as_record(value, "user")
-            account, email = required(user, "accountId"), emails.normal(text(user, "emailAddress"))
-            person = text(user, "accountType") == "atlassian"
+            user = as_object(value, "user")
+            account, email = (
+                require_str(user, "accountId"),
+                emails.normal(get_str(user, "emailAddress")),
+            )
+            person = get_str(user, "accountType") == "atlassian"
             active = user.get("active")
         except ShapeError:
             odd += 1
@@ -235,10 +238,12 @@ def read_users(values: list[Any], asked: Collection[str]) -> tuple[dict[str, str
     return people, odd
 
 
-def _wanted(wants: Wants, findings: Findings) -> list[Titled]:
+def _wanted(wants: DutyQuery, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
     """Give the schedules to ask about, those that are named first."""
     known = {
-        each.id: each for each in findings.titled if each.provider == PROVIDER and each.enabled
+        each.id: each
+        for each in snapshot.schedules_and_roles
+        if each.provider == PROVIDER and each.enabled
     }
     names = set(wants.schedules)
     named = {key: each for key, each in known.items() if names & {key, *each.names}}
@@ -246,12 +251,12 @@ def _wanted(wants: Wants, findings: Findings) -> list[Titled]:
 
 
 def _responder(period: Json) -> str:
-    responder = record(period, "responder")
-    return required(responder, "id") if text(responder, "type") == "user" else ""
+    responder = get_object(period, "responder")
+    return require_str(responder, "id") if get_str(responder, "type") == "user" else ""
 
 
 def _has_next(body: Json) -> bool:
-    return bool(text(record(body, "links"), "next"))
+    return bool(get_str(get_object(body, "links"), "next"))
 
 
 def _is_not_last(body: Json) -> bool:

@@ -21,9 +21,9 @@ from typing import TypeVar
 
 from handler import emails
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, Findings, Titled
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, array, as_record, record, required, text
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str, require_str
 from handler.providers.atlassian import (
     TIMELINE,
     Json,
@@ -33,7 +33,7 @@ from handler.providers.atlassian import (
     unread,
     without_end,
 )
-from handler.providers.base import Page, Question, Wants
+from handler.providers.base import DutyQuery, Page, Question
 from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
@@ -61,11 +61,11 @@ class Opsgenie:
         self._schedules = f"{base_url}/v2/schedules"
         self._headers = {"Authorization": f"GenieKey {api_key}"}
 
-    def questions(self, wants: Wants, findings: Findings) -> Iterator[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call, in one call; then until when, a call for each schedule."""
         if wants.on_call:
             yield Question(PROVIDER, "on-calls", ON_CALL, self._on_calls)
-        for schedule, duties in without_end(PROVIDER, wants, findings):
+        for schedule, duties in without_end(PROVIDER, wants, snapshot):
             yield self._timeline(schedule, duties)
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
@@ -85,7 +85,7 @@ class Opsgenie:
 
     def _get(self, path: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
         def read_body(answer: object) -> _T:
-            return read(as_record(answer, "the answer"))
+            return read(as_object(answer, "the answer"))
 
         url = f"{self._schedules}/{path}"
         try:
@@ -106,25 +106,27 @@ def source(client: Client, settings: Mapping[str, str]) -> Opsgenie:
 
 
 def _ends(now: datetime, body: Json) -> tuple[dict[str, datetime], int]:
-    return ends(record(body, "data"), _recipient, now)
+    return ends(get_object(body, "data"), _recipient, now)
 
 
 def read_on_calls(body: Json) -> Page:
     """Read who is on call: a duty for each person who is notified at once."""
-    seen: list[tuple[Titled, Json]] = []
+    seen: list[tuple[ScheduleOrRole, Json]] = []
     odd, unnamed = 0, False
     for entry in listed(body, "data"):
         try:
-            schedule = as_record(entry, "schedule")
-            parent = record(schedule, "_parent")
-            schedule_id, name = identifier(parent, "id"), text(parent, "name")
+            schedule = as_object(entry, "schedule")
+            parent = get_object(schedule, "_parent")
+            schedule_id, name = identifier(parent, "id"), get_str(parent, "name")
         except ShapeError:
             odd += 1
             unnamed = True
             continue
         enabled = parent.get("enabled")
         odd += not isinstance(enabled, bool)
-        seen.append((Titled(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True), schedule))
+        seen.append(
+            (ScheduleOrRole(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True), schedule)
+        )
     running = {each.id for each, _ in seen if each.enabled}
     duties: list[Duty] = []
     for each, schedule in seen:
@@ -142,21 +144,21 @@ def _at_once(schedule: Json, running: Collection[str]) -> tuple[Collection[tuple
     """Say who of a schedule is notified at once, and how many entries are not understood."""
     people: dict[tuple[str, str], None] = {}
     try:
-        waiting = [(each, False) for each in array(schedule, "onCallParticipants")]
+        waiting = [(each, False) for each in get_list(schedule, "onCallParticipants")]
     except ShapeError:
         return people, 1
     odd = 0
     for value, is_step in waiting:  # grows on the way: a tree may be deeper than Python's stack
         try:
-            each = as_record(value, "participant")
+            each = as_object(value, "participant")
             if not _comes_at_once(each, is_step=is_step):
                 continue
-            kind, within = text(each, "type"), array(each, "onCallParticipants")
+            kind, within = get_str(each, "type"), get_list(each, "onCallParticipants")
             if kind == "user":
                 people[_person(each)] = None
             elif kind not in _OPENED:
                 odd += kind != "none"
-            elif kind != "schedule" or text(each, "id") in running:
+            elif kind != "schedule" or get_str(each, "id") in running:
                 waiting += [(inner, kind == "escalation") for inner in within]
         except ShapeError:
             odd += 1
@@ -164,7 +166,7 @@ def _at_once(schedule: Json, running: Collection[str]) -> tuple[Collection[tuple
 
 
 def _comes_at_once(participant: Json, *, is_step: bool) -> bool:
-    after, how = participant.get("escalationTime"), text(participant, "notifyType")
+    after, how = participant.get("escalationTime"), get_str(participant, "notifyType")
     if not is_step and after is None and not how:
         return True
     if type(after) is not int or after < 0 or not how:
@@ -174,11 +176,11 @@ def _comes_at_once(participant: Json, *, is_step: bool) -> bool:
 
 def _person(user: Json) -> tuple[str, str]:
     """Give the e-mail, which a user's name is, or else the id."""
-    if holder := emails.normal(text(user, "name")):
+    if holder := emails.normal(get_str(user, "name")):
         return holder, ""
-    return "", required(user, "id")
+    return "", require_str(user, "id")
 
 
 def _recipient(period: Json) -> str:
-    recipient = record(period, "recipient")
-    return emails.normal(text(recipient, "name")) if text(recipient, "type") == "user" else ""
+    recipient = get_object(period, "recipient")
+    return emails.normal(get_str(recipient, "name")) if get_str(recipient, "type") == "user" else ""

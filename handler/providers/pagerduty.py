@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 from handler.clock import Deadline
 from handler.durations import format_instant
-from handler.duty import ON_CALL, Findings
+from handler.duty import ON_CALL, ProviderSnapshot
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_record, later
-from handler.providers.base import CutShort, Page, Question, Wants
+from handler.json_fields import ShapeError, as_object, deferred
+from handler.providers.base import CutShort, DutyQuery, Page, Question
 from handler.providers.pagerduty_json import (
     LAYERED,
     PROVIDER,
@@ -61,7 +61,7 @@ class PagerDuty:
             "Accept": "application/vnd.pagerduty+json;version=2",
         }
 
-    def questions(self, wants: Wants, findings: Findings) -> Iterator[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
 
         The lists are read whole rather than searched: only so does it show that what the policy
@@ -76,7 +76,7 @@ class PagerDuty:
             of_shifts = partial(self._schedules, SHIFT_BASED, SHIFT_BASED_PAGE_SIZE)
             yield Question(PROVIDER, "layer-based schedules", ON_CALL, of_layers)
             yield Question(PROVIDER, "shift-based schedules", ON_CALL, of_shifts)
-        found = to_look_up(wants.schedules, findings)
+        found = to_look_up(wants.schedules, snapshot)
         for id_, path in itertools.islice(found, MOST_LOOKED_UP):
             yield Question(PROVIDER, f"schedule {id_}", "", partial(self._schedule, id_, path))
 
@@ -144,7 +144,7 @@ class PagerDuty:
 
         def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], bool], int]:
             rows = rows_of(body, path.rpartition("/")[2])
-            return read(rows), later(lambda: has_more(body)), len(rows)
+            return read(rows), deferred(lambda: has_more(body)), len(rows)
 
         offset, most = 0, MOST_ROWS // size
         for _ in range(most):
@@ -172,7 +172,7 @@ class PagerDuty:
         self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Reading[_T]
     ) -> _T:
         def read_body(answer: object) -> _T:
-            return read(as_record(answer, "the answer"))
+            return read(as_object(answer, "the answer"))
 
         url = f"{self._base_url}{path}?{urlencode(query)}"
         try:

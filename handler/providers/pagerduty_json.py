@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 from handler import emails
 from handler.durations import parse_instant
-from handler.duty import ON_CALL, Duty, Findings, Titled
-from handler.json_fields import ShapeError, as_array, as_record, record, required, text
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
+from handler.json_fields import ShapeError, as_list, as_object, get_object, get_str, require_str
 from handler.providers.base import Page
 from handler.providers.registry import BY_ID
 
@@ -44,17 +44,17 @@ def read_on_calls(rows: Iterable[Any], told: Told) -> Page:
     `told` holds the shifts of the pages before: the page has those that are new, or better known.
     """
     duties: dict[_Shift, Duty] = {}
-    titled: dict[Titled, None] = {}
+    titled: dict[ScheduleOrRole, None] = {}
     unread = 0
     for row in rows:
         try:
-            entry = as_record(row, "on-call")
+            entry = as_object(row, "on-call")
             # Whom a policy pages directly is on call at any time, so it says nothing about now.
             if entry.get("schedule") is None:
                 continue
-            schedule = _titled(shown := record(entry, "schedule"))
+            schedule = _titled(shown := get_object(entry, "schedule"))
             titled[schedule] = None
-            duty = _on_call(entry, schedule, text(shown, "html_url"))
+            duty = _on_call(entry, schedule, get_str(shown, "html_url"))
         except ShapeError:
             unread += 1
             continue
@@ -66,14 +66,14 @@ def read_on_calls(rows: Iterable[Any], told: Told) -> Page:
     return Page(tuple(duties.values()), tuple(titled), problems=_unread(unread), unnamed=True)
 
 
-def _on_call(entry: Mapping[str, Any], schedule: Titled, link: str) -> Duty:
+def _on_call(entry: Mapping[str, Any], schedule: ScheduleOrRole, link: str) -> Duty:
     level = entry.get("escalation_level")
     if type(level) is not int or level < 1:
         raise ShapeError("escalation_level is no level")
     endless = entry.get("end", "") is None
-    user = record(entry, "user")
+    user = get_object(entry, "user")
     # One who was deleted is a bare reference, without an e-mail.
-    holder = emails.normal(text(user, "email"))
+    holder = emails.normal(get_str(user, "email"))
     return Duty(
         PROVIDER,
         ON_CALL,
@@ -85,7 +85,7 @@ def _on_call(entry: Mapping[str, Any], schedule: Titled, link: str) -> Duty:
         end=None if endless else _instant(entry, "end"),
         endless=endless,
         link=link,
-        user="" if holder else text(user, "id"),
+        user="" if holder else get_str(user, "id"),
     )
 
 
@@ -99,25 +99,25 @@ def read_schedules(rows: Iterable[Any], path: str) -> Page:
     titled, unread, unnamed = [], 0, False
     for row in rows:
         try:
-            titled.append(_titled(as_record(row, "schedule"), path))
+            titled.append(_titled(as_object(row, "schedule"), path))
         except ShapeError:
             unread += 1
             unnamed = True
             continue
         unnamed = unnamed or not titled[-1].names
-    return Page(titled=tuple(titled), problems=_unread(unread), unnamed=unnamed)
+    return Page(schedules_and_roles=tuple(titled), problems=_unread(unread), unnamed=unnamed)
 
 
-def to_look_up(entries: Iterable[str], findings: Findings) -> Iterator[tuple[str, str]]:
+def to_look_up(entries: Iterable[str], snapshot: ProviderSnapshot) -> Iterator[tuple[str, str]]:
     """Give id and path of each schedule that the policy names but nobody seems to be on call for.
 
     Maybe no escalation policy uses it: then it is not among the on-calls.
     """
     manned = {
-        each.id for each in (*findings.duties, *findings.without_email) if each.provider == PROVIDER
+        each.id for each in (*snapshot.duties, *snapshot.without_email) if each.provider == PROVIDER
     }
-    listed = [each for each in findings.titled if each.provider == PROVIDER]
-    whole = (PROVIDER, ON_CALL) not in findings.partly
+    listed = [each for each in snapshot.schedules_and_roles if each.provider == PROVIDER]
+    whole = (PROVIDER, ON_CALL) not in snapshot.incomplete
     for entry in entries:
         found = {each.id: each.path for each in listed if entry in {each.id, *each.names}}
         if entry in found or (listed and not found and not whole):
@@ -137,21 +137,21 @@ def read_schedule(
     There is none where an escalation policy uses it: the on-calls alone tell on which level.
     Where that is not said, it could be on any.
     """
-    shown = record(body, "schedule")
+    shown = get_object(body, "schedule")
     schedule = _titled(shown)
     if "escalation_policies" not in shown or shown["escalation_policies"] is None:
         raise ShapeError("escalation_policies is missing")
-    if as_array(shown["escalation_policies"], "escalation_policies"):
+    if as_list(shown["escalation_policies"], "escalation_policies"):
         return {}, ()
-    final = record(shown, "final_schedule")
+    final = get_object(shown, "final_schedule")
     v3 = _ASSIGNMENTS in final
     name = schedule.names[0] if schedule.names else ""
-    made = Duty(PROVIDER, ON_CALL, schedule.id, name, "", link=text(shown, "html_url"))
+    made = Duty(PROVIDER, ON_CALL, schedule.id, name, "", link=get_str(shown, "html_url"))
     shifts: dict[str, Duty] = {}
     unread = 0
     for each in rows_of(final, _ASSIGNMENTS if v3 else "rendered_schedule_entries"):
         try:
-            entry = as_record(each, "shift")
+            entry = as_object(each, "shift")
             user_id = _user_id(entry, v3=v3)
             start, end = (_instant(entry, f"{at}_time" if v3 else at) for at in ("start", "end"))
         except ShapeError:
@@ -166,30 +166,30 @@ def read_schedule(
 
 def _user_id(entry: Mapping[str, Any], *, v3: bool) -> str:
     """Give the id of whoever is on a shift, or "" where it is nobody's."""
-    member = record(entry, "member" if v3 else "user")
-    if text(member, "type") == "empty_member":
+    member = get_object(entry, "member" if v3 else "user")
+    if get_str(member, "type") == "empty_member":
         return ""
-    if not _is_id(user_id := required(member, "user_id" if v3 else "id")):
+    if not _is_id(user_id := require_str(member, "user_id" if v3 else "id")):
         raise ShapeError("a user's id is no id")
     return user_id
 
 
 def read_email(body: Mapping[str, Any], user_id: str) -> str:
     """Read this user's e-mail, in normal form, or ""."""
-    user = record(body, "user")
-    if required(user, "id") != user_id:
+    user = get_object(body, "user")
+    if require_str(user, "id") != user_id:
         raise ShapeError("another user was answered than was asked for")
-    return emails.normal(text(user, "email"))
+    return emails.normal(get_str(user, "email"))
 
 
-def _titled(schedule: Mapping[str, Any], path: str = "") -> Titled:
+def _titled(schedule: Mapping[str, Any], path: str = "") -> ScheduleOrRole:
     # A reference has a summary only; elsewhere it is the name, but it need not be.
-    names = dict.fromkeys(filter(None, (text(schedule, "summary"), text(schedule, "name"))))
-    return Titled(PROVIDER, ON_CALL, required(schedule, "id"), tuple(names), path=path)
+    names = dict.fromkeys(filter(None, (get_str(schedule, "summary"), get_str(schedule, "name"))))
+    return ScheduleOrRole(PROVIDER, ON_CALL, require_str(schedule, "id"), tuple(names), path=path)
 
 
 def _instant(entry: Mapping[str, Any], field: str) -> datetime:
-    if (moment := parse_instant(text(entry, field))) is None:
+    if (moment := parse_instant(get_str(entry, field))) is None:
         raise ShapeError(f"{field} is no RFC 3339 instant")
     return moment
 

@@ -12,7 +12,7 @@ from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.folding import fold_domain
 from handler.rules.typed import typed
 
-UNNAMED = "it is not among the schedules and roles that count"
+NOT_LISTED = "it is not among the schedules and roles that count"
 # What is written out as `any`: told from a list that names nothing.
 ANY = None
 
@@ -222,7 +222,7 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
 
 def _unnamed(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:
     """Say why none of these entries means the duty's schedule or role, or ""."""
-    named = [entry for entry in entries if duty.goes_by(entry)]
+    named = [entry for entry in entries if duty.is_named(entry)]
     # Where no provider is named, an id means the one thing that has it, whatever is called so.
     if any(provider or entry == duty.id or entry not in duty.ids_elsewhere for entry in named):
         return ""
@@ -230,7 +230,7 @@ def _unnamed(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:
         return "its name is or may be another provider's id: the policy has to name its provider"
     if not duty.shared_names.isdisjoint(entries):
         return "its name may belong to another one too: the policy has to name it by id"
-    return UNNAMED
+    return NOT_LISTED
 
 
 def _listed(entries: tuple[str, ...]) -> str:

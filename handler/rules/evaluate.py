@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from handler import emails
 from handler.durations import format_instant, in_words
-from handler.duty import Duty, Findings, in_order
+from handler.duty import Duty, ProviderSnapshot, sort_duties
 from handler.folding import fold
 from handler.request import Request, Resource
-from handler.rules.conditions import UNNAMED, Facts, Proof
+from handler.rules.conditions import NOT_LISTED, Facts, Proof
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
@@ -25,7 +25,7 @@ _SECOND = timedelta(seconds=1)
 _MOST_RULES_TOLD = 3
 
 
-class Judged(NamedTuple):
+class RuleResult(NamedTuple):
     """What became of one rule.
 
     Attributes:
@@ -54,7 +54,7 @@ class Decision(NamedTuple):
         duration: how long an approval lasts, in whole seconds; 0 without one.
         wants_facts: more of them could change it: a duty, or when one ends.
         duties: the requester's duties, in order.
-        judged: every rule that was looked at, in the policy's order.
+        rule_results: every rule that was looked at, in the policy's order.
         limits: what set the duration, in order; the last one is the one that did.
         now: the moment of the decision.
     """
@@ -64,9 +64,9 @@ class Decision(NamedTuple):
     evidence: tuple[Duty, ...] = ()
     rules: tuple[str, ...] = ()
     duration: timedelta = timedelta(0)
-    wants_facts: bool = False
+    could_change: bool = False
     duties: tuple[Duty, ...] = ()
-    judged: tuple[Judged, ...] = ()
+    rule_results: tuple[RuleResult, ...] = ()
     limits: tuple[str, ...] = ()
     now: datetime = datetime.min.replace(tzinfo=UTC)
 
@@ -84,12 +84,12 @@ class _Grant(NamedTuple):
     until: datetime
 
 
-def decide(request: Request, findings: Findings, policy: Policy, now: datetime) -> Decision:
+def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Decision:
     """Decide one request, taken by itself."""
     said = Decision(request, now=now)
     if objection := _objection(request, policy) or _unreadable(request):
         return said._replace(reason=objection)
-    facts = facts_of(request, findings, policy, now)
+    facts = facts_of(request, snapshot, policy, now)
     said = said._replace(duties=facts.duties)
     asked, limits = _asked(request, facts.asked, now)
     if asked is not None and asked < _SECOND:
@@ -98,20 +98,22 @@ def decide(request: Request, findings: Findings, policy: Policy, now: datetime) 
     denying = [rule for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)]
     if denying:
         judged = tuple(
-            Judged(each.name, "denies") if each in denying else Judged(each.name, "no", DENIED)
+            RuleResult(each.name, "denies")
+            if each in denying
+            else RuleResult(each.name, "no", DENIED)
             for each in policy.rules
         )
-        return said._replace(reason=f'rule "{denying[0].name}" denies it', judged=judged)
+        return said._replace(reason=f'rule "{denying[0].name}" denies it', rule_results=judged)
     judged, grants = _judge(request.resources, policy.rules, facts)
-    wants_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
-    said = said._replace(judged=judged, wants_facts=wants_end)
+    needs_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
+    said = said._replace(rule_results=judged, could_change=needs_end)
     chosen = [_longest(grants, each) for each in request.resources]
     granted = [each for each in chosen if each]
     if len(granted) < len(chosen):
         live = [_longest(grants, each, dry_run=True) for each in request.resources]
         if all(live):
-            return said._replace(reason="only rules in dry run approve it", wants_facts=True)
-        return said._replace(reason=NO_DUTY, wants_facts=True)
+            return said._replace(reason="only rules in dry run approve it", could_change=True)
+        return said._replace(reason=NO_DUTY, could_change=True)
     return _granted(said, granted, asked, limits)
 
 
@@ -136,7 +138,7 @@ def _granted(
     )
 
 
-def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime) -> Facts:
+def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Facts:
     """Gather what the rules are held against for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
@@ -144,37 +146,37 @@ def facts_of(request: Request, findings: Findings, policy: Policy, now: datetime
     if expiry is not None:
         left = expiry - now
         asked = left if asked is None else min(left, asked)
-    duties = in_order(each for each in findings.duties if each.holder in addresses)
+    duties = sort_duties(each for each in snapshot.duties if each.holder in addresses)
     known_as = policy.known_as(email)
     return Facts(email, addresses, known_as, duties, asked, now, policy.self_declared)
 
 
 def _judge(
     resources: Sequence[Resource], rules: Iterable[Rule], facts: Facts
-) -> tuple[tuple[Judged, ...], list[_Grant]]:
+) -> tuple[tuple[RuleResult, ...], list[_Grant]]:
     judged, grants = [], []
     for rule in rules:
         if rule.deny:
-            judged.append(Judged(rule.name, "no", DENIES_OTHERS))
+            judged.append(RuleResult(rule.name, "no", DENIES_OTHERS))
             continue
         if not any(map(rule.resources.covers, resources)):
-            judged.append(Judged(rule.name, "no", OTHER_RESOURCES))
+            judged.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
             continue
         notes: dict[Duty, str] = {}
         unmet: list[str] = []
         proof = rule.proof(facts, notes, unmet)
         for duty in facts.duties:
-            notes.setdefault(duty, UNNAMED)
+            notes.setdefault(duty, NOT_LISTED)
         told = tuple(notes.items())
         # A proof without a duty would approve somebody for asking.
         if proof is None or not proof.duties:
             why = "; ".join(dict.fromkeys(unmet)) or NO_DUTY
-            judged.append(Judged(rule.name, "no", why, duties=told))
+            judged.append(RuleResult(rule.name, "no", why, duties=told))
             continue
         until = min(proof.until or facts.now, facts.now + rule.duration)
         grants.append(_Grant(rule, proof, until))
         verdict = "dry_run" if rule.dry_run else "grants"
-        judged.append(Judged(rule.name, verdict, until=until, duties=told))
+        judged.append(RuleResult(rule.name, verdict, until=until, duties=told))
     return tuple(judged), grants
 
 
@@ -246,21 +248,21 @@ def _reason(granted: Sequence[_Grant], now: datetime) -> str:
 
 
 def decide_all(
-    requests: Sequence[Request], findings: Findings, policy: Policy, now: datetime
+    requests: Sequence[Request], snapshot: ProviderSnapshot, policy: Policy, now: datetime
 ) -> tuple[Decision, ...]:
     """Decide the requests of one call. Those of one petition stand or fall together."""
     held: defaultdict[str, list[Duty]] = defaultdict(list)
-    for duty in findings.duties:
+    for duty in snapshot.duties:
         held[duty.holder].append(duty)
     decisions = []
     for request in requests:
         addresses = policy.addresses(emails.normal(request.requester.email))
         own = tuple(duty for each in sorted(addresses) for duty in held.get(each, ()))
-        decisions.append(decide(request, findings._replace(duties=own), policy, now))
+        decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # One that no further fact can lift comes first: asking on for any would be in vain.
-        refused = min(refusals, key=lambda each: each.wants_facts, default=None)
+        refused = min(refusals, key=lambda each: each.could_change, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:
             one = decisions[i]
@@ -272,7 +274,7 @@ def decide_all(
             if one.approved:
                 reason = f"another request of the same petition is not approved: {refused.reason}"
                 one = one._replace(reason=reason, evidence=(), rules=(), duration=timedelta(0))
-            decisions[i] = one._replace(wants_facts=refused.wants_facts)
+            decisions[i] = one._replace(could_change=refused.could_change)
     return tuple(decisions)
 
 

@@ -14,7 +14,7 @@ from handler.folding import fold
 from handler.request import Resource
 from handler.rules.conditions import (
     ANY,
-    UNNAMED,
+    NOT_LISTED,
     AnyOf,
     Condition,
     Facts,
@@ -48,10 +48,10 @@ class Selector(NamedTuple):
         return (
             (not self.kinds or resource.kind in self.kinds)
             and (not self.ids or any(matches(each, resource.id) for each in self.ids))
-            and not self.lacking(resource)
+            and not self.missing_label(resource)
         )
 
-    def touches(self, spelling: Spelling) -> bool:
+    def matches_for_deny(self, spelling: Spelling) -> bool:
         """Whether a denying rule is for a resource, however that is spelt.
 
         Also where it lacks the label: a label of which only the name is spelt otherwise is none,
@@ -63,7 +63,7 @@ class Selector(NamedTuple):
             and all(spelling.may_carry(name, wanted) for name, wanted in self.labels)
         )
 
-    def lacking(self, resource: Resource) -> str:
+    def missing_label(self, resource: Resource) -> str:
         """Give the first label that the resource does not carry as asked, or ""."""
         for name, wanted in self.labels:
             if resource.labels.get(name) != wanted:
@@ -96,7 +96,7 @@ class Rule(NamedTuple):
 
     def denies(self, spelling: Spelling, facts: Facts) -> bool:
         """Whether this rule forbids that the resource be opened by any other."""
-        if not (self.deny and self.resources.touches(spelling)):
+        if not (self.deny and self.resources.matches_for_deny(spelling)):
             return False
         return self.when is None or may_hold(self.when, facts)
 
@@ -115,7 +115,7 @@ class Rule(NamedTuple):
             until = objection or self.until(duty, facts.now)
             if isinstance(until, str):
                 # That another condition means other duties tells less than what this one says.
-                if notes.get(duty, UNNAMED) == UNNAMED:
+                if notes.get(duty, NOT_LISTED) == NOT_LISTED:
                     notes[duty] = until
                 return None
             notes[duty] = ""
@@ -160,7 +160,7 @@ class Policy(NamedTuple):
         parts = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
         return self.digest or digest_of(_described(parts))
 
-    def near(self, resources: Iterable[Sequence[Resource]]) -> Policy:
+    def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that are for none of these resources: nearly all of a long policy.
 
         What is decided by the rest is the same. A policy's only rule says itself what it is not
@@ -174,7 +174,7 @@ class Policy(NamedTuple):
             each
             for each in self.rules
             if (
-                any(map(each.resources.touches, spellings))
+                any(map(each.resources.matches_for_deny, spellings))
                 if each.deny
                 else any(map(each.resources.covers, asked))
             )
@@ -213,7 +213,7 @@ class Policy(NamedTuple):
         if any(not rule.deny and rule.resources.covers(resource) for rule in self.rules):
             return ""
         by_settings = next((rule for rule in self.rules if not rule.name), None)
-        if by_settings and (label := by_settings.resources.lacking(resource)):
+        if by_settings and (label := by_settings.resources.missing_label(resource)):
             return f"a resource does not carry the label {label}"
         return f"no rule is for {resource.kind}:{resource.id}"
 

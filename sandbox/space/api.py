@@ -14,7 +14,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from handler.json_fields import as_record
+from handler.json_fields import as_object
 from sandbox.space import selectors
 from sandbox.space.tokens import Owner
 from sandbox.vendors.exchange import OK, Answer, Request
@@ -95,7 +95,7 @@ class ApiRequest:
 def read_request(request: Request, owner: Owner) -> ApiRequest:
     """Read a request; raises ApiError where its body isn't a JSON object."""
     try:
-        body = as_record(read_json(request.body) if request.body else {}, "the body")
+        body = as_object(read_json(request.body) if request.body else {}, "the body")
     except HalfSurrogateError as error:
         raise ApiError(Code.INVALID_ARGUMENT, f"The body cannot be read: {error}.") from None
     except (ValueError, RecursionError):

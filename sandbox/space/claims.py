@@ -9,7 +9,7 @@ from typing import Any
 
 from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
-from handler.json_fields import ShapeError, array, as_record, as_text, record, text
+from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
 from handler.request import APPROVE, DURATION, EXPIRES, PETITION
 from sandbox.space.api import ApiError, Code
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
@@ -51,7 +51,9 @@ def is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
     Raises:
         ApiError: it asks for another phase, or the petition is granted, which only a claim ends.
     """
-    phase = text(record(record(update, "state"), "status", "state."), "phase", "state.status.")
+    phase = get_str(
+        get_object(get_object(update, "state"), "status", "state."), "phase", "state.status."
+    )
     if phase in {"", petition.phase}:
         return False
     if phase != "closed":
@@ -73,7 +75,7 @@ def claim_from_api(
         ApiError: its maker may not make it, it is wrong, or it does not fit the petition's phase.
         ShapeError: a field has the wrong type.
     """
-    kind = text(body, "event")
+    kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
         raise ApiError(
             Code.INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
@@ -87,7 +89,7 @@ def claim_from_api(
         raise ApiError(
             Code.FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}."
         )
-    names = [as_record(value, "resources[]") for value in array(body, "resources")]
+    names = [as_object(value, "resources[]") for value in get_list(body, "resources")]
     people = [person for person in petition.petitioners if any(_is(person, n) for n in names)]
     resources = [name for name in names if not any(_is(person, name) for person in people)]
     if resources and _keys(resources) != _keys(petition.resources):
@@ -95,7 +97,7 @@ def claim_from_api(
         raise ApiError(Code.INVALID_ARGUMENT, message)
     until = _end_of_human_approval(petition, _labels(body), now) if kind == APPROVE else None
     people = people or list(petition.petitioners)
-    return _claim(petition, kind, actor, people, text(body, "reason"), until, now)
+    return _claim(petition, kind, actor, people, get_str(body, "reason"), until, now)
 
 
 def claim_from_webhook(
@@ -107,7 +109,7 @@ def claim_from_webhook(
         InvalidClaimError: it does not count.
     """
     try:
-        return _read_webhook_claim(petition, as_record(value, "a claim"), bots, now)
+        return _read_webhook_claim(petition, as_object(value, "a claim"), bots, now)
     except ShapeError as error:
         raise InvalidClaimError(f"it has the wrong shape: {error}") from None
 
@@ -115,24 +117,24 @@ def claim_from_webhook(
 def _read_webhook_claim(
     petition: Petition, event: Mapping[str, Any], bots: Sequence[Json], now: datetime
 ) -> Claim:
-    kind = text(event, "event")
+    kind = get_str(event, "event")
     if kind not in {APPROVE, DENY}:
         raise InvalidClaimError("it is neither an approval nor a denial")
-    actor = key_of(record(event, "actor"))
+    actor = key_of(get_object(event, "actor"))
     bot = next((bot for bot in bots if key_of(bot) == actor), None)
     if bot is None:
         raise InvalidClaimError("its actor is no allowed reviewer")
     labels = _labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
         raise InvalidClaimError("it does not carry this petition's label")
-    first, *rest = [as_record(item, "resources[]") for item in array(event, "resources")] or [{}]
+    first, *rest = [as_object(item, "resources[]") for item in get_list(event, "resources")] or [{}]
     people = [person for person in petition.petitioners if _is(person, first)]
     if not people:
         raise InvalidClaimError("its first resource is no petitioner")
     if _keys(rest) != _keys(petition.resources):
         raise InvalidClaimError("it is not for exactly the petition's resources")
     until = _end_of_bot_approval(labels, now) if kind == APPROVE else None
-    return _claim(petition, kind, bot, people, text(event, "reason"), until, now)
+    return _claim(petition, kind, bot, people, get_str(event, "reason"), until, now)
 
 
 def _end_of_bot_approval(labels: Mapping[str, str], now: datetime) -> datetime:
@@ -187,7 +189,7 @@ def _is_petitioner(owner: Owner, petition: Petition) -> bool:
 
 def _is(person: Json, resource: Mapping[str, Any]) -> bool:
     """Whether a resource of a claim is this person: by kind and id, or by e-mail without an id."""
-    if text(resource, "id"):
+    if get_str(resource, "id"):
         return key_of(resource) == key_of(person)
     return emails.same(resource.get("email"), person["email"])
 
@@ -197,8 +199,8 @@ def _keys(resources: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def _labels(event: Mapping[str, Any]) -> dict[str, str]:
-    labels = record(record(event, "meta"), "labels", "meta.")
-    return {name: as_text(value, "a value of meta.labels") for name, value in labels.items()}
+    labels = get_object(get_object(event, "meta"), "labels", "meta.")
+    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
 
 
 def _claim(

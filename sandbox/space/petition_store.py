@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler.durations import parse_duration
-from handler.json_fields import array, as_record, as_text, record, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 from handler.request import PETITION
 from sandbox.space.api import ApiError, Code, not_found
 from sandbox.space.claims import (
@@ -63,15 +63,15 @@ class PetitionStore:
         Raises:
             ApiError, ShapeError: the body describes none that this owner may make.
         """
-        petitioners = array(body, "petitioners") or [{"email": owner.email}]
+        petitioners = get_list(body, "petitioners") or [{"email": owner.email}]
         people = [
-            self._resources.resolve_petitioner(as_record(value, "petitioners[]"))
+            self._resources.resolve_petitioner(as_object(value, "petitioners[]"))
             for value in petitioners
         ]
         check_may_request(owner, people)
         resources = [
-            self._resources.resolve_resource(as_record(value, "resources[]"))
-            for value in array(body, "resources")
+            self._resources.resolve_resource(as_object(value, "resources[]"))
+            for value in get_list(body, "resources")
         ]
         if not resources:
             raise ApiError(Code.INVALID_ARGUMENT, "A petition is for at least one resource.")
@@ -79,7 +79,7 @@ class PetitionStore:
             Petition(
                 str(uuid.uuid4()),
                 self._space,
-                text(body, "reason"),
+                get_str(body, "reason"),
                 _distinct(people),
                 _distinct(resources),
                 _labels(body),
@@ -127,7 +127,7 @@ class PetitionStore:
                 petition = replace(petition, phase="closed")
                 return self._save(petition.with_note(f"{owner.email} closed it.", self._now()))
             _check_open(petition)
-            return self._save(replace(petition, reason=text(body, "reason") or petition.reason))
+            return self._save(replace(petition, reason=get_str(body, "reason") or petition.reason))
 
     def remove(self, owner: Owner, name: str) -> Petition:
         """Delete a petition, and return it; one that is granted has to be revoked before."""
@@ -252,8 +252,8 @@ class PetitionStore:
 
 def petition_name(claim: Mapping[str, Any]) -> str:
     """The name of the petition that a claim's label gives, or ""."""
-    labels = record(record(claim, "meta"), "labels")
-    return next((text(labels, name) for name in PETITION if labels.get(name)), "")
+    labels = get_object(get_object(claim, "meta"), "labels")
+    return next((get_str(labels, name) for name in PETITION if labels.get(name)), "")
 
 
 def _check_open(petition: Petition) -> None:
@@ -266,8 +266,8 @@ def _distinct(resources: list[Json]) -> tuple[Json, ...]:
 
 
 def _labels(body: Mapping[str, Any]) -> dict[str, str]:
-    labels = record(record(body, "meta"), "labels")
-    return {name: as_text(value, "a value of meta.labels") for name, value in labels.items()}
+    labels = get_object(get_object(body, "meta"), "labels")
+    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
 
 
 def _duration(value: object) -> timedelta | None:
@@ -277,7 +277,7 @@ def _duration(value: object) -> timedelta | None:
     """
     if isinstance(value, dict):
         value = _duration_of_fields(value)
-    duration = parse_duration(as_text(value, "defaultDuration") or "0")
+    duration = parse_duration(as_str(value, "defaultDuration") or "0")
     zero = timedelta(0)
     if duration is None or duration < zero or zero < duration < timedelta(seconds=1):
         message = "defaultDuration isn't a duration of a second or more."

@@ -14,7 +14,7 @@ from typing import Any
 
 from handler import emails
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import as_text, record, text
+from handler.json_fields import as_str, get_object, get_str
 from sandbox.space.api import ApiError, Code, not_found
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ VIEWS: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
 
 def key_of(resource: Mapping[str, Any]) -> tuple[str, str]:
     """Kind and id, which together are unique; ShapeError where they aren't texts."""
-    return text(resource, "kind"), text(resource, "id")
+    return get_str(resource, "kind"), get_str(resource, "id")
 
 
 class ResourceStore:
@@ -130,11 +130,11 @@ class ResourceStore:
         if kind != ACTION or not id_:
             message = f"There is no {kind or 'kind'} {id_!r} to request."
             raise ApiError(Code.INVALID_ARGUMENT, message)
-        return {"kind": kind, "id": id_, "displayName": text(body, "displayName") or id_}
+        return {"kind": kind, "id": id_, "displayName": get_str(body, "displayName") or id_}
 
     def resolve_petitioner(self, body: Mapping[str, Any]) -> Json:
         """The person that a petition is for: by e-mail, else by kind and id; ApiError for none."""
-        email = text(body, "email")
+        email = get_str(body, "email")
         person = self.find_person(email) if email else self.find(*key_of(body))
         if person is None or not _is_person(person) or not person.get("email"):
             raise ApiError(Code.INVALID_ARGUMENT, "A petitioner is nobody of this space.")
@@ -142,12 +142,16 @@ class ResourceStore:
 
     def _save(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
         labels = {
-            label: as_text(value, "a value of labels")
-            for label, value in record(body, "labels").items()
+            label: as_str(value, "a value of labels")
+            for label, value in get_object(body, "labels").items()
         }
-        resource: Json = {"kind": kind, "id": id_, "displayName": text(body, "displayName") or id_}
+        resource: Json = {
+            "kind": kind,
+            "id": id_,
+            "displayName": get_str(body, "displayName") or id_,
+        }
         resource["labels"] = {**labels, NAME: name}
-        if email := text(body, "email"):
+        if email := get_str(body, "email"):
             resource["email"] = resource["labels"][EMAIL] = email
         self._resources[name] = resource
         return resource

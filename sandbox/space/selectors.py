@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from handler.json_fields import array, as_record, as_text, record, text
+from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 MAX_LENGTH = 4096
@@ -75,19 +75,19 @@ def from_json(value: Mapping[str, Any]) -> Selector:
     Raises:
         SelectorError, ShapeError: it isn't a label selector.
     """
-    labels = record(value, "matchLabels", "selector.")
+    labels = get_object(value, "matchLabels", "selector.")
     equalities = (
-        Requirement(key, "In", frozenset({as_text(label, "a value of selector.matchLabels")}))
+        Requirement(key, "In", frozenset({as_str(label, "a value of selector.matchLabels")}))
         for key, label in labels.items()
     )
-    return (*equalities, *_expressions(array(value, "matchExpressions", "selector.")))
+    return (*equalities, *_expressions(get_list(value, "matchExpressions", "selector.")))
 
 
 def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
     for value in values:
-        expression = as_record(value, "matchExpressions[]")
-        operator, key = text(expression, "operator"), text(expression, "key")
-        members = frozenset(as_text(member, "values[]") for member in array(expression, "values"))
+        expression = as_object(value, "matchExpressions[]")
+        operator, key = get_str(expression, "operator"), get_str(expression, "key")
+        members = frozenset(as_str(member, "values[]") for member in get_list(expression, "values"))
         for known in get_args(Operator):
             if operator == known and key and bool(members) == (known in {"In", "NotIn"}):
                 yield Requirement(key, known, members)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from handler.json_fields import ShapeError, array, as_record, as_text, record, text
+from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
 from sandbox.space import tokens
 from sandbox.space.api import (
     ApiError,
@@ -167,14 +167,14 @@ class Space(Double):
             "POST /petitions": self._create_petition,
             "GET /petitions/{name}": lambda _, name: petitions.get(name).as_json(),
             "PUT /petitions/{name}": lambda request, name: petitions.update(
-                request.owner, name, record(request.body, "petition")
+                request.owner, name, get_object(request.body, "petition")
             ).as_json(),
             "DELETE /petitions/{name}": self._delete_petition,
             "GET /petitions/{name}/claims": lambda request, name: page_of(
                 request.query, "claims", _claims_of(petitions.get(name))
             ),
             "POST /petitions/{name}/claims": lambda request, name: (
-                petitions.review(request.owner, name, record(request.body, "claim")).event
+                petitions.review(request.owner, name, get_object(request.body, "claim")).event
             ),
             "GET /petitions/{name}/claims/{claim}": lambda _, name, claim: _find_claim(
                 _claims_of(petitions.get(name)), claim
@@ -213,9 +213,9 @@ class Space(Double):
         """What changes this, which administrators may."""
         resources, webhooks = self.resources, self.webhooks
         return {
-            "POST /resources": lambda request: resources.add(record(request.body, "resource")),
+            "POST /resources": lambda request: resources.add(get_object(request.body, "resource")),
             "PUT /resources/{name}": lambda request, name: resources.update(
-                name, record(request.body, "resource")
+                name, get_object(request.body, "resource")
             ),
             "DELETE /resources/{name}": lambda _, name: resources.remove(name),
             "PUT /resources:bulkUpdate": self._bulk_update,
@@ -223,19 +223,19 @@ class Space(Double):
             "POST /resources:bulkUpdate": self._bulk_update,
             "POST /resources:bulkDelete": self._bulk_delete,
             "PUT /resources:pullUpdate": self._pull_update,
-            "POST /webhooks": lambda request: webhooks.add(record(request.body, "webhook")).as_json(
-                self.name
-            ),
+            "POST /webhooks": lambda request: webhooks.add(
+                get_object(request.body, "webhook")
+            ).as_json(self.name),
             "PATCH /webhooks/{name}": lambda request, name: webhooks.update(
-                name, record(request.body, "webhook")
+                name, get_object(request.body, "webhook")
             ).as_json(self.name),
             "DELETE /webhooks/{name}": lambda _, name: webhooks.remove(name).as_json(self.name),
             "POST /webhooks:testPolicy": self._test_policies,
             "POST /webhookPolicies": lambda request: (
-                webhooks.add_policy(record(request.body, "policy")).body
+                webhooks.add_policy(get_object(request.body, "policy")).body
             ),
             "PUT /webhookPolicies/{name}": lambda request, name: (
-                webhooks.update_policy(name, record(request.body, "policy")).body
+                webhooks.update_policy(name, get_object(request.body, "policy")).body
             ),
             "DELETE /webhookPolicies/{name}": lambda _, name: webhooks.remove_policy(name).body,
         }
@@ -249,7 +249,7 @@ class Space(Double):
 
     def _create_petition(self, request: ApiRequest) -> Json:
         wait = request.body.get("waitForReviewable") is True
-        body = record(request.body, "petition")
+        body = get_object(request.body, "petition")
         return self.petitions.create(request.owner, body, wait=wait).as_json()
 
     def _delete_petition(self, request: ApiRequest, name: str) -> Json:
@@ -261,7 +261,7 @@ class Space(Double):
         return [item for petition in self.petitions.all() for item in _claims_of(petition)]
 
     def _review_by_label(self, request: ApiRequest) -> Json:
-        claim = record(request.body, "claim")
+        claim = get_object(request.body, "claim")
         return self.petitions.review(request.owner, petition_name(claim), claim).event
 
     def _list_resources(self, request: ApiRequest) -> Answer:
@@ -272,12 +272,12 @@ class Space(Double):
         return page_of(query, "resources", items)
 
     def _bulk_update(self, request: ApiRequest) -> Json:
-        bodies = [as_record(value, "resources[]") for value in array(request.body, "resources")]
+        bodies = [as_object(value, "resources[]") for value in get_list(request.body, "resources")]
         return {"resources": [self.resources.put(body) for body in bodies]}
 
     def _bulk_delete(self, request: ApiRequest) -> Json:
-        values = array(request.body, "resourceNames")
-        names = [as_text(value, "resourceNames[]") for value in values]
+        values = get_list(request.body, "resourceNames")
+        names = [as_str(value, "resourceNames[]") for value in values]
         for name in names:
             self.resources.get(name)
         for name in dict.fromkeys(names):
@@ -285,13 +285,13 @@ class Space(Double):
         return {}
 
     def _pull_update(self, request: ApiRequest) -> Json:
-        kinds = [as_text(value, "kinds[]") for value in array(request.body, "kinds")]
+        kinds = [as_str(value, "kinds[]") for value in get_list(request.body, "kinds")]
         try:
             bodies = [
                 body
                 for webhook in self.webhooks.all()
                 for body in self._client.pull(webhook, kinds)
-                if text(body, "kind") in kinds
+                if get_str(body, "kind") in kinds
             ]
         except WebhookError as error:
             raise ApiError(Code.UNAVAILABLE, f"A webhook {error}.") from None
@@ -318,9 +318,9 @@ class Space(Double):
 
     def _test_policies(self, request: ApiRequest) -> Json:
         """The webhooks that policies select. A policy would define a view: there is none here."""
-        if view := text(request.body, "view"):
+        if view := get_str(request.body, "view"):
             raise not_found("view", view)
-        policies = [as_record(value, "policies[]") for value in array(request.body, "policies")]
+        policies = [as_object(value, "policies[]") for value in get_list(request.body, "policies")]
         webhooks = self.webhooks.selected_by(policies)
         return {"webhooks": [webhook.as_json(self.name) for webhook in webhooks]}
 

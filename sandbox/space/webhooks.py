@@ -18,7 +18,15 @@ from urllib.parse import urlsplit
 
 from cli.webhook_client import signed
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import ShapeError, array, as_record, as_text, record, required, text
+from handler.json_fields import (
+    ShapeError,
+    as_object,
+    as_str,
+    get_list,
+    get_object,
+    get_str,
+    require_str,
+)
 from sandbox.space import selectors
 from sandbox.space.api import ApiError, Code, not_found, read_json
 
@@ -174,19 +182,19 @@ class WebhookStore:
         return policy
 
     def _read_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
-        base = record(body, "base")
-        if any(array(base, field, "base.") for field in ("conditions", "compiledConditions")):
+        base = get_object(body, "base")
+        if any(get_list(base, field, "base.") for field in ("conditions", "compiledConditions")):
             message = "Conditions in CEL are not evaluated: use a selector."
             raise ApiError(Code.UNIMPLEMENTED, message)
         try:
-            selector = selectors.from_json(record(base, "selector", "base."))
+            selector = selectors.from_json(get_object(base, "selector", "base."))
         except selectors.SelectorError as error:
             raise ApiError(Code.INVALID_ARGUMENT, f"selector: {error}.") from None
         webhooks = [
-            self.get(required(as_record(value, "webhooks[]"), "name")).name
-            for value in array(body, "webhooks")
+            self.get(require_str(as_object(value, "webhooks[]"), "name")).name
+            for value in get_list(body, "webhooks")
         ]
-        policy: Json = {"meta": {**record(body, "meta"), "name": name}, "base": base}
+        policy: Json = {"meta": {**get_object(body, "meta"), "name": name}, "base": base}
         policy["webhooks"] = [{"name": webhook} for webhook in webhooks]
         return WebhookPolicy(name, selector, tuple(webhooks), policy)
 
@@ -197,12 +205,12 @@ class WebhookStore:
 
 
 def _read_webhook(name: str, body: Mapping[str, Any]) -> Webhook:
-    if text(body, "method") not in {"", "POST"}:
+    if get_str(body, "method") not in {"", "POST"}:
         message = "A webhook is called by POST here, and by nothing else."
         raise ApiError(Code.UNIMPLEMENTED, message)
-    if record(body, "headers"):
+    if get_object(body, "headers"):
         raise ApiError(Code.UNIMPLEMENTED, "A webhook gets no headers of its own here.")
-    url, secret = required(body, "url"), required(body, "secret")
+    url, secret = require_str(body, "url"), require_str(body, "secret")
     if not _is_usable_url(url):
         message = "A webhook's url is http:// or https:// and a host."
         raise ApiError(Code.INVALID_ARGUMENT, message)
@@ -211,11 +219,11 @@ def _read_webhook(name: str, body: Mapping[str, Any]) -> Webhook:
     except UnicodeEncodeError:  # half a surrogate pair
         raise ApiError(Code.INVALID_ARGUMENT, "A webhook's secret is not a text.") from None
     labels = {
-        label: as_text(value, "a value of labels")
-        for label, value in record(body, "labels").items()
+        label: as_str(value, "a value of labels")
+        for label, value in get_object(body, "labels").items()
     }
     dry_run = bool(body.get("dryRun"))
-    return Webhook(name, url, secret, text(body, "displayName"), labels, dry_run)
+    return Webhook(name, url, secret, get_str(body, "displayName"), labels, dry_run)
 
 
 def _is_usable_url(url: str) -> bool:
@@ -255,8 +263,8 @@ class WebhookClient:
         """Get a webhook's resources of these kinds (PullUpdate); WebhookError without an answer."""
         answer = self._call(webhook, {"kinds": list(kinds), "flags": {}})
         try:
-            values = array(answer, "resources")
-            return [dict(as_record(value, "resources[]")) for value in values]
+            values = get_list(answer, "resources")
+            return [dict(as_object(value, "resources[]")) for value in values]
         except ShapeError as error:
             raise WebhookError(f"answered in the wrong shape: {error}") from None
 
@@ -269,7 +277,7 @@ class WebhookClient:
         """Ask for a decision (GetDecision): its claims, unread; WebhookError without an answer."""
         answer = self._call(webhook, {"events": list(events)})
         try:
-            return array(answer, "claims")
+            return get_list(answer, "claims")
         except ShapeError as error:
             raise WebhookError(f"answered in the wrong shape: {error}") from None
 
@@ -356,8 +364,8 @@ def _read_answer(status: int, raw: bytes) -> Mapping[str, Any]:
     if status != _OK:
         raise WebhookError(f"answered HTTP {status}")
     try:
-        answer = as_record(read_json(raw), "the answer")
-        code = record(answer, "status").get("code", 0)
+        answer = as_object(read_json(raw), "the answer")
+        code = get_object(answer, "status").get("code", 0)
     except (ValueError, RecursionError):  # it isn't JSON, or has the wrong shape
         raise WebhookError("answered what is no JSON object") from None
     if code != 0:

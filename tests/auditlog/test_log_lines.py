@@ -123,7 +123,7 @@ def test_damaged_lines_are_counted(line: str) -> None:
         read_line(line)
 
 
-def lacking(record: dict[str, Any], *place: str) -> str:
+def missing_label(record: dict[str, Any], *place: str) -> str:
     """The line without a field."""
     return json.dumps(changed(record, place, ...))
 
@@ -142,7 +142,7 @@ TOLD_ONLY = [
 
 def test_lines_from_before_people_were_counted() -> None:
     """They lack the counts; all else is told, counted and decided again as ever."""
-    old = [lacking(each, "without_email") for each in NO]
+    old = [missing_label(each, "without_email") for each in NO]
     log = read_log(old)
     assert log.unreadable == 0
     assert (count(NO)["without_email"], count(log.records)["without_email"]) == (
@@ -158,7 +158,7 @@ def test_lines_from_before_people_were_counted() -> None:
 @pytest.mark.parametrize("place", [*DECIDED_FROM, *TOLD_ONLY, ("rules",), ("policy",)])
 def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[str, ...]) -> None:
     """It is of another version of the function: it is counted as any other, and told."""
-    log = read_log([lacking(record, *place)])
+    log = read_log([missing_label(record, *place)])
     assert (len(log.decisions), log.unreadable) == (1, 0)
     assert count(log.records)["outcomes"] == count([record])["outcomes"]
     tree(log.decisions[0])
@@ -168,14 +168,14 @@ def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[
 @pytest.mark.parametrize("place", DECIDED_FROM)
 def test_a_line_that_lacks_what_it_was_decided_from(place: tuple[str, ...]) -> None:
     """It is not decided again: what is missing could have changed it."""
-    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    (again,) = replay(read_log([missing_label(YES[0], *place)]).decisions, POLICY)
     assert "of an older version" in again.problem
 
 
 @pytest.mark.parametrize("place", TOLD_ONLY)
 def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None:
     """It is decided again, and nothing differs."""
-    (again,) = replay(read_log([lacking(YES[0], *place)]).decisions, POLICY)
+    (again,) = replay(read_log([missing_label(YES[0], *place)]).decisions, POLICY)
     assert (again.problem, again.differences) == ("", ())
 
 
@@ -184,7 +184,7 @@ def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None
 )
 def test_a_line_that_lacks_what_was_decided_is_counted(name: str) -> None:
     """Without these it says nothing."""
-    assert read(lacking(YES[0], name)) == Log(RECORDS, 1)
+    assert read(missing_label(YES[0], name)) == Log(RECORDS, 1)
 
 
 def test_a_rule_of_which_a_line_does_not_say_why() -> None:

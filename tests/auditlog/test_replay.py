@@ -12,8 +12,8 @@ from auditlog.explain import tree
 from auditlog.log_lines import read_line
 from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
 from handler.audit import decision_record
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings
-from handler.providers.base import Wants
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
+from handler.providers.base import DutyQuery
 from handler.request import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
 from handler.rules.evaluate import decide_all
@@ -25,7 +25,7 @@ POLICY = simple(6 * HOUR, schedules=("DBA",))
 SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + 2 * HOUR)
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
 DATABASE = Resource("db", "prod")
-WANTS = {"incident.io": Wants(schedules=("DBA",))}
+WANTS = {"incident.io": DutyQuery(schedules=("DBA",))}
 PETITION = {"petition": "p-1"}
 
 
@@ -38,15 +38,15 @@ def logged(
     *requests: Request,
     duties: tuple[Duty, ...] = (SHIFT,),
     policy: Policy = POLICY,
-    wants: dict[str, Wants] | None = None,
+    wants: dict[str, DutyQuery] | None = None,
     call: str = "c-1",
 ) -> list[dict[str, Any]]:
     """What the function logs of a call, as it is read back."""
-    findings = Findings(duties)
+    snapshot = ProviderSnapshot(duties)
     records = [
         decision_record(
             each,
-            findings=findings,
+            snapshot=snapshot,
             asked=["incident.io"],
             policy=policy,
             dry_run=False,
@@ -56,7 +56,7 @@ def logged(
             number=number,
             of=len(requests),
         )
-        for number, each in enumerate(decide_all(requests, findings, policy, NOW))
+        for number, each in enumerate(decide_all(requests, snapshot, policy, NOW))
     ]
     read: list[dict[str, Any]] = json.loads(json.dumps(records))
     return [{"level": "INFO", "message": "decision", **each} for each in read]
@@ -114,18 +114,18 @@ def test_another_policy_gives_what_differs() -> None:
     ("wants", "rule", "known"),
     [
         # All that the other policy needs was asked for.
-        (Wants(schedules=("DBA", "API")), OnCall(("API",)), True),
-        (Wants(any_schedule=True), OnCall(("API",)), True),
-        (Wants(roles=True), IncidentRole(("Lead",)), True),
-        (Wants(schedules=("DBA",)), OnCall(("DBA", "API"), "Opsgenie"), False),
+        (DutyQuery(schedules=("DBA", "API")), OnCall(("API",)), True),
+        (DutyQuery(any_schedule=True), OnCall(("API",)), True),
+        (DutyQuery(roles=True), IncidentRole(("Lead",)), True),
+        (DutyQuery(schedules=("DBA",)), OnCall(("DBA", "API"), "Opsgenie"), False),
         # Some of it was not.
-        (Wants(schedules=("DBA",)), OnCall(("API",)), False),
-        (Wants(schedules=("DBA",)), OnCall(None), False),
-        (Wants(schedules=("DBA",)), AnyOf((OnCall(("DBA",)), IncidentRole(None))), False),
+        (DutyQuery(schedules=("DBA",)), OnCall(("API",)), False),
+        (DutyQuery(schedules=("DBA",)), OnCall(None), False),
+        (DutyQuery(schedules=("DBA",)), AnyOf((OnCall(("DBA",)), IncidentRole(None))), False),
         (None, OnCall(("DBA",)), False),
     ],
 )
-def test_a_no_needs_all_facts(wants: Wants | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
+def test_a_no_needs_all_facts(wants: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
     """A no by another policy is one only if all that it needs was asked for then."""
     records = logged(asks(), duties=(), wants={"incident.io": wants} if wants else {})
     (other,) = logged(asks(OMAR), call="c-2")
@@ -227,7 +227,10 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
     """Where any schedule would do, their names were not listed, so that any could be shared."""
     shift = SHIFT._replace(provider="PagerDuty", shared_names=frozenset({"DBA"}))
     records = logged(
-        asks(), duties=(shift,), policy=simple(HOUR), wants={"PagerDuty": Wants(any_schedule=True)}
+        asks(),
+        duties=(shift,),
+        policy=simple(HOUR),
+        wants={"PagerDuty": DutyQuery(any_schedule=True)},
     )
     (replayed,) = replay(records, POLICY)
     assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, Titled
+from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.providers.base import Page, Question
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
@@ -44,7 +44,7 @@ def page(*duties: Duty) -> Page:
     return Page(
         duties,
         tuple(
-            Titled(each.provider, each.kind, each.id, (each.name, each.shortform))
+            ScheduleOrRole(each.provider, each.kind, each.id, (each.name, each.shortform))
             for each in duties
         ),
     )

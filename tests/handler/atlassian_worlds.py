@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import Source, Wants, ask
-from handler.providers.collect import MOST_ROUNDS, Inquiry
+from handler.providers.base import DutyQuery, Source, ask
+from handler.providers.collect import MOST_ROUNDS, DutyCollector
 from handler.providers.registry import BY_ID
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
@@ -25,8 +25,8 @@ from tests.handler.conftest import ANA, BO, CY, SetClock
 KEY, TOKEN, BOT = "og-k3y-0123456789", "jsm-t0ken-0123456789", "bot@acme.example"
 SECRETS = (KEY, TOKEN, BOT, b64encode(f"{BOT}:{TOKEN}".encode()).decode())
 PAYMENTS = "pay-0001"
-ANYBODY = Wants(any_schedule=True)
-ANAS_END = Wants(any_schedule=True, ends=True, holders=frozenset({ANA}))
+ANYBODY = DutyQuery(any_schedule=True)
+ANAS_END = DutyQuery(any_schedule=True, ends=True, holders=frozenset({ANA}))
 DATABASE = Resource("postgres.v1.Role", "prod-db")
 BOTH = ("opsgenie", "jsm")
 
@@ -62,29 +62,31 @@ class World(NamedTuple):
         """Where a period of a timeline says who it is."""
         return "responder" if self.provider == "jsm" else "recipient"
 
-    def find(self, wants: Wants = ANYBODY, deadline: Deadline | None = None) -> Findings:
+    def find(
+        self, wants: DutyQuery = ANYBODY, deadline: Deadline | None = None
+    ) -> ProviderSnapshot:
         """Ask round by round until nothing new is asked, as for a decision."""
-        findings = Findings()
+        snapshot = ProviderSnapshot()
         asked: set[str] = set()
         for _ in range(MOST_ROUNDS + 1):
             new = [
-                each for each in self.source.questions(wants, findings) if each.name not in asked
+                each for each in self.source.questions(wants, snapshot) if each.name not in asked
             ]
             if not new:
-                for failure in findings.failures:
+                for failure in snapshot.failures:
                     assert failure.provider == self.name
                     assert "@" not in str(failure)
                     assert not any(each in str(failure) for each in SECRETS)
-                return findings
+                return snapshot
             asked |= {each.name for each in new}
-            findings = ask(new, deadline or self.clock.deadline(), before=findings)
+            snapshot = ask(new, deadline or self.clock.deadline(), before=snapshot)
         raise AssertionError("more is asked than a decision waits for")
 
     def decide(
         self, email: str = ANA, deadline: Deadline | None = None, **rule: object
     ) -> Decision:
         """Decide a request for the database by a policy of one rule."""
-        inquiry = Inquiry(self.client, self.clock.clock, {self.provider: self.settings})
+        inquiry = DutyCollector(self.client, self.clock.clock, {self.provider: self.settings})
         request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
         policy = read_policy(json.dumps({"rules": [a_rule(**rule)], "aliases": {}}))
         outcome = inquiry.decide([request], policy, deadline or self.clock.deadline())
@@ -105,12 +107,12 @@ def a_rule(**changes: object) -> dict[str, Any]:
     return {**rule, **changes}
 
 
-def holders(found: Findings) -> list[str]:
+def holders(found: ProviderSnapshot) -> list[str]:
     """Who has a duty."""
     return sorted(each.holder for each in found.duties)
 
 
-def problems(found: Findings) -> list[str]:
+def problems(found: ProviderSnapshot) -> list[str]:
     """What went wrong."""
     return [each.problem for each in found.failures]
 

@@ -13,17 +13,17 @@ import pytest
 
 from handler import connection
 from handler.clock import Clock, Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.providers import base
-from handler.providers.base import Wants, ask
+from handler.providers.base import DutyQuery, ask
 from handler.providers.incidentio import IncidentIO as Source
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 API_KEY = "inc-k3y-0123456789"
-EVERYTHING = Wants(any_schedule=True, roles=True)
+EVERYTHING = DutyQuery(any_schedule=True, roles=True)
 ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
 
 
@@ -121,15 +121,19 @@ def source(client: Client, double: IncidentIO) -> Source:
 
 
 @pytest.fixture
-def find(source: Source, set_clock: SetClock) -> Callable[..., Findings]:
+def find(source: Source, set_clock: SetClock) -> Callable[..., ProviderSnapshot]:
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
-    def found(deadline: Deadline | None = None) -> Findings:
-        findings = ask(source.questions(EVERYTHING, Findings()), deadline or set_clock.deadline())
-        for failure in findings.failures:
+    def found(deadline: Deadline | None = None) -> ProviderSnapshot:
+        snapshot = ask(
+            source.questions(EVERYTHING, ProviderSnapshot()), deadline or set_clock.deadline()
+        )
+        for failure in snapshot.failures:
             assert API_KEY not in str(failure)
             assert "@" not in str(failure)
-        return findings._replace(titled=())  # every test of its own would have to list them
+        return snapshot._replace(
+            schedules_and_roles=()
+        )  # every test of its own would have to list them
 
     return found
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.http import Client
-from handler.providers.collect import Inquiry
+from handler.providers.collect import DutyCollector
 from handler.request import Request, Resource
 from handler.rules.model import simple
 
@@ -33,7 +33,7 @@ PROVIDERS = {
 
 policy = simple(timedelta(hours=1), schedules=("DBA",), incident_roles=("Lead",))
 request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
-inquiry = Inquiry(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
+inquiry = DutyCollector(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
 outcome = inquiry.decide([request], policy, Deadline(SYSTEM_CLOCK, 30.0))
 # This program's own: getrusage counts what its parent held when it was started, too.
 status = Path("/proc/self/status").read_text(encoding="ascii")
@@ -45,7 +45,7 @@ sys.stdout.write(
             "peak": peak,
             "approved": outcome.decisions[0].approved,
             "asked": outcome.asked,
-            "problems": sorted({each.problem for each in outcome.findings.failures}),
+            "problems": sorted({each.problem for each in outcome.snapshot.failures}),
         }
     )
 )

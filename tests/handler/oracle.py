@@ -91,7 +91,7 @@ def _is_for(rule: Rule, resource: Resource) -> bool:
 
 def _span(world: World, rule: Rule) -> timedelta:
     """Say how long a rule would open something for: the longest span for which it holds."""
-    spans = {_carries(world, rule, duty) for duty in world.findings.duties}
+    spans = {_carries(world, rule, duty) for duty in world.snapshot.duties}
     held = [each for each in spans if each > NOTHING and _holds(world, rule, rule.when, each)]
     return max(held, default=NOTHING)
 
@@ -107,7 +107,7 @@ def _holds(world: World, rule: Rule, when: Condition | None, span: timedelta) ->
         asked = _asked(world)
         return asked is not None and asked <= when.up_to
     return any(
-        _fits(when, duty) and _carries(world, rule, duty) >= span for duty in world.findings.duties
+        _fits(when, duty) and _carries(world, rule, duty) >= span for duty in world.snapshot.duties
     )
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from handler.clock import Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import Wants, ask
-from handler.providers.collect import MOST_ROUNDS, Inquiry
+from handler.providers.base import DutyQuery, ask
+from handler.providers.collect import MOST_ROUNDS, DutyCollector
 from handler.providers.pagerduty import PagerDuty as Source
 from handler.providers.pagerduty import source
 from handler.request import Request, Resource
@@ -22,7 +22,7 @@ from tests.handler.conftest import ANA, BO, CY, SetClock
 
 KEY = "pd-k3y-0123456789"
 PAYMENTS = "PPAY001"
-ANYBODY = Wants(any_schedule=True)
+ANYBODY = DutyQuery(any_schedule=True)
 ON_CALLS, LAYERED, SHIFT_BASED = "/oncalls", "/schedules", "/v3/schedules"
 DATABASE = Resource("postgres.v1.Role", "prod-db")
 
@@ -35,27 +35,29 @@ class World(NamedTuple):
     clock: SetClock
     source: Source
 
-    def find(self, wants: Wants = ANYBODY, deadline: Deadline | None = None) -> Findings:
+    def find(
+        self, wants: DutyQuery = ANYBODY, deadline: Deadline | None = None
+    ) -> ProviderSnapshot:
         """Ask round by round until nothing new is asked, as for a decision."""
-        findings = Findings()
+        snapshot = ProviderSnapshot()
         asked: set[str] = set()
         for _ in range(MOST_ROUNDS + 1):
             new = [
-                each for each in self.source.questions(wants, findings) if each.name not in asked
+                each for each in self.source.questions(wants, snapshot) if each.name not in asked
             ]
             if not new:
-                for failure in findings.failures:
+                for failure in snapshot.failures:
                     assert failure.provider == "PagerDuty"
                     assert "@" not in str(failure)
                     assert KEY not in str(failure)
-                return findings
+                return snapshot
             asked |= {each.name for each in new}
-            findings = ask(new, deadline or self.clock.deadline(), before=findings)
+            snapshot = ask(new, deadline or self.clock.deadline(), before=snapshot)
         raise AssertionError("more is asked than a decision waits for")
 
-    def named(self, *schedules: str, deadline: Deadline | None = None) -> Findings:
+    def named(self, *schedules: str, deadline: Deadline | None = None) -> ProviderSnapshot:
         """Ask as for a policy that names these."""
-        return self.find(Wants(schedules=schedules), deadline)
+        return self.find(DutyQuery(schedules=schedules), deadline)
 
     def counts(self, entry: str, email: str = ANA) -> bool:
         """Whether a rule that names this schedule approves somebody."""
@@ -86,7 +88,7 @@ def decided(
 ) -> Decision:
     """Decide a request for the database by a policy of this one rule."""
     settings = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": world.double.url}
-    inquiry = Inquiry(world.client, world.clock.clock, {"pagerduty": settings})
+    inquiry = DutyCollector(world.client, world.clock.clock, {"pagerduty": settings})
     request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
     whole = {"name": "Payments", "resources": "any", "duration": "6h", **rule}
     policy = read_policy(json.dumps({"rules": [whole], "aliases": {}}))
@@ -94,12 +96,12 @@ def decided(
     return decision
 
 
-def holders(found: Findings) -> list[str]:
+def holders(found: ProviderSnapshot) -> list[str]:
     """Who has a duty."""
     return sorted(each.holder for each in found.duties)
 
 
-def problems(found: Findings) -> list[str]:
+def problems(found: ProviderSnapshot) -> list[str]:
     """What went wrong."""
     return [each.problem for each in found.failures]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, Failure, Findings, Incident
+from handler.duty import INCIDENT_ROLE, Failure, Incident, ProviderSnapshot
 from handler.http import HttpError
 from handler.json_fields import ShapeError
 from handler.providers.base import CutShort, Page, ask
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_no_questions(set_clock: SetClock) -> None:
     """Nothing asked, nothing found."""
-    assert ask((), set_clock.deadline()) == Findings()
+    assert ask((), set_clock.deadline()) == ProviderSnapshot()
 
 
 def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
@@ -222,7 +222,7 @@ def test_a_question_that_never_comes_to_an_end(
 ) -> None:
     """A source with always one more page at hand is given up at the deadline like a silent one."""
     wanted, there, returned = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
-    found: list[Findings] = []
+    found: list[ProviderSnapshot] = []
 
     def endless(_deadline: Deadline) -> Iterator[Page]:
         while not released.is_set():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Titled
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ScheduleOrRole
 from handler.providers.base import CutShort, Page, ask
 from tests.handler.asking import LONG, a_duty, answers, page, question
 from tests.handler.conftest import SetClock
@@ -45,12 +45,12 @@ def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock
 
 def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
     """A schedule without anybody on shift counts among the bearers of its name."""
-    empty = Page(titled=(Titled("P", ON_CALL, "2", ("DBA",)),))
+    empty = Page(schedules_and_roles=(ScheduleOrRole("P", ON_CALL, "2", ("DBA",)),))
     questions = [question("all", answers(empty, page(a_duty("DBA", "1"))))]
     (duty,) = ask(questions, set_clock.deadline()).duties
     assert duty.shared_names == {"DBA"}
-    assert not duty.goes_by("DBA")
-    assert duty.goes_by("1")
+    assert not duty.is_named("DBA")
+    assert duty.is_named("1")
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
         set_clock.deadline(),
     ).duties
     assert bool(duty.shared_names) is doubted
-    assert duty.goes_by(name) is (bool(name) and not doubted)
-    assert duty.goes_by("1")
+    assert duty.is_named(name) is (bool(name) and not doubted)
+    assert duty.is_named("1")
 
 
 def test_a_list_that_was_given_up_makes_its_names_doubtful(
@@ -100,8 +100,8 @@ def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
     """Who may name a schedule may name it after the id of one that counts: it means that one."""
     true, false = a_duty("DBA", "S1"), a_duty("S1", "S2")
     found = ask([question("schedules", answers(page(true, false)))], set_clock.deadline())
-    assert [each.id for each in found.duties if each.goes_by("S1")] == ["S1"]
-    assert [each.id for each in found.duties if each.goes_by("S2")] == ["S2"]
+    assert [each.id for each in found.duties if each.is_named("S1")] == ["S1"]
+    assert [each.id for each in found.duties if each.is_named("S2")] == ["S2"]
 
 
 PAGERDUTY, OPSGENIE = "PagerDuty", "Opsgenie"

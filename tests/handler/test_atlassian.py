@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duty import ON_CALL, Duty, Titled
+from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.http import Client
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from sandbox.vendors import faults
 from tests.handler.atlassian_worlds import (
     ANYBODY,
@@ -46,7 +46,9 @@ def test_who_is_on_shift(world: World) -> None:
             holder="bo@acme.example",
         ),
     )
-    assert found.titled == (Titled(world.name, ON_CALL, PAYMENTS, ("Payments",)),)
+    assert found.schedules_and_roles == (
+        ScheduleOrRole(world.name, ON_CALL, PAYMENTS, ("Payments",)),
+    )
     assert found.failures == ()
     (duty,) = found.duties
     assert duty.has_end
@@ -86,9 +88,12 @@ def test_a_disabled_schedule(world: World) -> None:
     """Nobody is on call by it, though the provider tells people; its name is known all the same."""
     off = world.double.add_schedule("Old", enabled=False)
     world.double.put_on_shift(off, ANA)
-    found = world.find(Wants(any_schedule=True, schedules=("Old", off.id)))
+    found = world.find(DutyQuery(any_schedule=True, schedules=("Old", off.id)))
     assert (found.duties, found.failures) == ((), ())
-    assert [(each.id, each.enabled) for each in found.titled] == [(PAYMENTS, True), (off.id, False)]
+    assert [(each.id, each.enabled) for each in found.schedules_and_roles] == [
+        (PAYMENTS, True),
+        (off.id, False),
+    ]
     world.double.enable_schedule(off)
     assert holders(world.find()) == [ANA]
 
@@ -99,18 +104,18 @@ def test_a_name_that_two_schedules_bear(enabled: bool, world: World) -> None:  #
     world.double.add_schedule("Payments", enabled=enabled)
     world.double.put_on_shift(PAYMENTS, ANA)
     (duty,) = world.find().duties
-    assert duty.goes_by(PAYMENTS)
-    assert not duty.goes_by("Payments")
+    assert duty.is_named(PAYMENTS)
+    assert not duty.is_named("Payments")
     assert not world.decide().approved
-    assert "has to name it by id" in str(world.decide().judged)
+    assert "has to name it by id" in str(world.decide().rule_results)
     assert world.decide(when={"on_call": {"schedules": [PAYMENTS]}}).approved
 
 
 def test_a_name_that_is_another_ones_id(world: World) -> None:
     """Whoever calls a schedule like another's id is not on call for that one."""
     world.double.put_on_shift(world.double.add_schedule(PAYMENTS), BO)
-    (duty,) = world.find(Wants(schedules=(PAYMENTS,))).duties
-    assert not duty.goes_by(PAYMENTS)
+    (duty,) = world.find(DutyQuery(schedules=(PAYMENTS,))).duties
+    assert not duty.is_named(PAYMENTS)
     assert not world.decide(BO, when={"on_call": {"schedules": [PAYMENTS]}}).approved
 
 
@@ -140,10 +145,10 @@ def test_the_key_of_a_team(world: World) -> None:
     world.double.put_on_shift(mine, BO)
     world.double.put_on_shift("Payments", ANA)
     world.double.restrict_key(team)
-    found = world.find(Wants(any_schedule=True, schedules=("Payments", PAYMENTS)))
+    found = world.find(DutyQuery(any_schedule=True, schedules=("Payments", PAYMENTS)))
     assert holders(found) == ["bo@acme.example"]
     assert found.failures == ()
-    assert [each.id for each in found.titled] == [mine.id]
+    assert [each.id for each in found.schedules_and_roles] == [mine.id]
 
 
 def test_a_name_is_unique_among_what_the_key_sees(world: World) -> None:
@@ -161,7 +166,7 @@ def test_a_name_is_unique_among_what_the_key_sees(world: World) -> None:
 
 def test_without_a_rule_on_being_on_call_nothing_is_asked(world: World) -> None:
     """Roles and updates are not known here."""
-    assert list(world.source.questions(Wants(roles=True, updates=True), world.find())) == []
+    assert list(world.source.questions(DutyQuery(roles=True, updates=True), world.find())) == []
 
 
 def test_an_entry_that_is_odd_hides_no_other(world: World) -> None:
@@ -173,8 +178,8 @@ def test_an_entry_that_is_odd_hides_no_other(world: World) -> None:
     found = world.find()
     (duty,) = found.duties
     assert duty.holder == ANA
-    assert duty.goes_by(duty.id)
-    assert not duty.goes_by("Search")
+    assert duty.is_named(duty.id)
+    assert not duty.is_named("Search")
     assert problems(found) == ["1 entries could not be read"]
 
 
@@ -190,7 +195,7 @@ def test_an_id_that_cannot_be_part_of_an_address(bad: str, world: World) -> None
 
     world.double.fail(world.schedules, Edited(edit))
     found = world.find(ANYBODY)
-    assert (found.duties, found.titled) == ((), ())
+    assert (found.duties, found.schedules_and_roles) == ((), ())
     assert problems(found) == ["1 entries could not be read"]
     assert len(world.double.calls) == (2 if jsm else 1)
 

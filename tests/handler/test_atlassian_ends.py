@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, Findings
+from handler.duty import ON_CALL, Duty, ProviderSnapshot
 from handler.http import Client
 from handler.providers import atlassian
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.settings import LONGEST_APPROVAL
 from sandbox.vendors import faults, jsm_faults, opsgenie_faults
 from sandbox.vendors.server import Fault
@@ -42,7 +42,7 @@ def world(request: pytest.FixtureRequest, client: Client, set_clock: SetClock) -
         yield one
 
 
-def _end(found: Findings) -> datetime | None:
+def _end(found: ProviderSnapshot) -> datetime | None:
     (duty,) = (each for each in found.duties if each.holder == ANA)
     return duty.end
 
@@ -68,7 +68,7 @@ def test_the_end_of_a_shift(world: World) -> None:
     ],
     ids=["no rule needs it", "somebody else's", "of another schedule"],
 )
-def test_an_end_that_nobody_needs_is_not_asked_for(wants: Wants, world: World) -> None:
+def test_an_end_that_nobody_needs_is_not_asked_for(wants: DutyQuery, world: World) -> None:
     """It costs a call, so it is asked for where a rule rests on it."""
     world.double.add_schedule("Search")
     world.double.put_on_shift("Payments", ANA)
@@ -82,7 +82,7 @@ def test_a_call_for_each_schedule(world: World) -> None:
         world.double.put_on_shift(name, ANA)
     world.double.put_on_shift("Payments", BO)
     people = frozenset({ANA, "bo@acme.example"})
-    found = world.find(Wants(schedules=("Payments", "Search"), ends=True, holders=people))
+    found = world.find(DutyQuery(schedules=("Payments", "Search"), ends=True, holders=people))
     assert {each.name for each in found.duties if each.end} == {"Payments", "Search"}
     assert world.asked("/timeline") == 2
     (query, _) = (call.query for call in world.double.calls if call.path.endswith("/timeline"))
@@ -147,7 +147,7 @@ def test_the_order_of_rotations_does_not_matter(world: World) -> None:
 def test_the_end_of_another_provider_s_duty_is_not_asked_for(world: World) -> None:
     """Each looks up its own."""
     other = Duty("another", ON_CALL, PAYMENTS, "Payments", ANA)
-    questions = world.source.questions(ANAS_END, Findings(duties=(other,)))
+    questions = world.source.questions(ANAS_END, ProviderSnapshot(duties=(other,)))
     assert [each.name for each in questions if each.name.startswith("timeline")] == []
 
 
@@ -258,7 +258,7 @@ def test_the_end_is_asked_for_once(world: World) -> None:
     world.double.fail(world.timeline, faults.Status(404))
     decision = world.decide(end_with_shift={})
     assert not decision.approved
-    assert UNREAD in str(decision.judged)
+    assert UNREAD in str(decision.rule_results)
     assert world.asked("/timeline") == 1
 
 

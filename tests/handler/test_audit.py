@@ -10,10 +10,10 @@ import pytest
 
 from handler import __version__
 from handler.audit import decision_record
-from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, Findings
-from handler.providers.base import Wants
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, ProviderSnapshot
+from handler.providers.base import DutyQuery
 from handler.request import Request, Resource
-from handler.rules.evaluate import Decision, Judged
+from handler.rules.evaluate import Decision, RuleResult
 from handler.rules.model import Policy, simple
 
 POLICY = simple(timedelta(hours=6))
@@ -58,7 +58,7 @@ def recorded(
     """The record, as it is read back from the log."""
     record = decision_record(
         decision,
-        findings=Findings(failures=failures),
+        snapshot=ProviderSnapshot(failures=failures),
         asked=("incident.io",),
         policy=policy,
         dry_run=dry_run,
@@ -82,9 +82,11 @@ def test_nobody_else_is_named_anywhere() -> None:
     )
     shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
     limits = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
-    judged = (Judged("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
+    judged = (RuleResult("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
     reason = f"Approved: {shift.told(NOW)}"
-    decision = Decision(request, reason, (shift,), duties=(shift,), judged=judged, limits=limits)
+    decision = Decision(
+        request, reason, (shift,), duties=(shift,), rule_results=judged, limits=limits
+    )
     record = recorded(decision, policy=by("for ann@x.io"))
     assert len(record["trace"]["rules"]) == 1
     assert "ann" not in str(record)
@@ -96,10 +98,10 @@ def test_nobody_else_is_named_anywhere() -> None:
 def test_the_trace_is_cut_to_size() -> None:
     """Thousands of duties of one person are counted, and the first told."""
     duties = tuple(SHIFT._replace(id=f"{number:01000}") for number in range(5000))
-    long = Judged("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
+    long = RuleResult("x" * 1000, "no", duties=((duties[0], "x" * 1000),))
     names = [f"rule {number}" for number in range(5000)]
-    judged = (long, *(Judged(each, "no") for each in names))
-    decision = Decision(REQUEST, "no", duties=duties, judged=judged)
+    judged = (long, *(RuleResult(each, "no") for each in names))
+    decision = Decision(REQUEST, "no", duties=duties, rule_results=judged)
     record = recorded(decision, policy=by(long.rule, *names))
     trace = record["trace"]
     assert len(trace["duties"]) == 50
@@ -156,14 +158,14 @@ def test_an_approval() -> None:
 
 def test_what_was_wanted_and_whose_address_it_is() -> None:
     """It tells what the rules needed to know, and what an alias holds, without the address."""
-    wants = Wants(
+    wants = DutyQuery(
         schedules=("DBA", "of ann@x.io"), ends=True, holders=frozenset({"j@corp.example"})
     )
     alias = SHIFT._replace(holder="j@corp.example")
     policy = POLICY._replace(aliases={"jane@example.com": ("j@corp.example",)})
     record = decision_record(
         Decision(REQUEST, "no duty", duties=(SHIFT, alias)),
-        findings=Findings((SHIFT, alias)),
+        snapshot=ProviderSnapshot((SHIFT, alias)),
         asked=("incident.io",),
         policy=policy,
         dry_run=False,
@@ -208,7 +210,7 @@ def test_which_provider_fails() -> None:
     """1 for whoever failed to answer, 0 for whoever answered, nothing for who was not asked."""
     record = decision_record(
         Decision(REQUEST, "no duty"),
-        findings=Findings(failures=(Failure("PagerDuty", "oncalls", "answered 500"),) * 2),
+        snapshot=ProviderSnapshot(failures=(Failure("PagerDuty", "oncalls", "answered 500"),) * 2),
         asked=("incident.io", "PagerDuty", "a provider of the past"),
         policy=POLICY,
         dry_run=False,

@@ -307,4 +307,4 @@ def test_fingerprint_is_of_what_was_read() -> None:
     found = [read_policy(json.dumps(WHOLE)), read_policy(json.dumps(other)), switched]
     assert len({each.fingerprint for each in found}) == 3
     assert read_policy(json.dumps(WHOLE)).fingerprint == found[0].fingerprint
-    assert found[0].near([]).fingerprint == found[0].fingerprint
+    assert found[0].relevant_to([]).fingerprint == found[0].fingerprint

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.http import Client
 from handler.json_fields import ShapeError
-from handler.providers.base import Collector, Page, Question, Wants
-from handler.providers.collect import FOLLOW_UPS_AT_ONCE, Inquiry, Outcome
+from handler.providers.base import DutyQuery, Page, Question, QuestionRunner
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE, DutyCollector, Outcome
 from handler.request import Request
 from handler.rules.model import Policy
 from tests.handler.asking import (
@@ -47,11 +47,11 @@ InSeconds = Callable[[float], Deadline]
 class Told(NamedTuple):
     """A source that asks what a test says, given what is wanted and what was found."""
 
-    asks: Callable[[Wants, Findings], Sequence[Question]]
+    asks: Callable[[DutyQuery, ProviderSnapshot], Sequence[Question]]
 
-    def questions(self, wants: Wants, findings: Findings) -> Sequence[Question]:
+    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         """Ask it."""
-        return self.asks(wants, findings)
+        return self.asks(wants, snapshot)
 
 
 def always(*questions: Question) -> Told:
@@ -74,7 +74,7 @@ def decide(client: Client, set_clock: SetClock) -> Decide:
     """Decide requests by what sources say: `decide(policy, requests, PagerDuty=source)`."""
 
     def decided(by: Policy, requests: Sequence[Request] = (asks(),), **sources: Told) -> Outcome:
-        inquiry = Inquiry(client, set_clock.clock, {})
+        inquiry = DutyCollector(client, set_clock.clock, {})
         inquiry.sources |= sources
         return inquiry.decide(requests, by, set_clock.deadline())
 
@@ -107,16 +107,16 @@ def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -
     """Where no duty of this provider could help, it hears nothing."""
     outcome = decide(by, requests, PagerDuty=Told(lambda *_: pytest.fail("it was asked")))
     assert not any(each.approved for each in outcome.decisions)
-    assert (outcome.findings, outcome.asked, outcome.wants) == (Findings(), (), {})
+    assert (outcome.snapshot, outcome.asked, outcome.wants) == (ProviderSnapshot(), (), {})
 
 
 def test_a_duty_that_is_found(decide: Decide) -> None:
     """The first round finds it, and there is no second one."""
     outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", of(SHIFT))))
     assert [each.evidence for each in outcome.decisions] == [(SHIFT,)]
-    assert outcome.findings == Findings((SHIFT,))
+    assert outcome.snapshot == ProviderSnapshot((SHIFT,))
     assert outcome.asked == ("PagerDuty",)
-    assert outcome.wants == {"PagerDuty": Wants(("DBA",), holders=frozenset({JANE}))}
+    assert outcome.wants == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
 
 
 def test_only_those_that_the_rules_need(decide: Decide) -> None:
@@ -131,9 +131,9 @@ def test_only_those_that_the_rules_need(decide: Decide) -> None:
 
 def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
     """A request that is decided is asked about no more."""
-    wanted: list[Wants] = []
+    wanted: list[DutyQuery] = []
 
-    def questions(wants: Wants, _findings: Findings) -> Sequence[Question]:
+    def questions(wants: DutyQuery, _findings: ProviderSnapshot) -> Sequence[Question]:
         wanted.append(wants)
         return [question("on-calls", of(SHIFT))]
 
@@ -152,7 +152,7 @@ def test_one_that_fails_hides_no_other(decide: Decide) -> None:
     )
     assert outcome.decisions[0].evidence == (LEAD,)
     problem = "the answer could not be read: x is no list"
-    assert outcome.findings.failures == (Failure("PagerDuty", "on-calls", problem),)
+    assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", problem),)
     assert outcome.asked == ("PagerDuty", "incident.io")
 
 
@@ -160,13 +160,13 @@ def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
     """What the first answer leaves open is asked for, and then nothing more."""
     end = question("end of S1", of(ENDED))
 
-    def questions(wants: Wants, findings: Findings) -> Sequence[Question]:
+    def questions(wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         assert wants.ends
-        return [question("on-calls", of(SHIFT)), *([end] if findings.duties else [])]
+        return [question("on-calls", of(SHIFT)), *([end] if snapshot.duties else [])]
 
     outcome = decide(policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert outcome.findings.duties == (ENDED,)
+    assert outcome.snapshot.duties == (ENDED,)
     assert outcome.asked == ("PagerDuty",)
 
 
@@ -185,15 +185,15 @@ def test_nothing_is_asked_twice(decide: Decide) -> None:
 
 def test_no_more_than_three_rounds(decide: Decide) -> None:
     """A source that always has something new to ask is heard three times."""
-    rounds: list[Findings] = []
+    rounds: list[ProviderSnapshot] = []
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
-        rounds.append(findings)
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        rounds.append(snapshot)
         return [question(f"question {len(rounds)}", of(SHIFT._replace(id=f"S{len(rounds)}")))]
 
     outcome = decide(policy(LEADS), PagerDuty=Told(questions))
     assert [len(each.duties) for each in rounds] == [0, 1, 2]
-    assert len(outcome.findings.duties) == 3
+    assert len(outcome.snapshot.duties) == 3
 
 
 def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) -> None:
@@ -213,8 +213,8 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
         assert ended.wait(LONG)
         yield Page((SHIFT._replace(id="S2", name="other"),))
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
-        return [question("on-calls", of(SHIFT)), *([question("end", end)] * bool(findings.duties))]
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        return [question("on-calls", of(SHIFT)), *([question("end", end)] * bool(snapshot.duties))]
 
     outcome = decide(
         policy(LEADS),
@@ -222,7 +222,7 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
         **{"incident.io": always(question("incidents", slow, "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (LEAD,)
-    assert {each.provider for each in outcome.findings.failures} <= {"PagerDuty"}
+    assert {each.provider for each in outcome.snapshot.failures} <= {"PagerDuty"}
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def decide_in(client: Client, set_clock: SetClock, real_deadline: InSeconds) -> 
     """Decide Jane's request for a database in so many real seconds."""
 
     def decided(seconds: float, by: Policy, **sources: Told) -> Outcome:
-        inquiry = Inquiry(client, set_clock.clock, {})
+        inquiry = DutyCollector(client, set_clock.clock, {})
         inquiry.sources |= sources
         return inquiry.decide([asks()], by, real_deadline(seconds))
 
@@ -252,12 +252,12 @@ def test_who_hangs_leaves_time_to_ask_on(decide_in: DecideIn, released: threadin
     late = question("layer-based schedules", hanging(released))
     end = question("end of S1", of(ENDED))
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
-        return [question("on-calls", of(SHIFT)), late, *([end] if findings.duties else [])]
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        return [question("on-calls", of(SHIFT)), late, *([end] if snapshot.duties else [])]
 
     outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert [each.question for each in outcome.findings.failures] == [late.name]
+    assert [each.question for each in outcome.snapshot.failures] == [late.name]
 
 
 def test_who_hangs_leaves_time_for_every_round(
@@ -267,13 +267,13 @@ def test_who_hangs_leaves_time_for_every_round(
     schedules = question("schedules", hanging(released, SHIFT._replace(holder="", user="U1")))
     on_calls, end = question("on-calls of S1", of(SHIFT)), question("end of S1", of(ENDED))
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
-        follow_ups = [on_calls] * bool(findings.without_email) + [end] * bool(findings.duties)
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        follow_ups = [on_calls] * bool(snapshot.without_email) + [end] * bool(snapshot.duties)
         return [schedules, *follow_ups]
 
     outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert [each.question for each in outcome.findings.failures] == [schedules.name]
+    assert [each.question for each in outcome.snapshot.failures] == [schedules.name]
 
 
 def test_who_is_approved_does_not_wait_for_who_hangs(
@@ -281,9 +281,9 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
 ) -> None:
     """After a part of the time, what is known is enough for those whom it approves."""
     waits: list[float] = []
-    wait = Collector.wait
+    wait = QuestionRunner.wait
 
-    def noted(collector: Collector, until: Deadline) -> bool:
+    def noted(collector: QuestionRunner, until: Deadline) -> bool:
         waits.append(until.left())
         return wait(collector, until)
 
@@ -291,14 +291,14 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
         set_clock.advance(3.6)
         yield Page((SHIFT,))
 
-    monkeypatch.setattr(Collector, "wait", noted)
+    monkeypatch.setattr(QuestionRunner, "wait", noted)
     outcome = decide(
         policy(DBA),
         PagerDuty=always(question("on-calls", late)),
         Opsgenie=always(question("on-calls", hanging(released), "Opsgenie")),
     )
     assert outcome.decisions[0].evidence == (SHIFT,)
-    assert outcome.findings.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
+    assert outcome.snapshot.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
     assert set(waits[1:]) == {0}
 
 
@@ -306,7 +306,7 @@ def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threadin
     """At the deadline what came so far is all there is."""
     outcome = decide_in(0.3, policy(DBA), PagerDuty=always(question("on-calls", hanging(released))))
     assert not outcome.decisions[0].approved
-    assert outcome.findings.failures == (Failure("PagerDuty", "on-calls", GIVEN_UP),)
+    assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", GIVEN_UP),)
 
 
 def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) -> None:
@@ -341,15 +341,15 @@ def test_all_at_once_and_then_a_few(decide: Decide) -> None:
 
         return pages
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         nonlocal most
         most = 0
-        barrier = then if findings.duties else first
-        count = 8 if findings.duties else 9
+        barrier = then if snapshot.duties else first
+        count = 8 if snapshot.duties else 9
         return [question(f"{count}.{number}", meeting(barrier)) for number in range(count)]
 
     outcome = decide(policy(DBA), PagerDuty=Told(questions))
-    assert outcome.findings.failures == ()
+    assert outcome.snapshot.failures == ()
     assert most == 0
 
 
@@ -367,9 +367,9 @@ def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threadi
         lock.release()
         yield from alone(deadline)
 
-    def questions(_wants: Wants, findings: Findings) -> Sequence[Question]:
+    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         more = [question(str(number), follow_up) for number in range(20)]
-        return [question("on-calls", alone), *(more if findings.duties else [])]
+        return [question("on-calls", alone), *(more if snapshot.duties else [])]
 
     outcome = decide_in(
         1,
@@ -381,5 +381,5 @@ def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threadi
             )
         },
     )
-    assert [each.provider for each in outcome.findings.failures] == ["incident.io"] * 7
-    assert len(outcome.findings.duties) == 21
+    assert [each.provider for each in outcome.snapshot.failures] == ["incident.io"] * 7
+    assert len(outcome.snapshot.duties) == 21

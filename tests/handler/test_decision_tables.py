@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.request import Resource
 from handler.rules.evaluate import BESIDE_THE_POINT, NO_DUTY, Decision, decide_all
 from handler.rules.model import Policy, Rule, Selector
@@ -28,7 +28,7 @@ def decided(table: Table, row: Row) -> tuple[Decision, ...]:
 
 
 def _decided(row: Row, policy: Policy) -> tuple[Decision, ...]:
-    return decide_all(row.requests, Findings(row.duties), policy, NOW)
+    return decide_all(row.requests, ProviderSnapshot(row.duties), policy, NOW)
 
 
 @pytest.mark.parametrize(("table", "row"), ROWS.values(), ids=ROWS)
@@ -42,13 +42,13 @@ def test_row(table: Table, row: Row) -> None:
 
 
 def _is_approved(decision: Decision, expected: Expected) -> None:
-    assert decision.approved, f"{decision.reason}: {decision.judged}"
+    assert decision.approved, f"{decision.reason}: {decision.rule_results}"
     assert decision.duration == expected.duration
     assert decision.rules == expected.rules
     assert expected.evidence in {None, decision.evidence}
     assert expected.why in {"", decision.limits[-1]}
     assert expected.reason in {"", decision.reason}
-    assert decision.wants_facts is bool(expected.asks_on)
+    assert decision.could_change is bool(expected.asks_on)
 
 
 def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
@@ -56,9 +56,11 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
     assert (decision.duration, decision.rules, decision.evidence) == (timedelta(0), (), ())
     open_ = decision.reason.endswith((NO_DUTY, IN_DRY_RUN))
     # Where only duties are missing, a row may name what speaks against one of them, or a rule.
-    said = {why for each in decision.judged for why in (each.why, *dict(each.duties).values())}
+    said = {
+        why for each in decision.rule_results for why in (each.why, *dict(each.duties).values())
+    }
     assert expected.why in {decision.reason, *(said if open_ else ())}, decision
-    assert decision.wants_facts is (open_ if expected.asks_on is None else expected.asks_on)
+    assert decision.could_change is (open_ if expected.asks_on is None else expected.asks_on)
 
 
 def _decoys(policy: Policy, row: Row) -> Iterator[tuple[str, Policy, Row]]:
@@ -93,7 +95,9 @@ def test_decoys(table: Table, row: Row) -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_rule_counts(table: Table) -> None:
     """Each rule does something in one row, and each that approves does not in another."""
-    judged = [each for row in table.rows for one in decided(table, row) for each in one.judged]
+    judged = [
+        each for row in table.rows for one in decided(table, row) for each in one.rule_results
+    ]
     acts = {each.rule for each in judged if each.verdict != "no"}
     fails = {
         each.rule for each in judged if each.verdict == "no" and each.why not in BESIDE_THE_POINT

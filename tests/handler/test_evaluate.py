@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import Request, Resource
-from handler.rules.conditions import UNNAMED, AnyOf, IncidentRole, OnCall
+from handler.rules.conditions import NOT_LISTED, AnyOf, IncidentRole, OnCall
 from handler.rules.evaluate import (
     DENIED,
     DENIES_OTHERS,
     NO_DUTY,
     OTHER_RESOURCES,
-    Judged,
+    RuleResult,
     decide,
 )
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
@@ -31,18 +31,20 @@ OWN_LEAD = LEAD._replace(self_declared=True)
 def test_a_failing_provider_hides_no_duty_and_gives_none() -> None:
     """A failure decides nothing, whatever it is."""
     failure = Failure("incident.io", "schedules", "answered 500")
-    assert decide(ASKED, Findings((LEAD,), (failure,)), ANY, NOW).approved
-    assert not decide(ASKED, Findings((), (failure,)), ANY, NOW).approved
+    assert decide(ASKED, ProviderSnapshot((LEAD,), (failure,)), ANY, NOW).approved
+    assert not decide(ASKED, ProviderSnapshot((), (failure,)), ANY, NOW).approved
 
 
 def test_trace_says_why_each_duty_counts_or_not() -> None:
     """Every duty of the requester, and of nobody else, is judged, and what set the time is said."""
     others = LEAD._replace(holder="joan@example.com", incident="INC-7")
-    decision = decide(ASKED, Findings((OWN_LEAD, SHIFT, others)), ANY, NOW)
+    decision = decide(ASKED, ProviderSnapshot((OWN_LEAD, SHIFT, others)), ANY, NOW)
     assert (decision.request, decision.now) == (ASKED, NOW)
     assert decision.duties == (OWN_LEAD, SHIFT)
     notes = ((OWN_LEAD, "declared by the requester himself"), (SHIFT, ""))
-    assert decision.judged == (Judged("", "grants", until=NOW + timedelta(hours=6), duties=notes),)
+    assert decision.rule_results == (
+        RuleResult("", "grants", until=NOW + timedelta(hours=6), duties=notes),
+    )
     assert decision.limits == ("the policy allows 6 hours",)
 
 
@@ -51,7 +53,7 @@ def test_a_time_without_zone_is_no_time(field: str) -> None:
     """It is an error rather than an approval, which the app answers without a claim."""
     naive = SHIFT._replace(**{field: NOW.replace(tzinfo=None)})  # type: ignore[arg-type]  # the point
     with pytest.raises(TypeError):
-        decide(ASKED, Findings((naive,)), ANY, NOW)
+        decide(ASKED, ProviderSnapshot((naive,)), ANY, NOW)
 
 
 HOUR = timedelta(hours=1)
@@ -70,14 +72,14 @@ NEAR = [
 
 def test_trace_says_what_became_of_each_rule() -> None:
     """Of every rule in the file's order: its verdict, why not, until when, and on which duties."""
-    counts, does_not = ((SHIFT, ""),), ((SHIFT, UNNAMED),)
-    assert decide(ASKED, Findings((SHIFT,)), Policy(tuple(NEAR)), NOW).judged == (
-        Judged("live", "grants", until=NOW + HOUR, duties=counts),
-        Judged("dry", "dry_run", until=NOW + HOUR, duties=counts),
-        Judged("not his", "no", NO_DUTY, duties=does_not),
-        Judged("elsewhere", "no", OTHER_RESOURCES),
-        Judged("labelled", "no", OTHER_RESOURCES),
-        Judged("never the vault", "no", DENIES_OTHERS),
+    counts, does_not = ((SHIFT, ""),), ((SHIFT, NOT_LISTED),)
+    assert decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(tuple(NEAR)), NOW).rule_results == (
+        RuleResult("live", "grants", until=NOW + HOUR, duties=counts),
+        RuleResult("dry", "dry_run", until=NOW + HOUR, duties=counts),
+        RuleResult("not his", "no", NO_DUTY, duties=does_not),
+        RuleResult("elsewhere", "no", OTHER_RESOURCES),
+        RuleResult("labelled", "no", OTHER_RESOURCES),
+        RuleResult("never the vault", "no", DENIES_OTHERS),
     )
 
 
@@ -85,13 +87,13 @@ def test_trace_of_a_denial() -> None:
     """It names the rules that deny; the others are not looked at."""
     denials = [Rule(name, Selector(), deny=True) for name in ("first", "second")]
     rules = (LIVE, *denials, Rule("never the vault", VAULT, deny=True))
-    decision = decide(ASKED, Findings((SHIFT,)), Policy(rules), NOW)
+    decision = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy(rules), NOW)
     assert decision.reason == 'rule "first" denies it'
-    assert decision.judged == (
-        Judged("live", "no", DENIED),
-        Judged("first", "denies"),
-        Judged("second", "denies"),
-        Judged("never the vault", "no", DENIED),
+    assert decision.rule_results == (
+        RuleResult("live", "no", DENIED),
+        RuleResult("first", "denies"),
+        RuleResult("second", "denies"),
+        RuleResult("never the vault", "no", DENIED),
     )
 
 
@@ -102,7 +104,7 @@ OTHERS = OnCall(("API",))
 def test_a_duty_that_counts_is_told_so(ways: tuple[OnCall, OnCall]) -> None:
     """Whatever else the rule would count, before or after."""
     rule = Rule("r", Selector(), AnyOf(ways), HOUR)
-    (judged,) = decide(ASKED, Findings((SHIFT,)), Policy((rule,)), NOW).judged
+    (judged,) = decide(ASKED, ProviderSnapshot((SHIFT,)), Policy((rule,)), NOW).rule_results
     assert judged.duties == ((SHIFT, ""),)
 
 
@@ -120,7 +122,9 @@ IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-
 )
 def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
     """All that limits it is told, also where nothing is left of it."""
-    decision = decide(ASKED._replace(labels=ASKED_BOTH), Findings((LEAD,)), simple(duration), NOW)
+    decision = decide(
+        ASKED._replace(labels=ASKED_BOTH), ProviderSnapshot((LEAD,)), simple(duration), NOW
+    )
     assert decision.limits == limits
     assert decision.approved or decision.reason == limits[-1]
 
@@ -128,7 +132,7 @@ def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ..
 def test_a_time_that_is_over_is_told() -> None:
     """It is the only limit that was looked at."""
     labels = {"indent.com/time/expires": "2026-03-02T12:00:59Z"}
-    decision = decide(ASKED._replace(labels=labels), Findings((LEAD,)), ANY, NOW)
+    decision = decide(ASKED._replace(labels=labels), ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
     assert decision.reason == "access was asked for until 2026-03-02T12:00:59.000Z"
 
@@ -136,5 +140,5 @@ def test_a_time_that_is_over_is_told() -> None:
 def test_a_rule_without_a_condition_approves_nobody() -> None:
     """No policy that is read has such a rule."""
     policy = Policy((Rule("r", Selector(), duration=HOUR),))
-    decision = decide(ASKED, Findings((LEAD, SHIFT)), policy, NOW)
+    decision = decide(ASKED, ProviderSnapshot((LEAD, SHIFT)), policy, NOW)
     assert (decision.approved, decision.reason) == (False, NO_DUTY)

@@ -197,10 +197,10 @@ def test_no_disguise_gets_past_a_denial(
     """Kind, id, label and its value are hit, whatever each is dressed up as."""
     named = Selector((kind[0],), (id_[0],), ((label[0], kind[0]),))
     resource = Resource(kind[1], id_[1], labels={label[0]: "other", label[1]: kind[1]})
-    assert named.touches(spelling_of(resource))
+    assert named.matches_for_deny(spelling_of(resource))
     lone = Resource(kind[1], id_[1], labels={label[1]: "other"})
     exact = label[0] == label[1] and fold(kind[0]) != "other"
-    assert named.touches(spelling_of(lone)) is not exact
+    assert named.matches_for_deny(spelling_of(lone)) is not exact
 
 
 @STEADY
@@ -217,7 +217,7 @@ def test_no_disguise_gets_past_a_pattern(word: tuple[str, str], before: str, aft
         if front and unicodedata.combining((fold(word[0]))[0]):
             front = f"{front}."
         spelling = spelling_of(Resource("k", f"{front}{word[1]}{behind}"))
-        assert Selector(ids=(pattern,)).touches(spelling), (pattern, spelling)
+        assert Selector(ids=(pattern,)).matches_for_deny(spelling), (pattern, spelling)
 
 
 PATTERNS = st.lists(
@@ -229,7 +229,7 @@ PATTERNS = st.lists(
 @given(PATTERNS.map("".join), PATTERNS.map("".join))
 def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: str) -> None:
     """A pattern that fits by the letter denies, in whatever order marks stand."""
-    hit = Selector(ids=(pattern or "a",)).touches(spelling_of(Resource("k", id_)))
+    hit = Selector(ids=(pattern or "a",)).matches_for_deny(spelling_of(Resource("k", id_)))
     assert hit >= matches(pattern or "a", id_)
 
 
@@ -253,14 +253,16 @@ def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: s
 )
 def test_wildcards(pattern: str, id_: str, hit: bool) -> None:  # noqa: FBT001 - a column of the table
     """Only an asterisk that the policy has is one."""
-    assert Selector(ids=(pattern,)).touches(spelling_of(Resource("k", id_))) is hit
+    assert Selector(ids=(pattern,)).matches_for_deny(spelling_of(Resource("k", id_))) is hit
 
 
 @STEADY
 @given(TEXT, TEXT)
 def test_nobody_else_is_hit(one: str, other: str) -> None:
     """A denial of one text hits another only where both fold to the same."""
-    hit = Selector(ids=(one.replace("*", "") or "x",)).touches(spelling_of(Resource("k", other)))
+    hit = Selector(ids=(one.replace("*", "") or "x",)).matches_for_deny(
+        spelling_of(Resource("k", other))
+    )
     assert hit is (fold(one.replace("*", "") or "x") == fold(other))
 
 

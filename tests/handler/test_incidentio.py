@@ -7,17 +7,17 @@ from datetime import timedelta
 
 import pytest
 
-from handler.duty import ON_CALL, Duty, Findings
+from handler.duty import ON_CALL, Duty, ProviderSnapshot
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import ANA, API_KEY, BO, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 
-Find = Callable[..., Findings]
+Find = Callable[..., ProviderSnapshot]
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
 SHIFT = ("schedules", 0, "current_shifts", 0)
 
 
-def _holders(found: Findings) -> list[str]:
+def _holders(found: ProviderSnapshot) -> list[str]:
     return sorted(each.holder for each in found.duties)
 
 
@@ -38,14 +38,14 @@ def test_two_calls_for_a_decision(double: IncidentIO, find: Find) -> None:
 
 def test_an_organisation_without_anything(find: Find) -> None:
     """Empty lists are an answer."""
-    assert find() == Findings()
+    assert find() == ProviderSnapshot()
 
 
 def test_who_is_on_shift(double: IncidentIO, find: Find) -> None:
     """A shift is a duty with the schedule's id, name and link, and the shift's own times."""
     schedule = double.add_schedule("Payments primary")
     double.put_on_shift(schedule, BO, NOW - HOUR, NOW + HOUR + TICK)
-    assert find() == Findings(
+    assert find() == ProviderSnapshot(
         duties=(
             Duty(
                 provider="incident.io",
@@ -138,7 +138,7 @@ def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) ->
     double.put_on_shift("to come", BO, NOW + HOUR, NOW + 2 * HOUR)
     found = find()
     assert [each.name for each in found.without_email] == ["without e-mail"]
-    assert found._replace(without_email=()) == Findings()
+    assert found._replace(without_email=()) == ProviderSnapshot()
     set_clock.advance(3600)
     assert _holders(find()) == ["bo@acme.example"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.providers import incidentio
 from handler.providers.base import ask
@@ -20,7 +20,7 @@ from tests.handler.conftest import ANA, API_KEY, BO, EVERYTHING, SetClock
 from tests.handler.edited import LISTS
 from tests.handler.scripted import Scripted, reply
 
-Find = Callable[..., Findings]
+Find = Callable[..., ProviderSnapshot]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def one_of_each(double: IncidentIO) -> None:
     double.put_on_shift("DBA", BO)
 
 
-def _kinds(found: Findings) -> set[str]:
+def _kinds(found: ProviderSnapshot) -> set[str]:
     return {each.kind for each in found.duties}
 
 
@@ -84,7 +84,7 @@ def test_what_an_error_says(
 def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
     """Both lists fail, nothing is found, the key is not repeated."""
     source = incidentio.IncidentIO(client, double.url, "another-k3y")
-    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert found.duties == ()
     assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
     assert all(each.problem.startswith("answered 401") for each in found.failures)
@@ -97,7 +97,7 @@ def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -
         double.add_person("Ana Lima", ANA)
         double.declare_incident("Fire", lead=ANA)
         source = incidentio.IncidentIO(client, double.url, API_KEY)
-        found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+        found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert [each.holder for each in found.duties] == [ANA]
     (failure,) = found.failures
     assert "the key needs the scope schedules.view" in failure.problem
@@ -129,7 +129,7 @@ def test_request_ids(
 ) -> None:
     """Only what looks like an id is quoted out of an error's body."""
     source = incidentio.IncidentIO(client, serve(reply(body, 404)).url, API_KEY)
-    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert {each.problem for each in found.failures} == {f"answered 404{told}"}
 
 
@@ -139,6 +139,6 @@ def test_the_body_of_a_good_answer_is_never_told(
     """What the provider says of people stays out of failures, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
     source = incidentio.IncidentIO(client, serve(reply(body.encode())).url, API_KEY)
-    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert len(found.failures) == 2
     assert ANA not in repr(found.failures)

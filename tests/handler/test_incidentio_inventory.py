@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handler.duty import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, Findings
+from handler.duty import INCIDENT_ROLE, INCIDENT_TYPE, KEY, SEVERITY, ProviderSnapshot
 from handler.providers.base import ask
 from handler.providers.incidentio import IncidentIO as Source
 from sandbox.vendors.incidentio import IncidentIO
@@ -10,7 +10,7 @@ from tests.handler.conftest import API_KEY, SetClock
 from tests.handler.edited import drop, put
 
 
-def inventory(source: Source, set_clock: SetClock) -> Findings:
+def inventory(source: Source, set_clock: SetClock) -> ProviderSnapshot:
     """What the source says of itself, asked at once."""
     found = ask(source.inventory(), set_clock.deadline())
     assert API_KEY not in str(found)
@@ -21,7 +21,7 @@ def test_all_that_has_a_name(double: IncidentIO, source: Source, set_clock: SetC
     """Roles are there whether an incident is live or not, and severities, types and the key."""
     double.add_role("Communications Lead", "comms")
     found = inventory(source, set_clock)
-    assert {(each.kind, each.names) for each in found.titled} == {
+    assert {(each.kind, each.names) for each in found.schedules_and_roles} == {
         (KEY, ("viewer", "schedules_reader", "global_access")),
         (INCIDENT_ROLE, ("Incident Lead", "lead")),
         (INCIDENT_ROLE, ("Reporter", "")),
@@ -30,7 +30,7 @@ def test_all_that_has_a_name(double: IncidentIO, source: Source, set_clock: SetC
         *((INCIDENT_TYPE, (name, "")) for name in ("Production", "Security")),
     }
     assert found.failures == ()
-    assert found.partly == frozenset()
+    assert found.incomplete == frozenset()
 
 
 def test_a_list_that_the_key_may_not_read(
@@ -57,4 +57,4 @@ def test_an_odd_list_is_a_failure(double: IncidentIO, source: Source, set_clock:
         ("incident_types", "the answer could not be read: incident_types is not an object"),
         ("identity", "the answer could not be read: identity is not an object"),
     }
-    assert {kind for _, kind in found.partly} == {SEVERITY, INCIDENT_TYPE, KEY}
+    assert {kind for _, kind in found.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}

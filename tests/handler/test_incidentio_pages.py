@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import Duty, Findings
+from handler.duty import Duty, ProviderSnapshot
 from handler.providers import incidentio
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
@@ -15,7 +15,7 @@ from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO
 from tests.handler.edited import Edited, drop
 
-Find = Callable[..., Findings]
+Find = Callable[..., ProviderSnapshot]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def _schedules(double: IncidentIO, count: int) -> list[str]:
     return ids
 
 
-def _on_call(found: Findings) -> list[Duty]:
+def _on_call(found: ProviderSnapshot) -> list[Duty]:
     return [each for each in found.duties if each.kind == "on_call"]
 
 
@@ -86,7 +86,7 @@ def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
     found = find()
     assert [each.id for each in found.duties] == [schedule]
     assert found.failures == ()
-    assert _on_call(found)[0].goes_by("S1")
+    assert _on_call(found)[0].is_named("S1")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -121,10 +121,10 @@ def test_a_later_page_is_broken(
     assert problem in failure.problem
     duties = _on_call(found)
     assert [each.id for each in duties] == ids[:2]
-    assert [each.goes_by(each.id) for each in duties] == [True, True]
-    assert [each.goes_by(each.name) for each in duties] == [False, False]
+    assert [each.is_named(each.id) for each in duties] == [True, True]
+    assert [each.is_named(each.name) for each in duties] == [False, False]
     (role,) = (each for each in found.duties if each.incident)
-    assert role.goes_by("Incident Lead")
+    assert role.is_named("Incident Lead")
 
 
 def test_a_list_without_end(double: IncidentIO, find: Find) -> None:
@@ -135,8 +135,8 @@ def test_a_list_without_end(double: IncidentIO, find: Find) -> None:
     assert len(_asked(double, "/v2/schedules")) == 20
     assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
     assert _on_call(found)
-    assert all(each.goes_by(schedule) for each in _on_call(found))
-    assert not any(each.goes_by("S1") for each in _on_call(found))
+    assert all(each.is_named(schedule) for each in _on_call(found))
+    assert not any(each.is_named("S1") for each in _on_call(found))
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -159,8 +159,8 @@ def test_a_cursor_that_repeats(double: IncidentIO, find: Find) -> None:
     assert len(_asked(double, "/v2/schedules")) == 2
     assert [each.problem for each in found.failures] == ["the same page came twice"]
     assert _on_call(found)
-    assert all(each.goes_by(schedule) for each in _on_call(found))
-    assert not any(each.goes_by("S1") for each in _on_call(found))
+    assert all(each.is_named(schedule) for each in _on_call(found))
+    assert not any(each.is_named("S1") for each in _on_call(found))
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -169,13 +169,13 @@ def test_shared_names_across_pages(double: IncidentIO, find: Find) -> None:
     ids = _schedules(double, 3)
     twin = double.add_schedule("S1").id
     found = find()
-    assert {each.id: each.goes_by(each.name) for each in found.duties} == dict(
+    assert {each.id: each.is_named(each.name) for each in found.duties} == dict(
         zip(ids, (False, True, True), strict=True)
     )
     double.put_on_shift(twin, BO)
     (duty,) = (each for each in find().duties if each.id == twin)
-    assert duty.goes_by(twin)
-    assert not duty.goes_by("S1")
+    assert duty.is_named(twin)
+    assert not duty.is_named("S1")
 
 
 def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
@@ -185,4 +185,4 @@ def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
     incident = double.declare_incident("Fire", lead=BO)
     double.assign_role(incident, comms, ANA)
     (duty,) = (each for each in find().duties if each.holder == ANA)
-    assert [duty.goes_by(entry) for entry in ("Comms", "talk", comms.id)] == [True, False, True]
+    assert [duty.is_named(entry) for entry in ("Comms", "talk", comms.id)] == [True, False, True]

@@ -7,22 +7,22 @@ from typing import Any, get_args
 
 import pytest
 
-from handler.duty import INCIDENT_ROLE, Duty, Findings, Incident
+from handler.duty import INCIDENT_ROLE, Duty, Incident, ProviderSnapshot
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.incidentio_records import Category, Mode
 from tests.handler.conftest import ANA, BO, CY, NOW
 from tests.handler.edited import Edited, drop, put
 
-Find = Callable[..., Findings]
+Find = Callable[..., ProviderSnapshot]
 ROLE = ("incidents", 0, "incident_role_assignments")
 CREATOR = ("incidents", 0, "creator")
 
 
-def _holders(found: Findings) -> list[str]:
+def _holders(found: ProviderSnapshot) -> list[str]:
     return sorted(each.holder for each in found.duties)
 
 
-def _lead(found: Findings) -> Duty:
+def _lead(found: ProviderSnapshot) -> Duty:
     (duty,) = (each for each in found.duties if each.name == "Incident Lead")
     return duty
 
@@ -284,7 +284,7 @@ def test_an_unreadable_incident_still_tells_its_roles(double: IncidentIO, find: 
     double.declare_incident("Smoke", by=None)
     double.fail("/v2/incidents", drop(*CREATOR))
     (duty,) = find().duties
-    assert duty.goes_by("Incident Lead")
+    assert duty.is_named("Incident Lead")
 
 
 def test_an_incident_without_reference(double: IncidentIO, find: Find) -> None:

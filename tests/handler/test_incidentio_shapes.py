@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from handler.duty import Duty, Failure, Findings
+from handler.duty import Duty, Failure, ProviderSnapshot
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES
 from tests.handler.conftest import ANA, BO, CY
 from tests.handler.edited import HARMLESS, LISTS, Edited, put
 
-Find = Callable[..., Findings]
+Find = Callable[..., ProviderSnapshot]
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +25,12 @@ def one_of_each(double: IncidentIO) -> None:
     double.put_on_shift("DBA", BO)
 
 
-def _schedule(found: Findings) -> Duty:
+def _schedule(found: ProviderSnapshot) -> Duty:
     (duty,) = (each for each in found.duties if each.kind == "on_call")
     return duty
 
 
-def _kinds(found: Findings) -> set[str]:
+def _kinds(found: ProviderSnapshot) -> set[str]:
     return {each.kind for each in found.duties}
 
 
@@ -151,5 +151,5 @@ def test_an_unreadable_schedule_could_bear_a_name(
     double.add_schedule("DBA")
     double.fail("/v2/schedules", put("schedules", 1, field, value=7))
     duty = _schedule(find())
-    assert not duty.goes_by("DBA")
-    assert duty.goes_by(duty.id)
+    assert not duty.is_named("DBA")
+    assert duty.is_named(duty.id)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from handler.duty import INCIDENT_UPDATE, Duty, Failure, Findings
+from handler.duty import INCIDENT_UPDATE, Duty, Failure, ProviderSnapshot
 from handler.providers import incidentio
-from handler.providers.base import Wants, ask
+from handler.providers.base import DutyQuery, ask
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
 from handler.request import Request, Resource
 from handler.rules.evaluate import decide
@@ -25,16 +25,16 @@ from tests.handler.edited import Edited, drop, put
 
 PATH = "/v2/incident_updates"
 USER = ("incident_updates", 0, "updater", "user")
-FindUpdates = Callable[[], Findings]
+FindUpdates = Callable[[], ProviderSnapshot]
 
 
 @pytest.fixture
 def find_updates(source: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
     """Ask for the updates of all live incidents, as the handler does."""
 
-    def found() -> Findings:
-        wants = Wants(updates=True)
-        live = ask(source.questions(wants, Findings()), set_clock.deadline())
+    def found() -> ProviderSnapshot:
+        wants = DutyQuery(updates=True)
+        live = ask(source.questions(wants, ProviderSnapshot()), set_clock.deadline())
         first, *questions = source.questions(wants, live)
         assert first.name == "incidents"
         updates = ask(questions, set_clock.deadline(), at_once=FOLLOW_UPS_AT_ONCE)
@@ -56,7 +56,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
     for _ in range(3):
         double.post_update(incident, by=ANA, message="Project Nightshade is on fire.")
     found = find_updates()
-    assert found == Findings(
+    assert found == ProviderSnapshot(
         duties=(
             Duty(
                 provider="incident.io",
@@ -134,7 +134,7 @@ def test_the_role_list_rules_out_participants(
 
     def approved(*roles: str) -> bool:
         policy = simple(timedelta(hours=6), (), roles, participants=True)
-        return decide(request, Findings((duty,)), policy, NOW).approved
+        return decide(request, ProviderSnapshot((duty,)), policy, NOW).approved
 
     assert approved()
     assert not approved("Incident Lead")
@@ -259,7 +259,7 @@ def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdat
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.fail(PATH, edit)
-    assert find_updates()._replace(without_email=()) == Findings()
+    assert find_updates()._replace(without_email=()) == ProviderSnapshot()
 
 
 def _in_the_first(fault: faults.Replaced) -> Edited:
@@ -299,6 +299,6 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
     double.post_update("INC-1", by=ANA)
     double.fail(PATH, WRONG_UPDATES["incident_updates is an object"])
     problem = "the answer could not be read: incident_updates is not a list"
-    assert find_updates() == Findings(
+    assert find_updates() == ProviderSnapshot(
         failures=(Failure("incident.io", "updates of INC-1", problem),)
     )

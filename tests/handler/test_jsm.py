@@ -14,7 +14,7 @@ import pytest
 from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import jsm
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.providers.registry import BY_ID
 from sandbox.vendors import faults, jsm_faults
 from sandbox.vendors.atlassian_records import AccountType
@@ -39,7 +39,7 @@ from tests.handler.scripted import Scripted, reply
 SCHEDULES = f"/jsm/ops/api/{CLOUD_ID}/v1/schedules"
 ON_CALLS = f"{SCHEDULES}/{PAYMENTS}/on-calls"
 TENANT, USERS = "/_edge/tenant_info", "/rest/api/3/user/bulk"
-PAYMENTS_ONLY = Wants(schedules=("Payments",))
+PAYMENTS_ONLY = DutyQuery(schedules=("Payments",))
 
 
 @pytest.fixture
@@ -100,15 +100,15 @@ def test_only_schedules_that_a_rule_names(world: World, double: JSM) -> None:
     old = double.add_schedule("Old", enabled=False)
     for wants, ids in (
         (PAYMENTS_ONLY, [PAYMENTS]),
-        (Wants(schedules=(search.id,)), [search.id]),
-        (Wants(schedules=("Old", "None", old.id)), []),
+        (DutyQuery(schedules=(search.id,)), [search.id]),
+        (DutyQuery(schedules=("Old", "None", old.id)), []),
     ):
         before = len(double.calls)
         world.find(wants)
         asked = [each for each in double.calls.paths()[before:] if each.endswith("/on-calls")]
         assert asked == [f"{SCHEDULES}/{each}/on-calls" for each in ids]
     before = len(double.calls)
-    world.find(Wants(any_schedule=True))
+    world.find(DutyQuery(any_schedule=True))
     assert world.asked("/on-calls") == 2 + 3
     assert not any("query" in each.query for each in double.calls)
     assert not any("Payments" in each for each in double.calls.paths())
@@ -121,13 +121,13 @@ def test_the_first_schedules_only(
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 2)
     for name in ("S1", "S2", "S3"):
         double.put_on_shift(double.add_schedule(name), ANA)
-    found = world.find(Wants(schedules=("S3",), any_schedule=True))
+    found = world.find(DutyQuery(schedules=("S3",), any_schedule=True))
     assert {each.name for each in found.duties} == {"S3"}
     assert world.asked("/on-calls") == 2
     assert problems(found) == ["only the first 2 of the schedules were asked about"]
-    assert found.duties[0].goes_by("S3")
+    assert found.duties[0].is_named("S3")
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 4)
-    assert world.find(Wants(schedules=("S3",), any_schedule=True)).failures == ()
+    assert world.find(DutyQuery(schedules=("S3",), any_schedule=True)).failures == ()
 
 
 def test_one_schedule_failing_hides_no_other(world: World, double: JSM) -> None:
@@ -136,7 +136,7 @@ def test_one_schedule_failing_hides_no_other(world: World, double: JSM) -> None:
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.Status(404))
     found = world.find()
-    assert [(each.holder, each.goes_by("Search")) for each in found.duties] == [
+    assert [(each.holder, each.is_named("Search")) for each in found.duties] == [
         ("bo@acme.example", True)
     ]
     assert [str(each) for each in found.failures] == [
@@ -163,8 +163,8 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_schedules(more: int, calls: int, world: World, double: JSM) -> None:
     """Page by page, to the end, and none twice."""
     ids = [PAYMENTS, *(double.add_schedule(f"S{number}").id for number in range(more))]
-    found = world.find(Wants(schedules=("Nothing",)))
-    assert ([each.id for each in found.titled], found.failures) == (ids, ())
+    found = world.find(DutyQuery(schedules=("Nothing",)))
+    assert ([each.id for each in found.schedules_and_roles], found.failures) == (ids, ())
     offsets = [each.query["offset"] for each in double.calls if each.path == SCHEDULES]
     assert offsets == [[str(2 * number)] for number in range(calls)]
 
@@ -176,8 +176,8 @@ def test_more_than_a_real_page(world: World, double: JSM) -> None:
     last = double.add_schedule("Payments")
     double.put_on_shift(last, ANA)
     (duty,) = world.find(PAYMENTS_ONLY).duties
-    assert duty.goes_by(last.id)
-    assert not duty.goes_by("Payments")
+    assert duty.is_named(last.id)
+    assert not duty.is_named("Payments")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -200,8 +200,8 @@ def test_a_later_page_is_broken(fault: Fault, problem: str, world: World, double
     found = world.find(PAYMENTS_ONLY)
     assert problems(found) == [problem]
     (duty,) = found.duties
-    assert duty.goes_by(PAYMENTS)
-    assert not duty.goes_by("Payments")
+    assert duty.is_named(PAYMENTS)
+    assert not duty.is_named("Payments")
     assert not world.decide().approved
     assert world.decide(when={"on_call": {"schedules": [PAYMENTS]}}).approved
 
@@ -215,8 +215,8 @@ def test_a_list_without_end(repeat: bool, world: World, double: JSM) -> None:  #
     assert double.calls.paths() == [TENANT, SCHEDULES, SCHEDULES, ON_CALLS, USERS]
     assert problems(found) == ["a page says that there is another, and there is none"]
     (duty,) = found.duties
-    assert duty.goes_by(PAYMENTS)
-    assert not duty.goes_by("Payments")
+    assert duty.is_named(PAYMENTS)
+    assert not duty.is_named("Payments")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -227,12 +227,12 @@ def test_the_last_page_that_is_read(
     monkeypatch.setattr(jsm, "MOST_PAGES", 2)
     for name in ("S1", "S2", "S3"):
         double.add_schedule(name)
-    assert world.find(Wants(schedules=("x",))).failures == ()
+    assert world.find(DutyQuery(schedules=("x",))).failures == ()
     double.add_schedule("S4")
-    found = world.find(Wants(schedules=("x",)))
+    found = world.find(DutyQuery(schedules=("x",)))
     assert problems(found) == ["only the first 2 pages were read"]
-    assert len(found.titled) == 4
-    assert found.partly == {("JSM Operations", "on_call")}
+    assert len(found.schedules_and_roles) == 4
+    assert found.incomplete == {("JSM Operations", "on_call")}
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -256,8 +256,8 @@ def test_a_link_is_never_followed(
         double.add_schedule(name)
     told = link.format(evil=evil.url, host=host)
     double.fail(SCHEDULES, put("links", "next", value=told), page=1)
-    found = world.find(Wants(schedules=("x",)))
-    assert (len(found.titled), found.failures) == (3, ())
+    found = world.find(DutyQuery(schedules=("x",)))
+    assert (len(found.schedules_and_roles), found.failures) == (3, ())
     assert evil.asked == []
 
 
@@ -265,7 +265,7 @@ def test_a_link_that_is_null(world: World, double: JSM) -> None:
     """Some answers say so that there is no next page, some leave the links out."""
     for edit in (put("links", "next", value=None), drop("links")):
         double.fail(SCHEDULES, edit)
-        assert world.find(Wants(schedules=("x",))).failures == ()
+        assert world.find(DutyQuery(schedules=("x",))).failures == ()
 
 
 # -- who is on shift -----------------------------------------------------------------------------
@@ -588,7 +588,7 @@ def test_an_invisible_team_is_an_empty_list(world: World, double: JSM) -> None:
     """It is no error: nothing is asked about, nothing failed."""
     double.restrict_key(double.add_team("Core"))
     found = world.find()
-    assert (found.titled, found.failures) == ((), ())
+    assert (found.schedules_and_roles, found.failures) == ((), ())
     assert double.calls.paths() == [TENANT, SCHEDULES]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, Titled
+from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.http import (
     _MOST_TIMES,
     MOST_BYTES,
@@ -230,15 +230,15 @@ def test_a_large_answer_keeps_no_other_provider_waiting(
 def test_what_a_question_brings_is_bounded(set_clock: SetClock) -> None:
     """Page after page of long names is cut short, and said to be; what came before counts."""
     duty = Duty("P", ON_CALL, "S0", "DBA", "jane@example.com")
-    titled = tuple(Titled("P", ON_CALL, f"S{each}", ("x" * 1000,)) for each in range(1000))
+    titled = tuple(ScheduleOrRole("P", ON_CALL, f"S{each}", ("x" * 1000,)) for each in range(1000))
 
     def pages(_: Deadline) -> Iterator[Page]:
         yield Page((duty,))
         while True:
-            yield Page(titled=titled)
+            yield Page(schedules_and_roles=titled)
 
     found = ask([Question("P", "schedules", ON_CALL, pages)], set_clock.deadline())
     assert [each.problem for each in found.failures] == ["the rest of the list is too much to hold"]
-    assert sum(len(each.names[0]) for each in found.titled) < MOST_HELD_BYTES
+    assert sum(len(each.names[0]) for each in found.schedules_and_roles) < MOST_HELD_BYTES
     assert [each.id for each in found.duties] == ["S0"]
-    assert found.partly == {("P", ON_CALL)}
+    assert found.incomplete == {("P", ON_CALL)}

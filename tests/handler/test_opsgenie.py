@@ -10,7 +10,7 @@ import pytest
 from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import opsgenie
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.providers.registry import BY_ID
 from handler.settings import load
 from sandbox.vendors import faults, opsgenie_faults
@@ -63,7 +63,7 @@ def test_one_call_for_all_schedules(world: World, double: Opsgenie) -> None:
     """However many there are: the original asked for each, and for the list before."""
     for number in range(30):
         double.put_on_shift(double.add_schedule(f"S{number}"), ANA)
-    assert len(world.find(Wants(schedules=("S7",))).duties) == 30
+    assert len(world.find(DutyQuery(schedules=("S7",))).duties) == 30
     (call,) = double.calls
     assert (call.method, call.path, call.query) == ("GET", ON_CALLS, {"flat": ["false"]})
     assert call.headers["authorization"] == f"GenieKey {KEY}"
@@ -130,7 +130,7 @@ def test_what_is_behind_a_step(
     core = double.add_team("Core", [CY])
     steps = double.add_escalation("Steps", [(core, minutes), (nights, minutes)])
     double.put_on_shift("Payments", steps)
-    found = world.find(Wants(schedules=("Payments",)))
+    found = world.find(DutyQuery(schedules=("Payments",)))
     assert sorted(each.holder for each in found.duties if each.id == PAYMENTS) == people
     assert found.failures == ()
 
@@ -232,7 +232,7 @@ def test_what_is_not_understood_does_not_count(
     found = world.find()
     assert holders(found) == ["bo@acme.example", CY]
     assert problems(found) == ["1 entries could not be read"]
-    assert all(each.goes_by(each.name) for each in found.duties)
+    assert all(each.is_named(each.name) for each in found.duties)
 
 
 def test_nothing_where_a_tree_should_be(world: World, double: Opsgenie) -> None:
@@ -275,7 +275,7 @@ def test_no_end_for_who_is_not_on_shift_himself(world: World, double: Opsgenie) 
         assert found.failures == ()
         decision = world.decide(end_with_shift={})
         assert not decision.approved
-        assert "its end could not be read" in str(decision.judged)
+        assert "its end could not be read" in str(decision.rule_results)
         assert world.decide().approved
         double.take_off_shift("Payments", thing)
 
@@ -329,7 +329,7 @@ def test_on_calls_that_cannot_be_had(
     (failure,) = found.failures
     assert failure.question == "on-calls"
     assert failure.problem == problem or (slow and problem in failure.problem)
-    assert found.partly == {("Opsgenie", "on_call")}
+    assert found.incomplete == {("Opsgenie", "on_call")}
 
 
 def test_a_403_of_another_kind(world: World, double: Opsgenie) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from handler.duty import ON_CALL, Duty
 from handler.http import Client
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 from tests.handler.pagerduty_world import (
@@ -48,8 +48,8 @@ def test_one_call_for_a_decision(world: World) -> None:
     assert call.headers["accept"] == "application/vnd.pagerduty+json;version=2"
 
 
-@pytest.mark.parametrize("wants", [Wants(), Wants(roles=True, updates=True)])
-def test_nothing_is_asked_in_vain(wants: Wants, world: World) -> None:
+@pytest.mark.parametrize("wants", [DutyQuery(), DutyQuery(roles=True, updates=True)])
+def test_nothing_is_asked_in_vain(wants: DutyQuery, world: World) -> None:
     """Where no rule is about being on call, PagerDuty is not asked."""
     world.find(wants)
     assert len(world.double.calls) == 0
@@ -211,5 +211,5 @@ def test_a_schedule_without_a_name(world: World) -> None:
     world.double.fail(ON_CALLS, drop(*ROW, "schedule", "summary"))
     (duty,) = world.find().duties
     assert (duty.name, duty.title) == ("", PAYMENTS)
-    assert duty.goes_by(PAYMENTS)
-    assert not duty.goes_by("")
+    assert duty.is_named(PAYMENTS)
+    assert not duty.is_named("")

@@ -8,7 +8,7 @@ import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.providers.pagerduty import source
 from sandbox.vendors import faults
 from sandbox.vendors.pagerduty import PagerDuty
@@ -73,9 +73,9 @@ def test_one_answer_failing_hides_no_other(
     failure = next(each for each in found.failures if each.question == QUESTIONS[path])
     assert problem in failure.problem
     assert holders(found) == ([] if path == ON_CALLS else [ANA])
-    assert [each.goes_by(PAYMENTS) for each in found.duties] == [True] * len(found.duties)
-    assert not any(each.goes_by("Payments") for each in found.duties)
-    assert bool(found.titled)
+    assert [each.is_named(PAYMENTS) for each in found.duties] == [True] * len(found.duties)
+    assert not any(each.is_named("Payments") for each in found.duties)
+    assert bool(found.schedules_and_roles)
 
 
 @pytest.mark.parametrize(("fault", "problem"), FAULTS)
@@ -86,7 +86,7 @@ def test_everything_failing(
     world.double.fail("/", fault)
     slow = takes_time(fault)
     found = world.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
-    assert (found.duties, found.titled) == ((), ())
+    assert (found.duties, found.schedules_and_roles) == ((), ())
     assert {each.question for each in found.failures} == set(QUESTIONS.values())
     assert all(problem in each for each in problems(found))
     decision = world.decide(deadline=real_deadline(0.4) if slow else None, schedules="any")
@@ -188,5 +188,5 @@ def test_other_schedules_are_left_alone(world: World) -> None:
     """Those that the policy does not name cost no call each: the original asked for every one."""
     for number in range(10):
         world.on_shift(f"S{number}", BO, v3=number % 2 == 0, policy=number % 3 == 0)
-    world.find(Wants(schedules=("Payments",)))
+    world.find(DutyQuery(schedules=("Payments",)))
     assert len(world.double.calls) == 3

@@ -8,7 +8,7 @@ import pytest
 
 from handler.duty import ON_CALL, Duty
 from handler.http import Client
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from handler.providers.pagerduty import MOST_LOOKED_UP
 from sandbox.vendors import faults
 from tests.handler.conftest import ANA, BO, SetClock
@@ -144,7 +144,7 @@ def test_at_most_so_many_schedules(world: World) -> None:
 def test_the_schedule_that_another_provider_has(world: World) -> None:
     """A duty of another provider's schedule of the same id is none here."""
     forgotten = world.on_shift("Forgotten", ANA, policy=False)
-    wants = Wants(schedules=(forgotten,))
+    wants = DutyQuery(schedules=(forgotten,))
     found = world.named("Payments")
     elsewhere = found._replace(duties=(Duty("incident.io", ON_CALL, forgotten, "x", ANA),))
     asked = [each.name for each in world.source.questions(wants, elsewhere)]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from handler.duty import ON_CALL, Titled
+from handler.duty import ON_CALL, ScheduleOrRole
 from handler.http import Client
-from handler.providers.base import Wants
+from handler.providers.base import DutyQuery
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, CY, SetClock
@@ -56,11 +56,11 @@ def test_no_more_calls_for_somebody_else(world: World) -> None:
 def test_every_schedule_is_told(world: World) -> None:
     """Also those that nobody is on call for, with the place where each is shown."""
     search = world.on_shift("Search", v3=True)
-    found = set(world.named("Payments").titled)
+    found = set(world.named("Payments").schedules_and_roles)
     assert found == {
-        Titled("PagerDuty", ON_CALL, PAYMENTS, ("Payments",)),
-        Titled("PagerDuty", ON_CALL, PAYMENTS, ("Payments",), path=LAYERED),
-        Titled("PagerDuty", ON_CALL, search, ("Search",), path=SHIFT_BASED),
+        ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",)),
+        ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",), path=LAYERED),
+        ScheduleOrRole("PagerDuty", ON_CALL, search, ("Search",), path=SHIFT_BASED),
     }
 
 
@@ -166,17 +166,17 @@ def test_names_prove_nothing_where_no_list_was_asked_for(world: World) -> None:
     """A rule for any schedule needs one call, after which no name counts that was not checked."""
     found = world.find()
     (duty,) = found.duties
-    assert not duty.goes_by("Payments")
-    assert duty.goes_by(PAYMENTS)
+    assert not duty.is_named("Payments")
+    assert duty.is_named(PAYMENTS)
     # One rule came to want names only after the other's answer was there.
-    later = world.source.questions(Wants(schedules=("Payments",)), found)
+    later = world.source.questions(DutyQuery(schedules=("Payments",)), found)
     assert {each.name for each in later} > {"layer-based schedules", "shift-based schedules"}
 
 
 def test_any_beside_a_name(world: World) -> None:
     """Where one rule takes any schedule and another names some, names are checked, too."""
     world.on_shift("Search", CY)
-    both = Wants(schedules=("Payments",), any_schedule=True)
-    found = {each.name: each.goes_by(each.name) for each in world.find(both).duties}
+    both = DutyQuery(schedules=("Payments",), any_schedule=True)
+    found = {each.name: each.is_named(each.name) for each in world.find(both).duties}
     assert found == {"Payments": True, "Search": True}
     assert len(world.double.calls) == 3

@@ -65,7 +65,7 @@ def test_more_than_a_real_page(world: World) -> None:
     ids = _schedules(world, 101)
     found = world.named(ids[-1], "S101")
     assert [each.id for each in found.duties] == ids
-    assert found.duties[-1].goes_by("S101")
+    assert found.duties[-1].is_named("S101")
     assert _offsets(world, ON_CALLS) == _offsets(world, LAYERED) == ["0", "100"]
     assert _offsets(world, SHIFT_BASED) == ["0"]
 
@@ -147,9 +147,9 @@ def test_a_later_page_is_broken(
     read = {each.id for each in found.duties} & set(ids)
     pages = 1 if not isinstance(fault, Edited) else 2  # that one could be read itself
     assert read == set(ids[: 2 * pages] if path == ON_CALLS else ids)
-    assert all(each.goes_by(each.id) for each in found.duties)
+    assert all(each.is_named(each.id) for each in found.duties)
     doubtful = path != ON_CALLS
-    assert not doubtful or not any(each.goes_by(each.name) for each in found.duties)
+    assert not doubtful or not any(each.is_named(each.name) for each in found.duties)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_a_list_without_end(path: str, most: int, world: World) -> None:
     assert world.asked(path) == most
     assert problems(found) == [f"only the first {most} pages were read"]
     (duty,) = found.duties
-    assert duty.goes_by(PAYMENTS)
-    assert duty.goes_by("Payments") is (path == ON_CALLS)
+    assert duty.is_named(PAYMENTS)
+    assert duty.is_named("Payments") is (path == ON_CALLS)
 
 
 def test_the_vendor_is_never_asked_beyond_its_limit(world: World) -> None:
@@ -192,4 +192,4 @@ def test_empty_pages_without_end(path: str, world: World) -> None:
     assert world.asked(path) == 1
     assert problems(found) == ["an empty page was not the last one"]
     assert holders(found) == ([] if path == ON_CALLS else [ANA])
-    assert not any(each.goes_by("Payments") for each in found.duties)
+    assert not any(each.is_named("Payments") for each in found.duties)

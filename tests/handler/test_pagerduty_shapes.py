@@ -117,8 +117,8 @@ def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, world: 
     assert holders(found) == [ANA, "bo@acme.example"]
     (problem,) = problems(found)
     assert problem.startswith(UNREAD if "*" in fault.path else "the answer could not be read: ")
-    assert not any(each.goes_by(each.name) for each in found.duties)
-    assert all(each.goes_by(each.id) for each in found.duties)
+    assert not any(each.is_named(each.name) for each in found.duties)
+    assert all(each.is_named(each.id) for each in found.duties)
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
@@ -133,7 +133,7 @@ def test_a_wrong_word_of_pages(what: str, path: str, world: World) -> None:
     assert problems(found) == (
         ["the answer could not be read: more is neither true nor false"] if wrong else []
     )
-    assert duty.goes_by("Payments") is (not wrong or path == ON_CALLS)
+    assert duty.is_named("Payments") is (not wrong or path == ON_CALLS)
 
 
 WRONG = [

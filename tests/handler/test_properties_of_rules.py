@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from handler.duty import Duty, Failure, Findings
+from handler.duty import Duty, Failure, ProviderSnapshot
 from handler.rules.evaluate import Decision, decide, decide_all
 from handler.rules.model import Rule
 from handler.rules.spelling import spelling_of
@@ -38,7 +38,7 @@ Draw = Callable[..., Any]
 
 def decided(world: World) -> Decision:
     """Decide in a world."""
-    return decide(world.request, world.findings, world.policy, NOW)
+    return decide(world.request, world.snapshot, world.policy, NOW)
 
 
 def brings_no_more(less: World, world: World) -> None:
@@ -83,9 +83,9 @@ def test_ending_with_the_shift_brings_no_more(world: World) -> None:
 @given(world=ODD_WORLDS)
 def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
     """Left out, as the handler does, they change neither the decision nor what is wanted."""
-    near = world._replace(policy=world.policy.near([world.request.resources]))
+    near = world._replace(policy=world.policy.relevant_to([world.request.resources]))
     one, other = decided(near), decided(world)
-    assert one._replace(judged=()) == other._replace(judged=())
+    assert one._replace(rule_results=()) == other._replace(rule_results=())
 
 
 def an_approval_has_evidence(world: World, _: Draw) -> None:
@@ -94,13 +94,13 @@ def an_approval_has_evidence(world: World, _: Draw) -> None:
     email = world.request.requester.email
     mine = {email, *world.policy.aliases.get(email, ())}
     assert bool(decision.evidence) is bool(decision.rules) is bool(decision.duration)
-    assert set(decision.evidence) <= set(world.findings.duties)
+    assert set(decision.evidence) <= set(world.snapshot.duties)
     assert all(each.holder in mine and each.runs_at(NOW) for each in decision.evidence)
 
 
 def no_duty_no_approval(world: World, _: Draw) -> None:
     """Nobody is approved for asking, whatever a policy says."""
-    assert not decided(world._replace(findings=Findings())).approved
+    assert not decided(world._replace(snapshot=ProviderSnapshot())).approved
 
 
 def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
@@ -134,7 +134,7 @@ def one_more_denial(world: World, draw: Draw) -> None:
     less = with_rules(world, *rules)
     brings_no_more(less, world)
     bare = denial.when is None and any(
-        denial.resources.touches(spelling_of(each)) for each in world.request.resources
+        denial.resources.matches_for_deny(spelling_of(each)) for each in world.request.resources
     )
     assert not (bare and decided(less).approved)
 
@@ -169,8 +169,8 @@ def a_rule_in_dry_run_is_no_rule(world: World, draw: Draw) -> None:
 def fewer_duties(world: World, draw: Draw) -> None:
     """Without some of the duties, whoever's they are."""
     kept = draw(st.lists(st.booleans(), min_size=5, max_size=5))
-    duties = tuple(each for each, keep in zip(world.findings.duties, kept, strict=False) if keep)
-    brings_no_more(world._replace(findings=Findings(duties)), world)
+    duties = tuple(each for each, keep in zip(world.snapshot.duties, kept, strict=False) if keep)
+    brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
 def a_provider_that_fails(world: World, draw: Draw) -> None:
@@ -181,10 +181,10 @@ def a_provider_that_fails(world: World, draw: Draw) -> None:
         each._replace(shared_names=frozenset({each.name, each.shortform}) - {""})
         if each.provider == provider
         else each
-        for each in world.findings.duties
+        for each in world.snapshot.duties
         if half or each.provider != provider
     )
-    brings_no_more(world._replace(findings=Findings(duties, (failure,))), world)
+    brings_no_more(world._replace(snapshot=ProviderSnapshot(duties, (failure,))), world)
 
 
 def one_more_resource(world: World, draw: Draw) -> None:
@@ -200,9 +200,9 @@ def no_alias(world: World, _: Draw) -> None:
 
     What speaks against somebody is looked for under all of his addresses.
     """
-    duties = tuple(each._replace(declarers=frozenset()) for each in world.findings.duties)
+    duties = tuple(each._replace(declarers=frozenset()) for each in world.snapshot.duties)
     rules = [each._replace(when=None) if each.deny else each for each in world.policy.rules]
-    world = with_rules(world._replace(findings=Findings(duties)), *rules)
+    world = with_rules(world._replace(snapshot=ProviderSnapshot(duties)), *rules)
     brings_no_more(world._replace(policy=world.policy._replace(aliases={})), world)
 
 
@@ -220,15 +220,15 @@ WORSE: list[Callable[[Duty, World], Duty]] = [
 def what_speaks_against_somebody(world: World, _: Draw) -> None:
     """A duty in an incident that he declared, on a higher level, or over sooner: no longer."""
     for worsen in WORSE:
-        duties = tuple(worsen(each, world) for each in world.findings.duties)
-        brings_no_more(world._replace(findings=Findings(duties)), world)
+        duties = tuple(worsen(each, world) for each in world.snapshot.duties)
+        brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
 def order_of_duties(world: World, draw: Draw) -> None:
     """The same duties in any order, and any of them twice, give the same decision to the letter."""
-    duties = world.findings.duties
+    duties = world.snapshot.duties
     shuffled = tuple(draw(st.permutations(duties + duties[:1])))
-    assert decided(world._replace(findings=Findings(shuffled))) == decided(world)
+    assert decided(world._replace(snapshot=ProviderSnapshot(shuffled))) == decided(world)
 
 
 def requests_of_one_call(world: World, draw: Draw) -> None:
@@ -237,7 +237,7 @@ def requests_of_one_call(world: World, draw: Draw) -> None:
     if together := draw(st.booleans()):
         asked = [each._replace(labels={**each.labels, "petition": "p"}) for each in asked]
     alone = [decided(world._replace(request=each)) for each in asked]
-    found = decide_all(asked, world.findings, world.policy, NOW)
+    found = decide_all(asked, world.snapshot, world.policy, NOW)
     if not together:
         assert list(found) == alone
         return

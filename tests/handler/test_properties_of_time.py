@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handler.duration_hints import nearest, short
 from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
-from handler.duty import INCIDENT_ROLE, Duty, Findings
+from handler.duty import INCIDENT_ROLE, Duty, ProviderSnapshot
 from handler.request import ASKED_DURATION, DURATION, Request, Resource, claim
 from handler.rules.evaluate import decide, decide_all
 from handler.rules.model import simple
@@ -37,9 +37,9 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", inci
 @example(labels={"indent.com/time/expires": "2026-03-04T12:01:00Z"}, allowed=timedelta(hours=6))
 def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
     """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
-    policy, findings = simple(allowed), Findings((LEAD,))
+    policy, snapshot = simple(allowed), ProviderSnapshot((LEAD,))
     request = Request(JANE, (GROUP,), labels)
-    decision = decide(request, findings, policy, NOW)
+    decision = decide(request, snapshot, policy, NOW)
     if not decision.approved:
         return
     made = claim(request, actor={}, reason="", now=NOW, duration=decision.duration)
@@ -84,13 +84,13 @@ DURATIONS = st.one_of(
 def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timedelta) -> None:
     """Any text: humans decide, or access is for as long as both say, and never longer."""
     decision = decide(
-        Request(JANE, (GROUP,), {label: text}), Findings((LEAD,)), simple(allowed), NOW
+        Request(JANE, (GROUP,), {label: text}), ProviderSnapshot((LEAD,)), simple(allowed), NOW
     )
     asked = wish(text)
     if asked is None:
         assert not decision.approved
         assert "can't be read" in decision.reason
-        assert not decision.wants_facts
+        assert not decision.could_change
     elif asked and asked < timedelta(seconds=1):
         assert not decision.approved
     else:
@@ -106,7 +106,7 @@ def test_no_label_makes_a_duty(
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
     requests = [Request(JANE, (resource,), labels), Request(JANE, (GROUP,), labels)]
-    decisions = decide_all(requests, Findings((mary,)), simple(timedelta(hours=6)), NOW)
+    decisions = decide_all(requests, ProviderSnapshot((mary,)), simple(timedelta(hours=6)), NOW)
     assert not any(each.approved for each in decisions)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from handler.audit import decision_record
-from handler.duty import ON_CALL, Duty, Failure, Findings
-from handler.providers.base import Wants
+from handler.duty import ON_CALL, Duty, Failure, ProviderSnapshot
+from handler.providers.base import DutyQuery
 from handler.providers.registry import PROVIDERS
 from handler.redaction import MOST_LINE_BYTES
 from handler.request import Request, Resource
 from handler.rules.conditions import OnCall
-from handler.rules.evaluate import Decision, Judged, decide_all
+from handler.rules.evaluate import Decision, RuleResult, decide_all
 from handler.rules.model import Policy, Rule, Selector
 from infra.metrics import APPROVED, DECISION_TIME, SELF_MADE, failing
 from tests.filter_pattern import matches as pattern_matches
@@ -35,13 +35,13 @@ SHIFT = Duty("PagerDuty", ON_CALL, "S1", "DBA", JANE)
 def line_of(
     decision: Decision,
     policy: Policy,
-    findings: Findings | None = None,
+    snapshot: ProviderSnapshot | None = None,
     **more: Any,  # noqa: ANN401 - passed on
 ) -> dict[str, Any]:
     """The line as CloudWatch gets it: within its limit, and JSON for the strictest of readers."""
     record = decision_record(
         decision,
-        findings=findings or Findings(),
+        snapshot=snapshot or ProviderSnapshot(),
         asked=ASKED,
         policy=policy,
         dry_run=False,
@@ -78,9 +78,9 @@ def test_no_policy_makes_the_line_too_long(text: str, schedule: str) -> None:
     duties = tuple(SHIFT._replace(id=f"S{each}", name=f"DBA{each}") for each in range(60))
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
     policy = policy_of(rule_names(text), schedule)
-    findings = Findings((SHIFT, *duties))
-    (decision,) = decide_all([request], findings, policy, NOW)
-    line = line_of(decision, policy, findings)
+    snapshot = ProviderSnapshot((SHIFT, *duties))
+    (decision,) = decide_all([request], snapshot, policy, NOW)
+    line = line_of(decision, policy, snapshot)
     assert matches(APPROVED.pattern, line) is (schedule == "DBA")
     assert matches(DECISION_TIME.pattern, line)
     assert not matches(SELF_MADE.pattern, line)
@@ -114,25 +114,25 @@ def test_whatever_comes_all_at_once(text: str) -> None:
     )
     names = [f"{each}{text}" for each in range(2000)]
     judged = tuple(
-        Judged(each, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
+        RuleResult(each, "no", text, NOW, tuple((duty, text) for duty in duties[:100]))
         for each in names
     )
     decision = Decision(
         Request(Resource(email=text, id=text), resources, petitions),
         *(text, duties, tuple(names), HOUR),
         duties=duties,
-        judged=judged,
+        rule_results=judged,
         limits=(text,) * 1000,
         now=NOW,
     )
     failures = tuple(Failure(each, text, text) for each in ASKED for _ in range(1000))
     wants = dict.fromkeys(
-        ASKED, Wants((text,) * 1000, any_schedule=True, roles=True, updates=True, ends=True)
+        ASKED, DutyQuery((text,) * 1000, any_schedule=True, roles=True, updates=True, ends=True)
     )
     line = line_of(
         decision,
         policy_of(names),
-        Findings(duties, failures),
+        ProviderSnapshot(duties, failures),
         wants=wants,
         call=text,
         number=199,
@@ -152,10 +152,10 @@ def test_few_of_many_empty_judgements_are_told() -> None:
     duties = tuple(SHIFT._replace(id=str(each)) for each in range(50))
     names = [str(each) for each in range(600)]
     judged = tuple(
-        Judged(each, "grants", "", NOW, tuple((one, "") for one in duties)) for each in names
+        RuleResult(each, "grants", "", NOW, tuple((one, "") for one in duties)) for each in names
     )
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
-    decision = Decision(request, "yes", duties, duties=duties, judged=judged, now=NOW)
+    decision = Decision(request, "yes", duties, duties=duties, rule_results=judged, now=NOW)
     line = line_of(decision, policy_of(names))
     assert 0 < len(line["trace"]["rules"]) < 100
     assert line["whole"] is True  # the policy has its rules: it can be decided again
@@ -169,7 +169,7 @@ def test_rules_that_were_looked_at_come_first() -> None:
     rules[-1] = rules[-1]._replace(resources=Selector(kinds=("db",)))
     policy = Policy(tuple(rules), digest="0123456789abcdef")
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))
-    (decision,) = decide_all([request], Findings((SHIFT,)), policy, NOW)
+    (decision,) = decide_all([request], ProviderSnapshot((SHIFT,)), policy, NOW)
     line = line_of(decision, policy)
     assert [each["rule"] for each in line["trace"]["rules"]] == [names[-1]]
 
@@ -218,7 +218,7 @@ def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
     shift = Duty("PagerDuty", ON_CALL, "S1", name, JANE, spelt, incident=spelt, link=spelt)
     request = Request(Resource(email=JANE), (Resource("db", spelt, labels={spelt: name}),))
     policy = policy_of([name], name)
-    (decision,) = decide_all([request], Findings((shift,)), policy, NOW)
+    (decision,) = decide_all([request], ProviderSnapshot((shift,)), policy, NOW)
     assert decision.approved
     told = json.dumps(line_of(decision, policy), ensure_ascii=False)
     assert "bob" not in told.replace("\uff42", "b")

@@ -7,16 +7,16 @@ from importlib import import_module
 
 import pytest
 
-from handler.duty import Findings
+from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.http1 import USER_AGENT
-from handler.providers.base import Wants, ask
+from handler.providers.base import DutyQuery, ask
 from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply
 
 Serve = Callable[..., Scripted]
-EVERYTHING = Wants(any_schedule=True, roles=True, updates=True)
+EVERYTHING = DutyQuery(any_schedule=True, roles=True, updates=True)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda each: each.id)
@@ -29,7 +29,7 @@ def test_a_firewall_in_front(
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
     settings |= dict.fromkeys((each for each in provider.settings if "URL" in each), server.url)
     source = import_module(f"handler.providers.{provider.id}").source(client, settings)
-    found = ask(source.questions(EVERYTHING, Findings()), set_clock.deadline())
+    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
     assert {each.problem for each in found.failures} == {said}
     assert {each.headers["user-agent"] for each in server.asked} == {USER_AGENT}

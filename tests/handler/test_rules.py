@@ -133,13 +133,13 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
         Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
-    assert [each.name for each in Policy(rules).near(asked).rules] == near
+    assert [each.name for each in Policy(rules).relevant_to(asked).rules] == near
 
 
 def test_the_only_rule_stays() -> None:
     """It says itself what it is not for."""
     only = simple(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
-    assert only.near([]) == only
+    assert only.relevant_to([]) == only
 
 
 def test_known_as_is_told_by_every_alias() -> None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from handler.providers.base import Wants
-from handler.providers.collect import needs_of, wants_of
+from handler.providers.base import DutyQuery
+from handler.providers.collect import dependencies, duty_query
 from handler.rules.model import Policy, simple
 from tests.handler.asking import AT_PAGERDUTY, DBA, FOR_JOAN, JANE, JOAN, LEADS, asks, policy
 from tests.handler.strategies import NOW
@@ -18,51 +18,51 @@ DRY = {"name": "dry", "resources": "any", "when": LEADS, "duration": "1h", "dry_
 NEVER = {"name": "never", "resources": {"kinds": ["vault"]}, "deny": True}
 HERS = frozenset({JANE})
 WANTED = [
-    ("a schedule", policy(DBA), Wants(("DBA",), holders=HERS)),
-    ("any schedule", policy(ANY_SHIFT), Wants(any_schedule=True, holders=HERS)),
-    ("a role", policy(LEADS), Wants(roles=True, holders=HERS)),
+    ("a schedule", policy(DBA), DutyQuery(("DBA",), holders=HERS)),
+    ("any schedule", policy(ANY_SHIFT), DutyQuery(any_schedule=True, holders=HERS)),
+    ("a role", policy(LEADS), DutyQuery(roles=True, holders=HERS)),
     (
         "two schedules of this provider, each once, and any",
         policy({"any": [DBA, AT_PAGERDUTY, ANY_SHIFT]}),
-        Wants(("DBA", "API"), any_schedule=True, holders=HERS),
+        DutyQuery(("DBA", "API"), any_schedule=True, holders=HERS),
     ),
     (
         "what all of several conditions need",
         policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
-        Wants(("DBA", "API"), roles=True, holders=HERS),
+        DutyQuery(("DBA", "API"), roles=True, holders=HERS),
     ),
     (
         "what all within all need, where the requester is right",
         policy({"all": [LEADS, {"all": [DBA, {"requester": {"emails": [JANE]}}]}]}),
-        Wants(("DBA",), roles=True, holders=HERS),
+        DutyQuery(("DBA",), roles=True, holders=HERS),
     ),
     (
         "nothing, where he is not",
         policy({"all": [LEADS, {"all": [DBA, FOR_JOAN]}]}),
-        Wants(),
+        DutyQuery(),
     ),
     (
         "of several ways only those that this requester can go",
         policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
-        Wants(("DBA",), holders=HERS),
+        DutyQuery(("DBA",), holders=HERS),
     ),
     (
         "when the shift ends",
         policy(DBA, end_with_shift={}),
-        Wants(("DBA",), ends=True, holders=HERS),
+        DutyQuery(("DBA",), ends=True, holders=HERS),
     ),
-    ("not for other resources", policy(DBA, APPS), Wants(("DBA",), holders=HERS)),
-    ("not for a denial", policy(DBA, NEVER), Wants(("DBA",), holders=HERS)),
-    ("for a rule in dry run, too", policy(DBA, DRY), Wants(("DBA",), roles=True, holders=HERS)),
+    ("not for other resources", policy(DBA, APPS), DutyQuery(("DBA",), holders=HERS)),
+    ("not for a denial", policy(DBA, NEVER), DutyQuery(("DBA",), holders=HERS)),
+    ("for a rule in dry run, too", policy(DBA, DRY), DutyQuery(("DBA",), roles=True, holders=HERS)),
     (
         "under an alias, too",
         policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
-        Wants(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
+        DutyQuery(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
     ),
     (
         "an update, where settings say so",
         simple(timedelta(hours=1), participants=True),
-        Wants(any_schedule=True, roles=True, updates=True, holders=HERS),
+        DutyQuery(any_schedule=True, roles=True, updates=True, holders=HERS),
     ),
 ]
 
@@ -70,14 +70,14 @@ WANTED = [
 @pytest.mark.parametrize(
     ("by", "wants"), [row[1:] for row in WANTED], ids=[row[0] for row in WANTED]
 )
-def test_what_is_wanted(by: Policy, wants: Wants) -> None:
+def test_what_is_wanted(by: Policy, wants: DutyQuery) -> None:
     """A provider is asked for what the rules for these resources need, and of whom."""
-    assert wants_of("PagerDuty", needs_of([asks()], by, NOW)) == wants
+    assert duty_query("PagerDuty", dependencies([asks()], by, NOW)) == wants
 
 
 def test_what_two_requests_want() -> None:
     """One question serves all requests of a call."""
     requests = [asks(), asks("app", JOAN)]
-    needs = needs_of(requests, policy(DBA, APPS, end_with_shift={}), NOW)
-    wanted = wants_of("PagerDuty", needs)
-    assert wanted == Wants(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))
+    needs = dependencies(requests, policy(DBA, APPS, end_with_shift={}), NOW)
+    wanted = duty_query("PagerDuty", needs)
+    assert wanted == DutyQuery(("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN}))

@@ -13,10 +13,10 @@ import pytest
 from handler import emails
 from handler.audit import decision_record
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Findings, Incident, Titled
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Incident, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client
 from handler.providers.base import Page, ask
-from handler.providers.collect import Inquiry, Outcome, without_email
+from handler.providers.collect import DutyCollector, Outcome, without_email
 from handler.providers.registry import BY_NAME
 from handler.request import Request, Resource
 from handler.rules.conditions import ANY, IncidentRole, OnCall
@@ -103,7 +103,7 @@ def on_duty(vendor: Vendor, client: Client, clock: SetClock) -> Iterator[tuple[A
         if v3:
             double.add_escalation_policy("Payments", schedule)
         settings = {key: each.format(double.url) for key, each in vendor.settings.items()}
-        inquiry = Inquiry(client, clock.clock, {BY_NAME[vendor.name].id: settings})
+        inquiry = DutyCollector(client, clock.clock, {BY_NAME[vendor.name].id: settings})
 
         def decide(*who: str, policy: Policy | None = None) -> Outcome:
             requests = [Request(Resource(email=each), (RESOURCE,)) for each in who]
@@ -142,7 +142,7 @@ def test_an_address_that_is_not_shown(
         double.fail(vendor.path, edited(vendor, hide))
         others = ["", " ", str(shown), "None", "null", "@", ANA]
         outcome = decide(BO, *others)
-    assert outcome.findings.failures == ()
+    assert outcome.snapshot.failures == ()
     assert dict(outcome.without_email) == {vendor.name: (1, 2)}
     assert [each.approved for each in outcome.decisions] == [True, *(False for _ in others)]
 
@@ -152,7 +152,7 @@ def test_everybody_shows_an_address(vendor: Vendor, client: Client, set_clock: S
     """Then nobody is counted, and the log line does not speak of it."""
     with on_duty(vendor, client, set_clock) as (_, decide):
         outcome = decide(BO)
-    assert (dict(outcome.without_email), outcome.findings.without_email) == ({}, ())
+    assert (dict(outcome.without_email), outcome.snapshot.without_email) == ({}, ())
     assert "without_email" not in recorded(outcome)
 
 
@@ -160,7 +160,7 @@ def recorded(outcome: Outcome) -> dict[str, Any]:
     """The first decision's log line."""
     return decision_record(
         outcome.decisions[0],
-        findings=outcome.findings,
+        snapshot=outcome.snapshot,
         asked=outcome.asked,
         policy=simple(HOURS),
         dry_run=False,
@@ -267,26 +267,26 @@ def test_only_who_would_matter_is_counted(
     counted: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     """Somebody on another schedule, level or role would not be approved with an e-mail either."""
-    findings = Findings(without_email=(hidden,))
+    snapshot = ProviderSnapshot(without_email=(hidden,))
     expected = {"PagerDuty": (1, 1)} if counted else {}
-    assert without_email(findings, [condition], NOW) == expected
+    assert without_email(snapshot, [condition], NOW) == expected
 
 
 def test_people_are_counted_once_for_each_provider() -> None:
     """However many duties, and whatever another provider shows."""
     first = LEVEL_2._replace(level=1)
     shown = first._replace(holder=ANA, user="")
-    findings = Findings(
+    snapshot = ProviderSnapshot(
         duties=(shown, shown._replace(id="S2"), shown._replace(provider="Opsgenie", holder=BO)),
         without_email=(first, first._replace(id="S2"), first._replace(user="U2")),
     )
-    assert without_email(findings, [OnCall(ANY)], NOW) == {"PagerDuty": (2, 3)}
+    assert without_email(snapshot, [OnCall(ANY)], NOW) == {"PagerDuty": (2, 3)}
 
 
 def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     """What is found of names goes for people without an e-mail, too."""
     hidden = a_duty("DBA")._replace(holder="", user="U1")
-    titled = tuple(Titled("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
+    titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
     found = ask([question("q", answers(Page((hidden,), titled)))], set_clock.deadline())
     assert found.duties == ()
     assert [each.shared_names for each in found.without_email] == [frozenset({"DBA"})]
@@ -310,5 +310,5 @@ def test_what_is_an_address(text: str, is_one: bool) -> None:  # noqa: FBT001 - 
 def test_a_provider_without_a_metric_is_left_out() -> None:
     """The line names providers by their ids."""
     decisions = (Decision(Request(Resource(email=ANA), (RESOURCE,))),)
-    outcome = Outcome(decisions, Findings(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
+    outcome = Outcome(decisions, ProviderSnapshot(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
     assert recorded(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}

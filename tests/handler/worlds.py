@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from handler.durations import format_instant
-from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Findings
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, ProviderSnapshot
 from handler.request import DURATION, EXPIRES, Request, Resource
 from handler.rules.conditions import (
     ANY,
@@ -47,7 +47,7 @@ class World(NamedTuple):
     """Who asks for what, on which duties, by which policy."""
 
     request: Request
-    findings: Findings
+    snapshot: ProviderSnapshot
     policy: Policy
 
 
@@ -205,7 +205,7 @@ def requests() -> st.SearchStrategy[Request]:
     return st.builds(Request, who, resources, labels)
 
 
-FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: Findings(tuple(each)))
+FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: ProviderSnapshot(tuple(each)))
 
 
 def worlds(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[World]:

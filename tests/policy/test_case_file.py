@@ -159,11 +159,11 @@ def test_right_case_is_read() -> None:
     assert case.request.requester.email == "omar@example.com"
     (resource,) = case.request.resources
     assert (resource.kind, resource.id, resource.labels) == ("db", "orders", {"Env": "Prod"})
-    shift, role = case.findings.duties
+    shift, role = case.snapshot.duties
     assert (shift.level, shift.endless, shift.has_end) == (2, True, False)
     assert role.declarers == {"rita@example.com"}
     assert (role.severity, role.reporter, role.incident) == (("Major",), False, "INC-1")
-    assert [str(each) for each in case.findings.failures] == [
+    assert [str(each) for each in case.snapshot.failures] == [
         "incident.io everything: given up: no answer in time"
     ]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.rules.conditions import UNNAMED
+from handler.rules.conditions import NOT_LISTED
 from policy.__main__ import main
 from sandbox.local_aws.program import ROOT
 from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written
@@ -49,7 +49,7 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
         '      - approved by "DBAs" for 3 hours',
         "      + not approved: no duty of the requester counts",
         '      rule "DBAs": no duty of the requester counts',
-        f"        on call for DBA (incident.io) until 18:00 UTC: {UNNAMED}",
+        f"        on call for DBA (incident.io) until 18:00 UTC: {NOT_LISTED}",
         '      rule "dry": it is for other resources',
         '      rule "no vault": it denies other requests',
         "  ok  runs dry",

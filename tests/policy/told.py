@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handler.audit import decision_record
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import DURATION, Request, Resource
 from handler.rules.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.evaluate import decide_all
@@ -72,11 +72,11 @@ def recorded(
     without_email: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Decide a request at `NOW`, and give the decision's log line as it is read back."""
-    findings = Findings(duties, tuple(failures))
-    (decision,) = decide_all([request], findings, policy, NOW)
+    snapshot = ProviderSnapshot(duties, tuple(failures))
+    (decision,) = decide_all([request], snapshot, policy, NOW)
     record = decision_record(
         decision,
-        findings=findings,
+        snapshot=snapshot,
         asked=asked,
         policy=policy,
         dry_run=dry_run,

@@ -14,7 +14,7 @@ from auditlog.explain import Told
 from cli.webhook_client import request_event
 from handler.audit import decision_record
 from handler.durations import format_instant
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, Findings
+from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import read_events
 from handler.rules.evaluate import decide
 from handler.rules.model import Policy, simple
@@ -46,10 +46,10 @@ def decided(
     if petition:
         event["meta"]["labels"]["petition"] = petition
     (request,) = read_events([event]).requests
-    decision = decide(request, Findings(duties, failures), policy, NOON)
+    decision = decide(request, ProviderSnapshot(duties, failures), policy, NOON)
     told = decision_record(
         decision,
-        findings=Findings(duties, failures),
+        snapshot=ProviderSnapshot(duties, failures),
         asked=("incident.io",),
         policy=policy,
         dry_run=dry_run,
