@@ -17,7 +17,7 @@ from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import SETTINGS, Visitor, staged
-from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
+from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, FakeWebhook
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def webhook(watch: Watch) -> Iterator[PlayedWebhook]:
+def webhook(watch: Watch) -> Iterator[FakeWebhook]:
     """A webhook that runs."""
-    with PlayedWebhook(watch) as one:
+    with FakeWebhook(watch) as one:
         yield one
 
 
 @pytest.fixture
-def space(watch: Watch, webhook: PlayedWebhook) -> Iterator[Space]:
+def space(watch: Watch, webhook: FakeWebhook) -> Iterator[Space]:
     """A space that asks the webhook about what is labelled Env=Prod."""
     with Space(now=watch, webhook_pauses=(0, 0)) as one:
         one.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})

@@ -13,7 +13,7 @@ from sandbox.page import Page
 from sandbox.page.presenter import MAX_PETITIONS
 from sandbox.space import Space
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, Visitor, asked
-from tests.sandbox.running_space import Client, PlayedWebhook, approve_all
+from tests.sandbox.running_space import Client, FakeWebhook, approve_all
 
 
 def escape(text: str) -> str:
@@ -36,7 +36,7 @@ def test_form_makes_a_petition(space: Space, visitor: Visitor) -> None:
     assert "“to fix it”" in words
 
 
-def test_approval_is_shown(space: Space, visitor: Visitor, webhook: PlayedWebhook) -> None:
+def test_approval_is_shown(space: Space, visitor: Visitor, webhook: FakeWebhook) -> None:
     """What the webhook approves is granted, with its reason and until when."""
     webhook.claims = approve_all
     asked(space, visitor)
@@ -46,7 +46,7 @@ def test_approval_is_shown(space: Space, visitor: Visitor, webhook: PlayedWebhoo
     assert "Played Bot approves until 2 Mar 18:00 UTC “On call.”" in words
 
 
-def test_refused_claim_is_shown(space: Space, visitor: Visitor, webhook: PlayedWebhook) -> None:
+def test_refused_claim_is_shown(space: Space, visitor: Visitor, webhook: FakeWebhook) -> None:
     """A claim that does not count says why, and the petition stays open."""
     webhook.claims = lambda events: [{**approve_all(events)[0], "actor": {"kind": "user"}}]
     asked(space, visitor)
@@ -55,7 +55,7 @@ def test_refused_claim_is_shown(space: Space, visitor: Visitor, webhook: PlayedW
     assert "Open: waits for a human" in words
 
 
-def test_webhook_is_waited_for(space: Space, visitor: Visitor, webhook: PlayedWebhook) -> None:
+def test_webhook_is_waited_for(space: Space, visitor: Visitor, webhook: FakeWebhook) -> None:
     """Until it answers, the page says so, and expects news at any moment."""
     assert 'data-busy="no"' in visitor.get().html
     seen: list[Answer] = []

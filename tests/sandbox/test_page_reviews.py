@@ -10,7 +10,7 @@ from sandbox.demo_data import JANE, NORA, RITA
 from sandbox.space import Space
 from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import PROD, TEST, Visitor, asked
-from tests.sandbox.running_space import HOUR, PlayedWebhook, approve_all
+from tests.sandbox.running_space import HOUR, FakeWebhook, approve_all
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_unknown_verb_does_nothing(space: Space, visitor: Visitor, name: str, ve
 
 
 def test_webhooks_grant_can_be_revoked(
-    space: Space, visitor: Visitor, webhook: PlayedWebhook
+    space: Space, visitor: Visitor, webhook: FakeWebhook
 ) -> None:
     """A human can end what the webhook began."""
     webhook.claims = approve_all
