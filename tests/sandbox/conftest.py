@@ -1,4 +1,4 @@
-"""A space with a webhook that a test plays, the page of it, and a PagerDuty account."""
+"""A space with a webhook, the page of it, and a PagerDuty account."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.vendors.incidentio_state import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.sandbox import pagerduty_asked
 from tests.sandbox.asked import Watch
-from tests.sandbox.page_client import SETTINGS, Visitor, staged
+from tests.sandbox.page_client import SETTINGS, PageClient, demo_organisation
 from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, FakeWebhook
 
 
@@ -75,7 +75,7 @@ def account(watch: Watch) -> Iterator[PagerDuty]:
 @pytest.fixture
 def organisation(watch: Watch) -> Organisation:
     """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
-    return staged(watch)
+    return demo_organisation(watch)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def log(tmp_path: Path) -> Logbook:
 
 @pytest.fixture
 def boards(organisation: Organisation) -> Sequence[DutyBoard]:
-    """Whose duties the page shows: incident.io's, unless a test module says otherwise."""
+    """The duties that the page shows: incident.io's, unless a test module says otherwise."""
     return [IncidentIOBoard(organisation)]
 
 
@@ -94,7 +94,7 @@ def boards(organisation: Organisation) -> Sequence[DutyBoard]:
 def page(
     request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: Logbook
 ) -> Iterator[Page]:
-    """The page, with the providers' switches; with the parameter "live" it has none."""
+    """The page; with the parameter "live" it has no switches."""
     live = getattr(request, "param", "") == "live"
     for email, name in PEOPLE.items():
         space.add_person(email, name)
@@ -103,6 +103,6 @@ def page(
 
 
 @pytest.fixture
-def visitor(page: Page) -> Visitor:
-    """Somebody who looks at it with a browser."""
-    return Visitor(page.url)
+def client(page: Page) -> PageClient:
+    """A browser with the page open."""
+    return PageClient(page.url)

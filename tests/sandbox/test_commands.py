@@ -26,7 +26,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
 from tests.projects import broken_home_in, project_in, project_with_code_in
-from tests.sandbox.page_client import Visitor
+from tests.sandbox.page_client import PageClient
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"
@@ -144,7 +144,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
         assert f" {root / name}" in told
     page = variables["SANDBOX_PAGE"]
     assert f"\n  Open  {page}\n        in a browser" in told
-    assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
+    assert "Jane Lind: Incident Lead, INC-1" in PageClient(page).get().words
 
     sent = run(stack, root, "send", *JANE_ASKS, "--duration", "45m")
     (claim,) = json.loads(sent.rest())["claims"]
@@ -160,7 +160,7 @@ def test_up_runs_all_until_it_is_interrupted(root: Path, stack: ExitStack) -> No
     up.process.send_signal(signal.SIGINT)
     told += up.rest()
     with pytest.raises(ConnectionRefusedError):
-        Visitor(page)
+        PageClient(page)
     assert told.endswith("\nStopping ...\n")
     assert (up.process.returncode, up.errors) == (0, "")
     assert_nothing_left(up, children)
@@ -260,7 +260,7 @@ def test_live_up_asks_the_real_provider(
 
     def describe_send_and_end(*arguments: object) -> None:
         describe(*arguments)  # type: ignore[arg-type] # passed on as they came
-        pages.append(Visitor(environment.read(file)["SANDBOX_PAGE"]).get().words)
+        pages.append(PageClient(environment.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGTERM)

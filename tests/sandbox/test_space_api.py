@@ -128,7 +128,8 @@ def test_petitions_are_listed(jane: Client, ada: Client) -> None:
 )
 def test_administrators_only(call: str, jane: Client) -> None:
     """Nobody else changes what the space consists of."""
-    status, body = jane(*call.split(), {})
+    method, path = call.split()
+    status, body = jane(method, path, {})
     assert (status, body["message"]) == (403, "Only an administrator may change this.")
 
 
