@@ -14,7 +14,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from handler.json_fields import as_object
+from handler.json_fields import as_object, get_object
 from sandbox.space import selectors
 from sandbox.space.tokens import Owner
 from sandbox.vendors.exchange import OK, Answer, Request
@@ -86,6 +86,10 @@ class ApiRequest:
     owner: Owner
     query: Mapping[str, list[str]]
     body: Mapping[str, Any]
+
+    def item(self, field: str) -> Mapping[str, Any]:
+        """The object in a field of the body; ShapeError where it isn't one."""
+        return get_object(self.body, field)
 
     def parameter(self, name: str) -> str:
         """The value of a query parameter, or ""."""

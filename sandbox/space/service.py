@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
+from handler.json_fields import ShapeError, as_object, as_str, get_list, get_str
 from sandbox.space import tokens
 from sandbox.space.api import (
     ApiError,
@@ -167,14 +167,14 @@ class Space(Double):
             "POST /petitions": self._create_petition,
             "GET /petitions/{name}": lambda _, name: petitions.get(name).as_json(),
             "PUT /petitions/{name}": lambda request, name: petitions.update(
-                request.owner, name, get_object(request.body, "petition")
+                request.owner, name, request.item("petition")
             ).as_json(),
             "DELETE /petitions/{name}": self._delete_petition,
             "GET /petitions/{name}/claims": lambda request, name: page_of(
                 request.query, "claims", _claims_of(petitions.get(name))
             ),
             "POST /petitions/{name}/claims": lambda request, name: (
-                petitions.review(request.owner, name, get_object(request.body, "claim")).event
+                petitions.review(request.owner, name, request.item("claim")).event
             ),
             "GET /petitions/{name}/claims/{claim}": lambda _, name, claim: _find_claim(
                 _claims_of(petitions.get(name)), claim
@@ -213,9 +213,9 @@ class Space(Double):
         """What changes this, which administrators may."""
         resources, webhooks = self.resources, self.webhooks
         return {
-            "POST /resources": lambda request: resources.add(get_object(request.body, "resource")),
+            "POST /resources": lambda request: resources.add(request.item("resource")),
             "PUT /resources/{name}": lambda request, name: resources.update(
-                name, get_object(request.body, "resource")
+                name, request.item("resource")
             ),
             "DELETE /resources/{name}": lambda _, name: resources.remove(name),
             "PUT /resources:bulkUpdate": self._bulk_update,
@@ -223,19 +223,19 @@ class Space(Double):
             "POST /resources:bulkUpdate": self._bulk_update,
             "POST /resources:bulkDelete": self._bulk_delete,
             "PUT /resources:pullUpdate": self._pull_update,
-            "POST /webhooks": lambda request: webhooks.add(
-                get_object(request.body, "webhook")
-            ).as_json(self.name),
+            "POST /webhooks": lambda request: webhooks.add(request.item("webhook")).as_json(
+                self.name
+            ),
             "PATCH /webhooks/{name}": lambda request, name: webhooks.update(
-                name, get_object(request.body, "webhook")
+                name, request.item("webhook")
             ).as_json(self.name),
             "DELETE /webhooks/{name}": lambda _, name: webhooks.remove(name).as_json(self.name),
             "POST /webhooks:testPolicy": self._test_policies,
             "POST /webhookPolicies": lambda request: (
-                webhooks.add_policy(get_object(request.body, "policy")).body
+                webhooks.add_policy(request.item("policy")).body
             ),
             "PUT /webhookPolicies/{name}": lambda request, name: (
-                webhooks.update_policy(name, get_object(request.body, "policy")).body
+                webhooks.update_policy(name, request.item("policy")).body
             ),
             "DELETE /webhookPolicies/{name}": lambda _, name: webhooks.remove_policy(name).body,
         }
@@ -249,7 +249,7 @@ class Space(Double):
 
     def _create_petition(self, request: ApiRequest) -> Json:
         wait = request.body.get("waitForReviewable") is True
-        body = get_object(request.body, "petition")
+        body = request.item("petition")
         return self.petitions.create(request.owner, body, wait=wait).as_json()
 
     def _delete_petition(self, request: ApiRequest, name: str) -> Json:
@@ -261,7 +261,7 @@ class Space(Double):
         return [item for petition in self.petitions.all() for item in _claims_of(petition)]
 
     def _review_by_label(self, request: ApiRequest) -> Json:
-        claim = get_object(request.body, "claim")
+        claim = request.item("claim")
         return self.petitions.review(request.owner, petition_name(claim), claim).event
 
     def _list_resources(self, request: ApiRequest) -> Answer:

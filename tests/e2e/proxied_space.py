@@ -1,4 +1,4 @@
-"""Somebody between the space and the deployed webhook, who passes calls on, perhaps changed."""
+"""A space, and a proxy between it and the deployed webhook that may change calls and answers."""
 
 from __future__ import annotations
 
