@@ -7,7 +7,6 @@ import inspect
 import os
 import subprocess
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -168,9 +167,3 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
 def test_an_unfinished_object_is_silent() -> None:
     """What was never made has nothing to warn of."""
     PendingApproval.__new__(PendingApproval).__del__()
-
-
-def test_a_place_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a caller's frame it can still be made."""
-    monkeypatch.setattr(traceback, "walk_stack", lambda _: iter(()))
-    approval(REQUEST).close()
