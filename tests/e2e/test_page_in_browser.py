@@ -119,7 +119,7 @@ def take_screenshots(browser: Browser, pictures: Path, name: str, *, dark: bool)
 
 
 def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
-    """On duty it is granted, and says why; off duty it stays open, until a human approves it."""
+    """On duty it is granted, and says why; off duty it stays open until a human approves it."""
     browser.find('//input[@id="reason"]').type("to fix the checkout")
     browser.find(button("Request access")).click()
     text = timeline(browser, "Granted until")
@@ -144,6 +144,9 @@ def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
     assert "Nora Falk, a human, approves until" in text
     assert "“go ahead”" in text
     take_screenshots(browser, pictures, "approved", dark=False)
+
+    browser.find(button("Revoke", NEWEST)).click()
+    assert "Nora Falk revokes it: the access ends." in timeline(browser, "Revoked")
 
 
 def test_all_of_it_by_keyboard(browser: Browser) -> None:
@@ -186,14 +189,6 @@ def test_folded_switch(browser: Browser) -> None:
     assert focused == "✓ Petra Wolf"
     browser.find(switch("Petra Wolf", on=True)).click()
     browser.find(switch("Petra Wolf", on=False))
-
-
-def test_revoke(browser: Browser) -> None:
-    """A grant can be taken back, at once and by itself on screen."""
-    browser.find(button("Request access")).click()
-    timeline(browser, "Granted until")
-    browser.find(button("Revoke", NEWEST)).click()
-    assert "Nora Falk revokes it: the access ends." in timeline(browser, "Revoked")
 
 
 def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:

@@ -41,7 +41,8 @@ def verbs(client: PageClient, name: str) -> list[str]:
 
 
 def test_the_form_makes_a_petition(space: Space, client: PageClient) -> None:
-    """By the person themselves, for what was chosen."""
+    """By the person themselves, for what was chosen; before the first, the page says how."""
+    assert "Nobody has asked for anything yet" in client.get().words
     petition = request_access(
         space, client, JANE, PROD, TEST, reason=" to fix it ", duration=" 90 Min "
     )
@@ -50,6 +51,7 @@ def test_the_form_makes_a_petition(space: Space, client: PageClient) -> None:
     words = client.get().words
     assert "Jane Lind asks for Production (prod), Testing (test) for 1 hour 30 minutes." in words
     assert "“to fix it”" in words
+    assert "Nobody has asked" not in words
 
 
 def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
@@ -169,13 +171,6 @@ def test_petitions_from_code_are_shown(space: Space, client: PageClient, omar: C
     assert "“number 1.”" not in answer.words
 
 
-def test_a_newcomer_learns_what_to_do(space: Space, client: PageClient) -> None:
-    """As long as there is no petition."""
-    assert "Nobody has asked for anything yet" in client.get().words
-    request_access(space, client)
-    assert "Nobody has asked" not in client.get().words
-
-
 def test_approve(space: Space, client: PageClient, name: str) -> None:
     """By an administrator, for as long and for the reason that they give."""
     assert verbs(client, name) == ["approve", "deny"]
@@ -241,26 +236,34 @@ def test_deny(space: Space, client: PageClient, name: str) -> None:
     assert space.petitions.get(name).phase == "closed"
 
 
-def test_revoke(client: PageClient, watch: Watch, name: str) -> None:
-    """The page says who ended it, also once the petition has closed."""
+@pytest.mark.parametrize(
+    ("is_revoked", "status", "sentence"),
+    [
+        (True, "■ Revoked", "Nora Falk revokes it: the access ends."),
+        (False, "■ Expired", "The time is up: the access ends."),
+    ],
+)
+def test_the_end_of_access(
+    is_revoked: bool,  # noqa: FBT001 - drawn
+    status: str,
+    sentence: str,
+    client: PageClient,
+    watch: Watch,
+    name: str,
+) -> None:
+    """The page says how it ended, also once the petition has closed."""
     client.review(name, "approve", length="1h")
-    assert client.review(name, "revoke").status == 303
+    if is_revoked:
+        assert client.review(name, "revoke").status == 303
+    else:
+        watch.time += HOUR
     for _ in range(2):
         words = client.get().words
-        assert "■ Revoked" in words
-        assert "Nora Falk revokes it: the access ends." in words
+        assert status in words
+        assert sentence in words
         assert "No reason given" not in words
         assert verbs(client, name) == []
         watch.time += HOUR
-
-
-def test_access_that_expires(client: PageClient, watch: Watch, name: str) -> None:
-    """The page says so by itself."""
-    client.review(name, "approve", length="1h")
-    watch.time += HOUR
-    words = client.get().words
-    assert "■ Expired" in words
-    assert "The time is up: the access ends." in words
 
 
 @pytest.mark.parametrize(

@@ -101,21 +101,6 @@ def test_queries_that_are_wrong(path: str, code: int, jane: Client) -> None:
     assert (status, body["code"]) == (400 if code == 3 else 501, code)
 
 
-def test_petitions_are_listed(jane: Client, ada: Client) -> None:
-    """Newest first unless `ascending`, and selected by their labels, as claims are."""
-    names = [jane.request(TEST)["name"] for _ in range(3)]
-    ada.review(names[1], "access/approve")
-
-    def listed(query: str) -> list[str]:
-        return [item["name"] for item in jane("GET", f"/petitions?{query}")[1]["petitions"]]
-
-    assert listed("") == names[::-1]
-    assert listed("ascending=true") == names
-    assert listed(f"labelSelector=petition%3D{names[0]}") == names[:1]
-    assert len(jane("GET", f"/claims?labelSelector=petition%3D{names[1]}")[1]["claims"]) == 1
-    assert jane("GET", "/claims?labelSelector=petition%3Dx")[1]["claims"] == []
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -159,21 +144,11 @@ def test_resources_change_in_bulk(method: str, jane: Client, ada: Client) -> Non
 
 
 def test_resources_are_pulled(ada: Client, webhook: FakeWebhook) -> None:
-    """PullUpdate brings a webhook's bots into the space."""
+    """PullUpdate brings a webhook's resources into the space."""
     body = {"kinds": ["indent.v1.Bot"], "flags": {}}
     assert ids(ada("PUT", "/resources:pullUpdate", body)) == ["test-bot"]
     webhook.fail("/hook", faults.Status(500))
     assert ada("PUT", "/resources:pullUpdate", body)[0] == 503
-
-
-def test_members_hold_it_now(jane: Client, ada: Client) -> None:
-    """By petitions that are granted."""
-    resources = jane("GET", "/resources?labelSelector=Env%3DTest")[1]["resources"]
-    path = f"/resources/{resources[0]['labels']['indent.com/block']}/members"
-    name = jane.request(TEST)["name"]
-    assert ids(jane("GET", path), "members") == []
-    ada.review(name, "access/approve")
-    assert ids(jane("GET", path), "members") == [JANE]
 
 
 def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: FakeWebhook) -> None:
