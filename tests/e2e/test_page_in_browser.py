@@ -243,7 +243,7 @@ def test_problem_in_the_form_is_shown_there(browser: Browser) -> None:
 def test_problem_of_the_whole_form_is_shown_there(browser: Browser, page: Page) -> None:
     """It is in sight and has the focus; and to load the page anew sends nothing again."""
     browser.script(
-        "document.querySelectorAll('[name=resource]').forEach((each) => { each.checked = false; })"
+        "document.querySelectorAll('[name=resource]').forEach((box) => { box.checked = false; })"
     )
     browser.find(button("Request access")).click()
     assert "at least one resource" in browser.find('//p[@id="problem-request"]').text
@@ -305,9 +305,9 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
     landmarks = "return [...document.querySelectorAll('body > *, nav')].map((e) => e.localName)"
     assert browser.script(landmarks) == ["a", "header", "nav", "main", "footer"]
     sections = [
-        browser.find(f'//section[@id="{each}"]') for each in ("duties", "request", "petitions")
+        browser.find(f'//section[@id="{id_}"]') for id_ in ("duties", "request", "petitions")
     ]
-    assert [each.label for each in sections] == ["On duty now", "Request access", "Petitions"]
+    assert [section.label for section in sections] == ["On duty now", "Request access", "Petitions"]
     found = {
         f'//{kind}[@id="{id_}"]': browser.find(f'//{kind}[@id="{id_}"]').label
         for kind, id_ in (("select", "who"), ("input", "reason"), ("input", "duration"))
@@ -319,7 +319,7 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
     assert browser.find(switch("Jane Lind", on=True)).label.strip() == "Jane Lind"
     unnamed = browser.script(
         "return [...document.querySelectorAll('input:not([type=hidden]), select')]"
-        ".filter((each) => !each.labels.length).map((each) => each.outerHTML)"
+        ".filter((field) => !field.labels.length).map((field) => field.outerHTML)"
     )
     assert unnamed == []
 
@@ -379,10 +379,10 @@ def test_page_of_another_site_reads_nothing(
     scope = f"AKIDEXAMPLE/20260302/{sandbox.aws.region}/secretsmanager/aws4_request"
     signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
     # But for the one whose own page this is.
-    others = [space, *(each for each in sandbox.doubles.values() if each is not double)]
+    others = [space, *(other for other in sandbox.doubles.values() if other is not double)]
     reset = f"{sandbox.aws.endpoint}/moto-api/reset"
-    urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(each.url for each in others)]
-    seen = [len(each.calls) for each in others]
+    urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(other.url for other in others)]
+    before = [len(other.calls) for other in others]
     assert set(chromium.script(STEAL, urls, signed)) == {""}
-    assert [len(each.calls) for each in others] == seen
+    assert [len(other.calls) for other in others] == before
     assert sandbox.aws.client("secretsmanager").list_secrets()["SecretList"] != []
