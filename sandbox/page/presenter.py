@@ -182,12 +182,12 @@ class Presenter:
             space=self._space.name,
             boards=boards,
             providers=_enumerate([BY_ID[id_].name for id_ in self._settings.providers]),
-            people=[_person_choice(person, boards) for person in resources.all("people")]
+            people=[_person_choice(person, boards) for person in resources.in_view("people")]
             if boards
             else [],
             resources=[
                 Choice(":".join(key_of(resource)), _resource_names([resource]))
-                for resource in resources.all("requestable")
+                for resource in resources.in_view("requestable")
             ],
             cards=cards,
             max_duration=in_words(max(durations, default=timedelta(0))),

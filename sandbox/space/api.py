@@ -101,9 +101,9 @@ def read_request(request: Request, owner: Owner) -> ApiRequest:
     try:
         body = as_object(read_json(request.body) if request.body else {}, "the body")
     except HalfSurrogateError as error:
-        raise ApiError(Code.INVALID_ARGUMENT, f"The body cannot be read: {error}.") from None
+        raise invalid_argument(f"The body cannot be read: {error}.") from None
     except (ValueError, RecursionError):
-        raise ApiError(Code.INVALID_ARGUMENT, "The body is not a JSON object.") from None
+        raise invalid_argument("The body is not a JSON object.") from None
     return ApiRequest(owner, request.query, body)
 
 
@@ -139,7 +139,7 @@ def page_of(
     if token := _parameter(query, "pageToken"):
         last = _decode_page_token(token)
         if last not in names:
-            raise ApiError(Code.INVALID_ARGUMENT, "pageToken is none of this list.")
+            raise invalid_argument("pageToken is none of this list.")
         start = names.index(last) + 1
     page = items[start : start + size]
     has_more = start + size < len(items)
@@ -166,6 +166,26 @@ def not_found(kind: str, name: str) -> ApiError:
     return ApiError(Code.NOT_FOUND, f"There is no {kind} {name!r} in this space.")
 
 
+def invalid_argument(message: str) -> ApiError:
+    """The error for a request that isn't valid, whatever the state of the space."""
+    return ApiError(Code.INVALID_ARGUMENT, message)
+
+
+def failed_precondition(message: str) -> ApiError:
+    """The error for a request that isn't valid in the present state."""
+    return ApiError(Code.FAILED_PRECONDITION, message)
+
+
+def permission_denied(message: str) -> ApiError:
+    """The error for a request that this owner of a token may not make."""
+    return ApiError(Code.PERMISSION_DENIED, message)
+
+
+def unimplemented(message: str) -> ApiError:
+    """The error for a request that Indent would carry out, and this space does not."""
+    return ApiError(Code.UNIMPLEMENTED, message)
+
+
 def _parameter(query: Mapping[str, list[str]], name: str) -> str:
     return query.get(name, [""])[-1]
 
@@ -176,7 +196,7 @@ def _select(
     try:
         selector = selectors.parse(_parameter(query, "labelSelector"))
     except selectors.SelectorError as error:
-        raise ApiError(Code.INVALID_ARGUMENT, f"labelSelector: {error}.") from None
+        raise invalid_argument(f"labelSelector: {error}.") from None
     among = query.get("among")
     return [
         (name, body)
@@ -195,7 +215,7 @@ def _page_size(text: str) -> int:
     if not text or text == "0":
         return _DEFAULT_PAGE_SIZE
     if not (text.isascii() and text.isdecimal()):
-        raise ApiError(Code.INVALID_ARGUMENT, "pageSize is not a number.")
+        raise invalid_argument("pageSize is not a number.")
     return min(int(text[:9]), _MAX_PAGE_SIZE)
 
 

@@ -11,7 +11,11 @@ from handler import emails
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
 from handler.request import APPROVE, DURATION, EXPIRES, PETITION
-from sandbox.space.api import ApiError, Code
+from sandbox.space.api import (
+    failed_precondition,
+    invalid_argument,
+    permission_denied,
+)
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
 from sandbox.space.resources import key_of
 from sandbox.space.tokens import Owner
@@ -30,19 +34,19 @@ def check_may_request(owner: Owner, petitioners: Sequence[Mapping[str, Any]]) ->
     """Let everybody request for themselves, and administrators for others; else ApiError."""
     own = all(emails.same(owner.email, person["email"]) for person in petitioners)
     if not owner.admin and not own:
-        raise ApiError(Code.PERMISSION_DENIED, "Only an administrator may request for others.")
+        raise permission_denied("Only an administrator may request for others.")
 
 
 def check_may_change(owner: Owner, petition: Petition) -> None:
     """Let its petitioners and administrators change or delete a petition; else ApiError."""
     if not owner.admin and not _is_petitioner(owner, petition):
-        raise ApiError(Code.PERMISSION_DENIED, "This is somebody else's petition.")
+        raise permission_denied("This is somebody else's petition.")
 
 
 def check_may_administrate(owner: Owner) -> None:
     """Let administrators change what the space consists of; else ApiError."""
     if not owner.admin:
-        raise ApiError(Code.PERMISSION_DENIED, "Only an administrator may change this.")
+        raise permission_denied("Only an administrator may change this.")
 
 
 def is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
@@ -57,9 +61,9 @@ def is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
     if phase in {"", petition.phase}:
         return False
     if phase != "closed":
-        raise ApiError(Code.INVALID_ARGUMENT, f"An update cannot make a petition {phase}.")
+        raise invalid_argument(f"An update cannot make a petition {phase}.")
     if petition.phase == "granted":
-        raise ApiError(Code.FAILED_PRECONDITION, "The petition is granted: revoke it first.")
+        raise failed_precondition("The petition is granted: revoke it first.")
     return True
 
 
@@ -77,24 +81,19 @@ def claim_from_api(
     """
     kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
-        raise ApiError(
-            Code.INVALID_ARGUMENT, f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}."
-        )
+        raise invalid_argument(f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}.")
     is_own = _is_petitioner(owner, petition)
     if kind == APPROVE and is_own:
-        raise ApiError(Code.PERMISSION_DENIED, "Nobody approves a petition of their own.")
+        raise permission_denied("Nobody approves a petition of their own.")
     if not owner.admin and not (kind == DENY and is_own):
-        raise ApiError(Code.PERMISSION_DENIED, f"{owner.email} may not review this petition.")
+        raise permission_denied(f"{owner.email} may not review this petition.")
     if kind not in _CLAIMS_OF_PHASE.get(petition.phase, ()):
-        raise ApiError(
-            Code.FAILED_PRECONDITION, f"A petition that is {petition.phase} takes no {kind}."
-        )
+        raise failed_precondition(f"A petition that is {petition.phase} takes no {kind}.")
     names = [as_object(value, "resources[]") for value in get_list(body, "resources")]
     people = [person for person in petition.petitioners if any(_is(person, n) for n in names)]
     resources = [name for name in names if not any(_is(person, name) for person in people)]
     if resources and _keys(resources) != _keys(petition.resources):
-        message = "The claim is not for exactly the petition's resources."
-        raise ApiError(Code.INVALID_ARGUMENT, message)
+        raise invalid_argument("The claim is not for exactly the petition's resources.")
     until = _end_of_human_approval(petition, _labels(body), now) if kind == APPROVE else None
     people = people or list(petition.petitioners)
     return _claim(petition, kind, actor, people, get_str(body, "reason"), until, now)
@@ -164,8 +163,7 @@ def _end_of_human_approval(
     duration = parse_duration(labels.get(DURATION, "0s"))
     expires = parse_instant(labels[EXPIRES]) if EXPIRES in labels else None
     if duration is None or (EXPIRES in labels and (expires is None or expires <= now)):
-        message = "The claim's duration or expiry can't be read, or has passed."
-        raise ApiError(Code.INVALID_ARGUMENT, message)
+        raise invalid_argument("The claim's duration or expiry can't be read, or has passed.")
     if duration > timedelta(0):
         ends = [_after(now, duration), expires]
         return min(end for end in ends if end)

@@ -12,7 +12,7 @@ from typing import Any
 from handler.durations import parse_duration
 from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 from handler.request import PETITION
-from sandbox.space.api import ApiError, Code, not_found
+from sandbox.space.api import ApiError, failed_precondition, invalid_argument, not_found
 from sandbox.space.claims import (
     InvalidClaimError,
     check_may_administrate,
@@ -74,7 +74,7 @@ class PetitionStore:
             for value in get_list(body, "resources")
         ]
         if not resources:
-            raise ApiError(Code.INVALID_ARGUMENT, "A petition is for at least one resource.")
+            raise invalid_argument("A petition is for at least one resource.")
         petition = open_petition(
             Petition(
                 str(uuid.uuid4()),
@@ -135,8 +135,7 @@ class PetitionStore:
             petition = self.get(name)
             check_may_change(owner, petition)
             if petition.phase == "granted":
-                message = "The petition is granted: revoke it first."
-                raise ApiError(Code.FAILED_PRECONDITION, message)
+                raise failed_precondition("The petition is granted: revoke it first.")
             return self._petitions.pop(name)
 
     def get(self, name: str) -> Petition:
@@ -258,7 +257,7 @@ def petition_name(claim: Mapping[str, Any]) -> str:
 
 def _check_open(petition: Petition) -> None:
     if petition.phase != "open":
-        raise ApiError(Code.FAILED_PRECONDITION, f"The petition is {petition.phase}.")
+        raise failed_precondition(f"The petition is {petition.phase}.")
 
 
 def _distinct(resources: list[Json]) -> tuple[Json, ...]:
@@ -280,8 +279,7 @@ def _duration(value: object) -> timedelta | None:
     duration = parse_duration(as_str(value, "defaultDuration") or "0")
     zero = timedelta(0)
     if duration is None or duration < zero or zero < duration < timedelta(seconds=1):
-        message = "defaultDuration isn't a duration of a second or more."
-        raise ApiError(Code.INVALID_ARGUMENT, message)
+        raise invalid_argument("defaultDuration isn't a duration of a second or more.")
     return timedelta(seconds=int(duration.total_seconds())) or None
 
 

@@ -6,7 +6,6 @@ person is a resource of the kind `user`.
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -15,7 +14,8 @@ from typing import Any
 from handler import emails
 from handler.callers.indent import BOT_KIND
 from handler.json_fields import as_str, get_object, get_str
-from sandbox.space.api import ApiError, Code, not_found
+from sandbox.space.api import ApiError, Code, invalid_argument
+from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
 PERSON = "user"
@@ -50,12 +50,11 @@ def key_of(resource: Mapping[str, Any]) -> tuple[str, str]:
     return get_str(resource, "kind"), get_str(resource, "id")
 
 
-class ResourceStore:
-    """The resources of a space, in the order they were added. Do not change what it returns."""
+class ResourceStore(NamedStore[Json]):
+    """The resources of a space. Do not change what it returns."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._resources: dict[str, Json] = {}
+        super().__init__("resource")
 
     def add(self, body: Mapping[str, Any]) -> Json:
         """Add the resource that a body describes, under a new name.
@@ -66,36 +65,22 @@ class ResourceStore:
         with self._lock:
             kind, id_ = key_of(body)
             if not (kind and id_):
-                raise ApiError(Code.INVALID_ARGUMENT, "A resource needs a kind and an id.")
+                raise invalid_argument("A resource needs a kind and an id.")
             if self.find(kind, id_):
                 raise ApiError(Code.ALREADY_EXISTS, f"There is a {kind} {id_!r} already.")
-            return self._save(str(uuid.uuid4()), kind, id_, body)
+            return self._save_body(str(uuid.uuid4()), kind, id_, body)
 
     def update(self, name: str, body: Mapping[str, Any]) -> Json:
         """Replace a resource's display name, e-mail and labels; its kind and id stay."""
         with self._lock:
             old = self.get(name)
-            return self._save(name, old["kind"], old["id"], body)
+            return self._save_body(name, old["kind"], old["id"], body)
 
     def put(self, body: Mapping[str, Any]) -> Json:
         """Add a resource, or update the one of its kind and id."""
         with self._lock:
             old = self.find(*key_of(body))
             return self.update(old["labels"][NAME], body) if old else self.add(body)
-
-    def remove(self, name: str) -> Json:
-        """Delete a resource, and return it."""
-        with self._lock:
-            resource = self.get(name)
-            del self._resources[name]
-            return resource
-
-    def get(self, name: str) -> Json:
-        """The resource of this name; ApiError where there is none."""
-        with self._lock:
-            if name not in self._resources:
-                raise not_found("resource", name)
-            return self._resources[name]
 
     def find(self, kind: str, id_: str) -> Json | None:
         """The resource of this kind and id."""
@@ -106,15 +91,13 @@ class ResourceStore:
         people = filter(_is_person, self.all())
         return next((one for one in people if emails.same(one.get("email"), email)), None)
 
-    def all(self, view: str = "") -> list[Json]:
-        """Every resource, or those in a view."""
-        with self._lock:
-            resources = list(self._resources.values())
+    def in_view(self, view: str) -> list[Json]:
+        """The resources in a view, or every one for none (""); ApiError for an unknown view."""
         if not view:
-            return resources
+            return self.all()
         if view not in VIEWS:
-            raise ApiError(Code.INVALID_ARGUMENT, f"view is none of {', '.join(VIEWS)}.")
-        return list(filter(VIEWS[view], resources))
+            raise invalid_argument(f"view is none of {', '.join(VIEWS)}.")
+        return list(filter(VIEWS[view], self.all()))
 
     def resolve_resource(self, body: Mapping[str, Any]) -> Json:
         """The resource that a petition is for: by kind and id, whatever else the body says of it.
@@ -128,8 +111,7 @@ class ResourceStore:
         if resource := self.find(kind, id_):
             return resource
         if kind != ACTION or not id_:
-            message = f"There is no {kind or 'kind'} {id_!r} to request."
-            raise ApiError(Code.INVALID_ARGUMENT, message)
+            raise invalid_argument(f"There is no {kind or 'kind'} {id_!r} to request.")
         return {"kind": kind, "id": id_, "displayName": get_str(body, "displayName") or id_}
 
     def resolve_petitioner(self, body: Mapping[str, Any]) -> Json:
@@ -137,10 +119,10 @@ class ResourceStore:
         email = get_str(body, "email")
         person = self.find_person(email) if email else self.find(*key_of(body))
         if person is None or not _is_person(person) or not person.get("email"):
-            raise ApiError(Code.INVALID_ARGUMENT, "A petitioner is nobody of this space.")
+            raise invalid_argument("A petitioner is nobody of this space.")
         return person
 
-    def _save(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
+    def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
         labels = {
             label: as_str(value, "a value of labels")
             for label, value in get_object(body, "labels").items()
@@ -153,5 +135,4 @@ class ResourceStore:
         resource["labels"] = {**labels, NAME: name}
         if email := get_str(body, "email"):
             resource["email"] = resource["labels"][EMAIL] = email
-        self._resources[name] = resource
-        return resource
+        return self.save(name, resource)

@@ -25,6 +25,7 @@ from sandbox.space.api import (
     not_found,
     page_of,
     read_request,
+    unimplemented,
 )
 from sandbox.space.claims import check_may_administrate
 from sandbox.space.petition import Petition
@@ -204,9 +205,9 @@ class Space(Double):
             "GET /webhookPolicies": lambda request: page_of(
                 request.query,
                 "policies",
-                [(policy.name, policy.body) for policy in self.webhooks.policies()],
+                [(policy.name, policy.body) for policy in self.webhooks.policies.all()],
             ),
-            "GET /webhookPolicies/{name}": lambda _, name: self.webhooks.get_policy(name).body,
+            "GET /webhookPolicies/{name}": lambda _, name: self.webhooks.policies.get(name).body,
         }
 
     def _administration_routes(self) -> dict[str, Route]:
@@ -237,7 +238,7 @@ class Space(Double):
             "PUT /webhookPolicies/{name}": lambda request, name: (
                 webhooks.update_policy(name, request.item("policy")).body
             ),
-            "DELETE /webhookPolicies/{name}": lambda _, name: webhooks.remove_policy(name).body,
+            "DELETE /webhookPolicies/{name}": lambda _, name: webhooks.policies.remove(name).body,
         }
 
     def _list_petitions(self, request: ApiRequest) -> Answer:
@@ -268,7 +269,7 @@ class Space(Double):
         view, query = request.parameter("view"), request.query
         if view:  # it overrides the selector
             query = {name: values for name, values in query.items() if name != "labelSelector"}
-        items = [(resource["labels"][NAME], resource) for resource in self.resources.all(view)]
+        items = [(resource["labels"][NAME], resource) for resource in self.resources.in_view(view)]
         return page_of(query, "resources", items)
 
     def _bulk_update(self, request: ApiRequest) -> Json:
@@ -311,8 +312,7 @@ class Space(Double):
     def _list_webhooks(self, request: ApiRequest) -> Answer:
         for name in ("kinds", "capabilities"):
             if name in request.query:
-                message = f"What {name} select in Indent is not known here."
-                raise ApiError(Code.UNIMPLEMENTED, message)
+                raise unimplemented(f"What {name} select in Indent is not known here.")
         items = [(webhook.name, webhook.as_json(self.name)) for webhook in self.webhooks.all()]
         return page_of(request.query, "webhooks", items)
 

@@ -28,7 +28,8 @@ from handler.json_fields import (
     require_str,
 )
 from sandbox.space import selectors
-from sandbox.space.api import ApiError, Code, not_found, read_json
+from sandbox.space.api import invalid_argument, read_json, unimplemented
+from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
 DECISION = "indent.com/webhook/kind:decision"
@@ -80,13 +81,12 @@ class WebhookPolicy:
         return all(selectors.matches(self.selector, one.get("labels", {})) for one in resources)
 
 
-class WebhookStore:
-    """The webhooks and policies of a space."""
+class WebhookStore(NamedStore[Webhook]):
+    """The webhooks of a space, and their policies."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._webhooks: dict[str, Webhook] = {}
-        self._policies: dict[str, WebhookPolicy] = {}
+        super().__init__("webhook")
+        self.policies = NamedStore[WebhookPolicy]("webhook policy")
 
     def add(self, body: Mapping[str, Any]) -> Webhook:
         """Add the webhook that a body describes.
@@ -94,38 +94,20 @@ class WebhookStore:
         Raises:
             ApiError, ShapeError: it has no usable address or no secret.
         """
-        return self._save(_read_webhook(str(uuid.uuid4()), body))
+        webhook = _read_webhook(str(uuid.uuid4()), body)
+        return self.save(webhook.name, webhook)
 
     def update(self, name: str, body: Mapping[str, Any]) -> Webhook:
         """Replace the fields in the body; which bots it speaks for has to be pulled again."""
         with self._lock:
             old = self.get(name)
             fields = {**old.as_json(""), "secret": old.secret, **body}
-            return self._save(_read_webhook(name, fields))
+            return self.save(name, _read_webhook(name, fields))
 
     def set_bots(self, name: str, bots: Sequence[Json]) -> Webhook:
         """Remember which reviewers a webhook speaks for."""
         with self._lock:
-            return self._save(replace(self.get(name), bots=tuple(bots)))
-
-    def remove(self, name: str) -> Webhook:
-        """Delete a webhook, and return it; policies that name it stay as they are."""
-        with self._lock:
-            webhook = self.get(name)
-            del self._webhooks[name]
-            return webhook
-
-    def get(self, name: str) -> Webhook:
-        """The webhook of this name; ApiError where there is none."""
-        with self._lock:
-            if name not in self._webhooks:
-                raise not_found("webhook", name)
-            return self._webhooks[name]
-
-    def all(self) -> list[Webhook]:
-        """Every webhook."""
-        with self._lock:
-            return list(self._webhooks.values())
+            return self.save(name, replace(self.get(name), bots=tuple(bots)))
 
     def add_policy(self, body: Mapping[str, Any]) -> WebhookPolicy:
         """Add the policy that a body describes.
@@ -134,62 +116,35 @@ class WebhookStore:
             ApiError, ShapeError: it cannot be read, or has conditions in CEL, which are not
                 evaluated here: without them it would match too much.
         """
-        return self._save_policy(str(uuid.uuid4()), body)
+        policy = self._read_policy(str(uuid.uuid4()), body)
+        return self.policies.save(policy.name, policy)
 
     def update_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
         """Replace a policy by what a body describes."""
-        with self._lock:
-            self.get_policy(name)
-            return self._save_policy(name, body)
-
-    def remove_policy(self, name: str) -> WebhookPolicy:
-        """Delete a policy, and return it."""
-        with self._lock:
-            policy = self.get_policy(name)
-            del self._policies[name]
-            return policy
-
-    def get_policy(self, name: str) -> WebhookPolicy:
-        """The policy of this name; ApiError where there is none."""
-        with self._lock:
-            if name not in self._policies:
-                raise not_found("webhook policy", name)
-            return self._policies[name]
-
-    def policies(self) -> list[WebhookPolicy]:
-        """Every policy."""
-        with self._lock:
-            return list(self._policies.values())
+        self.policies.get(name)
+        return self.policies.save(name, self._read_policy(name, body))
 
     def selected_by(self, bodies: Sequence[Mapping[str, Any]]) -> list[Webhook]:
         """The webhooks that policies of these bodies name; the policies are not added."""
-        with self._lock:
-            return self._named_by([self._read_policy("", body) for body in bodies])
+        return self._named_by([self._read_policy("", body) for body in bodies])
 
     def deciding_on(self, resources: Sequence[Mapping[str, Any]]) -> list[Webhook]:
         """The webhooks to ask for a decision about these resources."""
-        policies = [policy for policy in self.policies() if policy.matches(resources)]
+        policies = [policy for policy in self.policies.all() if policy.matches(resources)]
         return [webhook for webhook in self._named_by(policies) if webhook.decides]
 
     def _named_by(self, policies: Sequence[WebhookPolicy]) -> list[Webhook]:
         names = {name for policy in policies for name in policy.webhooks}
         return [webhook for webhook in self.all() if webhook.name in names]
 
-    def _save_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
-        policy = self._read_policy(name, body)
-        with self._lock:
-            self._policies[name] = policy
-        return policy
-
     def _read_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
         base = get_object(body, "base")
         if any(get_list(base, field, "base.") for field in ("conditions", "compiledConditions")):
-            message = "Conditions in CEL are not evaluated: use a selector."
-            raise ApiError(Code.UNIMPLEMENTED, message)
+            raise unimplemented("Conditions in CEL are not evaluated: use a selector.")
         try:
             selector = selectors.from_json(get_object(base, "selector", "base."))
         except selectors.SelectorError as error:
-            raise ApiError(Code.INVALID_ARGUMENT, f"selector: {error}.") from None
+            raise invalid_argument(f"selector: {error}.") from None
         webhooks = [
             self.get(require_str(as_object(value, "webhooks[]"), "name")).name
             for value in get_list(body, "webhooks")
@@ -198,26 +153,19 @@ class WebhookStore:
         policy["webhooks"] = [{"name": webhook} for webhook in webhooks]
         return WebhookPolicy(name, selector, tuple(webhooks), policy)
 
-    def _save(self, webhook: Webhook) -> Webhook:
-        with self._lock:
-            self._webhooks[webhook.name] = webhook
-            return webhook
-
 
 def _read_webhook(name: str, body: Mapping[str, Any]) -> Webhook:
     if get_str(body, "method") not in {"", "POST"}:
-        message = "A webhook is called by POST here, and by nothing else."
-        raise ApiError(Code.UNIMPLEMENTED, message)
+        raise unimplemented("A webhook is called by POST here, and by nothing else.")
     if get_object(body, "headers"):
-        raise ApiError(Code.UNIMPLEMENTED, "A webhook gets no headers of its own here.")
+        raise unimplemented("A webhook gets no headers of its own here.")
     url, secret = require_str(body, "url"), require_str(body, "secret")
     if not _is_usable_url(url):
-        message = "A webhook's url is http:// or https:// and a host."
-        raise ApiError(Code.INVALID_ARGUMENT, message)
+        raise invalid_argument("A webhook's url is http:// or https:// and a host.")
     try:
         secret.encode()
     except UnicodeEncodeError:  # half a surrogate pair
-        raise ApiError(Code.INVALID_ARGUMENT, "A webhook's secret is not a text.") from None
+        raise invalid_argument("A webhook's secret is not a text.") from None
     labels = {
         label: as_str(value, "a value of labels")
         for label, value in get_object(body, "labels").items()
