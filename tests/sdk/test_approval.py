@@ -28,8 +28,9 @@ from approvals import (
     approval_sync,
 )
 from indentapi import IndentError, UnexpectedAnswerError
-from scripted_api import HANG_UP, Response, ScriptedApi, petition, token_of
+from scripted_api import HANG_UP, Response, ScriptedApi, petition
 
+pytestmark = pytest.mark.usefixtures("environment")
 REQUEST: Request = {
     "reason": "to debug production",
     "resources": [{"kind": "action", "id": "reset-password:123", "displayName": "Reset"}],
@@ -54,14 +55,6 @@ class AsyncScriptedClock:
         assert seconds > 0
         self.elapsed += seconds
         self.on_sleep()
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings as the guide sets them."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
 
 
 @pytest.fixture

@@ -15,20 +15,12 @@ from typing import Any
 import pytest
 from approvals import ApprovalNotAwaited, Request, approval
 from approvals.pending import PendingApproval
-from scripted_api import ScriptedApi, petition, token_of
+from scripted_api import ScriptedApi
 
+pytestmark = pytest.mark.usefixtures("environment")
 SDK = Path(__file__).resolve().parents[2] / "sdk"
 REQUEST: Request = {"reason": "to reset it", "resources": [{"kind": "action", "id": "reset:1"}]}
 WARNING = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings, and an API that grants."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
-    api.respond_with(petition("granted"))
 
 
 @pytest.mark.parametrize(

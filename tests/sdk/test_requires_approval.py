@@ -11,16 +11,8 @@ import pytest
 from approvals import ApprovalDenied, requires_approval
 from scripted_api import ScriptedApi, petition
 
+pytestmark = pytest.mark.usefixtures("environment")
 RESOURCES: Any = [{"kind": "action", "id": "reset:{user_id}", "labels": {"n": "{count}"}}]
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings, and an API that grants."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", "tok")
-    api.respond_with(petition("granted"))
 
 
 @requires_approval(reason="reset {user_id}, {{really}}", resources=RESOURCES, quiet=True)
