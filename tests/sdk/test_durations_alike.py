@@ -28,7 +28,8 @@ def alike(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [*(text for text, _ in (*ACCEPTED_BY_GO, *TYPED)), *REFUSED, *WISHES, "0", "-0s"]
+    "text",
+    [*(text for text, _ in (*ACCEPTED_BY_GO, *TYPED)), *REFUSED, *WISHES, "0", "-0s", "600ms"],
 )
 def test_known_texts(text: str) -> None:
     """Go's forms, what people type, and what may be a slip."""

@@ -39,7 +39,7 @@ def parse_duration(duration: Duration) -> int:
             f"not {type_with_article(duration)}"
         )
     try:
-        seconds = round(_to_seconds(duration))
+        seconds = _to_seconds(duration)
     except (ValueError, OverflowError):
         seconds = 0
     if not 1 <= seconds <= _LONGEST.total_seconds():
@@ -47,7 +47,7 @@ def parse_duration(duration: Duration) -> int:
             f"{duration!r:.60} isn't a valid duration: give a timedelta, a number of hours, "
             "or a text with units, for example '90m' or '1h30m'; at least one second"
         )
-    return seconds
+    return round(seconds)
 
 
 def format_protobuf(seconds: int) -> str:
