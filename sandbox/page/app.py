@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import Self
 
 from flask import Flask, Response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
-from werkzeug import Response as WerkzeugResponse
 from werkzeug.exceptions import HTTPException
 
 from handler.settings import Settings
@@ -28,7 +28,6 @@ from sandbox.space.api import ApiError
 from sandbox.stack import Sandbox
 from sandbox.wsgi import WsgiServer
 
-Answer = WerkzeugResponse | tuple[str, int]
 CSRF_FIELD = "csrf"
 MAX_FORM_BYTES = 32 * 1024
 _EMPTY_FORM = forms.RequestForm()
@@ -99,7 +98,7 @@ class _Routes:
         self._presenter = presenter
         self._csrf_token = secrets.token_urlsafe(32)  # new for each run, and in no cookie
 
-    def check_token(self) -> Answer | None:
+    def check_token(self) -> ResponseReturnValue | None:
         """Refuse a form without the page's token."""
         if request.method == "POST":
             token = request.form.get(CSRF_FIELD, "")
@@ -108,11 +107,11 @@ class _Routes:
                 return _refuse(sentence, HTTPStatus.FORBIDDEN)
         return None
 
-    def home(self) -> Answer:
+    def home(self) -> ResponseReturnValue:
         """Show everything as it is now."""
         return self._page()
 
-    def create(self) -> Answer:
+    def create(self) -> ResponseReturnValue:
         """Request access; a problem is shown beside what was typed."""
         form = forms.RequestForm.read(request.form)
         try:
@@ -123,7 +122,7 @@ class _Routes:
             return self._page(Problem("request", error.message, status=error.http_status), form)
         return _redirect_to(f"petition-{petition.name}")
 
-    def review(self, name: str) -> Answer:
+    def review(self, name: str) -> ResponseReturnValue:
         """Approve, deny or revoke."""
         place = f"petition-{name}"
         try:
@@ -134,7 +133,7 @@ class _Routes:
             return self._page(Problem(place, error.message, status=error.http_status))
         return _redirect_to(place)
 
-    def switch_duty(self) -> Answer:
+    def switch_duty(self) -> ResponseReturnValue:
         """Put somebody on duty, or take them off."""
         place = f"slot-{request.form.get('slot', '')}"
         try:
@@ -145,7 +144,7 @@ class _Routes:
 
     def _page(
         self, problem: Problem | None = None, form: forms.RequestForm = _EMPTY_FORM
-    ) -> Answer:
+    ) -> ResponseReturnValue:
         html = render_template(
             "page.html",
             view=self._presenter.view(problem),
@@ -178,7 +177,7 @@ def _set_headers(response: Response) -> Response:
     return response
 
 
-def _answer_error(error: HTTPException) -> Answer:
+def _answer_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     # After a problem the browser shows a form's own address; to reload it is a GET.
     if status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
@@ -186,9 +185,9 @@ def _answer_error(error: HTTPException) -> Answer:
     return _refuse(_SENTENCES.get(status, f"{HTTPStatus(status).phrase}."), status)
 
 
-def _refuse(sentence: str, status: int) -> Answer:
+def _refuse(sentence: str, status: int) -> ResponseReturnValue:
     return render_template("refusal.html", sentence=sentence), status
 
 
-def _redirect_to(place: str) -> WerkzeugResponse:
+def _redirect_to(place: str) -> ResponseReturnValue:
     return redirect(f"{request.script_root}/#{place}", HTTPStatus.SEE_OTHER)

@@ -65,7 +65,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class CardStatus:
     """Where a petition stands; `until` is when the access ends."""
 
     sign: Sign
@@ -121,7 +121,7 @@ class PetitionCard:
     name: str
     who: str
     what: str
-    status: Status
+    status: CardStatus
     entries: Sequence[TimelineEntry]
     verbs: Sequence[str]
     duration: timedelta | None
@@ -248,18 +248,18 @@ def _card(
     )
 
 
-def _status(petition: Petition) -> Status:
+def _status(petition: Petition) -> CardStatus:
     """Where a petition stands; one that is over says how it ended."""
     if petition.phase == "open":
         if petition.reviewable:
-            return Status("waits", "Open: waits for a human")
-        return Status("asked", "Open: the webhook is asked")
+            return CardStatus("waits", "Open: waits for a human")
+        return CardStatus("asked", "Open: the webhook is asked")
     if petition.phase == "granted":
-        return Status("yes", _until_revoked("Granted", petition), petition.expires_at)
+        return CardStatus("yes", _until_revoked("Granted", petition), petition.expires_at)
     last = petition.events[-1]
     if last["event"] == DENY:
-        return Status("no", "Denied")
-    return Status("ended", "Revoked" if last["actor"]["kind"] == PERSON else "Expired")
+        return CardStatus("no", "Denied")
+    return CardStatus("ended", "Revoked" if last["actor"]["kind"] == PERSON else "Expired")
 
 
 def _timeline(petition: Petition, decisions: Iterable[DecisionSummary]) -> list[TimelineEntry]:
