@@ -94,7 +94,7 @@ class Trouble:
     def end(self) -> None:
         """Have the providers answer as they should again; a rotation that was begun goes on."""
         for double in self._sandbox.doubles.values():
-            double.heal()
+            double.clear_faults()
 
     def _kill(self) -> None:
         if found := children():

@@ -5,47 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from sandbox.vendors import faults, incidentio_faults, jsm_faults, opsgenie_faults, pagerduty_faults
-from sandbox.vendors.faults import Replaced
+from sandbox.vendors import faults
+from sandbox.vendors.faults import INCIDENTIO, JSM, OPSGENIE, PAGERDUTY, WrongValue
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.server import Double, Fault
 
 _SLOW = (faults.Hang, faults.Drip, faults.Slow)
 _STATUSES = (400, 401, 403, 404, 429, 500, 502, 503)
 # The right body with one wrong thing in it, by where such a body comes from.
-_WRONG: Mapping[str, Mapping[str, Mapping[str, Replaced]]] = {
+_WRONG: Mapping[str, Mapping[str, Mapping[str, WrongValue]]] = {
     "incidentio": {
-        "/v2/incidents": incidentio_faults.WRONG_INCIDENTS | incidentio_faults.WRONG_PAGES,
-        "/v2/schedules": incidentio_faults.WRONG_SCHEDULES | incidentio_faults.WRONG_PAGES,
+        "/v2/incidents": {**INCIDENTIO["incidents"], **INCIDENTIO["pages"]},
+        "/v2/schedules": {**INCIDENTIO["schedules"], **INCIDENTIO["pages"]},
     },
     "pagerduty": {
-        "/oncalls": pagerduty_faults.WRONG_ONCALLS | pagerduty_faults.WRONG_PAGES,
+        "/oncalls": {**PAGERDUTY["oncalls"], **PAGERDUTY["pages"]},
     },
     "opsgenie": {
-        "/v2/schedules/on-calls": opsgenie_faults.WRONG_TREES,
+        "/v2/schedules/on-calls": OPSGENIE["on-calls"],
     },
     "jsm": {
-        "/_edge/": jsm_faults.WRONG_TENANTS,
-        "/jsm/ops/api/": (
-            jsm_faults.WRONG_SCHEDULES | jsm_faults.WRONG_TREES | jsm_faults.WRONG_TIMELINES
-        ),
-        "/rest/api/3/user/bulk": jsm_faults.WRONG_USERS,
+        "/_edge/": JSM["tenant"],
+        "/jsm/ops/api/": {**JSM["schedules"], **JSM["on-calls"], **JSM["timeline"]},
+        "/rest/api/3/user/bulk": JSM["users"],
     },
 }
 _OWN: Mapping[str, Mapping[str, tuple[Fault, ...]]] = {
     "incidentio": {"/v2/": (faults.EndlessPages(), faults.EndlessPages(repeat=True))},
     "pagerduty": {
         "/oncalls": (
-            pagerduty_faults.RateLimited(),
-            pagerduty_faults.RateLimited(1),
-            pagerduty_faults.EndlessPages(),
-            pagerduty_faults.EndlessPages(empty=True),
+            faults.Status(429, b""),
+            faults.TooManyRequests(1, retry_after=None),
+            faults.EndlessPages(),
+            faults.EndlessPages(empty=True),
         )
     },
-    "opsgenie": {"/": (opsgenie_faults.Throttled(), opsgenie_faults.Throttled(1))},
-    "jsm": {
-        "/rest/api/3/user/bulk": (jsm_faults.EndlessPages(), jsm_faults.EndlessPages(repeat=True))
+    "opsgenie": {
+        "/": tuple(faults.TooManyRequests(seconds, retry_after=None) for seconds in (60, 1))
     },
+    "jsm": {"/rest/api/3/user/bulk": (faults.EndlessPages(), faults.EndlessPages(repeat=True))},
 }
 
 
@@ -63,7 +61,7 @@ class Mishap(NamedTuple):
 
     def befall(self, double: Double) -> None:
         """Switch it on for the next calls, and off what was on."""
-        double.heal()
+        double.clear_faults()
         double.fail(self.prefix, self.fault, times=1 if self.is_slow else 3)
 
 
@@ -79,7 +77,7 @@ def mishaps(doubles: Mapping[str, Double]) -> Iterator[Mishap]:
         if isinstance(double, Opsgenie):
             for schedule in double.schedules:
                 at = f"/v2/schedules/{schedule.id}/timeline"
-                for fault in opsgenie_faults.WRONG_TIMELINES.values():
+                for fault in OPSGENIE["timeline"].values():
                     yield Mishap(name, at, fault)
 
 
@@ -96,7 +94,7 @@ def _anywhere(double: Double) -> Iterator[Fault]:
     yield from map(faults.Status, _STATUSES)
     yield faults.TooManyRequests()
     yield faults.TooManyRequests(1)
-    yield faults.TooManyRequests(1, dated=True)
+    yield faults.TooManyRequests(1, retry_after="date")
     yield faults.TooManyRequests(3600)
     yield faults.Redirect(f"{double.url}/elsewhere")
     yield faults.Garbage()

@@ -22,8 +22,7 @@ from sandbox.demo_data import put_on_stage
 from sandbox.demo_space import opened_space, variables
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
-from sandbox.vendors.exchange import OK, Answer
-from sandbox.vendors.server import Double
+from sandbox.vendors.server import OK, Double, Response
 
 ROUNDS, WARM_UP = 200, 20
 
@@ -110,7 +109,7 @@ def _served() -> Iterator[str]:
 
 def main() -> None:
     """Serve until standard input ends, and say where."""
-    bare = Double({"GET /": lambda _: Answer(OK, {})})
+    bare = Double({"GET /": lambda _: Response(OK, {})})
     with Sandbox(ROOT) as sandbox, opened_space(sandbox) as space, bare:
         assert sandbox.double
         put_on_stage(sandbox.double)

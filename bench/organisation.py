@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import put_all_on_stage
+from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
 
 JANE = "jane@example.com"
@@ -64,8 +64,7 @@ def organisation(incidents: int) -> Iterator[Organisation]:
 
 def main() -> None:
     """Serve until standard input ends; each line of it asks for the calls so far."""
-    played = {each.id: import_module(f"sandbox.vendors.{each.id}").played() for each in PROVIDERS}
-    doubles = {id_: each.double for id_, each in played.items()}
+    doubles = {each.id: create_double(each.id) for each in PROVIDERS}
     with ExitStack() as opened:
         for double in doubles.values():
             opened.enter_context(double)
@@ -74,7 +73,9 @@ def main() -> None:
         assert isinstance(first, IncidentIO)
         for number in range(int(sys.argv[1]) - len(first.incidents)):
             first.declare_incident(f"Incident {number}", by="rita@example.com")
-        settings = {key: value for each in played.values() for key, value in each.settings.items()}
+        settings = {
+            key: value for double in doubles.values() for key, value in double.settings.items()
+        }
         print(json.dumps(settings), flush=True)
         for _ in sys.stdin:
             calls = [

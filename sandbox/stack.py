@@ -6,14 +6,13 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
 import pulumi
 
-from handler.providers.registry import BY_ID, PROVIDERS, Provider
+from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
 from infra.archive import POLICY_IN_ZIP
 from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
@@ -31,8 +30,8 @@ from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.functions import is_public
 from sandbox.local_aws.rotation import rotated
 from sandbox.logbook import Logbook
+from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.server import Played
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
@@ -80,11 +79,10 @@ class Sandbox:
         self.webhook_secret = new_secret()
         self._previous_secret = ""
         self._variables = dict(variables)
-        played = {} if live else {each.id: _played(each) for each in PROVIDERS}
-        self.doubles = {id_: each.double for id_, each in played.items()}
+        self.doubles = {} if live else {each.id: create_double(each.id) for each in PROVIDERS}
         self._providers = dict(live)
-        for each in played.values():
-            self._providers |= each.settings
+        for double in self.doubles.values():
+            self._providers |= double.settings
         self.aws = Aws(region)
         self.log = Logbook(root / log)
         self.deployment: Deployment
@@ -191,12 +189,6 @@ class Sandbox:
 def new_secret() -> str:
     """Make up a webhook's secret, as the access system does."""
     return f"wks0{secrets.token_urlsafe(30)}"
-
-
-def _played(provider: Provider) -> Played:
-    """Make a provider's double: it is the module of its name, which no other line has to name."""
-    played: Played = import_module(f"sandbox.vendors.{provider.id}").played()
-    return played
 
 
 def _config(root: Path, stack: str) -> dict[str, str]:

@@ -11,15 +11,7 @@ from typing import Protocol
 
 from handler import emails
 from handler.providers.registry import BY_ID, Provider
-from sandbox.vendors import (
-    atlassian_records,
-    atlassian_state,
-    incidentio_records,
-    incidentio_state,
-    pagerduty_records,
-    pagerduty_state,
-)
-from sandbox.vendors.atlassian_timeline import Period
+from sandbox.vendors import atlassian, incidentio, pagerduty
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
@@ -174,7 +166,7 @@ class IncidentIOBoard(DutyBoard):
 
     kinds = "schedule and no live incident"
 
-    def __init__(self, organisation: incidentio_state.Organisation) -> None:
+    def __init__(self, organisation: incidentio.Organisation) -> None:
         super().__init__(BY_ID["incidentio"], organisation)
         self._organisation = organisation
 
@@ -207,7 +199,7 @@ class IncidentIOBoard(DutyBoard):
                     slots,
                 )
 
-    def _role(self, incident: incidentio_records.Incident, role: incidentio_records.Role) -> Slot:
+    def _role(self, incident: incidentio.Incident, role: incidentio.Role) -> Slot:
         person = _incidentio_member(incident.assignees.get(role.id))
         holders = (Holder(person),) if person else ()
         assign = partial(self._assign, incident.id, role.id)
@@ -223,7 +215,7 @@ class PagerDutyBoard(DutyBoard):
     Whom an escalation policy pages directly, without a schedule, is not on shift: that is no duty.
     """
 
-    def __init__(self, account: pagerduty_state.Account) -> None:
+    def __init__(self, account: pagerduty.Account) -> None:
         super().__init__(BY_ID["pagerduty"], account)
         self._account = account
 
@@ -243,15 +235,9 @@ class PagerDutyBoard(DutyBoard):
             if person.email
         }
 
-    def _schedule(
-        self, schedule: pagerduty_records.Schedule, members: Mapping[str, Member]
-    ) -> SlotGroup:
+    def _schedule(self, schedule: pagerduty.Schedule, members: Mapping[str, Member]) -> SlotGroup:
         now = self._account.now()
-        shifts = [
-            (members.get(part.person_id or ""), part.end)
-            for part in schedule.stretches
-            if part.start <= now < part.last
-        ]
+        shifts = [(members.get(part.person_id or ""), part.end) for part in schedule.current(now)]
         levels = [
             (f"level {level}", policy.name)
             for policy in self._account.escalation_policies
@@ -274,7 +260,7 @@ class AtlassianBoard(DutyBoard):
     While a person's notifications are forwarded, whoever gets them is on shift in their place.
     """
 
-    def __init__(self, provider: Provider, organisation: atlassian_state.Organisation) -> None:
+    def __init__(self, provider: Provider, organisation: atlassian.Organisation) -> None:
         super().__init__(provider, organisation)
         self._organisation = organisation
 
@@ -286,7 +272,7 @@ class AtlassianBoard(DutyBoard):
         """The schedules; the descriptions name teams and the like that are on shift."""
         return [self._schedule(schedule) for schedule in self._organisation.schedules]
 
-    def _schedule(self, schedule: atlassian_records.Schedule) -> SlotGroup:
+    def _schedule(self, schedule: atlassian.Schedule) -> SlotGroup:
         periods = self._organisation.on_shift(schedule)
         shifts = [(_atlassian_member(period.who), period.end) for period in periods]
         slot = self._shift_slot(schedule.id, shifts)
@@ -299,15 +285,17 @@ class AtlassianBoard(DutyBoard):
             "on-call schedule",
             *([] if schedule.enabled else ["switched off, so that nobody is on call by it"]),
             *(
-                f"the {atlassian_records.kind_of(period.who)} {period.who.name} is on shift"
+                f"the {atlassian.kind_of(period.who)} {period.who.name} is on shift"
                 for period in periods
-                if period.who and not isinstance(period.who, atlassian_records.Person)
+                if period.who and not isinstance(period.who, atlassian.Person)
             ),
         ]
         slots = (replace(slot, switch=switch),)
         return SlotGroup(schedule.name, schedule.name, ", ".join(description), slots)
 
-    def _check_forwardings(self, periods: Sequence[Period], email: str, *, on: bool) -> None:
+    def _check_forwardings(
+        self, periods: Sequence[atlassian.Period], email: str, *, on: bool
+    ) -> None:
         """Refuse what would only seem to change who is on duty now."""
         if on and (other := self._organisation.forwards_to(email)):
             raise SwitchError(f"What comes to {email} is forwarded to {other.name} now.")
@@ -335,11 +323,11 @@ def _members(people: Iterable[Member | None]) -> list[Member]:
     return [person for person in people if person]
 
 
-def _incidentio_member(person: incidentio_records.Person | None) -> Member | None:
+def _incidentio_member(person: incidentio.Person | None) -> Member | None:
     return Member(person.email, person.name) if person and person.email else None
 
 
-def _atlassian_member(who: atlassian_records.Responder | None) -> Member | None:
-    if not isinstance(who, atlassian_records.Person) or not who.email:
+def _atlassian_member(who: atlassian.Responder | None) -> Member | None:
+    if not isinstance(who, atlassian.Person) or not who.email:
         return None
     return Member(who.email, who.name) if who.active and not who.hidden else None

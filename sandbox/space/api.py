@@ -17,7 +17,7 @@ from typing import Any
 from handler.json_fields import as_object, get_object
 from sandbox.space import selectors
 from sandbox.space.tokens import Owner
-from sandbox.vendors.exchange import OK, Answer, Request
+from sandbox.vendors.server import OK, Request, Response
 
 Json = dict[str, Any]
 _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE = 50, 500
@@ -124,7 +124,7 @@ def read_json(raw: bytes) -> object:
 
 def page_of(
     query: Mapping[str, list[str]], field: str, items: Sequence[tuple[str, Json]]
-) -> Answer:
+) -> Response:
     """One page of a list.
 
     Args:
@@ -147,7 +147,7 @@ def page_of(
         field: [body for _, body in page],
         "nextPageToken": _page_token(page[-1][0]) if has_more else "",
     }
-    return Answer(OK, body, page=1 + -(-start // size))
+    return Response(OK, body, page=1 + -(-start // size))
 
 
 def error_body(code: Code, message: str) -> Json:

@@ -33,11 +33,10 @@ from sandbox.space.petition_store import PetitionStore, petition_name
 from sandbox.space.resources import NAME, PERSON, ResourceStore, key_of
 from sandbox.space.tokens import Owner
 from sandbox.space.webhooks import DECISION, WebhookClient, WebhookError, WebhookStore
-from sandbox.vendors.exchange import OK, Answer, Request
-from sandbox.vendors.server import Clock, Double, utc_now
+from sandbox.vendors.server import OK, Clock, Double, Request, Response, utc_now
 
 Json = dict[str, Any]
-Route = Callable[..., Answer | Json]
+Route = Callable[..., Response | Json]
 _BEARER = "Bearer "
 _BLOCK = "access-manager"
 
@@ -126,8 +125,8 @@ class Space(Double):
         self.add_person(email)
         return tokens.issue(self._key, Owner(email, admin), self.now())
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request; who has no valid token does not learn which paths there are."""
+    def answer(self, request: Request) -> Response:
+        """Response a request; who has no valid token does not learn which paths there are."""
         try:
             owner = self._owner(request)
             found = self.route_of(request)
@@ -137,14 +136,14 @@ class Space(Double):
             names = {key: unquote(part) for key, part in parts.items()}
             return route(read_request(request, owner), **names)
         except ApiError as error:
-            return Answer(error.http_status, error_body(error.code, error.message))
+            return Response(error.http_status, error_body(error.code, error.message))
         except ShapeError as error:
-            return Answer(400, error_body(Code.INVALID_ARGUMENT, f"{error}."))
+            return Response(400, error_body(Code.INVALID_ARGUMENT, f"{error}."))
 
-    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:  # noqa: ARG002 - a header says it
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - a header says it
         """The gateway's body for an HTTP error."""
         message = f"{HTTPStatus(status).phrase}."
-        return Answer(status, error_body(code_of_status(status), message))
+        return Response(status, error_body(code_of_status(status), message))
 
     def close(self) -> None:
         """Hang up on webhooks and clients; every thread is joined."""
@@ -241,7 +240,7 @@ class Space(Double):
             "DELETE /webhookPolicies/{name}": lambda _, name: webhooks.policies.remove(name).body,
         }
 
-    def _list_petitions(self, request: ApiRequest) -> Answer:
+    def _list_petitions(self, request: ApiRequest) -> Response:
         petitions = self.petitions.all()
         if request.parameter("ascending") != "true":
             petitions.reverse()
@@ -265,7 +264,7 @@ class Space(Double):
         claim = request.item("claim")
         return self.petitions.review(request.owner, petition_name(claim), claim).event
 
-    def _list_resources(self, request: ApiRequest) -> Answer:
+    def _list_resources(self, request: ApiRequest) -> Response:
         view, query = request.parameter("view"), request.query
         if view:  # it overrides the selector
             query = {name: values for name, values in query.items() if name != "labelSelector"}
@@ -309,7 +308,7 @@ class Space(Double):
         }
         return {"name": name, "spaceName": self.name, "labels": labels}
 
-    def _list_webhooks(self, request: ApiRequest) -> Answer:
+    def _list_webhooks(self, request: ApiRequest) -> Response:
         for name in ("kinds", "capabilities"):
             if name in request.query:
                 raise unimplemented(f"What {name} select in Indent is not known here.")
@@ -326,17 +325,17 @@ class Space(Double):
 
 
 def _for_administrators(route: Route) -> Route:
-    def answer(request: ApiRequest, **names: str) -> Answer | Json:
+    def answer(request: ApiRequest, **names: str) -> Response | Json:
         check_may_administrate(request.owner)
         return route(request, **names)
 
     return answer
 
 
-def _as_answer(route: Route) -> Callable[..., Answer]:
-    def answer(request: ApiRequest, **names: str) -> Answer:
+def _as_answer(route: Route) -> Callable[..., Response]:
+    def answer(request: ApiRequest, **names: str) -> Response:
         result = route(request, **names)
-        return result if isinstance(result, Answer) else Answer(OK, result)
+        return result if isinstance(result, Response) else Response(OK, result)
 
     return answer
 

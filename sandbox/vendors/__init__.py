@@ -1,1 +1,18 @@
-"""Stateful HTTP doubles of the providers: real sockets, the vendor's bodies, faults at will."""
+"""Doubles of the providers: stateful, over HTTP, with the vendors' bodies, and faults on demand."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.vendors.server import Double
+
+
+def create_double(provider: str) -> Double:
+    """Create the double of a provider, by its id, with a random key.
+
+    It is in the module of that name, so that nothing else has to list the doubles.
+    """
+    double: Double = import_module(f"sandbox.vendors.{provider}").create_double()
+    return double

@@ -1,11 +1,11 @@
-"""JSM Operations on loopback: a site, answered about as Atlassian's two hosts do.
+"""A double of JSM Operations: a site, answered about as Atlassian's two hosts do.
 
 In life the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
 (https://api.atlassian.com: `/jsm`) are two hosts; here one double is both under one address.
 
 Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, schedule
-on-calls, schedule timelines, escalations; "Jira Cloud platform REST API": users). Not documented,
-and set here: what an unknown cloud id and a schedule that the token may not see are answered with.
+on-calls, schedule timelines; "Jira Cloud platform REST API": users). Not documented, and decided
+here: how an unknown cloud id and a schedule that the token may not see are answered.
 """
 
 from __future__ import annotations
@@ -15,78 +15,65 @@ from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
-from urllib.parse import urlencode
+from http import HTTPStatus
 
-from sandbox.vendors import jsm_json as render
-from sandbox.vendors.atlassian_json import LAYERS, timeline
-from sandbox.vendors.atlassian_query import (
+from sandbox.vendors.atlassian import (
+    AccountType,
+    Organisation,
+    Participant,
+    Period,
+    Person,
     RefusedError,
-    asked_window,
-    expansions,
-    flag,
-    last,
-    moment,
-    number,
+    Responder,
+    kind_of,
+    period_json,
 )
-from sandbox.vendors.atlassian_records import AccountType, Person, Schedule
-from sandbox.vendors.atlassian_state import Organisation
-from sandbox.vendors.atlassian_tree import on_call
-from sandbox.vendors.auth import is_authorized
-from sandbox.vendors.exchange import OK, Answer, Request
-from sandbox.vendors.jsm_users import many_users, matching_users, one_user
-from sandbox.vendors.server import Clock, Double, Played, utc_now
+from sandbox.vendors.server import (
+    OK,
+    Clock,
+    Double,
+    InvalidParameterError,
+    Json,
+    Request,
+    Response,
+    utc_now,
+)
+from sandbox.vendors.store import find
 
 CLOUD_ID = "11223344-5566-4788-99aa-bbccddeeff00"
 OPS_SCOPE = "read:ops-config:jira-service-management"
 USER_SCOPE = "read:jira-user"
+EMAIL = "approvals@example.com"
 
-_LARGEST = 100
-_MOST = 1_000_000
-_NEEDED = {"/jsm/": OPS_SCOPE, "/rest/": USER_SCOPE}
-_TITLES = {
-    400: "The request is not valid",
-    401: "Unauthorized",
-    403: "The account may not see this",
-    404: "There is no such thing here",
-    422: "A value is not valid",
-    429: "Too many requests",
-    500: "Something went wrong",
-    503: "Not available right now",
-}
+_RIGHTS = {"/jsm/": OPS_SCOPE, "/rest/": USER_SCOPE}
+_MOST_SCHEDULES, _MOST_USERS = 100, 200
+_MANY = 1_000_000
 
 
 class JSM(Organisation, Double):
     """A site that one account's API token reads over HTTP.
 
-    A token that lacks the scope of a path is as good as none. Without `browses_users` the account
-    may look up no single user (403) and finds none; in bulk it still does. After `restrict_key`
-    it sees that team's schedules only: lists leave the others out, by id they are 403.
+    A token that lacks the scope of a path is as good as none. After `restrict_key` the account
+    sees that team's schedules only: the list leaves the others out, by id they are 403.
+
+    Attributes:
+        scopes: what the token may read.
     """
 
+    cloud_id = CLOUD_ID
     person_id = "712020:{}"
+    page_parameters = ("offset", "startAt")
 
-    def __init__(
-        self,
-        email: str,
-        api_token: str,
-        *,
-        scopes: Collection[str] = (OPS_SCOPE, USER_SCOPE),
-        browses_users: bool = True,
-        cloud_id: str = CLOUD_ID,
-        now: Clock = utc_now,
-    ) -> None:
-        api = f"GET /jsm/ops/api/{cloud_id}/v1"
+    def __init__(self, email: str, api_token: str, *, now: Clock = utc_now) -> None:
+        api = f"GET /jsm/ops/api/{self.cloud_id}/v1/schedules"
         Organisation.__init__(self, now)
         Double.__init__(
             self,
             {
-                "GET /_edge/tenant_info": self._tenant,
-                f"{api}/schedules": self._list_schedules,
-                f"{api}/schedules/{{wanted}}": self._show_schedule,
-                f"{api}/schedules/{{wanted}}/on-calls": self._show_on_calls,
-                f"{api}/schedules/{{wanted}}/timeline": self._show_timeline,
-                f"{api}/teams/{{team}}/escalations": self._list_escalations,
-                "GET /rest/api/3/user": self._show_user,
+                "GET /_edge/tenant_info": self._get_tenant,
+                api: self._list_schedules,
+                f"{api}/{{schedule_id}}/on-calls": self._get_on_calls,
+                f"{api}/{{schedule_id}}/timeline": self._get_timeline,
                 "GET /rest/api/3/user/bulk": self._list_users,
                 "GET /rest/api/3/user/search": self._search_users,
             },
@@ -94,9 +81,17 @@ class JSM(Organisation, Double):
         )
         self.email = email
         self.api_token = api_token
-        self.cloud_id = cloud_id
-        self.scopes = frozenset(scopes)
-        self.browses_users = browses_users
+        self.scopes: Collection[str] = (OPS_SCOPE, USER_SCOPE)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by which the function asks this provider."""
+        return {
+            "JSM_API_TOKEN": self.api_token,
+            "JSM_EMAIL": self.email,
+            "JSM_SITE": self.url,
+            "JSM_BASE_URL": self.url,
+        }
 
     def add_person(
         self,
@@ -107,7 +102,7 @@ class JSM(Organisation, Double):
         active: bool = True,
         account_type: AccountType = "atlassian",
     ) -> Person:
-        """A new user, whose profile may hide the e-mail and whose account may be closed."""
+        """Add a user, whose profile may hide the e-mail and whose account may be closed."""
         person = super().add_person(name, email)
         return self.change_person(person, hidden=hidden, active=active, account_type=account_type)
 
@@ -121,122 +116,161 @@ class JSM(Organisation, Double):
     ) -> Person:
         """Hide or show the e-mail, close or open the account; shifts stay as they are."""
         with self._lock:
-            kept = self._person(who)
+            row = find(self._people, who)
             changed = replace(
-                kept,
-                hidden=kept.hidden if hidden is None else hidden,
-                active=kept.active if active is None else active,
-                account_type=account_type or kept.account_type,
+                row,
+                hidden=row.hidden if hidden is None else hidden,
+                active=row.active if active is None else active,
+                account_type=account_type or row.account_type,
             )
-            self._tables.people[kept.id] = changed
-            return changed
+            return self._save(self._people, changed)
 
-    def answer(self, request: Request) -> Answer:
-        """What Atlassian would say to this account."""
+    def answer(self, request: Request) -> Response:
+        """Answer as Atlassian does."""
         if request.path != "/_edge/tenant_info":
-            told = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
-            if not is_authorized(request, f"Basic {told}"):
-                return self._unauthorized("")
-            for prefix, scope in _NEEDED.items():
-                if request.path.startswith(prefix) and scope not in self.scopes:
-                    return self._unauthorized("; scope does not match")
+            account = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
+            if not request.is_authorized(f"Basic {account}"):
+                return _unauthorized("Unauthorized")
+            if request.lacks_right(_RIGHTS, self.scopes):
+                return _unauthorized("Unauthorized; scope does not match")
         try:
             with self._lock:
                 return super().answer(request)
         except RefusedError as error:
-            if request.path.startswith("/rest/"):
-                return Answer(error.status, {"errorMessages": [str(error)], "errors": {}})
-            return self.error(error.status, message=str(error))
+            return self.error(error.status)
+        except InvalidParameterError as error:
+            return self.error(422, title=str(error))
 
     def error(
         self,
         status: int,
         *,
-        retry_at: datetime | None = None,  # noqa: ARG002 - the header tells it, if anything does
-        message: str = "",
-    ) -> Answer:
-        """The body of an error of the operations API; Jira's own are told apart above."""
-        title = message or _TITLES.get(status, _TITLES[500])
-        return Answer(status, {"errors": [{"title": title, "code": str(status)}]})
+        retry_at: datetime | None = None,  # noqa: ARG002 - a header tells it, if anything does
+        title: str = "",
+    ) -> Response:
+        """Make an error of the operations API."""
+        title = title or HTTPStatus(status).phrase
+        return Response(status, {"errors": [{"title": title, "code": str(status)}]})
 
-    def _unauthorized(self, why: str) -> Answer:
-        """The gateway before both hosts says this, and has a body of its own."""
-        return Answer(401, {"code": 401, "message": f"Unauthorized{why}"})
+    def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
+        """Link to it, as the list of schedules does or as that of users."""
+        if "links" in body:
+            body["links"]["next"] = f"/v1/schedules?offset={number}"
+        else:
+            body |= {"isLast": False, "total": _MANY, "nextPage": f"{self.url}?startAt={number}"}
 
-    def _tenant(self, _: Request) -> Answer:
-        """Anybody may ask this."""
-        return Answer(OK, {"cloudId": self.cloud_id})
+    def _get_tenant(self, _: Request) -> Response:
+        """Tell the cloud id, to anybody."""
+        return Response(OK, {"cloudId": self.cloud_id})
 
-    def _list_schedules(self, request: Request) -> Answer:
-        query, expand = last(request, "query", "").lower(), expansions(request, ("rotation",))
-        offset = number(request, "offset", 0, 0, _MOST)
-        size = number(request, "size", 25, 1, _LARGEST)
-        found = [each for each in self._visible_schedules() if query in each.name.lower()]
-        seen = offset + size
-        following = urlencode({**request.query, "offset": seen, "size": size}, doseq=True)
+    def _list_schedules(self, request: Request) -> Response:
+        offset = request.number("offset", 0)
+        size = request.number("size", 25, least=1, most=_MOST_SCHEDULES)
+        end, rows = offset + size, self.visible_schedules
+        more = {"next": f"/v1/schedules?offset={end}&size={size}"} if end < len(rows) else {}
         body = {
             "values": [
-                render.schedule(each, self._tables, with_rotations="rotation" in expand)
-                for each in found[offset:seen]
+                {
+                    "id": schedule.id,
+                    "name": schedule.name,
+                    "description": f"Who answers for {schedule.name}.",
+                    "timezone": "UTC",
+                    "enabled": schedule.enabled,
+                    **({"teamId": schedule.team} if schedule.team else {}),
+                }
+                for schedule in rows[offset:end]
             ],
-            "links": {"next": f"/v1/schedules?{following}"} if seen < len(found) else {},
-            "_expands": ["rotation"],
+            "links": more,
         }
-        return Answer(OK, body, page=1 + offset // size)
+        return Response(OK, body, page=1 + offset // size)
 
-    def _show_schedule(self, _: Request, wanted: str) -> Answer:
-        return Answer(OK, render.schedule(self._found(wanted), self._tables, with_rotations=True))
+    def _get_on_calls(self, _: Request, schedule_id: str) -> Response:
+        participants = self._on_call(self._visible_schedule(schedule_id))
+        return Response(OK, {"onCallParticipants": list(map(_participant_json, participants))})
 
-    def _show_on_calls(self, request: Request, wanted: str) -> Answer:
-        found = self._found(wanted)
-        participants = on_call(self._tables, found, moment(request, self.now()))
-        return Answer(OK, render.on_call(participants, flat=flag(request, "flat")))
+    def _get_timeline(self, request: Request, schedule_id: str) -> Response:
+        return Response(
+            OK, self._timeline(request, self._visible_schedule(schedule_id), _period_json)
+        )
 
-    def _show_timeline(self, request: Request, wanted: str) -> Answer:
-        found, now = self._found(wanted), self.now()
-        shown, expand = asked_window(request, now), expansions(request, LAYERS)
-        return Answer(OK, timeline(found, self._tables, shown, now, expand, render.period))
+    def _list_users(self, request: Request) -> Response:
+        """Give a page of the users of several account ids; unknown ids are left out silently."""
+        ids = dict.fromkeys(request.query.get("accountId", []))
+        people = [self._people[id_] for id_ in ids if id_ in self._people]
+        start = request.number("startAt", 0)
+        size = min(request.number("maxResults", 10, least=1), _MOST_USERS)
+        end = start + size
+        page = f"{self.url}/rest/api/3/user/bulk?maxResults={size}&startAt="
+        more = {"nextPage": f"{page}{end}"} if end < len(people) else {}
+        body = {
+            "self": f"{page}{start}",
+            **more,
+            "maxResults": size,
+            "startAt": start,
+            "total": len(people),
+            "isLast": not more,
+            "values": [self._user_json(person) for person in people[start:end]],
+        }
+        return Response(OK, body, page=1 + start // size)
 
-    def _list_escalations(self, _: Request, team: str) -> Answer:
-        rows = [
-            render.escalation(each, self._tables)
-            for each in self._tables.escalations.values()
-            if each.team == team
-        ]
-        return Answer(OK, {"values": rows, "links": {}})
+    def _search_users(self, request: Request) -> Response:
+        """Find active users whose name or visible e-mail begins so; a hidden e-mail only whole."""
+        query = request.parameter("query").lower()
+        people = [person for person in self.people if person.active and _matches(person, query)]
+        return Response(OK, [self._user_json(person) for person in people])
 
-    def _found(self, wanted: str) -> Schedule:
-        """The schedule of this id: no name will do."""
-        found = self._tables.schedules.get(wanted)
-        if found is None:
-            raise RefusedError(404)
-        if not self._visible(found):
-            raise RefusedError(403)
-        return found
-
-    def _show_user(self, request: Request) -> Answer:
-        if not self.browses_users:
-            raise RefusedError(403, "The account may not browse users.")
-        return one_user(request, self._tables.people, self.url)
-
-    def _list_users(self, request: Request) -> Answer:
-        return many_users(request, self._tables.people, self.url)
-
-    def _search_users(self, request: Request) -> Answer:
-        people = self._tables.people if self.browses_users else {}
-        return matching_users(request, people, self.url)
+    def _user_json(self, person: Person) -> Json:
+        """A Jira user; the e-mail is there only if the profile shows it."""
+        email = {"emailAddress": person.email} if person.email and not person.hidden else {}
+        return {
+            "self": f"{self.url}/rest/api/3/user?accountId={person.id}",
+            "accountId": person.id,
+            "accountType": person.account_type,
+            **email,
+            "avatarUrls": {},
+            "displayName": person.name,
+            "active": person.active,
+            "timeZone": "Europe/Berlin",
+            "locale": "en_GB",
+        }
 
 
-def played() -> Played:
-    """Make one for the sandbox, with a token of its own."""
-    email, token = "approvals@example.com", secrets.token_urlsafe(24)
-    double = JSM(email, token)
-    return Played(
-        double,
-        {
-            "JSM_API_TOKEN": token,
-            "JSM_EMAIL": email,
-            "JSM_SITE": double.url,
-            "JSM_BASE_URL": double.url,
-        },
-    )
+def create_double() -> JSM:
+    """Create a site whose token is random."""
+    return JSM(EMAIL, secrets.token_urlsafe(24))
+
+
+def _unauthorized(message: str) -> Response:
+    """The gateway before both hosts says this, and has a body of its own."""
+    return Response(401, {"code": 401, "message": message})
+
+
+def _matches(person: Person, query: str) -> bool:
+    email, name = (person.email or "").lower(), person.name.lower()
+    if email == query or any(word.startswith(query) for word in (*name.split(), name)):
+        return True
+    return not person.hidden and email.startswith(query)
+
+
+# -- the operations API's JSON: everybody is an id, of a person an account id, and has no name ----
+
+
+def _participant_json(participant: Participant) -> Json:
+    """Without the minutes of a step: a back-up looks like somebody who is notified at once."""
+    body = _responder_json(participant.who)
+    if participant.within:
+        body["onCallParticipants"] = list(map(_participant_json, participant.within))
+    if participant.forwarded_from:
+        body["forwardedFrom"] = _responder_json(participant.forwarded_from)
+    return body
+
+
+def _period_json(period: Period) -> Json:
+    body = {**period_json(period), "responder": _responder_json(period.who)}
+    if period.kind == "forwarding" and period.forwarded_from:
+        body["from"] = _responder_json(period.forwarded_from)
+    return body
+
+
+def _responder_json(who: Responder | None) -> Json:
+    return {"id": who.id, "type": kind_of(who)} if who else {"type": "noone"}

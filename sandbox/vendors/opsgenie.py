@@ -1,52 +1,50 @@
-"""Opsgenie on loopback: an account, answered about as the vendor's API does until 2027-04-05.
+"""A double of Opsgenie: an account, answered about as the vendor's API does until 2027-04-05.
 
 Facts from opsgenie/opsgenie-oas (`whoIsOnCall`, `schedule`, `common`) and from docs.opsgenie.com
 ("Who is On Call API", "Schedule API", "User API", "Response", "API Rate Limiting"). That a timeline
-begins with a whole day or week, and cuts what reaches out of it, is seen in its successor.
+begins with a whole day, and cuts what reaches out of it, is seen in its successor.
 """
 
 from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
+from http import HTTPStatus
+from math import ceil
 from urllib.parse import unquote
 
-from sandbox.vendors import opsgenie_json as render
-from sandbox.vendors.atlassian_json import LAYERS, timeline
-from sandbox.vendors.atlassian_query import (
-    InvalidError,
+from sandbox.vendors.atlassian import (
+    Organisation,
+    Participant,
+    Period,
+    Person,
     RefusedError,
-    asked_window,
-    expansions,
-    flag,
-    last,
-    moment,
+    Responder,
+    kind_of,
+    period_json,
 )
-from sandbox.vendors.atlassian_records import Schedule
-from sandbox.vendors.atlassian_state import Organisation
-from sandbox.vendors.atlassian_tree import on_call
-from sandbox.vendors.auth import is_authorized
-from sandbox.vendors.exchange import OK, Answer, Request
-from sandbox.vendors.server import Clock, Double, Played, utc_now
+from sandbox.vendors.server import (
+    OK,
+    Clock,
+    Double,
+    InvalidParameterError,
+    Json,
+    Request,
+    Response,
+    utc_now,
+)
 
 _FORBIDDEN, _TOO_MANY = 403, 429
 _NO_RIGHT = 40301
-_MESSAGES = {
-    401: "The API key is not valid, or its integration is off.",
-    403: "The API key has no right to this.",
-    404: "There is no such schedule.",
-    422: "A value is not valid.",
-    429: "Too many requests: slow down.",
-    500: "Something went wrong.",
-    503: "Not available right now.",
-}
+_MINUTE = 60
 
 
 class Opsgenie(Organisation, Double):
     """An account that one API key reads over HTTP.
 
-    After `restrict_key` the key is one of a team's integration: lists leave out what is not that
+    After `restrict_key` the key is one of a team's integration: lists leave out what isn't that
     team's, and asking for it is 403 with the code 40301. A person's username is the e-mail.
     """
 
@@ -55,117 +53,127 @@ class Opsgenie(Organisation, Double):
         Double.__init__(
             self,
             {
-                "GET /v2/schedules": self._list_schedules,
                 "GET /v2/schedules/on-calls": self._list_on_calls,
-                "GET /v2/schedules/{wanted}": self._show_schedule,
-                "GET /v2/schedules/{wanted}/on-calls": self._show_on_calls,
-                "GET /v2/schedules/{wanted}/timeline": self._show_timeline,
-                "GET /v2/users/{wanted}": self._show_user,
+                "GET /v2/schedules/{schedule_id}/timeline": self._get_timeline,
+                "GET /v2/users/{name}": self._get_user,
             },
             now,
         )
         self.api_key = api_key
         self._request_ids = itertools.count(1)
 
-    def answer(self, request: Request) -> Answer:
-        """What the vendor would say to this key."""
-        if not is_authorized(request, f"GenieKey {self.api_key}"):
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by which the function asks this provider."""
+        return {"OPSGENIE_KEY": self.api_key, "OPSGENIE_BASE_URL": self.url}
+
+    def answer(self, request: Request) -> Response:
+        """Answer as the vendor does."""
+        if not request.is_authorized(f"GenieKey {self.api_key}"):
             return self.error(401)
         try:
             with self._lock:
                 return super().answer(request)
         except RefusedError as error:
-            return self.error(error.status, message=str(error))
+            return self.error(error.status)
+        except InvalidParameterError as error:
+            return self.error(422, message=str(error))
 
     def error(
-        self,
-        status: int,
-        *,
-        retry_at: datetime | None = None,  # noqa: ARG002 - the vendor does not tell it
-        message: str = "",
-    ) -> Answer:
-        """The body of an error; when to come back is told by the headers' period alone."""
-        body = {"message": message or _MESSAGES.get(status, _MESSAGES[500])}
+        self, status: int, *, retry_at: datetime | None = None, message: str = ""
+    ) -> Response:
+        """Make an error; when to come back shows only in the headers, as a limit's period."""
+        body = {"message": message or HTTPStatus(status).phrase}
         code = {"code": _NO_RIGHT} if status == _FORBIDDEN else {}
-        headers = throttled() if status == _TOO_MANY else _unthrottled()
-        return Answer(status, {**body, **code, **self._envelope()}, headers)
+        headers = {}
+        if status == _TOO_MANY:
+            period = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
+            headers = {
+                "X-RateLimit-State": "THROTTLED",
+                "X-RateLimit-Reason": "ACCOUNT",
+                "X-RateLimit-Period-In-Sec": str(period),
+            }
+        return Response(status, {**body, **code, **self._about_request()}, headers)
 
-    def _envelope(self) -> dict[str, object]:
+    def _about_request(self) -> Json:
         number = next(self._request_ids)
         return {"took": 0.012, "requestId": f"{number:08x}-0000-4000-9000-{number:012x}"}
 
-    def _told(self, data: object, **more: object) -> Answer:
-        return Answer(OK, {"data": data, **more, **self._envelope()}, _unthrottled())
+    def _data(self, data: object) -> Response:
+        return Response(OK, {"data": data, **self._about_request()})
 
-    def _list_schedules(self, request: Request) -> Answer:
-        with_rotations = "rotation" in expansions(request, ("rotation",))
-        rows = [
-            render.schedule(each, self._tables, with_rotations=with_rotations)
-            for each in self._visible_schedules()
-        ]
-        return self._told(rows, expandable=["rotation"])
-
-    def _list_on_calls(self, request: Request) -> Answer:
-        at, flat = moment(request, self.now()), flag(request, "flat")
-        return self._told(
+    def _list_on_calls(self, _: Request) -> Response:
+        """Tell who is on call in every schedule, as a tree."""
+        return self._data(
             [
-                render.on_call(each, on_call(self._tables, each, at), flat=flat)
-                for each in self._visible_schedules()
+                {
+                    "_parent": {
+                        "id": schedule.id,
+                        "name": schedule.name,
+                        "enabled": schedule.enabled,
+                    },
+                    "onCallParticipants": _participants_json(self._on_call(schedule)),
+                }
+                for schedule in self.visible_schedules
             ]
         )
 
-    def _show_schedule(self, request: Request, wanted: str) -> Answer:
-        found = self._found(request, wanted, "identifierType")
-        return self._told(render.schedule(found, self._tables, with_rotations=True))
+    def _get_timeline(self, request: Request, schedule_id: str) -> Response:
+        schedule = self._visible_schedule(schedule_id)
+        return self._data(self._timeline(request, schedule, _period_json))
 
-    def _show_on_calls(self, request: Request, wanted: str) -> Answer:
-        found = self._found(request, wanted, "scheduleIdentifierType")
-        participants = on_call(self._tables, found, moment(request, self.now()))
-        return self._told(render.on_call(found, participants, flat=flag(request, "flat")))
-
-    def _show_timeline(self, request: Request, wanted: str) -> Answer:
-        found = self._found(request, wanted, "identifierType")
-        now, expand = self.now(), expansions(request, LAYERS)
-        shown = asked_window(request, now)
-        body = timeline(found, self._tables, shown, now, expand, render.period)
-        return self._told({"_parent": render.meta(found), **body}, expandable=list(LAYERS))
-
-    def _show_user(self, _: Request, wanted: str) -> Answer:
-        """By id or by username, in any case."""
-        named = unquote(wanted).lower()
-        for each in self.people:
-            if named in {each.id.lower(), (each.email or "").lower()}:
-                return self._told(render.user(each))
-        raise RefusedError(404, "There is no such user.")
-
-    def _found(self, request: Request, wanted: str, parameter: str) -> Schedule:
-        """The schedule of this id, or of this name if the parameter says that it is a name."""
-        kind, named = last(request, parameter, "id"), unquote(wanted)
-        if kind not in {"id", "name"}:
-            raise InvalidError(f"{parameter} must be id or name.")
-        for each in self._tables.schedules.values():
-            if named == (each.name if kind == "name" else each.id):
-                if not self._visible(each):
-                    raise RefusedError(_FORBIDDEN)
-                return each
+    def _get_user(self, _: Request, name: str) -> Response:
+        """Find a user by id, or by username in any case."""
+        wanted = unquote(name)
+        for person in self.people:
+            if wanted == person.id or wanted.lower() == (person.email or "").lower():
+                return self._data(
+                    {
+                        "id": person.id,
+                        "username": person.email,
+                        "fullName": person.name,
+                        "role": {"id": "User", "name": "User"},
+                        "blocked": False,
+                        "verified": True,
+                    }
+                )
         raise RefusedError(404)
 
 
-def throttled(period: int = 60, reason: str = "ACCOUNT") -> dict[str, str]:
-    """The headers of a refusal for too many calls: whose bucket is empty, and for how long."""
-    return {
-        "X-RateLimit-State": "THROTTLED",
-        "X-RateLimit-Reason": reason,
-        "X-RateLimit-Period-In-Sec": str(period),
-    }
+def create_double() -> Opsgenie:
+    """Create an account whose key is random."""
+    return Opsgenie(secrets.token_urlsafe(24))
 
 
-def _unthrottled() -> dict[str, str]:
-    return {"X-RateLimit-State": "OK"}
+# -- its JSON: `OnCall`, `Participant` and `ScheduleTimeline` of opsgenie/opsgenie-oas ------------
 
 
-def played() -> Played:
-    """Make one for the sandbox, with a key of its own."""
-    key = secrets.token_urlsafe(24)
-    double = Opsgenie(key)
-    return Played(double, {"OPSGENIE_KEY": key, "OPSGENIE_BASE_URL": double.url})
+def _participants_json(participants: Iterable[Participant]) -> list[Json]:
+    """Leave out those on shift as nobody."""
+    return [_participant_json(participant) for participant in participants if participant.who]
+
+
+def _participant_json(participant: Participant) -> Json:
+    body = _responder_json(participant.who)
+    if participant.within:
+        body["onCallParticipants"] = _participants_json(participant.within)
+    if participant.after is not None:
+        body |= {"escalationTime": participant.after, "notifyType": "default"}
+    if participant.forwarded_from:
+        body["forwardedFrom"] = _responder_json(participant.forwarded_from)
+    return body
+
+
+def _period_json(period: Period) -> Json:
+    body = {**period_json(period), "recipient": _responder_json(period.who)}
+    if period.kind == "forwarding" and period.forwarded_from:
+        body["fromUser"] = period.forwarded_from.email
+    return body
+
+
+def _responder_json(who: Responder | None) -> Json:
+    """A user's name is the e-mail address, as it was written when the user was invited."""
+    if who is None:
+        return {"type": "none"}
+    name = who.email if isinstance(who, Person) else who.name
+    return {"id": who.id, "name": name, "type": kind_of(who)}

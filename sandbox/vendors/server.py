@@ -1,71 +1,266 @@
-"""What every provider's double is built on: HTTP/1.1 on loopback, calls recorded, faults played."""
+"""The HTTP server of every double: it answers by routes, records the calls, and fails on demand.
+
+It is HTTP/1.1 on loopback. An answer is written byte by byte where a fault asks for that: it may
+drip, break off or never end, which no web framework lets its handlers do.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
 import re
 import socket
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
-from sandbox.vendors.call_log import Calls, Switched, Switches
-from sandbox.vendors.exchange import Answer, Exchange, Request, Waits
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+OK: Final = 200
+MOST_CALLS: Final = 2000
 _MOST_BYTES: Final = 1024 * 1024  # of a body
-Clock = Callable[[], datetime]
-Route = Callable[..., Answer]
+_MOST: Final = 1_000_000
+_POLL_SECONDS: Final = 0.05
+
+Json: TypeAlias = dict[str, Any]
+Clock: TypeAlias = Callable[[], datetime]
+Route: TypeAlias = "Callable[..., Response]"
+Fault: TypeAlias = "Callable[[Exchange], None]"
+"""A way to answer badly: it writes to the exchange what it likes, or nothing."""
 
 
 def utc_now() -> datetime:
-    """The clock of a double that was given none."""
+    """Read the clock of a double that was given none."""
     return datetime.now(UTC)
 
 
-class Fault(Protocol):
-    """A way to answer badly."""
+class InvalidParameterError(Exception):
+    """A query parameter has a value that the vendor refuses.
 
-    def play(self, exchange: Exchange) -> None:
-        """Answer the request of this exchange, or fail to."""
+    Attributes:
+        name: of the parameter.
+        message: what is wrong, to be put after the name.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name} {message}.")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call as it arrived; header names are in lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def parameter(self, name: str, default: str = "") -> str:
+        """Give a query parameter: of several values the last."""
+        return self.query.get(name, [default])[-1]
+
+    def number(self, name: str, default: int, least: int = 0, most: int = _MOST) -> int:
+        """Give a query parameter as a whole number.
+
+        Raises:
+            InvalidParameterError: it isn't one, or it is out of bounds.
+        """
+        text = self.parameter(name, str(default))
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise InvalidParameterError(name, f"must be a number from {least} to {most}")
+        return int(text)
+
+    def is_authorized(self, authorization: str) -> bool:
+        """Tell whether the call has this Authorization header; takes the same time in any case."""
+        given = self.headers.get("authorization", "")
+        return hmac.compare_digest(given.encode(), authorization.encode())
+
+    def lacks_right(self, rights: Mapping[str, str], granted: Collection[str]) -> bool:
+        """Tell whether a key misses the right that the path needs.
+
+        Args:
+            rights: the right that is needed, by the beginning of a path.
+            granted: those that the key has.
+        """
+        return any(
+            self.path.startswith(prefix) and right not in granted
+            for prefix, right in rights.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status and a body: bytes as they are, anything else as JSON.
+
+    `page` says which page of a list this is, from 1, so that a fault can be for one of them.
+    """
+
+    status: int
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
+    page: int = 1
+
+    def body_bytes(self) -> bytes:
+        """Encode the body."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+    def head(self, framing: str) -> bytes:
+        """Encode the status line and headers; `framing` is the header that delimits the body."""
+        lines = [
+            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
+            "Content-Type: application/json; charset=utf-8",
+            framing,
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def head_and_body(self) -> tuple[bytes, bytes]:
+        """Encode both, with a Content-Length."""
+        body = self.body_bytes()
+        return self.head(f"Content-Length: {len(body)}"), body
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and the means to answer it.
+
+    Attributes:
+        request, double: who asks for what.
+        write: sends bytes; raises OSError once the client has gone, which ends the connection.
+        is_gone: tells whether the client has hung up.
+    """
+
+    request: Request
+    double: Double
+    write: Callable[[bytes], None]
+    is_gone: Callable[[], bool]
+    _response: Response | None = field(default=None, init=False)
+
+    @property
+    def response(self) -> Response:
+        """What the double answers without a fault.
+
+        It is made when first looked at: a fault that never looks refuses a call before it is done.
+        """
+        # Not a cached_property: in Python 3.11 all exchanges would wait for each other's.
+        if self._response is None:
+            self._response = self.double.answer(self.request)
+        return self._response
+
+    def send(self, response: Response) -> None:
+        """Answer in one piece."""
+        head, body = response.head_and_body()
+        self.write(head + body)
+
+    def wait(self, seconds: float = inf, event: threading.Event | None = None) -> None:
+        """Hold the call so long, or until the event.
+
+        Raises:
+            ConnectionAbortedError: the double closes, or the client has hung up.
+        """
+        end = time.monotonic() + seconds
+        while not (event and event.is_set()) and (left := end - time.monotonic()) > 0:
+            if self.double.closing.wait(min(left, _POLL_SECONDS)) or self.is_gone():
+                self.hang_up()
+
+    def hang_up(self) -> NoReturn:
+        """Close the connection, whatever was promised."""
+        raise ConnectionAbortedError
+
+
+class Calls(list[Request]):
+    """The calls so far, in the order of their arrival; the last `MOST_CALLS` of them."""
+
+    def record(self, request: Request) -> None:
+        """Add one."""
+        self.append(request)
+        del self[:-MOST_CALLS]
+
+    def wait_for(self, count: int, seconds: float = 10) -> None:
+        """Wait until there are so many; raise TimeoutError, with their number, if none comes."""
+        end = time.monotonic() + seconds
+        while len(self) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{len(self)} calls in {seconds} s instead of {count}")
+            time.sleep(0.001)
+
+    def paths(self) -> list[str]:
+        """Give their paths."""
+        return [call.path for call in self[:]]
+
+
+@dataclass(eq=False, slots=True)
+class _ActiveFault:
+    """A fault and the calls that it is for; `left` is None where their number has no limit."""
+
+    prefix: str
+    fault: Fault
+    left: int | None
+    page: int | None
 
 
 class Double:
-    """A provider on a loopback port from `with` to the end of it; subclasses say what it answers.
+    """A service on a loopback port, open within `with`; subclasses say what it answers.
 
-    `routes` maps a method and path ("GET /v2/incidents/{id}") to what answers it, called with the
-    request and, by name, the parts in braces.
+    Args:
+        routes: what answers a method and path ("GET /v2/incidents/{id}"). It is called with the
+            request and, by name, with the parts in braces, as they are in the address.
+        now: the clock.
+
+    Attributes:
+        calls: what was asked so far.
+        closing: set once the double closes.
+        page_parameters: the query parameters that say which page of a list is asked for.
     """
+
+    page_parameters: tuple[str, ...] = ()
 
     def __init__(self, routes: Mapping[str, Route], now: Clock = utc_now) -> None:
         self.now = now
         self.calls = Calls()
+        self.closing = threading.Event()
         self._routes = [(_pattern(template), route) for template, route in routes.items()]
-        self._switches = Switches()
-        self._waits = Waits()
+        self._faults: list[_ActiveFault] = []
+        self._faults_lock = threading.Lock()
         self._server = _Server(self)
 
-    def answer(self, request: Request) -> Answer:
-        """What is right to answer, before any fault."""
-        found = self.route_of(request)
-        if found is None:
+    def answer(self, request: Request) -> Response:
+        """Answer as the service does, without any fault."""
+        match = self.route_of(request)
+        if match is None:
             return self.error(404)
-        route, parts = found
+        route, parts = match
         return route(request, **parts)
 
     def route_of(self, request: Request) -> tuple[Route, dict[str, str]] | None:
-        """What answers this method and path, and the parts in braces; None for no such path."""
+        """Find what answers this method and path, with the parts in braces."""
         for pattern, route in self._routes:
-            if found := pattern.fullmatch(f"{request.method} {request.path}"):
-                return route, found.groupdict()
+            if match := pattern.fullmatch(f"{request.method} {request.path}"):
+                return route, match.groupdict()
         return None
 
-    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:
-        """The vendor's body for an HTTP error; `retry_at` is told by those that tell it."""
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:
+        """Make the vendor's response of an HTTP error; some say when to come back."""
+        raise NotImplementedError
+
+    def point_to_another_page(self, body: Json, request: Request, number: int) -> None:
+        """Change a page of a list so that one more page follows; `number` makes it a new one."""
+        raise NotImplementedError
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by which the function asks this provider."""
         raise NotImplementedError
 
     @property
@@ -76,32 +271,39 @@ class Double:
     def fail(
         self, prefix: str, fault: Fault, *, times: int | None = None, page: int | None = None
     ) -> None:
-        """Answer paths that begin so with this fault: the first `times` of them, or that page only.
+        """Have a fault answer the calls whose path begins so.
 
-        Pages count from 1. Of several that fit, the one switched on last is played.
+        Of several that fit a call, the one added last answers.
+
+        Args:
+            prefix: of the path.
+            fault: what answers.
+            times: how many calls, if not all.
+            page: the page of a list, from 1, if not all.
         """
-        self._switches.on(Switched(prefix, fault.play, times, page))
+        with self._faults_lock:
+            self._faults.insert(0, _ActiveFault(prefix, fault, times, page))
 
-    def heal(self) -> None:
-        """Switch every fault off; a call that hangs in one goes on hanging."""
-        self._switches.off()
+    def clear_faults(self) -> None:
+        """Answer as the service does again; a call that hangs goes on hanging."""
+        with self._faults_lock:
+            self._faults.clear()
 
     def serve(
         self, request: Request, write: Callable[[bytes], None], is_gone: Callable[[], bool]
     ) -> None:
         """Answer one request on its connection."""
-        self.calls.add(request)
-        exchange = Exchange(request, self, write, self._waits, is_gone)
-        play = self._switches.pick(request.path, lambda: exchange.right.page)
-        if play is None:
-            exchange.send(exchange.right)
+        self.calls.record(request)
+        exchange = Exchange(request, self, write, is_gone)
+        if fault := self._fault_for(exchange):
+            fault(exchange)
         else:
-            play(exchange)
+            exchange.send(exchange.response)
 
     def close(self) -> None:
         """Stop answering: hanging calls are hung up, and every thread is joined."""
         self._server.stop_accepting()
-        self._waits.end()
+        self.closing.set()
         self._server.close()
 
     def __enter__(self) -> Self:
@@ -116,12 +318,29 @@ class Double:
     ) -> None:
         self.close()
 
+    def _fault_for(self, exchange: Exchange) -> Fault | None:
+        with self._faults_lock:
+            faults = list(self._faults)
+        # Without the lock: the page is known only once the whole answer is made.
+        for active in faults:
+            if (
+                exchange.request.path.startswith(active.prefix)
+                and (active.page is None or active.page == exchange.response.page)
+                and self._count_off(active)
+            ):
+                return active.fault
+        return None
 
-class Played(NamedTuple):
-    """A double for the sandbox, not yet opened, and the settings by which it is asked."""
-
-    double: Double
-    settings: Mapping[str, str]
+    def _count_off(self, active: _ActiveFault) -> bool:
+        """Use a fault once; False if another call was faster and it is used up."""
+        with self._faults_lock:
+            if active not in self._faults:
+                return False
+            if active.left is not None:
+                active.left -= 1
+                if active.left == 0:
+                    self._faults.remove(active)
+            return True
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -162,7 +381,7 @@ class _Handler(LocalHandler):
         self.wfile.write(data)
 
     def _is_gone(self) -> bool:
-        """Whether the client has hung up: what it still sends is its next request."""
+        """Tell whether the client has hung up: what it still sends is its next request."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -242,9 +242,9 @@ def test_whoever_has_a_duty_is_not_looked_up(oncall: Command, double: IncidentIO
     ("fault", "problem"),
     [
         (faults.Status(403), "answered 403"),
-        (faults.Replaced(("users",), "none"), "the answer could not be read: users is not a list"),
-        (faults.Replaced(("users", "*"), 7), "the answer could not be read: a user is not an obj"),
-        (faults.Replaced(("users", "*", "email"), 7), "the answer could not be read: email is"),
+        (faults.WrongValue("users", "none"), "the answer could not be read: users is not a list"),
+        (faults.WrongValue("users.*", 7), "the answer could not be read: a user is not an obj"),
+        (faults.WrongValue("users.*.email", 7), "the answer could not be read: email is"),
     ],
 )
 def test_a_requester_who_cannot_be_looked_up(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.vendors import faults
-from sandbox.vendors.exchange import Answer, Exchange
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
@@ -322,24 +320,13 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
 
 def test_a_firewall_that_refuses(oncall: Command, double: IncidentIO) -> None:
     """It is not the provider that refuses the key, and the key lacks nothing."""
-    double.fail("/", _Blocked(401))
+    double.fail("/", faults.Status(401, b"<html>"))
     said = "something in front of 127.0.0.1 (a firewall or proxy) refused the call (401)"
     lines = checked(oncall)
     assert lines
     assert all(
         re.fullmatch(rf"problem  no answer from [^:]+: {re.escape(said)}", each) for each in lines
     )
-
-
-@dataclass(frozen=True)
-class _Blocked:
-    """What a firewall answers in the vendor's stead."""
-
-    status: int
-
-    def play(self, exchange: Exchange) -> None:
-        """Answer with a page."""
-        exchange.send(Answer(self.status, b"<html>"))
 
 
 def test_a_key_that_may_not_read_all(oncall: Command, double: IncidentIO) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 import pytest
 
 from cli import provider_query
 from sandbox.vendors import faults
-from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.server import Exchange
 from tests.cli.conftest import DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
 POLICY = """
@@ -295,16 +295,17 @@ def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
     ]
 
 
-class _Noticed(NamedTuple):
+@dataclass(frozen=True)
+class _Noticed:
     """Right, and it notices when a path is asked for."""
 
     ending: str
     event: threading.Event
 
-    def play(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         if exchange.request.path.endswith(self.ending):
             self.event.set()
-        exchange.send(exchange.right)
+        exchange.send(exchange.response)
 
 
 def test_one_that_hangs_hides_nobody_elsewhere(

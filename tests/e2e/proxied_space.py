@@ -16,8 +16,7 @@ from cli.webhook_client import DEFAULT_KIND
 from sandbox.demo_data import RESOURCE
 from sandbox.space import Space
 from sandbox.stack import Sandbox
-from sandbox.vendors.exchange import Answer, Request
-from sandbox.vendors.server import Clock, Double, utc_now
+from sandbox.vendors.server import Clock, Double, Request, Response, utc_now
 from tests.e2e.webhook_calls import PATIENCE
 
 Json = dict[str, Any]
@@ -40,11 +39,11 @@ class Proxy(Double):
         self.answered: list[list[Json]] = []
         self._address = urlsplit(url).netloc
 
-    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:  # noqa: ARG002 - it tells no time
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it tells no time
         """What a load balancer says."""
-        return Answer(status, b"<html>Bad gateway</html>")
+        return Response(status, b"<html>Bad gateway</html>")
 
-    def _pass_on(self, request: Request) -> Answer:
+    def _pass_on(self, request: Request) -> Response:
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         body = self.body(request.body)
         with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE)) as one:
@@ -54,7 +53,7 @@ class Proxy(Double):
         if "claims" in answer:
             self.answered.append(answer["claims"])
             answer = {**answer, "claims": self.claims(json.loads(json.dumps(answer["claims"])))}
-        return Answer(status, answer)
+        return Response(status, answer)
 
 
 @contextmanager

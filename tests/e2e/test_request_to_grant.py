@@ -127,4 +127,4 @@ def test_provider_down_leaves_it_open(space: Space, sandbox: Sandbox) -> None:
         with client_of(space, JANE) as indent:
             assert phase(indent, asked(indent)) == "open"
     finally:
-        sandbox.double.heal()
+        sandbox.double.clear_faults()

@@ -43,7 +43,7 @@ def double(sandbox: Sandbox) -> Iterator[IncidentIO]:
     """The provider, healthy again afterwards."""
     assert sandbox.double
     yield sandbox.double
-    sandbox.double.heal()
+    sandbox.double.clear_faults()
 
 
 class Log:

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.demo_data import put_on_stage
 from sandbox.local_aws.moto_server import Aws
-from sandbox.vendors.incidentio import IncidentIO, played
+from sandbox.vendors.incidentio import create_double
 from tests.engine.gate import Gate
 from tests.engine.project import Project
 
@@ -50,8 +50,6 @@ def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, gate: Gate) -> P
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Mapping[str, str]]:
     """The settings of a provider, with the demo's cast on stage."""
-    stage = played()
-    assert isinstance(stage.double, IncidentIO)
-    with stage.double as double:
+    with create_double() as double:
         put_on_stage(double)
-        yield stage.settings
+        yield double.settings

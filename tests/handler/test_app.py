@@ -621,7 +621,7 @@ BAD_DAYS = [
     faults.HangUp("body"),
     faults.TooManyRequests(seconds=3600),
     faults.Redirect("http://127.0.0.1:9/"),
-    faults.Replaced((), []),
+    faults.WrongValue("", []),
     faults.Hang(),
     faults.Drip(0.05),
     faults.EndlessBody(),

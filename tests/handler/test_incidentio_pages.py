@@ -99,8 +99,8 @@ def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
         (faults.Garbage(), "the answer is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
         (faults.Hang(), "no whole answer in time"),
-        (faults.Replaced((), []), "could not be read: the answer is not an object"),
-        (faults.Replaced(("schedules",), 7), "could not be read: schedules is not a list"),
+        (faults.WrongValue("", []), "could not be read: the answer is not an object"),
+        (faults.WrongValue("schedules", 7), "could not be read: schedules is not a list"),
         (Edited(lambda body: body.pop("schedules")), "could not be read: schedules is missing"),
     ],
 )

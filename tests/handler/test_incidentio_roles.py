@@ -8,8 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from handler.duty import INCIDENT_ROLE, Duty, Incident, ProviderSnapshot
-from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.incidentio_records import Category, Mode
+from sandbox.vendors.incidentio import Category, IncidentIO, Mode
 from tests.handler.conftest import ANA, BO, CY, NOW
 from tests.handler.edited import Edited, drop, put
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,9 +16,8 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import decide
 from handler.rules.model import simple
 from sandbox.vendors import faults
-from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.incidentio_faults import WRONG_UPDATES
+from sandbox.vendors.server import Exchange
 from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
 from tests.handler.edited import Edited, drop, put
 
@@ -161,7 +159,7 @@ class Together:
         self._four = threading.Barrier(4)
         self._fifth = threading.Event()
 
-    def play(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Answer, once three others are there."""
         with self._lock:
             self._now += 1
@@ -172,7 +170,7 @@ class Together:
         self._fifth.wait(0.05)
         with self._lock:
             self._now -= 1
-        exchange.send(exchange.right)
+        exchange.send(exchange.response)
 
 
 def test_four_at_once(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -220,12 +218,12 @@ class OnlyOf:
         self._incident_id = incident_id
         self._fault = fault
 
-    def play(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Play it, or answer right."""
         if exchange.request.query["incident_id"] == [self._incident_id]:
-            self._fault.play(exchange)
+            self._fault(exchange)
         else:
-            exchange.send(exchange.right)
+            exchange.send(exchange.response)
 
 
 def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -262,31 +260,22 @@ def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdat
     assert find_updates()._replace(without_email=()) == ProviderSnapshot()
 
 
-def _in_the_first(fault: faults.Replaced) -> Edited:
-    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        alone = {"incident_updates": body["incident_updates"][:1]}
-        changed = faults._replaced(alone, fault.path, fault.value)
-        body["incident_updates"][:1] = changed["incident_updates"]
-
-    return Edited(edit)
-
-
 @pytest.mark.parametrize(
     "fault",
     [
         pytest.param(fault, id=what)
-        for what, fault in WRONG_UPDATES.items()
-        if "*" in fault.path and what != "updater is null"
+        for what, fault in faults.INCIDENTIO["incident_updates"].items()
+        if "*" in fault.field and what != "incident_updates.*.updater: null"
     ],
 )
 def test_a_wrong_type_in_an_update(
-    fault: faults.Replaced, double: IncidentIO, find_updates: FindUpdates
+    fault: faults.WrongValue, double: IncidentIO, find_updates: FindUpdates
 ) -> None:
     """It drops that update only, and is said."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
-    double.fail(PATH, _in_the_first(fault))
+    double.fail(PATH, fault.in_first())
     found = find_updates()
     assert [each.holder for each in found.duties] == [ANA]
     problem = "1 entries could not be read"
@@ -297,7 +286,7 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
     """What is no list of updates is a failure, told without its body."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
-    double.fail(PATH, WRONG_UPDATES["incident_updates is an object"])
+    double.fail(PATH, faults.WrongValue("incident_updates", {}))
     problem = "the answer could not be read: incident_updates is not a list"
     assert find_updates() == ProviderSnapshot(
         failures=(Failure("incident.io", "updates of INC-1", problem),)

@@ -15,7 +15,6 @@ import pytest
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.pagerduty import PagerDuty
-from sandbox.vendors.pagerduty_faults import RateLimited
 from sandbox.vendors.server import Double, Fault
 from tests.handler.conftest import ANA, BO, CY
 from tests.handler.pagerduty_world import KEY, LAYERED, ON_CALLS, PAYMENTS, SHIFT_BASED, fill
@@ -145,8 +144,8 @@ def test_bots(both: bool, settings: dict[str, str], bots: list[str], opened: Ope
         faults.Status(401),
         faults.Garbage(),
         faults.HangUp(),
-        RateLimited(3600),
-        RateLimited(),
+        faults.TooManyRequests(3600, retry_after=None),
+        faults.Status(429, b""),
     ],
     ids=lambda fault: repr(fault)[:20],
 )
@@ -184,7 +183,7 @@ def test_nothing_of_a_secret_is_logged(pagerduty: PagerDuty, opened: Opener) -> 
     hook = opened(AUTO_APPROVAL_SCHEDULES="Payments, Forgotten")
     hook.ask(request_of(ANA))
     hook.ask(request_of("nobody@acme.example"))
-    for fault in (faults.Status(401), faults.Status(403), faults.Replaced((), [BO])):
+    for fault in (faults.Status(401), faults.Status(403), faults.WrongValue("", [BO])):
         pagerduty.fail("/", fault)
         hook.ask(request_of(ANA))
     text = json.dumps(hook.log)

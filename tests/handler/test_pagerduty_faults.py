@@ -11,8 +11,8 @@ from handler.http import Client
 from handler.providers.base import DutyQuery
 from handler.providers.pagerduty import source
 from sandbox.vendors import faults
+from sandbox.vendors.faults import TooManyRequests
 from sandbox.vendors.pagerduty import PagerDuty
-from sandbox.vendors.pagerduty_faults import RateLimited
 from sandbox.vendors.server import Fault
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, SetClock
@@ -40,8 +40,8 @@ QUESTIONS = {
 }
 FAULTS = [
     *BAD_ANSWERS,
-    pytest.param(RateLimited(3600), "answered 429", id="limits the rate"),
-    pytest.param(RateLimited(), "answered 429", id="limits the rate without a word"),
+    pytest.param(TooManyRequests(3600, retry_after=None), "answered 429", id="limits the rate"),
+    pytest.param(faults.Status(429, b""), "answered 429", id="limits the rate without a word"),
     pytest.param(faults.Status(408), "answered 408", id="408"),
 ]
 
@@ -147,12 +147,16 @@ def test_a_key_that_may_see_less(client: Client, set_clock: SetClock) -> None:
     assert all("answered 403; the key may not see it" in each.problem for each in failures)
 
 
-@pytest.mark.parametrize(("seconds", "waits"), [(3, [3.0]), (None, [0.2])])
-def test_the_rate_limit_is_waited_out(
-    seconds: int | None, waits: list[float], world: World
-) -> None:
+@pytest.mark.parametrize(
+    ("fault", "waits"),
+    [
+        (TooManyRequests(3, retry_after=None), [3.0]),
+        (faults.Status(429, b""), [0.2]),
+    ],
+)
+def test_the_rate_limit_is_waited_out(fault: Fault, waits: list[float], world: World) -> None:
     """As long as `ratelimit-reset` says, if that fits the budget: the original gave up at once."""
-    world.double.fail(ON_CALLS, RateLimited(seconds), times=1)
+    world.double.fail(ON_CALLS, fault, times=1)
     assert holders(world.find()) == [ANA]
     assert world.clock.waits == waits
     assert world.asked(ON_CALLS) == 2
@@ -160,7 +164,7 @@ def test_the_rate_limit_is_waited_out(
 
 def test_a_rate_limit_beyond_the_budget(world: World) -> None:
     """What cannot be waited for is given up at once."""
-    world.double.fail(ON_CALLS, RateLimited(6))
+    world.double.fail(ON_CALLS, TooManyRequests(6, retry_after=None))
     found = world.find()
     assert (found.duties, problems(found)) == ((), ["answered 429"])
     assert (world.clock.waits, world.asked(ON_CALLS)) == ([], 1)

@@ -71,7 +71,7 @@ def test_the_other_kind_is_not_asked_for_in_vain(status: int, world: World) -> N
     assert world.asked(f"{SHIFT_BASED}/{layered}") == 0
     tries = 3 if status == 500 else 1
     assert world.asked(f"{LAYERED}/{layered}") == tries
-    world.double.heal()
+    world.double.clear_faults()
     world.double.fail(LAYERED, faults.Garbage(), times=1)
     world.double.fail(f"{SHIFT_BASED}/", faults.Status(status))
     world.double.calls.clear()
@@ -118,7 +118,7 @@ def test_a_name_in_doubt_is_not_asked_for(world: World) -> None:
     world.on_shift("Forgotten", ANA, policy=False)
     world.double.fail(SHIFT_BASED, faults.Status(400))
     assert not world.counts("Forgotten")
-    world.double.heal()
+    world.double.clear_faults()
     world.double.add_schedule("Forgotten", v3=True)
     assert not world.counts("Forgotten")
     assert len(world.double.calls) == 6
@@ -126,8 +126,8 @@ def test_a_name_in_doubt_is_not_asked_for(world: World) -> None:
 
 def test_ids_that_nobody_could_ask_for(world: World) -> None:
     """What stands for an id becomes part of no path unless it looks like one."""
-    path = ("schedules", "*", "id")
-    world.double.fail(LAYERED, faults.Replaced(path, "ana@acme.example"), times=1)
+    odd = faults.WrongValue("schedules.*.id", "ana@acme.example")
+    world.double.fail(LAYERED, odd, times=1)
     assert world.named("Payments").failures == ()
     assert len(world.double.calls) == 3
 

@@ -104,9 +104,9 @@ def test_a_name_is_compared_whole(entry: str, world: World) -> None:
         faults.Status(404),
         faults.Status(500),
         faults.Garbage(),
-        faults.Replaced(("schedules",), None),
-        faults.Replaced(("schedules",), {}),
-        faults.Replaced(("more",), None),
+        faults.WrongValue("schedules", None),
+        faults.WrongValue("schedules", {}),
+        faults.WrongValue("more", None),
     ],
     ids=repr,
 )
@@ -141,7 +141,7 @@ def test_an_entry_that_cannot_be_read(field: str, value: object, path: str, worl
 def test_an_entry_without_a_name(path: str, world: World) -> None:
     """Nobody knows what it is called, so that it could be called anything; that is no failure."""
     world.double.add_schedule("Other", v3=path == SHIFT_BASED)
-    world.double.fail(path, faults.Replaced(("schedules", "*"), {"id": "PX", "summary": None}))
+    world.double.fail(path, faults.WrongValue("schedules.*", {"id": "PX", "summary": None}))
     assert not world.counts("Payments")
     assert world.counts(PAYMENTS)
     assert world.named(PAYMENTS).failures == ()

@@ -11,7 +11,6 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import pagerduty
 from sandbox.vendors import faults
-from sandbox.vendors.pagerduty_faults import EndlessPages
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, SetClock
 from tests.handler.edited import Edited, drop
@@ -123,7 +122,7 @@ def test_a_page_that_is_shorter_than_asked(world: World) -> None:
         (faults.Garbage(), "the answer is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
         (faults.Hang(), "no whole answer in time"),
-        (faults.Replaced((), []), "could not be read: the answer is not an object"),
+        (faults.WrongValue("", []), "could not be read: the answer is not an object"),
         (drop("more"), "could not be read: more is neither true nor false"),
     ],
     ids=lambda value: repr(value)[:30],
@@ -159,7 +158,7 @@ def test_a_list_without_end(path: str, most: int, world: World) -> None:
     """The vendor refuses to count beyond 10,000, so that there we stop and say so."""
     world.double.put_on_shift("Payments", ANA)
     world.double.add_schedule("Lone", v3=True)
-    world.double.fail(path, EndlessPages())
+    world.double.fail(path, faults.EndlessPages())
     found = world.named("Payments")
     assert world.asked(path) == most
     assert problems(found) == [f"only the first {most} pages were read"]
@@ -187,7 +186,7 @@ def test_the_vendor_is_never_asked_beyond_its_limit(world: World) -> None:
 def test_empty_pages_without_end(path: str, world: World) -> None:
     """An empty page that is not the last is the last that is asked for, and that is said."""
     world.double.put_on_shift("Payments", ANA)
-    world.double.fail(path, EndlessPages(empty=True))
+    world.double.fail(path, faults.EndlessPages(empty=True))
     found = world.named("Payments")
     assert world.asked(path) == 1
     assert problems(found) == ["an empty page was not the last one"]

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from handler.duty import Failure
 from handler.http import Client
 from sandbox.vendors import faults
-from sandbox.vendors.faults import Replaced
-from sandbox.vendors.pagerduty_faults import (
-    WRONG_LAYERED,
-    WRONG_ONCALLS,
-    WRONG_PAGES,
-    WRONG_SCHEDULES,
-    WRONG_SHIFT_BASED,
-    WRONG_USERS,
-)
+from sandbox.vendors.faults import PAGERDUTY, WrongValue
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO, CY, SetClock
 from tests.handler.edited import Edited, drop, put
@@ -36,7 +27,11 @@ from tests.handler.pagerduty_world import (
 BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
 PATHS = {False: LAYERED, True: SHIFT_BASED}
 # Those that only say that something is not there; where it is the holder, nobody is on call.
-HARMLESS = {"escalation_policy is null", "the schedule's summary is null", "user is null"}
+HARMLESS = {
+    "oncalls.*.escalation_policy: null",
+    "oncalls.*.schedule.summary: null",
+    "oncalls.*.user: null",
+}
 UNREAD = "1 entries could not be read"
 
 
@@ -47,18 +42,8 @@ def world(client: Client, set_clock: SetClock) -> Iterator[World]:
         yield one
 
 
-def _first_only(fault: Replaced) -> Edited:
-    """The same fault in the first on-call only."""
-
-    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        alone = {"oncalls": body["oncalls"][:1]}
-        body["oncalls"][:1] = faults._replaced(alone, fault.path, fault.value)["oncalls"]
-
-    return Edited(edit)
-
-
-INSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" in fault.path}
-OUTSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" not in fault.path}
+INSIDE = {what: fault for what, fault in PAGERDUTY["oncalls"].items() if "*" in fault.field}
+OUTSIDE = {what: fault for what, fault in PAGERDUTY["oncalls"].items() if "*" not in fault.field}
 
 
 @pytest.mark.parametrize("what", INSIDE)
@@ -66,9 +51,9 @@ def test_a_wrong_type_in_an_on_call(what: str, world: World) -> None:
     """It drops that on-call only, and is said; null is the same as absent."""
     world.double.put_on_shift("Payments", ANA)
     world.on_shift("Search", BO)
-    world.double.fail(ON_CALLS, _first_only(INSIDE[what]))
+    world.double.fail(ON_CALLS, INSIDE[what].in_first())
     found = world.find()
-    counts = what in HARMLESS and what != "user is null"
+    counts = what in HARMLESS and what != "oncalls.*.user: null"
     assert holders(found) == ([ANA, "bo@acme.example"] if counts else ["bo@acme.example"])
     failure = Failure("PagerDuty", "on-calls", UNREAD)
     assert found.failures == (() if what in HARMLESS else (failure,))
@@ -107,8 +92,8 @@ def test_an_answer_that_is_no_list(fault: Fault, world: World) -> None:
 
 
 @pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
-@pytest.mark.parametrize("fault", WRONG_SCHEDULES.values(), ids=WRONG_SCHEDULES)
-def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, world: World) -> None:
+@pytest.mark.parametrize("fault", PAGERDUTY["schedules"].values(), ids=PAGERDUTY["schedules"])
+def test_a_wrong_type_in_a_list_of_schedules(fault: WrongValue, path: str, world: World) -> None:
     """It is said, and leaves every name in doubt; nobody's duty is lost by it."""
     world.double.put_on_shift("Payments", ANA)
     world.on_shift("Search", BO, v3=True)
@@ -116,20 +101,20 @@ def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, world: 
     found = world.named("Payments", PAYMENTS)
     assert holders(found) == [ANA, "bo@acme.example"]
     (problem,) = problems(found)
-    assert problem.startswith(UNREAD if "*" in fault.path else "the answer could not be read: ")
+    assert problem.startswith(UNREAD if "*" in fault.field else "the answer could not be read: ")
     assert not any(each.is_named(each.name) for each in found.duties)
     assert all(each.is_named(each.id) for each in found.duties)
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
-@pytest.mark.parametrize("what", WRONG_PAGES)
+@pytest.mark.parametrize("what", PAGERDUTY["pages"])
 def test_a_wrong_word_of_pages(what: str, path: str, world: World) -> None:
     """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
     world.double.put_on_shift("Payments", ANA)
-    world.double.fail(path, WRONG_PAGES[what])
+    world.double.fail(path, PAGERDUTY["pages"][what])
     found = world.named("Payments")
     (duty,) = found.duties
-    wrong = what.startswith("more ")
+    wrong = what.startswith("more:")
     assert problems(found) == (
         ["the answer could not be read: more is neither true nor false"] if wrong else []
     )
@@ -138,13 +123,13 @@ def test_a_wrong_word_of_pages(what: str, path: str, world: World) -> None:
 
 WRONG = [
     pytest.param(v3, fault, id=f"{PATHS[v3]}: {what}")
-    for v3, table in ((False, WRONG_LAYERED), (True, WRONG_SHIFT_BASED))
-    for what, fault in table.items()
+    for v3, name in ((False, "layer-based schedule"), (True, "shift-based schedule"))
+    for what, fault in PAGERDUTY[name].items()
 ]
 
 
 @pytest.mark.parametrize(("v3", "fault"), WRONG)
-def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, world: World) -> None:  # noqa: FBT001 - a column of the table
+def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, world: World) -> None:  # noqa: FBT001 - a column of the table
     """It proves nothing and is said; another schedule counts."""
     odd = world.on_shift("Odd", ANA, v3=v3, policy=False)
     world.on_shift("Other", BO, policy=False)
@@ -154,7 +139,7 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, world: World) -> 
     (failure,) = found.failures
     assert failure.question == f"schedule {odd}"
     inside = "1 entries could not be read"
-    begins = inside if "*" in fault.path else "the answer could not be read: "
+    begins = inside if "*" in fault.field else "the answer could not be read: "
     assert failure.problem.startswith(begins)
 
 
@@ -173,9 +158,9 @@ def test_a_wrong_shift_hides_no_other(world: World) -> None:
     "fault",
     [
         put("user", "id", value="POTHER1"),
-        *WRONG_USERS.values(),
-        Replaced((), None),
-        Replaced((), []),
+        *PAGERDUTY["user"].values(),
+        WrongValue("", None),
+        WrongValue("", []),
         faults.Status(403),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_schedule_that_a_policy_uses(level: int, v3: bool, world: World) -> No
     world.double.fail(ON_CALLS, faults.Status(500))
     assert not world.counts(used)
     assert world.asked(f"{PATHS[v3]}/{used}") == 1
-    world.double.fail(ON_CALLS, faults.Replaced(("oncalls",), []))
+    world.double.fail(ON_CALLS, faults.WrongValue("oncalls", []))
     assert not world.counts(used)
 
 

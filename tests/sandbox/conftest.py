@@ -12,12 +12,11 @@ from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.page.duty_board import DutyBoard, IncidentIOBoard
 from sandbox.space import Space
-from sandbox.vendors.incidentio_state import Organisation
+from sandbox.vendors.incidentio import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox import pagerduty_asked
-from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import SETTINGS, PageClient, demo_organisation
 from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, FakeWebhook
+from tests.sandbox.vendor_accounts import ANA, BO, KEY, Watch
 
 
 @pytest.fixture
@@ -65,9 +64,9 @@ def ada(space: Space) -> Client:
 @pytest.fixture
 def account(watch: Watch) -> Iterator[PagerDuty]:
     """Two people and one who has no e-mail, at PagerDuty; nobody is on call."""
-    with PagerDuty(pagerduty_asked.KEY, now=watch) as one:
-        one.add_person("Ana Lima", pagerduty_asked.ANA)
-        one.add_person("Bo Berg", pagerduty_asked.BO)
+    with PagerDuty(KEY, now=watch) as one:
+        one.add_person("Ana Lima", ANA)
+        one.add_person("Bo Berg", BO)
         one.add_person("Cy Nomail", None)
         yield one
 

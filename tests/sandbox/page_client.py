@@ -15,7 +15,7 @@ from handler.settings import load
 from sandbox.demo_data import JANE, OMAR, PEOPLE, RITA
 from sandbox.space import Space
 from sandbox.space.petition import Petition
-from sandbox.vendors.incidentio_state import Organisation
+from sandbox.vendors.incidentio import Organisation
 
 PROD, TEST = "okta.v1.Group:prod", "okta.v1.Group:test"
 SETTINGS = load(

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 from handler.callers.indent import read_signature, verify
 from handler.request import EXPIRES, claim, read_events
 from sandbox.space import Space
-from sandbox.vendors.exchange import Answer, Request
-from sandbox.vendors.server import Double
-from tests.sandbox.asked import Watch
+from sandbox.vendors.server import Double, Request, Response
+from tests.sandbox.vendor_accounts import Watch
 
 Json = dict[str, Any]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -46,18 +45,18 @@ class FakeWebhook(Double):
         bodies = [json.loads(call.body) for call in self.calls]
         return [body["events"] for body in bodies if "events" in body]
 
-    def error(self, status: int, *, retry_at: datetime | None = None) -> Answer:  # noqa: ARG002 - it tells no time
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it tells no time
         """Any error."""
-        return Answer(status, {"status": {"code": 13, "message": "no"}})
+        return Response(status, {"status": {"code": 13, "message": "no"}})
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Response:
         age = timedelta(minutes=5)
         signature = read_signature(request.headers, now=self.now(), max_age=age)
         verify(signature, request.body, [SECRET])
         body = json.loads(request.body)
         if "kinds" in body:
-            return Answer(200, {"status": {"code": 0}, "resources": self.bots})
-        return Answer(200, {"status": {"code": 0}, "claims": self.claims(body["events"])})
+            return Response(200, {"status": {"code": 0}, "resources": self.bots})
+        return Response(200, {"status": {"code": 0}, "claims": self.claims(body["events"])})
 
 
 def approval(event: Json, hours: int = 6) -> Json:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 
@@ -22,15 +21,15 @@ from sandbox.page.duty_board import (
     SwitchError,
     boards_of,
 )
-from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.incidentio_state import Organisation
+from sandbox.vendors import create_double
+from sandbox.vendors.incidentio import IncidentIO, Organisation
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Double
-from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import PageClient
 from tests.sandbox.running_space import HOUR
+from tests.sandbox.vendor_accounts import Watch
 
 ANA, BO = "ana@acme.example", "Bo@Acme.example"
 AnyDouble = IncidentIO | PagerDuty | Opsgenie | JSM
@@ -116,9 +115,7 @@ class TestAllTogether:
         """The doubles, by the provider's id."""
         with ExitStack() as stack:
             doubles = {
-                provider.id: stack.enter_context(
-                    import_module(f"sandbox.vendors.{provider.id}").played().double
-                )
+                provider.id: stack.enter_context(create_double(provider.id))
                 for provider in PROVIDERS
             }
             put_all_on_stage(doubles)

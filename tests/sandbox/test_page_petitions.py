@@ -13,9 +13,9 @@ from sandbox.logbook import Logbook
 from sandbox.page import Page
 from sandbox.page.presenter import MAX_PETITIONS
 from sandbox.space import Space
-from tests.sandbox.asked import Watch
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
 from tests.sandbox.running_space import HOUR, Client, FakeWebhook, approve_all
+from tests.sandbox.vendor_accounts import Watch
 
 EXAMPLE = "use for example 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"

@@ -9,13 +9,14 @@ import httpx2
 import pagerduty
 import pytest
 
-from sandbox.vendors import faults, pagerduty_faults
-from tests.sandbox.pagerduty_asked import ANA, BO, HOUR, KEY, NOON, iso
+from sandbox.vendors import faults
+from tests.sandbox.vendor_accounts import ANA, HOUR, KEY, NOON, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.vendors.pagerduty import PagerDuty
+    from sandbox.vendors.server import Fault
 
 UTC_USERS = {"include[]": ["users"], "time_zone": "UTC"}
 
@@ -65,9 +66,7 @@ def test_vendor_client_says_who_it_is(
     headers = account.calls[0].headers
     assert headers["authorization"] == f"Token token={KEY}"
     assert headers["accept"] == "application/vnd.pagerduty+json;version=2"
-    assert vendor.api_key_access == "account"
     assert vendor.subdomain == "sandbox"
-    assert "teams" in vendor.rget("abilities")
 
 
 def test_vendor_client_reads_all_pages_of_on_calls(
@@ -89,34 +88,14 @@ def test_vendor_client_reads_all_pages_of_on_calls(
     assert (row["schedule"]["id"], row["schedule"]["summary"]) == ("PABC123", "Payments")
 
 
-def test_vendor_client_filters_on_calls(
-    account: PagerDuty, vendor: pagerduty.RestApiV2Client
-) -> None:
-    """Lists become repeated parameters; those without a schedule are asked for by null."""
-    payments, search = account.add_schedule("Payments"), account.add_schedule("Search", v3=True)
-    account.add_escalation_policy("One", payments, search, BO)
-    account.put_on_shift(payments, ANA)
-    account.put_on_shift(search, ANA)
-    params = {"schedule_ids": [search.id, "null"]}
-    rows = vendor.list_all("oncalls", params=params)
-    assert account.calls[0].query["schedule_ids[]"] == [search.id, "null"]
-    assert [row["schedule"] and row["schedule"]["type"] for row in rows] == [
-        "schedule_v3_reference",
-        None,
-    ]
-
-
 def test_vendor_client_finds_a_user_by_email(
     account: PagerDuty, vendor: pagerduty.RestApiV2Client
 ) -> None:
-    """Whole, whatever the case, among those whose e-mail holds it; then his on-calls."""
+    """Whole, whatever the case, among those whose e-mail holds it."""
     account.add_person("Joana", f"jo{ANA}")
-    account.add_escalation_policy("Boss", ANA)
     found = vendor.find("users", ANA.upper(), attribute="email")
     assert found is not None
     assert (found["email"], found["name"]) == (ANA, "Ana Lima")
-    (row,) = vendor.iter_all("oncalls", params={"user_ids": [found["id"]]})
-    assert row["user"]["id"] == found["id"]
     assert vendor.rget(found["self"]) == found
     assert vendor.find("users", "nobody@acme.example", attribute="email") is None
 
@@ -134,15 +113,13 @@ def test_vendor_client_reads_both_kinds_of_schedules(
     for path, called in (("schedules", "Layers"), ("v3/schedules", "Shifts")):
         names = [each["summary"] for each in vendor.iter_all(path)]
         assert names == [f"{called} {number}" for number in range(120)]
-    window = {"since": iso(NOON), "until": iso(NOON), "include[]": ["final_schedule"]}
+    window = {"since": iso(NOON), "until": iso(NOON + HOUR), "include[]": ["final_schedule"]}
     told = vendor.rget(f"schedules/{layers.id}", params=window)["final_schedule"]
     assert [each["user"]["summary"] for each in told["rendered_schedule_entries"]] == ["Ana Lima"]
     told = vendor.rget(f"v3/schedules/{shifts.id}", params=window)["final_schedule"]
     (assignment,) = told["computed_shift_assignments"]
     member = vendor.rget(f"users/{assignment['member']['user_id']}")
     assert member["email"] == ANA
-    users = vendor.rget(f"schedules/{layers.id}/users")
-    assert [each["email"] for each in users] == [ANA]
 
 
 @pytest.mark.parametrize(
@@ -172,19 +149,19 @@ def test_vendor_client_gives_up_on_a_wrong_key(account: PagerDuty) -> None:
         client_of(account, "another-key") as client,
         pytest.raises(pagerduty.HttpError, match="401 Unauthorized"),
     ):
-        client.rget("abilities")
+        client.rget("users")
     assert len(account.calls) == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "code"),
-    [(pagerduty_faults.RateLimited(1), 2020), (pagerduty_faults.RateLimited(), None)],
+    [(faults.TooManyRequests(1, retry_after=None), 2020), (faults.Status(429, b""), None)],
     ids=["as documented", "without a word"],
 )
 def test_vendor_client_tries_again_after_a_limit(
     account: PagerDuty,
     vendor: pagerduty.RestApiV2Client,
-    fault: pagerduty_faults.RateLimited,
+    fault: Fault,
     code: int | None,
 ) -> None:
     """Once, as it was told; with or without the vendor's headers and body."""
@@ -217,7 +194,7 @@ def test_vendor_client_stops_at_ten_thousand(
     account.put_on_shift(schedule, ANA)
     for number in range(100):
         account.add_escalation_policy(str(number), schedule)
-    account.fail("/oncalls", pagerduty_faults.EndlessPages())
+    account.fail("/oncalls", faults.EndlessPages())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         rows = vendor.list_all("oncalls", params={"offset": 9700})

@@ -12,7 +12,6 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.vendors import faults
-from tests.sandbox.asked import Watch
 from tests.sandbox.running_space import (
     ADA,
     JANE,
@@ -25,6 +24,7 @@ from tests.sandbox.running_space import (
     approve_all,
     phase_of,
 )
+from tests.sandbox.vendor_accounts import Watch
 
 NOT_FOUND = {"code": 5, "message": "Not Found.", "error": "Not Found.", "details": []}
 HALF = "half \ud800 pair"

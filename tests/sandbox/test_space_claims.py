@@ -15,7 +15,7 @@ from sandbox.space import Space
 from sandbox.space.claims import InvalidClaimError, claim_from_webhook
 from sandbox.space.petition import Petition, add_claim, open_petition
 from sandbox.space.tokens import Owner
-from sandbox.vendors.exchange import Request
+from sandbox.vendors.server import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
 from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approval
 
@@ -198,7 +198,7 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         target, headers = f"/v1/spaces/acmecorp{path}", {"authorization": f"Bearer {tokens[admin]}"}
         answer = space.answer(Request(method, target, {}, headers, json.dumps(body).encode()))
         assert answer.status in {200, 400, 403, 404, 409, 501}
-        assert json.loads(answer.rendered())
+        assert json.loads(answer.body_bytes())
         if not admin and answer.status == 200:
             # Her own petition, one more or the old one taken back: nothing is granted by her.
             assert path.startswith("/petitions")

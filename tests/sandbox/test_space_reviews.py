@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.space.claims import INDEFINITE
-from tests.sandbox.asked import Watch
 from tests.sandbox.running_space import ADA, HOUR, JANE, NOON, OMAR, PROD, TEST, Client, Json
+from tests.sandbox.vendor_accounts import Watch
 
 JANE_USER = {"kind": "user", "id": JANE, "email": JANE}
 DURATION, EXPIRES = "indent.com/time/duration", "indent.com/time/expires"

@@ -12,7 +12,6 @@ import pytest
 from sandbox.space import Space, petition_store
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
-from tests.sandbox.asked import Watch
 from tests.sandbox.running_space import (
     ADA,
     BOT,
@@ -29,6 +28,7 @@ from tests.sandbox.running_space import (
     approve_all,
     phase_of,
 )
+from tests.sandbox.vendor_accounts import Watch
 
 ACTION = {"kind": "action", "id": "reset-password:1", "displayName": "Reset"}
 
@@ -160,10 +160,10 @@ NO_ANSWERS: dict[str, Fault] = {
     "garbage": faults.Garbage(),
     "a hang-up": faults.HangUp(),
     "a hang-up in the body": faults.HangUp("body"),
-    "claims that are none": faults.Replaced(("claims",), "yes"),
-    "half a surrogate pair": faults.Replaced(("claims",), ["\ud800"]),
-    "a status that says no": faults.Replaced(("status",), {"code": 13}),
-    "a status that is none": faults.Replaced(("status",), 0.5),
+    "claims that are none": faults.WrongValue("claims", "yes"),
+    "half a surrogate pair": faults.WrongValue("claims", ["\ud800"]),
+    "a status that says no": faults.WrongValue("status", {"code": 13}),
+    "a status that is none": faults.WrongValue("status", 0.5),
     "deep nesting": faults.Nested(),
     "a body without end": faults.EndlessBody(),
 }
@@ -202,7 +202,7 @@ def test_a_bot_that_could_not_be_pulled_is_pulled_later(
         late.claims = approve_all
         late.fail("/hook", faults.Status(503))
         space.add_policy(space.add_webhook(f"{late.url}/hook", SECRET))
-        late.heal()
+        late.clear_faults()
         assert phase_of(jane.request(TEST)) == "granted"
 
 
@@ -235,7 +235,7 @@ def test_a_human_may_be_faster(jane: Client, webhook: FakeWebhook) -> None:
     assert jane.review(denied["name"], "access/deny")[0] == 200
     assert jane("DELETE", f"/petitions/{deleted['name']}")[0] == 200
     slow.released.set()
-    webhook.heal()
+    webhook.clear_faults()
     assert phase_of(jane.request(PROD)) == "granted"
     assert jane.phase(denied["name"]) == "closed"
     assert jane("GET", f"/petitions/{deleted['name']}")[0] == 404

@@ -1,0 +1,87 @@
+"""What the tests of the vendors' doubles share: people, a clock to set, and one plain GET."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPMessage
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
+
+if TYPE_CHECKING:
+    from sandbox.vendors.server import Double
+
+KEY, BOT = "the-double-s-own-key", "bot@acme.example"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
+PEOPLE = {"Ana Lima": ANA, "Bo Berg": BO, "Cy Cole": CY}
+
+
+class Watch:
+    """A clock that a test sets."""
+
+    def __init__(self, time: datetime = NOON) -> None:
+        self.time = time
+
+    def __call__(self) -> datetime:
+        """Give the time."""
+        return self.time
+
+
+def authorization(double: Double) -> str:
+    """Give the header that opens a double."""
+    match double:
+        case IncidentIO():
+            return f"Bearer {double.api_key}"
+        case PagerDuty():
+            return f"Token token={double.api_key}"
+        case Opsgenie():
+            return f"GenieKey {double.api_key}"
+        case JSM():
+            return "Basic " + b64encode(f"{double.email}:{double.api_token}".encode()).decode()
+        case _:
+            raise AssertionError(double)
+
+
+def request(
+    double: Double, path: str, authorization: str | None, **query: object
+) -> tuple[int, Any, HTTPMessage]:
+    """Send one GET on a connection of its own; give status, JSON and headers; no body is None.
+
+    A list in the query is a repeated parameter whose name ends with brackets.
+    """
+    pairs = {
+        f"{name}[]" if isinstance(value, list) else name: value for name, value in query.items()
+    }
+    target = f"{path}?{urlencode(pairs, doseq=True)}" if pairs else path
+    headers = {"Authorization": authorization} if authorization is not None else {}
+    with closing(HTTPConnection(urlsplit(double.url).netloc, timeout=10)) as connection:
+        connection.request("GET", target, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, json.loads(body) if body else None, response.headers
+
+
+def get(double: Double, path: str, **query: object) -> tuple[int, Any, HTTPMessage]:
+    """Send one GET with the right key."""
+    return request(double, path, authorization(double), **query)
+
+
+def read(double: Double, path: str, **query: object) -> Any:  # noqa: ANN401 - any JSON
+    """Give the body of an answer that is right."""
+    status, body, _ = get(double, path, **query)
+    assert status == 200, body
+    return body
+
+
+def iso(moment: datetime) -> str:
+    """Write the moment as a query has it."""
+    return moment.isoformat().replace("+00:00", "Z")
