@@ -5,16 +5,11 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-
 import pytest
 
 from sandbox.demo_data import JANE
-from sandbox.logbook import Logbook
-from sandbox.page import Page
 from sandbox.space import Space
-from tests.sandbox.page_client import PROD, SETTINGS, PageClient
+from tests.sandbox.page_client import PROD, PageClient
 
 FORM = {"who": JANE, "resource": PROD}
 CSP = (
@@ -99,16 +94,6 @@ def test_every_answer_has_the_headers(
     assert not {"Set-Cookie", "Access-Control-Allow-Origin"} & set(answer.headers)
 
 
-def test_page_consists_of_its_own_parts(client: PageClient) -> None:
-    """No other address, no inline style or script: the policy would stop them."""
-    html = client.get().html
-    assert "http" not in html
-    assert " style=" not in html
-    assert "<style" not in html
-    assert html.count("<script") == 1
-    assert '<script src="/static/page.js" defer></script>' in html
-
-
 @pytest.mark.parametrize("path", ["/requests", "/duties", "/petitions/any"])
 def test_reloading_a_form_s_address_leads_back(client: PageClient, path: str) -> None:
     """The browser shows it after a problem."""
@@ -140,17 +125,3 @@ def test_huge_form_is_refused(client: PageClient, space: Space) -> None:
     assert answer.status == 413
     assert "That is too long: a form may hold 32 kB." in answer.words
     assert space.petitions.all() == []
-
-
-def test_nothing_is_left(space: Space, log: Logbook) -> None:
-    """With the context its port and threads are gone, though a browser keeps a connection open."""
-    before = set(threading.enumerate())
-    with Page(space, [], log, SETTINGS) as page:
-        client = PageClient(page.url)
-        silent = socket.create_connection(("127.0.0.1", client.port))
-        client.get()
-    with silent:
-        assert silent.recv(1) == b""
-    with pytest.raises(ConnectionRefusedError):
-        client.get()
-    assert set(threading.enumerate()) <= before
