@@ -9,9 +9,9 @@ def request_production() -> str:
     """Make the request, and return the address of its page."""
     with IndentAPI() as indent:
         production = [
-            each
-            for each in indent.resource.list(view="requestable")
-            if each.get("displayName") == "Production"
+            resource
+            for resource in indent.resource.list(view="requestable")
+            if resource.get("displayName") == "Production"
         ]
         petition = indent.petition.create(reason="to debug production", resources=production)
         return indent.petition.url(petition)

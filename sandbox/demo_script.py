@@ -72,7 +72,7 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
     ) as script:
         try:
             first = script.stdout.readline() if script.stdout else ""
-            approved = [_approved_by_bot(space, each.name) for each in space.petitions]
+            approved = [_approved_by_bot(space, each.name) for each in space.petitions.all()]
             rest, errors = script.communicate(timeout=_PATIENCE)
         finally:
             script.kill()
@@ -89,8 +89,8 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
 
 def _approved_by_bot(space: Space, name: str) -> bool:
     """Wait for the webhook's answer, and where it made no claim, approve by hand."""
-    petition = space.desk.answered(name)
+    petition = space.petitions.wait_for_webhooks(name)
     if petition.phase == "open":
         claim = {"event": APPROVE, "reason": "Nobody's duty answers for this."}
-        space.desk.review(Owner(NORA, admin=True), name, claim)
+        space.petitions.review(Owner(NORA, admin=True), name, claim)
     return any(each.event["actor"]["kind"] == BOT_KIND for each in petition.claims)

@@ -1,5 +1,5 @@
-"""The sandbox's page: who is on duty, who asks for what, and why the answer is what it is."""
+"""The sandbox's page: who is on duty, who requests what, and why the answer is what it is."""
 
-from sandbox.page.server import Page, page_of
+from sandbox.page.app import Page, page_of
 
 __all__ = ["Page", "page_of"]

@@ -1,26 +1,54 @@
-"""The page's routes: what is shown, and what each form does. What succeeds is a redirect."""
+"""The page's server and routes. A form that succeeds is answered with a redirect to what it did.
+
+The server (`sandbox.local_server`) lets through only calls to its own Host, from no other site,
+with this run's key in the path. Each form also carries a token, in case its address leaks.
+"""
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Self
 
-from flask import Flask, redirect, render_template, request
+from flask import Flask, Response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Response
 
 from handler.settings import Settings
+from sandbox.local_server import SecretPath
 from sandbox.logbook import Logbook
 from sandbox.page import forms
-from sandbox.page.guard import CSRF_FIELD, Guard, RefusedError
-from sandbox.page.rosters import Roster, RosterError
-from sandbox.page.view import Problem, Viewer
+from sandbox.page.duty_board import DutyBoard, SwitchError, boards_of
+from sandbox.page.presenter import Presenter, Problem
 from sandbox.space import Space
-from sandbox.space.errors import ApiError
+from sandbox.space.api import ApiError
+from sandbox.stack import Sandbox
+from sandbox.wsgi import WsgiServer
 
-Answer = Response | tuple[str, int]
-_NOTHING_TYPED = forms.Typed()
+CSRF_FIELD = "csrf"
+MAX_FORM_BYTES = 32 * 1024
+_EMPTY_FORM = forms.RequestForm()
+_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+_HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 _SENTENCES = {
     404: "There is no such page.",
     405: "That is no way to call this address.",
@@ -29,47 +57,72 @@ _SENTENCES = {
 }
 
 
-def make_app(
-    space: Space, rosters: Sequence[Roster], log: Logbook, settings: Settings, guard: Guard
-) -> Flask:
-    """Make the page of a space; without rosters it has no switches."""
-    app = Flask(__name__)
-    app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    guard.watch(app)
-    routes = _Routes(space, rosters, Viewer(space, rosters, log, settings), guard.token)
-    app.add_url_rule("/", view_func=routes.home)
-    app.add_url_rule("/requests", view_func=routes.ask, methods=["POST"])
-    app.add_url_rule("/petitions/<name>", view_func=routes.review, methods=["POST"])
-    app.add_url_rule("/duties", view_func=routes.turn, methods=["POST"])
-    app.register_error_handler(RefusedError, _refused)
-    app.register_error_handler(HTTPException, _failed)
-    return app
+class Page:
+    """The page of a space, served on loopback from `with` to the end of it.
+
+    Args:
+        space: whose petitions are shown, and where requests go.
+        boards: the duties at the providers' doubles; none where the real providers are asked.
+        log: where the function says why.
+        settings: the function's settings.
+
+    Attributes:
+        url: where a browser opens it; the path begins with a key of this run.
+    """
+
+    def __init__(
+        self, space: Space, boards: Sequence[DutyBoard], log: Logbook, settings: Settings
+    ) -> None:
+        routes = _Routes(space, boards, Presenter(space, boards, log, settings))
+        key = SecretPath()
+        self._server = WsgiServer(_make_app(routes), key, mounted_at=key.prefix)
+        self.url = f"{self._server.url}{key.prefix}/"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+def page_of(sandbox: Sandbox, space: Space) -> Page:
+    """Make the page of a running sandbox and its space."""
+    return Page(space, list(boards_of(sandbox.doubles)), sandbox.log, sandbox.settings)
 
 
 class _Routes:
-    def __init__(self, space: Space, rosters: Sequence[Roster], viewer: Viewer, csrf: str) -> None:
+    def __init__(self, space: Space, boards: Sequence[DutyBoard], presenter: Presenter) -> None:
         self._space = space
-        self._rosters = rosters
-        self._viewer = viewer
-        self._csrf = csrf
+        self._boards = boards
+        self._presenter = presenter
+        self._csrf_token = secrets.token_urlsafe(32)  # new for each run, and in no cookie
 
-    def home(self) -> Answer:
-        """Everything, as it is now."""
+    def check_token(self) -> ResponseReturnValue | None:
+        """Refuse a form without the page's token."""
+        if request.method == "POST":
+            token = request.form.get(CSRF_FIELD, "")
+            if not hmac.compare_digest(token.encode(), self._csrf_token.encode()):
+                sentence = "This form is not of the page that runs now: open the page anew."
+                return _refuse(sentence, HTTPStatus.FORBIDDEN)
+        return None
+
+    def home(self) -> ResponseReturnValue:
+        """Show everything as it is now."""
         return self._page()
 
-    def ask(self) -> Answer:
-        """Request access; what cannot be is told beside what was typed."""
-        typed = forms.Typed.of(request.form)
+    def create(self) -> ResponseReturnValue:
+        """Request access; a problem is shown beside what was typed."""
+        form = forms.RequestForm.read(request.form)
         try:
-            petition = forms.create(self._space, typed, anybody=not self._rosters)
+            petition = forms.create_petition(self._space, form, anybody=not self._boards)
         except forms.FieldError as error:
-            return self._page(Problem("request", str(error), error.field), typed)
+            return self._page(Problem("request", str(error), error.field), form)
         except ApiError as error:
-            return self._page(Problem("request", error.message, status=error.http), typed)
-        return _back(f"petition-{petition.name}")
+            return self._page(Problem("request", error.message, status=error.http_status), form)
+        return _redirect_to(f"petition-{petition.name}")
 
-    def review(self, name: str) -> Answer:
+    def review(self, name: str) -> ResponseReturnValue:
         """Approve, deny or revoke."""
         place = f"petition-{name}"
         try:
@@ -77,48 +130,64 @@ class _Routes:
         except forms.FieldError as error:
             return self._page(Problem(place, str(error), error.field))
         except ApiError as error:
-            return self._page(Problem(place, error.message, status=error.http))
-        return _back(place)
+            return self._page(Problem(place, error.message, status=error.http_status))
+        return _redirect_to(place)
 
-    def turn(self) -> Answer:
-        """Put somebody on duty, or take him off."""
-        form, verb = request.form, "on" if "on" in request.form else "off"
-        post, email = form.get("post", ""), form.get(verb, "")
-        place = f"post-{post}"
+    def switch_duty(self) -> ResponseReturnValue:
+        """Put somebody on duty, or take them off."""
+        place = f"slot-{request.form.get('slot', '')}"
         try:
-            forms.turn(self._rosters, form.get("provider", ""), post, email, on=verb == "on")
-        except RosterError as error:
+            forms.switch_duty(self._boards, request.form)
+        except SwitchError as error:
             return self._page(Problem(place, str(error), status=HTTPStatus.CONFLICT))
-        return _back(place)
+        return _redirect_to(place)
 
-    def _page(self, problem: Problem | None = None, typed: forms.Typed = _NOTHING_TYPED) -> Answer:
+    def _page(
+        self, problem: Problem | None = None, form: forms.RequestForm = _EMPTY_FORM
+    ) -> ResponseReturnValue:
         html = render_template(
             "page.html",
-            view=self._viewer.view(problem),
-            typed=typed,
-            csrf=self._csrf,
+            view=self._presenter.view(problem),
+            form=form,
+            csrf_token=self._csrf_token,
             csrf_field=CSRF_FIELD,
         )
-        # Half a surrogate pair, which a log of old may hold, is shown as a question mark.
-        shown = html.encode(errors="replace").decode()
-        return shown, problem.status if problem else HTTPStatus.OK
+        # An old log may hold half a surrogate pair: it becomes a question mark.
+        encodable = html.encode(errors="replace").decode()
+        return encodable, problem.status if problem else HTTPStatus.OK
 
 
-def _refused(error: RefusedError) -> Answer:
-    return _told(str(error), error.status)
+def _make_app(routes: _Routes) -> Flask:
+    app = Flask(__name__)
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
+    app.before_request(routes.check_token)
+    app.after_request(_set_headers)
+    app.add_url_rule("/", view_func=routes.home)
+    app.add_url_rule("/requests", view_func=routes.create, methods=["POST"])
+    app.add_url_rule("/petitions/<name>", view_func=routes.review, methods=["POST"])
+    app.add_url_rule("/duties", view_func=routes.switch_duty, methods=["POST"])
+    app.register_error_handler(HTTPException, _answer_error)
+    return app
 
 
-def _failed(error: HTTPException) -> Answer:
+def _set_headers(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _answer_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    # Somebody loads the address of a form anew, which is what the browser shows after a problem.
+    # After a problem the browser shows a form's own address; to reload it is a GET.
     if status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
-        return _back("main")
-    return _told(_SENTENCES.get(status, f"{HTTPStatus(status).phrase}."), status)
+        return _redirect_to("main")
+    return _refuse(_SENTENCES.get(status, f"{HTTPStatus(status).phrase}."), status)
 
 
-def _told(sentence: str, status: int) -> Answer:
+def _refuse(sentence: str, status: int) -> ResponseReturnValue:
     return render_template("refusal.html", sentence=sentence), status
 
 
-def _back(place: str) -> Response:
+def _redirect_to(place: str) -> ResponseReturnValue:
     return redirect(f"{request.script_root}/#{place}", HTTPStatus.SEE_OTHER)

@@ -1,4 +1,4 @@
-"""What the page's forms do: each goes the way that a call to the API, or a person, would go."""
+"""What the page's forms do: each acts as a call to the API, or a person at a provider, would."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from handler import emails
 from handler.duration_hints import typed_duration
 from handler.request import APPROVE, DURATION
 from sandbox.demo_data import REVIEWERS
-from sandbox.page.rosters import Roster, RosterError
+from sandbox.page.duty_board import DutyBoard, SwitchError
 from sandbox.space import Space
 from sandbox.space.petition import DENY, REVOKE, Petition
 from sandbox.space.tokens import Owner
 
-UNTIL_REVOKED = "indefinite"
 _EVENTS = {"approve": APPROVE, "deny": DENY, "revoke": REVOKE}
-_LONGEST_ADDRESS = 254
+_MAX_ADDRESS_LENGTH = 254
 
 
 class FieldError(Exception):
-    """What was typed cannot be; the message says what would be right.
+    """What was typed isn't valid; the message says what would be.
 
     Attributes:
         field: the name of the form's field.
@@ -35,7 +34,7 @@ class FieldError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class RequestForm:
     """A request as it was typed; resources are `KIND:ID`, None before anybody has chosen."""
 
     who: str = ""
@@ -44,8 +43,8 @@ class Typed:
     duration: str = ""
 
     @classmethod
-    def of(cls, form: MultiDict[str, str]) -> Typed:
-        """Read the form."""
+    def read(cls, form: MultiDict[str, str]) -> RequestForm:
+        """Read what a browser sent."""
         return cls(
             form.get("who", ""),
             tuple(form.getlist("resource")),
@@ -54,30 +53,35 @@ class Typed:
         )
 
 
-def create(space: Space, typed: Typed, *, anybody: bool) -> Petition:
-    """Request as somebody: of the space, or `anybody` where its people are not known beforehand.
+def create_petition(space: Space, form: RequestForm, *, anybody: bool) -> Petition:
+    """Request as somebody of the space, or as `anybody` where people are not known beforehand.
 
     Raises:
-        FieldError, ApiError: it cannot be.
+        FieldError, ApiError: it isn't possible.
     """
-    email = typed.who.strip()
+    email = form.who.strip()
     if anybody:
-        if "@" not in email or len(email) > _LONGEST_ADDRESS:
+        if "@" not in email or len(email) > _MAX_ADDRESS_LENGTH:
             raise FieldError("who", "Give the e-mail address that the provider knows you by.")
         space.add_person(email)
+    resources = [value.partition(":") for value in form.resources or ()]
     body: dict[str, Any] = {
-        "reason": typed.reason.strip(),
-        "resources": [_resource(each) for each in typed.resources or ()],
+        "reason": form.reason.strip(),
+        "resources": [{"kind": kind, "id": id_} for kind, _, id_ in resources],
     }
-    if asked := typed.duration.strip():
-        body["defaultDuration"] = _duration("duration", asked)
-    return space.desk.create(Owner(email), body)
+    if duration := form.duration.strip():
+        body["defaultDuration"] = _check_duration("duration", duration)
+    return space.petitions.create(Owner(email), body)
 
 
 def reviewer_of(petition: Petition) -> Owner:
-    """Choose the administrator whose own petition it is not."""
-    own = [person["email"] for person in petition.petitioners]
-    others = (each for each in REVIEWERS if not any(emails.same(each, one) for one in own))
+    """The first administrator whose own petition it is not."""
+    petitioners = [person["email"] for person in petition.petitioners]
+    others = (
+        reviewer
+        for reviewer in REVIEWERS
+        if not any(emails.same(reviewer, email) for email in petitioners)
+    )
     return Owner(next(others, REVIEWERS[0]), admin=True)
 
 
@@ -85,36 +89,32 @@ def review(space: Space, name: str, form: Mapping[str, str]) -> None:
     """Approve, deny or revoke, as an administrator.
 
     Raises:
-        FieldError, ApiError: it cannot be.
+        FieldError, ApiError: it isn't possible.
     """
     verb = form.get("verb", "")
     labels: dict[str, str] = {}
     if verb == "approve" and (length := form.get("length", "").strip()):
-        labels[DURATION] = _duration("length", length)
+        labels[DURATION] = _check_duration("length", length)
     body = {"event": _EVENTS.get(verb, verb), "reason": form.get("reason", "").strip()}
-    reviewer = reviewer_of(space.desk.get(name))
-    space.desk.review(reviewer, name, {**body, "meta": {"labels": labels}})
+    reviewer = reviewer_of(space.petitions.get(name))
+    space.petitions.review(reviewer, name, {**body, "meta": {"labels": labels}})
 
 
-def turn(rosters: Sequence[Roster], provider: str, post: str, email: str, *, on: bool) -> None:
-    """Put somebody on duty or take him off.
+def switch_duty(boards: Sequence[DutyBoard], form: Mapping[str, str]) -> None:
+    """Put somebody on duty (`on`) or take them off (`off`).
 
     Raises:
-        RosterError: there is no such switch.
+        SwitchError: there is no such switch, or it has no effect.
     """
-    for each in rosters:
-        if each.provider == provider:
-            each.turn(post, email, on=on)
+    action = "on" if "on" in form else "off"
+    for board in boards:
+        if board.provider == form.get("provider", ""):
+            board.switch(form.get("slot", ""), form.get(action, ""), on=action == "on")
             return
-    raise RosterError("That provider is not played here: its duties cannot be switched.")
+    raise SwitchError("That provider is not played here: its duties cannot be switched.")
 
 
-def _resource(value: str) -> dict[str, str]:
-    kind, _, id_ = value.partition(":")
-    return {"kind": kind, "id": id_}
-
-
-def _duration(field: str, text: str) -> str:
+def _check_duration(field: str, text: str) -> str:
     try:
         typed_duration(text)
     except ValueError as error:

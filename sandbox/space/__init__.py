@@ -1,4 +1,4 @@
-"""Indent's space on loopback: a stateful service that speaks its REST API and asks its webhooks."""
+"""Indent's space on loopback: a stateful service that speaks its REST API and calls webhooks."""
 
 from sandbox.space.service import Space
 

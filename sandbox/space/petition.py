@@ -1,7 +1,7 @@
-"""A petition and how it goes from phase to phase, as values: each step gives a new one. No I/O.
+"""A petition (an access request) and its phases, as values: each step makes a new one. No I/O.
 
-Phases: open (awaits review) -> granted -> revoked -> closed; a denial closes at once. "Closed" by
-itself does not say why: the events do.
+Phases: open (awaits review) -> granted -> revoked -> closed. A denial closes at once, so "closed"
+alone does not say why: the events do.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Json = dict[str, Any]
 Phase = Literal["open", "granted", "revoked", "closed"]
 DENY, GRANT, REVOKE = "access/deny", "access/grant", "access/revoke"
 _TIME = "indent.com/time/"
-# How long a petition is seen as revoked before it closes by itself.
-CLOSES_AFTER = timedelta(seconds=1)
+# How long a petition stays revoked before it closes by itself, as Indent's own does.
+_CLOSES_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Claim:
     """A claim that counts.
 
     Attributes:
-        event: the claim as it is kept and shown.
-        petitioners: the ids of whom an approval is for.
-        until: when an approval ends; None is until revoked.
+        event: the claim as the API returns it.
+        petitioners: the ids of the people that an approval is for.
+        until: when an approval ends; None for one until revoked.
     """
 
     event: Json
@@ -49,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What happened around a petition that is no event of it: a webhook asked, a claim refused."""
+    """Something that the API has no event for: a webhook was called, a claim was refused."""
 
     at: datetime
     text: str
@@ -57,7 +57,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Petition:
-    """A request as the API sees it; `petitioners` and `resources` are the catalogue's."""
+    """A petition.
+
+    Attributes:
+        petitioners, resources: as the space knows them, whatever the client said of them.
+        events: all that happened, as the API returns it.
+        claims: those that count.
+        reviewable: whether every webhook has been asked.
+    """
 
     name: str
     space: str
@@ -80,14 +87,14 @@ class Petition:
         """The request events, one for each petitioner."""
         return [event for event in self.events if event["event"] == REQUEST]
 
-    def noted(self, text: str, now: datetime) -> Petition:
-        """With a note."""
+    def with_note(self, text: str, now: datetime) -> Petition:
+        """This petition, with a note."""
         return replace(self, notes=(*self.notes, Note(now, text)))
 
     def event(
         self, name: str, now: datetime, actor: Json, resources: tuple[Json, ...], reason: str = ""
     ) -> Json:
-        """Make an event of this petition; what its maker says of time is for the request alone."""
+        """Make an event; the petition's own labels about time are on its requests only."""
         labels = {
             label: value
             for label, value in self.labels.items()
@@ -126,58 +133,61 @@ class Petition:
         return body
 
 
-def opened(petition: Petition) -> Petition:
-    """Begin: one request event for each petitioner, under labels that only the space sets."""
+def open_petition(petition: Petition) -> Petition:
+    """Add one request event for each petitioner, and the labels that only the space sets."""
     labels = {**petition.labels, **dict.fromkeys(PETITION, petition.name)}
     if petition.duration:
         labels[ASKED_DURATION] = format_go(petition.duration)
-    begun = replace(petition, labels=labels)
+    petition = replace(petition, labels=labels)
     events = tuple(
-        begun.event(REQUEST, begun.created_at, person, begun.resources)
-        for person in begun.petitioners
+        petition.event(REQUEST, petition.created_at, person, petition.resources)
+        for person in petition.petitioners
     )
-    return replace(begun, events=events)
+    return replace(petition, events=events)
 
 
-def claimed(petition: Petition, claim: Claim, now: datetime) -> Petition:
-    """Add a claim that counts, and take the step that it leads to.
+def add_claim(petition: Petition, claim: Claim, now: datetime) -> Petition:
+    """Add a claim that counts, and take the step that follows from it.
 
-    An approval grants once every petitioner has one that still runs; the earliest end holds for
-    all of them.
+    Approvals grant once every petitioner has one that still runs; the earliest end holds for all.
     """
-    one = replace(
-        petition, events=(*petition.events, claim.event), claims=(*petition.claims, claim)
-    )
+    events, claims = (*petition.events, claim.event), (*petition.claims, claim)
+    petition = replace(petition, events=events, claims=claims)
     if claim.kind == DENY:
-        return replace(one, phase="closed")
+        return replace(petition, phase="closed")
     if claim.kind == REVOKE:
-        return replace(one, phase="revoked", revoked_at=now)
-    running = [each for each in one.claims if each.until is None or each.until > now]
-    approvals = [each for each in running if each.kind == APPROVE]
-    covered = frozenset[str]().union(*(each.petitioners for each in approvals))
-    if not covered.issuperset(person["id"] for person in one.petitioners):
-        return one
-    ends = [each.until for each in approvals if each.until]
-    granted = replace(one, phase="granted", expires_at=min(ends, default=None))
-    return replace(granted, events=(*granted.events, *_changes(granted, GRANT, now)))
+        return replace(petition, phase="revoked", revoked_at=now)
+    approvals = [
+        approval
+        for approval in claims
+        if approval.kind == APPROVE and (approval.until is None or approval.until > now)
+    ]
+    approved = {id_ for approval in approvals for id_ in approval.petitioners}
+    if not approved.issuperset(person["id"] for person in petition.petitioners):
+        return petition
+    ends = [approval.until for approval in approvals if approval.until]
+    grants = _changes(petition, GRANT, now)
+    expires_at = min(ends, default=None)
+    return replace(petition, phase="granted", expires_at=expires_at, events=(*events, *grants))
 
 
-def at(petition: Petition, now: datetime) -> Petition:
-    """What time alone has made of it."""
-    if petition.phase == "granted" and petition.expires_at and petition.expires_at <= now:
-        ended = petition.expires_at
-        events = (*petition.events, *_changes(petition, REVOKE, ended, "The access has expired."))
-        petition = replace(petition, phase="revoked", revoked_at=ended, events=events)
-    if petition.revoked_at and petition.revoked_at + CLOSES_AFTER <= now:
+def advance(petition: Petition, now: datetime) -> Petition:
+    """Take the steps that time alone leads to."""
+    end = petition.expires_at
+    if petition.phase == "granted" and end and end <= now:
+        revocations = _changes(petition, REVOKE, end, "The access has expired.")
+        events = (*petition.events, *revocations)
+        petition = replace(petition, phase="revoked", revoked_at=end, events=events)
+    if petition.revoked_at and petition.revoked_at + _CLOSES_AFTER <= now:
         petition = replace(petition, phase="closed")
     return petition
 
 
 def _changes(petition: Petition, name: str, now: datetime, reason: str = "") -> list[Json]:
-    """One event for each person and thing, in that order, as a webhook for changes gets them."""
+    """One event for each person and resource, in that order, as a change webhook gets them."""
     actor = {"kind": "indent.v1.Space", "id": petition.space, "displayName": petition.space}
     return [
-        petition.event(name, now, actor, (person, thing), reason)
+        petition.event(name, now, actor, (person, resource), reason)
         for person in petition.petitioners
-        for thing in petition.resources
+        for resource in petition.resources
     ]

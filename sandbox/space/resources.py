@@ -1,157 +1,138 @@
 """What a space knows: its people and resources, with labels and views. No I/O.
 
-A thing is found by its name, which the label `indent.com/block` gives, or by its kind and id.
+A resource is found by its name, which is its label `indent.com/block`, or by its kind and id. A
+person is a resource of the kind `user`.
 """
 
 from __future__ import annotations
 
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from handler import emails
 from handler.callers.indent import BOT_KIND
 from handler.json_fields import as_str, get_object, get_str
-from sandbox.space.errors import ALREADY_EXISTS, INVALID_ARGUMENT, ApiError, not_found
+from sandbox.space.api import ApiError, Code, invalid_argument
+from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
 PERSON = "user"
 ACTION = "action"
 NAME = "indent.com/block"
-# Under which Indent's command line finds who somebody is.
+# By which Indent's command line finds out who somebody is.
 EMAIL = "indent.com/resource/email"
 
 
-def _requestable(each: Json) -> bool:
-    return each["kind"] not in {PERSON, ACTION, BOT_KIND}
+def _is_requestable(resource: Json) -> bool:
+    return resource["kind"] not in {PERSON, ACTION, BOT_KIND}
 
 
-def _person(each: Json) -> bool:
-    return bool(each["kind"] == PERSON)
+def _is_person(resource: Json) -> bool:
+    return bool(resource["kind"] == PERSON)
 
 
 # The views that Indent's clients name.
 VIEWS: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
     {
-        "requestable": _requestable,
-        "requestable:modal": _requestable,
-        "people": _person,
-        "recipients": _person,
-        "email": lambda each: bool(each.get("email")),
+        "requestable": _is_requestable,
+        "requestable:modal": _is_requestable,
+        "people": _is_person,
+        "recipients": _is_person,
+        "email": lambda resource: bool(resource.get("email")),
     }
 )
 
 
 def key_of(resource: Mapping[str, Any]) -> tuple[str, str]:
-    """What tells resources apart.
-
-    Raises:
-        ShapeError: kind or id are no texts.
-    """
+    """Kind and id, which together are unique; ShapeError where they aren't texts."""
     return get_str(resource, "kind"), get_str(resource, "id")
 
 
-class Catalogue:
-    """The things of a space, in the order they were added; what it returns is not to be changed."""
+class ResourceStore(NamedStore[Json]):
+    """The resources of a space. Do not change what it returns."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._things: dict[str, Json] = {}
+        super().__init__("resource")
 
-    def add(self, resource: Mapping[str, Any]) -> Json:
-        """Add what the body says, under a new name.
+    def add(self, body: Mapping[str, Any]) -> Json:
+        """Add the resource that a body describes, under a new name.
 
         Raises:
-            ApiError: there is one of this kind and id, or one of them is missing.
+            ApiError: there is one of this kind and id, or one of the two is missing.
         """
         with self._lock:
-            kind, id_ = key_of(resource)
+            kind, id_ = key_of(body)
             if not (kind and id_):
-                raise ApiError(INVALID_ARGUMENT, "A resource needs a kind and an id.")
+                raise invalid_argument("A resource needs a kind and an id.")
             if self.find(kind, id_):
-                raise ApiError(ALREADY_EXISTS, f"There is a {kind} {id_!r} already.")
-            return self._keep(str(uuid.uuid4()), kind, id_, resource)
+                raise ApiError(Code.ALREADY_EXISTS, f"There is a {kind} {id_!r} already.")
+            return self._save_body(str(uuid.uuid4()), kind, id_, body)
 
-    def update(self, name: str, resource: Mapping[str, Any]) -> Json:
-        """Say anew what a thing is called and labelled; its kind and id stay."""
+    def update(self, name: str, body: Mapping[str, Any]) -> Json:
+        """Replace a resource's display name, e-mail and labels; its kind and id stay."""
         with self._lock:
             old = self.get(name)
-            return self._keep(name, old["kind"], old["id"], resource)
+            return self._save_body(name, old["kind"], old["id"], body)
 
-    def put(self, resource: Mapping[str, Any]) -> Json:
-        """Add it, or update the one of its kind and id."""
+    def put(self, body: Mapping[str, Any]) -> Json:
+        """Add a resource, or update the one of its kind and id."""
         with self._lock:
-            old = self.find(*key_of(resource))
-            return self.update(old["labels"][NAME], resource) if old else self.add(resource)
-
-    def remove(self, name: str) -> Json:
-        """Forget a thing."""
-        with self._lock:
-            found = self.get(name)
-            del self._things[name]
-            return found
-
-    def get(self, name: str) -> Json:
-        """The thing of this name; ApiError where there is none."""
-        with self._lock:
-            if name not in self._things:
-                raise not_found("resource", name)
-            return self._things[name]
+            old = self.find(*key_of(body))
+            return self.update(old["labels"][NAME], body) if old else self.add(body)
 
     def find(self, kind: str, id_: str) -> Json | None:
-        """The thing of this kind and id."""
-        return next((each for each in self.all() if key_of(each) == (kind, id_)), None)
+        """The resource of this kind and id."""
+        return next((one for one in self.all() if key_of(one) == (kind, id_)), None)
 
-    def person(self, email: str) -> Json | None:
-        """The person of this address."""
-        people = filter(_person, self.all())
-        return next((each for each in people if emails.same(each.get("email"), email)), None)
+    def find_person(self, email: str) -> Json | None:
+        """The person with this e-mail address."""
+        people = filter(_is_person, self.all())
+        return next((one for one in people if emails.same(one.get("email"), email)), None)
 
-    def all(self, view: str = "") -> list[Json]:
-        """Everything, or what a view shows."""
-        with self._lock:
-            things = list(self._things.values())
+    def in_view(self, view: str) -> list[Json]:
+        """The resources in a view, or every one for none (""); ApiError for an unknown view."""
         if not view:
-            return things
+            return self.all()
         if view not in VIEWS:
-            raise ApiError(INVALID_ARGUMENT, f"view is none of {', '.join(VIEWS)}.")
-        return list(filter(VIEWS[view], things))
+            raise invalid_argument(f"view is none of {', '.join(VIEWS)}.")
+        return list(filter(VIEWS[view], self.all()))
 
-    def requested(self, asked: Mapping[str, Any]) -> Json:
-        """What a petition means: the thing of that kind and id, whatever else the body says of it.
+    def resolve_resource(self, body: Mapping[str, Any]) -> Json:
+        """The resource that a petition is for: by kind and id, whatever else the body says of it.
 
-        An `action` may be made up by the caller; it has no labels.
+        A client may make up an `action`; it has no labels.
+
+        Raises:
+            ApiError: there is none.
         """
-        kind, id_ = key_of(asked)
-        if found := self.find(kind, id_):
-            return found
+        kind, id_ = key_of(body)
+        if resource := self.find(kind, id_):
+            return resource
         if kind != ACTION or not id_:
-            raise ApiError(INVALID_ARGUMENT, f"There is no {kind or 'kind'} {id_!r} to request.")
-        return {"kind": kind, "id": id_, "displayName": get_str(asked, "displayName") or id_}
+            raise invalid_argument(f"There is no {kind or 'kind'} {id_!r} to request.")
+        return {"kind": kind, "id": id_, "displayName": get_str(body, "displayName") or id_}
 
-    def petitioner(self, asked: Mapping[str, Any]) -> Json:
-        """The person that a petition means, by e-mail or else by kind and id."""
-        email = get_str(asked, "email")
-        found = self.person(email) if email else self.find(*key_of(asked))
-        if found is None or not _person(found) or not found.get("email"):
-            raise ApiError(INVALID_ARGUMENT, "A petitioner is nobody of this space.")
-        return found
+    def resolve_petitioner(self, body: Mapping[str, Any]) -> Json:
+        """The person that a petition is for: by e-mail, else by kind and id; ApiError for none."""
+        email = get_str(body, "email")
+        person = self.find_person(email) if email else self.find(*key_of(body))
+        if person is None or not _is_person(person) or not person.get("email"):
+            raise invalid_argument("A petitioner is nobody of this space.")
+        return person
 
-    def _keep(self, name: str, kind: str, id_: str, resource: Mapping[str, Any]) -> Json:
-        kept: Json = {
+    def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
+        labels = {
+            label: as_str(value, "a value of labels")
+            for label, value in get_object(body, "labels").items()
+        }
+        resource: Json = {
             "kind": kind,
             "id": id_,
-            "displayName": get_str(resource, "displayName") or id_,
+            "displayName": get_str(body, "displayName") or id_,
         }
-        kept["labels"] = {**_labels(resource), NAME: name}
-        if email := get_str(resource, "email"):
-            kept["email"] = kept["labels"][EMAIL] = email
-        self._things[name] = kept
-        return kept
-
-
-def _labels(resource: Mapping[str, Any]) -> Json:
-    labels: Iterable[tuple[str, object]] = get_object(resource, "labels").items()
-    return {name: as_str(value, "a value of labels") for name, value in labels}
+        resource["labels"] = {**labels, NAME: name}
+        if email := get_str(body, "email"):
+            resource["email"] = resource["labels"][EMAIL] = email
+        return self.save(name, resource)

@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 from handler.json_fields import as_object, as_str, get_list, get_object, get_str
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
-LONGEST = 4096
+MAX_LENGTH = 4096
 
 _KEY = re.compile(r"[\w./:-]+")
 _VALUE = re.compile(r"[\w./:@-]*")
-# Values are looked at one by one afterwards: patterns of what may be blank in many ways are slow.
+# Values are checked one by one afterwards: a pattern with many optional blanks is slow.
 _EQUALITY = re.compile(r"([\w./:-]+)\s*(==|=|!=)(.*)", re.DOTALL)
 _SET = re.compile(r"([\w./:-]+)\s+(in|notin)\s*\(([^()]*)\)")
 
@@ -53,41 +53,41 @@ Selector = tuple[Requirement, ...]
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
     """Whether labels meet every requirement; a selector without any matches everything."""
-    return all(each.holds(labels) for each in selector)
+    return all(requirement.holds(labels) for requirement in selector)
 
 
-def parse(written: str) -> Selector:
+def parse(selector: str) -> Selector:
     """Read `k=v, k!=v, k in (a,b), k notin (a,b), k, !k`.
 
     Raises:
-        SelectorError: it is none.
+        SelectorError: it isn't a label selector.
     """
-    if len(written) > LONGEST:
-        raise SelectorError(f"it is longer than {LONGEST} characters")
-    if not written.strip():
+    if len(selector) > MAX_LENGTH:
+        raise SelectorError(f"it is longer than {MAX_LENGTH} characters")
+    if not selector.strip():
         return ()
-    return tuple(_requirement(part.strip()) for part in _parts(written))
+    return tuple(_requirement(part.strip()) for part in _parts(selector))
 
 
 def from_json(value: Mapping[str, Any]) -> Selector:
     """Read `{matchLabels, matchExpressions: [{key, operator, values}]}`.
 
     Raises:
-        SelectorError, ShapeError: it is none.
+        SelectorError, ShapeError: it isn't a label selector.
     """
     labels = get_object(value, "matchLabels", "selector.")
-    equal = (
-        Requirement(key, "In", frozenset({as_str(each, "a value of selector.matchLabels")}))
-        for key, each in labels.items()
+    equalities = (
+        Requirement(key, "In", frozenset({as_str(label, "a value of selector.matchLabels")}))
+        for key, label in labels.items()
     )
-    return (*equal, *_expressions(get_list(value, "matchExpressions", "selector.")))
+    return (*equalities, *_expressions(get_list(value, "matchExpressions", "selector.")))
 
 
 def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
     for value in values:
-        each = as_object(value, "matchExpressions[]")
-        operator, key = get_str(each, "operator"), get_str(each, "key")
-        members = frozenset(as_str(one, "values[]") for one in get_list(each, "values"))
+        expression = as_object(value, "matchExpressions[]")
+        operator, key = get_str(expression, "operator"), get_str(expression, "key")
+        members = frozenset(as_str(member, "values[]") for member in get_list(expression, "values"))
         for known in get_args(Operator):
             if operator == known and key and bool(members) == (known in {"In", "NotIn"}):
                 yield Requirement(key, known, members)
@@ -96,26 +96,26 @@ def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
             raise SelectorError("a matchExpression lacks a key, a known operator or its values")
 
 
-def _parts(written: str) -> Iterator[str]:
+def _parts(selector: str) -> Iterator[str]:
     """Split at the commas outside of parentheses."""
-    begin, inside = 0, False
-    for at, character in enumerate(written):
+    start, inside = 0, False
+    for i, character in enumerate(selector):
         if character in "()":
             inside = character == "("
         elif character == "," and not inside:
-            yield written[begin:at]
-            begin = at + 1
-    yield written[begin:]
+            yield selector[start:i]
+            start = i + 1
+    yield selector[start:]
 
 
 def _requirement(part: str) -> Requirement:
-    if found := _SET.fullmatch(part):
-        key, word, listed = found.groups()
-        values = frozenset(value.strip() for value in listed.split(","))
+    if match := _SET.fullmatch(part):
+        key, word, members = match.groups()
+        values = frozenset(value.strip() for value in members.split(","))
         if all(map(_VALUE.fullmatch, values)):
             return Requirement(key, "In" if word == "in" else "NotIn", values)
-    elif found := _EQUALITY.fullmatch(part):
-        key, sign, value = found.groups()
+    elif match := _EQUALITY.fullmatch(part):
+        key, sign, value = match.groups()
         if _VALUE.fullmatch(value.strip()):
             return Requirement(key, "NotIn" if sign == "!=" else "In", frozenset({value.strip()}))
     else:

@@ -15,26 +15,26 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom a token speaks for; an administrator reviews and requests for others."""
+    """Whom a token speaks for; an administrator reviews, and requests for others."""
 
     email: str
     admin: bool = False
 
 
 def issue(key: bytes, owner: Owner, now: datetime) -> str:
-    """Make a token, good for 30 days."""
+    """Make a token, valid for 30 days."""
     claims = {
         "sub": owner.email,
         "iat": int(now.timestamp()),
         "exp": int((now + LIFETIME).timestamp()),
         "admin": owner.admin,
     }
-    signed = f"{_encoded(_HEADER)}.{_encoded(claims)}"
+    signed = f"{_encode_json(_HEADER)}.{_encode_json(claims)}"
     return f"{signed}.{_signature(key, signed)}"
 
 
-def read(key: bytes, token: str, now: datetime) -> Owner | None:
-    """Give the owner; None for a token that another key signed, or that has ended."""
+def verify(key: bytes, token: str, now: datetime) -> Owner | None:
+    """The token's owner; None for a token that another key signed, or that has expired."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_signature(key, signed).encode(), signature.encode()):
         return None
@@ -49,14 +49,14 @@ def _claims(token: str) -> Any:  # noqa: ANN401 - we signed it: it holds what `i
     return json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
 
 
-def _encoded(value: object) -> str:
-    return _text(json.dumps(value, separators=(",", ":")).encode())
+def _encode_json(value: object) -> str:
+    return _encode(json.dumps(value, separators=(",", ":")).encode())
 
 
 def _signature(key: bytes, signed: str) -> str:
-    return _text(hmac.new(key, signed.encode(), "sha256").digest())
+    return _encode(hmac.new(key, signed.encode(), "sha256").digest())
 
 
-def _text(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     """Write base64url without padding (RFC 7515, section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

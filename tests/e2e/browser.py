@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-PATIENCE_MS = 10_000
+TIMEOUT_MS = 10_000
 _TRIES = 5
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 _ARGUMENTS = (
@@ -42,42 +42,42 @@ class Browser:
     """One browser with an empty profile, from `with` to the end of it."""
 
     def __init__(self) -> None:
-        self._open = ExitStack()
+        self._stack = ExitStack()
         self._session = ""
 
     def __enter__(self) -> Self:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             # A process of the browser's may outlive it for a moment, and write there once more.
-            profile = opened.enter_context(
+            profile = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
             )
             # Every file of it goes there; no proxy is inherited.
             environment = {"PATH": os.environ["PATH"], "HOME": profile, "TMPDIR": profile}
-            port = _served(opened, environment)
+            port = _start_driver(stack, environment)
             self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            opened.callback(self._http.close)
+            stack.callback(self._http.close)
             arguments = [*_ARGUMENTS, f"--user-data-dir={profile}/data"]
             options = {"binary": str(CHROMIUM), "args": arguments}
-            wanted = {
+            capabilities = {
                 "browserName": "chrome",
                 "goog:chromeOptions": options,
-                "timeouts": {"implicit": PATIENCE_MS, "pageLoad": 30_000, "script": 30_000},
+                "timeouts": {"implicit": TIMEOUT_MS, "pageLoad": 30_000, "script": 30_000},
             }
-            made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+            made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
             self._session = f"/session/{made['sessionId']}"
-            opened.callback(self._call, "DELETE", self._session)
-            self._open = opened.pop_all()
+            stack.callback(self._call, "DELETE", self._session)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._stack.close()
 
     def open(self, url: str) -> None:
         """Go to an address."""
         self("POST", "/url", url=url)
 
     def find(self, xpath: str) -> Element:
-        """Give the first element, as soon as there is one.
+        """Find the first element, as soon as there is one.
 
         Raises:
             WebDriverError: none comes in time.
@@ -98,8 +98,8 @@ class Browser:
         """Give Chromium a command of its own protocol."""
         self("POST", "/goog/cdp/execute", cmd=command, params=parameters)
 
-    def looks(self, width: int, *, dark: bool = False, height: int = 900) -> None:
-        """Have the page be so wide, and the person prefer light or dark."""
+    def set_viewport(self, width: int, *, dark: bool = False, height: int = 900) -> None:
+        """Set the page's size, and whether the person prefers dark."""
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -153,21 +153,21 @@ class Element:
         return str(self._browser("GET", f"{self._path}/computedlabel"))
 
 
-def why_not() -> str:
-    """Say why there is no browser here, or ""."""
-    missing = [str(each) for each in (CHROMIUM, DRIVER) if not each.exists()]
+def missing_browser() -> str:
+    """Say what is missing for a browser, or ""."""
+    missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
     remedy = "on Debian: apt-get install chromium chromium-driver"
     return f"there is no {' and no '.join(missing)} ({remedy})" if missing else ""
 
 
-def _served(opened: ExitStack, environment: Mapping[str, str]) -> int:
-    """Start a driver, and say on which port it listens.
+def _start_driver(stack: ExitStack, environment: Mapping[str, str]) -> int:
+    """Start a driver, and return the port that it listens on.
 
-    It takes a free port of IPv4 and wants that of IPv6, too: where that is taken, it ends.
+    It takes a free port of IPv4 and wants the same of IPv6: where that is taken, it ends.
     """
-    said: list[str] = []
+    output: list[str] = []
     for _ in range(_TRIES):
-        driver = opened.enter_context(
+        driver = stack.enter_context(
             subprocess.Popen(
                 [str(DRIVER), "--port=0"],
                 env=environment,
@@ -176,10 +176,10 @@ def _served(opened: ExitStack, environment: Mapping[str, str]) -> int:
                 text=True,
             )
         )
-        opened.callback(driver.terminate)
+        stack.callback(driver.terminate)
         assert driver.stdout
         for line in driver.stdout:
-            said.append(line)
+            output.append(line)
             if "started successfully on port" in line:
                 return int(line.rstrip().rstrip(".").rpartition(" ")[2])
-    raise WebDriverError(f"the driver ended: {said}")
+    raise WebDriverError(f"the driver ended: {output}")

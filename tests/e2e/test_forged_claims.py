@@ -13,7 +13,7 @@ from cli.webhook_client import DEFAULT_KIND
 from sandbox.demo_data import JANE, NORA, OMAR, RESOURCE
 from sandbox.space import Space
 from sandbox.stack import Sandbox
-from tests.e2e.tampering import OTHER, Json, Proxy, client_of, tampered_space
+from tests.e2e.proxied_space import OTHER, Json, Proxy, client_of, tampered_space
 
 PROD: Resource = {"kind": DEFAULT_KIND, "id": RESOURCE}
 TEST: Resource = {"kind": DEFAULT_KIND, "id": OTHER}
@@ -116,7 +116,7 @@ def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None
     with client_of(space, NORA) as nora:
         assert phase_of(asked(nora)) == "open"
     assert NORA.encode() in proxy.calls[-1].body
-    assert any("answered HTTP 401" in note.text for note in space.petitions[0].notes)
+    assert any("answered HTTP 401" in note.text for note in space.petitions.all()[-1].notes)
 
 
 def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:

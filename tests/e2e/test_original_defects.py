@@ -25,7 +25,7 @@ from sandbox.demo_data import JANE, OMAR
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.e2e.calls import (
+from tests.e2e.webhook_calls import (
     BINARY,
     JSON,
     NOTHING,

@@ -17,10 +17,10 @@ from sandbox.page import Page, page_of
 from sandbox.space import Space
 from sandbox.space.tokens import Owner
 from sandbox.stack import Sandbox
-from tests.e2e import looks
-from tests.e2e.browser import Browser, why_not
+from tests.e2e.browser import Browser, missing_browser
+from tests.e2e.page_checks import layout_problems, low_contrast_texts, structure
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+pytestmark = pytest.mark.skipif(bool(missing_browser()), reason=missing_browser())
 
 NARROW, WIDE = 360, 1400
 TAB, ENTER, SPACE = "\ue004", "\ue007", " "
@@ -59,7 +59,7 @@ def browser(chromium: Browser, page: Page, sandbox: Sandbox) -> Browser:
     """The browser with the page just opened, wide and light; Jane leads the incident."""
     assert sandbox.double
     sandbox.double.assign_role("INC-1", sandbox.double.lead, JANE)
-    chromium.looks(WIDE)
+    chromium.set_viewport(WIDE)
     chromium.open("about:blank")  # else a fragment alone would not load it anew
     chromium.open(page.url)
     return chromium
@@ -84,8 +84,8 @@ def switch(person: str, *, on: bool) -> str:
     )
 
 
-def story(browser: Browser, status: str) -> str:
-    """What the newest petition's story says, as soon as it bears this status."""
+def timeline(browser: Browser, status: str) -> str:
+    """The newest petition's timeline, as soon as it has this status."""
     browser.find(f'{NEWEST}//p[contains(@class, "status") and contains(., "{status}")]')
     return browser.find(f"{NEWEST}//ol").text
 
@@ -105,45 +105,48 @@ def tab_to(browser: Browser, id_: str) -> None:
     pytest.fail(f"the tab key does not lead to {id_}")
 
 
-def shoot(browser: Browser, pictures: Path, name: str, *, dark: bool) -> None:
+def take_screenshots(browser: Browser, pictures: Path, name: str, *, dark: bool) -> None:
     """Take a screenshot of the whole page at both widths; all of it has to fit, and be legible."""
     for width in (NARROW, WIDE):
-        browser.looks(width, dark=dark)
+        browser.set_viewport(width, dark=dark)
         height = browser.script("return document.documentElement.scrollHeight")
-        browser.looks(width, dark=dark, height=height)
-        assert looks.cramped(browser) == []
-        assert looks.faint(browser) == []
+        browser.set_viewport(width, dark=dark, height=height)
+        assert layout_problems(browser) == []
+        assert low_contrast_texts(browser) == []
         picture = browser.screenshot()
         assert struct.unpack(">II", picture[16:24]) == (width, height)
         (pictures / f"{name}-{width}.png").write_bytes(picture)
 
 
 def test_on_duty_then_off_duty(browser: Browser, pictures: Path) -> None:
-    """On duty it is granted, and says why; off duty it stays open, until a human approves it."""
+    """On duty it is granted, and says why; off duty it stays open until a human approves it."""
     browser.find('//input[@id="reason"]').type("to fix the checkout")
     browser.find(button("Request access")).click()
-    told = story(browser, "Granted until")
-    assert "“to fix the checkout”" in told
-    assert "The webhook approves: Incident Lead of INC-1 (incident.io), for 6 hours." in told
-    assert "Incident Lead of INC-1 (incident.io): counts" in told
-    assert "Access is granted until" in told
-    shoot(browser, pictures, "granted", dark=False)
+    text = timeline(browser, "Granted until")
+    assert "“to fix the checkout”" in text
+    assert "The webhook approves: Incident Lead of INC-1 (incident.io), for 6 hours." in text
+    assert "Incident Lead of INC-1 (incident.io): counts" in text
+    assert "Access is granted until" in text
+    take_screenshots(browser, pictures, "granted", dark=False)
 
     browser.find(switch("Jane Lind", on=True)).click()
     browser.find(switch("Jane Lind", on=False))
     browser.find('//option[.="Jane Lind: off duty"]')
     browser.find(button("Request access")).click()
-    told = story(browser, "Open: waits for a human")
-    assert "The webhook leaves it to humans: no duty of the requester counts." in told
-    assert "the providers state no duty of the requester" in told
-    shoot(browser, pictures, "open", dark=True)
+    text = timeline(browser, "Open: waits for a human")
+    assert "The webhook leaves it to humans: no duty of the requester counts." in text
+    assert "the providers state no duty of the requester" in text
+    take_screenshots(browser, pictures, "open", dark=True)
 
     browser.find(f'{NEWEST}//input[@name="reason"]').type("go ahead")
     browser.find(button("Approve", NEWEST)).click()
-    told = story(browser, "Granted until")
-    assert "Nora Falk, a human, approves until" in told
-    assert "“go ahead”" in told
-    shoot(browser, pictures, "approved", dark=False)
+    text = timeline(browser, "Granted until")
+    assert "Nora Falk, a human, approves until" in text
+    assert "“go ahead”" in text
+    take_screenshots(browser, pictures, "approved", dark=False)
+
+    browser.find(button("Revoke", NEWEST)).click()
+    assert "Nora Falk revokes it: the access ends." in timeline(browser, "Revoked")
 
 
 def test_all_of_it_by_keyboard(browser: Browser) -> None:
@@ -168,11 +171,11 @@ def test_all_of_it_by_keyboard(browser: Browser) -> None:
     browser.press(*"Nora")
     tab_to(browser, "reason")
     browser.press(*"by hand", ENTER)
-    assert "“by hand”" in story(browser, "Open: waits for a human")
+    assert "“by hand”" in timeline(browser, "Open: waits for a human")
     name = browser.script("return document.querySelector('.card').id.replace('petition-', '')")
     tab_to(browser, f"deny-petition-{name}")
     browser.press(ENTER)
-    assert "Rita Mora denies it." in story(browser, "Denied")
+    assert "Rita Mora denies it." in timeline(browser, "Denied")
     assert active(browser) == f"petition-{name}"
 
 
@@ -188,25 +191,17 @@ def test_folded_switch(browser: Browser) -> None:
     browser.find(switch("Petra Wolf", on=False))
 
 
-def test_revoke(browser: Browser) -> None:
-    """A grant can be taken back, at once and by itself on screen."""
-    browser.find(button("Request access")).click()
-    story(browser, "Granted until")
-    browser.find(button("Revoke", NEWEST)).click()
-    assert "Nora Falk revokes it: the access ends." in story(browser, "Revoked")
-
-
 def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space) -> None:
     """What comes in from elsewhere appears and is told; typing, focus and folding stay."""
-    first = space.desk.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
+    first = space.petitions.create(Owner(NORA), {"reason": "first", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“first”"]')
-    story(browser, "Open: waits for a human")
+    timeline(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
     reason = browser.find(f'{NEWEST}//input[@name="reason"]')
     reason.type("half a sen")
     browser.find('//input[@id="duration"]').type("45")
     reason.type("t")
-    second = space.desk.create(Owner(JANE), {"reason": "second", "resources": RESOURCES})
+    second = space.petitions.create(Owner(JANE), {"reason": "second", "resources": RESOURCES})
     browser.find(f'{NEWEST}[@id="petition-{second.name}"]//p[contains(., "Granted")]')
     browser.find('//p[@role="status" and contains(., "Jane Lind, Production (prod-db): ")]')
     state = browser.script(
@@ -224,18 +219,18 @@ def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space)
 
 def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
     """A petition that changes while somebody types keeps what was typed, caret and folding."""
-    made = space.desk.create(Owner(NORA), {"resources": RESOURCES})
-    story(browser, "Open: waits for a human")
+    made = space.petitions.create(Owner(NORA), {"resources": RESOURCES})
+    timeline(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
     browser.find(f'{NEWEST}//input[@name="reason"]').type("too la")
-    space.desk.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
-    story(browser, "Granted until revoked")
+    space.petitions.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
+    timeline(browser, "Granted until revoked")
     browser.press("t", "e")
     assert browser.script("return document.activeElement.value") == "too late"
     assert browser.script("return document.querySelector('.card details').open") is False
 
 
-def test_problem_in_the_form_is_told_there(browser: Browser) -> None:
+def test_problem_in_the_form_is_shown_there(browser: Browser) -> None:
     """The field has the focus, and all that was typed is kept."""
     browser.find('//input[@id="reason"]').type("to look")
     browser.find('//input[@id="duration"]').type("soon")
@@ -245,10 +240,10 @@ def test_problem_in_the_form_is_told_there(browser: Browser) -> None:
     assert browser.script("return document.getElementById('reason').value") == "to look"
 
 
-def test_problem_of_the_whole_form_is_told_there(browser: Browser, page: Page) -> None:
+def test_problem_of_the_whole_form_is_shown_there(browser: Browser, page: Page) -> None:
     """It is in sight and has the focus; and to load the page anew sends nothing again."""
     browser.script(
-        "document.querySelectorAll('[name=resource]').forEach((each) => { each.checked = false; })"
+        "document.querySelectorAll('[name=resource]').forEach((box) => { box.checked = false; })"
     )
     browser.find(button("Request access")).click()
     assert "at least one resource" in browser.find('//p[@id="problem-request"]').text
@@ -260,7 +255,7 @@ def test_problem_of_the_whole_form_is_told_there(browser: Browser, page: Page) -
     assert browser.script("return document.getElementById('problem-request') === null")
 
 
-def test_problem_with_a_switch_is_told_there(
+def test_problem_with_a_switch_is_shown_there(
     browser: Browser, sandbox: Sandbox, space: Space
 ) -> None:
     """It stays until the next form, though the page refreshes itself meanwhile."""
@@ -282,7 +277,7 @@ def test_problem_with_a_switch_is_told_there(
     assert browser.find('//p[@id="problem-duties"]').text == f"Not done: {gone}"
     assert "Soon over" not in browser.find("//main").text
     browser.script("window.goOn()")
-    space.desk.create(Owner(NORA), {"reason": "meanwhile", "resources": RESOURCES})
+    space.petitions.create(Owner(NORA), {"reason": "meanwhile", "resources": RESOURCES})
     browser.find(f'{NEWEST}//p[.="“meanwhile”"]')
     assert browser.script("return document.getElementById('problem-duties') !== null")
     browser.find(switch("Jane Lind", on=True)).click()
@@ -290,29 +285,29 @@ def test_problem_with_a_switch_is_told_there(
     assert browser.script("return document.getElementById('problem-duties') === null")
 
 
-@pytest.mark.parametrize("width", [NARROW, WIDE])
-def test_long_words_fit(browser: Browser, space: Space, width: int) -> None:
+def test_long_words_fit(browser: Browser, space: Space) -> None:
     """Neither a reason without a space nor a long name makes the page scroll sideways."""
     long = "x" * 400
     person = space.add_person(f"{'long' * 15}@example.com", "Long" * 30)
     body = {"reason": long, "resources": RESOURCES}
-    space.desk.create(Owner(person["email"]), body)
-    browser.looks(width)
-    browser.find(f'{NEWEST}//p[contains(., "{long}")]')
-    assert looks.cramped(browser) == []
+    space.petitions.create(Owner(person["email"]), body)
+    for width in (NARROW, WIDE):
+        browser.set_viewport(width)
+        browser.find(f'{NEWEST}//p[contains(., "{long}")]')
+        assert layout_problems(browser) == []
 
 
 def test_screen_readers_find_their_way(browser: Browser) -> None:
     """Landmarks, headings in order, a name for each control that tells it from the others."""
     browser.find(button("Request access")).click()
-    story(browser, "Granted until")
-    assert looks.shape(browser) == {"skipped": [], "titles": 1, "twice": [], "dangling": []}
+    timeline(browser, "Granted until")
+    assert structure(browser) == {"skipped": [], "titles": 1, "duplicates": [], "dangling": []}
     landmarks = "return [...document.querySelectorAll('body > *, nav')].map((e) => e.localName)"
     assert browser.script(landmarks) == ["a", "header", "nav", "main", "footer"]
     sections = [
-        browser.find(f'//section[@id="{each}"]') for each in ("duties", "request", "petitions")
+        browser.find(f'//section[@id="{id_}"]') for id_ in ("duties", "request", "petitions")
     ]
-    assert [each.label for each in sections] == ["On duty now", "Request access", "Petitions"]
+    assert [section.label for section in sections] == ["On duty now", "Request access", "Petitions"]
     found = {
         f'//{kind}[@id="{id_}"]': browser.find(f'//{kind}[@id="{id_}"]').label
         for kind, id_ in (("select", "who"), ("input", "reason"), ("input", "duration"))
@@ -324,12 +319,12 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
     assert browser.find(switch("Jane Lind", on=True)).label.strip() == "Jane Lind"
     unnamed = browser.script(
         "return [...document.querySelectorAll('input:not([type=hidden]), select')]"
-        ".filter((each) => !each.labels.length).map((each) => each.outerHTML)"
+        ".filter((field) => !field.labels.length).map((field) => field.outerHTML)"
     )
     assert unnamed == []
 
 
-def test_sandbox_that_is_gone_is_told(browser: Browser, sandbox: Sandbox, space: Space) -> None:
+def test_sandbox_that_is_gone_is_said(browser: Browser, sandbox: Sandbox, space: Space) -> None:
     """Whoever leaves the page open after Ctrl-C is not left with what looks like the present."""
     with page_of(sandbox, space) as other:
         browser.open(other.url)
@@ -384,10 +379,10 @@ def test_page_of_another_site_reads_nothing(
     scope = f"AKIDEXAMPLE/20260302/{sandbox.aws.region}/secretsmanager/aws4_request"
     signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
     # But for the one whose own page this is.
-    others = [space, *(each for each in sandbox.doubles.values() if each is not double)]
+    others = [space, *(other for other in sandbox.doubles.values() if other is not double)]
     reset = f"{sandbox.aws.endpoint}/moto-api/reset"
-    urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(each.url for each in others)]
-    seen = [len(each.calls) for each in others]
+    urls = [sandbox.aws.endpoint, reset, sandbox.url, page.url, *(other.url for other in others)]
+    before = [len(other.calls) for other in others]
     assert set(chromium.script(STEAL, urls, signed)) == {""}
-    assert [len(each.calls) for each in others] == seen
+    assert [len(other.calls) for other in others] == before
     assert sandbox.aws.client("secretsmanager").list_secrets()["SecretList"] != []

@@ -11,7 +11,7 @@ from cli.webhook_client import request_event
 from sandbox.demo import run_scenes
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_incidentio
 from sandbox.stack import Sandbox
-from tests.e2e.calls import Webhook, duration_of, over_http
+from tests.e2e.webhook_calls import Webhook, duration_of, over_http
 from tests.projects import project_in
 
 POLICY = """\

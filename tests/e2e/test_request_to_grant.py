@@ -16,7 +16,7 @@ from sandbox.demo_space import open_space, variables
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
-from tests.e2e.tampering import client_of, space_asking
+from tests.e2e.proxied_space import client_of, space_asking
 
 
 @pytest.fixture(scope="module")

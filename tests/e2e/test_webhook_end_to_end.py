@@ -18,7 +18,15 @@ from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault
-from tests.e2e.calls import BINARY, JSON, NOTHING, Webhook, duration_of, over_http, request_of
+from tests.e2e.webhook_calls import (
+    BINARY,
+    JSON,
+    NOTHING,
+    Webhook,
+    duration_of,
+    over_http,
+    request_of,
+)
 
 FORGED = "not-the-secret-of-this-webhook"
 TOO_LARGE = b" " * (MOST_BODY_BYTES + 1)

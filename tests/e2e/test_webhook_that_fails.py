@@ -14,8 +14,8 @@ from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
-from tests.e2e.calls import PATIENCE
-from tests.e2e.tampering import Proxy, client_of, space_asking
+from tests.e2e.proxied_space import Proxy, client_of, space_asking
+from tests.e2e.webhook_calls import PATIENCE
 
 REQUEST: Request = {
     "reason": "to reset a password",
@@ -95,7 +95,7 @@ def assert_left_to_a_human(space: Space, noted: str) -> None:
     def decide(progress: Progress) -> None:
         seen.append(progress.kind)
         if progress.kind == "requested":
-            petition = space.desk.answered(progress.petition["name"])
+            petition = space.petitions.wait_for_webhooks(progress.petition["name"])
             assert petition.phase == "open"
             assert any(noted in note.text for note in petition.notes)
             with client_of(space, NORA, admin=True) as boss:
@@ -112,4 +112,4 @@ def test_one_failure_is_tried_again(space: Space, proxy: Proxy) -> None:
     proxy.fail("/", faults.Status(502), times=1)
     petition = asyncio.run(approval(REQUEST, quiet=True))
     assert phase(petition) == "granted"
-    assert space.petitions[0].claims[0].event["actor"]["kind"] == "indent.v1.Bot"
+    assert space.petitions.all()[-1].claims[0].event["actor"]["kind"] == "indent.v1.Bot"

@@ -31,14 +31,14 @@ def build_ours(folder: Path) -> Path:
 
 def pack_installed(name: str, into: Path) -> None:
     """Make wheels of a distribution that is installed here, and of all that it requires."""
-    for one in _with_requirements(name, {}).values():
-        tag = re.findall("^Tag: (.*)$", one.read_text("WHEEL") or "", re.MULTILINE)[0]
-        file = into / f"{one.name.replace('-', '_')}-{one.version}-{tag}.whl"
+    for package in _with_requirements(name, {}).values():
+        tag = re.findall("^Tag: (.*)$", package.read_text("WHEEL") or "", re.MULTILINE)[0]
+        file = into / f"{package.name.replace('-', '_')}-{package.version}-{tag}.whl"
         with zipfile.ZipFile(file, "w") as wheel:
-            for each in one.files or ():
+            for path in package.files or ():
                 # Neither what was compiled nor the scripts, which an installation makes anew.
-                if ".." not in each.parts and each.suffix != ".pyc":
-                    wheel.write(each.locate(), str(each))
+                if ".." not in path.parts and path.suffix != ".pyc":
+                    wheel.write(path.locate(), str(path))
 
 
 def _with_requirements(name: str, found: dict[str, Distribution]) -> dict[str, Distribution]:

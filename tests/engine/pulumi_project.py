@@ -17,7 +17,7 @@ from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources.awslambda import Function, is_public
 from sandbox.logbook import Logbook
-from tests.e2e.calls import Webhook, over_http
+from tests.e2e.webhook_calls import Webhook, over_http
 from tests.engine.command import Command, Result
 from tests.projects import project_with_code_in
 

@@ -14,7 +14,7 @@ import yaml
 from sandbox.demo_data import JANE
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
-from tests.e2e.calls import request_of
+from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.bootstrap_project import BootstrapProject
 from tests.engine.supervisor import KILLED

@@ -12,7 +12,7 @@ import pytest
 from sandbox.demo_data import DAN, JANE, NORA
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
-from tests.e2e.calls import request_of
+from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.runbook_project import RunbookProject
 from tests.runbook import SECTIONS

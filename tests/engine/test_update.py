@@ -11,7 +11,7 @@ import pytest
 from sandbox.demo_data import JANE, OMAR, SCHEDULE
 from sandbox.local_aws.resources import RESOURCES
 from sandbox.local_aws.resources.awslambda import Function
-from tests.e2e.calls import duration_of, request_of
+from tests.e2e.webhook_calls import duration_of, request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.pulumi_project import PulumiProject, changes_in
 

@@ -12,7 +12,7 @@ import pytest
 from handler.app import App
 from handler.settings import END_WITH_SHIFT, SettingsError, load
 from sandbox.vendors.incidentio import IncidentIO
-from tests.e2e.calls import Webhook, in_process, request_of
+from tests.e2e.webhook_calls import Webhook, in_process, request_of
 from tests.handler.conftest import ANA, API_KEY, SetClock
 
 SECRET = "signing-secret-1"

@@ -18,7 +18,7 @@ from sandbox.demo_data import DAN, JANE, NORA, seed_incidentio
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.e2e.calls import Webhook, in_process, request_of
+from tests.e2e.webhook_calls import Webhook, in_process, request_of
 from tests.filter_pattern import matches, value_in
 
 SECRET, KEY = "wks0-the-secret-of-a-test", "key-of-a-test"

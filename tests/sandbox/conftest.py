@@ -1,4 +1,4 @@
-"""A space with a webhook that a test plays, the page of it, and a PagerDuty account."""
+"""A space with a webhook, the page of it, and a PagerDuty account."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import pytest
 from sandbox.demo_data import PEOPLE
 from sandbox.logbook import Logbook
 from sandbox.page import Page
-from sandbox.page.incidentio_roster import IncidentIORoster
-from sandbox.page.rosters import Roster
+from sandbox.page.duty_board import DutyBoard, IncidentIOBoard
 from sandbox.space import Space
 from sandbox.vendors.incidentio import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox.page_visited import SETTINGS, Visitor, staged
-from tests.sandbox.space_played import ADA, JANE, OMAR, SECRET, Client, PlayedWebhook
+from tests.sandbox.page_client import SETTINGS, PageClient, demo_organisation
+from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, FakeWebhook
 from tests.sandbox.vendor_accounts import ANA, BO, KEY, Watch
 
 
@@ -27,14 +26,14 @@ def watch() -> Watch:
 
 
 @pytest.fixture
-def webhook(watch: Watch) -> Iterator[PlayedWebhook]:
+def webhook(watch: Watch) -> Iterator[FakeWebhook]:
     """A webhook that runs."""
-    with PlayedWebhook(watch) as one:
+    with FakeWebhook(watch) as one:
         yield one
 
 
 @pytest.fixture
-def space(watch: Watch, webhook: PlayedWebhook) -> Iterator[Space]:
+def space(watch: Watch, webhook: FakeWebhook) -> Iterator[Space]:
     """A space that asks the webhook about what is labelled Env=Prod."""
     with Space(now=watch, webhook_pauses=(0, 0)) as one:
         one.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
@@ -75,7 +74,7 @@ def account(watch: Watch) -> Iterator[PagerDuty]:
 @pytest.fixture
 def organisation(watch: Watch) -> Organisation:
     """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
-    return staged(watch)
+    return demo_organisation(watch)
 
 
 @pytest.fixture
@@ -85,24 +84,24 @@ def log(tmp_path: Path) -> Logbook:
 
 
 @pytest.fixture
-def rosters(organisation: Organisation) -> Sequence[Roster]:
-    """Whose duties the page shows: incident.io's, unless a test module says otherwise."""
-    return [IncidentIORoster(organisation)]
+def boards(organisation: Organisation) -> Sequence[DutyBoard]:
+    """The duties that the page shows: incident.io's, unless a test module says otherwise."""
+    return [IncidentIOBoard(organisation)]
 
 
 @pytest.fixture
 def page(
-    request: pytest.FixtureRequest, space: Space, rosters: Sequence[Roster], log: Logbook
+    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: Logbook
 ) -> Iterator[Page]:
-    """The page, with the providers' switches; with the parameter "live" it has none."""
+    """The page; with the parameter "live" it has no switches."""
     live = getattr(request, "param", "") == "live"
     for email, name in PEOPLE.items():
         space.add_person(email, name)
-    with Page(space, [] if live else rosters, log, SETTINGS) as one:
+    with Page(space, [] if live else boards, log, SETTINGS) as one:
         yield one
 
 
 @pytest.fixture
-def visitor(page: Page) -> Visitor:
-    """Somebody who looks at it with a browser."""
-    return Visitor(page.url)
+def client(page: Page) -> PageClient:
+    """A browser with the page open."""
+    return PageClient(page.url)

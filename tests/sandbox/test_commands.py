@@ -25,7 +25,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
 from tests.processes import children_of
 from tests.projects import broken_home_in, project_in, project_with_code_in
-from tests.sandbox.page_visited import Visitor
+from tests.sandbox.page_client import PageClient
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"
@@ -89,7 +89,7 @@ def test_up_runs_all_until_it_is_interrupted(
         variables = env_file.read(root / env_file.FILE)
         assert (root / env_file.FILE).stat().st_mode & 0o777 == 0o600
         page = variables["SANDBOX_PAGE"]
-        assert "Jane Lind: Incident Lead, INC-1" in Visitor(page).get().words
+        assert "Jane Lind: Incident Lead, INC-1" in PageClient(page).get().words
         monkeypatch.setattr(commands, "ROOT", root)
         assert commands.main(["send", *JANE_ASKS, "--duration", "45m"]) == 0
         sent = capsys.readouterr()
@@ -119,7 +119,7 @@ def test_up_runs_all_until_it_is_interrupted(
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
     with pytest.raises(ConnectionRefusedError):
-        Visitor(page)
+        PageClient(page)
     for pid in children:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -212,7 +212,7 @@ def test_live_up_asks_the_real_provider(
 
     def describe_send_and_end(*arguments: object) -> None:
         describe(*arguments)  # type: ignore[arg-type] # passed on as they came
-        pages.append(Visitor(env_file.read(file)["SANDBOX_PAGE"]).get().words)
+        pages.append(PageClient(env_file.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGTERM)

@@ -33,7 +33,7 @@ from sandbox.demo_data import (
 from sandbox.name_checks import MADE_UP, check_names
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO
-from tests.e2e.calls import Webhook, in_process
+from tests.e2e.webhook_calls import Webhook, in_process
 from tests.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"

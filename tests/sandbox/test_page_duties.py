@@ -1,168 +1,335 @@
-"""The switches: what they show, what they change at the provider, what they refuse."""
+"""The duties on the page: what they say, and what their switches change at each provider."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 
-from sandbox.demo_data import JANE, NORA, OMAR, PEOPLE, RITA
-from sandbox.page.incidentio_roster import IncidentIORoster
-from sandbox.page.rosters import Post
-from sandbox.vendors.incidentio import Organisation
-from tests.sandbox.page_visited import Answer, Visitor
-from tests.sandbox.space_played import HOUR
+from handler.providers.registry import PROVIDERS
+from sandbox.demo_data import JANE, JUAN, NORA, OLGA, OMAR, PEOPLE, PETRA, seed_all
+from sandbox.page.duty_board import (
+    AtlassianBoard,
+    DutyBoard,
+    IncidentIOBoard,
+    PagerDutyBoard,
+    SlotGroup,
+    SwitchError,
+    boards_of,
+)
+from sandbox.vendors import create_double
+from sandbox.vendors.incidentio import IncidentIO, Organisation
+from sandbox.vendors.jsm import JSM
+from sandbox.vendors.opsgenie import Opsgenie
+from sandbox.vendors.pagerduty import PagerDuty
+from sandbox.vendors.server import Double
+from tests.sandbox.page_client import PageClient
+from tests.sandbox.running_space import HOUR
 from tests.sandbox.vendor_accounts import Watch
 
+ANA, BO = "ana@acme.example", "Bo@Acme.example"
+AnyDouble = IncidentIO | PagerDuty | Opsgenie | JSM
+DOUBLES: Mapping[str, Callable[[Watch], AnyDouble]] = {
+    "incidentio": lambda watch: IncidentIO("k", now=watch),
+    "pagerduty": lambda watch: PagerDuty("k", now=watch),
+    "opsgenie": lambda watch: Opsgenie("k", now=watch),
+    "jsm": lambda watch: JSM("e", "t", now=watch),
+}
 
-def post(organisation: Organisation, name: str) -> Post:
-    """The post of this name, as it is now."""
-    groups = IncidentIORoster(organisation).groups()
-    return next(one for group in groups for one in group.posts if one.name == name)
+
+def group(board: DutyBoard, title: str = "Payments") -> SlotGroup:
+    """The schedule or incident of this title, as it is now."""
+    return next(group for group in board.groups() if group.title == title)
 
 
-def holders(organisation: Organisation, name: str) -> list[str]:
+def holders(board: DutyBoard, title: str = "Payments") -> list[str]:
     """Who is on it."""
-    return [each.person.email for each in post(organisation, name).holders]
+    return [holder.person.email for holder in group(board, title).slots[0].holders]
 
 
-def turn(visitor: Visitor, post_id: str, **switch: str) -> Answer:
-    """Press a switch: `on` or `off`, with whom."""
-    return visitor.turn("incident.io", post_id, **switch)
+class TestEveryProvider:
+    """Two people and one without an e-mail; a schedule for several, with Ana on shift."""
+
+    @pytest.fixture(params=DOUBLES)
+    def double(self, request: pytest.FixtureRequest, watch: Watch) -> Iterator[AnyDouble]:
+        """The provider's double."""
+        with DOUBLES[request.param](watch) as double:
+            double.add_person("Ana Lima", ANA)
+            double.add_person("Bo Berg", BO)
+            double.add_person("Cy Nomail", None)
+            if isinstance(double, PagerDuty):
+                double.add_schedule("Payments", v3=True)
+            else:
+                double.add_schedule("Payments")
+            double.put_on_shift("Payments", ANA)
+            yield double
+
+    @pytest.fixture
+    def board(self, request: pytest.FixtureRequest, double: AnyDouble) -> DutyBoard:
+        """Its duties."""
+        (board,) = boards_of({request.node.callspec.params["double"]: double})
+        return board
+
+    @pytest.fixture
+    def boards(self, board: DutyBoard) -> Sequence[DutyBoard]:
+        """The page shows it alone."""
+        return [board]
+
+    def test_who_is_on_shift(self, client: PageClient, board: DutyBoard) -> None:
+        """Under the provider's name: the schedule, who is on and until when; for each a switch."""
+        answer = client.get()
+        assert f"{board.provider} Payments on-call schedule" in answer.words
+        assert "On shift: Ana Lima until 2 Mar 20:00 UTC" in answer.words
+        assert answer.pressed == ["Ana Lima"]
+        assert answer.html.count("aria-pressed") == 2
+
+    def test_put_on_and_take_off(self, client: PageClient, board: DutyBoard) -> None:
+        """Several can be on; a switch turned twice changes nothing more."""
+        (slot,) = group(board).slots
+        for _ in range(2):
+            answer = client.switch(board.provider, slot.id, on=BO)
+            assert (answer.status, answer.headers["Location"]) == (303, f"/#slot-{slot.id}")
+            assert holders(board) == [ANA, BO]
+        for email in (ANA, BO):
+            assert client.switch(board.provider, slot.id, off=email).status == 303
+        assert "On shift: nobody" in client.get().words
+
+    def test_those_without_an_address_are_left_out(
+        self, client: PageClient, double: AnyDouble, board: DutyBoard
+    ) -> None:
+        """Nobody is approved by no address: such a person has no switch, and is not shown."""
+        double.put_on_shift("Payments", None)
+        assert "Cy Nomail" not in client.get().html
+        assert holders(board) == [ANA]
 
 
-def test_who_is_on_duty_is_shown(visitor: Visitor) -> None:
-    """For each schedule and role: who, until when, and a switch for each person."""
-    answer = visitor.get()
-    assert (
-        "incident.io Production on-call schedule On shift: Omar Haddad until 2 Mar 20:00 UTC"
-        in answer.words
+class TestAllTogether:
+    """Every registered provider's double, with the demo's people."""
+
+    @pytest.fixture
+    def doubles(self) -> Iterator[Mapping[str, Double]]:
+        """The doubles, by the provider's id."""
+        with ExitStack() as stack:
+            doubles = {
+                provider.id: stack.enter_context(create_double(provider.id))
+                for provider in PROVIDERS
+            }
+            seed_all(doubles)
+            yield doubles
+
+    @pytest.fixture
+    def boards(self, doubles: Mapping[str, Double]) -> Sequence[DutyBoard]:
+        """As the page of a sandbox has them."""
+        return list(boards_of(doubles))
+
+    def test_each_is_on_the_page(self, client: PageClient) -> None:
+        """Under its own name, in the order of the registry; every id is unique."""
+        html = client.get().html
+        headings = re.findall(r"<h3 id=\"board-title-.*\">(.*)</h3>", html)
+        assert headings == [provider.name for provider in PROVIDERS]
+        slots = re.findall(r'name="slot" value="([^"]+)"', html)
+        assert len(slots) > len(PROVIDERS)
+        ids = Counter([*slots, *re.findall(r' id="([^"]+)"', html)])
+        assert [id_ for id_, count in ids.items() if count > 1] == []
+
+    def test_a_switch_changes_its_own_provider_only(
+        self, client: PageClient, boards: Sequence[DutyBoard]
+    ) -> None:
+        """Opsgenie and JSM give their schedules the same ids."""
+        board = {board.id: board for board in boards}
+        (slot,) = board["opsgenie"].groups()[0].slots
+        assert client.switch("JSM Operations", slot.id, on=JUAN).status == 409
+        assert client.switch("Opsgenie", slot.id, off=OLGA).status == 303
+        emails = {
+            id_: [holder.person.email for holder in board[id_].groups()[0].slots[0].holders]
+            for id_ in ("pagerduty", "opsgenie", "jsm")
+        }
+        assert emails == {"pagerduty": [PETRA], "opsgenie": [], "jsm": [JUAN]}
+
+    def test_who_can_request_has_their_duties_beside(self, client: PageClient) -> None:
+        """With the level, where the provider has levels."""
+        form = client.get().part("request")
+        for text in (
+            "Jane Lind: Incident Lead, INC-1",
+            "Petra Wolf: On shift, Databases, level 1",
+            "Paul Okoro: On shift, Databases back-up, level 2",
+            "Olga Brandt: On shift, Payments",
+            "Nora Falk: off duty",
+        ):
+            assert f"{text}</option>" in form
+
+
+class TestIncidentIO:
+    """Roles of live incidents; the fixture `organisation` has Omar on shift and Jane leading."""
+
+    def test_incidents(self, client: PageClient, organisation: Organisation) -> None:
+        """Each role of a live incident is a duty; who has no address does not hold one here."""
+        nameless = organisation.add_person("No Address", None)
+        organisation.declare_incident("By a machine", lead=nameless)
+        answer = client.get()
+        assert "By a machine live incident, declared by an API key" in answer.words
+        assert "No Address" not in answer.html
+        assert "INC-1 Checkout answers 500 live incident, declared by Rita Mora" in answer.words
+        assert answer.pressed == ["Omar Haddad", "Jane Lind", "Rita Mora"]
+        assert answer.html.count("aria-pressed") == 5 * len(PEOPLE)
+
+    def test_a_role_passes_on(self, client: PageClient, organisation: Organisation) -> None:
+        """Giving a role takes it from whoever had it; taking it from another leaves it."""
+        board = IncidentIOBoard(organisation)
+        incident = "INC-1 Checkout answers 500"
+        lead = group(board, incident).slots[0]
+        client.switch("incident.io", lead.id, on=OMAR)
+        assert holders(board, incident) == [OMAR]
+        client.switch("incident.io", lead.id, off=JANE)
+        assert holders(board, incident) == [OMAR]
+        client.switch("incident.io", lead.id, off=OMAR)
+        assert holders(board, incident) == []
+
+    def test_on_duty_is_who_is_on_now(
+        self, client: PageClient, organisation: Organisation, watch: Watch
+    ) -> None:
+        """Not whose shift is over, or has not begun."""
+        organisation.put_on_shift("Production", NORA, start=watch.time + 9 * HOUR)
+        watch.time += 8 * HOUR
+        assert "On shift: nobody" in client.get().words
+        watch.time += timedelta(hours=1)
+        assert "On shift: Nora Falk until" in client.get().words
+
+    @pytest.mark.parametrize(
+        ("provider", "email", "sentence"),
+        [
+            ("incident.io", "eve@example.com", "eve@example.com is nobody at incident.io"),
+            ("incident.io", "", "A person without an e-mail"),
+            ("other", NORA, "That provider is not played here"),
+        ],
     )
-    assert "INC-1 Checkout answers 500 live incident, declared by Rita Mora" in answer.words
-    assert "Incident Lead: Jane Lind" in answer.words
-    assert answer.pressed == ["Omar Haddad", "Jane Lind", "Rita Mora"]
-    assert answer.html.count("aria-pressed") == 3 * len(PEOPLE)
+    def test_switches_that_are_refused(
+        self,
+        client: PageClient,
+        organisation: Organisation,
+        provider: str,
+        email: str,
+        sentence: str,
+    ) -> None:
+        """With the reason, at the switch."""
+        board = IncidentIOBoard(organisation)
+        (slot,) = group(board, "Production").slots
+        answer = client.switch(provider, slot.id, on=email)
+        assert answer.status == 409
+        assert sentence in answer.part(f"slot-{slot.id}")
+        assert holders(board, "Production") == [OMAR]
+
+    def test_a_switch_that_is_gone(self, client: PageClient, organisation: Organisation) -> None:
+        """An incident may close while somebody looks at it: the section says so."""
+        lead = group(IncidentIOBoard(organisation), "INC-1 Checkout answers 500").slots[0]
+        organisation.close_incident("INC-1")
+        answer = client.switch("incident.io", lead.id, on=NORA)
+        assert answer.status == 409
+        assert "That duty is not there any more: what you see now is how" in answer.words
+        assert 'id="problem-duties"' in answer.html
+        assert "INC-1" not in answer.words
+        organisation._schedules.clear()
+        assert "incident.io has no schedule and no live incident." in client.get().words
 
 
-def test_who_can_request_bears_his_duties(visitor: Visitor) -> None:
-    """Whoever chooses in whose name to request sees who of them is on duty."""
-    form = visitor.get().part("request")
-    assert "Jane Lind: Incident Lead, INC-1</option>" in form
-    assert "Omar Haddad: On shift, Production</option>" in form
-    assert "Nora Falk: off duty</option>" in form
+class TestPagerDuty:
+    """Schedules of layers, and their levels in escalation policies."""
+
+    def test_levels(self, account: PagerDuty) -> None:
+        """All of them are in the description; each once in the brief title."""
+        account.add_schedule("Databases")
+        account.add_schedule("Nights")
+        for policy in ("Storage", "Backups"):
+            account.add_escalation_policy(policy, "Nights")
+            account.add_target(policy, "Databases", level=2)
+        account.add_target("Backups", "Databases", level=1)
+        schedule = group(PagerDutyBoard(account), "Databases")
+        levels = "level 2 of Storage, level 1 of Backups, level 2 of Backups"
+        assert schedule.description == f"on-call schedule, {levels}"
+        assert schedule.short_title == "Databases, level 2, level 1"
+
+    def test_one_is_on_in_a_schedule_of_layers(self, account: PagerDuty) -> None:
+        """Whoever is put on takes the place of who was, who does not come back when that ends."""
+        account.add_schedule("Databases")
+        account.put_on_shift("Databases", ANA)
+        board = PagerDutyBoard(account)
+        (slot,) = group(board, "Databases").slots
+        board.switch(slot.id, BO, on=True)
+        assert holders(board, "Databases") == [BO]
+        board.switch(slot.id, BO, on=False)
+        assert holders(board, "Databases") == []
+
+    def test_end_of_shifts_without_a_break(self, account: PagerDuty, watch: Watch) -> None:
+        """Whose next shift follows at once is on until the end of that; some shifts have no end."""
+        account.add_schedule("Nights", v3=True)
+        change = watch.time + HOUR
+        account.put_on_shift("Nights", ANA, end=change)
+        account.put_on_shift("Nights", ANA, change, change + HOUR)
+        (holder,) = group(PagerDutyBoard(account), "Nights").slots[0].holders
+        assert holder.until == change + HOUR
+        account.add_schedule("Days")
+        account.put_on_shift("Days", BO, for_good=True)
+        (holder,) = group(PagerDutyBoard(account), "Days").slots[0].holders
+        assert (holder.person.email, holder.until) == (BO, None)
+
+    def test_whom_a_policy_pages_directly_is_not_on_shift(self, account: PagerDuty) -> None:
+        """Nor is somebody who is deleted; the webhook takes neither for a duty."""
+        account.add_escalation_policy("Storage", ANA)
+        assert PagerDutyBoard(account).groups() == []
+        account.add_schedule("Nights")
+        account.put_on_shift("Nights", BO)
+        account.delete_person(BO)
+        assert holders(PagerDutyBoard(account), "Nights") == []
 
 
-@pytest.mark.parametrize("name", ["On shift", "Incident Lead"])
-def test_put_on_and_take_off(visitor: Visitor, organisation: Organisation, name: str) -> None:
-    """A switch turned on and off again leaves nobody on; turned twice it changes nothing more."""
-    first = post(organisation, name)
-    (before,) = [each.person.email for each in first.holders]
-    answer = turn(visitor, first.id, off=before)
-    assert (answer.status, answer.headers["Location"]) == (303, f"/#post-{first.id}")
-    assert holders(organisation, name) == []
-    assert f"{name}: nobody" in visitor.get().words
-    for _ in range(2):
-        assert turn(visitor, first.id, on=NORA).status == 303
-        assert holders(organisation, name) == [NORA]
-    assert f"{name}: Nora Falk" in visitor.get().words
-    assert len(organisation.schedules[0].shifts) <= 1
-    for _ in range(2):
-        assert turn(visitor, first.id, off=NORA).status == 303
-        assert holders(organisation, name) == []
+class TestAtlassian:
+    """Opsgenie and JSM Operations: forwarding, teams, and accounts that are closed or hidden."""
 
+    @pytest.fixture
+    def jsm(self, watch: Watch) -> Iterator[JSM]:
+        """A schedule with Ana on shift."""
+        with JSM("e", "t", now=watch) as jsm:
+            jsm.add_person("Ana Lima", ANA)
+            jsm.add_person("Bo Berg", BO)
+            jsm.add_schedule("Payments")
+            jsm.put_on_shift("Payments", ANA)
+            yield jsm
 
-def test_schedule_takes_several(visitor: Visitor, organisation: Organisation) -> None:
-    """Two people can be on shift; both are named."""
-    turn(visitor, post(organisation, "On shift").id, on=NORA)
-    assert holders(organisation, "On shift") == [OMAR, NORA]
-    words = visitor.get().words
-    assert "On shift: Omar Haddad until 2 Mar 20:00 UTC, Nora Falk until 2 Mar 20:00 UTC" in words
+    @pytest.fixture
+    def board(self, jsm: JSM) -> DutyBoard:
+        """Its duties."""
+        (board,) = boards_of({"jsm": jsm})
+        assert isinstance(board, AtlassianBoard)
+        return board
 
+    def test_closed_and_hidden_accounts_are_left_out(self, jsm: JSM, board: DutyBoard) -> None:
+        """The webhook cannot see whose they are."""
+        jsm.add_person("Di Hidden", "di@acme.example", hidden=True)
+        jsm.add_person("Ed Closed", "ed@acme.example", active=False)
+        assert [person.email for person in board.people()] == [ANA, BO]
 
-def test_role_passes_on(visitor: Visitor, organisation: Organisation) -> None:
-    """Giving a role takes it from whoever had it; taking it from another leaves it."""
-    lead = post(organisation, "Incident Lead")
-    turn(visitor, lead.id, on=OMAR)
-    assert holders(organisation, "Incident Lead") == [OMAR]
-    turn(visitor, lead.id, off=JANE)
-    assert holders(organisation, "Incident Lead") == [OMAR]
-    assert holders(organisation, "Reporter") == [RITA]
+    def test_a_schedule_that_is_off_and_its_team(self, jsm: JSM, board: DutyBoard) -> None:
+        """A team on shift has no switch, and a schedule that is switched off says so."""
+        jsm.put_on_shift("Payments", jsm.add_team("Core", [BO]))
+        jsm.enable_schedule("Payments", enabled=False)
+        text = "switched off, so that nobody is on call by it, the team Core is on shift"
+        assert group(board).description == f"on-call schedule, {text}"
+        assert holders(board) == [ANA]
 
-
-def test_shift_that_is_over_is_not_shown(
-    visitor: Visitor, organisation: Organisation, watch: Watch
-) -> None:
-    """Nor one that has not begun: on duty is who is on duty now."""
-    organisation.put_on_shift("Production", NORA, start=watch.time + 9 * HOUR)
-    assert holders(organisation, "On shift") == [OMAR]
-    watch.time += 8 * HOUR
-    assert "On shift: nobody" in visitor.get().words
-    watch.time += timedelta(hours=1)
-    assert "On shift: Nora Falk until" in visitor.get().words
-
-
-@pytest.mark.parametrize("category", ["closed", "gone"])
-def test_switch_that_is_gone_is_told(
-    visitor: Visitor, organisation: Organisation, category: str
-) -> None:
-    """An incident may close while somebody looks at it: the section says so, and shows the rest."""
-    lead = post(organisation, "Incident Lead")
-    organisation.close_incident("INC-1")
-    answer = turn(visitor, lead.id if category == "closed" else "none", on=NORA)
-    assert answer.status == 409
-    assert "That duty is not there any more: what you see now is how things stand." in answer.words
-    assert 'id="problem-duties"' in answer.html
-    assert "INC-1" not in answer.words
-    assert answer.pressed == ["Omar Haddad"]
-
-
-@pytest.mark.parametrize(
-    ("email", "said"),
-    [("eve@example.com", "eve@example.com is nobody at"), ("", "A person without an e-mail")],
-)
-def test_stranger_is_told_at_the_switch(
-    visitor: Visitor, organisation: Organisation, email: str, said: str
-) -> None:
-    """Whom the provider does not know nobody puts on duty."""
-    shift = post(organisation, "On shift")
-    answer = turn(visitor, shift.id, on=email)
-    assert answer.status == 409
-    assert said in answer.part(f"post-{shift.id}")
-    assert holders(organisation, "On shift") == [OMAR]
-
-
-def test_other_provider_is_told(visitor: Visitor) -> None:
-    """A provider that is not played has no switches."""
-    answer = visitor.send("/duties", {"provider": "other", "post": "x", "on": JANE})
-    assert answer.status == 409
-    assert "That provider is not played here" in answer.words
-
-
-def test_those_without_an_address_are_left_out(
-    visitor: Visitor, organisation: Organisation
-) -> None:
-    """Nobody is approved by no address: there is no switch for such a person, nor is he shown."""
-    nameless = organisation.add_person("No Address", None)
-    organisation.put_on_shift("Production", nameless)
-    organisation.put_on_shift("Production", None)
-    organisation.declare_incident("By a machine", lead=nameless)
-    answer = visitor.get()
-    assert "No Address" not in answer.html
-    assert "live incident, declared by an API key" in answer.words
-
-
-def test_provider_without_duties_says_so(visitor: Visitor, organisation: Organisation) -> None:
-    """An organisation with neither schedule nor live incident is not just an empty space."""
-    organisation._schedules.clear()
-    organisation.close_incident("INC-1")
-    assert "incident.io has no schedule and no live incident." in visitor.get().words
-
-
-def test_many_people_are_folded(visitor: Visitor, organisation: Organisation) -> None:
-    """Five switches are in sight and the rest folded, so that many people leave it short."""
-    shift = post(organisation, "On shift")
-    form = visitor.get().part(f"post-{shift.id}")
-    in_sight, _, folded = form.partition("<details")
-    assert in_sight.count("aria-pressed") == 5
-    assert folded.count("aria-pressed") == len(PEOPLE) - 5
-    assert "<summary>4 more" in folded
+    def test_forwarding_decides_who_is_on(self, jsm: JSM, board: DutyBoard, watch: Watch) -> None:
+        """Whoever gets what is another's is on until that ends; switches that do nothing say so."""
+        jsm.forward(ANA, BO, end=watch.time + HOUR)
+        (slot,) = group(board).slots
+        assert [(one.person.email, one.until) for one in slot.holders] == [(BO, watch.time + HOUR)]
+        with pytest.raises(SwitchError, match="is forwarded to Bo Berg now"):
+            board.switch(slot.id, ANA, on=True)
+        with pytest.raises(SwitchError, match="Bo Berg is on shift for Ana Lima, who forwards it"):
+            board.switch(slot.id, BO, on=False)
+        watch.time += HOUR
+        assert holders(board) == [ANA]
+        board.switch(slot.id, ANA, on=False)
+        assert holders(board) == []

@@ -1,4 +1,4 @@
-"""What the tests of the packages share: the packages themselves, a server, a clock, a client."""
+"""The packages to test, a server and a clock that a test scripts, and a client of that server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ sys.path[:0] = [
 ]
 
 from indentapi import IndentAPI  # noqa: E402 - the path had to be set first
-from scripted_api import ScriptedApi, ScriptedClock, token_of  # noqa: E402 - the same
+from scripted_api import ScriptedApi, ScriptedClock, petition, token_of  # noqa: E402 - the same
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine reaches a test."""
+    """Keep this machine's settings out of the tests."""
     for name in ("INDENT_SPACE", "INDENT_API_TOKEN", "INDENT_API_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -45,3 +45,12 @@ def indent(api: ScriptedApi, clock: ScriptedClock) -> Iterator[IndentAPI]:
     token = token_of("jane@example.com")
     with IndentAPI("acmecorp", token, base_url=api.url, clock=clock) as client:
         yield client
+
+
+@pytest.fixture
+def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings as the guide sets them, and an API that grants."""
+    monkeypatch.setenv("INDENT_API_URL", api.url)
+    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
+    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
+    api.respond_with(petition("granted"))

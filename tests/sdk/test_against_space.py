@@ -78,6 +78,9 @@ def test_a_person_decides(jane: IndentAPI, ada: IndentAPI) -> None:
     name = jane.petition.create(reason="to debug", resources=_production(jane))["name"]
     ada.petition.approve(name, reason="go ahead", duration=1)
     assert phase(jane.petition.wait_for(name)) == "granted"
+    (production,) = _production(jane)
+    members = jane.resource.members(production["labels"][NAME])
+    assert [person["email"] for person in members] == [JANE]
     ada.petition.revoke(name)
     assert phase(jane.petition.get(name)) in {"revoked", "closed"}
     with pytest.raises(ApprovalRevoked):
@@ -177,7 +180,9 @@ def test_petitions_and_claims(ada: IndentAPI, jane: IndentAPI) -> None:
     other = ada.petition.create(reason="to debug", resources=resources)["name"]
     denial: Event = {"event": "access/deny", "meta": {"labels": {"petition": other}}}
     assert ada.claim.create(denial)["event"] == "access/deny"
+    assert ada.claim.list(label_selector=f"petition={name}") == [approved]
     assert [phase(item) for item in ada.petition.list(ascending=True)] == ["granted", "closed"]
+    assert [phase(item) for item in ada.petition.list()] == ["closed", "granted"]
     ada.petition.delete(other)
     assert [item["name"] for item in ada.petition.list(among=[name, other])] == [name]
 

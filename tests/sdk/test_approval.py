@@ -28,8 +28,9 @@ from approvals import (
     approval_sync,
 )
 from indentapi import IndentError, UnexpectedAnswerError
-from scripted_api import HANG_UP, Response, ScriptedApi, petition, token_of
+from scripted_api import HANG_UP, Response, ScriptedApi, petition
 
+pytestmark = pytest.mark.usefixtures("environment")
 REQUEST: Request = {
     "reason": "to debug production",
     "resources": [{"kind": "action", "id": "reset-password:123", "displayName": "Reset"}],
@@ -54,14 +55,6 @@ class AsyncScriptedClock:
         assert seconds > 0
         self.elapsed += seconds
         self.on_sleep()
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings as the guide sets them."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
 
 
 @pytest.fixture
@@ -277,8 +270,9 @@ def test_the_loop_is_never_blocked(api: ScriptedApi) -> None:
     assert asyncio.run(both()) == GRANTED
 
 
-def test_cancelling_leaves_nothing_running(api: ScriptedApi) -> None:
-    """Cancelled amid a request, the task ends when that has ended, and sends nothing more."""
+@pytest.mark.parametrize("times", [1, 3])
+def test_cancelling_leaves_nothing_running(times: int, api: ScriptedApi) -> None:
+    """Cancelled amid a request, however often, the task ends when that has, and sends no more."""
     release, arrived = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -290,33 +284,7 @@ def test_cancelling_leaves_nothing_running(api: ScriptedApi) -> None:
     async def cancel() -> None:
         task = asyncio.create_task(approval(REQUEST, quiet=True))
         assert await asyncio.to_thread(arrived.wait, 30)
-        task.cancel()
-        done, _ = await asyncio.wait([task], timeout=0)
-        assert not done
-        release.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(cancel())
-    # The 503 would have been tried again.
-    assert len(api.requests) == 2
-
-
-def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
-    """However often it is cancelled, the task ends after its request, never before."""
-    release, arrived = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        arrived.set()
-        release.wait(30)
-
-    api.respond_with(Response(OPEN, before=hold))
-
-    async def cancel() -> None:
-        task = asyncio.create_task(approval(REQUEST, quiet=True))
-        assert await asyncio.to_thread(arrived.wait, 30)
-        for _ in range(3):
+        for _ in range(times):
             task.cancel()
             done, _ = await asyncio.wait([task], timeout=0)
             assert not done
@@ -326,31 +294,8 @@ def test_cancelling_twice_leaves_nothing_running(api: ScriptedApi) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(cancel())
-    assert len(api.requests) == 1
-
-
-def test_cancelling_amid_a_pause_asks_no_more(api: ScriptedApi) -> None:
-    """Cancelled between two looks, the task ends at once."""
-    sleeping = asyncio.Event()
-
-    class Sleeper(AsyncScriptedClock):
-        async def sleep(self, seconds: float) -> None:
-            assert seconds > 0
-            sleeping.set()
-            await asyncio.Event().wait()
-
-    api.respond_with(OPEN)
-
-    async def cancel() -> None:
-        task = asyncio.create_task(Approval(Sleeper())(REQUEST, quiet=True))
-        await sleeping.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(cancel())
-    assert api.targets() == ["POST /spaces/acmecorp/petitions"]
+    # The 503 would have been tried again.
+    assert len(api.requests) == 2
 
 
 def test_sync_where_a_loop_runs(api: ScriptedApi) -> None:
@@ -395,22 +340,12 @@ ONE = {"reason": "debug", "resources": [RESET]}
         ({**ONE, "timeout": 5}, {}, "'timeout'; known: reason, resources, petitioners"),
         ([ONE], {}, "the request must be a dict, not a list"),
         ("debug", {}, "the request must be a dict, not 'debug'"),
-        (None, {}, "the request must be a dict, not None"),
-        ({**ONE, "reason": ""}, {}, "reason is empty"),
-        ({**ONE, "reason": None}, {}, "reason must be a text, not None"),
-        ({**ONE, "resources": RESET}, {}, "resources must be a list, not a dict"),
         ({**ONE, "resources": []}, {}, "resources is empty"),
-        ({**ONE, "resources": [{"kind": "action"}]}, {}, r"resources\[0\] has no 'id'"),
-        ({**ONE, "resources": [{"id": "x"}]}, {}, r"resources\[0\] has no 'kind'"),
         ({**ONE, "resources": [{**RESET, "displayname": "x"}]}, {}, "did you mean 'displayName'"),
-        ({**ONE, "petitioners": RESET}, {}, "petitioners must be a list, not a dict"),
         (ONE, {"petitioners": ["jane@example.com"]}, r"petitioners\[0\] must be a dict"),
         (ONE, {"timeout": "30"}, "timeout must be a number of seconds, or None .*, not '30'"),
         (ONE, {"timeout": -1}, "timeout must be 0 seconds or more, not -1"),
-        (ONE, {"timeout": float("nan")}, "timeout must be 0 seconds or more, not nan"),
-        (ONE, {"timeout": True}, "timeout must be a number of seconds"),
         (ONE, {"duration": "soon"}, "'soon' isn't a valid duration"),
-        (ONE, {"duration": [1]}, "a duration must be"),
         (ONE, {"quiet": 1}, "quiet must be True or False, not 1"),
         (ONE, {"on_event": []}, "on_event must be a function, not a list"),
         (ONE, {"on_event": asyncio.sleep}, "on_event must be a plain function"),
@@ -542,7 +477,8 @@ def test_sync_errors_begin_at_the_call(api: ScriptedApi) -> None:
     assert caught.value.__suppress_context__
 
 
-def _cancelled(api: ScriptedApi) -> asyncio.CancelledError:
+def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
+    """Between two looks it ends at once; its note says what becomes of the request."""
     sleeping = asyncio.Event()
 
     class Sleeper(AsyncScriptedClock):
@@ -551,22 +487,19 @@ def _cancelled(api: ScriptedApi) -> asyncio.CancelledError:
             sleeping.set()
             await asyncio.Event().wait()
 
-    async def cancel() -> asyncio.CancelledError:
+    async def cancel() -> list[str]:
         task = asyncio.create_task(Approval(Sleeper())(REQUEST, quiet=True))
         await sleeping.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as caught:
             await task
-        return caught.value
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return caught.value.__notes__
 
     api.respond_with(OPEN)
-    return asyncio.run(cancel())
-
-
-def test_a_cancellation_says_how_to_go_on(api: ScriptedApi) -> None:
-    """Ctrl-C is one, for async code: its note says what becomes of the request."""
-    (note,) = _cancelled(api).__notes__
+    (note,) = asyncio.run(cancel())
     assert all(part in note for part in HOW_TO_GO_ON)
+    assert api.targets() == ["POST /spaces/acmecorp/petitions"]
 
 
 @pytest.mark.parametrize("in_a_cell", [False, True])

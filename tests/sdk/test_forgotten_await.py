@@ -7,7 +7,6 @@ import inspect
 import os
 import subprocess
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,20 +15,12 @@ from typing import Any
 import pytest
 from approvals import ApprovalNotAwaited, Request, approval
 from approvals.pending import PendingApproval
-from scripted_api import ScriptedApi, petition, token_of
+from scripted_api import ScriptedApi
 
+pytestmark = pytest.mark.usefixtures("environment")
 SDK = Path(__file__).resolve().parents[2] / "sdk"
 REQUEST: Request = {"reason": "to reset it", "resources": [{"kind": "action", "id": "reset:1"}]}
 WARNING = "NOTHING WAS REQUESTED AND NOBODY HAS APPROVED"
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings, and an API that grants."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
-    api.respond_with(petition("granted"))
 
 
 @pytest.mark.parametrize(
@@ -168,9 +159,3 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
 def test_an_unfinished_object_is_silent() -> None:
     """What was never made has nothing to warn of."""
     PendingApproval.__new__(PendingApproval).__del__()
-
-
-def test_a_place_that_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a caller's frame it can still be made."""
-    monkeypatch.setattr(traceback, "walk_stack", lambda _: iter(()))
-    approval(REQUEST).close()

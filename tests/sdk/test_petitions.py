@@ -75,8 +75,8 @@ def test_duration(duration: timedelta | float | str, api: ScriptedApi, indent: I
 @pytest.mark.parametrize(
     "duration",
     [
-        *("", "soon", "-1h", "0", 0, -1, "nan", float("inf"), 1e300, "1e9", "h", "1h30", "5ms"),
-        *("1 month", "1h and 2m", "1:30", "1.5", "90", "300 years", "1h" * 10**6),
+        *("soon", "-1h", 0, -1, float("nan"), float("inf"), 1e300, "5ms", "1h30", "90"),
+        *("300 years", "1h" * 10**6),
     ],
 )
 def test_no_duration(duration: float | str, api: ScriptedApi, indent: IndentAPI) -> None:

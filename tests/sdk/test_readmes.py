@@ -10,8 +10,9 @@ from pathlib import Path
 import approvals
 import indentapi
 import pytest
-from scripted_api import ScriptedApi, petition, token_of
+from scripted_api import ScriptedApi, petition
 
+pytestmark = pytest.mark.usefixtures("environment")
 SDK = Path(__file__).resolve().parents[2] / "sdk"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 GROUP = {"kind": "okta.v1.Group", "id": "00g1", "displayName": "Production"}
@@ -21,14 +22,6 @@ def blocks(name: str, language: str) -> list[str]:
     """The code blocks of a README in that language."""
     text = (SDK / name / "README.md").read_text(encoding="utf-8")
     return [code for written_in, code in BLOCK.findall(text) if written_in == language]
-
-
-@pytest.fixture(autouse=True)
-def environment(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of the README's `.env`."""
-    monkeypatch.setenv("INDENT_API_URL", api.url)
-    monkeypatch.setenv("INDENT_SPACE", "acmecorp")
-    monkeypatch.setenv("INDENT_API_TOKEN", token_of("jane@example.com"))
 
 
 def run(code: str) -> None:

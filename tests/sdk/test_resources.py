@@ -16,108 +16,58 @@ GROUP: Any = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}}
 POLICY: Any = {"base": {"selector": {"matchLabels": {"Env": "Prod"}}}}
 HOOK: Any = {"displayName": "on call", "url": "https://hook.example"}
 CLAIM: Any = {"event": "access/approve"}
-TABLE: list[tuple[str, Call, str, Any]] = [
-    ("list resources", lambda i: i.resource.list(), f"GET {S}/resources", None),
-    ("get resource", lambda i: i.resource.get("r"), f"GET {S}/resources/r", None),
-    ("members", lambda i: i.resource.members("r"), f"GET {S}/resources/r/members", None),
-    ("create", lambda i: i.resource.create(GROUP), f"POST {S}/resources", {"resource": GROUP}),
-    (
-        "create ephemeral",
-        lambda i: i.resource.create(GROUP, ephemeral=True),
-        f"POST {S}/resources",
-        {"resource": GROUP, "ephemeral": True},
-    ),
-    (
-        "update",
-        lambda i: i.resource.update("r", GROUP),
-        f"PUT {S}/resources/r",
-        {"resource": GROUP},
-    ),
-    ("delete", lambda i: i.resource.delete("r"), f"DELETE {S}/resources/r", None),
-    (
-        "bulk update",
-        lambda i: i.resource.bulk_update([GROUP]),
-        f"PUT {S}/resources:bulkUpdate",
-        {"resources": [GROUP]},
-    ),
-    (
-        "bulk delete",
-        lambda i: i.resource.bulk_delete(["r"]),
-        f"POST {S}/resources:bulkDelete",
-        {"resourceNames": ["r"]},
-    ),
-    (
-        "pull",
-        lambda i: i.resource.pull_update(["indent.v1.Bot"], flags={"a": "b"}),
-        f"PUT {S}/resources:pullUpdate",
-        {"kinds": ["indent.v1.Bot"], "flags": {"a": "b"}},
-    ),
-    ("list petitions", lambda i: i.petition.list(), f"GET {S}/petitions", None),
-    ("get petition", lambda i: i.petition.get("p"), f"GET {S}/petitions/p", None),
-    (
-        "update petition",
-        lambda i: i.petition.update("p", {"name": "p", "spaceName": "acmecorp"}),
-        f"PUT {S}/petitions/p",
-        {"petition": {"name": "p", "spaceName": "acmecorp"}},
-    ),
-    ("delete petition", lambda i: i.petition.delete("p"), f"DELETE {S}/petitions/p", None),
-    ("claims", lambda i: i.petition.claims("p").list(), f"GET {S}/petitions/p/claims", None),
-    ("claim", lambda i: i.petition.claims("p").get("c"), f"GET {S}/petitions/p/claims/c", None),
-    (
-        "create claim",
-        lambda i: i.petition.claims("p").create(CLAIM),
-        f"POST {S}/petitions/p/claims",
-        {"claim": CLAIM},
-    ),
-    ("space claims", lambda i: i.claim.list(), f"GET {S}/claims", None),
-    ("space claim", lambda i: i.claim.get("c"), f"GET {S}/claims/c", None),
-    ("add space claim", lambda i: i.claim.create(CLAIM), f"POST {S}/claims", {"claim": CLAIM}),
-    ("delete space claim", lambda i: i.claim.delete("c"), f"DELETE {S}/claims/c", None),
-    ("spaces", lambda i: i.space.list(), "GET /spaces", None),
-    ("space", lambda i: i.space.get("other"), "GET /spaces/other", None),
-    ("blocks", lambda i: i.block.list(), f"GET {S}/blocks", None),
-    ("block", lambda i: i.block.get("b"), f"GET {S}/blocks/b", None),
-    ("webhooks", lambda i: i.webhook.list(), f"GET {S}/webhooks", None),
-    ("webhook", lambda i: i.webhook.get("w"), f"GET {S}/webhooks/w", None),
-    ("add webhook", lambda i: i.webhook.create(HOOK), f"POST {S}/webhooks", {"webhook": HOOK}),
-    (
-        "update webhook",
-        lambda i: i.webhook.update("w", HOOK),
-        f"PATCH {S}/webhooks/w",
-        {"webhook": HOOK},
-    ),
-    ("delete webhook", lambda i: i.webhook.delete("w"), f"DELETE {S}/webhooks/w", None),
-    ("policies", lambda i: i.webhook.policies.list(), f"GET {S}/webhookPolicies", None),
-    (
-        "add policy",
-        lambda i: i.webhook.policies.create(POLICY),
-        f"POST {S}/webhookPolicies",
-        {"policy": POLICY},
-    ),
-    (
-        "test policy",
-        lambda i: i.webhook.test_policy([POLICY]),
-        f"POST {S}/webhooks:testPolicy",
-        {"spaceName": "acmecorp", "policies": [POLICY]},
-    ),
-    (
-        "test policies in a view",
-        lambda i: i.webhook.test_policy([POLICY, POLICY], view="decisions"),
-        f"POST {S}/webhooks:testPolicy",
-        {"spaceName": "acmecorp", "policies": [POLICY, POLICY], "view": "decisions"},
-    ),
-    (
-        "update policy",
-        lambda i: i.webhook.policies.update("p", POLICY),
-        f"PUT {S}/webhookPolicies/p",
-        {"policy": POLICY},
-    ),
-]
+PETITION: Any = {"name": "p", "spaceName": "acmecorp"}
+BOT = "indent.v1.Bot"
+TABLE: list[tuple[Call, str, Any]] = [
+    (lambda i: i.resource.list(), f"GET {S}/resources", None),
+    (lambda i: i.resource.get("r"), f"GET {S}/resources/r", None),
+    (lambda i: i.resource.members("r"), f"GET {S}/resources/r/members", None),
+    (lambda i: i.resource.create(GROUP), f"POST {S}/resources", {"resource": GROUP}),
+    (lambda i: i.resource.create(GROUP, ephemeral=True), f"POST {S}/resources",
+     {"resource": GROUP, "ephemeral": True}),
+    (lambda i: i.resource.update("r", GROUP), f"PUT {S}/resources/r", {"resource": GROUP}),
+    (lambda i: i.resource.delete("r"), f"DELETE {S}/resources/r", None),
+    (lambda i: i.resource.bulk_update([GROUP]), f"PUT {S}/resources:bulkUpdate",
+     {"resources": [GROUP]}),
+    (lambda i: i.resource.bulk_delete(["r"]), f"POST {S}/resources:bulkDelete",
+     {"resourceNames": ["r"]}),
+    (lambda i: i.resource.pull_update([BOT], flags={"a": "b"}), f"PUT {S}/resources:pullUpdate",
+     {"kinds": [BOT], "flags": {"a": "b"}}),
+    (lambda i: i.petition.list(), f"GET {S}/petitions", None),
+    (lambda i: i.petition.get("p"), f"GET {S}/petitions/p", None),
+    (lambda i: i.petition.update("p", PETITION), f"PUT {S}/petitions/p", {"petition": PETITION}),
+    (lambda i: i.petition.delete("p"), f"DELETE {S}/petitions/p", None),
+    (lambda i: i.petition.claims("p").list(), f"GET {S}/petitions/p/claims", None),
+    (lambda i: i.petition.claims("p").get("c"), f"GET {S}/petitions/p/claims/c", None),
+    (lambda i: i.petition.claims("p").create(CLAIM), f"POST {S}/petitions/p/claims",
+     {"claim": CLAIM}),
+    (lambda i: i.claim.list(), f"GET {S}/claims", None),
+    (lambda i: i.claim.get("c"), f"GET {S}/claims/c", None),
+    (lambda i: i.claim.create(CLAIM), f"POST {S}/claims", {"claim": CLAIM}),
+    (lambda i: i.claim.delete("c"), f"DELETE {S}/claims/c", None),
+    (lambda i: i.space.list(), "GET /spaces", None),
+    (lambda i: i.space.get("other"), "GET /spaces/other", None),
+    (lambda i: i.block.list(), f"GET {S}/blocks", None),
+    (lambda i: i.block.get("b"), f"GET {S}/blocks/b", None),
+    (lambda i: i.webhook.list(), f"GET {S}/webhooks", None),
+    (lambda i: i.webhook.get("w"), f"GET {S}/webhooks/w", None),
+    (lambda i: i.webhook.create(HOOK), f"POST {S}/webhooks", {"webhook": HOOK}),
+    (lambda i: i.webhook.update("w", HOOK), f"PATCH {S}/webhooks/w", {"webhook": HOOK}),
+    (lambda i: i.webhook.delete("w"), f"DELETE {S}/webhooks/w", None),
+    (lambda i: i.webhook.policies.list(), f"GET {S}/webhookPolicies", None),
+    (lambda i: i.webhook.policies.get("p"), f"GET {S}/webhookPolicies/p", None),
+    (lambda i: i.webhook.policies.create(POLICY), f"POST {S}/webhookPolicies", {"policy": POLICY}),
+    (lambda i: i.webhook.policies.update("p", POLICY), f"PUT {S}/webhookPolicies/p",
+     {"policy": POLICY}),
+    (lambda i: i.webhook.policies.delete("p"), f"DELETE {S}/webhookPolicies/p", None),
+    (lambda i: i.webhook.test_policy([POLICY]), f"POST {S}/webhooks:testPolicy",
+     {"spaceName": "acmecorp", "policies": [POLICY]}),
+    (lambda i: i.webhook.test_policy([POLICY, POLICY], view="v"), f"POST {S}/webhooks:testPolicy",
+     {"spaceName": "acmecorp", "policies": [POLICY, POLICY], "view": "v"}),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("call", "target", "body"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
-)
+@pytest.mark.parametrize(("call", "target", "body"), TABLE, ids=[row[1] for row in TABLE])
 def test_verb(call: Call, target: str, body: object, api: ScriptedApi, indent: IndentAPI) -> None:
     """Each verb is the method, path and body of the API's table."""
     call(indent)

@@ -98,18 +98,6 @@ def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
     clock.listener.close()
 
 
-def test_retries_can_be_switched_off(clock: ScriptedClock) -> None:
-    """`max_retries=0` is one try."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with (
-        IndentAPI("a", "t", base_url=url, clock=clock, max_retries=0) as indent,
-        pytest.raises(IndentConnectionError),
-    ):
-        indent.resource.list()
-    assert not clock.sleeps
-
-
 @pytest.mark.parametrize(
     ("header", "waits"),
     [
@@ -174,16 +162,21 @@ def test_pauses_stop_growing() -> None:
     assert 6 <= retry_delay(50, Failure(IndentError("x", status=503))) <= 8
 
 
-def test_refused_connection() -> None:
-    """An API that nobody listens for is a connection error, of the standard kind too."""
+def test_a_refused_connection(clock: ScriptedClock) -> None:
+    """It names the address and the variable, and no object of the library; 0 retries is one try."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
     with (
-        IndentAPI("a", "t", base_url=f"http://127.0.0.1:{port}", max_retries=0) as indent,
+        IndentAPI("acmecorp", "t", base_url=url, max_retries=0, clock=clock) as indent,
         pytest.raises(IndentConnectionError, match="refused") as caught,
     ):
-        indent.resource.list()
+        indent.petition.list()
     assert isinstance(caught.value, ConnectionError)
+    message = str(caught.value)
+    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in message
+    assert "object at" not in message
+    assert "HTTPConnection" not in message
+    assert not clock.sleeps
 
 
 def test_silence_is_a_timeout() -> None:
@@ -208,21 +201,6 @@ def test_hang_up_is_a_connection_error(api: ScriptedApi, indent: IndentAPI) -> N
     api.respond_with(HANG_UP)
     with pytest.raises(IndentConnectionError):
         indent.petition.delete("aec1")
-
-
-def test_an_api_that_cannot_be_reached_is_named() -> None:
-    """The sentence has the address and the variable, and no object of the library's."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-    with (
-        IndentAPI("acmecorp", "t", base_url=url, max_retries=0) as indent,
-        pytest.raises(IndentConnectionError) as caught,
-    ):
-        indent.petition.list()
-    message = str(caught.value)
-    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in message
-    assert "object at" not in message
-    assert "HTTPConnection" not in message
 
 
 def test_the_token_is_never_shown(api: ScriptedApi) -> None:

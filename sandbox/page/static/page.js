@@ -1,36 +1,36 @@
-// Keeps the page up to date without loading it anew, so that what somebody types, has unfolded or
-// has focused stays. Without this script every form still works.
+// Keeps the page up to date without reloading it, so that what somebody types, unfolds or focuses
+// stays. Without this script every form still works.
 "use strict";
 
 const BUSY_MS = 300;
 const IDLE_MS = 1000;
 const news = document.getElementById("news");
 const live = document.getElementById("live");
-const gone = document.getElementById("gone"); // on screen wherever somebody has scrolled to
+const lostNotice = document.getElementById("gone"); // on screen wherever the page is scrolled to
 const PAGE = new URL("..", document.currentScript.src); // its path begins with the run's key
-const known = new Map(); // the server's HTML of each part, as last shown
-let asking = false; // a form is on its way
-let sent = 0; // how many forms have been: what was polled before may be older than their answers
+const htmlById = new Map(); // the server's HTML of each part, as last shown
+let submitting = false; // a form is on its way
+let submissions = 0; // a poll from before a submission may be older than its answer
 let timer = 0;
 
 const parts = (root) => root.querySelectorAll("[data-live] > *");
 
-function bare(part) {
+function withoutProblems(part) {
   const copy = part.cloneNode(true);
-  copy.querySelectorAll(".problem").forEach((each) => each.remove());
+  copy.querySelectorAll(".problem").forEach((problem) => problem.remove());
   return copy.outerHTML;
 }
 
-function tell(sentence) {
+function announce(sentence) {
   if (sentence) news.textContent = sentence;
 }
 
 function keepState(old, fresh, emptied) {
   if (old.localName === "option") fresh.selected = old.selected;
-  for (const each of old.querySelectorAll("details[id], input[id], select[id]")) {
-    const twin = fresh.querySelector(`#${CSS.escape(each.id)}`);
-    if (each.localName === "details" && twin) twin.open = each.open;
-    else if (twin && !emptied) twin.value = each.value;
+  for (const control of old.querySelectorAll("details[id], input[id], select[id]")) {
+    const twin = fresh.querySelector(`#${CSS.escape(control.id)}`);
+    if (control.localName === "details" && twin) twin.open = control.open;
+    else if (twin && !emptied) twin.value = control.value;
   }
 }
 
@@ -46,64 +46,64 @@ function replace(old, fresh, sender) {
 }
 
 function sync(region, fresh, sender) {
-  const said = [];
-  const stays = (each) => !sender && each.matches(".problem");
-  const named = new Set([...fresh.children].map((each) => each.id));
-  for (const each of [...region.children]) {
-    if (!named.has(each.id) && !stays(each)) each.remove();
+  const announcements = [];
+  const isKept = (part) => !sender && part.matches(".problem");
+  const freshIds = new Set([...fresh.children].map((part) => part.id));
+  for (const part of [...region.children]) {
+    if (!freshIds.has(part.id) && !isKept(part)) part.remove();
   }
   let next = region.firstElementChild;
   for (const child of [...fresh.children]) {
     const part = document.importNode(child, true);
-    const html = bare(part);
+    const html = withoutProblems(part);
     const old = document.getElementById(part.id);
-    while (next && next !== old && stays(next)) next = next.nextElementSibling;
-    if (part.dataset.news && part.dataset.news !== old?.dataset.news) said.push(part.dataset.news);
+    while (next && next !== old && isKept(next)) next = next.nextElementSibling;
+    if (part.dataset.news && part.dataset.news !== old?.dataset.news) announcements.push(part.dataset.news);
     if (next === old && next) next = next.nextElementSibling;
     const problems = sender && (part.querySelector(".problem") || old?.querySelector(".problem"));
     if (!old) region.insertBefore(part, next);
-    else if (known.get(part.id) !== html || problems) replace(old, part, sender);
-    known.set(part.id, html);
+    else if (htmlById.get(part.id) !== html || problems) replace(old, part, sender);
+    htmlById.set(part.id, html);
   }
-  return said;
+  return announcements;
 }
 
 function show(html, sender) {
   const next = new DOMParser().parseFromString(html, "text/html");
   const refusal = next.getElementById("refusal");
   if (refusal) throw new Error(refusal.textContent);
-  const said = [];
+  const announcements = [];
   for (const region of document.querySelectorAll("[data-live]")) {
     const fresh = next.getElementById(region.id);
-    if (fresh) said.push(...sync(region, fresh, sender));
+    if (fresh) announcements.push(...sync(region, fresh, sender));
     if (fresh) region.dataset.busy = fresh.dataset.busy ?? "no";
   }
-  tell(said.join(". "));
+  announce(announcements.join(". "));
   live.textContent = "Refreshes itself";
   live.classList.remove("lost");
-  gone.hidden = true;
+  lostNotice.hidden = true;
 }
 
-function lost(error) {
+function showLost(error) {
   const sentence = error instanceof TypeError
     ? "The sandbox does not answer: it may have been stopped."
     : error.message;
-  if (live.textContent !== sentence) tell(sentence);
+  if (live.textContent !== sentence) announce(sentence);
   live.textContent = sentence;
   live.classList.add("lost");
-  gone.textContent = sentence;
-  gone.hidden = false;
+  lostNotice.textContent = sentence;
+  lostNotice.hidden = false;
 }
 
 async function poll() {
   clearTimeout(timer);
-  if (!document.hidden && !asking) {
+  if (!document.hidden && !submitting) {
     try {
-      const before = sent;
+      const before = submissions;
       const html = await (await fetch(PAGE)).text();
-      if (sent === before) show(html, null);
+      if (submissions === before) show(html, null);
     } catch (error) {
-      lost(error);
+      showLost(error);
     }
   }
   const busy = document.querySelector('[data-live][data-busy="yes"]');
@@ -111,43 +111,43 @@ async function poll() {
   timer = setTimeout(poll, busy ? BUSY_MS : IDLE_MS);
 }
 
-// Leaves the page only if somebody answers: else the browser's own error would take its place.
+// Leaves the page only if the server answers: else the browser's own error would replace it.
 async function leave(form) {
   try {
     await fetch(PAGE, { method: "HEAD" });
     form.submit();
   } catch (error) {
-    asking = false;
-    lost(error);
+    submitting = false;
+    showLost(error);
   }
 }
 
 async function submit(event) {
   const form = event.target;
   event.preventDefault();
-  if (asking) return;
-  asking = true;
+  if (submitting) return;
+  submitting = true;
   if (!form.matches("form[data-stay]")) {
     await leave(form);
     return;
   }
-  sent += 1;
+  submissions += 1;
   try {
     const body = new URLSearchParams(new FormData(form, event.submitter));
     const answer = await fetch(form.action, { method: "POST", body });
     show(await answer.text(), form);
   } catch (error) {
-    lost(error);
+    showLost(error);
   } finally {
-    asking = false;
+    submitting = false;
   }
 }
 
-// A problem is what a form's own address answers: loaded anew, it would be sent again.
+// A problem is shown at the form's own address: a reload would send the form again.
 if (location.pathname !== PAGE.pathname) history.replaceState(null, "", PAGE);
-parts(document).forEach((each) => known.set(each.id, bare(each)));
+parts(document).forEach((part) => htmlById.set(part.id, withoutProblems(part)));
 live.textContent = "Refreshes itself";
 document.addEventListener("submit", submit);
-window.addEventListener("pageshow", () => { asking = false; });
+window.addEventListener("pageshow", () => { submitting = false; });
 document.addEventListener("visibilitychange", () => document.hidden || poll());
 timer = setTimeout(poll, BUSY_MS);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from indentapi import IndentError, Petition, phase
 from indentapi.petitions import petition_url
@@ -29,7 +29,22 @@ class ApprovalError(IndentError):
         return f"was not granted: {self.url}"
 
 
-class ApprovalDenied(ApprovalError):  # noqa: N818 - the name that the guide gives it
+class _DecisionError(ApprovalError):
+    """Somebody decided against it; `_event_kind` is the event that says so."""
+
+    _event_kind: ClassVar[str]
+
+    def __init__(self, petition: Petition, url: str = "") -> None:
+        self._event = _last_event(petition, self._event_kind)
+        self.by: str = _actor_name(self._event.get("actor"))
+        self.why: str = _one_line(self._event.get("reason"))
+        super().__init__(petition, url)
+
+    def _by_and_why(self) -> str:
+        return (f" by {self.by}" if self.by else "") + (f' ("{self.why}")' if self.why else "")
+
+
+class ApprovalDenied(_DecisionError):  # noqa: N818 - the name that the guide gives it
     """It was denied, withdrawn or closed without ever being granted.
 
     Attributes:
@@ -37,25 +52,19 @@ class ApprovalDenied(ApprovalError):  # noqa: N818 - the name that the guide giv
         why: in their words, `""` when they gave no reason.
     """
 
-    def __init__(self, petition: Petition, url: str = "") -> None:
-        event = _last_event(petition, "access/deny")
-        self.by: str = _actor_name(event.get("actor"))
-        self.why: str = _one_line(event.get("reason"))
-        super().__init__(petition, url)
+    _event_kind = "access/deny"
 
     def _predicate(self) -> str:
-        event = _last_event(self.petition, "access/deny")
-        if not event:
+        if not self._event:
             verb = "deleted" if phase(self.petition) == "deleted" else "closed"
             return f"was {verb} without a decision: {self.url}"
         emails = {_one_line(p.get("email")) for p in self.petition.get("petitioners", [])} - {""}
-        actor = event.get("actor") or {}
+        actor = self._event.get("actor") or {}
         own = isinstance(actor, Mapping) and actor.get("email") in emails
-        verb = "withdrawn" if own else "denied"
-        return f"was {verb}{_by_and_why(self.by, self.why)}: {self.url}"
+        return f"was {'withdrawn' if own else 'denied'}{self._by_and_why()}: {self.url}"
 
 
-class ApprovalRevoked(ApprovalError):  # noqa: N818 - the same
+class ApprovalRevoked(_DecisionError):  # noqa: N818 - the same
     """It was granted, and that is over: revoked or expired.
 
     Attributes:
@@ -63,14 +72,10 @@ class ApprovalRevoked(ApprovalError):  # noqa: N818 - the same
         why: in their words, `""` when they gave no reason.
     """
 
-    def __init__(self, petition: Petition, url: str = "") -> None:
-        event = _last_event(petition, "access/revoke")
-        self.by: str = _actor_name(event.get("actor"))
-        self.why: str = _one_line(event.get("reason"))
-        super().__init__(petition, url)
+    _event_kind = "access/revoke"
 
     def _predicate(self) -> str:
-        return f"was granted, and then revoked{_by_and_why(self.by, self.why)}: {self.url}"
+        return f"was granted, and then revoked{self._by_and_why()}: {self.url}"
 
 
 class ApprovalTimeout(ApprovalError, TimeoutError):  # noqa: N818 - the same
@@ -129,10 +134,6 @@ def _last_event(petition: Petition, kind: str) -> Mapping[str, Any]:
     """The newest event of that kind, or an empty one."""
     history = petition.get("state", {}).get("eventHistory", [])
     return next((event for event in reversed(history) if event.get("event") == kind), {})
-
-
-def _by_and_why(by: str, why: str) -> str:
-    return (f" by {by}" if by else "") + (f' ("{why}")' if why else "")
 
 
 def _actor_name(actor: object) -> str:

@@ -22,8 +22,8 @@ _NAMES = (
 )
 _NANOSECONDS = {name: length for names, length in _NAMES for name in names.split()}
 _PART = re.compile(r"([0-9]*)(?:\.([0-9]*))? ?([^0-9. ]+) ?")
-_MOST_CHARACTERS = 64
-_MAX = timedelta(days=366 * 100)
+_MAX_LENGTH = 64
+_LONGEST = timedelta(days=366 * 100)
 
 
 def parse_duration(duration: Duration) -> int:
@@ -39,15 +39,15 @@ def parse_duration(duration: Duration) -> int:
             f"not {type_with_article(duration)}"
         )
     try:
-        seconds = round(_to_seconds(duration))
+        seconds = _to_seconds(duration)
     except (ValueError, OverflowError):
         seconds = 0
-    if not 1 <= seconds <= _MAX.total_seconds():
+    if not 1 <= seconds <= _LONGEST.total_seconds():
         raise ValueError(
             f"{duration!r:.60} isn't a valid duration: give a timedelta, a number of hours, "
             "or a text with units, for example '90m' or '1h30m'; at least one second"
         )
-    return seconds
+    return round(seconds)
 
 
 def format_protobuf(seconds: int) -> str:
@@ -67,26 +67,28 @@ def format_go(seconds: int) -> str:
 def _to_seconds(duration: Duration) -> float:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
-    return _read(duration) if isinstance(duration, str) else duration * 3600
+    return _parse_text(duration) if isinstance(duration, str) else duration * 3600
 
 
-def _read(text: str) -> float:
+def _parse_text(text: str) -> float:
     """Read a text as the webhook does: each unit once, the larger first, a fraction last.
 
     Raises:
         ValueError: it isn't a duration; a number without its unit isn't, either.
     """
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_LENGTH:
         raise ValueError("too long")
-    rest = " ".join(text.lower().split()).removeprefix("+")
-    total, at, larger, cut = 0, 0, max(_NANOSECONDS.values()) + 1, False
-    while at < len(rest):
-        part = _PART.match(rest, at)
+    text = " ".join(text.lower().split()).removeprefix("+")
+    total, position, has_fraction = 0, 0, False
+    last_unit = max(_NANOSECONDS.values()) + 1
+    while position < len(text):
+        part = _PART.match(text, position)
         if part is None or not (part[1] or part[2]):
             raise ValueError("no number, or no unit")
-        unit, fraction = _NANOSECONDS.get(part[3], larger), part[2] or ""
+        unit, fraction = _NANOSECONDS.get(part[3], last_unit), part[2] or ""
         amount = int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
-        if unit >= larger or (cut and amount):
+        if unit >= last_unit or (has_fraction and amount):
             raise ValueError("no unit, or out of order")
-        total, at, larger, cut = total + amount, part.end(), unit, cut or bool(fraction)
+        total, position, last_unit = total + amount, part.end(), unit
+        has_fraction = has_fraction or bool(fraction)
     return total / 10**9

@@ -1,4 +1,4 @@
-"""Whatever is sent to a space, or answered to it, is answered; and grants only what it may."""
+"""Which of a webhook's claims count, and that whatever a space is sent is answered."""
 
 from __future__ import annotations
 
@@ -7,24 +7,94 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.space import Space
-from sandbox.space.petition import Petition, claimed, opened
-from sandbox.space.rules import NotCountedError, webhook_claim
+from sandbox.space.claims import InvalidClaimError, claim_from_webhook
+from sandbox.space.petition import Petition, add_claim, open_petition
 from sandbox.space.tokens import Owner
 from sandbox.vendors.server import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
-from tests.sandbox.space_played import ADA, BOT, JANE, NOON, OMAR, Json, approval
+from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approval
 
 PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
 TEST: Json = {**PROD, "id": "test"}
-PEOPLE: list[Json] = [{"kind": "user", "id": each, "email": each} for each in (JANE, OMAR)]
-PETITION = opened(
+PEOPLE: list[Json] = [{"kind": "user", "id": email, "email": email} for email in (JANE, OMAR)]
+PETITION = open_petition(
     Petition("p-1", "acmecorp", "to debug", (PEOPLE[0],), (PROD,), {}, NOON, timedelta(hours=1))
 )
 GOOD = approval(PETITION.requests[0])
+
+
+def with_fields(**fields: object) -> Json:
+    """The good claim, with fields changed."""
+    return {**copy.deepcopy(GOOD), **fields}
+
+
+def with_labels(**labels: str | None) -> Json:
+    """The good claim with labels changed, or removed by None; `__` stands for `indent.com/`."""
+    claim = copy.deepcopy(GOOD)
+    for name, value in labels.items():
+        label = name.replace("__", "indent.com/")
+        del claim["meta"]["labels"][label]
+        if value is not None:
+            claim["meta"]["labels"][label] = value
+    return claim
+
+
+def dated(label: str, value: str) -> Json:
+    """The good claim, with a label about time."""
+    claim = copy.deepcopy(GOOD)
+    claim["meta"]["labels"][f"indent.com/time/{label}"] = value
+    return claim
+
+
+DECOYS: dict[str, object] = {
+    "a bot of another id under the same name": with_fields(actor={**BOT, "id": "other-bot"}),
+    "a person with the bot's id": with_fields(actor={**BOT, "kind": "user"}),
+    "the bot's display name only": with_fields(actor={"displayName": "Test Bot"}),
+    "the petitioner": with_fields(actor=PEOPLE[0]),
+    "no actor": with_fields(actor=None),
+    "another petition": with_labels(petition="p-2", __petition="p-2"),
+    "two petitions": with_labels(petition="p-2"),
+    "no petition": with_labels(petition=None, __petition=None),
+    "no labels": with_fields(meta={}),
+    "more resources": with_fields(resources=[PEOPLE[0], PROD, TEST]),
+    "the resource twice": with_fields(resources=[PEOPLE[0], PROD, PROD]),
+    "fewer resources": with_fields(resources=[PEOPLE[0]]),
+    "another resource": with_fields(resources=[PEOPLE[0], TEST]),
+    "another kind of that id": with_fields(resources=[PEOPLE[0], {**PROD, "kind": "x"}]),
+    "no petitioner": with_fields(resources=[PROD]),
+    "no resources": with_fields(resources=[]),
+    "another petitioner": with_fields(resources=[PEOPLE[1], PROD]),
+    "another's id beside the e-mail": with_fields(resources=[{**PEOPLE[0], "id": OMAR}, PROD]),
+    "no time": {**GOOD, "meta": {"labels": {"petition": "p-1"}}},
+    "no sensible time": dated("duration", "a while"),
+    "no time at all left": dated("duration", "0s"),
+    "a time that is over": dated("expires", "2026-03-02T12:00:00Z"),
+    "half a time": dated("expires", "soon"),
+    "a grant instead of an approval": with_fields(event="access/grant"),
+    "a request": PETITION.requests[0],
+    "null": None,
+    "a number": 7,
+    "a list": [GOOD],
+    "resources that are texts": with_fields(resources=["a", "b"]),
+    "an actor that is a text": with_fields(actor="test-bot"),
+    "an id that is a number": with_fields(actor={**BOT, "id": 1}),
+    "labels that are numbers": with_fields(meta={"labels": {"petition": 1}}),
+}
+
+
+@pytest.mark.parametrize("decoy", DECOYS.values(), ids=DECOYS)
+def test_claims_that_do_not_count(decoy: object) -> None:
+    """The good one with one thing changed; it counts itself."""
+    assert claim_from_webhook(PETITION, GOOD, [BOT], NOON).kind == "access/approve"
+    with pytest.raises(InvalidClaimError):
+        claim_from_webhook(PETITION, decoy, [BOT], NOON)
+
+
 PATHS = [
     *(("event",), ("actor",), ("actor", "kind"), ("actor", "id"), ("meta",), ("meta", "labels")),
     *(("resources",), ("resources", 0), ("resources", 1), ("resources", 0, "id")),
@@ -53,8 +123,8 @@ def almost_good(draw: st.DrawFn) -> object:
 def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # noqa: ANN401 - anything
     """One that counts names this petition, its petitioner, its resource and an end, by the bot."""
     try:
-        counted = webhook_claim(PETITION, claim, [BOT], NOON)
-    except NotCountedError:
+        counted = claim_from_webhook(PETITION, claim, [BOT], NOON)
+    except InvalidClaimError:
         return
     assert [claim["actor"]["kind"], claim["actor"]["id"]] == [BOT["kind"], BOT["id"]]
     first, only = claim["resources"]
@@ -62,7 +132,7 @@ def test_a_webhook_s_claim_counts_whole_or_not_at_all(claim: Any) -> None:  # no
     assert [only["kind"], only["id"]] == [PROD["kind"], PROD["id"]]
     labels = claim["meta"]["labels"]
     assert {labels.get(name, "p-1") for name in ("petition", "indent.com/petition")} == {"p-1"}
-    after = claimed(PETITION, counted, NOON)
+    after = add_claim(PETITION, counted, NOON)
     if after.phase == "granted":
         assert claim["event"] == "access/approve"
         assert after.expires_at
@@ -117,12 +187,12 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
     """Whatever a body holds, the answer is good or a refusal in the gateway's form."""
     method, path, body = call
     with Space(now=lambda: NOON) as space:
-        for each in (PROD, TEST):
-            space.add_resource(each["kind"], each["id"], each["displayName"])
+        for resource in (PROD, TEST):
+            space.add_resource(resource["kind"], resource["id"], resource["displayName"])
         tokens = {True: space.token_for(ADA, admin=True), False: space.token_for(JANE)}
-        mine = space.desk.create(Owner(JANE), {"resources": [PROD]})
+        mine = space.petitions.create(Owner(JANE), {"resources": [PROD]})
         if granted:
-            space.desk.review(Owner(ADA, admin=True), mine.name, {"event": "access/approve"})
+            space.petitions.review(Owner(ADA, admin=True), mine.name, {"event": "access/approve"})
         if path == "/claims":
             path = f"/petitions/{mine.name}/claims"
         target, headers = f"/v1/spaces/acmecorp{path}", {"authorization": f"Bearer {tokens[admin]}"}
@@ -132,4 +202,4 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         if not admin and answer.status == 200:
             # Her own petition, one more or the old one taken back: nothing is granted by her.
             assert path.startswith("/petitions")
-            assert sum(each.phase == "granted" for each in space.petitions) == granted
+            assert sum(one.phase == "granted" for one in space.petitions.all()) == granted

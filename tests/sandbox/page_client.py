@@ -1,4 +1,4 @@
-"""What the tests of the page share: who is on duty, and plain HTTP as a browser would send it."""
+"""A client of the page: plain HTTP as a browser sends it, and what a person reads in the answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 _TAGS = re.compile(r"<[^>]*>")
 
 
-def staged(now: Callable[[], datetime]) -> Organisation:
+def demo_organisation(now: Callable[[], datetime]) -> Organisation:
     """The demo's people, Omar on a schedule, and an incident of Rita's that Jane leads."""
     organisation = Organisation(now)
     for email, name in PEOPLE.items():
@@ -38,7 +38,7 @@ def staged(now: Callable[[], datetime]) -> Organisation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer of the page."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,27 +56,28 @@ class Answer:
 
     def part(self, id_: str) -> str:
         """The HTML from the start tag of this id to the next form's, section's or article's end."""
-        begin = self.html.index(f'id="{id_}"')
-        ends = re.compile(r"</(form|section|article)>")
-        found = ends.search(self.html, begin)
-        return self.html[begin : found.start() if found else None]
+        start = self.html.index(f'id="{id_}"')
+        end = re.compile(r"</(form|section|article)>").search(self.html, start)
+        return self.html[start : end.start() if end else None]
 
 
-class Visitor:
-    """Somebody with the page open; paths, in answers too, are seen from the page's address."""
+class PageClient:
+    """A browser with the page open; paths, in answers too, begin at the page's address."""
 
     def __init__(self, url: str) -> None:
         self.authority = urlsplit(url).netloc
         self.key = urlsplit(url).path.rstrip("/")
         self.port = urlsplit(url).port or 0
-        self.token = _token_in(self.get())
+        token = _TOKEN.search(self.get().html)
+        assert token
+        self.token = token[1]
 
     def get(self, path: str = "/", **headers: str) -> Answer:
-        """Look at an address."""
+        """Open an address."""
         return self.call("GET", path, None, headers)
 
     def send(self, path: str, fields: object, **headers: str) -> Answer:
-        """Send a form with its token, as a browser sends it; headers are said with `_` for `-`."""
+        """Send a form with its token; headers are written with `_` for `-`."""
         pairs = list(fields.items()) if isinstance(fields, Mapping) else fields
         assert isinstance(pairs, list)
         body = urlencode([("csrf", self.token), *pairs])
@@ -88,41 +89,33 @@ class Visitor:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as one:
-            one.request(method, f"{self.key}{path}", body, sent)
-            answer = one.getresponse()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.request(method, f"{self.key}{path}", body, sent)
+            answer = connection.getresponse()
             text = answer.read().decode().replace(f"{self.key}/", "/")
-            told = {name: value.replace(self.key, "") for name, value in answer.getheaders()}
-            return Answer(answer.status, told, text)
+            headers = {name: value.replace(self.key, "") for name, value in answer.getheaders()}
+            return Answer(answer.status, headers, text)
 
     def request(self, who: str = JANE, *resources: str, **fields: str) -> Answer:
-        """Send the form that requests access; for Production unless a test says otherwise."""
-        chosen = [("resource", each) for each in resources or (PROD,)]
-        return self.send("/requests", [("who", who), *chosen, *fields.items()])
+        """Send the form that requests access, by default for Production."""
+        pairs = [("resource", resource) for resource in resources or (PROD,)]
+        return self.send("/requests", [("who", who), *pairs, *fields.items()])
 
     def review(self, name: str, verb: str, **fields: str) -> Answer:
         """Press a button of the reviewer."""
         return self.send(f"/petitions/{name}", {"verb": verb, **fields})
 
-    def turn(self, provider: str, post: str, **switch: str) -> Answer:
-        """Press a switch of a duty: `on` or `off`, with whom."""
-        return self.send("/duties", {"provider": provider, "post": post, **switch})
+    def switch(self, provider: str, slot: str, **person: str) -> Answer:
+        """Press a switch of a duty: `on` or `off`, with the person's e-mail."""
+        return self.send("/duties", {"provider": provider, "slot": slot, **person})
 
 
-def asked(space: Space, visitor: Visitor, who: str = JANE, *things: str, **fields: str) -> Petition:
-    """Request with the form, and give the petition once the webhook has been asked."""
-    answer = visitor.request(who, *things, **fields)
+def request_access(
+    space: Space, client: PageClient, who: str = JANE, *resources: str, **fields: str
+) -> Petition:
+    """Request with the form, and return the petition once the webhook has been asked."""
+    answer = client.request(who, *resources, **fields)
     assert answer.status == 303, answer.words
-    made = space.petitions[0]
-    assert answer.headers["Location"] == f"/#petition-{made.name}"
-    with space.desk._changed:
-        assert space.desk._changed.wait_for(
-            lambda: space.desk.get(made.name).reviewable, timeout=10
-        )
-    return space.desk.get(made.name)
-
-
-def _token_in(answer: Answer) -> str:
-    found = _TOKEN.search(answer.html)
-    assert found
-    return found[1]
+    petition = space.petitions.all()[-1]
+    assert answer.headers["Location"] == f"/#petition-{petition.name}"
+    return space.petitions.wait_for_webhooks(petition.name)

@@ -1,4 +1,4 @@
-"""What the tests of the space share: a clock to turn, a webhook to play, and plain HTTP."""
+"""A space under test: its webhook, whose claims a test chooses, and a client that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ from tests.sandbox.vendor_accounts import Watch
 Json = dict[str, Any]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-SECRET = "wks0played"
+SECRET = "wks0test"
 JANE, OMAR, ADA = "jane@acme.example", "omar@acme.example", "ada@acme.example"
-BOT = {"kind": "indent.v1.Bot", "id": "played-bot", "displayName": "Played Bot"}
+BOT = {"kind": "indent.v1.Bot", "id": "test-bot", "displayName": "Test Bot"}
+PROD = {"kind": "okta.v1.Group", "id": "prod"}
+TEST = {"kind": "okta.v1.Group", "id": "test"}
 
 
-class PlayedWebhook(Double):
-    """A webhook that checks signatures, and answers with what a test says.
+class FakeWebhook(Double):
+    """A webhook that verifies signatures.
 
-    `claims` makes its claims out of the events it is asked about; none by default.
+    Attributes:
+        claims: makes its claims out of the events that it is asked about; by default none.
+        bots: the resources that it gives to PullUpdate.
     """
 
     def __init__(self, watch: Watch) -> None:
-        super().__init__({"POST /hook": self._hook}, watch)
+        super().__init__({"POST /hook": self._answer}, watch)
         self.claims: Callable[[list[Json]], list[Any]] = lambda _: []
         self.bots: list[Any] = [BOT]
 
     @property
-    def asked(self) -> list[list[Json]]:
-        """The events of each time it was asked for a decision."""
+    def decision_requests(self) -> list[list[Json]]:
+        """The events of each GetDecision call."""
         bodies = [json.loads(call.body) for call in self.calls]
         return [body["events"] for body in bodies if "events" in body]
 
@@ -45,7 +49,7 @@ class PlayedWebhook(Double):
         """Any error."""
         return Response(status, {"status": {"code": 13, "message": "no"}})
 
-    def _hook(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Response:
         age = timedelta(minutes=5)
         signature = read_signature(request.headers, now=self.now(), max_age=age)
         verify(signature, request.body, [SECRET])
@@ -60,7 +64,7 @@ def approval(event: Json, hours: int = 6) -> Json:
     (request,) = read_events([event]).requests
     duration = timedelta(hours=hours)
     made = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
-    # Over the expiry, which the handler gives too: a test that changes one of them means it.
+    # The handler gives an expiry, too: without it, a test that changes the duration means it.
     del made["meta"]["labels"][EXPIRES]
     copied: Json = json.loads(json.dumps(made))
     return copied
@@ -107,9 +111,14 @@ class Client:
 
     def phase(self, name: str) -> str:
         """The phase of a petition now."""
-        return str(self("GET", f"/petitions/{name}")[1]["state"]["status"]["phase"])
+        return phase_of(self("GET", f"/petitions/{name}")[1])
 
     def events(self, name: str) -> list[str]:
         """The names of a petition's events."""
         history = self("GET", f"/petitions/{name}")[1]["state"]["eventHistory"]
         return [event["event"] for event in history]
+
+
+def phase_of(petition: Json) -> str:
+    """The phase in a petition's body."""
+    return str(petition["state"]["status"]["phase"])

@@ -1,4 +1,4 @@
-"""Somebody between the space and the deployed webhook, who passes calls on, perhaps changed."""
+"""A space, and a proxy between it and the deployed webhook that may change calls and answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sandbox.demo_data import RESOURCE
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors.server import Clock, Double, Request, Response, utc_now
-from tests.e2e.calls import PATIENCE
+from tests.e2e.webhook_calls import PATIENCE
 
 Json = dict[str, Any]
 OTHER = "test-db"

@@ -1,0 +1,309 @@
+"""Petitions on the page: the form that requests, the reviewer's buttons, and what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from html import escape as html_escape
+from html import unescape
+
+import pytest
+
+from sandbox.demo_data import JANE, NORA, RITA
+from sandbox.logbook import Logbook
+from sandbox.page import Page
+from sandbox.page.presenter import MAX_PETITIONS
+from sandbox.space import Space
+from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
+from tests.sandbox.running_space import HOUR, Client, FakeWebhook, approve_all
+from tests.sandbox.vendor_accounts import Watch
+
+EXAMPLE = "use for example 90m or 1h30m"
+HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
+TEST_RESOURCE = {"kind": "okta.v1.Group", "id": "test"}
+
+
+def escape(text: str) -> str:
+    """As the templates write it."""
+    return html_escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+
+
+@pytest.fixture
+def name(space: Space, client: PageClient) -> str:
+    """An open petition of Jane's."""
+    return request_access(space, client).name
+
+
+def verbs(client: PageClient, name: str) -> list[str]:
+    """The buttons that a petition has."""
+    html = client.get().html
+    card = html[html.index(f'id="petition-{name}"') :].partition("</article>")[0]
+    return [verb for verb in ("approve", "deny", "revoke") if f'value="{verb}"' in card]
+
+
+def test_the_form_makes_a_petition(space: Space, client: PageClient) -> None:
+    """By the person themselves, for what was chosen; before the first, the page says how."""
+    assert "Nobody has asked for anything yet" in client.get().words
+    petition = request_access(
+        space, client, JANE, PROD, TEST, reason=" to fix it ", duration=" 90 Min "
+    )
+    assert [person["email"] for person in petition.petitioners] == [JANE]
+    assert petition.as_json()["defaultDuration"] == "5400s"
+    words = client.get().words
+    assert "Jane Lind asks for Production (prod), Testing (test) for 1 hour 30 minutes." in words
+    assert "“to fix it”" in words
+    assert "Nobody has asked" not in words
+
+
+def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
+    """What the webhook approves is granted, whatever else it claims; a human can end it."""
+    webhook.claims = lambda events: [{**approve_all(events)[0], "actor": {}}, *approve_all(events)]
+    petition = request_access(space, client)
+    words = client.get().words
+    assert "✓ Granted until 2 Mar 18:00 UTC" in words
+    assert "The webhook on-call answered with 2 claims." in words
+    assert "does not count: its actor is no allowed reviewer." in words
+    assert "Test Bot approves until 2 Mar 18:00 UTC “On call.”" in words
+    assert verbs(client, petition.name) == ["revoke"]
+    client.review(petition.name, "revoke", reason="incident is over")
+    assert space.petitions.get(petition.name).phase == "revoked"
+    assert "“incident is over”" in client.get().words
+
+
+def test_while_the_webhook_is_asked(space: Space, client: PageClient, webhook: FakeWebhook) -> None:
+    """The page says so, and expects news at any moment."""
+    answers: list[Answer] = []
+
+    def look(_: object) -> list[object]:
+        answers.append(client.get())
+        return []
+
+    webhook.claims = look
+    request_access(space, client)
+    (during,) = answers
+    assert "Open: the webhook is asked" in during.words
+    assert "Waiting for the webhook's answer." in during.words
+    assert 'data-busy="yes"' in during.html
+    assert 'data-busy="no"' in client.get().html
+
+
+def test_what_others_type_is_text(space: Space, client: PageClient) -> None:
+    """A reason, a name or a resource, whatever it looks like, on the page and in its fields."""
+    space.add_resource("okta.v1.Group", f"id{HOSTILE}", f"name{HOSTILE}", {"Env": "Test"})
+    space.add_person("eve@acme.example", f"Eve{HOSTILE}")
+    resource = f"okta.v1.Group:id{HOSTILE}"
+    request_access(space, client, "eve@acme.example", resource, reason=HOSTILE)
+    html, text = client.get().html, escape(HOSTILE)
+    for part in (f"“{text}”", f"name{text} (id{text})", f"Eve{text}", f'data-news="Eve{text}'):
+        assert part in html
+    form = client.request(HOSTILE, reason=HOSTILE, duration=HOSTILE).html
+    assert f'name="reason" maxlength="500" autocomplete="off" value="{text}"' in form
+    for page in (html, form):
+        assert "<script>alert" not in page
+        assert "<b onclick" not in page
+
+
+@pytest.mark.parametrize(
+    ("duration", "sentence"),
+    [
+        ("soon", f"isn't a duration: {EXAMPLE}."),
+        ("0", f"is less than a second: {EXAMPLE}."),
+        ("90", "isn't a duration: a number needs a unit, for example 90m or 90h."),
+        ("1h30", "isn't a duration: did you mean 1h30m?"),
+    ],
+)
+def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sentence: str) -> None:
+    """Nothing is requested; what was typed stays, and the field is marked and focused."""
+    answer = client.request(NORA, reason="to look", duration=duration)
+    assert answer.status == 400
+    assert space.petitions.all() == []
+    form = answer.part("request")
+    assert escape(f"“{duration}” {sentence}") in form
+    field = form[form.index('<input id="duration"') : form.index("For example")]
+    assert f'value="{duration}"' in field
+    assert 'aria-describedby="duration-hint problem-request" aria-invalid="true" autofocus' in field
+    assert f'value="{NORA}" selected' in form
+    assert 'value="to look"' in form
+    assert "<title>Not done: On-call approvals, sandbox</title>" in answer.html
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"who": "eve@acme.example", "resource": PROD}, "A petitioner is nobody of this space."),
+        ({"who": "", "resource": PROD}, "A petitioner is nobody of this space."),
+        ({"who": JANE, "resource": "x:none"}, "There is no x 'none' to request."),
+        ({"who": JANE, "resource": "prod"}, "There is no prod '' to request."),
+        ({"who": JANE}, "A petition is for at least one resource."),
+    ],
+)
+def test_what_the_space_refuses(
+    space: Space, client: PageClient, fields: dict[str, str], sentence: str
+) -> None:
+    """The page can do no more than the API; the form says so, and keeps what was chosen."""
+    answer = client.send("/requests", {**fields, "reason": "to try"})
+    assert answer.status == 400
+    form = answer.part("request")
+    assert sentence in unescape(form)
+    assert 'value="to try"' in form
+    assert form.count(" checked") == (fields.get("resource") == PROD)
+    assert space.petitions.all() == []
+
+
+def test_petitions_from_code_are_shown(space: Space, client: PageClient, omar: Client) -> None:
+    """Beside those of the form, the newest first, and no more than a person can read."""
+    for number in range(MAX_PETITIONS + 1):
+        omar.request(TEST_RESOURCE, reason=f"number {number}.")
+    request_access(space, client)
+    answer = client.get()
+    assert 0 < answer.html.index("Jane Lind asks") < answer.html.index("omar@acme.example asks")
+    assert "2 older ones are not shown." in answer.words
+    assert "“number 2.”" in answer.words
+    assert "“number 1.”" not in answer.words
+
+
+def test_approve(space: Space, client: PageClient) -> None:
+    """By an administrator, for their reason and as long as they say; the grant is one step."""
+    name = request_access(space, client, JANE, PROD, TEST).name
+    assert verbs(client, name) == ["approve", "deny"]
+    answer = client.review(name, "approve", length="30m", reason="go ahead")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/#petition-{name}")
+    assert space.petitions.get(name).expires_at == space.now() + timedelta(minutes=30)
+    words = client.get().words
+    assert "✓ Granted until 2 Mar 12:30 UTC" in words
+    assert "Nora Falk, a human, approves until 2 Mar 12:30 UTC “go ahead”" in words
+    assert words.count("Access is granted until 2 Mar 12:30 UTC") == 1
+    assert verbs(client, name) == ["revoke"]
+
+
+@pytest.mark.parametrize(
+    ("who", "reviewer", "title"),
+    [(JANE, NORA, "Nora Falk"), (NORA, RITA, "Rita Mora"), (RITA, NORA, "Nora Falk")],
+)
+def test_somebody_else_reviews(
+    space: Space, client: PageClient, who: str, reviewer: str, title: str
+) -> None:
+    """Never whoever requested; the page says who it is."""
+    petition = request_access(space, client, who)
+    assert f"You review as {title}, a human." in client.get().words
+    assert client.review(petition.name, "approve", length="30m").status == 303
+    (claim,) = space.petitions.get(petition.name).claims
+    assert claim.event["actor"]["email"] == reviewer
+
+
+@pytest.mark.parametrize(
+    ("requested", "option", "hours"), [("2h", "as long as asked", 2), ("", "until revoked", None)]
+)
+def test_approve_without_a_length(
+    space: Space, client: PageClient, requested: str, option: str, hours: int | None
+) -> None:
+    """It is for what was requested, else until revoked."""
+    name = request_access(space, client, JANE, PROD, duration=requested).name
+    assert f'<option value="">{option}</option>' in client.get().html
+    client.review(name, "approve", length="")
+    end = space.now() + hours * HOUR if hours else None
+    assert space.petitions.get(name).expires_at == end
+    assert ("Access is granted until revoked" in client.get().words) == (hours is None)
+
+
+def test_deny(space: Space, client: PageClient, name: str) -> None:
+    """It is closed, and can be reviewed no more: a problem says so at the petition."""
+    assert client.review(name, "deny", reason="not today").status == 303
+    words = client.get().words
+    assert "✕ Denied" in words
+    assert "Nora Falk denies it. “not today”" in words
+    assert verbs(client, name) == []
+    answer = client.review(name, "approve")
+    assert answer.status == 400
+    place = answer.html[answer.html.index(f'id="petition-{name}"') :].partition("</article>")[0]
+    assert "A petition that is closed takes no access/approve." in place
+    assert space.petitions.get(name).phase == "closed"
+
+
+@pytest.mark.parametrize(
+    ("is_revoked", "status", "sentence"),
+    [
+        (True, "■ Revoked", "Nora Falk revokes it: the access ends."),
+        (False, "■ Expired", "The time is up: the access ends."),
+    ],
+)
+def test_the_end_of_access(
+    is_revoked: bool,  # noqa: FBT001 - drawn
+    status: str,
+    sentence: str,
+    client: PageClient,
+    watch: Watch,
+    name: str,
+) -> None:
+    """The page says how it ended, also once the petition has closed."""
+    client.review(name, "approve", length="1h")
+    if is_revoked:
+        assert client.review(name, "revoke").status == 303
+    else:
+        watch.time += HOUR
+    for _ in range(2):
+        words = client.get().words
+        assert status in words
+        assert sentence in words
+        assert "No reason given" not in words
+        assert verbs(client, name) == []
+        watch.time += HOUR
+
+
+@pytest.mark.parametrize(
+    ("verb", "length", "sentence"),
+    [
+        ("approve", "long", "“long” isn't a duration: use for example 90m or 1h30m."),
+        ("access/grant", "", "A claim's event is one of access/approve, access/deny and"),
+    ],
+)
+def test_reviews_that_are_refused(
+    space: Space, client: PageClient, name: str, verb: str, length: str, sentence: str
+) -> None:
+    """What the form does not offer has no effect."""
+    answer = client.review(name, verb, length=length)
+    assert answer.status == 400
+    assert sentence in answer.words
+    assert space.petitions.get(name).phase == "open"
+
+
+def test_a_petition_that_is_gone(client: PageClient) -> None:
+    """The problem is above the others: it has no place of its own."""
+    answer = client.review("none", "approve")
+    assert answer.status == 404
+    assert "There is no petition 'none' in this space." in answer.words
+    assert 'id="problem-petitions"' in answer.html
+
+
+@pytest.mark.parametrize("page", ["live"], indirect=True)
+class TestLive:
+    """Where the real provider is asked, anybody it knows can request."""
+
+    def test_there_are_no_switches(self, client: PageClient) -> None:
+        """The page says where duties are changed instead."""
+        answer = client.get()
+        assert "The real incident.io is asked (LIVE=1), so there are no switches" in answer.words
+        assert "aria-pressed" not in answer.html
+        assert client.switch("incident.io", "x", on=JANE).status == 409
+
+    def test_the_address_is_typed(self, space: Space, client: PageClient) -> None:
+        """A person who was not known before requests by their address."""
+        assert '<input id="who" name="who" type="email"' in client.get().html
+        petition = request_access(space, client, " eve@acme.example ")
+        assert [person["email"] for person in petition.petitioners] == ["eve@acme.example"]
+
+    @pytest.mark.parametrize("who", ["", "eve", f"{'e' * 250}@acme.example"])
+    def test_what_is_no_address(self, space: Space, client: PageClient, who: str) -> None:
+        """The field is marked, and what was typed stays."""
+        answer = client.request(who)
+        form = answer.part("request")
+        assert answer.status == 400
+        assert "Give the e-mail address that the provider knows you by." in form
+        assert f'value="{who}" aria-describedby="who-hint problem-request" aria-invalid="t' in form
+        assert space.petitions.all() == []
+
+
+def test_a_dry_run(space: Space, log: Logbook) -> None:
+    """Where the stack only decides and logs, nobody has to wonder why nothing is granted."""
+    with Page(space, [], log, SETTINGS._replace(dry_run=True)) as page:
+        words = PageClient(page.url).get().words
+        assert "Dry run: this stack sets AUTO_APPROVAL_DRY_RUN" in words
