@@ -39,9 +39,7 @@ class Echo(LocalHandler):
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     """A server that runs."""
-    one = LocalServer(Echo, checked_by_service)
-    one.start()
-    with closing(one):
+    with LocalServer(Echo, checked_by_service) as one:
         yield one
 
 
@@ -161,8 +159,7 @@ def test_secret_path(target: str, expected: int) -> None:
     """A path below the secret one is answered; each server has another."""
     paths = [SecretPath(), SecretPath()]
     assert paths[0].prefix != paths[1].prefix
-    with closing(LocalServer(Echo, paths[0])) as server:
-        server.start()
+    with LocalServer(Echo, paths[0]) as server:
         head = "POST {} HTTP/1.1\r\nHost: OWN\r\n"
         assert status(send(server, head.format(target.format(paths[0].prefix)))) == expected
         refused = send(server, head.format(f"{paths[1].prefix}/"))
@@ -187,9 +184,8 @@ def test_running_out_of_file_descriptors_is_survived() -> None:
     """Who comes meanwhile waits, and is answered afterwards."""
     server = LocalServer(Echo, checked_by_service)
     server._closing = closing_event = Watched()
-    server.start()
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with closing(server), socket.socket() as client:
+    with server, socket.socket() as client:
         client.settimeout(PATIENCE)
         # Every number below that of the newest one is in use, or is taken by it.
         with socket.socket() as newest:
@@ -254,9 +250,7 @@ def application() -> Iterator[WsgiServer]:
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
         return [" ".join(found).encode("latin-1"), b" ", body]
 
-    one = WsgiServer(told, checked_by_service, mounted_at="/at")
-    one.start()
-    with closing(one):
+    with WsgiServer(told, checked_by_service, mounted_at="/at") as one:
         yield one
 
 
