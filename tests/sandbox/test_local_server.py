@@ -81,7 +81,7 @@ def status(answer: bytes) -> int:
     ],
 )
 def test_host(server: LocalServer, head: str, expected: int) -> None:
-    """Only the one name by which its address was told is answered."""
+    """Only the one name by which its address was printed is answered."""
     assert status(send(server, head)) == expected
 
 
@@ -213,13 +213,13 @@ def _sockets_up_to(number: int) -> list[socket.socket]:
 def test_closing_ends_all(server: LocalServer) -> None:
     """Whoever is connected is hung up on; no thread and no port is left; twice is once."""
     before = set(threading.enumerate())
-    with connect(server) as silent, connect(server) as kept:
-        kept.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
-        assert kept.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    with connect(server) as silent, connect(server) as idle:
+        idle.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
         server.close()
         server.close()
         assert silent.recv(1) == b""
-        assert kept.recv(1) == b""
+        assert idle.recv(1) == b""
     assert not set(threading.enumerate()) - before
     with pytest.raises(ConnectionRefusedError):
         connect(server)
@@ -243,14 +243,14 @@ def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str
 def application() -> Iterator[WsgiServer]:
     """An application, mounted below a path, that tells what it was called with."""
 
-    def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
+    def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
         found = [str(environ.get(each)) for each in names]
         body = environ["wsgi.input"].read() if environ["PATH_INFO"] != "/unread" else b""
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
         return [" ".join(found).encode("latin-1"), b" ", body]
 
-    with WsgiServer(told, checked_by_service, mounted_at="/at") as one:
+    with WsgiServer(echo, checked_by_service, mounted_at="/at") as one:
         yield one
 
 
@@ -270,9 +270,9 @@ def test_application_is_told_the_call(application: WsgiServer) -> None:
                 one.putheader("Transfer-Encoding", "chunked")
                 one.endheaders(body, encode_chunked=True)
             answer = one.getresponse()
-            said = answer.read()
-            assert said.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
-            assert said.endswith(body if isinstance(body, bytes) else b" in chunks")
+            body_of_answer = answer.read()
+            assert body_of_answer.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
+            assert body_of_answer.endswith(body if isinstance(body, bytes) else b" in chunks")
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 
