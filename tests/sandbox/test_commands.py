@@ -346,19 +346,10 @@ class TestRefusals:
         target = ["--url", "http://127.0.0.1:1/", "--secret-file", file]
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error)
 
-    @pytest.mark.parametrize(
-        ("url", "error"),
-        [
-            ("hook.example.com", "'hook.example.com' is no http or https address"),
-            ("http://127.0.0.1:99999/", "is no http or https address"),
-            ("http://127.0.0.1:1/", "http://127.0.0.1:1/ does not answer"),
-        ],
-    )
-    def test_url(
-        self, here: Path, capsys: pytest.CaptureFixture[str], url: str, error: str
-    ) -> None:
-        """An address that is none, or where nobody answers."""
-        target = ["--url", url, "--secret-file", secret_in(here)]
+    def test_url(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """An address that is none."""
+        target = ["--url", "hook.example.com", "--secret-file", secret_in(here)]
+        error = "'hook.example.com' is no http or https address"
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
 
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -165,49 +164,6 @@ def test_secret_path(target: str, expected: int) -> None:
         refused = send(server, head.format(f"{paths[1].prefix}/"))
         assert status(refused) == 403
         assert paths[0].prefix.encode() not in refused
-
-
-class Watched(threading.Event):
-    """An event that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Event()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and tell."""
-        self.waited_for.set()
-        return super().wait(timeout)
-
-
-def test_running_out_of_file_descriptors_is_survived() -> None:
-    """Who comes meanwhile waits, and is answered afterwards."""
-    server = LocalServer(Echo, checked_by_service)
-    server._closing = closing_event = Watched()
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with server, socket.socket() as client:
-        client.settimeout(PATIENCE)
-        # Every number below that of the newest one is in use, or is taken by it.
-        with socket.socket() as newest:
-            numbers = [each.detach() for each in _sockets_up_to(newest.fileno())]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 1, limits[1]))
-            try:
-                client.connect((HOST, server.port))
-                assert closing_event.waited_for.wait(PATIENCE)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-                for number in numbers:
-                    socket.close(number)
-        client.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
-        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
-
-
-def _sockets_up_to(number: int) -> list[socket.socket]:
-    """Open sockets until no lower number is free."""
-    opened = [socket.socket()]
-    while opened[-1].fileno() < number:
-        opened.append(socket.socket())
-    return opened
 
 
 def test_closing_ends_all(server: LocalServer) -> None:
