@@ -21,7 +21,7 @@ from contextlib import suppress
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from policy.terminal import safe_lines
 
@@ -216,6 +216,13 @@ class LocalServer(socketserver.TCPServer):
             thread.join(_PATIENCE)
         self.server_close()
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def handle_error(self, *_: object) -> None:
         """Print a defect of the service; a client that hangs up is no news."""
         if not isinstance(sys.exception(), OSError):
@@ -241,9 +248,9 @@ class LocalServer(socketserver.TCPServer):
             except OSError:  # closed, or out of file descriptors until another connection ends
                 self._closing.wait(_PAUSE)
                 continue
-            self._connections = {
-                thread: each for thread, each in self._connections.items() if thread.is_alive()
-            }
+            ended = [thread for thread in self._connections if not thread.is_alive()]
+            for thread in ended:
+                del self._connections[thread]
             thread = threading.Thread(target=self._serve, args=(connection, address), daemon=True)
             try:
                 thread.start()

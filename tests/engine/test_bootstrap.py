@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ class TestPassphrase:
         """A state names a plugin and where to get it; nobody asks there, and nothing is run."""
         s3, key = project.aws.client("s3"), STATE.format("dev")
         bucket, sound = BUCKET.format("dev"), _state(project, "dev")
-        with _plugin_server() as server:
+        with _PluginServer() as server:
             poisoned = json.dumps(_poisoned(sound, server.url))
             for target in ("bootstrap", "preview", "deploy"):
                 s3.put_object(Bucket=bucket, Key=key, Body=poisoned)
@@ -230,7 +229,7 @@ def test_bucket_of_another_account_is_not_read(project: BootstrapProject, proxy:
     """A stranger has made it and planted a state that names his plugin: all stop at its name."""
     bucket, s3 = BUCKET.format("trap"), project.aws.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    with _plugin_server() as server:
+    with _PluginServer() as server:
         planted = json.dumps(_poisoned(_state(project, "dev"), server.url)).replace("dev", "trap")
         s3.put_object(Bucket=bucket, Key=STATE.format("trap"), Body=planted)
         proxy.foreign_buckets.add(bucket)
@@ -323,10 +322,3 @@ class _NoPlugin(LocalHandler):
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
         self.server.targets.append(self.path)
         self.reply(404, b"")
-
-
-@contextmanager
-def _plugin_server() -> Iterator[_PluginServer]:
-    with closing(_PluginServer()) as server:
-        server.start()
-        yield server

@@ -56,7 +56,7 @@ def test_every_resource_is_listed_once(deployment: Deployment) -> None:
 
 
 def test_secret_holds_the_secret_keys_as_json(aws: Aws, deployment: Deployment) -> None:
-    """The version that the function is told of is the current one."""
+    """The version that the function reads is the current one."""
     variables = deployment.function.config.environment
     stored = aws.client("secretsmanager").get_secret_value(SecretId=variables["HANDLER_SECRET_ARN"])
     assert json.loads(stored["SecretString"]) == SECRETS
@@ -179,9 +179,9 @@ def test_stand_in_for_the_plugin_serves_no_other_aws(
     """Without an address of this machine, or its key, boto3 would look for a real AWS."""
     local = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", **Credentials.new().variables()}
     LocalAwsProvider(local)
-    given = {key: value for key, value in {**local, **environment}.items() if value is not None}
+    variables = {key: value for key, value in {**local, **environment}.items() if value is not None}
     with pytest.raises(RefusedEndpointError, match=next(iter(environment))):
-        LocalAwsProvider(given)
+        LocalAwsProvider(variables)
 
 
 # A new secret, as `pulumi up` brings it.

@@ -70,7 +70,7 @@ AS_BEFORE = "https://company.example exported\n exported\nmine $HOME own\nunset 
 AS_SET = "".join(f"sandbox {name} exported\n" for name in SET)
 
 
-def said_by(shell: str, folder: Path, script: str) -> str:
+def output_of(shell: str, folder: Path, script: str) -> str:
     """What a shell prints that runs this in a folder, with the variables of before."""
     done = subprocess.run(
         [shell, "-euc", f"{OWN}; {script}"],
@@ -90,9 +90,9 @@ def test_a_shell_is_set_back(tmp_path: Path, shell: str, sourced: str) -> None:
     """By one word: what there was is there again, exported only if it was, however often set."""
     env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
     env_file.write(tmp_path / "old", {name: f"old {name}" for name in SET[1:]})
-    assert said_by(shell, tmp_path, SEEN) == AS_BEFORE
-    said = said_by(shell, tmp_path, f"{sourced}{SEEN} sandbox_off; {SEEN}")
-    assert said == AS_SET + AS_BEFORE
+    assert output_of(shell, tmp_path, SEEN) == AS_BEFORE
+    output = output_of(shell, tmp_path, f"{sourced}{SEEN} sandbox_off; {SEEN}")
+    assert output == AS_SET + AS_BEFORE
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -102,8 +102,8 @@ def test_aws_tools_take_the_account_of_the_sandbox(tmp_path: Path, shell: str) -
     names = " ".join(env_file.UNSET)
     seen = f"for name in {names}; do printenv $name || echo unset; done; "
     mine = "".join(f"export {name}='my own'; " for name in env_file.UNSET)
-    said = said_by(shell, tmp_path, f"{mine}. ./env; {seen} sandbox_off; {seen}")
-    assert said.splitlines() == ["unset"] * 4 + ["my own"] * 4
+    output = output_of(shell, tmp_path, f"{mine}. ./env; {seen} sandbox_off; {seen}")
+    assert output.splitlines() == ["unset"] * 4 + ["my own"] * 4
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -112,5 +112,5 @@ def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
     env_file.write(tmp_path / "env", {name: f"sandbox {name}" for name in SET})
     left = "set | grep -i '^sandbox_' || echo nothing; "
     gone = "command -v sandbox_off || echo gone; "
-    said = said_by(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
-    assert said == f"nothing\ngone\n{AS_SET}"
+    output = output_of(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
+    assert output == f"nothing\ngone\n{AS_SET}"

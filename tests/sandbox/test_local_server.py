@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -39,9 +38,7 @@ class Echo(LocalHandler):
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     """A server that runs."""
-    one = LocalServer(Echo, checked_by_service)
-    one.start()
-    with closing(one):
+    with LocalServer(Echo, checked_by_service) as one:
         yield one
 
 
@@ -83,7 +80,7 @@ def status(answer: bytes) -> int:
     ],
 )
 def test_host(server: LocalServer, head: str, expected: int) -> None:
-    """Only the one name by which its address was told is answered."""
+    """Only the one name by which its address was printed is answered."""
     assert status(send(server, head)) == expected
 
 
@@ -161,8 +158,7 @@ def test_secret_path(target: str, expected: int) -> None:
     """A path below the secret one is answered; each server has another."""
     paths = [SecretPath(), SecretPath()]
     assert paths[0].prefix != paths[1].prefix
-    with closing(LocalServer(Echo, paths[0])) as server:
-        server.start()
+    with LocalServer(Echo, paths[0]) as server:
         head = "POST {} HTTP/1.1\r\nHost: OWN\r\n"
         assert status(send(server, head.format(target.format(paths[0].prefix)))) == expected
         refused = send(server, head.format(f"{paths[1].prefix}/"))
@@ -170,60 +166,16 @@ def test_secret_path(target: str, expected: int) -> None:
         assert paths[0].prefix.encode() not in refused
 
 
-class Watched(threading.Event):
-    """An event that tells when somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Event()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and tell."""
-        self.waited_for.set()
-        return super().wait(timeout)
-
-
-def test_running_out_of_file_descriptors_is_survived() -> None:
-    """Who comes meanwhile waits, and is answered afterwards."""
-    server = LocalServer(Echo, checked_by_service)
-    server._closing = closing_event = Watched()
-    server.start()
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with closing(server), socket.socket() as client:
-        client.settimeout(PATIENCE)
-        # Every number below that of the newest one is in use, or is taken by it.
-        with socket.socket() as newest:
-            numbers = [each.detach() for each in _sockets_up_to(newest.fileno())]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 1, limits[1]))
-            try:
-                client.connect((HOST, server.port))
-                assert closing_event.waited_for.wait(PATIENCE)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-                for number in numbers:
-                    socket.close(number)
-        client.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
-        assert client.recv(1000).startswith(b"HTTP/1.1 200 OK")
-
-
-def _sockets_up_to(number: int) -> list[socket.socket]:
-    """Open sockets until no lower number is free."""
-    opened = [socket.socket()]
-    while opened[-1].fileno() < number:
-        opened.append(socket.socket())
-    return opened
-
-
 def test_closing_ends_all(server: LocalServer) -> None:
     """Whoever is connected is hung up on; no thread and no port is left; twice is once."""
     before = set(threading.enumerate())
-    with connect(server) as silent, connect(server) as kept:
-        kept.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
-        assert kept.recv(1000).startswith(b"HTTP/1.1 200 OK")
+    with connect(server) as silent, connect(server) as idle:
+        idle.sendall(f"POST / HTTP/1.1\r\nHost: {server.authority}\r\n\r\n".encode())
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
         server.close()
         server.close()
         assert silent.recv(1) == b""
-        assert kept.recv(1) == b""
+        assert idle.recv(1) == b""
     assert not set(threading.enumerate()) - before
     with pytest.raises(ConnectionRefusedError):
         connect(server)
@@ -247,16 +199,14 @@ def test_a_defect_is_shown(server: LocalServer, capfd: pytest.CaptureFixture[str
 def application() -> Iterator[WsgiServer]:
     """An application, mounted below a path, that tells what it was called with."""
 
-    def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
+    def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
         found = [str(environ.get(each)) for each in names]
         body = environ["wsgi.input"].read() if environ["PATH_INFO"] != "/unread" else b""
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
         return [" ".join(found).encode("latin-1"), b" ", body]
 
-    one = WsgiServer(told, checked_by_service, mounted_at="/at")
-    one.start()
-    with closing(one):
+    with WsgiServer(echo, checked_by_service, mounted_at="/at") as one:
         yield one
 
 
@@ -276,9 +226,9 @@ def test_application_is_told_the_call(application: WsgiServer) -> None:
                 one.putheader("Transfer-Encoding", "chunked")
                 one.endheaders(body, encode_chunked=True)
             answer = one.getresponse()
-            said = answer.read()
-            assert said.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
-            assert said.endswith(body if isinstance(body, bytes) else b" in chunks")
+            body_of_answer = answer.read()
+            assert body_of_answer.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
+            assert body_of_answer.endswith(body if isinstance(body, bytes) else b" in chunks")
             assert "Access-Control-Allow-Origin" not in answer.headers
 
 

@@ -92,24 +92,24 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
         check=False,
     )
     assert (demo.returncode, demo.stderr) == (0, "")
-    told = demo.stdout
-    assert "35 resources in eu-central-1. Each asks for prod-db, by one signed request:" in told
+    printed = demo.stdout
+    assert "35 resources in eu-central-1. Each asks for prod-db, by one signed request:" in printed
     count = len(SCENES) + 1
-    assert told.endswith(
+    assert printed.endswith(
         f"{count} of {count} came out as the stack's settings say: "
         "8 approved, 4 left to humans, 2 refused.\n"
     )
-    assert "note:" not in told
-    assert "Granted\nThe password of user 123 is reset.\n" in told
-    answers = [line.split() for line in told.splitlines() if " approved " in line]
-    told_for = [line[line.index("approved") + 1 :][:2] for line in answers]
-    assert [" ".join(each) for each in told_for] == [
+    assert "note:" not in printed
+    assert "Granted\nThe password of user 123 is reset.\n" in printed
+    answers = [line.split() for line in printed.splitlines() if " approved " in line]
+    durations = [line[line.index("approved") + 1 :][:2] for line in answers]
+    assert [" ".join(each) for each in durations] == [
         "3 hours",
         "30 minutes",
         *["3 hours"] * 5,
     ]
     # How the sandbox's two secrets and the space's tokens begin.
     for secret in ("wks0", "inc-", "eyJ"):
-        assert secret not in told
+        assert secret not in printed
     assert list(temporary.iterdir()) == []
     assert not (folder / env_file.FILE).exists()

@@ -146,18 +146,23 @@ KEPT = {
 }
 
 
-def given(environment: dict[str, str], command: str = "install", *files: Path) -> dict[str, str]:
+def environment_for(
+    environment: dict[str, str], command: str = "install", *files: Path
+) -> dict[str, str]:
     """What pip is given of an environment and of files."""
-    kept = pip.kept_settings(iter(files), environment, command)
-    return pip.environment_of(kept, environment)
+    settings = pip.kept_settings(iter(files), environment, command)
+    return pip.environment_of(settings, environment)
 
 
 def test_what_says_where_packages_come_from_is_kept() -> None:
     """Index, mirror, proxy, certificate and patience; and no file is read beside."""
     shell = {"PATH": "/bin", "PIP_USER": "1", "PIP_CONFIG_FILE": "/etc/mine", **KEPT}
-    assert given(shell) == {"PATH": "/bin", "PIP_CONFIG_FILE": os.devnull, **KEPT}
+    assert environment_for(shell) == {"PATH": "/bin", "PIP_CONFIG_FILE": os.devnull, **KEPT}
     features = {"PIP_USE_FEATURE": "fast-deps truststore", "PIP_USE_DEPRECATED": "legacy-resolver"}
-    assert given(features) == {"PIP_CONFIG_FILE": os.devnull, "PIP_USE_FEATURE": "truststore"}
+    assert environment_for(features) == {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_USE_FEATURE": "truststore",
+    }
 
 
 def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
     first, later = tmp_path / "first", tmp_path / "later"
     first.write_text("[global]\nindex_url=one\ncert=c\n[install]\nproxy=p\n[list]\ncert=other\n")
     later.write_text("[global]\n--index-url=two\nproxy=q\ntimeout=\nextra-index-url=\n  a\n  b\n")
-    assert given({"PIP_CERT": ""}, "install", first, later, tmp_path / "none") == {
+    assert environment_for({"PIP_CERT": ""}, "install", first, later, tmp_path / "none") == {
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_INDEX_URL": "two",
         "PIP_CERT": "c",
@@ -175,11 +180,11 @@ def test_a_later_file_and_a_command_s_own_section_win(tmp_path: Path) -> None:
 
 
 def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
-    """Each that pip itself would look for; none where it is told so."""
+    """Each that pip itself would look for; none where it says so."""
     shell = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     shell["PIP_CONFIG_FILE"] = str(tmp_path / "named")
     ours = [str(each) for each in pip.config_files(shell, Path(sys.prefix))]
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-I", "-m", "pip", "config", "debug"],
         env={"PATH": os.environ["PATH"], **shell},
         capture_output=True,
@@ -187,7 +192,7 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
         timeout=PATIENCE,
         check=True,
     ).stdout
-    theirs = [line.strip().partition(", exists:")[0] for line in told.splitlines()]
+    theirs = [line.strip().partition(", exists:")[0] for line in output.splitlines()]
     read = [each for each in theirs if each.endswith("pip.conf")]
     assert read
     assert set(read) <= set(ours)

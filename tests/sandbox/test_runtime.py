@@ -164,8 +164,10 @@ def handle(event, context):
 """
     directly = "connection failed: api.test cannot be resolved"
     with Scripted(reply(status=403)) as proxy:
-        said = invoke(start(source, HTTPS_PROXY=proxy.url, **{PROXIED: str(ROOT)}))
-        assert said.startswith(f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) refuses to connect")
+        error = invoke(start(source, HTTPS_PROXY=proxy.url, **{PROXIED: str(ROOT)}))
+        assert error.startswith(
+            f"the proxy 127.0.0.1:{proxy.port} (HTTPS_PROXY) refuses to connect"
+        )
         assert [each.target for each in proxy.asked] == ["api.test:443"]
         assert invoke(start(source, HTTPS_PROXY=proxy.url)) == directly
         assert proxy.connections == 1
