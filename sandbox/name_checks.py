@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.context import process
-from cli.preflight import checked
+from cli.preflight import check_providers
 from cli.preflight_checks import PROBLEM
 from handler.providers.registry import BY_ID
 from policy.open_rules import kinds_without_end, unnamed_kinds
@@ -22,7 +22,7 @@ def doubts_about_names(sandbox: Sandbox) -> list[str]:
     """
     settings = sandbox.settings
     on = [BY_ID[each].name for each in settings.providers]
-    found = checked(settings, _WITHOUT_PROXY) if sandbox.doubles else []
+    found = check_providers(settings, _WITHOUT_PROXY) if sandbox.doubles else []
     problems = [each.text for each in found if each.level == PROBLEM]
     return [
         *problems,

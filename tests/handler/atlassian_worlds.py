@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, Source, ask
-from handler.providers.collect import MOST_ROUNDS, DutyCollector
+from handler.providers.base import DutyQuery, ProviderClient, ask
+from handler.providers.collect import MOST_ROUNDS, collect_and_decide, load_clients
 from handler.providers.registry import BY_ID
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
@@ -39,7 +39,7 @@ class World(NamedTuple):
     settings: Mapping[str, str]
     client: Client
     clock: SetClock
-    source: Source
+    source: ProviderClient
 
     @property
     def name(self) -> str:
@@ -86,10 +86,11 @@ class World(NamedTuple):
         self, email: str = ANA, deadline: Deadline | None = None, **rule: object
     ) -> Decision:
         """Decide a request for the database by a policy of one rule."""
-        inquiry = DutyCollector(self.client, self.clock.clock, {self.provider: self.settings})
+        clients = load_clients(self.client, self.clock.clock, {self.provider: self.settings})
         request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
         policy = read_policy(json.dumps({"rules": [a_rule(**rule)], "aliases": {}}))
-        outcome = inquiry.decide([request], policy, deadline or self.clock.deadline())
+        deadline = deadline or self.clock.deadline()
+        outcome = collect_and_decide([request], policy, clients, self.clock.clock, deadline)
         return outcome.decisions[0]
 
     def asked(self, ending: str) -> int:
@@ -131,7 +132,7 @@ def opened(provider: str, client: Client, clock: SetClock) -> Iterator[World]:
         settings = {"OPSGENIE_KEY": KEY, "OPSGENIE_BASE_URL": double.url}
     with double:
         fill(double)
-        made = import_module(f"handler.providers.{provider}").source(client, settings)
+        made = import_module(f"handler.providers.{provider}").connect(client, clock.clock, settings)
         yield World(provider, double, settings, client, clock, made)
 
 

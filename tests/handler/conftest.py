@@ -117,7 +117,8 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 @pytest.fixture
 def source(client: Client, double: IncidentIO) -> Source:
     """The double as the handler sees it."""
-    return Source(client, double.url, API_KEY)
+    settings = {"INCIDENTIO_BASE_URL": double.url, "INCIDENTIO_API_KEY": API_KEY}
+    return Source(client, settings)
 
 
 @pytest.fixture

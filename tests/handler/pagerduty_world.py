@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, ask
-from handler.providers.collect import MOST_ROUNDS, DutyCollector
-from handler.providers.pagerduty import PagerDuty as Source
-from handler.providers.pagerduty import source
+from handler.providers.base import DutyQuery, ProviderClient, ask
+from handler.providers.collect import MOST_ROUNDS, collect_and_decide, load_clients
+from handler.providers.pagerduty import connect
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.evaluate import Decision
@@ -33,7 +32,7 @@ class World(NamedTuple):
     double: PagerDuty
     client: Client
     clock: SetClock
-    source: Source
+    source: ProviderClient
 
     def find(
         self, wants: DutyQuery = ANYBODY, deadline: Deadline | None = None
@@ -88,12 +87,13 @@ def decided(
 ) -> Decision:
     """Decide a request for the database by a policy of this one rule."""
     settings = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": world.double.url}
-    inquiry = DutyCollector(world.client, world.clock.clock, {"pagerduty": settings})
+    clients = load_clients(world.client, world.clock.clock, {"pagerduty": settings})
     request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
     whole = {"name": "Payments", "resources": "any", "duration": "6h", **rule}
     policy = read_policy(json.dumps({"rules": [whole], "aliases": {}}))
-    (decision,) = inquiry.decide([request], policy, deadline or world.clock.deadline()).decisions
-    return decision
+    deadline = deadline or world.clock.deadline()
+    outcome = collect_and_decide([request], policy, clients, world.clock.clock, deadline)
+    return outcome.decisions[0]
 
 
 def holders(found: ProviderSnapshot) -> list[str]:
@@ -112,7 +112,7 @@ def opened(client: Client, clock: SetClock) -> Iterator[World]:
     with PagerDuty(KEY, now=lambda: clock.now) as double:
         fill(double)
         settings = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": double.url}
-        yield World(double, client, clock, source(client, settings))
+        yield World(double, client, clock, connect(client, clock.clock, settings))
 
 
 def fill(double: PagerDuty) -> None:

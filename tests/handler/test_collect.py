@@ -11,10 +11,9 @@ import pytest
 
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
-from handler.http import Client
 from handler.json_fields import ShapeError
 from handler.providers.base import DutyQuery, Page, Question, QuestionRunner
-from handler.providers.collect import FOLLOW_UPS_AT_ONCE, DutyCollector, Outcome
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE, Outcome, collect_and_decide
 from handler.request import Request
 from handler.rules.model import Policy
 from tests.handler.asking import (
@@ -70,13 +69,11 @@ def of(*duties: Duty) -> Ask:
 
 
 @pytest.fixture
-def decide(client: Client, set_clock: SetClock) -> Decide:
+def decide(set_clock: SetClock) -> Decide:
     """Decide requests by what sources say: `decide(policy, requests, PagerDuty=source)`."""
 
     def decided(by: Policy, requests: Sequence[Request] = (asks(),), **sources: Told) -> Outcome:
-        inquiry = DutyCollector(client, set_clock.clock, {})
-        inquiry.sources |= sources
-        return inquiry.decide(requests, by, set_clock.deadline())
+        return collect_and_decide(requests, by, sources, set_clock.clock, set_clock.deadline())
 
     return decided
 
@@ -107,7 +104,7 @@ def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -
     """Where no duty of this provider could help, it hears nothing."""
     outcome = decide(by, requests, PagerDuty=Told(lambda *_: pytest.fail("it was asked")))
     assert not any(each.approved for each in outcome.decisions)
-    assert (outcome.snapshot, outcome.asked, outcome.wants) == (ProviderSnapshot(), (), {})
+    assert (outcome.snapshot, outcome.providers, outcome.queries) == (ProviderSnapshot(), (), {})
 
 
 def test_a_duty_that_is_found(decide: Decide) -> None:
@@ -115,8 +112,8 @@ def test_a_duty_that_is_found(decide: Decide) -> None:
     outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", of(SHIFT))))
     assert [each.evidence for each in outcome.decisions] == [(SHIFT,)]
     assert outcome.snapshot == ProviderSnapshot((SHIFT,))
-    assert outcome.asked == ("PagerDuty",)
-    assert outcome.wants == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
+    assert outcome.providers == ("PagerDuty",)
+    assert outcome.queries == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
 
 
 def test_only_those_that_the_rules_need(decide: Decide) -> None:
@@ -125,8 +122,8 @@ def test_only_those_that_the_rules_need(decide: Decide) -> None:
     outcome = decide(
         policy(AT_PAGERDUTY), PagerDuty=always(question("on-calls", of())), Opsgenie=unasked
     )
-    assert outcome.asked == ("PagerDuty",)
-    assert list(outcome.wants) == ["PagerDuty"]
+    assert outcome.providers == ("PagerDuty",)
+    assert list(outcome.queries) == ["PagerDuty"]
 
 
 def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
@@ -140,7 +137,7 @@ def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
     outcome = decide(policy(DBA), [asks(), asks(email=JOAN)], PagerDuty=Told(questions))
     assert [each.approved for each in outcome.decisions] == [True, False]
     assert [each.holders for each in wanted] == [{JANE, JOAN}, {JOAN}]
-    assert outcome.wants["PagerDuty"].holders == {JANE, JOAN}
+    assert outcome.queries["PagerDuty"].holders == {JANE, JOAN}
 
 
 def test_one_that_fails_hides_no_other(decide: Decide) -> None:
@@ -153,7 +150,7 @@ def test_one_that_fails_hides_no_other(decide: Decide) -> None:
     assert outcome.decisions[0].evidence == (LEAD,)
     problem = "the answer could not be read: x is no list"
     assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", problem),)
-    assert outcome.asked == ("PagerDuty", "incident.io")
+    assert outcome.providers == ("PagerDuty", "incident.io")
 
 
 def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
@@ -167,7 +164,7 @@ def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
     outcome = decide(policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
     assert outcome.snapshot.duties == (ENDED,)
-    assert outcome.asked == ("PagerDuty",)
+    assert outcome.providers == ("PagerDuty",)
 
 
 def test_nothing_is_asked_twice(decide: Decide) -> None:
@@ -226,13 +223,11 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
 
 
 @pytest.fixture
-def decide_in(client: Client, set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
+def decide_in(set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
     """Decide Jane's request for a database in so many real seconds."""
 
     def decided(seconds: float, by: Policy, **sources: Told) -> Outcome:
-        inquiry = DutyCollector(client, set_clock.clock, {})
-        inquiry.sources |= sources
-        return inquiry.decide([asks()], by, real_deadline(seconds))
+        return collect_and_decide([asks()], by, sources, set_clock.clock, real_deadline(seconds))
 
     return decided
 

@@ -31,6 +31,10 @@ def one_of_each(double: IncidentIO) -> None:
     double.put_on_shift("DBA", BO)
 
 
+def _client(client: Client, url: str, key: str) -> incidentio.IncidentIO:
+    return incidentio.IncidentIO(client, {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": key})
+
+
 def _kinds(found: ProviderSnapshot) -> set[str]:
     return {each.kind for each in found.duties}
 
@@ -83,7 +87,7 @@ def test_what_an_error_says(
 
 def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
     """Both lists fail, nothing is found, the key is not repeated."""
-    source = incidentio.IncidentIO(client, double.url, "another-k3y")
+    source = _client(client, double.url, "another-k3y")
     found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert found.duties == ()
     assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
@@ -96,7 +100,7 @@ def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -
     with IncidentIO(API_KEY, key_roles=["viewer"]) as double:
         double.add_person("Ana Lima", ANA)
         double.declare_incident("Fire", lead=ANA)
-        source = incidentio.IncidentIO(client, double.url, API_KEY)
+        source = _client(client, double.url, API_KEY)
         found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert [each.holder for each in found.duties] == [ANA]
     (failure,) = found.failures
@@ -128,7 +132,7 @@ def test_request_ids(
     set_clock: SetClock,
 ) -> None:
     """Only what looks like an id is quoted out of an error's body."""
-    source = incidentio.IncidentIO(client, serve(reply(body, 404)).url, API_KEY)
+    source = _client(client, serve(reply(body, 404)).url, API_KEY)
     found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert {each.problem for each in found.failures} == {f"answered 404{told}"}
 
@@ -138,7 +142,7 @@ def test_the_body_of_a_good_answer_is_never_told(
 ) -> None:
     """What the provider says of people stays out of failures, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
-    source = incidentio.IncidentIO(client, serve(reply(body.encode())).url, API_KEY)
+    source = _client(client, serve(reply(body.encode())).url, API_KEY)
     found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert len(found.failures) == 2
     assert ANA not in repr(found.failures)

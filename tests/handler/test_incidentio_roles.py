@@ -62,7 +62,7 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             **about,
         ),
     )
-    assert found.duties[1].told(NOW) == "Communications Lead of INC-1 (incident.io)"
+    assert found.duties[1].describe(NOW) == "Communications Lead of INC-1 (incident.io)"
     assert [(each.id, each.reference) for each in found.incidents] == [(incident.id, "INC-1")]
 
 

@@ -69,7 +69,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
             ),
         )
     )
-    assert found.duties[0].told(NOW) == "posted an update to INC-1 (incident.io)"
+    assert found.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
     (call,) = (each for each in double.calls if each.path == PATH)
     assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
     assert call.headers["authorization"] == f"Bearer {API_KEY}"

@@ -601,7 +601,7 @@ def test_token_and_e_mail_stay_out_of_what_is_said(
     settings = {"JSM_EMAIL": BOT, "JSM_API_TOKEN": TOKEN}
     settings |= {"JSM_SITE": server.url, "JSM_BASE_URL": server.url}
     with opened("jsm", client, set_clock) as world:
-        found = world._replace(source=jsm.source(client, settings)).find()
+        found = world._replace(source=jsm.connect(client, set_clock.clock, settings)).find()
     assert len(found.failures) == 1
     assert [urlsplit(each.target).path for each in server.asked] == [
         TENANT,

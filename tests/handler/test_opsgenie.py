@@ -359,7 +359,8 @@ def test_a_key_of_another_form(world: World, double: Opsgenie) -> None:
 def test_a_key_that_is_wrong(client: Client, double: Opsgenie, world: World) -> None:
     """Nobody is on call, and the key is not repeated."""
     double.put_on_shift("Payments", ANA)
-    source = opsgenie.Opsgenie(client, double.url, "another-k3y")
+    settings = {"OPSGENIE_BASE_URL": double.url, "OPSGENIE_KEY": "another-k3y"}
+    source = opsgenie.connect(client, world.clock.clock, settings)
     found = world._replace(source=source).find()
     assert found.duties == ()
     assert problems(found) == [f"answered 401; {WRONG_KEY}"]

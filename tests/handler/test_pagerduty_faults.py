@@ -9,7 +9,7 @@ import pytest
 from handler.clock import Deadline
 from handler.http import Client
 from handler.providers.base import DutyQuery
-from handler.providers.pagerduty import source
+from handler.providers.pagerduty import connect
 from sandbox.vendors import faults
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.pagerduty_faults import RateLimited
@@ -125,7 +125,7 @@ def test_what_an_error_says(status: int, hint: str, path: str, world: World) -> 
 def test_a_key_of_another_account(client: Client, world: World) -> None:
     """Everything is refused, nothing is found, the key is not repeated."""
     settings = {"PAGERDUTY_KEY": "another-k3y", "PAGERDUTY_BASE_URL": world.double.url}
-    other = world._replace(source=source(client, settings))
+    other = world._replace(source=connect(client, world.clock.clock, settings))
     found = other.named("Payments")
     assert (found.duties, problems(found)) == ((), [f"answered 401{EU}"] * 3)
     assert "k3y" not in repr(found)
@@ -138,7 +138,7 @@ def test_a_key_that_may_see_less(client: Client, set_clock: SetClock) -> None:
         fill(double)
         double.put_on_shift("Payments", ANA)
         settings = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": double.url}
-        world = World(double, client, set_clock, source(client, settings))
+        world = World(double, client, set_clock, connect(client, set_clock.clock, settings))
         assert holders(world.find()) == [ANA]
         assert world.counts(PAYMENTS)
         assert not world.counts("Payments")

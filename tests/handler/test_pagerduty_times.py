@@ -140,7 +140,7 @@ def test_times_come_in_utc(world: World) -> None:
     """The account's own time zone is never asked for, and an offset is read all the same."""
     world.double.put_on_shift("Payments", ANA, NOW, NOW + HOUR)
     (duty,) = world.find().duties
-    told = world.find().duties[0].told(NOW)
+    told = world.find().duties[0].describe(NOW)
     assert (duty.end, told) == (NOW + HOUR, "on call for Payments (PagerDuty) until 13:00 UTC")
     world.double.fail(ON_CALLS, put(*ROW, "end", value="2026-03-04T14:00:00+01:00"))
     assert world.find().duties == (duty,)

@@ -16,7 +16,7 @@ from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Incident, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client
 from handler.providers.base import Page, ask
-from handler.providers.collect import DutyCollector, Outcome, without_email
+from handler.providers.collect import Outcome, collect_and_decide, load_clients, without_email
 from handler.providers.registry import BY_NAME
 from handler.request import Request, Resource
 from handler.rules.conditions import ANY, IncidentRole, OnCall
@@ -103,11 +103,13 @@ def on_duty(vendor: Vendor, client: Client, clock: SetClock) -> Iterator[tuple[A
         if v3:
             double.add_escalation_policy("Payments", schedule)
         settings = {key: each.format(double.url) for key, each in vendor.settings.items()}
-        inquiry = DutyCollector(client, clock.clock, {BY_NAME[vendor.name].id: settings})
+        clients = load_clients(client, clock.clock, {BY_NAME[vendor.name].id: settings})
 
         def decide(*who: str, policy: Policy | None = None) -> Outcome:
             requests = [Request(Resource(email=each), (RESOURCE,)) for each in who]
-            return inquiry.decide(requests, policy or simple(HOURS), Deadline(clock.clock, 6))
+            return collect_and_decide(
+                requests, policy or simple(HOURS), clients, clock.clock, Deadline(clock.clock, 6)
+            )
 
         yield double, decide
 
@@ -161,7 +163,7 @@ def recorded(outcome: Outcome) -> dict[str, Any]:
     return decision_record(
         outcome.decisions[0],
         snapshot=outcome.snapshot,
-        asked=outcome.asked,
+        asked=outcome.providers,
         policy=simple(HOURS),
         dry_run=False,
         milliseconds=0,
