@@ -6,6 +6,7 @@ from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from handler import emails
@@ -301,7 +302,7 @@ def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
     )
 
 
-_NO_NAMES = frozenset[str]()
+_NO_PROVIDERS = frozenset[str]()
 
 
 def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
@@ -315,57 +316,39 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
             ids_by_name[listed.provider, listed.kind, name].add(listed.id)
     shared = {name for name, ids in ids_by_name.items() if len(ids) > 1}
     incomplete = snapshot.incomplete
-    several = len({name for names in providers_by_id.values() for name in names}) > 1
+    several = len({listed.provider for listed in snapshot.schedules_and_roles}) > 1
     if not (shared or incomplete or several):
         return snapshot
-    doubtful_kinds = {*incomplete, *((provider, kind) for provider, kind, _ in shared)}
 
-    def ambiguous(
-        provider: str, kind: str, names: tuple[str, ...]
-    ) -> tuple[frozenset[str], frozenset[str]]:
+    @cache  # hundreds of duties bear few names
+    def ambiguous(provider: str, kind: str, *names: str) -> tuple[frozenset[str], frozenset[str]]:
         """Give the names that others bear, or may, and those that are ids elsewhere, or may be."""
-        shared_names = ids_elsewhere = _NO_NAMES
-        if (provider, kind) in doubtful_kinds:
-            all_doubtful = (provider, kind) in incomplete
-            shared_names = frozenset(
-                name
-                for name in names
-                if name and (all_doubtful or (provider, kind, name) in shared)
+        all_doubtful = (provider, kind) in incomplete
+        unread = [other for other, of in incomplete if of == kind and other != provider]
+        shared_names = (
+            name for name in names if name and (all_doubtful or (provider, kind, name) in shared)
+        )
+        ids_elsewhere = (
+            name
+            for name in names
+            if name
+            and (
+                providers_by_id.get((kind, name), _NO_PROVIDERS) - {provider}
+                or _may_be_id(name, unread)
             )
-        # Nearly no name is anybody's id.
-        if incomplete or any((kind, name) in providers_by_id for name in names):
-            unread = [other for other, of in incomplete if of == kind and other != provider]
-            ids_elsewhere = frozenset(
-                name
-                for name in names
-                if name
-                and (
-                    providers_by_id.get((kind, name), _NO_NAMES) - {provider}
-                    or _may_be_id(name, unread)
-                )
-            )
-        return shared_names, ids_elsewhere
-
-    # Hundreds of duties bear few names.
-    marks = {
-        key: ambiguous(*key[:2], key[2:] if key[3] else key[2:3])
-        for key in {_named(duty) for duty in (*snapshot.duties, *snapshot.without_email)}
-    }
-    if not any(map(any, marks.values())):
-        return snapshot
+        )
+        return frozenset(shared_names), frozenset(ids_elsewhere)
 
     def marked(duty: Duty) -> Duty:
-        shared_names, ids_elsewhere = marks[_named(duty)]
+        shared_names, ids_elsewhere = ambiguous(duty.provider, duty.kind, duty.name, duty.shortform)
+        if not (shared_names or ids_elsewhere):
+            return duty
         return duty._replace(shared_names=shared_names, ids_elsewhere=ids_elsewhere)
 
     return snapshot._replace(
         duties=tuple(map(marked, snapshot.duties)),
         without_email=tuple(map(marked, snapshot.without_email)),
     )
-
-
-def _named(duty: Duty) -> tuple[str, str, str, str]:
-    return duty.provider, duty.kind, duty.name, duty.shortform
 
 
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:
