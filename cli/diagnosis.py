@@ -83,7 +83,7 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(deployed)}"
         case ValueError():
-            problem = "is no address of a webhook"
+            problem = "is not a webhook's address"
         case OSError():
             problem = f"cannot be reached: {cause.strerror}"
         case TooLarge():

@@ -14,7 +14,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.server import Double
-from tests.handler.atlassian_worlds import BOT, KEY, PAYMENTS, SECRETS, TOKEN, fill
+from tests.handler.accounts import BOT, OPSGENIE_KEY, PAYMENTS, SECRETS, TOKEN, fill
 from tests.handler.conftest import ANA, API_KEY, BO, CY
 from tests.handler.test_app import NOTHING, Webhook, request_of
 
@@ -25,7 +25,7 @@ Opener = Callable[..., Webhook]
 @pytest.fixture
 def opsgenie() -> Iterator[Opsgenie]:
     """Ana is on call for Payments."""
-    with Opsgenie(KEY) as one:
+    with Opsgenie(OPSGENIE_KEY) as one:
         fill(one)
         one.put_on_shift("Payments", ANA)
         yield one
@@ -43,7 +43,7 @@ def jsm() -> Iterator[JSM]:
 def _settings(double: Double) -> dict[str, str]:
     """What switches this provider on."""
     if isinstance(double, Opsgenie):
-        return {"OPSGENIE_KEY": KEY, "OPSGENIE_BASE_URL": double.url}
+        return {"OPSGENIE_KEY": OPSGENIE_KEY, "OPSGENIE_BASE_URL": double.url}
     if isinstance(double, JSM):
         site = {"JSM_SITE": double.url, "JSM_BASE_URL": double.url}
         return {"JSM_API_TOKEN": TOKEN, "JSM_EMAIL": BOT, **site}

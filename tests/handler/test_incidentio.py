@@ -1,16 +1,40 @@
-"""incident.io: what is asked, and who is on shift."""
+"""incident.io: who is on shift, and who holds a role in a live incident, or posted an update."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, get_args
 
 import pytest
 
-from handler.duty import ON_CALL, Duty, ProviderSnapshot
+from handler.duty import (
+    INCIDENT_ROLE,
+    INCIDENT_TYPE,
+    INCIDENT_UPDATE,
+    KEY,
+    ON_CALL,
+    SEVERITY,
+    Duty,
+    Failure,
+    Incident,
+    ProviderSnapshot,
+)
+from handler.providers import incidentio
+from handler.providers.base import DutyQuery, ask
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE
+from handler.providers.incidentio import IncidentIO as Source
+from handler.request import Request, Resource
+from handler.rules.evaluate import decide
+from handler.rules.model import simple
+from sandbox.vendors import faults
+from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
-from tests.handler.conftest import ANA, API_KEY, BO, NOW, SetClock
-from tests.handler.edited import Edited, drop, put
+from sandbox.vendors.incidentio_faults import WRONG_UPDATES
+from sandbox.vendors.incidentio_records import Category, Mode
+from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
+from tests.handler.edited_answers import Edited, drop, put
 
 Find = Callable[..., ProviderSnapshot]
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -174,3 +198,639 @@ def test_optional_fields_of_a_schedule(
     found = find()
     assert _holders(found) == holders
     assert found.failures == ()
+
+
+ROLE = ("incidents", 0, "incident_role_assignments")
+CREATOR = ("incidents", 0, "creator")
+
+
+def _lead(found: ProviderSnapshot) -> Duty:
+    (duty,) = (each for each in found.duties if each.name == "Incident Lead")
+    return duty
+
+
+def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
+    """A filled role is a duty without end; an unfilled one is none."""
+    comms = double.add_role("Communications Lead", "comms")
+    double.add_role("Scribe", "scribe")
+    incident = double.declare_incident("Fire", by=ANA)
+    double.assign_role(incident, comms, BO)
+    about: dict[str, Any] = {
+        "link": "https://app.incident.io/sandbox/incidents/1",
+        "incident": "INC-1",
+        "severity": ("01HZV000000000000000000001", "Major"),
+        "type": ("01HZT000000000000000000001", "Production"),
+        "declarers": frozenset({ANA}),
+    }
+    found = find()
+    assert found.duties == (
+        Duty(
+            provider="incident.io",
+            kind=INCIDENT_ROLE,
+            id=double.reporter.id,
+            name="Reporter",
+            holder=ANA,
+            reporter=True,
+            self_declared=True,
+            **about,
+        ),
+        Duty(
+            provider="incident.io",
+            kind=INCIDENT_ROLE,
+            id=comms.id,
+            name="Communications Lead",
+            holder="bo@acme.example",
+            shortform="comms",
+            **about,
+        ),
+    )
+    assert found.duties[1].describe(NOW) == "Communications Lead of INC-1 (incident.io)"
+    assert [(each.id, each.reference) for each in found.incidents] == [(incident.id, "INC-1")]
+
+
+def test_newest_incident_first(double: IncidentIO, find: Find) -> None:
+    """Incidents keep the provider's order; those without roles are among them."""
+    for name in ("first", "second", "third"):
+        double.declare_incident(name)
+    assert [each.reference for each in find().incidents] == ["INC-3", "INC-2", "INC-1"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reporter"),
+    [
+        ({"role_type": "reporter", "name": "Reporter"}, True),
+        ({"role_type": "reporter", "name": "Melder"}, True),
+        ({"role_type": "custom", "name": "Reporter"}, False),
+        ({"role_type": None, "name": "Reporter"}, True),
+        ({"role_type": None, "name": "Incident Lead"}, True),
+        ({"role_type": "lead", "name": "Incident Lead"}, False),
+        ({"role_type": "of_tomorrow", "name": "Incident Lead"}, True),
+        ({"role_type": "Reporter", "name": "Reporter"}, True),
+    ],
+)
+def test_who_is_a_reporter(
+    fields: dict[str, str | None],
+    reporter: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """Every role is one that is not known to be taken on purpose: it counts only where named."""
+    double.declare_incident("Fire", lead=ANA)
+    double.fail(
+        "/v2/incidents",
+        Edited(lambda body: body["incidents"][0][ROLE[2]][0]["role"].update(fields)),
+    )
+    (duty,) = find().duties
+    assert duty.reporter is reporter
+
+
+@pytest.mark.parametrize(
+    ("creator", "reporter", "self_declared"),
+    [
+        pytest.param({"email": ANA}, {}, True, id="creator, by e-mail"),
+        pytest.param({"email": " ANA@Acme.Example"}, {}, True, id="creator, in another case"),
+        pytest.param({"id": "U1"}, {}, True, id="creator, by id"),
+        pytest.param(
+            {"id": "U1", "email": BO}, {}, True, id="creator, by id, under another e-mail"
+        ),
+        pytest.param({"id": "U2", "email": ANA}, {}, True, id="creator, by e-mail, of another id"),
+        pytest.param(None, {"email": ANA}, True, id="reporter, by e-mail"),
+        pytest.param(None, {"id": "U1"}, True, id="reporter, by id"),
+        pytest.param({"id": "U2", "email": BO}, {"id": "U1"}, True, id="reporter, not creator"),
+        pytest.param({"id": "U1"}, {"id": "U2", "email": BO}, True, id="creator, not reporter"),
+        pytest.param({"id": "U2", "email": BO}, {"id": "U3", "email": CY}, False, id="others"),
+        pytest.param(None, {}, False, id="an API key"),
+    ],
+)
+def test_who_declared_it_himself(
+    creator: dict[str, str] | None,
+    reporter: dict[str, str],
+    self_declared: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """Whoever created or reported the incident declared it, be he known by e-mail or by id."""
+    double.declare_incident("Fire", lead=ANA)
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        (incident,) = body["incidents"]
+        incident["creator"] = {"api_key": {"id": "K1"}} if creator is None else {"user": creator}
+        incident["incident_role_assignments"] = [
+            {
+                "role": {"id": "R1", "name": "Incident Lead", "role_type": "lead"},
+                "assignee": {"id": "U1", "email": ANA},
+            },
+            {
+                "role": {"id": "R2", "name": "Reporter", "role_type": "reporter"},
+                "assignee": reporter,
+            },
+        ]
+
+    double.fail("/v2/incidents", Edited(edit))
+    found = find()
+    assert found.failures == ()
+    assert _lead(found).self_declared is self_declared
+
+
+def test_declaring_taints_one_incident_only(double: IncidentIO, find: Find) -> None:
+    """Who declared one incident may hold a role in another one."""
+    double.declare_incident("Fire", by=ANA, lead=ANA)
+    double.declare_incident("Flood", by=BO, lead=ANA)
+    leads = [each for each in find().duties if each.name == "Incident Lead"]
+    assert [(each.incident, each.self_declared) for each in leads] == [
+        ("INC-2", False),
+        ("INC-1", True),
+    ]
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_no_title_anywhere(visibility: str, double: IncidentIO, find: Find) -> None:
+    """An incident goes by its reference: its title stays with the provider."""
+    double.declare_incident("Project Nightshade", by=BO, lead=ANA, visibility=visibility)  # type: ignore[arg-type]  # of the table
+    found = find()
+    assert _lead(found).incident == "INC-1"
+    assert "nightshade" not in repr(found).lower()
+
+
+@pytest.mark.parametrize("mode", sorted(set(get_args(Mode)) - {"standard"}))
+@pytest.mark.parametrize("sent_anyway", [False, True])
+def test_only_standard_incidents(
+    mode: Mode,
+    sent_anyway: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """A test, a tutorial or a retrospective proves nothing, even if the provider sends one."""
+    double.declare_incident("Drill", lead=BO, mode="standard" if sent_anyway else mode)
+    double.declare_incident("Fire", lead=ANA)
+    if sent_anyway:
+        double.fail("/v2/incidents", put("incidents", 1, "mode", value=mode))
+    found = find()
+    assert (_holders(found), found.failures) == ([ANA], ())
+    assert [each.reference for each in found.incidents] == ["INC-2"]
+
+
+@pytest.mark.parametrize("category", sorted(set(get_args(Category)) - {"live"}))
+@pytest.mark.parametrize("sent_anyway", [False, True])
+def test_only_live_incidents(
+    category: Category,
+    sent_anyway: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """What is not live (any more) proves nothing, even if the provider sends it."""
+    double.declare_incident("Over", lead=BO, category="live" if sent_anyway else category)
+    double.declare_incident("Fire", lead=ANA)
+    if sent_anyway:
+        path = ("incidents", 1, "incident_status", "category")
+        double.fail("/v2/incidents", put(*path, value=category))
+    found = find()
+    assert (_holders(found), found.failures) == ([ANA], ())
+    assert [each.reference for each in found.incidents] == ["INC-2"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "holders"),
+    [
+        (drop("incidents", 0, "severity"), [ANA]),
+        (drop("incidents", 0, "incident_type"), [ANA]),
+        (drop("incidents", 0, "permalink"), [ANA]),
+        (drop("incidents", 0, "mode"), [ANA]),
+        (drop("incidents", 0, "incident_status"), [ANA]),
+        (put("incidents", 0, "creator", "user", value=None), [ANA]),
+        (drop("incidents", 0, "incident_role_assignments"), []),
+        (put("incidents", 0, "incident_role_assignments", value=None), []),
+        (put("incidents", 0, "incident_role_assignments", value=[]), []),
+        (drop(*ROLE, 0, "role", "shortform"), [ANA]),
+        (drop(*ROLE, 0, "role", "role_type"), [ANA]),
+        (drop(*ROLE, 0, "assignee", "id"), [ANA]),
+        (drop(*ROLE, 0, "assignee", "email"), []),
+        (put(*ROLE, 0, "assignee", value=None), []),
+        (drop(*ROLE, 0, "assignee"), []),
+        (put("incidents", 0, "news", value=["of tomorrow"]), [ANA]),
+    ],
+)
+def test_optional_fields_of_an_incident(
+    edit: Edited, holders: list[str], double: IncidentIO, find: Find
+) -> None:
+    """What may be absent is no failure: an incident without roles is one nobody has a role in."""
+    double.declare_incident("Fire", lead=ANA, by=None)
+    double.fail("/v2/incidents", edit)
+    found = find()
+    assert _holders(found) == holders
+    assert found.failures == ()
+    assert [each.reference for each in found.incidents] == ["INC-1"]
+
+
+@pytest.mark.parametrize("reporter", [{"name": "Ana"}, {"user": {}}, {"id": "", "email": ""}])
+def test_a_reporter_who_cannot_be_told_from_others(
+    reporter: dict[str, object], double: IncidentIO, find: Find
+) -> None:
+    """Somebody reported it, and it may be whoever leads it: it proves nothing."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+    double.fail("/v2/incidents", put("incidents", 0, ROLE[2], 1, "assignee", value=reporter))
+    assert find().duties == ()
+
+
+def test_a_creator_of_a_new_kind(double: IncidentIO, find: Find) -> None:
+    """It may stand for a person, whoever is the reporter now: the role can be handed on."""
+    double.declare_incident("Fire", by=BO, lead=ANA)
+    double.fail("/v2/incidents", put(*CREATOR, value={"of_tomorrow": {"id": "X"}}))
+    assert find().duties == ()
+
+
+def test_a_reference_that_is_an_address(double: IncidentIO, find: Find) -> None:
+    """A claim names nobody: the incident's id stands in."""
+    incident = double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", put("incidents", 0, "reference", value=BO))
+    assert find().incidents[0].reference == incident.id
+
+
+def test_a_declarer_known_by_id_only(double: IncidentIO, find: Find) -> None:
+    """Against a holder known by e-mail only, he might be the same person."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        (incident,) = body["incidents"]
+        incident["creator"] = {"user": {"id": "U1"}}
+        incident[ROLE[2]][0]["assignee"] = {"email": ANA}
+
+    double.fail("/v2/incidents", Edited(edit))
+    (duty,) = find().duties
+    assert duty.self_declared
+
+
+def test_an_unreadable_incident_still_tells_its_roles(double: IncidentIO, find: Find) -> None:
+    """One that hides its creator proves nothing, and does not make the names of roles unsure."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+    double.declare_incident("Smoke", by=None)
+    double.fail("/v2/incidents", drop(*CREATOR))
+    (duty,) = find().duties
+    assert duty.is_named("Incident Lead")
+
+
+def test_an_incident_without_reference(double: IncidentIO, find: Find) -> None:
+    """Its id stands in."""
+    incident = double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", drop("incidents", 0, "reference"))
+    assert find().incidents == (Incident(incident.id, incident.id, ()),)
+
+
+NOBODYS: list[object] = [
+    None,
+    {},
+    {"user": None},
+    {"user": {}},
+    {"user": {"name": "Ana"}},
+    {"of_tomorrow": {"id": "X"}},
+    {"api_key": None},
+]
+
+
+@pytest.mark.parametrize(
+    "creator",
+    [
+        drop(*CREATOR),
+        *(put(*CREATOR, value=value) for value in NOBODYS),
+    ],
+)
+def test_an_incident_that_hides_its_creator(
+    creator: Edited, double: IncidentIO, find: Find
+) -> None:
+    """Without the required `creator` nobody can tell who declared it: it proves nothing."""
+    double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", creator)
+    found = find()
+    assert found.duties == ()
+    assert [each.problem for each in found.failures] == ["1 entries could not be read"]
+
+
+UPDATES = "/v2/incident_updates"
+UPDATER = ("incident_updates", 0, "updater", "user")
+FindUpdates = Callable[[], ProviderSnapshot]
+
+
+@pytest.fixture
+def find_updates(source: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
+    """Ask for the updates of all live incidents, as the handler does."""
+
+    def found() -> ProviderSnapshot:
+        wants = DutyQuery(updates=True)
+        live = ask(source.questions(wants, ProviderSnapshot()), set_clock.deadline())
+        first, *questions = source.questions(wants, live)
+        assert first.name == "incidents"
+        updates = ask(questions, set_clock.deadline(), at_once=FOLLOW_UPS_AT_ONCE)
+        for failure in updates.failures:
+            assert API_KEY not in str(failure)
+            assert "@" not in str(failure)
+        return updates
+
+    return found
+
+
+def _asked(double: IncidentIO) -> list[str]:
+    return [call.query["incident_id"][0] for call in double.calls if call.path == UPDATES]
+
+
+def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Having posted to a live incident is a duty of its own, once however often."""
+    incident = double.declare_incident("Fire", by=BO)
+    for _ in range(3):
+        double.post_update(incident, by=ANA, message="Project Nightshade is on fire.")
+    found = find_updates()
+    assert found == ProviderSnapshot(
+        duties=(
+            Duty(
+                provider="incident.io",
+                kind=INCIDENT_UPDATE,
+                id=incident.id,
+                name="",
+                holder=ANA,
+                incident="INC-1",
+                declarers=frozenset({"bo@acme.example"}),
+            ),
+        )
+    )
+    assert found.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
+    (call,) = (each for each in double.calls if each.path == UPDATES)
+    assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
+    assert call.headers["authorization"] == f"Bearer {API_KEY}"
+
+
+def test_several_people_in_several_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Each incident is asked for by itself, the closed ones not at all."""
+    for name in ("Fire", "Flood", "Over"):
+        double.declare_incident(name)
+    double.close_incident("INC-3")
+    for who, reference in ((ANA, "INC-1"), (BO, "INC-1"), (ANA, "INC-2"), (CY, "INC-3")):
+        double.post_update(reference, by=who)
+    assert {(each.holder, each.incident) for each in find_updates().duties} == {
+        (ANA, "INC-1"),
+        ("bo@acme.example", "INC-1"),
+        (ANA, "INC-2"),
+    }
+
+
+@pytest.mark.parametrize("other", ["01ANOTHER", None, ""])
+def test_an_update_of_another_incident(
+    other: str | None, double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """What is answered beside what was asked for may be of an incident that is over."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=BO)
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, put("incident_updates", 0, "incident_id", value=other))
+    found = find_updates()
+    holders = [each.holder for each in found.duties]
+    assert len(holders) == (1 if other else 2)
+    assert bool(found.failures) is bool(other)
+
+
+def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """What an API key or a workflow posted is nobody's: the original crashed on it."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=None)
+    found = find_updates()
+    assert [each.holder for each in found.duties] == [ANA]
+    assert found.failures == ()
+
+
+def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """An update to an incident of one's own is marked as such."""
+    double.declare_incident("Fire", by=BO)
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=BO)
+    found = {each.holder: each.self_declared for each in find_updates().duties}
+    assert found == {ANA: False, "bo@acme.example": True}
+
+
+def test_the_role_list_rules_out_participants(
+    double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """Where the policy names roles, an update proves nothing: in the original it did."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    (duty,) = find_updates().duties
+    request = Request(Resource(email=ANA), (Resource("k", "1"),))
+
+    def approved(*roles: str) -> bool:
+        policy = simple(timedelta(hours=6), (), roles, participants=True)
+        return decide(request, ProviderSnapshot((duty,)), policy, NOW).approved
+
+    assert approved()
+    assert not approved("Incident Lead")
+
+
+def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Of 25 live incidents the 20 newest are asked for, one call each."""
+    incidents = [double.declare_incident(f"Fire {number}") for number in range(25)]
+    for each in incidents:
+        double.post_update(each, by=ANA)
+    found = find_updates()
+    assert {each.incident for each in found.duties} == {f"INC-{n}" for n in range(6, 26)}
+    assert sorted(_asked(double)) == sorted(each.id for each in incidents[5:])
+    assert found.failures == ()
+
+
+class Together:
+    """Holds calls until four are there, and a moment for a fifth; counts how many ever are."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+        self._lock = threading.Lock()
+        self._four = threading.Barrier(4)
+        self._fifth = threading.Event()
+
+    def play(self, exchange: Exchange) -> None:
+        """Answer, once three others are there."""
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            if self.most > 4:
+                self._fifth.set()
+        self._four.wait(20)
+        self._fifth.wait(0.05)
+        with self._lock:
+            self._now -= 1
+        exchange.send(exchange.right)
+
+
+def test_four_at_once(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Four incidents are asked for together, never more: the original asked for all at once."""
+    for number in range(20):
+        double.declare_incident(f"Fire {number}")
+    together = Together()
+    double.fail(UPDATES, together)
+    assert find_updates().failures == ()
+    assert (len(_asked(double)), together.most) == (20, 4)
+
+
+def test_all_pages(
+    double: IncidentIO, find_updates: FindUpdates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Updates come in pages, too; the oldest is the last."""
+    monkeypatch.setattr(incidentio, "PAGE_SIZE", 2)
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    for _ in range(4):
+        double.post_update("INC-1", by=None)
+    assert [each.holder for each in find_updates().duties] == [ANA]
+    assert len(_asked(double)) == 3
+
+
+def test_a_later_page_is_broken(
+    double: IncidentIO, find_updates: FindUpdates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before counts; which incident's updates are missing is said by reference."""
+    monkeypatch.setattr(incidentio, "PAGE_SIZE", 2)
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=BO)
+    double.post_update("INC-1", by=None)
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, faults.Garbage(), page=2)
+    found = find_updates()
+    assert [each.holder for each in found.duties] == [ANA]
+    assert found.failures == (Failure("incident.io", "updates of INC-1", "the answer is not JSON"),)
+
+
+class OnlyOf:
+    """A fault for one incident's updates."""
+
+    def __init__(self, incident_id: str, fault: faults.Status) -> None:
+        self._incident_id = incident_id
+        self._fault = fault
+
+    def play(self, exchange: Exchange) -> None:
+        """Play it, or answer right."""
+        if exchange.request.query["incident_id"] == [self._incident_id]:
+            self._fault.play(exchange)
+        else:
+            exchange.send(exchange.right)
+
+
+def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """The updates of the other incidents count; a missing scope is named."""
+    for name in ("Fire", "Flood"):
+        incident = double.declare_incident(name)
+        double.post_update(incident, by=ANA)
+    double.fail(UPDATES, OnlyOf(incident.id, faults.Status(403)))
+    found = find_updates()
+    assert [each.incident for each in found.duties] == ["INC-1"]
+    (failure,) = found.failures
+    assert failure.question == "updates of INC-2"
+    said = "answered 403; the key needs the scope incidents.view; request_id "
+    assert failure.problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        drop("incident_updates", 0, "updater", "user"),
+        drop("incident_updates", 0, "updater"),
+        put("incident_updates", 0, "updater", value=None),
+        put(*UPDATER, value=None),
+        drop(*UPDATER, "email"),
+        put(*UPDATER, "email", value=None),
+        put("incident_updates", 0, "updater", value={"workflow": {"id": "W1", "name": "Nag"}}),
+    ],
+)
+def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Without a person with an e-mail it is nobody's duty, and no failure either."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, edit)
+    assert find_updates()._replace(without_email=()) == ProviderSnapshot()
+
+
+def _in_the_first(fault: faults.Replaced) -> Edited:
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        alone = {"incident_updates": body["incident_updates"][:1]}
+        changed = faults._replaced(alone, fault.path, fault.value)
+        body["incident_updates"][:1] = changed["incident_updates"]
+
+    return Edited(edit)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=what)
+        for what, fault in WRONG_UPDATES.items()
+        if "*" in fault.path and what != "updater is null"
+    ],
+)
+def test_a_wrong_type_in_an_update(
+    fault: faults.Replaced, double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """It drops that update only, and is said."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=BO)
+    double.fail(UPDATES, _in_the_first(fault))
+    found = find_updates()
+    assert [each.holder for each in found.duties] == [ANA]
+    problem = "1 entries could not be read"
+    assert found.failures == (Failure("incident.io", "updates of INC-1", problem),)
+
+
+def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """What is no list of updates is a failure, told without its body."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, WRONG_UPDATES["incident_updates is an object"])
+    problem = "the answer could not be read: incident_updates is not a list"
+    assert find_updates() == ProviderSnapshot(
+        failures=(Failure("incident.io", "updates of INC-1", problem),)
+    )
+
+
+def inventory(source: Source, set_clock: SetClock) -> ProviderSnapshot:
+    """What the source says of itself, asked at once."""
+    found = ask(source.inventory(), set_clock.deadline())
+    assert API_KEY not in str(found)
+    return found
+
+
+def test_all_that_has_a_name(double: IncidentIO, source: Source, set_clock: SetClock) -> None:
+    """Roles are there whether an incident is live or not, and severities, types and the key."""
+    double.add_role("Communications Lead", "comms")
+    found = inventory(source, set_clock)
+    assert {(each.kind, each.names) for each in found.schedules_and_roles} == {
+        (KEY, ("viewer", "schedules_reader", "global_access")),
+        (INCIDENT_ROLE, ("Incident Lead", "lead")),
+        (INCIDENT_ROLE, ("Reporter", "")),
+        (INCIDENT_ROLE, ("Communications Lead", "comms")),
+        *((SEVERITY, (name, "")) for name in ("Minor", "Major", "Critical")),
+        *((INCIDENT_TYPE, (name, "")) for name in ("Production", "Security")),
+    }
+    assert found.failures == ()
+    assert found.incomplete == frozenset()
+
+
+def test_a_list_that_the_key_may_not_read(
+    double: IncidentIO, source: Source, set_clock: SetClock
+) -> None:
+    """It is said which, and which scope the key needs."""
+    double.key_roles = ("schedules_reader",)
+    found = inventory(source, set_clock)
+    told = sorted(str(each).partition("; request_id")[0] for each in found.failures)
+    assert told == [
+        f"incident.io {name}: answered 403; the key needs the scope {name}.view"
+        for name in ("incident_roles", "incident_types", "severities")
+    ]
+
+
+def test_an_odd_list_is_a_failure(double: IncidentIO, source: Source, set_clock: SetClock) -> None:
+    """What cannot be read whole says nothing about names."""
+    double.fail("/v1/severities", drop("severities"))
+    double.fail("/v1/incident_types", put("incident_types", 0, value="x"))
+    double.fail("/v1/identity", put("identity", value=[]))
+    found = inventory(source, set_clock)
+    assert {(each.question, each.problem) for each in found.failures} == {
+        ("severities", "the answer could not be read: severities is missing"),
+        ("incident_types", "the answer could not be read: incident_types is not an object"),
+        ("identity", "the answer could not be read: identity is not an object"),
+    }
+    assert {kind for _, kind in found.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}

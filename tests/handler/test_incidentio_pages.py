@@ -13,7 +13,7 @@ from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO
-from tests.handler.edited import Edited, drop
+from tests.handler.edited_answers import Edited, drop
 
 Find = Callable[..., ProviderSnapshot]
 

@@ -7,7 +7,7 @@ import pytest
 from handler.http import Client
 from handler.providers import jsm
 from handler.settings import SettingsError, load
-from tests.handler.atlassian_worlds import BOT, TOKEN
+from tests.handler.accounts import BOT, TOKEN
 from tests.handler.conftest import SetClock
 
 GOOD = {

@@ -17,8 +17,8 @@ from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.pagerduty_faults import RateLimited
 from sandbox.vendors.server import Double, Fault
+from tests.handler.accounts import LAYERED, ON_CALLS, PAGERDUTY_KEY, PAYMENTS, SHIFT_BASED, fill
 from tests.handler.conftest import ANA, BO, CY
-from tests.handler.pagerduty_world import KEY, LAYERED, ON_CALLS, PAYMENTS, SHIFT_BASED, fill
 from tests.handler.test_app import NOTHING, Webhook, request_of
 
 BOT = {
@@ -34,7 +34,7 @@ Opener = Callable[..., Webhook]
 @pytest.fixture
 def pagerduty() -> Iterator[PagerDuty]:
     """Ana is on call for Payments."""
-    with PagerDuty(KEY) as one:
+    with PagerDuty(PAGERDUTY_KEY) as one:
         fill(one)
         one.put_on_shift("Payments", ANA)
         yield one
@@ -46,7 +46,7 @@ def opened(pagerduty: PagerDuty, incidentio: IncidentIO) -> Iterator[Opener]:
     with ExitStack() as hooks:
 
         def open_one(*, both: bool = False, budget: float = 5.0, **settings: str) -> Webhook:
-            switched = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": pagerduty.url}
+            switched = {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": pagerduty.url}
             if not both:
                 switched["INCIDENTIO_API_KEY"] = ""
             hook = Webhook(incidentio, budget, **{**switched, **settings})
@@ -188,7 +188,7 @@ def test_nothing_of_a_secret_is_logged(pagerduty: PagerDuty, opened: Opener) -> 
         pagerduty.fail("/", fault)
         hook.ask(request_of(ANA))
     text = json.dumps(hook.log)
-    for hidden in (KEY, BO, BO.lower(), "Bo Berg", "Token token"):
+    for hidden in (PAGERDUTY_KEY, BO, BO.lower(), "Bo Berg", "Token token"):
         assert hidden not in text
 
 

@@ -26,9 +26,9 @@ from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.handler.asking import a_duty, answers, question
+from tests.handler.builders import a_duty, answers, question
 from tests.handler.conftest import ANA, BO, NOW, SetClock
-from tests.handler.edited import Edited
+from tests.handler.edited_answers import Edited
 
 KEY, SITES_EMAIL = "k3y-0123456789", "bot@acme.example"
 HOURS = timedelta(hours=6)
