@@ -101,18 +101,6 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
     assert not one_more.is_set()
 
 
-def test_every_question_gets_the_deadline(set_clock: SetClock) -> None:
-    """It is one and the same deadline for all."""
-    deadline, given = set_clock.deadline(), []
-
-    def pages(handed: Deadline) -> Iterator[Page]:
-        given.append(handed)
-        yield Page()
-
-    ask([question("one", pages), question("two", pages)], deadline)
-    assert given == [deadline, deadline]
-
-
 @pytest.mark.parametrize(
     ("error", "problem"),
     [

@@ -15,9 +15,7 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import jsm
 from handler.providers.base import DutyQuery
-from handler.providers.registry import BY_ID
 from sandbox.vendors import faults, jsm_faults
-from sandbox.vendors.atlassian_records import AccountType
 from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
 from sandbox.vendors.server import Fault
@@ -26,10 +24,12 @@ from tests.handler.accounts import (
     BOT,
     PAYMENTS,
     TOKEN,
-    AtlassianAccount,
     holders,
     open_atlassian,
     problems,
+)
+from tests.handler.accounts import (
+    AtlassianAccount as Account,
 )
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
@@ -43,14 +43,14 @@ PAYMENTS_ONLY = DutyQuery(schedules=("Payments",))
 
 
 @pytest.fixture
-def account(client: Client, set_clock: SetClock) -> Iterator[AtlassianAccount]:
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
     """JSM Operations, by the clock that is set by hand."""
     with open_atlassian("jsm", client, set_clock) as one:
         yield one
 
 
 @pytest.fixture
-def double(account: AtlassianAccount) -> JSM:
+def double(account: Account) -> JSM:
     """The double itself."""
     assert isinstance(account.double, JSM)
     return account.double
@@ -63,7 +63,7 @@ def _account(double: JSM, email: str) -> str:
 # -- what is asked -------------------------------------------------------------------------------
 
 
-def test_the_calls_of_a_decision(account: AtlassianAccount, double: JSM) -> None:
+def test_the_calls_of_a_decision(account: Account, double: JSM) -> None:
     """Cloud id, schedules, who is on shift, whose accounts; later decisions know the cloud id."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO, rotation="Nights")
@@ -86,14 +86,14 @@ def test_the_calls_of_a_decision(account: AtlassianAccount, double: JSM) -> None
     assert double.calls.paths()[4:] == [SCHEDULES, ON_CALLS, USERS]
 
 
-def test_nobody_on_shift_has_no_account(account: AtlassianAccount, double: JSM) -> None:
+def test_nobody_on_shift_has_no_account(account: Account, double: JSM) -> None:
     """Without anybody on shift no account is looked up."""
     double.put_on_shift("Payments", None)
     assert account.find().failures == ()
     assert double.calls.paths() == [TENANT, SCHEDULES, ON_CALLS]
 
 
-def test_only_schedules_that_a_rule_names(account: AtlassianAccount, double: JSM) -> None:
+def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None:
     """By exact name or id; any is all that are switched on. No name is sent anywhere."""
     search = double.add_schedule("Search (Payments too)")
     double.add_schedule("payments")
@@ -115,7 +115,7 @@ def test_only_schedules_that_a_rule_names(account: AtlassianAccount, double: JSM
 
 
 def test_the_first_schedules_only(
-    account: AtlassianAccount, double: JSM, monkeypatch: pytest.MonkeyPatch
+    account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that are named come first; that others are left out is said."""
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 2)
@@ -130,7 +130,7 @@ def test_the_first_schedules_only(
     assert account.find(DutyQuery(schedules=("S3",), any_schedule=True)).failures == ()
 
 
-def test_one_schedule_failing_hides_no_other(account: AtlassianAccount, double: JSM) -> None:
+def test_one_schedule_failing_hides_no_other(account: Account, double: JSM) -> None:
     """What can be asked counts, by name, too."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
@@ -144,12 +144,6 @@ def test_one_schedule_failing_hides_no_other(account: AtlassianAccount, double: 
     ]
 
 
-def test_its_bot() -> None:
-    """It has a name of its own."""
-    assert BY_ID["jsm"].bot["id"] == "jsm-approval-bot"
-    assert BY_ID["jsm"].bot["displayName"] == "JSM Operations Approval Bot"
-
-
 # -- pages of schedules --------------------------------------------------------------------------
 
 
@@ -160,24 +154,13 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize(("more", "calls"), [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3)])
-def test_all_schedules(more: int, calls: int, account: AtlassianAccount, double: JSM) -> None:
+def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> None:
     """Page by page, to the end, and none twice."""
     ids = [PAYMENTS, *(double.add_schedule(f"S{number}").id for number in range(more))]
     found = account.find(DutyQuery(schedules=("Nothing",)))
     assert ([each.id for each in found.schedules_and_roles], found.failures) == (ids, ())
     offsets = [each.query["offset"] for each in double.calls if each.path == SCHEDULES]
     assert offsets == [[str(2 * number)] for number in range(calls)]
-
-
-def test_more_than_a_real_page(account: AtlassianAccount, double: JSM) -> None:
-    """The 101st counts, and the name it shares with the first names neither."""
-    for number in range(99):
-        double.add_schedule(f"S{number}")
-    last = double.add_schedule("Payments")
-    double.put_on_shift(last, ANA)
-    (duty,) = account.find(PAYMENTS_ONLY).duties
-    assert duty.is_named(last.id)
-    assert not duty.is_named("Payments")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -191,9 +174,7 @@ def test_more_than_a_real_page(account: AtlassianAccount, double: JSM) -> None:
         (drop("values"), "the answer could not be read: values is missing"),
     ],
 )
-def test_a_later_page_is_broken(
-    fault: Fault, problem: str, account: AtlassianAccount, double: JSM
-) -> None:
+def test_a_later_page_is_broken(fault: Fault, problem: str, account: Account, double: JSM) -> None:
     """The schedules before count, by id only: an unread one could bear the same name."""
     for name in ("S1", "S2"):
         double.add_schedule(name)
@@ -209,7 +190,7 @@ def test_a_later_page_is_broken(
 
 
 @pytest.mark.parametrize("repeat", [False, True])
-def test_a_list_without_end(repeat: bool, account: AtlassianAccount, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_list_without_end(repeat: bool, account: Account, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
     """The same page again ends it; what came counts, by id only."""
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, jsm_faults.EndlessPages(repeat=repeat), times=2)
@@ -223,7 +204,7 @@ def test_a_list_without_end(repeat: bool, account: AtlassianAccount, double: JSM
 
 @pytest.mark.usefixtures("_pages_of_two")
 def test_the_last_page_that_is_read(
-    account: AtlassianAccount, double: JSM, monkeypatch: pytest.MonkeyPatch
+    account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A list of exactly as many pages is read whole; one more entry is one too many."""
     monkeypatch.setattr(jsm, "MOST_PAGES", 2)
@@ -249,7 +230,7 @@ def test_the_last_page_that_is_read(
     ],
 )
 def test_a_link_is_never_followed(
-    link: str, account: AtlassianAccount, double: JSM, serve: Callable[..., Scripted]
+    link: str, account: Account, double: JSM, serve: Callable[..., Scripted]
 ) -> None:
     """It says that there is a next page, not where: the token goes to the one host."""
     evil = serve(reply())
@@ -263,7 +244,7 @@ def test_a_link_is_never_followed(
     assert evil.asked == []
 
 
-def test_a_link_that_is_null(account: AtlassianAccount, double: JSM) -> None:
+def test_a_link_that_is_null(account: Account, double: JSM) -> None:
     """Some answers say so that there is no next page, some leave the links out."""
     for edit in (put("links", "next", value=None), drop("links")):
         double.fail(SCHEDULES, edit)
@@ -273,7 +254,7 @@ def test_a_link_that_is_null(account: AtlassianAccount, double: JSM) -> None:
 # -- who is on shift -----------------------------------------------------------------------------
 
 
-def test_only_who_is_on_shift_himself(account: AtlassianAccount, double: JSM) -> None:
+def test_only_who_is_on_shift_himself(account: Account, double: JSM) -> None:
     """A step does not say when it comes, so who is behind a team or escalation does not count."""
     inner = double.add_schedule("Inner")
     double.put_on_shift(inner, CY)
@@ -290,7 +271,7 @@ def test_only_who_is_on_shift_himself(account: AtlassianAccount, double: JSM) ->
     assert holders(account.find(PAYMENTS_ONLY)) == ["bo@acme.example"]
 
 
-def test_the_flat_list_is_not_read(account: AtlassianAccount, double: JSM) -> None:
+def test_the_flat_list_is_not_read(account: Account, double: JSM) -> None:
     """It mixes in back-ups, under a field of its own: such an answer is of nobody, and said."""
     double.put_on_shift("Payments", ANA)
     ana = _account(double, ANA)
@@ -302,7 +283,7 @@ def test_the_flat_list_is_not_read(account: AtlassianAccount, double: JSM) -> No
 
 
 @pytest.mark.parametrize("what", jsm_faults.WRONG_TREES)
-def test_trees_of_wrong_types(what: str, account: AtlassianAccount, double: JSM) -> None:
+def test_trees_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong, and that is said."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
@@ -314,7 +295,7 @@ def test_trees_of_wrong_types(what: str, account: AtlassianAccount, double: JSM)
     assert account.decide().approved is counts
 
 
-def test_a_participant_that_is_odd_hides_no_other(account: AtlassianAccount, double: JSM) -> None:
+def test_a_participant_that_is_odd_hides_no_other(account: Account, double: JSM) -> None:
     """What cannot be read is left out."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
@@ -327,40 +308,7 @@ def test_a_participant_that_is_odd_hides_no_other(account: AtlassianAccount, dou
 # -- whose account it is -------------------------------------------------------------------------
 
 
-def test_a_hidden_e_mail_matches_nobody(account: AtlassianAccount, double: JSM) -> None:
-    """An account whose profile hides the e-mail, or has none, is on call and is nobody."""
-    double.change_person(ANA, hidden=True)
-    double.put_on_shift("Payments", ANA)
-    double.put_on_shift("Payments", double.add_person("Ghost", None))
-    double.put_on_shift("Payments", BO)
-    found = account.find()
-    assert (holders(found), found.failures) == (["bo@acme.example"], ())
-    assert not account.decide(ANA).approved
-    assert not account.decide("").approved
-    double.change_person(ANA, hidden=False)
-    assert account.decide(ANA).approved
-
-
-def test_a_closed_account_matches_nobody(account: AtlassianAccount, double: JSM) -> None:
-    """Whoever has left is on call until somebody edits the schedule."""
-    double.put_on_shift("Payments", ANA)
-    double.change_person(ANA, active=False)
-    found = account.find()
-    assert (found.duties, found.failures) == ((), ())
-
-
-@pytest.mark.parametrize("kind", ["app", "customer"])
-def test_an_account_that_is_no_person_s(
-    kind: AccountType, account: AtlassianAccount, double: JSM
-) -> None:
-    """A program's or a customer's account matches nobody, whatever e-mail it shows."""
-    double.put_on_shift("Payments", ANA)
-    double.change_person(ANA, account_type=kind)
-    found = account.find()
-    assert (found.duties, found.failures) == ((), ())
-
-
-def test_accounts_of_one_e_mail_are_one_person(account: AtlassianAccount, double: JSM) -> None:
+def test_accounts_of_one_e_mail_are_one_person(account: Account, double: JSM) -> None:
     """Two on shift are one duty, which lasts as long as the longer of both."""
     second = double.add_person("Ana again", "ANA@acme.example")
     now, hour = account.clock.now, timedelta(hours=1)
@@ -370,7 +318,7 @@ def test_accounts_of_one_e_mail_are_one_person(account: AtlassianAccount, double
     assert account.decide(end_with_shift={}).duration == 2 * hour
 
 
-def test_accounts_that_nobody_asked_for(account: AtlassianAccount, double: JSM) -> None:
+def test_accounts_that_nobody_asked_for(account: Account, double: JSM) -> None:
     """Whom an answer adds is not on call: only accounts that are on shift are read."""
     double.put_on_shift("Payments", ANA)
     bo = _account(double, BO)
@@ -378,17 +326,7 @@ def test_accounts_that_nobody_asked_for(account: AtlassianAccount, double: JSM) 
     assert account.find().duties == ()
 
 
-def test_accounts_that_are_unknown_are_nobody(account: AtlassianAccount, double: JSM) -> None:
-    """Jira leaves them out without a word."""
-    double.put_on_shift("Payments", ANA)
-    double.fail(ON_CALLS, put("onCallParticipants", 0, "id", value="712020:none"))
-    found = account.find()
-    assert (found.duties, found.failures) == ((), ())
-
-
-def test_an_account_id_is_written_into_the_address_safely(
-    account: AtlassianAccount, double: JSM
-) -> None:
+def test_an_account_id_is_written_into_the_address_safely(account: Account, double: JSM) -> None:
     """Whatever it holds is one value of the query."""
     double.put_on_shift("Payments", ANA)
     odd = "712020:x&accountId=712020:y#z /é"
@@ -397,9 +335,7 @@ def test_an_account_id_is_written_into_the_address_safely(
     assert list(double.calls)[-1].query["accountId"] == [odd]
 
 
-def test_many_on_shift(
-    account: AtlassianAccount, double: JSM, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many are looked up at a time; the vendor's own ten a page are not the limit."""
     people = [double.add_person(f"P{n}", f"p{n:02}@acme.example") for n in range(30)]
     for number, each in enumerate(people):
@@ -411,7 +347,7 @@ def test_many_on_shift(
     assert account.asked("/bulk") == 3
 
 
-def test_pages_of_users(account: AtlassianAccount, double: JSM) -> None:
+def test_pages_of_users(account: Account, double: JSM) -> None:
     """A site that gives fewer at a time is asked on."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO, rotation="Nights")
@@ -427,7 +363,7 @@ def test_pages_of_users(account: AtlassianAccount, double: JSM) -> None:
 
 
 @pytest.mark.parametrize("repeat", [False, True])
-def test_users_without_end(repeat: bool, account: AtlassianAccount, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
+def test_users_without_end(repeat: bool, account: Account, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
     """The same page again ends it; whom it named counts."""
     double.put_on_shift("Payments", ANA)
     double.fail(USERS, jsm_faults.EndlessPages(repeat=repeat))
@@ -438,7 +374,7 @@ def test_users_without_end(repeat: bool, account: AtlassianAccount, double: JSM)
 
 
 @pytest.mark.parametrize("what", jsm_faults.WRONG_USERS)
-def test_users_of_wrong_types(what: str, account: AtlassianAccount, double: JSM) -> None:
+def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong; a missing e-mail needs no saying, all else does."""
     double.put_on_shift("Payments", ANA)
     double.fail(USERS, jsm_faults.WRONG_USERS[what])
@@ -450,7 +386,7 @@ def test_users_of_wrong_types(what: str, account: AtlassianAccount, double: JSM)
     assert ANA not in repr(found.failures)
 
 
-def test_a_user_who_is_odd_hides_no_other(account: AtlassianAccount, double: JSM) -> None:
+def test_a_user_who_is_odd_hides_no_other(account: Account, double: JSM) -> None:
     """What cannot be read is left out."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
@@ -460,7 +396,7 @@ def test_a_user_who_is_odd_hides_no_other(account: AtlassianAccount, double: JSM
     assert problems(found) == ["1 entries could not be read"]
 
 
-def test_accounts_by_team_have_no_end(account: AtlassianAccount, double: JSM) -> None:
+def test_accounts_by_team_have_no_end(account: Account, double: JSM) -> None:
     """The timeline's own people are looked up, and nobody else."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA]), rotation="Nights")
     double.put_on_shift("Payments", ANA)
@@ -476,7 +412,7 @@ def test_accounts_by_team_have_no_end(account: AtlassianAccount, double: JSM) ->
     ]
 
 
-def test_an_account_that_is_closed_in_between(account: AtlassianAccount, double: JSM) -> None:
+def test_an_account_that_is_closed_in_between(account: Account, double: JSM) -> None:
     """Its end is not read: accounts are looked up anew with the timeline."""
     double.put_on_shift("Payments", ANA)
     double.fail(f"{SCHEDULES}/{PAYMENTS}/timeline", _Closing(double))
@@ -514,7 +450,7 @@ def test_what_cannot_be_had(
     path: str,
     fault: Fault,
     problem: str,
-    account: AtlassianAccount,
+    account: Account,
     double: JSM,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
@@ -533,7 +469,7 @@ def test_what_cannot_be_had(
 
 
 @pytest.mark.parametrize("path", [SCHEDULES, USERS])
-def test_what_a_refusal_says(path: str, account: AtlassianAccount, double: JSM) -> None:
+def test_what_a_refusal_says(path: str, account: Account, double: JSM) -> None:
     """401 names the scope, which a token that is good for alerts may lack."""
     double.put_on_shift("Payments", ANA)
     scope = OPS_SCOPE if path == SCHEDULES else USER_SCOPE
@@ -545,31 +481,8 @@ def test_what_a_refusal_says(path: str, account: AtlassianAccount, double: JSM) 
     assert problems(account.find()) == ["answered 403; the account may not see this"]
 
 
-@pytest.mark.parametrize(
-    ("scopes", "missing"), [((USER_SCOPE,), OPS_SCOPE), ((OPS_SCOPE,), USER_SCOPE)]
-)
-def test_a_token_that_lacks_a_scope(
-    scopes: tuple[str, ...], missing: str, client: Client, set_clock: SetClock
-) -> None:
-    """It is as good as none where the scope is needed, and the log names it."""
-    with open_atlassian("jsm", client, set_clock) as account:
-        assert isinstance(account.double, JSM)
-        account.double.scopes = frozenset(scopes)
-        account.double.put_on_shift("Payments", ANA)
-        found = account.find()
-        assert found.duties == ()
-        assert problems(found)[0].endswith(f"lacks the scope {missing}")
-
-
-def test_an_account_that_may_browse_no_users(account: AtlassianAccount, double: JSM) -> None:
-    """In bulk, accounts can be looked up without that."""
-    double.browses_users = False
-    double.put_on_shift("Payments", ANA)
-    assert holders(account.find()) == [ANA]
-
-
 @pytest.mark.parametrize("what", jsm_faults.WRONG_TENANTS)
-def test_cloud_ids_that_are_none(what: str, account: AtlassianAccount, double: JSM) -> None:
+def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> None:
     """Nothing but an id becomes part of an address, and the token is not sent without one."""
     double.put_on_shift("Payments", ANA)
     double.fail(TENANT, jsm_faults.WRONG_TENANTS[what])
@@ -582,7 +495,7 @@ def test_cloud_ids_that_are_none(what: str, account: AtlassianAccount, double: J
 
 
 @pytest.mark.parametrize("what", jsm_faults.WRONG_SCHEDULES)
-def test_schedules_of_wrong_types(what: str, account: AtlassianAccount, double: JSM) -> None:
+def test_schedules_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is approved by a name that was not read, and what is wrong is said."""
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, jsm_faults.WRONG_SCHEDULES[what])
@@ -592,16 +505,8 @@ def test_schedules_of_wrong_types(what: str, account: AtlassianAccount, double: 
     assert bool(found.failures) is (what != "its name is null")
 
 
-def test_an_invisible_team_is_an_empty_list(account: AtlassianAccount, double: JSM) -> None:
-    """It is no error: nothing is asked about, nothing failed."""
-    double.restrict_key(double.add_team("Core"))
-    found = account.find()
-    assert (found.schedules_and_roles, found.failures) == ((), ())
-    assert double.calls.paths() == [TENANT, SCHEDULES]
-
-
 def test_token_and_e_mail_stay_out_of_what_is_said(
-    account: AtlassianAccount, serve: Callable[..., Scripted]
+    account: Account, serve: Callable[..., Scripted]
 ) -> None:
     """Whatever an error's body repeats, nothing of it is told."""
     body = json.dumps({"message": f"{BOT} {TOKEN}", "cloudId": "c1"}).encode()

@@ -10,8 +10,6 @@ import pytest
 from handler.clock import Deadline
 from handler.http import Client
 from handler.providers.base import DutyQuery
-from handler.providers.registry import BY_ID
-from handler.settings import load
 from sandbox.vendors import faults, opsgenie_faults
 from sandbox.vendors.exchange import Answer, Exchange
 from sandbox.vendors.opsgenie import Opsgenie
@@ -20,10 +18,12 @@ from tests.handler.accounts import (
     ANAS_END,
     OPSGENIE_KEY,
     PAYMENTS,
-    AtlassianAccount,
     holders,
     open_atlassian,
     problems,
+)
+from tests.handler.accounts import (
+    AtlassianAccount as Account,
 )
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
@@ -42,14 +42,14 @@ HARMLESS = {
 
 
 @pytest.fixture
-def account(client: Client, set_clock: SetClock) -> Iterator[AtlassianAccount]:
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
     """Opsgenie, by the clock that is set by hand."""
     with open_atlassian("opsgenie", client, set_clock) as one:
         yield one
 
 
 @pytest.fixture
-def double(account: AtlassianAccount) -> Opsgenie:
+def double(account: Account) -> Opsgenie:
     """The double itself."""
     assert isinstance(account.double, Opsgenie)
     return account.double
@@ -58,7 +58,7 @@ def double(account: AtlassianAccount) -> Opsgenie:
 # -- what is asked -------------------------------------------------------------------------------
 
 
-def test_one_call_for_all_schedules(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_one_call_for_all_schedules(account: Account, double: Opsgenie) -> None:
     """However many there are: the original asked for each, and for the list before."""
     for number in range(30):
         double.put_on_shift(double.add_schedule(f"S{number}"), ANA)
@@ -68,41 +68,10 @@ def test_one_call_for_all_schedules(account: AtlassianAccount, double: Opsgenie)
     assert call.headers["authorization"] == f"GenieKey {OPSGENIE_KEY}"
 
 
-@pytest.mark.parametrize(
-    ("set_to", "url"),
-    [
-        ("", "https://api.opsgenie.com"),
-        ("https://api.eu.opsgenie.com", "https://api.eu.opsgenie.com"),
-    ],
-)
-def test_the_host_is_a_setting(set_to: str, url: str) -> None:
-    """The account may be the EU's: the original knew one host."""
-    settings = load(
-        {
-            "INDENT_WEBHOOK_SECRET": "wks0-current-secret-00",
-            "OPSGENIE_KEY": OPSGENIE_KEY,
-            "OPSGENIE_BASE_URL": set_to,
-        }
-    )
-    assert settings.providers == {
-        "opsgenie": {"OPSGENIE_KEY": OPSGENIE_KEY, "OPSGENIE_BASE_URL": url}
-    }
-
-
-def test_its_bot() -> None:
-    """The access system knows it as the original's."""
-    assert BY_ID["opsgenie"].bot == {
-        "kind": "indent.v1.Bot",
-        "id": "opsgenie-approval-bot",
-        "displayName": "OpsGenie Approval Bot",
-        "email": "bot@indent.com",
-    }
-
-
 # -- who is notified at once ---------------------------------------------------------------------
 
 
-def test_only_users_are_people(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_only_users_are_people(account: Account, double: Opsgenie) -> None:
     """A team, a schedule or an escalation that is called like an address is nobody."""
     for thing in (
         double.add_team(ANA),
@@ -113,7 +82,7 @@ def test_only_users_are_people(account: AtlassianAccount, double: Opsgenie) -> N
     assert holders(account.find()) == ["bo@acme.example"]
 
 
-def test_steps_that_come_at_once(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_steps_that_come_at_once(account: Account, double: Opsgenie) -> None:
     """Those notified with the first alert count, and nobody whom it reaches later."""
     steps = double.add_escalation("Steps", [(ANA, 0), (BO, 1), (CY, 30)])
     double.put_on_shift("Payments", steps)
@@ -123,7 +92,7 @@ def test_steps_that_come_at_once(account: AtlassianAccount, double: Opsgenie) ->
 
 @pytest.mark.parametrize(("minutes", "people"), [(0, ["bo@acme.example", CY]), (5, [])])
 def test_what_is_behind_a_step(
-    minutes: int, people: list[str], account: AtlassianAccount, double: Opsgenie
+    minutes: int, people: list[str], account: Account, double: Opsgenie
 ) -> None:
     """A team or schedule in a step comes when the step comes, though its people say no time."""
     nights = double.add_schedule("Nights")
@@ -136,7 +105,7 @@ def test_what_is_behind_a_step(
     assert found.failures == ()
 
 
-def test_escalations_within_one_another(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_escalations_within_one_another(account: Account, double: Opsgenie) -> None:
     """Every step on the way down has to come at once."""
     inner = double.add_escalation("Inner", [(ANA, 0), (BO, 5)])
     late = double.add_escalation("Late", [(CY, 0)])
@@ -144,7 +113,7 @@ def test_escalations_within_one_another(account: AtlassianAccount, double: Opsge
     assert holders(account.find()) == [ANA]
 
 
-def test_a_team_on_shift(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_a_team_on_shift(account: Account, double: Opsgenie) -> None:
     """All of it, or whom its own escalation notifies at once."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA, BO]))
     assert holders(account.find()) == [ANA, "bo@acme.example"]
@@ -152,7 +121,7 @@ def test_a_team_on_shift(account: AtlassianAccount, double: Opsgenie) -> None:
     assert holders(account.find()) == [ANA]
 
 
-def test_a_schedule_on_shift_of_another(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_a_schedule_on_shift_of_another(account: Account, double: Opsgenie) -> None:
     """Its people count for both; switched off, or out of the key's sight, for neither."""
     team = double.add_team("Core")
     inner = double.add_schedule("Inner")
@@ -184,9 +153,7 @@ def test_a_schedule_on_shift_of_another(account: AtlassianAccount, double: Opsge
         ("robot", False),
     ],
 )
-def test_how_a_step_notifies(
-    how: str, account: AtlassianAccount, double: Opsgenie, *, counts: bool
-) -> None:
+def test_how_a_step_notifies(how: str, account: Account, double: Opsgenie, *, counts: bool) -> None:
     """Who is on shift, not who is next, was before, or belongs to the team at all."""
     double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
     double.fail(ON_CALLS, put(*STEP, "notifyType", value=how))
@@ -225,7 +192,7 @@ def _step(body: Any) -> dict[str, object]:  # noqa: ANN401 - any JSON
     ],
 )
 def test_what_is_not_understood_does_not_count(
-    edit: Edited, account: AtlassianAccount, double: Opsgenie
+    edit: Edited, account: Account, double: Opsgenie
 ) -> None:
     """It is left out and said, and hides neither its neighbour nor another schedule."""
     double.put_on_shift("Payments", double.add_escalation("Steps", [(ANA, 0)]))
@@ -238,7 +205,7 @@ def test_what_is_not_understood_does_not_count(
     assert all(each.is_named(each.name) for each in found.duties)
 
 
-def test_nothing_where_a_tree_should_be(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_nothing_where_a_tree_should_be(account: Account, double: Opsgenie) -> None:
     """Nulls in the tree are nobody: the original fell over them."""
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
@@ -251,7 +218,7 @@ def test_nothing_where_a_tree_should_be(account: AtlassianAccount, double: Opsge
     assert (holders(found), found.failures) == ([CY], ())
 
 
-def test_a_tree_that_is_deep(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_a_tree_that_is_deep(account: Account, double: Opsgenie) -> None:
     """Somebody three hundred teams down is found, and hides nobody."""
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
@@ -266,9 +233,7 @@ def test_a_tree_that_is_deep(account: AtlassianAccount, double: Opsgenie) -> Non
     assert holders(account.find()) == ["bo@acme.example", CY]
 
 
-def test_no_end_for_who_is_not_on_shift_himself(
-    account: AtlassianAccount, double: Opsgenie
-) -> None:
+def test_no_end_for_who_is_not_on_shift_himself(account: Account, double: Opsgenie) -> None:
     """A timeline names the team or escalation only: access that ends with the shift is refused."""
     for thing in (
         double.add_team("Core", [ANA]),
@@ -286,7 +251,7 @@ def test_no_end_for_who_is_not_on_shift_himself(
 
 
 def test_a_team_that_is_called_like_an_address_has_no_period_of_his(
-    account: AtlassianAccount, double: Opsgenie
+    account: Account, double: Opsgenie
 ) -> None:
     """The end of a team's period is nobody's."""
     double.put_on_shift("Payments", double.add_team(ANA, [ANA]))
@@ -321,7 +286,7 @@ WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"
 def test_on_calls_that_cannot_be_had(
     fault: Fault,
     problem: str,
-    account: AtlassianAccount,
+    account: Account,
     double: Opsgenie,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
@@ -337,7 +302,7 @@ def test_on_calls_that_cannot_be_had(
     assert found.incomplete == {("Opsgenie", "on_call")}
 
 
-def test_a_403_of_another_kind(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_a_403_of_another_kind(account: Account, double: Opsgenie) -> None:
     """Only the code that says so is about the key's team."""
     double.fail(ON_CALLS, _Refused(b'{"message": "40301", "code": 40302}'))
     (failure,) = account.find().failures
@@ -355,13 +320,13 @@ class _Refused(NamedTuple):
         exchange.send(Answer(self.status, self.body))
 
 
-def test_a_key_of_another_form(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_a_key_of_another_form(account: Account, double: Opsgenie) -> None:
     """A 422 is how the vendor refuses some keys of its other region."""
     double.fail(ON_CALLS, _Refused(b'{"message": "Key format is not valid!", "took": 0}', 422))
     assert problems(account.find()) == [f"answered 422; the key isn't one of Opsgenie's{REGION}"]
 
 
-def test_a_key_that_is_wrong(double: Opsgenie, account: AtlassianAccount) -> None:
+def test_a_key_that_is_wrong(double: Opsgenie, account: Account) -> None:
     """Nobody is on call, and the key is not repeated."""
     double.put_on_shift("Payments", ANA)
     found = account.reconnect(OPSGENIE_KEY="another-k3y").find()
@@ -371,7 +336,7 @@ def test_a_key_that_is_wrong(double: Opsgenie, account: AtlassianAccount) -> Non
 
 
 @pytest.mark.parametrize("what", opsgenie_faults.WRONG_TREES)
-def test_trees_of_wrong_types(what: str, account: AtlassianAccount, double: Opsgenie) -> None:
+def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> None:
     """Nobody is on call by what is wrong, and that is said."""
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, opsgenie_faults.WRONG_TREES[what])
@@ -383,7 +348,7 @@ def test_trees_of_wrong_types(what: str, account: AtlassianAccount, double: Opsg
     assert account.decide().approved is (what == "escalationTime is null")
 
 
-def test_the_flat_list_is_not_read(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_the_flat_list_is_not_read(account: Account, double: Opsgenie) -> None:
     """It mixes in back-ups: an answer of that form is of nobody."""
     double.put_on_shift("Payments", ANA)
     flat = {"onCallRecipients": [ANA]}
@@ -395,7 +360,7 @@ def test_the_flat_list_is_not_read(account: AtlassianAccount, double: Opsgenie) 
     assert account.find().duties == ()
 
 
-def test_an_empty_account(account: AtlassianAccount, double: Opsgenie) -> None:
+def test_an_empty_account(account: Account, double: Opsgenie) -> None:
     """No schedule at all is an answer, without data it is none."""
     double.fail(ON_CALLS, put("data", value=[]))
     assert account.find().failures == ()

@@ -32,11 +32,13 @@ from tests.handler.accounts import (
     PAGERDUTY_KEY,
     PAYMENTS,
     SHIFT_BASED,
-    PagerDutyAccount,
     fill,
     holders,
     open_pagerduty,
     problems,
+)
+from tests.handler.accounts import (
+    PagerDutyAccount as Account,
 )
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, BO, CY, SetClock
@@ -44,7 +46,7 @@ from tests.handler.edited_answers import Edited, drop, put
 
 
 @pytest.fixture
-def account(client: Client, set_clock: SetClock) -> Iterator[PagerDutyAccount]:
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
     """An account whose one schedule has nobody on it."""
     with open_pagerduty(client, set_clock) as one:
         yield one
@@ -56,18 +58,18 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pagerduty, "SHIFT_BASED_PAGE_SIZE", 2)
 
 
-def _schedules(account: PagerDutyAccount, count: int, *, v3: bool = False) -> list[str]:
+def _schedules(account: Account, count: int, *, v3: bool = False) -> list[str]:
     """Schedules S1, S2, …, with Ana on call for each; their ids."""
     return [account.on_shift(f"S{number + 1}", ANA, v3=v3) for number in range(count)]
 
 
-def _offsets(account: PagerDutyAccount, path: str) -> list[str]:
+def _offsets(account: Account, path: str) -> list[str]:
     return [call.query["offset"][0] for call in account.double.calls if call.path == path]
 
 
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
-def test_all_on_calls(count: int, calls: int, account: PagerDutyAccount) -> None:
+def test_all_on_calls(count: int, calls: int, account: Account) -> None:
     """Each page asks for the next until there is none; none is asked for twice."""
     ids = _schedules(account, count)
     found = account.find()
@@ -76,7 +78,7 @@ def test_all_on_calls(count: int, calls: int, account: PagerDutyAccount) -> None
     assert _offsets(account, ON_CALLS) == [str(2 * page) for page in range(calls)]
 
 
-def test_more_than_a_real_page(account: PagerDutyAccount) -> None:
+def test_more_than_a_real_page(account: Account) -> None:
     """Of 101 schedules all are read, whether on call or listed: the original read the first 25."""
     ids = _schedules(account, 101)
     found = account.named(ids[-1], "S101")
@@ -88,7 +90,7 @@ def test_more_than_a_real_page(account: PagerDutyAccount) -> None:
 
 @pytest.mark.usefixtures("_pages_of_two")
 @pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-def test_a_name_shared_across_pages(v3: bool, account: PagerDutyAccount) -> None:  # noqa: FBT001 - a column of the table
+def test_a_name_shared_across_pages(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """Two schedules of one name are told apart by id only, though pages lie between them."""
     ids = _schedules(account, 3, v3=v3)
     account.double.add_schedule("S1", v3=v3)
@@ -98,7 +100,7 @@ def test_a_name_shared_across_pages(v3: bool, account: PagerDutyAccount) -> None
 
 
 @pytest.mark.usefixtures("_pages_of_two")
-def test_a_shift_told_on_two_pages(account: PagerDutyAccount) -> None:
+def test_a_shift_told_on_two_pages(account: Account) -> None:
     """It is told again only where a later page has it on a lower level; that one counts."""
     account.double.put_on_shift("Payments", ANA)
     for number in range(6):
@@ -116,7 +118,7 @@ def test_a_shift_told_on_two_pages(account: PagerDutyAccount) -> None:
 
 
 @pytest.mark.usefixtures("_pages_of_two")
-def test_a_page_that_is_shorter_than_asked(account: PagerDutyAccount) -> None:
+def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
     """The vendor may lower the limit: nothing is skipped by it."""
     ids = _schedules(account, 5)
 
@@ -149,7 +151,7 @@ def test_a_later_page_is_broken(
     path: str,
     fault: Fault,
     problem: str,
-    account: PagerDutyAccount,
+    account: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
     """The pages before count: who is on call by them, and by ids alone if names are missing."""
@@ -171,7 +173,7 @@ def test_a_later_page_is_broken(
 @pytest.mark.parametrize(
     ("path", "most"), [(ON_CALLS, 100), (LAYERED, 100), (SHIFT_BASED, 10)], ids=str
 )
-def test_a_list_without_end(path: str, most: int, account: PagerDutyAccount) -> None:
+def test_a_list_without_end(path: str, most: int, account: Account) -> None:
     """The vendor refuses to count beyond 10,000, so that there we stop and say so."""
     account.double.put_on_shift("Payments", ANA)
     account.double.add_schedule("Lone", v3=True)
@@ -184,7 +186,7 @@ def test_a_list_without_end(path: str, most: int, account: PagerDutyAccount) -> 
     assert duty.is_named("Payments") is (path == ON_CALLS)
 
 
-def test_the_vendor_is_never_asked_beyond_its_limit(account: PagerDutyAccount) -> None:
+def test_the_vendor_is_never_asked_beyond_its_limit(account: Account) -> None:
     """Offset and limit are 10,000 in sum at the most, else it answers 400."""
     account.double.put_on_shift("Payments", ANA)
     full: list[Any] = []
@@ -200,7 +202,7 @@ def test_the_vendor_is_never_asked_beyond_its_limit(account: PagerDutyAccount) -
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
-def test_empty_pages_without_end(path: str, account: PagerDutyAccount) -> None:
+def test_empty_pages_without_end(path: str, account: Account) -> None:
     """An empty page that is not the last is the last that is asked for, and that is said."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, EndlessPages(empty=True))
@@ -233,7 +235,7 @@ OUTSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" not in fa
 
 
 @pytest.mark.parametrize("what", INSIDE)
-def test_a_wrong_type_in_an_on_call(what: str, account: PagerDutyAccount) -> None:
+def test_a_wrong_type_in_an_on_call(what: str, account: Account) -> None:
     """It drops that on-call only, and is said; null is the same as absent."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO)
@@ -246,7 +248,7 @@ def test_a_wrong_type_in_an_on_call(what: str, account: PagerDutyAccount) -> Non
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, 1.5, [1], {}], ids=repr)
-def test_what_is_no_level(value: object, account: PagerDutyAccount) -> None:
+def test_what_is_no_level(value: object, account: Account) -> None:
     """Somebody whose level nobody knows is on none that counts."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, put("oncalls", 0, "escalation_level", value=value))
@@ -256,7 +258,7 @@ def test_what_is_no_level(value: object, account: PagerDutyAccount) -> None:
 
 @pytest.mark.parametrize("field", ["start", "end"])
 @pytest.mark.parametrize("value", ["", 0, "2026-03-04", None], ids=repr)
-def test_a_time_that_is_missing(field: str, value: object, account: PagerDutyAccount) -> None:
+def test_a_time_that_is_missing(field: str, value: object, account: Account) -> None:
     """Only null says that there is none: what is missing or empty is unreadable."""
     account.double.put_on_shift("Payments", ANA)
     row = ("oncalls", 0, field)
@@ -268,7 +270,7 @@ def test_a_time_that_is_missing(field: str, value: object, account: PagerDutyAcc
 @pytest.mark.parametrize(
     "fault", [*OUTSIDE.values(), drop("oncalls")], ids=[*map(str, OUTSIDE), "missing"]
 )
-def test_an_answer_that_is_no_list(fault: Fault, account: PagerDutyAccount) -> None:
+def test_an_answer_that_is_no_list(fault: Fault, account: Account) -> None:
     """It is a failure, unlike a list that is empty."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, fault)
@@ -279,9 +281,7 @@ def test_an_answer_that_is_no_list(fault: Fault, account: PagerDutyAccount) -> N
 
 @pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
 @pytest.mark.parametrize("fault", WRONG_SCHEDULES.values(), ids=WRONG_SCHEDULES)
-def test_a_wrong_type_in_a_list_of_schedules(
-    fault: Replaced, path: str, account: PagerDutyAccount
-) -> None:
+def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, account: Account) -> None:
     """It is said, and leaves every name in doubt; nobody's duty is lost by it."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO, v3=True)
@@ -296,7 +296,7 @@ def test_a_wrong_type_in_a_list_of_schedules(
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
 @pytest.mark.parametrize("what", WRONG_PAGES)
-def test_a_wrong_word_of_pages(what: str, path: str, account: PagerDutyAccount) -> None:
+def test_a_wrong_word_of_pages(what: str, path: str, account: Account) -> None:
     """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, WRONG_PAGES[what])
@@ -317,7 +317,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("v3", "fault"), WRONG)
-def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, account: PagerDutyAccount) -> None:  # noqa: FBT001 - a column of the table
+def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """It proves nothing and is said; another schedule counts."""
     odd = account.on_shift("Odd", ANA, v3=v3, policy=False)
     account.on_shift("Other", BO, policy=False)
@@ -331,7 +331,7 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, account: PagerDut
     assert failure.problem.startswith(begins)
 
 
-def test_a_wrong_shift_hides_no_other(account: PagerDutyAccount) -> None:
+def test_a_wrong_shift_hides_no_other(account: Account) -> None:
     """Whoever shares a schedule with an unreadable shift is on call."""
     schedule = account.on_shift("Shared", ANA, BO, CY, v3=True, policy=False)
     shifts = ("schedule", "final_schedule", "computed_shift_assignments")
@@ -352,7 +352,7 @@ def test_a_wrong_shift_hides_no_other(account: PagerDutyAccount) -> None:
         faults.Status(403),
     ],
 )
-def test_a_user_that_cannot_be_read(fault: Fault, account: PagerDutyAccount) -> None:
+def test_a_user_that_cannot_be_read(fault: Fault, account: Account) -> None:
     """He hides no other, and is said, without his name."""
     account.on_shift("Shared", ANA, BO, v3=True, policy=False)
     account.double.fail("/users/", fault, times=1)
@@ -374,7 +374,7 @@ def test_a_user_that_cannot_be_read(fault: Fault, account: PagerDutyAccount) -> 
         (drop("schedule", "teams"), "Forgotten"),
     ],
 )
-def test_optional_fields(edit: Edited, name: str, v3: bool, account: PagerDutyAccount) -> None:  # noqa: FBT001 - a column of the table
+def test_optional_fields(edit: Edited, name: str, v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """What the vendor's schema does not require may be absent or null."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
@@ -387,9 +387,7 @@ def test_optional_fields(edit: Edited, name: str, v3: bool, account: PagerDutyAc
     "edit",
     [drop("schedule", "escalation_policies"), put("schedule", "escalation_policies", value=None)],
 )
-def test_which_policies_use_it_is_not_said(
-    edit: Edited, account: PagerDutyAccount, *, v3: bool
-) -> None:
+def test_which_policies_use_it_is_not_said(edit: Edited, account: Account, *, v3: bool) -> None:
     """Somebody on a later level could be on shift there: nobody counts, and it is said."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
@@ -399,7 +397,7 @@ def test_which_policies_use_it_is_not_said(
 
 
 @BOTH_KINDS
-def test_an_answer_without_the_shifts(v3: bool, account: PagerDutyAccount) -> None:  # noqa: FBT001 - a column of the table
+def test_an_answer_without_the_shifts(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """They were asked for: that they are missing is said."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", drop("schedule", "final_schedule"))
@@ -408,7 +406,7 @@ def test_an_answer_without_the_shifts(v3: bool, account: PagerDutyAccount) -> No
 
 
 @pytest.fixture
-def staffed(account: PagerDutyAccount) -> PagerDutyAccount:
+def staffed(account: Account) -> Account:
     """Ana is on call for Payments."""
     account.double.put_on_shift("Payments", ANA)
     return account
@@ -437,7 +435,7 @@ def test_one_answer_failing_hides_no_other(
     fault: Fault,
     problem: str,
     path: str,
-    staffed: PagerDutyAccount,
+    staffed: Account,
     real_deadline: Callable[[float], Deadline],
 ) -> None:
     """However the one fails, within the budget the others are read, and the log says which it is.
@@ -455,46 +453,17 @@ def test_one_answer_failing_hides_no_other(
     assert bool(found.schedules_and_roles)
 
 
-@pytest.mark.parametrize(("fault", "problem"), FAULTS)
-def test_everything_failing(
-    fault: Fault,
-    problem: str,
-    staffed: PagerDutyAccount,
-    real_deadline: Callable[[float], Deadline],
-) -> None:
-    """Nobody is approved, and each question says why."""
-    staffed.double.fail("/", fault)
-    slow = takes_time(fault)
-    found = staffed.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
-    assert (found.duties, found.schedules_and_roles) == ((), ())
-    assert {each.question for each in found.failures} == set(QUESTIONS.values())
-    assert all(problem in each for each in problems(found))
-    decision = staffed.decide_by(deadline=real_deadline(0.4) if slow else None, schedules="any")
-    assert not decision.approved
-
-
-def test_a_slow_answer_is_an_answer(staffed: PagerDutyAccount) -> None:
-    """Whoever answers within the budget counts."""
-    staffed.double.fail("/", faults.Slow(0.01))
-    assert staffed.counts("Payments")
-
-
 @pytest.mark.parametrize("path", QUESTIONS)
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (400, ""),
         (401, EU),
         (402, "; the account's plan does not include it"),
         (403, "; the key may not see it: a read-only key of the whole account may"),
-        (404, ""),
-        (408, ""),
-        (429, ""),
         (500, ""),
-        (503, ""),
     ],
 )
-def test_what_an_error_says(status: int, hint: str, path: str, staffed: PagerDutyAccount) -> None:
+def test_what_an_error_says(status: int, hint: str, path: str, staffed: Account) -> None:
     """The status and what mends it, where we know: nothing of the body, and no key."""
     staffed.double.fail(path, faults.Status(status))
     (failure,) = staffed.named("Payments").failures
@@ -502,7 +471,7 @@ def test_what_an_error_says(status: int, hint: str, path: str, staffed: PagerDut
     assert failure.question == QUESTIONS[path]
 
 
-def test_a_key_of_another_account(staffed: PagerDutyAccount) -> None:
+def test_a_key_of_another_account(staffed: Account) -> None:
     """Everything is refused, nothing is found, the key is not repeated."""
     found = staffed.reconnect(PAGERDUTY_KEY="another-k3y").named("Payments")
     assert (found.duties, problems(found)) == ((), [f"answered 401{EU}"] * 3)
@@ -516,7 +485,7 @@ def test_a_key_that_may_see_less(client: Client, set_clock: SetClock) -> None:
         fill(double)
         double.put_on_shift("Payments", ANA)
         settings = {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": double.url}
-        staffed = PagerDutyAccount("pagerduty", double, settings, client, set_clock)
+        staffed = Account("pagerduty", double, settings, client, set_clock)
         assert holders(staffed.find()) == [ANA]
         assert staffed.counts(PAYMENTS)
         assert not staffed.counts("Payments")
@@ -525,34 +494,8 @@ def test_a_key_that_may_see_less(client: Client, set_clock: SetClock) -> None:
     assert all("answered 403; the key may not see it" in each.problem for each in failures)
 
 
-@pytest.mark.parametrize(("seconds", "waits"), [(3, [3.0]), (None, [0.2])])
-def test_the_rate_limit_is_waited_out(
-    seconds: int | None, waits: list[float], staffed: PagerDutyAccount
-) -> None:
-    """As long as `ratelimit-reset` says, if that fits the budget: the original gave up at once."""
-    staffed.double.fail(ON_CALLS, RateLimited(seconds), times=1)
-    assert holders(staffed.find()) == [ANA]
-    assert staffed.clock.waits == waits
-    assert staffed.asked(ON_CALLS) == 2
-
-
-def test_a_rate_limit_beyond_the_budget(staffed: PagerDutyAccount) -> None:
-    """What cannot be waited for is given up at once."""
-    staffed.double.fail(ON_CALLS, RateLimited(6))
-    found = staffed.find()
-    assert (found.duties, problems(found)) == ((), ["answered 429"])
-    assert (staffed.clock.waits, staffed.asked(ON_CALLS)) == ([], 1)
-
-
-def test_an_error_is_not_waited_out_as_if_it_were_a_limit(staffed: PagerDutyAccount) -> None:
-    """`ratelimit-reset` is in every answer: after a 500 the next try comes soon."""
-    staffed.double.fail(ON_CALLS, faults.Status(500), times=1)
-    assert holders(staffed.find()) == [ANA]
-    assert staffed.clock.waits == [0.2]
-
-
 @pytest.mark.parametrize("email", [ANA, BO])
-def test_single_schedules_that_fail(email: str, staffed: PagerDutyAccount) -> None:
+def test_single_schedules_that_fail(email: str, staffed: Account) -> None:
     """One that cannot be shown hides no other: the original failed as a whole."""
     odd = staffed.on_shift("Odd", ANA, policy=False)
     staffed.on_shift("Other", BO, v3=True, policy=False)
@@ -562,7 +505,7 @@ def test_single_schedules_that_fail(email: str, staffed: PagerDutyAccount) -> No
     assert staffed.decide_by(email, schedules=["Odd", "Other"]).approved is (email == BO)
 
 
-def test_other_schedules_are_left_alone(staffed: PagerDutyAccount) -> None:
+def test_other_schedules_are_left_alone(staffed: Account) -> None:
     """Those that the policy does not name cost no call each: the original asked for every one."""
     for number in range(10):
         staffed.on_shift(f"S{number}", BO, v3=number % 2 == 0, policy=number % 3 == 0)
