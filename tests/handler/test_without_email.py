@@ -26,7 +26,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.handler.builders import a_duty, answers, question
+from tests.handler.builders import fetching, make_duty, make_question
 from tests.handler.conftest import ANA, BO, NOW, SetClock
 from tests.handler.edited_answers import Edited
 
@@ -296,9 +296,9 @@ def test_people_are_counted_once_for_each_provider() -> None:
 
 def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     """What is found of names goes for people without an e-mail, too."""
-    hidden = a_duty("DBA")._replace(holder="", user="U1")
+    hidden = make_duty("DBA")._replace(holder="", user="U1")
     titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
-    found = ask([question("q", answers(Page((hidden,), titled)))], set_clock.deadline())
+    found = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
     assert found.duties == ()
     assert [each.shared_names for each in found.without_email] == [frozenset({"DBA"})]
 
