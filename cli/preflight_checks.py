@@ -153,7 +153,7 @@ def _policy_names(rule: Rule, on: tuple[str, ...]) -> Iterator[_PolicyName]:
 def _lists(snapshot: ProviderSnapshot) -> frozenset[tuple[str, str]]:
     """Give provider and kind of whatever there is a list of, complete or not."""
     listed = snapshot.schedules_and_roles
-    return snapshot.incomplete.union((each.provider, each.kind) for each in listed)
+    return snapshot.incomplete.union((entry.provider, entry.kind) for entry in listed)
 
 
 def _where_listed(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _PolicyName:

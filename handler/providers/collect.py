@@ -23,9 +23,9 @@ MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
 # In all: it is memory that so many large answers take.
 MOST_AT_ONCE = 7
-# When the collector's first two phases end, as parts of the time.
-ALL_ANSWERS, ANSWERS_OF_ONE = 1 / 6, 0.6
-_PHASE_1, _PHASE_2, _PHASE_3, _OVER = range(4)
+# What is waited for, in turn, and for which part of the time.
+_ALL, _ONE_PROVIDER, _ANY_ANSWER, _NOTHING = range(4)
+UNTIL_ALL, UNTIL_ONE_PROVIDER = 1 / 6, 0.6
 
 
 def load_clients(
@@ -49,9 +49,9 @@ class DutyCollector:
 
     Each provider has rounds of its own, and all of the time, in three phases:
 
-    1. Wait for all answers, then ask each provider for what it leaves open. Lasts `ALL_ANSWERS`.
-    2. Whenever a provider has answered completely, ask it on. Lasts until `ANSWERS_OF_ONE`.
-    3. Whenever anything is answered, ask on; stop as soon as nothing is left to decide.
+    1. Wait until all have answered; then ask each for what its answers leave open.
+    2. After `UNTIL_ALL` of the time, ask each as soon as it has answered all that it was asked.
+    3. After `UNTIL_ONE_PROVIDER`, ask on beside what hangs, and stop once nothing is undecided.
 
     Attributes:
         snapshot: what was found up to now.
@@ -63,8 +63,8 @@ class DutyCollector:
         self.queries: dict[str, DutyQuery] = {}
         self._clients = clients
         self._runner = QuestionRunner(deadline)
-        self._phase_ends = deadline.part(ALL_ANSWERS), deadline.part(ANSWERS_OF_ONE), deadline
-        self._phase = _PHASE_1
+        self._phase_ends = deadline.part(UNTIL_ALL), deadline.part(UNTIL_ONE_PROVIDER), deadline
+        self._awaited = _ALL
         self._rounds: Counter[str] = Counter()
         self._asked: set[tuple[str, str]] = set()
 
@@ -79,23 +79,25 @@ class DutyCollector:
         Args:
             queries: what is open, by the name of the provider that may know it.
         """
-        if self._phase != _OVER:
+        if self._awaited != _NOTHING:
             self._start(queries)
-        is_decided = self._phase == _PHASE_3 and not queries
-        if self._phase == _OVER or is_decided or not self._runner.running():
+        is_decided = self._awaited == _ANY_ANSWER and not queries
+        if self._awaited == _NOTHING or is_decided or not self._runner.running():
             self._runner.stop()
             return False
-        in_time = self._runner.wait(self._phase_ends[self._phase])
-        while in_time and self._phase == _PHASE_1 and self._runner.running():
-            in_time = self._runner.wait(self._phase_ends[_PHASE_1])
-        self._phase += not in_time
+        until = self._phase_ends[self._awaited]
+        in_time = self._runner.wait(until)
+        while in_time and self._awaited == _ALL and self._runner.running():
+            in_time = self._runner.wait(until)
+        if not in_time:
+            self._awaited += 1
         self.snapshot = self._runner.snapshot()
         return True
 
     def _start(self, queries: Mapping[str, DutyQuery]) -> None:
         for name, query in queries.items():
             # What is on its way may answer what so far looks open.
-            is_waited_for = self._runner.running(name) and self._phase < _PHASE_3
+            is_waited_for = self._runner.running(name) and self._awaited < _ANY_ANSWER
             if is_waited_for or self._rounds[name] == MOST_ROUNDS:
                 continue
             self.queries.setdefault(name, query)
@@ -147,13 +149,13 @@ def collect_and_decide(
     while True:
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
         undecided = [decision.request for decision in decisions if decision.could_change]
-        needed_duties = dependencies(undecided, policy, clock.now())
-        if not collector.advance(duty_queries(clients, needed_duties)):
+        queries = duty_queries(clients, dependencies(undecided, policy, clock.now()))
+        if not collector.advance(queries):
             break
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.
-    needed_duties = dependencies(requests, policy, now) if snapshot.without_email else []
-    conditions = [dependency.condition for dependency in needed_duties]
+    counted = requests if snapshot.without_email else ()
+    conditions = [each.condition for each in dependencies(counted, policy, now)]
     return Outcome(
         decisions,
         snapshot,

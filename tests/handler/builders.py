@@ -40,7 +40,7 @@ def make_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str =
 
 
 def make_page(*duties: Duty) -> Page:
-    """What a source makes of a page: the duties and what bears their names."""
+    """A page with these duties and the schedules or roles that they are for."""
     return Page(
         duties,
         tuple(

@@ -23,7 +23,7 @@ from handler.duty import (
 from handler.providers import incidentio
 from handler.providers.base import DutyQuery, ask
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
-from handler.providers.incidentio import IncidentIO as Source
+from handler.providers.incidentio import IncidentIO as IncidentIOClient
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
@@ -449,13 +449,13 @@ FindUpdates = Callable[[], ProviderSnapshot]
 
 
 @pytest.fixture
-def find_updates(source: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
+def find_updates(incidentio_client: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
     """Ask for the updates of all live incidents, as the handler does."""
 
     def found() -> ProviderSnapshot:
-        wants = DutyQuery(updates=True)
-        live = ask(source.questions(wants, ProviderSnapshot()), set_clock.deadline())
-        first, *questions = source.questions(wants, live)
+        query = DutyQuery(updates=True)
+        live = ask(incidentio_client.questions(query, ProviderSnapshot()), set_clock.deadline())
+        first, *questions = incidentio_client.questions(query, live)
         assert first.name == "incidents"
         updates = ask(questions, set_clock.deadline(), at_once=FOLLOW_UPS_AT_ONCE)
         for failure in updates.failures:
@@ -645,17 +645,19 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
     )
 
 
-def inventory(source: Source, set_clock: SetClock) -> ProviderSnapshot:
-    """What the source says of itself, asked at once."""
-    found = ask(source.inventory(), set_clock.deadline())
+def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
+    """What the provider lists beside duties."""
+    found = ask(incidentio_client.inventory(), set_clock.deadline())
     assert API_KEY not in str(found)
     return found
 
 
-def test_all_that_has_a_name(double: IncidentIO, source: Source, set_clock: SetClock) -> None:
+def test_all_that_has_a_name(
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> None:
     """Roles are there whether an incident is live or not, and severities, types and the key."""
     double.add_role("Communications Lead", "comms")
-    found = inventory(source, set_clock)
+    found = inventory(incidentio_client, set_clock)
     assert {(each.kind, each.names) for each in found.schedules_and_roles} == {
         (KEY, ("viewer", "schedules_reader", "global_access")),
         (INCIDENT_ROLE, ("Incident Lead", "lead")),
@@ -669,11 +671,11 @@ def test_all_that_has_a_name(double: IncidentIO, source: Source, set_clock: SetC
 
 
 def test_a_list_that_the_key_may_not_read(
-    double: IncidentIO, source: Source, set_clock: SetClock
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> None:
     """It is said which, and which scope the key needs."""
     double.key_roles = ("schedules_reader",)
-    found = inventory(source, set_clock)
+    found = inventory(incidentio_client, set_clock)
     told = sorted(str(each).partition("; request_id")[0] for each in found.failures)
     assert told == [
         f"incident.io {name}: answered 403; the key needs the scope {name}.view"
@@ -681,12 +683,14 @@ def test_a_list_that_the_key_may_not_read(
     ]
 
 
-def test_an_odd_list_is_a_failure(double: IncidentIO, source: Source, set_clock: SetClock) -> None:
+def test_an_odd_list_is_a_failure(
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> None:
     """What cannot be read whole says nothing about names."""
     double.fail("/v1/severities", drop("severities"))
     double.fail("/v1/incident_types", put("incident_types", 0, value="x"))
     double.fail("/v1/identity", put("identity", value=[]))
-    found = inventory(source, set_clock)
+    found = inventory(incidentio_client, set_clock)
     assert {(each.question, each.problem) for each in found.failures} == {
         ("severities", "the answer could not be read: severities is missing"),
         ("incident_types", "the answer could not be read: incident_types is not an object"),

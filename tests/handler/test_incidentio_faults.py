@@ -46,7 +46,7 @@ def _kinds(found: ProviderSnapshot) -> set[str]:
     ("fault", "problem"),
     BAD_ANSWERS,
 )
-def test_one_source_failing_hides_no_other(
+def test_one_answer_failing_hides_no_other(
     broken: str,
     fault: Fault,
     problem: str,
@@ -85,8 +85,8 @@ def test_what_an_error_says(
 
 def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
     """Both lists fail, nothing is found, the key is not repeated."""
-    source = _client(client, double.url, "another-k3y")
-    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+    incidentio_client = _client(client, double.url, "another-k3y")
+    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert found.duties == ()
     assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
     assert all(each.problem.startswith("answered 401") for each in found.failures)
@@ -98,8 +98,10 @@ def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -
     with IncidentIO(API_KEY, key_roles=["viewer"]) as double:
         double.add_person("Ana Lima", ANA)
         double.declare_incident("Fire", lead=ANA)
-        source = _client(client, double.url, API_KEY)
-        found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+        incidentio_client = _client(client, double.url, API_KEY)
+        found = ask(
+            incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
+        )
     assert [each.holder for each in found.duties] == [ANA]
     (failure,) = found.failures
     assert "the key needs the scope schedules.view" in failure.problem
@@ -130,8 +132,8 @@ def test_request_ids(
     set_clock: SetClock,
 ) -> None:
     """Only what looks like an id is quoted out of an error's body."""
-    source = _client(client, serve(reply(body, 404)).url, API_KEY)
-    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+    incidentio_client = _client(client, serve(reply(body, 404)).url, API_KEY)
+    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert {each.problem for each in found.failures} == {f"answered 404{told}"}
 
 
@@ -140,8 +142,8 @@ def test_the_body_of_a_good_answer_is_never_told(
 ) -> None:
     """What the provider says of people stays out of failures, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
-    source = _client(client, serve(reply(body.encode())).url, API_KEY)
-    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+    incidentio_client = _client(client, serve(reply(body.encode())).url, API_KEY)
+    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     assert len(found.failures) == 2
     assert ANA not in repr(found.failures)
 
