@@ -161,11 +161,11 @@ class Incident(NamedTuple):
     declarers: tuple[tuple[str, str], ...]
 
     @property
-    def addresses(self) -> frozenset[str]:
+    def declarer_emails(self) -> frozenset[str]:
         """The e-mails of who declared it."""
         return frozenset([email for email, _ in self.declarers if email])
 
-    def declared_by(self, holder: str, user_id: str) -> bool:
+    def may_be_declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
         folded = emails.folded(holder)
         for email, id_ in self.declarers:

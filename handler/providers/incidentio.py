@@ -304,7 +304,7 @@ def _role_duties(
     severity: tuple[str, ...],
     type_: tuple[str, ...],
 ) -> Iterator[Duty]:
-    declarers = incident.addresses
+    declarers = incident.declarer_emails
     for role, is_reporter, person in assignments:
         if not person or person == ("", ""):
             continue
@@ -321,7 +321,7 @@ def _role_duties(
             reporter=is_reporter,
             severity=severity,
             type=type_,
-            self_declared=incident.declared_by(holder, user_id),
+            self_declared=incident.may_be_declared_by(holder, user_id),
             declarers=declarers,
             user="" if holder else user_id,
         )
@@ -346,8 +346,8 @@ def read_updates(body: JsonObject, incident: Incident) -> Page:
             "",
             holder,
             incident=incident.reference,
-            self_declared=incident.declared_by(holder, user_id),
-            declarers=incident.addresses,
+            self_declared=incident.may_be_declared_by(holder, user_id),
+            declarers=incident.declarer_emails,
             user="" if holder else user_id,
         )
         for holder, user_id in dict.fromkeys(people)

@@ -70,18 +70,6 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     assert found.failures == (Failure("P", "one", "2 are odd"),)
 
 
-def test_questions_are_asked_at_once(set_clock: SetClock) -> None:
-    """Two questions that wait for each other are both answered."""
-    meet = threading.Barrier(2)
-
-    def pages(_deadline: Deadline) -> Iterator[Page]:
-        meet.wait(LONG)
-        yield Page()
-
-    asked = [make_question(name, pages) for name in ("one", "two")]
-    assert ask(asked, set_clock.deadline(LONG)).failures == ()
-
-
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
     """Exactly as many as allowed are asked together, until all are."""

@@ -269,19 +269,6 @@ def hanging(released: threading.Event, *duties: Duty) -> Fetch:
     return pages
 
 
-def test_who_hangs_leaves_time_to_ask_on(decide_in: DecideIn, released: threading.Event) -> None:
-    """What a provider's answers leave open is asked in time, while another question of it hangs."""
-    late = question("layer-based schedules", hanging(released))
-    end = question("end of S1", with_duties(ENDED))
-
-    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        return [question("on-calls", with_duties(SHIFT)), late, *([end] if snapshot.duties else [])]
-
-    outcome = decide_in(1, make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
-    assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert [each.question for each in outcome.snapshot.failures] == [late.name]
-
-
 def test_who_hangs_leaves_time_for_every_round(
     decide_in: DecideIn, released: threading.Event
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import timedelta
 
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, sort_duties
@@ -22,5 +21,5 @@ def test_order_of_duties() -> None:
         SHIFT._replace(level=10, end=NOW + timedelta(days=20)),
         SHIFT._replace(level=10, end=NOW + timedelta(days=20), holder="jd@corp.example"),
     )
-    for duties in itertools.permutations(ordered):
+    for duties in (ordered, ordered[::-1], (*ordered[1::2], *ordered[::2])):
         assert sort_duties((*duties, SHIFT)) == ordered

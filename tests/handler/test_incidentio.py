@@ -670,19 +670,6 @@ def test_all_that_has_a_name(
     assert found.incomplete == frozenset()
 
 
-def test_a_list_that_the_key_may_not_read(
-    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
-) -> None:
-    """It is said which, and which scope the key needs."""
-    double.key_roles = ("schedules_reader",)
-    found = inventory(incidentio_client, set_clock)
-    told = sorted(str(each).partition("; request_id")[0] for each in found.failures)
-    assert told == [
-        f"incident.io {name}: answered 403; the key needs the scope {name}.view"
-        for name in ("incident_roles", "incident_types", "severities")
-    ]
-
-
 def test_an_odd_list_is_a_failure(
     double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
 ) -> None:

@@ -83,30 +83,6 @@ def test_what_an_error_says(
     assert failure.question == broken
 
 
-def test_a_key_that_is_wrong(client: Client, double: IncidentIO, set_clock: SetClock) -> None:
-    """Both lists fail, nothing is found, the key is not repeated."""
-    incidentio_client = _client(client, double.url, "another-k3y")
-    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
-    assert found.duties == ()
-    assert sorted(each.question for each in found.failures) == ["incidents", "schedules"]
-    assert all(each.problem.startswith("answered 401") for each in found.failures)
-    assert "k3y" not in repr(found)
-
-
-def test_a_key_that_may_not_see_schedules(client: Client, set_clock: SetClock) -> None:
-    """The one scope that is missing is named; what the key may see counts."""
-    with IncidentIO(API_KEY, key_roles=["viewer"]) as double:
-        double.add_person("Ana Lima", ANA)
-        double.declare_incident("Fire", lead=ANA)
-        incidentio_client = _client(client, double.url, API_KEY)
-        found = ask(
-            incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
-        )
-    assert [each.holder for each in found.duties] == [ANA]
-    (failure,) = found.failures
-    assert "the key needs the scope schedules.view" in failure.problem
-
-
 @pytest.mark.parametrize(
     ("body", "told"),
     [

@@ -150,21 +150,6 @@ def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
     assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
 
 
-@pytest.mark.usefixtures("_pages_of_two")
-def test_shared_names_across_pages(double: IncidentIO, find: Find) -> None:
-    """Two schedules of one name are told apart by id only, though pages lie between them."""
-    ids = _schedules(double, 3)
-    twin = double.add_schedule("S1").id
-    found = find()
-    assert {each.id: each.is_named(each.name) for each in found.duties} == dict(
-        zip(ids, (False, True, True), strict=True)
-    )
-    double.put_on_shift(twin, BO)
-    (duty,) = (each for each in find().duties if each.id == twin)
-    assert duty.is_named(twin)
-    assert not duty.is_named("S1")
-
-
 def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
     """A name that two roles bear, one perhaps as its shortform and unfilled, is neither's."""
     comms = double.add_role("Comms", "talk")

@@ -362,17 +362,6 @@ def test_pages_of_users(account: Account, double: JSM) -> None:
     assert [each.query["startAt"] for each in double.calls if each.path == USERS] == [["0"], ["1"]]
 
 
-@pytest.mark.parametrize("repeat", [False, True])
-def test_users_without_end(repeat: bool, account: Account, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
-    """The same page again ends it; whom it named counts."""
-    double.put_on_shift("Payments", ANA)
-    double.fail(USERS, jsm_faults.EndlessPages(repeat=repeat))
-    found = account.find()
-    assert set(holders(found)) == {ANA}
-    assert problems(found) == ["a page says that there is another, and there is none"]
-    assert account.asked("/bulk") == 2
-
-
 @pytest.mark.parametrize("what", jsm_faults.WRONG_USERS)
 def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong; a missing e-mail needs no saying, all else does."""

@@ -326,15 +326,6 @@ def test_a_key_of_another_form(account: Account, double: Opsgenie) -> None:
     assert problems(account.find()) == [f"answered 422; the key isn't one of Opsgenie's{REGION}"]
 
 
-def test_a_key_that_is_wrong(double: Opsgenie, account: Account) -> None:
-    """Nobody is on call, and the key is not repeated."""
-    double.put_on_shift("Payments", ANA)
-    found = account.reconnect(OPSGENIE_KEY="another-k3y").find()
-    assert found.duties == ()
-    assert problems(found) == [f"answered 401; {WRONG_KEY}"]
-    assert "k3y" not in repr(found)
-
-
 @pytest.mark.parametrize("what", opsgenie_faults.WRONG_TREES)
 def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> None:
     """Nobody is on call by what is wrong, and that is said."""

@@ -14,7 +14,6 @@ from handler.providers import pagerduty
 from handler.providers.base import DutyQuery
 from sandbox.vendors import faults
 from sandbox.vendors.faults import Replaced
-from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.pagerduty_faults import (
     WRONG_LAYERED,
     WRONG_ONCALLS,
@@ -29,10 +28,8 @@ from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
     LAYERED,
     ON_CALLS,
-    PAGERDUTY_KEY,
     PAYMENTS,
     SHIFT_BASED,
-    fill,
     holders,
     open_pagerduty,
     problems,
@@ -76,27 +73,6 @@ def test_all_on_calls(count: int, calls: int, account: Account) -> None:
     assert [each.id for each in found.duties] == ids
     assert found.failures == ()
     assert _offsets(account, ON_CALLS) == [str(2 * page) for page in range(calls)]
-
-
-def test_more_than_a_real_page(account: Account) -> None:
-    """Of 101 schedules all are read, whether on call or listed: the original read the first 25."""
-    ids = _schedules(account, 101)
-    found = account.named(ids[-1], "S101")
-    assert [each.id for each in found.duties] == ids
-    assert found.duties[-1].is_named("S101")
-    assert _offsets(account, ON_CALLS) == _offsets(account, LAYERED) == ["0", "100"]
-    assert _offsets(account, SHIFT_BASED) == ["0"]
-
-
-@pytest.mark.usefixtures("_pages_of_two")
-@pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
-def test_a_name_shared_across_pages(v3: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
-    """Two schedules of one name are told apart by id only, though pages lie between them."""
-    ids = _schedules(account, 3, v3=v3)
-    account.double.add_schedule("S1", v3=v3)
-    assert not account.counts("S1")
-    assert account.counts(ids[0])
-    assert account.counts("S2")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -184,21 +160,6 @@ def test_a_list_without_end(path: str, most: int, account: Account) -> None:
     (duty,) = found.duties
     assert duty.is_named(PAYMENTS)
     assert duty.is_named("Payments") is (path == ON_CALLS)
-
-
-def test_the_vendor_is_never_asked_beyond_its_limit(account: Account) -> None:
-    """Offset and limit are 10,000 in sum at the most, else it answers 400."""
-    account.double.put_on_shift("Payments", ANA)
-    full: list[Any] = []
-
-    def full_page(body: dict[str, Any]) -> None:
-        full[:] = full or body["oncalls"] * 100
-        body.update(oncalls=full, more=True)
-
-    account.double.fail(ON_CALLS, Edited(full_page))
-    account.find()
-    asked = [call.query for call in account.double.calls]
-    assert max(int(each["offset"][0]) + int(each["limit"][0]) for each in asked) == 10_000
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
@@ -469,29 +430,6 @@ def test_what_an_error_says(status: int, hint: str, path: str, staffed: Account)
     (failure,) = staffed.named("Payments").failures
     assert failure.problem == f"answered {status}{hint}"
     assert failure.question == QUESTIONS[path]
-
-
-def test_a_key_of_another_account(staffed: Account) -> None:
-    """Everything is refused, nothing is found, the key is not repeated."""
-    found = staffed.reconnect(PAGERDUTY_KEY="another-k3y").named("Payments")
-    assert (found.duties, problems(found)) == ((), [f"answered 401{EU}"] * 3)
-    assert "k3y" not in repr(found)
-
-
-def test_a_key_that_may_see_less(client: Client, set_clock: SetClock) -> None:
-    """What it may see counts, what it may not is named."""
-    scopes = ["oncalls.read", "users.read"]
-    with PagerDuty(PAGERDUTY_KEY, scopes=scopes, now=lambda: set_clock.now) as double:
-        fill(double)
-        double.put_on_shift("Payments", ANA)
-        settings = {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": double.url}
-        staffed = Account("pagerduty", double, settings, client, set_clock)
-        assert holders(staffed.find()) == [ANA]
-        assert staffed.counts(PAYMENTS)
-        assert not staffed.counts("Payments")
-        failures = staffed.named("Payments").failures
-    assert [each.question for each in failures] == list(QUESTIONS.values())[1:]
-    assert all("answered 403; the key may not see it" in each.problem for each in failures)
 
 
 @pytest.mark.parametrize("email", [ANA, BO])

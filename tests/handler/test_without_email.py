@@ -305,8 +305,8 @@ def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
 
 def test_without_an_email_nobody_is_anybody() -> None:
     """Two people without an e-mail are not one: neither declared the other's incident."""
-    assert Incident("1", "INC-1", (("", "U1"),)).declared_by("", "U2") is False
-    assert Incident("1", "INC-1", (("", "U1"),)).declared_by("", "U1") is True
+    assert Incident("1", "INC-1", (("", "U1"),)).may_be_declared_by("", "U2") is False
+    assert Incident("1", "INC-1", (("", "U1"),)).may_be_declared_by("", "U1") is True
 
 
 @pytest.mark.parametrize(
