@@ -96,6 +96,6 @@ BY_NAME = MappingProxyType({provider.name: provider for provider in PROVIDERS})
 
 def other_region(provider: Provider, base_url: str) -> str:
     """Say how to ask the other region, whose keys this one does not know."""
-    other = [region for region in provider.regions if region != base_url][-1]
+    other = [url for url in provider.regions if url != base_url][-1]
     setting = next(iter(provider.settings))
     return f", or the key is of the other region: `pulumi config set {setting} {other}`"
