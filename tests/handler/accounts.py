@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
@@ -19,10 +20,11 @@ from handler.providers.registry import BY_ID
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.evaluate import Decision
+from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.handler.conftest import ANA, BO, CY, SetClock
+from tests.handler.conftest import ANA, API_KEY, BO, CY, SetClock
 
 PAGERDUTY_KEY, OPSGENIE_KEY = "pd-k3y-0123456789", "og-k3y-0123456789"
 TOKEN, BOT = "jsm-t0ken-0123456789", "bot@acme.example"
@@ -36,7 +38,8 @@ ANY_SCHEDULE = DutyQuery(any_schedule=True)
 ANAS_END = DutyQuery(any_schedule=True, ends=True, holders=frozenset({ANA}))
 DATABASE = Resource("postgres.v1.Role", "prod-db")
 
-_Double = TypeVar("_Double", PagerDuty, Opsgenie | JSM)
+_Double = TypeVar("_Double")
+_Account = TypeVar("_Account", bound="Account[Any]")
 
 
 @dataclass(frozen=True)
@@ -167,32 +170,53 @@ def problems(snapshot: ProviderSnapshot) -> list[str]:
     return [failure.problem for failure in snapshot.failures]
 
 
-@contextmanager
-def open_pagerduty(client: Client, clock: SetClock) -> Iterator[PagerDutyAccount]:
-    """Start PagerDuty's double, by the clock that is set by hand."""
-    with PagerDuty(PAGERDUTY_KEY, now=lambda: clock.now) as double:
-        fill(double)
-        settings = {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": double.url}
-        yield PagerDutyAccount("pagerduty", double, settings, client, clock)
+def make_double(provider: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Any:  # noqa: ANN401 - of any vendor
+    """Make a provider's double; it is to be started, and filled."""
+    if provider == "incidentio":
+        return IncidentIO(API_KEY, now=now)
+    if provider == "pagerduty":
+        return PagerDuty(PAGERDUTY_KEY, now=now)
+    return JSM(BOT, TOKEN, now=now) if provider == "jsm" else Opsgenie(OPSGENIE_KEY, now=now)
+
+
+def settings_of(provider: str, url: str) -> dict[str, str]:
+    """Give the settings by which the handler asks a double at this URL."""
+    return {
+        "incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": url},
+        "pagerduty": {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": url},
+        "opsgenie": {"OPSGENIE_KEY": OPSGENIE_KEY, "OPSGENIE_BASE_URL": url},
+        "jsm": {
+            "JSM_API_TOKEN": TOKEN,
+            "JSM_EMAIL": BOT,
+            "JSM_SITE": url,
+            "JSM_BASE_URL": url,
+        },
+    }[provider]
 
 
 @contextmanager
-def open_atlassian(provider: str, client: Client, clock: SetClock) -> Iterator[AtlassianAccount]:
-    """Start the double of Opsgenie or JSM, by the clock that is set by hand."""
-    double: Opsgenie | JSM
-    if provider == "jsm":
-        double = JSM(BOT, TOKEN, now=lambda: clock.now)
-        settings = {"JSM_EMAIL": BOT, "JSM_API_TOKEN": TOKEN}
-        settings |= {"JSM_SITE": double.url, "JSM_BASE_URL": double.url}
-    else:
-        double = Opsgenie(OPSGENIE_KEY, now=lambda: clock.now)
-        settings = {"OPSGENIE_KEY": OPSGENIE_KEY, "OPSGENIE_BASE_URL": double.url}
-    with double:
+def open_account(
+    kind: type[_Account], provider: str, client: Client, clock: SetClock
+) -> Iterator[_Account]:
+    """Start a provider's double, by the clock that is set by hand."""
+    with make_double(provider, lambda: clock.now) as double:
         fill(double)
-        yield AtlassianAccount(provider, double, settings, client, clock)
+        yield kind(provider, double, settings_of(provider, double.url), client, clock)
 
 
-def fill(double: PagerDuty | Opsgenie | JSM) -> None:
+def open_pagerduty(client: Client, clock: SetClock) -> AbstractContextManager[PagerDutyAccount]:
+    """Start PagerDuty's double."""
+    return open_account(PagerDutyAccount, "pagerduty", client, clock)
+
+
+def open_atlassian(
+    provider: str, client: Client, clock: SetClock
+) -> AbstractContextManager[AtlassianAccount]:
+    """Start the double of Opsgenie or JSM."""
+    return open_account(AtlassianAccount, provider, client, clock)
+
+
+def fill(double: IncidentIO | PagerDuty | Opsgenie | JSM) -> None:
     """Three people, and the schedule Payments with nobody on it."""
     double.add_person("Ana Lima", ANA)
     double.add_person("Bo Berg", BO)

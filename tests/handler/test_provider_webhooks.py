@@ -5,25 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from handler.providers.registry import PROVIDERS
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from sandbox.vendors.jsm import JSM
-from sandbox.vendors.opsgenie import Opsgenie
-from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
-    BOT,
-    OPSGENIE_KEY,
-    PAGERDUTY_KEY,
     PAYMENTS,
     SECRETS,
-    TOKEN,
     fill,
+    make_double,
+    settings_of,
 )
 from tests.handler.conftest import ANA, API_KEY, BO, CY
 from tests.handler.test_app import NOTHING, Webhook, request_of
@@ -34,46 +29,28 @@ ON_CALL = {"pagerduty": ANA, "opsgenie": BO, "jsm": DI, "incidentio": CY}
 Opener = Callable[..., Webhook]
 
 
-class Running(NamedTuple):
-    """A provider's double, and the settings that switch the provider on."""
-
-    double: Any
-    settings: dict[str, str]
-
-
 @pytest.fixture
-def running(incidentio: IncidentIO) -> Iterator[dict[str, Running]]:
-    """All four providers, each with its own person on call."""
-    with (
-        PagerDuty(PAGERDUTY_KEY) as pagerduty,
-        Opsgenie(OPSGENIE_KEY) as opsgenie,
-        JSM(BOT, TOKEN) as jsm,
-    ):
-        settings = {
-            "pagerduty": {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": pagerduty.url},
-            "opsgenie": {"OPSGENIE_KEY": OPSGENIE_KEY, "OPSGENIE_BASE_URL": opsgenie.url},
-            "jsm": {"JSM_API_TOKEN": TOKEN, "JSM_EMAIL": BOT}
-            | dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url),
-            "incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": incidentio.url},
-        }
-        doubles: dict[str, Any] = {"pagerduty": pagerduty, "opsgenie": opsgenie, "jsm": jsm}
-        for provider, double in doubles.items():
+def running(incidentio: IncidentIO) -> Iterator[dict[str, Any]]:
+    """The doubles of all four providers, each with its own person on call."""
+    with ExitStack() as servers:
+        doubles: dict[str, Any] = {"incidentio": incidentio}
+        for provider in ("pagerduty", "opsgenie", "jsm"):
+            double = doubles[provider] = servers.enter_context(make_double(provider))
             fill(double)
             double.add_person("Di Ode", DI)
             double.put_on_shift("Payments", ON_CALL[provider])
-        doubles["incidentio"] = incidentio
-        yield {name: Running(doubles[name], settings[name]) for name in doubles}
+        yield doubles
 
 
 @pytest.fixture
-def opened(running: dict[str, Running], incidentio: IncidentIO) -> Iterator[Opener]:
+def opened(running: dict[str, Any], incidentio: IncidentIO) -> Iterator[Opener]:
     """Make Apps on these providers and no other; they are closed at the end."""
     with ExitStack() as hooks:
 
         def open_one(*providers: str, budget: float = 5.0, **settings: str) -> Webhook:
             switched = {"INCIDENTIO_API_KEY": "", "INCIDENTIO_BASE_URL": ""}
             for provider in providers:
-                switched |= running[provider].settings
+                switched |= settings_of(provider, running[provider].url)
             hook = Webhook(incidentio, budget, **{**switched, **settings})
             hooks.callback(hook.app.client.close)
             return hook
@@ -91,7 +68,7 @@ def test_alone(
     provider: str,
     name: str,
     calls: int,
-    running: dict[str, Running],
+    running: dict[str, Any],
     opened: Opener,
 ) -> None:
     """Whoever is on call is approved in its bot's name, and nobody else, for few calls."""
@@ -100,7 +77,7 @@ def test_alone(
     assert claim["actor"]["id"] == f"{provider}-approval-bot"
     assert claim["reason"].startswith(f"Approved: on call for Payments ({name})")
     any_at_pagerduty = provider == "pagerduty" and not schedules
-    assert len(running[provider].double.calls) == (1 if any_at_pagerduty else calls)
+    assert len(running[provider].calls) == (1 if any_at_pagerduty else calls)
     assert not hook.ask(request_of(CY))
     other = opened(provider, AUTO_APPROVAL_SCHEDULES="Search")
     assert not other.ask(request_of(ON_CALL[provider]))
@@ -142,10 +119,10 @@ def test_bots(opened: Opener) -> None:
     "fault", [faults.Hang(), faults.Status(500), faults.Garbage(), faults.HangUp()], ids=repr
 )
 def test_one_that_is_down_hides_no_other(
-    down: str, fault: Fault, running: dict[str, Running], opened: Opener
+    down: str, fault: Fault, running: dict[str, Any], opened: Opener
 ) -> None:
     """Its people get no claim, the other's do, and the log says which failed."""
-    running[down].double.fail("/", fault)
+    running[down].fail("/", fault)
     other = "jsm" if down != "jsm" else "opsgenie"
     budget = 1.0 if isinstance(fault, faults.Hang) else 5.0
     hook = opened(down, other, budget=budget, AUTO_APPROVAL_SCHEDULES="Payments, DBA")
@@ -157,9 +134,9 @@ def test_one_that_is_down_hides_no_other(
     assert len(hook.ask(request_of(ON_CALL[other]))) == 1
 
 
-def test_one_name_at_two_providers(running: dict[str, Running], opened: Opener) -> None:
+def test_one_name_at_two_providers(running: dict[str, Any], opened: Opener) -> None:
     """It is not shared: what a provider calls by it counts there, for a rule without a provider."""
-    pagerduty = running["pagerduty"].double
+    pagerduty = running["pagerduty"]
     pagerduty.add_schedule("DBA")
     pagerduty.add_escalation_policy("DBA", "DBA")
     pagerduty.put_on_shift("DBA", BO)
@@ -169,32 +146,32 @@ def test_one_name_at_two_providers(running: dict[str, Running], opened: Opener) 
 
 @pytest.mark.parametrize("down", [None, faults.Status(500), faults.Hang()], ids=repr)
 def test_an_id_is_no_other_providers_name(
-    down: Fault | None, running: dict[str, Running], opened: Opener
+    down: Fault | None, running: dict[str, Any], opened: Opener
 ) -> None:
     """A schedule elsewhere that is called like PagerDuty's id lets nobody in, nor in an outage."""
-    incidentio = running["incidentio"].double
+    incidentio = running["incidentio"]
     schedule = incidentio.add_schedule(PAYMENTS)
     incidentio.put_on_shift(schedule, CY)
     on = ("pagerduty", "incidentio")
     hook = opened(*on, budget=1.0, AUTO_APPROVAL_SCHEDULES=PAYMENTS)
     if down:
-        running["pagerduty"].double.fail("/", down)
+        running["pagerduty"].fail("/", down)
     assert not hook.ask(request_of(CY))
     assert bool(hook.ask(request_of(ANA))) is (down is None)
     by_id = opened(*on, budget=1.0, AUTO_APPROVAL_SCHEDULES=f"{PAYMENTS}, {schedule.id}")
     assert by_id.ask(request_of(CY))
 
 
-def test_nothing_of_a_secret_is_logged(running: dict[str, Running], opened: Opener) -> None:
+def test_nothing_of_a_secret_is_logged(running: dict[str, Any], opened: Opener) -> None:
     """Neither approvals nor refusals nor failures tell keys, or who else is on call."""
-    running["pagerduty"].double.add_schedule("Forgotten")
-    running["pagerduty"].double.put_on_shift("Forgotten", BO)
+    running["pagerduty"].add_schedule("Forgotten")
+    running["pagerduty"].put_on_shift("Forgotten", BO)
     hook = opened(*ON_CALL, AUTO_APPROVAL_SCHEDULES="Payments, Forgotten")
     hook.ask(request_of(ANA))
     hook.ask(request_of("nobody@acme.example"))
     for fault in (faults.Status(401), faults.Status(403), faults.Replaced((), [BO])):
-        for provider in running.values():
-            provider.double.fail("/", fault)
+        for double in running.values():
+            double.fail("/", fault)
         hook.ask(request_of(ANA))
     text = json.dumps(hook.log)
     hidden = (*SECRETS, API_KEY, BO, BO.lower(), CY, DI, "Bo Berg")
@@ -202,12 +179,10 @@ def test_nothing_of_a_secret_is_logged(running: dict[str, Running], opened: Open
         assert secret not in text
 
 
-def test_a_hand_over_shows_in_the_next_decision(
-    running: dict[str, Running], opened: Opener
-) -> None:
+def test_a_hand_over_shows_in_the_next_decision(running: dict[str, Any], opened: Opener) -> None:
     """Nothing of who is on call is kept."""
     for provider in ("pagerduty", "opsgenie", "jsm"):
-        hook, double = opened(provider), running[provider].double
+        hook, double = opened(provider), running[provider]
         assert hook.ask(request_of(ON_CALL[provider]))
         double.take_off_shift("Payments", ON_CALL[provider])
         double.put_on_shift("Payments", CY)
