@@ -189,7 +189,7 @@ def _duties(record: Record) -> Iterable[Told]:
 
 def _duty_names(record: Record) -> list[str]:
     now = moment_of(record["decided_at"])
-    return [each.told(now) for each in duties_of(record)] if now else []
+    return [each.describe(now) for each in duties_of(record)] if now else []
 
 
 def _limits(record: Record) -> Iterable[Told]:

@@ -172,7 +172,7 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
     for name in sorted(providers):
         wants = duty_query(name, needs)
         asked = record["trace"]["wanted"].get(name, {})
-        if wants.anything and not _covers(asked, wants, by_name=name in _LOOKED_UP_BY_NAME):
+        if not wants.is_empty and not _covers(asked, wants, by_name=name in _LOOKED_UP_BY_NAME):
             return f"by this policy, {name} would have been asked for what the record does not hold"
     return ""
 

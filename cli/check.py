@@ -17,11 +17,11 @@ from cli.diagnosis import (
     Approval,
     Step,
     approval_of,
+    check_bots,
+    check_decision,
+    check_info,
     log_remedy,
     refused,
-    told_of_bots,
-    told_of_decision,
-    told_of_info,
     unreachable,
 )
 from cli.errors import CommandError
@@ -161,13 +161,13 @@ class Checking:
         if isinstance(answer, Step):
             yield answer
         else:
-            yield from told_of_info(GET_INFO, answer, self.webhook)
+            yield from check_info(GET_INFO, answer, self.webhook)
 
     def _bots(self) -> Step:
         answer = self._call(PULL_UPDATE, {"kinds": [BOT_KIND]})
         if isinstance(answer, Step):
             return answer
-        return told_of_bots(PULL_UPDATE, answer, self.webhook)
+        return check_bots(PULL_UPDATE, answer, self.webhook)
 
     def _decision(self, event: Mapping[str, Any]) -> Step:
         answer = self._call(GET_DECISION, {"events": [event]})
@@ -180,7 +180,7 @@ class Checking:
         except ShapeError as error:
             return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log)
         now = self._world.clock.now()
-        step = told_of_decision(GET_DECISION, self.approval, event, self.webhook, now)
+        step = check_decision(GET_DECISION, self.approval, event, self.webhook, now)
         if step.level != NO or step.remedy:
             return step
         why = f"`{_explain(event, self.webhook)}` says why"

@@ -29,16 +29,16 @@ from handler.request import APPROVE, DURATION, EXPIRES
 from handler.settings import SettingsError, max_age, parse_switch
 
 NO = "no"
-_SHOWN = 80
+_MOST_QUOTED = 80
 
 
 class Step(NamedTuple):
-    """One call that was made, and what it came to.
+    """One call that was made, and its result.
 
     Attributes:
         call: its name in the protocol.
         level: `OK`, `PROBLEM`, `NO` for a decision that is not an approval, or `NOTE`.
-        text: what was found, in a sentence.
+        text: the result, in a sentence.
         remedy: what to do about it.
     """
 
@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 
 class Approval(NamedTuple):
-    """What a claim says.
+    """What an approving claim says.
 
     Attributes:
         why: rule and evidence.
@@ -63,40 +63,40 @@ class Approval(NamedTuple):
 
 
 def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
-    """Tell why nobody answered."""
+    """Report why nobody answered."""
     cause, remedy = error.__cause__, _address_remedy(deployed)
     match cause:
         case ssl.SSLCertVerificationError():
-            said = "shows a certificate that is not trusted here"
+            problem = "shows a certificate that is not trusted here"
             remedy = "something between here and AWS reads along, or this machine's clock is wrong"
         case ssl.SSLError():
-            said = "does not speak TLS as it should"
+            problem = "does not speak TLS as it should"
         case UnreachableError():
-            said = f"cannot be reached: {cause.problem}"
+            problem = f"cannot be reached: {cause.problem}"
             remedy = f"{cause.remedy}; {remedy}"
         case TimeoutError():
-            said = f"does not answer within {TIMEOUT_SECONDS} s"
+            problem = f"does not answer within {TIMEOUT_SECONDS} s"
             remedy = f"let this machine reach it; then {log_remedy(deployed)}"
         case ConnectionRefusedError():
-            said = "is an address where nobody listens"
+            problem = "is an address where nobody listens"
         case ConnectionError() | RemoteDisconnected():
-            said = "hangs up before it answers"
+            problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(deployed)}"
         case ValueError():
-            said = "is no address of a webhook"
+            problem = "is not a webhook's address"
         case OSError():
-            said = f"cannot be reached: {cause.strerror}"
+            problem = f"cannot be reached: {cause.strerror}"
         case TooLarge():
-            said = "answers with more than a webhook would"
+            problem = "answers with more than a webhook would"
         case _:
-            said = "does not speak HTTP"
-    return Step(call, PROBLEM, f"{deployed.url} {said}", remedy)
+            problem = "does not speak HTTP"
+    return Step(call, PROBLEM, f"{deployed.url} {problem}", remedy)
 
 
 def refused(call: str, answer: Answer, deployed: Deployed, now: datetime) -> Step:
-    """Tell what an HTTP error means."""
-    said, remedy = _meaning(answer, deployed, now)
-    return Step(call, PROBLEM, f"HTTP {answer.http}: {said}", remedy)
+    """Report what an HTTP error means."""
+    problem, remedy = _meaning(answer, deployed, now)
+    return Step(call, PROBLEM, f"HTTP {answer.http}: {problem}", remedy)
 
 
 def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, str]:
@@ -104,29 +104,29 @@ def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, st
     host = urlsplit(deployed.url).hostname
     match answer.http:
         case status if _is_in_front(status, answer.body):
-            said = f"something in front of {host} (a firewall or proxy) refused the call"
+            problem = f"something in front of {host} (a firewall or proxy) refused the call"
             remedy = f"let this machine's calls to {host} through, or call from another network"
         case HTTPStatus.UNAUTHORIZED:
-            said, remedy = "the signature is refused", _signature_remedy(answer, deployed, now)
+            problem, remedy = "the signature is refused", _signature_remedy(answer, deployed, now)
         case HTTPStatus.FORBIDDEN:
-            said, remedy = "AWS lets nobody call this URL", _permission_remedy(deployed)
+            problem, remedy = "AWS lets nobody call this URL", _permission_remedy(deployed)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            said, remedy = "AWS lets no call through", _concurrency_remedy(deployed)
+            problem, remedy = "AWS lets no call through", _concurrency_remedy(deployed)
         case HTTPStatus.SERVICE_UNAVAILABLE if _code(answer) == UNAVAILABLE:
-            said = "the function cannot read its secret"
+            problem = "the function cannot read its secret"
             remedy += (
                 "; its role may read the stack's secret (output secret_arn), in the version that"
                 f" was deployed: {_deploy(deployed)} puts both right"
             )
         case HTTPStatus.INTERNAL_SERVER_ERROR:
-            said = "the function failed, by a wrong setting or a defect"
+            problem = "the function failed, by a wrong setting or a defect"
         case HTTPStatus.BAD_GATEWAY:
-            said = "the function cannot start, or died before it answered"
+            problem = "the function cannot start, or died before it answered"
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            said, remedy = "AWS has trouble of its own", f"try again in a minute; {remedy}"
+            problem, remedy = "AWS has trouble of its own", f"try again in a minute; {remedy}"
         case _:
-            said, remedy = "that is not this project's function", _address_remedy(deployed)
-    return said, remedy
+            problem, remedy = "that is not this project's function", _address_remedy(deployed)
+    return problem, remedy
 
 
 def _is_in_front(status: int, body: object) -> bool:
@@ -175,8 +175,8 @@ def _signature_remedy(answer: Answer, deployed: Deployed, now: datetime) -> str:
 def _skew(date: str, now: datetime) -> timedelta | None:
     """Say by how much the server's clock is ahead of ours."""
     with suppress(ValueError, OverflowError):
-        told = parsedate_to_datetime(date)
-        return told.replace(tzinfo=told.tzinfo or UTC) - now
+        moment = parsedate_to_datetime(date)
+        return moment.replace(tzinfo=moment.tzinfo or UTC) - now
     return None
 
 
@@ -220,45 +220,45 @@ def _unset(key: str, deployed: Deployed) -> str:
     return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
 
 
-def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
-    """Tell which function answers."""
+def check_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
+    """Check which function answers."""
     try:
         name, version = _integration(answer)
     except ShapeError:
         name = version = ""
     if name != NAME:
-        said = f"calls itself {name[:_SHOWN]!r}" if name else "does not say what it is"
-        told = f"what answers at {deployed.url} is not {NAME}: it {said}"
-        yield Step(call, PROBLEM, told, _address_remedy(deployed))
+        claimed = f"calls itself {name[:_MOST_QUOTED]!r}" if name else "does not say what it is"
+        text = f"what answers at {deployed.url} is not {NAME}: it {claimed}"
+        yield Step(call, PROBLEM, text, _address_remedy(deployed))
         return
-    yield Step(call, OK, f"{NAME} {version[:_SHOWN]} answers at {deployed.url}")
+    yield Step(call, OK, f"{NAME} {version[:_MOST_QUOTED]} answers at {deployed.url}")
     if version != __version__:
-        said = f"version {version[:_SHOWN]} is deployed, and {__version__} is here"
-        yield Step(call, NOTE, said, f"{_deploy(deployed)} deploys what is here")
+        text = f"version {version[:_MOST_QUOTED]} is deployed, and {__version__} is here"
+        yield Step(call, NOTE, text, f"{_deploy(deployed)} deploys what is here")
 
 
 def _integration(answer: Answer) -> tuple[str, str]:
     """Read name and version, which travel as JSON text within a `DebugInfo`."""
     status = get_object(as_object(answer.body, "the answer"), "status")
-    for each in get_list(status, "details"):
+    for entry in get_list(status, "details"):
         try:
-            detail = json.loads(get_str(as_object(each, "details[]"), "detail"))
+            detail = json.loads(get_str(as_object(entry, "details[]"), "detail"))
         except (ValueError, RecursionError):
             continue
-        for one in get_list(as_object(detail, "detail"), "integrations"):
-            about = as_object(one, "integrations[]")
-            return get_str(about, "name"), get_str(about, "version")
+        for value in get_list(as_object(detail, "detail"), "integrations"):
+            integration = as_object(value, "integrations[]")
+            return get_str(integration, "name"), get_str(integration, "version")
     return "", ""
 
 
-def told_of_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
-    """Tell which providers are switched on."""
+def check_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
+    """Check which providers are switched on."""
     try:
-        found = get_list(as_object(answer.body, "the answer"), "resources")
-        ids = {get_str(as_object(each, "resources[]"), "id") for each in found}
+        bots = get_list(as_object(answer.body, "the answer"), "resources")
+        ids = {get_str(as_object(bot, "resources[]"), "id") for bot in bots}
     except ShapeError:
         ids = set()
-    on = [each.name for each in PROVIDERS if each.bot["id"] in ids]
+    on = [provider.name for provider in PROVIDERS if provider.bot["id"] in ids]
     if not on:
         return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(deployed))
     return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
@@ -277,10 +277,10 @@ def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
     labels = get_object(get_object(claim, "meta"), "labels")
     until = parse_instant(get_str(labels, EXPIRES))
     petition = event["meta"]["labels"]["petition"]
-    asked = [event["actor"], *event["resources"]]
+    requested = [event["actor"], *event["resources"]]
     if (get_str(claim, "event"), len(claims), labels.get("petition")) != (APPROVE, 1, petition):
         raise ShapeError("it is not the approval of this one petition")
-    if claim.get("resources") != asked or until is None:
+    if claim.get("resources") != requested or until is None:
         raise ShapeError("it approves something else")
     reason = get_str(claim, "reason")
     by_settings = reason.removeprefix("Approved: ")
@@ -288,17 +288,21 @@ def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
     return Approval(why, get_str(labels, DURATION), until)
 
 
-def told_of_decision(
-    call: str, found: Approval | None, event: Mapping[str, Any], deployed: Deployed, now: datetime
+def check_decision(
+    call: str,
+    approval: Approval | None,
+    event: Mapping[str, Any],
+    deployed: Deployed,
+    now: datetime,
 ) -> Step:
-    """Tell what was decided."""
+    """Report what was decided."""
     who = event["actor"]["email"]
-    what = listed(f"{each['kind']}:{each['id']}" for each in event["resources"])
-    if found:
-        lasts = f"{spoken(found.duration)}, until {clock_time(found.until, now)}"
-        return Step(call, OK, f"claims {what} for {who} for {lasts}: {found.why}")
+    what = listed(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
+    if approval:
+        lasts = f"{spoken(approval.duration)}, until {clock_time(approval.until, now)}"
+        return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
     with suppress(SettingsError):
         if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
-            said = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
-            return Step(call, NO, said, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
+            text = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
+            return Step(call, NO, text, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
     return Step(call, NO, f"no claim for {who}: humans decide about {what}")

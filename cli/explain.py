@@ -11,12 +11,12 @@ from cli import arguments, user_lookup
 from cli.config import Configured, configured
 from cli.context import World
 from cli.errors import CommandError
-from cli.provider_query import approving, open_to_any_duty, switched_off
+from cli.provider_query import approving_rules, open_to_any_duty, switched_off
 from handler.app import BUDGET_SECONDS
 from handler.audit import decision_record
 from handler.clock import Deadline
 from handler.durations import format_instant
-from handler.providers.collect import DutyCollector, Outcome
+from handler.providers.collect import Outcome, collect_and_decide, load_clients
 from handler.rules.evaluate import Decision
 
 EXAMPLES = """examples:
@@ -69,16 +69,16 @@ def explain(options: argparse.Namespace, world: World) -> int:
     client = world.client()
     try:
         clock = world.clock._replace(now=lambda: at) if options.at else world.clock
-        inquiry = DutyCollector(client, clock, given.settings.providers)
+        clients = load_clients(client, clock, given.settings.providers)
         deadline = Deadline(world.clock, BUDGET_SECONDS)
-        outcome = inquiry.decide([request], given.policy, deadline)
+        outcome = collect_and_decide([request], given.policy, clients, clock, deadline)
     finally:
         client.close()
     (decision,) = outcome.decisions
-    if outcome.asked and not decision.duties:
-        who, asked = request.requester.email, outcome.asked
+    if outcome.providers and not decision.duties:
+        who, asked = request.requester.email, outcome.providers
         notes += user_lookup.about_a_stranger(who, asked, outcome.snapshot, given.settings, world)
-    notes += switched_off(given.settings, approving(given.policy, request.resources))
+    notes += switched_off(given.settings, approving_rules(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)
     record = _record(decision, outcome, given)
@@ -122,11 +122,11 @@ def _record(decision: Decision, outcome: Outcome, given: Configured) -> dict[str
     record = decision_record(
         decision,
         snapshot=outcome.snapshot,
-        asked=outcome.asked,
+        asked=outcome.providers,
         policy=given.policy,
         dry_run=given.settings.dry_run,
         milliseconds=0,
-        wants=outcome.wants,
+        wants=outcome.queries,
         without_email=outcome.without_email,
     )
     return {"message": "decision", **record}

@@ -11,11 +11,11 @@ from cli import arguments
 from cli.config import configured
 from cli.context import World
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
-from cli.provider_query import PATIENCE_SECONDS, ask_for_all
+from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
-from handler.providers.base import Question, Source, ask
-from handler.providers.collect import DutyCollector
+from handler.providers.base import ProviderClient, Question, ask
+from handler.providers.collect import load_clients
 from handler.settings import Settings
 
 EXAMPLES = """examples:
@@ -41,47 +41,46 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 
 
 def run(options: argparse.Namespace, world: World) -> int:
-    """Check, and print what was found."""
+    """Check, and print the results."""
     given = configured(options, world.environment, world.folder)
-    found = checked(given.settings, world)
-    good = all(each.level != PROBLEM for each in found)
+    results = check_providers(given.settings, world)
+    good = all(result.level != PROBLEM for result in results)
     out = world.output(options)
     if options.json:
-        out.json({"ok": good, "checks": [each._asdict() for each in found]})
+        out.json({"ok": good, "checks": [result._asdict() for result in results]})
     else:
-        for each in found:
-            out.line(f"{each.level:8} {each.text}", _MARKS[each.level], indent=9)
+        for result in results:
+            out.line(f"{result.level:8} {result.text}", _MARKS[result.level], indent=9)
         out.line(f"the policy is from {given.origin}")
     return 0 if good else 1
 
 
-def checked(settings: Settings, world: World) -> list[Check]:
+def check_providers(settings: Settings, world: World) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
-    asked = ask_for_all(settings, world)
-    snapshot = with_inventory(settings, asked.snapshot, world)
-    return list(checks(settings, snapshot, asked.wants, world.clock.now()))
+    report = query_all_duties(settings, world)
+    snapshot = with_inventory(settings, report.snapshot, world)
+    return list(checks(settings, snapshot, report.queries, world.clock.now()))
 
 
 def with_inventory(
     settings: Settings, snapshot: ProviderSnapshot, world: World
 ) -> ProviderSnapshot:
-    """Add what sources can list beside duties: the names that the policy needs to be there."""
+    """Add what providers list beside duties: the names that the policy needs to be there."""
     client, clock = world.client(), world.clock
     try:
-        sources = DutyCollector(client, clock, settings.providers).sources
-        wanted = kinds_named(settings.policy)
+        kinds = kinds_named(settings.policy)
         questions = [
             question
-            for source in sources.values()
-            for question in _inventory(source)
-            if question.lists in wanted
+            for provider in load_clients(client, clock, settings.providers).values()
+            for question in _inventory(provider)
+            if question.listed_kind in kinds
         ]
         return ask(questions, Deadline(clock, PATIENCE_SECONDS), before=snapshot)
     finally:
         client.close()
 
 
-def _inventory(source: Source) -> Iterable[Question]:
-    """Ask a source for its inventory, which few have: most list all names with their duties."""
-    inventory = getattr(source, "inventory", None)
+def _inventory(provider: ProviderClient) -> Iterable[Question]:
+    """Give the questions for its inventory, which few need: most list all names with duties."""
+    inventory = getattr(provider, "inventory", None)
     return inventory() if inventory else ()

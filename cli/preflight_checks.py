@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from auditlog.explain import called, emails_missing
-from cli.console import listed
-from cli.provider_query import approving, duties_named, open_to_any_duty
+from cli.console import listed as listed_words
+from cli.provider_query import approving_rules, duty_conditions, open_to_any_duty
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -21,7 +21,7 @@ from handler.duty import (
 )
 from handler.providers.base import DutyQuery
 from handler.providers.collect import without_email
-from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
+from handler.providers.registry import BY_ID, BY_NAME
 from handler.rules.conditions import ANY, IncidentRole, OnCall
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
@@ -29,18 +29,18 @@ from policy.diagnostics import hidden_difference, nearest, nearest_of
 from policy.open_rules import kinds_without_end, unnamed_kinds
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
-_CALLED = {
+_KIND_NAMES = {
     ON_CALL: "schedule",
     INCIDENT_ROLE: "role",
     SEVERITY: "severity",
     INCIDENT_TYPE: "type of incidents",
 }
-# How every source says that a key is not valid, or is another account's.
+# How every provider's client says that a key is not valid, or is another account's.
 _REFUSED = "answered 401"
 _BY_NAME_ALONE = frozenset({SEVERITY, INCIDENT_TYPE})
 _MOST_OBJECTIONS = 3
 # What makes a provider show e-mails, and whose it never shows.
-_TO_SHOW_EMAILS = {
+_EMAIL_REMEDIES = {
     "incidentio": "give each of these users an e-mail in incident.io, and take deactivated ones "
     "off the schedules and roles",
     "pagerduty": "use a read-only key of the whole account, since another key may see users "
@@ -53,19 +53,19 @@ _TO_SHOW_EMAILS = {
 
 
 class Check(NamedTuple):
-    """What one check came to.
+    """The result of one check.
 
     Attributes:
-        level: `OK`, `PROBLEM`, or `NOTE` for what may be meant so.
-        text: what was found, in a sentence.
+        level: `OK`, `PROBLEM`, or `NOTE` for what may be intended.
+        text: the result, in a sentence.
     """
 
     level: str
     text: str
 
 
-class _Named(NamedTuple):
-    """A name in the policy, and where it has to be found."""
+class _PolicyName(NamedTuple):
+    """A name in the policy, and the providers at which it has to be found."""
 
     rule: str
     kind: str
@@ -73,33 +73,59 @@ class _Named(NamedTuple):
     providers: tuple[str, ...]
     condition: OnCall | IncidentRole
 
+    def means(self, listed: ScheduleOrRole) -> bool:
+        """Whether it is the id or a name of a provider's schedule or role."""
+        return listed.kind == self.kind and self.entry in {listed.id, *listed.names}
+
+    def bearers(self, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
+        """Give what it means at a provider, each id once."""
+        by_id = {
+            listed.id: listed
+            for listed in snapshot.schedules_and_roles
+            if listed.provider == provider and self.means(listed)
+        }
+        return list(by_id.values())
+
+    def check(self, level: str, text: str) -> Check:
+        """Give the result of a check of it."""
+        return Check(level, f"{called(self.rule)}: {text}")
+
 
 def kinds_named(policy: Policy) -> frozenset[str]:
     """Say of which kinds the policy names something; the key itself is always of interest."""
-    rules = tuple(approving(policy))
-    named = (each.kind for rule in rules for each in _names(rule, ()))
-    return frozenset((KEY, *named, *((INCIDENT_ROLE,) if _any_role(rules) else ())))
+    rules = tuple(approving_rules(policy))
+    kinds = (name.kind for rule in rules for name in _policy_names(rule, ()))
+    return frozenset((KEY, *kinds, *((INCIDENT_ROLE,) if _takes_any_role(rules) else ())))
 
 
-def _any_role(rules: Iterable[Rule]) -> bool:
-    conditions = (each for rule in rules for each in duties_named(rule.when))
+def _takes_any_role(rules: Iterable[Rule]) -> bool:
+    conditions = (condition for rule in rules for condition in duty_conditions(rule.when))
     return any(isinstance(each, IncidentRole) and each.roles is ANY for each in conditions)
 
 
 def checks(
-    settings: Settings, snapshot: ProviderSnapshot, wants: Mapping[str, DutyQuery], now: datetime
+    settings: Settings, snapshot: ProviderSnapshot, queries: Mapping[str, DutyQuery], now: datetime
 ) -> Iterator[Check]:
     """Check the keys, then every name, then what nobody has narrowed or let in."""
-    on = tuple(BY_ID[each].name for each in settings.providers)
-    rules = tuple(approving(settings.policy))
-    names = [_where_listed(each, snapshot) for rule in rules for each in _names(rule, on)]
-    conditions = [each for rule in rules for each in duties_named(rule.when)]
+    on = tuple(BY_ID[id_].name for id_ in settings.providers)
+    rules = tuple(approving_rules(settings.policy))
+    lists = _lists(snapshot)
+    names = [_where_listed(name, lists) for rule in rules for name in _policy_names(rule, on)]
+    conditions = [condition for rule in rules for condition in duty_conditions(rule.when)]
     hidden = without_email(snapshot, conditions, now)
     for provider in on:
-        yield from _key(provider, snapshot, wants.get(provider, DutyQuery()), rules, names, hidden)
-    yield from _without_key(rules, on)
-    for each in dict.fromkeys(names):
-        yield from _name(each, snapshot, now)
+        query = queries.get(provider, DutyQuery())
+        yield from _check_key(provider, snapshot, query, hidden)
+        complete = (provider, ON_CALL) not in snapshot.incomplete
+        any_role = _takes_any_role(rules) and (provider, INCIDENT_ROLE) in lists
+        if complete and not (
+            query.any_schedule or any_role or _names_something_at(provider, snapshot, names)
+        ):
+            unused = f"no rule uses {_key_setting(provider)}"
+            yield Check(NOTE, f"{unused}: nothing that the policy names is at {provider}")
+    yield from _check_missing_keys(rules, on)
+    for name in dict.fromkeys(names):
+        yield from _check_name(name, snapshot, now)
     for note in (
         *open_to_any_duty(settings),
         *unnamed_kinds(settings.policy, on),
@@ -108,12 +134,12 @@ def checks(
         yield Check(NOTE, note)
 
 
-def _names(rule: Rule, on: tuple[str, ...]) -> Iterator[_Named]:
-    for condition in duties_named(rule.when):
+def _policy_names(rule: Rule, on: tuple[str, ...]) -> Iterator[_PolicyName]:
+    for condition in duty_conditions(rule.when):
         if isinstance(condition, OnCall):
-            where = tuple(each for each in on if condition.provider in {"", each})
+            providers = tuple(name for name in on if condition.provider in {"", name})
             for entry in condition.schedules or ():
-                yield _Named(rule.name, ON_CALL, entry, where, condition)
+                yield _PolicyName(rule.name, ON_CALL, entry, providers, condition)
         elif isinstance(condition, IncidentRole):
             for kind, entries in (
                 (INCIDENT_ROLE, condition.roles or ()),
@@ -121,203 +147,183 @@ def _names(rule: Rule, on: tuple[str, ...]) -> Iterator[_Named]:
                 (INCIDENT_TYPE, condition.types),
             ):
                 for entry in entries:
-                    yield _Named(rule.name, kind, entry, on, condition)
+                    yield _PolicyName(rule.name, kind, entry, on, condition)
 
 
-def _where_listed(named: _Named, snapshot: ProviderSnapshot) -> _Named:
-    """Look for it only where there are such things at all."""
-    if named.kind == ON_CALL:
-        return named
-    lists = _listed(snapshot)
-    where = tuple(each for each in named.providers if (each, named.kind) in lists)
-    return named._replace(providers=where)
+def _lists(snapshot: ProviderSnapshot) -> frozenset[tuple[str, str]]:
+    """Give provider and kind of whatever there is a list of, complete or not."""
+    listed = snapshot.schedules_and_roles
+    return snapshot.incomplete.union((entry.provider, entry.kind) for entry in listed)
 
 
-def _key(
+def _where_listed(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _PolicyName:
+    """Look for a role or the like only where there are such things at all."""
+    if name.kind == ON_CALL:
+        return name
+    providers = tuple(each for each in name.providers if (each, name.kind) in lists)
+    return name._replace(providers=providers)
+
+
+def _key_setting(provider: str) -> str:
+    return BY_NAME[provider].key
+
+
+def _check_key(
     provider: str,
     snapshot: ProviderSnapshot,
-    wants: DutyQuery,
-    rules: Iterable[Rule],
-    names: Iterable[_Named],
+    query: DutyQuery,
     hidden: Mapping[str, tuple[int, int]],
 ) -> Iterator[Check]:
-    setting = next(each.key for each in PROVIDERS if each.name == provider)
-    failures = [each for each in snapshot.failures if each.provider == provider]
-    refused = [each for each in failures if each.problem.startswith(_REFUSED)]
+    setting = _key_setting(provider)
+    failures = [failure for failure in snapshot.failures if failure.provider == provider]
+    refused = [failure for failure in failures if failure.problem.startswith(_REFUSED)]
     if refused:
         yield Check(PROBLEM, f"{provider} refuses {setting}: {refused[0].problem}")
-    for each in failures:
-        if each not in refused:
-            yield Check(PROBLEM, f"no answer from {each}")
-    may = [
-        each
-        for each in snapshot.schedules_and_roles
-        if (each.provider, each.kind) == (provider, KEY)
+    for failure in failures:
+        if failure not in refused:
+            yield Check(PROBLEM, f"no answer from {failure}")
+    keys = [
+        listed
+        for listed in snapshot.schedules_and_roles
+        if (listed.provider, listed.kind) == (provider, KEY)
     ]
     if provider in hidden:
-        remedy = _TO_SHOW_EMAILS.get(BY_NAME[provider].id, "make their e-mails visible there")
-        said = f"{emails_missing(provider, *hidden[provider])}, so nobody is approved by their duty"
-        yield Check(PROBLEM, f"{said}: {remedy}")
-    elif not failures and (wants.anything or may):
-        roles = f", as {listed(may[0].names)}" if may and may[0].names else ""
+        remedy = _EMAIL_REMEDIES.get(BY_NAME[provider].id, "make their e-mails visible there")
+        missing = emails_missing(provider, *hidden[provider])
+        yield Check(PROBLEM, f"{missing}, so nobody is approved by their duty: {remedy}")
+    elif not failures and (keys or not query.is_empty):
+        roles = f", as {listed_words(keys[0].names)}" if keys and keys[0].names else ""
         yield Check(
             OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
         )
-    whole = (provider, ON_CALL) not in snapshot.incomplete
-    if whole and not _is_used(provider, snapshot, wants, rules, names):
-        yield Check(NOTE, f"no rule uses {setting}: nothing that the policy names is at {provider}")
 
 
-def _is_used(
-    provider: str,
-    snapshot: ProviderSnapshot,
-    wants: DutyQuery,
-    rules: Iterable[Rule],
-    names: Iterable[_Named],
+def _names_something_at(
+    provider: str, snapshot: ProviderSnapshot, names: Iterable[_PolicyName]
 ) -> bool:
-    # What is nowhere to be found may have been meant to be here.
-    named_at_it = (
-        each.kind in {ON_CALL, INCIDENT_ROLE}
-        and provider in each.providers
-        and (_bearers(each, provider, snapshot) or not _is_anywhere(each, snapshot))
-        for each in names
-    )
-    return (
-        wants.any_schedule
-        or (_any_role(rules) and (provider, INCIDENT_ROLE) in _listed(snapshot))
-        or any(named_at_it)
+    """Whether a schedule or role is named at a provider; one found nowhere may be meant there."""
+    return any(
+        name.kind in {ON_CALL, INCIDENT_ROLE}
+        and provider in name.providers
+        and (
+            name.bearers(provider, snapshot)
+            or not any(name.bearers(other, snapshot) for other in name.providers)
+        )
+        for name in names
     )
 
 
-def _listed(snapshot: ProviderSnapshot) -> set[tuple[str, str]]:
-    """Give provider and kind of whatever there is a list of, whole or not."""
-    return {
-        (each.provider, each.kind) for each in snapshot.schedules_and_roles
-    } | snapshot.incomplete
-
-
-def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
+def _check_missing_keys(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
     for rule in rules:
-        for condition in duties_named(rule.when):
+        for condition in duty_conditions(rule.when):
             provider = condition.provider if isinstance(condition, OnCall) else ""
             if provider and provider not in on:
-                setting = next(each.key for each in PROVIDERS if each.name == provider)
-                said = f"counts duties of {provider}, which nobody asks: {setting} is not set"
-                yield Check(PROBLEM, f"{called(rule.name)} {said}")
+                reason = f"which nobody asks: {_key_setting(provider)} is not set"
+                yield Check(PROBLEM, f"{called(rule.name)} counts duties of {provider}, {reason}")
 
 
-def _bearers(named: _Named, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
-    """Give the things of a provider that an entry means, by id or by name."""
-    found = {
-        each.id: each
-        for each in snapshot.schedules_and_roles
-        if (each.provider, each.kind) == (provider, named.kind)
-        and named.entry in {each.id, *each.names}
-    }
-    return list(found.values())
-
-
-def _is_anywhere(named: _Named, snapshot: ProviderSnapshot) -> bool:
-    return any(_bearers(named, each, snapshot) for each in named.providers)
-
-
-def _name(named: _Named, snapshot: ProviderSnapshot, now: datetime) -> Iterator[Check]:
-    what, quoted = _CALLED[named.kind], f'"{named.entry}"'
-    if not named.providers:
-        if named.kind != ON_CALL:
-            said = f"{what} {quoted} cannot be looked for: no provider that is asked lists them"
-            yield Check(NOTE, f"{called(named.rule)}: {said}")
+def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) -> Iterator[Check]:
+    kind, quoted = _KIND_NAMES[name.kind], f'"{name.entry}"'
+    if not name.providers:
+        if name.kind != ON_CALL:
+            reason = "no provider that is asked lists them"
+            yield name.check(NOTE, f"{kind} {quoted} cannot be looked for: {reason}")
         return
-    found = {each: _bearers(named, each, snapshot) for each in named.providers}
-    if not any(found.values()):
-        yield from _missing(named, snapshot)
+    by_provider = {provider: name.bearers(provider, snapshot) for provider in name.providers}
+    if not any(by_provider.values()):
+        yield _check_missing_name(name, snapshot)
         return
-    owners = [at for at, its in found.items() if any(each.id == named.entry for each in its)]
-    for provider, bearers in found.items():
+    owners = [
+        provider
+        for provider, bearers in by_provider.items()
+        if any(bearer.id == name.entry for bearer in bearers)
+    ]
+    for provider, bearers in by_provider.items():
         if not bearers:
             continue
         # Where a rule names the provider, there is no other here.
         if owners and provider not in owners:
-            said = f"the {what} of {provider} that is called {quoted} does not count"
-            told = f"{quoted} is the id of one of {listed(owners)}"
-            yield Check(NOTE, f"{called(named.rule)}: {said}: {told}")
-            continue
-        if len(bearers) > 1 and named.kind not in _BY_NAME_ALONE:
-            ids = listed(sorted(each.id for each in bearers))
-            said = f"{len(bearers)} {what}s of {provider} go by {quoted}"
-            level = NOTE if any(each.id == named.entry for each in bearers) else PROBLEM
-            told = "it means the one with that id" if level == NOTE else "it counts for none"
-            yield Check(level, f"{called(named.rule)}: {said}: {told}; their ids are {ids}")
-            continue
-        if not bearers[0].enabled:
-            said = f"the {what} {quoted} of {provider} is switched off: nobody is on duty by it"
-            yield Check(PROBLEM, f"{called(named.rule)}: {said}")
-            continue
-        yield Check(OK, f"{called(named.rule)}: {what} {quoted} is at {provider}")
-        yield from _nobody(named, bearers[0], snapshot, now)
+            reason = f"{quoted} is the id of one of {listed_words(owners)}"
+            ignored = f"the {kind} of {provider} that is called {quoted} does not count"
+            yield name.check(NOTE, f"{ignored}: {reason}")
+        elif len(bearers) > 1 and name.kind not in _BY_NAME_ALONE:
+            ids = listed_words(sorted(bearer.id for bearer in bearers))
+            level, meaning = (
+                (NOTE, "it means the one with that id")
+                if provider in owners
+                else (PROBLEM, "it counts for none")
+            )
+            shared = f"{len(bearers)} {kind}s of {provider} go by {quoted}"
+            yield name.check(level, f"{shared}: {meaning}; their ids are {ids}")
+        elif not bearers[0].enabled:
+            off = f"the {kind} {quoted} of {provider} is switched off"
+            yield name.check(PROBLEM, f"{off}: nobody is on duty by it")
+        else:
+            yield name.check(OK, f"{kind} {quoted} is at {provider}")
+            if isinstance(name.condition, OnCall):
+                yield from _check_shift(name, name.condition, bearers[0], snapshot, now)
 
 
-def _missing(named: _Named, snapshot: ProviderSnapshot) -> Iterator[Check]:
-    where = listed(named.providers)
-    unread = [each for each in named.providers if (each, named.kind) in snapshot.incomplete]
-    what, quoted = _CALLED[named.kind], f'"{named.entry}"'
-    said = f"{called(named.rule)}: {what} {quoted}"
+def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
+    what = f'{_KIND_NAMES[name.kind]} "{name.entry}"'
+    unread = [each for each in name.providers if (each, name.kind) in snapshot.incomplete]
     if unread:
-        yield Check(PROBLEM, f"{said} cannot be looked for: {listed(unread)} did not list them all")
-        return
-    known = {
-        name: each.id
-        for each in snapshot.schedules_and_roles
-        if each.kind == named.kind and each.provider in named.providers
-        for name in each.names
-        if name
+        reason = f"{listed_words(unread)} did not list them all"
+        return name.check(PROBLEM, f"{what} cannot be looked for: {reason}")
+    ids_by_name = {
+        each: listed.id
+        for listed in snapshot.schedules_and_roles
+        if listed.kind == name.kind and listed.provider in name.providers
+        for each in listed.names
+        if each
     }
-    told = nearest(named.entry, known)
-    found = nearest_of(named.entry, known)
-    if hidden_difference(named.entry, found):
-        told += f"; copy it from there, or name it by its id, {known[found]}"
-    yield Check(PROBLEM, f"{said} is not to be found at {where}{told}")
+    hint = nearest(name.entry, ids_by_name)
+    similar = nearest_of(name.entry, ids_by_name)
+    if hidden_difference(name.entry, similar):
+        hint += f"; copy it from there, or name it by its id, {ids_by_name[similar]}"
+    return name.check(PROBLEM, f"{what} is not to be found at {listed_words(name.providers)}{hint}")
 
 
-def _nobody(
-    named: _Named, titled: ScheduleOrRole, snapshot: ProviderSnapshot, now: datetime
+def _check_shift(
+    name: _PolicyName,
+    condition: OnCall,
+    schedule: ScheduleOrRole,
+    snapshot: ProviderSnapshot,
+    now: datetime,
 ) -> Iterator[Check]:
     """Note a schedule by which nobody would be approved at this moment, and why."""
-    condition = named.condition
-    if not isinstance(condition, OnCall):
-        return
-    on_call, hidden = (
-        [
-            each
-            for each in some
-            if (each.provider, each.kind, each.id) == (titled.provider, ON_CALL, titled.id)
-            and each.runs_at(now)
+
+    def current(duties: Iterable[Duty]) -> list[Duty]:
+        of_schedule = (schedule.provider, ON_CALL, schedule.id)
+        return [
+            duty
+            for duty in duties
+            if (duty.provider, duty.kind, duty.id) == of_schedule and duty.runs_at(now)
         ]
-        for some in (snapshot.duties, snapshot.without_email)
-    )
-    objections = {each: condition.objection(each) for each in on_call}
+
+    on_call = current(snapshot.duties)
+    objections = {duty: condition.objection(duty) for duty in on_call}
     if "" in objections.values():
         return
-    schedule = f"{named.entry} ({titled.provider})"
-    said = f"nobody is on call for {schedule} right now"
+    title = f"{name.entry} ({schedule.provider})"
+    text = f"nobody is on call for {title} right now"
     if objections:
-        told = dict.fromkeys(f"{each.told(now)}: {why}" for each, why in objections.items())
-        said = f"nobody who is on call for {schedule} right now counts: "
-        said += "; ".join(list(told)[:_MOST_OBJECTIONS]) + _remedy(
-            named, condition.max_level, on_call
-        )
-    elif hidden:
-        said = f"nobody who is on call for {schedule} right now shows an e-mail"
-    elif any(each.provider == titled.provider for each in snapshot.failures):
-        said = f"who is on call for {schedule} right now is not known: not all could be asked"
-    yield Check(NOTE, f"{called(named.rule)}: {said}")
+        reasons = dict.fromkeys(f"{duty.describe(now)}: {why}" for duty, why in objections.items())
+        text = f"nobody who is on call for {title} right now counts: "
+        text += "; ".join(list(reasons)[:_MOST_OBJECTIONS])
+        text += _remedy(name, condition.max_level, on_call)
+    elif current(snapshot.without_email):
+        text = f"nobody who is on call for {title} right now shows an e-mail"
+    elif any(failure.provider == schedule.provider for failure in snapshot.failures):
+        text = f"who is on call for {title} right now is not known: not all could be asked"
+    yield name.check(NOTE, text)
 
 
-def _remedy(named: _Named, max_level: int, on_call: Iterable[Duty]) -> str:
+def _remedy(name: _PolicyName, max_level: int, on_call: Iterable[Duty]) -> str:
     """Say how those on call for a schedule would count, if that takes but a word."""
-    level, provider = min((each.level, BY_NAME[each.provider].id) for each in on_call)
+    level, provider = min((duty.level, BY_NAME[duty.provider].id) for duty in on_call)
     if level > max_level:
-        where = "this rule" if named.rule else "a policy file, as the settings take level 1 only"
+        where = "this rule" if name.rule else "a policy file, as the settings take level 1 only"
         return f". To let it count, write `provider: {provider}, max_level: {level}` in {where}"
-    shared = next((each for each in on_call if named.entry in each.shared_names), None)
+    shared = next((duty for duty in on_call if name.entry in duty.shared_names), None)
     return f". Its id is {shared.id}" if shared else ""

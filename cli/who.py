@@ -13,11 +13,11 @@ from cli.console import Output
 from cli.context import World
 from cli.errors import NOT_DONE
 from cli.provider_query import (
-    Asked,
-    approving,
-    ask_for_all,
-    needs_of_rules,
+    DutyReport,
+    approving_rules,
     open_to_any_duty,
+    query_all_duties,
+    rule_dependencies,
     switched_off,
 )
 from handler.audit import decision_record
@@ -61,29 +61,29 @@ def who(options: argparse.Namespace, world: World) -> int:
     given = configured(options, world.environment, world.folder)
     kind, id_ = options.resource
     resource = Resource(kind, id_, labels=dict(options.label))
-    asked = ask_for_all(given.settings, world, [resource])
-    snapshot = asked.snapshot
+    report = query_all_duties(given.settings, world, [resource])
+    snapshot = report.snapshot
     decisions = decided_for_all(resource, snapshot, given.policy, world.clock)
     approved = [each for each in decisions if each.approved]
     objection = _objection(resource, given.policy, world.clock)
     others = [] if objection else _others(decisions, given)
-    needs = needs_of_rules(given.policy, [resource])
-    hidden = without_email(snapshot, (each.condition for each in needs), world.clock.now())
-    unanswered = _unanswered(asked)
+    conditions = [each.condition for each in rule_dependencies(given.policy, [resource])]
+    hidden = without_email(snapshot, conditions, world.clock.now())
+    unanswered = _unanswered(report)
     answer, status = "", 0 if approved and not given.settings.dry_run else 1
     notes = [
         f"{emails_missing(name, *counts)}; `oncall preflight` says what makes it visible"
         for name, counts in hidden.items()
     ]
     notes += [f"no answer from {each}" for each in snapshot.failures]
-    notes += switched_off(given.settings, approving(given.policy, [resource]))
+    notes += switched_off(given.settings, approving_rules(given.policy, [resource]))
     if given.settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
         answer = "nobody would be approved"
         if objection:
             notes.insert(0, objection)
-        elif unanswered and len(unanswered) == len(asked.names):
+        elif unanswered and len(unanswered) == len(report.queries):
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _in_vain(len(others), snapshot))
@@ -144,13 +144,13 @@ def _in_vain(others: int, snapshot: ProviderSnapshot) -> str:
     return f"nobody is on a duty that counts{read}"
 
 
-def _unanswered(asked: Asked) -> list[str]:
+def _unanswered(report: DutyReport) -> list[str]:
     """Give the providers that could say nothing at all."""
-    snapshot = asked.snapshot
+    snapshot = report.snapshot
     said = {each.provider for each in (*snapshot.duties, *snapshot.without_email)}
     said |= {each.provider for each in snapshot.schedules_and_roles}
     failing = {each.provider for each in snapshot.failures} - said
-    return [each for each in asked.names if each in failing]
+    return [each for each in report.queries if each in failing]
 
 
 def _why(decision: Decision, given: Configured) -> str:

@@ -18,7 +18,8 @@ from handler.callers import indent
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
-from handler.providers.collect import DutyCollector
+from handler.providers.base import ProviderClient
+from handler.providers.collect import collect_and_decide, load_clients
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.request import Request, claim
 from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
@@ -59,7 +60,7 @@ class App:
         self._budget = budget
         self.client = Client(clock)
         self._policy_file = policy_file
-        self._ready: tuple[Settings, DutyCollector] | None = None
+        self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
@@ -88,7 +89,7 @@ class App:
         signature = indent.read_signature(
             event.get("headers") or {}, now=self._clock.now(), max_age=max_age(self._environment)
         )
-        settings, inquiry = self._ready = self._ready or self._load(deadline)
+        settings, clients = self._ready = self._ready or self._load(deadline)
         indent.verify(signature, body, settings.webhook_secrets)
         call = indent.read_call(body)
         if call.name == indent.GET_INFO:
@@ -96,15 +97,15 @@ class App:
         if call.name == indent.PULL_UPDATE:
             return indent.resources(call.kinds, [BY_ID[each].bot for each in settings.providers])
         call_id = str((event.get("requestContext") or {}).get("requestId") or "")
-        return indent.claims(self._claims(call.requests, settings, inquiry, deadline, call_id))
+        return indent.claims(self._claims(call.requests, settings, clients, deadline, call_id))
 
-    def _load(self, deadline: Deadline) -> tuple[Settings, DutyCollector]:
+    def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
         values = dict(self._environment)
         if values.get("HANDLER_SECRET_ARN"):
             secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
         settings = load(values, self._policy() if values.get(POLICY) else None)
-        return settings, DutyCollector(self.client, self._clock, settings.providers)
+        return settings, load_clients(self.client, self._clock, settings.providers)
 
     def _policy(self) -> str | None:
         try:
@@ -117,18 +118,18 @@ class App:
         self,
         requests: Sequence[Request],
         settings: Settings,
-        inquiry: DutyCollector,
+        clients: Mapping[str, ProviderClient],
         deadline: Deadline,
         call_id: str,
     ) -> list[dict[str, Any]]:
         started = deadline.left()
-        outcome = inquiry.decide(requests, settings.policy, deadline)
+        outcome = collect_and_decide(requests, settings.policy, clients, self._clock, deadline)
         for number, each in enumerate(outcome.decisions):
             record = decision_record(
                 each,
                 snapshot=outcome.snapshot,
-                asked=outcome.asked,
-                wants=outcome.wants,
+                asked=outcome.providers,
+                wants=outcome.queries,
                 without_email=outcome.without_email,
                 policy=settings.policy,
                 dry_run=settings.dry_run,

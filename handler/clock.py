@@ -29,7 +29,3 @@ class Deadline:
     def part(self, share: float) -> Deadline:
         """Give a sooner one, which leaves the rest of the time for what comes after."""
         return Deadline(self._clock, self.left() * share)
-
-    def now(self) -> datetime:
-        """Give the time, for answers in which it has to be looked up."""
-        return self._clock.now()

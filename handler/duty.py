@@ -33,7 +33,7 @@ class Duty(NamedTuple):
         incident: the incident's reference (`INC-42`), never its title.
         reporter: whether the role only says who declared the incident.
         severity, type: the incident's, by id and by name; empty where it has none.
-        self_declared: whether the holder himself declared the incident.
+        self_declared: whether the holder declared the incident.
         declarers: the e-mails of who declared it, in normal form.
         shared_names: those of its names that another schedule or role bears too, or might.
         ids_elsewhere: those that are the id of another provider's schedule or role, or may be.
@@ -94,7 +94,7 @@ class Duty(NamedTuple):
             return self.name or self.id
         return emails.HIDDEN if emails.may_be_in(self.id) else self.id
 
-    def told(self, now: datetime) -> str:
+    def describe(self, now: datetime) -> str:
         """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""
         incident = emails.HIDDEN if emails.may_be_in(self.incident) else self.incident
         if self.kind == INCIDENT_ROLE:
@@ -112,22 +112,27 @@ class Duty(NamedTuple):
 
 
 def sort_duties(duties: Iterable[Duty]) -> tuple[Duty, ...]:
-    """Order duties, each once: the same ones in any order are always told in the same way."""
+    """Order duties, each once, the best evidence first: equal sets are in the same order."""
 
-    def place(duty: Duty) -> tuple[object, ...]:
+    def key(duty: Duty) -> tuple[object, ...]:
         rank = _BEST_EVIDENCE_FIRST.get(duty.kind, len(_BEST_EVIDENCE_FIRST))
-        told = rank, duty.incident, duty.name, duty.id, duty.provider
-        # The rest only tells apart what is told alike; sets have no order of their own.
-        sets = sorted(duty.declarers), sorted(duty.shared_names), sorted(duty.ids_elsewhere)
-        none: frozenset[str] = frozenset()
-        plain = duty._replace(holder="", declarers=none, shared_names=none, ids_elsewhere=none)
-        return *told, repr(plain), sets, duty.holder
+        # Every field, so that no two duties are in one place; the holder's e-mail decides last.
+        fields = map(_sortable, duty._replace(holder=""))
+        return rank, duty.incident, duty.name, duty.id, *fields, duty.holder
 
-    return tuple(sorted(dict.fromkeys(duties), key=place))
+    return tuple(sorted(dict.fromkeys(duties), key=key))
+
+
+def _sortable(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if value is None or isinstance(value, datetime):
+        return value is not None, value or ""
+    return value
 
 
 class ScheduleOrRole(NamedTuple):
-    """A schedule, role or the like that the provider's answer shows, held by anyone or not.
+    """A schedule, role or the like that a provider lists, held by anyone or not.
 
     Attributes:
         enabled: whether the schedule is switched on: by one that is not, nobody is on duty.
@@ -156,11 +161,11 @@ class Incident(NamedTuple):
     declarers: tuple[tuple[str, str], ...]
 
     @property
-    def addresses(self) -> frozenset[str]:
+    def declarer_emails(self) -> frozenset[str]:
         """The e-mails of who declared it."""
         return frozenset([email for email, _ in self.declarers if email])
 
-    def declared_by(self, holder: str, user_id: str) -> bool:
+    def may_be_declared_by(self, holder: str, user_id: str) -> bool:
         """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
         folded = emails.folded(holder)
         for email, id_ in self.declarers:
@@ -182,14 +187,14 @@ class Failure(NamedTuple):
 
 
 class ProviderSnapshot(NamedTuple):
-    """All that the providers said so far.
+    """What the providers have answered so far.
 
     Attributes:
         duties: the duties; each has a holder.
-        failures: what could not be said.
+        failures: what they could not answer.
         incidents: the live incidents, newest first.
         schedules_and_roles: every schedule and role that was listed, held by somebody or not.
-        partly: provider and kind of each list that was not read to its end.
+        incomplete: provider and kind of each list that was not read to its end.
         without_email: the duties of people whose e-mail the provider does not show. They are kept
             apart, so that nobody can be approved by one.
     """
@@ -201,18 +206,18 @@ class ProviderSnapshot(NamedTuple):
     incomplete: frozenset[tuple[str, str]] = frozenset()
     without_email: tuple[Duty, ...] = ()
 
-    def joined(self, more: ProviderSnapshot) -> ProviderSnapshot:
-        """Put together what was found in turn: a duty whose end came later is told with it."""
-        kept, ended = self.duties, [each for each in more.duties if each.end]
+    def merge(self, later: ProviderSnapshot) -> ProviderSnapshot:
+        """Add later answers: a duty whose end was looked up since replaces the one without."""
+        duties, ended = self.duties, [duty for duty in later.duties if duty.end]
         # Of one provider there may be hundreds, which another one's leave as they are.
-        if not {each.provider for each in ended}.isdisjoint({each.provider for each in kept}):
-            known = {each.identity for each in ended}
-            kept = tuple(each for each in kept if each.end or each.identity not in known)
+        if not {duty.provider for duty in ended}.isdisjoint({duty.provider for duty in duties}):
+            known = {duty.identity for duty in ended}
+            duties = tuple(duty for duty in duties if duty.end or duty.identity not in known)
         return ProviderSnapshot(
-            (*kept, *more.duties),
-            self.failures + more.failures,
-            self.incidents + more.incidents,
-            self.schedules_and_roles + more.schedules_and_roles,
-            self.incomplete | more.incomplete,
-            self.without_email + more.without_email,
+            (*duties, *later.duties),
+            self.failures + later.failures,
+            self.incidents + later.incidents,
+            self.schedules_and_roles + later.schedules_and_roles,
+            self.incomplete | later.incomplete,
+            self.without_email + later.without_email,
         )

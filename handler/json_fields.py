@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias, TypeVar
+
+from handler.durations import parse_instant
 
 _T = TypeVar("_T")
+JsonObject: TypeAlias = Mapping[str, Any]
 
 
 class ShapeError(ValueError):
     """A field has the wrong type; the message names the field, never its value."""
 
 
-def as_object(value: object, path: str) -> Mapping[str, Any]:
+def as_object(value: object, path: str) -> JsonObject:
     """Take a value as an object."""
     if value is not None and not isinstance(value, dict):
         raise ShapeError(f"{path} is not an object")
@@ -36,19 +40,19 @@ def as_list(value: object, path: str) -> list[Any]:
 # Those that read a field take the right type first: a page holds thousands of fields.
 
 
-def get_object(parent: Mapping[str, Any], field: str, at: str = "") -> Mapping[str, Any]:
+def get_object(parent: JsonObject, field: str, at: str = "") -> JsonObject:
     """Read a field that is an object; `at` is the path of its parent, with its dot."""
     value = parent.get(field)
     return value if type(value) is dict else as_object(value, at + field)
 
 
-def get_str(parent: Mapping[str, Any], field: str, at: str = "") -> str:
+def get_str(parent: JsonObject, field: str, at: str = "") -> str:
     """Read a field that is a string."""
     value = parent.get(field)
     return value if type(value) is str else as_str(value, at + field)
 
 
-def get_list(parent: Mapping[str, Any], field: str, at: str = "") -> list[Any]:
+def get_list(parent: JsonObject, field: str, at: str = "") -> list[Any]:
     """Read a field that is a list."""
     value = parent.get(field)
     return value if type(value) is list else as_list(value, at + field)
@@ -70,8 +74,33 @@ def _raising(error: ShapeError) -> Callable[[], NoReturn]:
     return fail
 
 
-def require_str(parent: Mapping[str, Any], field: str) -> str:
+def require_str(parent: JsonObject, field: str) -> str:
     """Read a field that is a string and must be there."""
-    if not (found := get_str(parent, field)):
+    if not (text := get_str(parent, field)):
         raise ShapeError(f"{field} is missing")
-    return found
+    return text
+
+
+def require_list(parent: JsonObject, field: str) -> list[Any]:
+    """Read a list that must be there: taken for empty, it would hide what should be on it."""
+    if parent.get(field) is None:
+        raise ShapeError(f"{field} is missing")
+    return get_list(parent, field)
+
+
+def require_instant(parent: JsonObject, field: str) -> datetime:
+    """Read an RFC 3339 time that must be there."""
+    if (instant := parse_instant(get_str(parent, field))) is None:
+        raise ShapeError(f"{field} is not an RFC 3339 time")
+    return instant
+
+
+def read_entries(entries: Iterable[Any], read: Callable[[JsonObject], _T]) -> tuple[list[_T], int]:
+    """Read objects one by one, since one that is odd hides no other; count the unreadable ones."""
+    values, unread = [], 0
+    for entry in entries:
+        try:
+            values.append(read(as_object(entry, "an entry")))
+        except ShapeError:
+            unread += 1
+    return values, unread

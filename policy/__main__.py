@@ -88,7 +88,7 @@ def _difference(trial: Trial, result: Result) -> Iterator[str]:
     for judged in result.decision.rule_results:
         yield f"rule {quoted(judged.rule)}: {judged.why or judged.verdict}"
         for duty, objection in judged.duties:
-            yield f"  {duty.told(result.decision.now)}: {objection or 'counts'}"
+            yield f"  {duty.describe(result.decision.now)}: {objection or 'counts'}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.context import process
-from cli.preflight import checked
+from cli.preflight import check_providers
 from cli.preflight_checks import PROBLEM
 from handler.providers.registry import BY_ID
 from handler.settings import Settings
@@ -21,8 +21,8 @@ def check_names(settings: Settings, *, on_doubles: bool) -> list[str]:
     The real providers are not asked: `oncall preflight` does that.
     """
     on = [BY_ID[id_].name for id_ in settings.providers]
-    snapshot = checked(settings, _WITHOUT_PROXY) if on_doubles else []
-    problems = [finding.text for finding in snapshot if finding.level == PROBLEM]
+    checks = check_providers(settings, _WITHOUT_PROXY) if on_doubles else []
+    problems = [check.text for check in checks if check.level == PROBLEM]
     return [
         *problems,
         *([MADE_UP] if problems else []),

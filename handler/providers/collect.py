@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, QuestionRunner, Source
+from handler.providers.base import DutyQuery, ProviderClient, QuestionRunner
 from handler.providers.registry import BY_ID
 from handler.request import Request
 from handler.rules.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
@@ -23,9 +23,95 @@ MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
 # In all: it is memory that so many large answers take.
 MOST_AT_ONCE = 7
-# The parts of the time for which all answers are waited for, since the first ones may do; and after
-# which nobody waits for a provider's first answer in order to ask it on.
-TO_ANSWER, PATIENCE = 1 / 6, 0.6
+# What is waited for, in turn, and for which part of the time.
+_ALL, _ONE_PROVIDER, _ANY_ANSWER, _NOTHING = range(4)
+UNTIL_ALL, UNTIL_ONE_PROVIDER = 1 / 6, 0.6
+
+
+def load_clients(
+    client: Client, clock: Clock, providers: Mapping[str, Mapping[str, str]]
+) -> dict[str, ProviderClient]:
+    """Make the client of each provider that is on, by name.
+
+    Args:
+        client: how they are reached.
+        clock: what time it is.
+        providers: the settings of each, by its id. The files of others are not loaded.
+    """
+    return {
+        BY_ID[id_].name: import_module(f"handler.providers.{id_}").connect(client, clock, settings)
+        for id_, settings in providers.items()
+    }
+
+
+class DutyCollector:
+    """Asks providers round by round: for duties, what these leave open, and what that leaves open.
+
+    Each provider has rounds of its own, and all of the time, in three phases:
+
+    1. Wait until all have answered; then ask each for what its answers leave open.
+    2. After `UNTIL_ALL` of the time, ask each as soon as it has answered all that it was asked.
+    3. After `UNTIL_ONE_PROVIDER`, ask on beside what hangs, and stop once nothing is undecided.
+
+    Attributes:
+        snapshot: what was found up to now.
+        queries: the first query to each provider; no later one needs more.
+    """
+
+    def __init__(self, clients: Mapping[str, ProviderClient], deadline: Deadline) -> None:
+        self.snapshot = ProviderSnapshot()
+        self.queries: dict[str, DutyQuery] = {}
+        self._clients = clients
+        self._runner = QuestionRunner(deadline)
+        self._phase_ends = deadline.part(UNTIL_ALL), deadline.part(UNTIL_ONE_PROVIDER), deadline
+        self._awaited = _ALL
+        self._rounds: Counter[str] = Counter()
+        self._asked: set[tuple[str, str]] = set()
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The names of the providers that were asked something."""
+        return tuple(self._rounds)
+
+    def advance(self, queries: Mapping[str, DutyQuery]) -> bool:
+        """Ask what is new, and wait for the next answers; False once there are none to wait for.
+
+        Args:
+            queries: what is open, by the name of the provider that may know it.
+        """
+        if self._awaited != _NOTHING:
+            self._start(queries)
+        is_decided = self._awaited == _ANY_ANSWER and not queries
+        if self._awaited == _NOTHING or is_decided or not self._runner.running():
+            self._runner.stop()
+            return False
+        until = self._phase_ends[self._awaited]
+        in_time = self._runner.wait(until)
+        while in_time and self._awaited == _ALL and self._runner.running():
+            in_time = self._runner.wait(until)
+        if not in_time:
+            self._awaited += 1
+        self.snapshot = self._runner.snapshot()
+        return True
+
+    def _start(self, queries: Mapping[str, DutyQuery]) -> None:
+        for name, query in queries.items():
+            # What is on its way may answer what so far looks open.
+            is_waited_for = self._runner.running(name) and self._awaited < _ANY_ANSWER
+            if is_waited_for or self._rounds[name] == MOST_ROUNDS:
+                continue
+            self.queries.setdefault(name, query)
+            questions = [
+                question
+                for question in self._clients[name].questions(query, self.snapshot)
+                if (name, question.name) not in self._asked
+            ]
+            if questions:
+                room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - self._runner.running())
+                at_once = max(1, room) if self._rounds[name] else len(questions)
+                self._runner.start(questions, at_once)
+                self._asked.update((name, question.name) for question in questions)
+                self._rounds[name] += 1
 
 
 class Outcome(NamedTuple):
@@ -33,114 +119,50 @@ class Outcome(NamedTuple):
 
     Attributes:
         decisions: one for each request, in order.
-        findings: all that was found out.
-        asked: the names of the providers that were asked.
-        wants: what the rules needed to know of each.
+        snapshot: what the providers answered.
+        providers: the names of those that were asked.
+        queries: what the rules needed to know of each.
         without_email: by provider, how many people on duty have no e-mail there, and of how many.
     """
 
     decisions: tuple[Decision, ...]
     snapshot: ProviderSnapshot
-    asked: tuple[str, ...]
-    wants: Mapping[str, DutyQuery]
+    providers: tuple[str, ...]
+    queries: Mapping[str, DutyQuery]
     without_email: Mapping[str, tuple[int, int]]
 
 
-class DutyCollector:
-    """Asks the providers that are switched on; one per environment.
+def collect_and_decide(
+    requests: Sequence[Request],
+    policy: Policy,
+    clients: Mapping[str, ProviderClient],
+    clock: Clock,
+    deadline: Deadline,
+) -> Outcome:
+    """Decide requests, asking the providers for as much as it takes, which may be nothing.
 
-    Args:
-        client: how they are reached.
-        clock: what time it is.
-        providers: the settings of each that is on, by its id.
+    A decision holds for the moment in which it was made: counted from any later one, access would
+    be longer.
     """
-
-    def __init__(
-        self, client: Client, clock: Clock, providers: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        self._clock = clock
-        # Only the file of a provider that is on is loaded.
-        self.sources: dict[str, Source] = {
-            BY_ID[each].name: import_module(f"handler.providers.{each}").source(client, settings)
-            for each, settings in providers.items()
-        }
-
-    def decide(self, requests: Sequence[Request], policy: Policy, deadline: Deadline) -> Outcome:
-        """Ask for as much as it takes, round by round: nothing, the duties, what they leave open.
-
-        Each provider has rounds of its own, and all of the time. Once all have answered, or after a
-        part of the time, each is asked for what its answers leave open. After a longer part, so is
-        whoever has not answered, and who can be approved by what is known waits no longer.
-
-        A decision holds for the moment in which it was made: counted from any later one, access
-        would be longer.
-        """
-        snapshot = ProviderSnapshot()
-        policy = policy.relevant_to(each.resources for each in requests)
-        decisions = decide_all(requests, snapshot, policy, self._clock.now())
-        asked: set[tuple[str, str]] = set()
-        wants: dict[str, DutyQuery] = {}
-        rounds: Counter[str] = Counter()
-        collector = QuestionRunner(deadline)
-        first, second = deadline.part(TO_ANSWER), deadline.part(PATIENCE)
-        until = first
-        while True:
-            undecided = [each.request for each in decisions if each.could_change]
-            for name, wanted in self._wants(undecided, policy).items():
-                # What is on its way may answer what so far looks open.
-                is_waited_for = collector.running(name) and until is not deadline
-                if is_waited_for or rounds[name] == MOST_ROUNDS:
-                    continue
-                wants.setdefault(name, wanted)  # nobody wants more than at first
-                questions = self.sources[name].questions(wanted, snapshot)
-                new = [each for each in questions if (name, each.name) not in asked]
-                if new:
-                    room = min(FOLLOW_UPS_AT_ONCE, MOST_AT_ONCE - collector.running())
-                    collector.start(new, max(1, room) if rounds[name] else len(new))
-                    asked.update((name, each.name) for each in new)
-                    rounds[name] += 1
-            if not collector.running() or (until is deadline and not undecided):
-                break
-            # To decide takes longer than to see whether anything came that matters by now.
-            is_in_time = collector.wait(until)
-            while is_in_time and (
-                (until is first and collector.running())
-                or (until is second and not self._asks_on(collector, wants, asked))
-            ):
-                is_in_time = collector.wait(until)
-            snapshot = collector.snapshot()
-            decisions = decide_all(requests, snapshot, policy, self._clock.now())
-            if not is_in_time:
-                if until is deadline:
-                    break
-                until = second if until is first else deadline
-        collector.stop()
-        now = self._clock.now()
-        # Nearly always there is nobody to count.
-        needs = dependencies(requests, policy, now) if snapshot.without_email else ()
-        hidden = without_email(snapshot, (each.condition for each in needs), now)
-        return Outcome(decisions, snapshot, tuple(rounds), wants, hidden)
-
-    def _asks_on(
-        self,
-        collector: QuestionRunner,
-        wants: Mapping[str, DutyQuery],
-        asked: Container[tuple[str, str]],
-    ) -> bool:
-        """Whether all have answered, or one has that can be asked for more."""
-        found = collector.found()
-        return not collector.running() or any(
-            (name, each.name) not in asked
-            for name, wanted in wants.items()
-            if not collector.running(name)
-            for each in self.sources[name].questions(wanted, found)
-        )
-
-    def _wants(self, requests: Sequence[Request], policy: Policy) -> dict[str, DutyQuery]:
-        """Say what each provider may know that these requests depend on."""
-        needs = dependencies(requests, policy, self._clock.now()) if requests else ()
-        wants = {name: duty_query(name, needs) for name in self.sources}
-        return {name: each for name, each in wants.items() if each.anything}
+    policy = policy.relevant_to(request.resources for request in requests)
+    collector = DutyCollector(clients, deadline)
+    while True:
+        decisions = decide_all(requests, collector.snapshot, policy, clock.now())
+        undecided = [decision.request for decision in decisions if decision.could_change]
+        queries = duty_queries(clients, dependencies(undecided, policy, clock.now()))
+        if not collector.advance(queries):
+            break
+    snapshot, now = collector.snapshot, clock.now()
+    # Nearly always there is nobody to count.
+    counted = requests if snapshot.without_email else ()
+    conditions = [each.condition for each in dependencies(counted, policy, now)]
+    return Outcome(
+        decisions,
+        snapshot,
+        collector.providers,
+        collector.queries,
+        without_email(snapshot, conditions, now),
+    )
 
 
 class Dependency(NamedTuple):
@@ -159,35 +181,44 @@ class Dependency(NamedTuple):
 
 def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
     """Say on which duties it depends whether these requests are approved."""
-    needs: list[Dependency] = []
+    found: list[Dependency] = []
     for request in requests:
         facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
             if not rule.deny and any(map(rule.resources.covers, request.resources)):
                 ends = rule.shift_end is not None
-                needs += (
-                    Dependency(each, ends, facts.addresses) for each in needed(rule.when, facts)
+                found += (
+                    Dependency(condition, ends, facts.addresses)
+                    for condition in needed(rule.when, facts)
                 )
-    return needs
+    return found
 
 
-def duty_query(provider: str, needs: Iterable[Dependency]) -> DutyQuery:
+def duty_queries(
+    providers: Iterable[str], dependencies: Sequence[Dependency]
+) -> dict[str, DutyQuery]:
+    """Say what each of these providers may know of it, where it may know anything."""
+    queries = {name: duty_query(name, dependencies) for name in providers}
+    return {name: query for name, query in queries.items() if not query.is_empty}
+
+
+def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
     """Say what of it one provider may know, and of whom."""
     schedules: dict[str, None] = {}
-    wants = DutyQuery()
-    for each, ends, holders in needs:
-        if isinstance(each, OnCall):
-            if each.provider not in {"", provider}:
+    query = DutyQuery()
+    for condition, ends, holders in dependencies:
+        if isinstance(condition, OnCall):
+            if condition.provider not in {"", provider}:
                 continue
-            schedules.update(dict.fromkeys(each.schedules or ()))
-            wants = wants._replace(any_schedule=wants.any_schedule or each.schedules is ANY)
-        wants = wants._replace(
-            roles=wants.roles or isinstance(each, IncidentRole),
-            updates=wants.updates or isinstance(each, PostedUpdate),
-            ends=wants.ends or ends,
-            holders=wants.holders | holders,
+            schedules.update(dict.fromkeys(condition.schedules or ()))
+            query = query._replace(any_schedule=query.any_schedule or condition.schedules is ANY)
+        query = query._replace(
+            roles=query.roles or isinstance(condition, IncidentRole),
+            updates=query.updates or isinstance(condition, PostedUpdate),
+            ends=query.ends or ends,
+            holders=query.holders | holders,
         )
-    return wants._replace(schedules=tuple(schedules))
+    return query._replace(schedules=tuple(schedules))
 
 
 def without_email(
@@ -198,15 +229,15 @@ def without_email(
     Only a duty now that one of the conditions means is counted, and a provider only if it hides
     somebody's.
     """
-    meant = tuple(dict.fromkeys(conditions))
+    distinct = tuple(dict.fromkeys(conditions))
 
     def people(duties: Iterable[Duty]) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for each in duties:
-            if each.runs_at(now) and any(one.objection(each) == "" for one in meant):
-                found.setdefault(each.provider, set()).add(each.holder or each.user)
-        return found
+        by_provider: dict[str, set[str]] = {}
+        for duty in duties:
+            if duty.runs_at(now) and any(condition.objection(duty) == "" for condition in distinct):
+                by_provider.setdefault(duty.provider, set()).add(duty.holder or duty.user)
+        return by_provider
 
     hidden = people(snapshot.without_email)
     shown = people(snapshot.duties) if hidden else {}
-    return {name: (len(some), len(some | shown.get(name, set()))) for name, some in hidden.items()}
+    return {name: (len(ids), len(ids | shown.get(name, set()))) for name, ids in hidden.items()}

@@ -1,45 +1,64 @@
 """incident.io: who is on shift, who holds a role in a live incident, who posted an update to one.
 
 Facts from the vendor's API reference ("Schedules V2", "Incidents V2", "Incident Updates V2",
-"Pagination").
+"Pagination"). Optional fields may be absent, and new ones may come at any time.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
-from handler.clock import Deadline
+from handler import emails
+from handler.clock import Clock, Deadline
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
+    INCIDENT_UPDATE,
     KEY,
     ON_CALL,
     SEVERITY,
+    Duty,
     Incident,
     ProviderSnapshot,
+    ScheduleOrRole,
 )
 from handler.http import Client, HttpError
-from handler.json_fields import as_object, deferred, get_object, get_str
-from handler.providers.base import CutShort, DutyQuery, Page, Question
-from handler.providers.incidentio_json import (
-    PROVIDER,
-    read_incidents,
-    read_named,
-    read_schedules,
-    read_updates,
+from handler.json_fields import (
+    JsonObject,
+    ShapeError,
+    as_object,
+    deferred,
+    get_list,
+    get_object,
+    get_str,
+    read_entries,
+    require_instant,
+    require_str,
 )
+from handler.providers.base import (
+    CutShort,
+    DutyQuery,
+    Page,
+    Question,
+    fetch_object,
+    unread_problem,
+)
+from handler.providers.registry import BY_ID
 
 _T = TypeVar("_T")
+_Fetch: TypeAlias = Callable[[Deadline], Iterator[Page]]
+PROVIDER = BY_ID["incidentio"].name
 PAGE_SIZE = 250
 MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
 _FORBIDDEN = 403
 _SCOPES = {"incident_updates": "incidents.view"}
-# Whole lists, each in one answer.
+# Complete lists, each in one answer.
 INVENTORY = {
     "/v1/identity": KEY,
     "/v2/incident_roles": INCIDENT_ROLE,
@@ -47,15 +66,19 @@ INVENTORY = {
     "/v1/incident_types": INCIDENT_TYPE,
 }
 _REQUEST_ID = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
+# Roles that somebody takes; the third type is the reporter, who is whoever declared the incident.
+_TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
+# Creators behind which no person stands.
+_NO_PERSON = ("api_key", "workflow", "alert")
 
 
 class IncidentIO:
     """Questions to one incident.io organisation."""
 
-    def __init__(self, client: Client, base_url: str, api_key: str) -> None:
+    def __init__(self, client: Client, settings: Mapping[str, str]) -> None:
         self._client = client
-        self._base_url = base_url
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._base_url = settings["INCIDENTIO_BASE_URL"]
+        self._headers = {"Authorization": f"Bearer {settings['INCIDENTIO_API_KEY']}"}
         live = {"status_category[one_of]": "live", "mode[one_of]": "standard"}
         self._incidents = Question(
             PROVIDER, "incidents", INCIDENT_ROLE, self._list("incidents", live, read_incidents)
@@ -64,57 +87,53 @@ class IncidentIO:
             PROVIDER, "schedules", ON_CALL, self._list("schedules", {}, read_schedules)
         )
 
-    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
+    def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for live incidents with their roles, for shifts, then for updates to incidents."""
-        if wants.roles or wants.updates:
+        if query.roles or query.updates:
             yield self._incidents
-        if wants.on_call:
+        if query.on_call:
             yield self._schedules
-        if wants.updates:
+        if query.updates:
             # A call each, so of the newest only.
-            for each in itertools.islice(snapshot.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
-                yield self._updates_of(each)
+            for incident in itertools.islice(snapshot.incidents, MOST_INCIDENTS_ASKED_FOR_UPDATES):
+                yield self._updates_of(incident)
 
     def inventory(self) -> Iterator[Question]:
         """Ask for what a policy may name beside schedules: for checks, never for a decision."""
         for path, kind in INVENTORY.items():
             yield Question(PROVIDER, path.rpartition("/")[2], kind, self._named(path, kind))
 
-    def _named(self, path: str, kind: str) -> Callable[[Deadline], Iterator[Page]]:
+    def _named(self, path: str, kind: str) -> _Fetch:
         field = path.rpartition("/")[2]
 
-        def pages(deadline: Deadline) -> Iterator[Page]:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
             yield self._get(path, field, deadline, lambda body: read_named(body, field, kind))
 
-        return pages
+        return fetch
 
     def _updates_of(self, incident: Incident) -> Question:
-        return Question(
-            PROVIDER,
-            f"updates of {incident.reference}",
-            "",
-            self._list(
-                "incident_updates",
-                {"incident_id": incident.id},
-                lambda body: read_updates(body, incident),
-            ),
+        fetch = self._list(
+            "incident_updates",
+            {"incident_id": incident.id},
+            lambda body: read_updates(body, incident),
         )
+        return Question(PROVIDER, f"updates of {incident.reference}", "", fetch)
 
     def _list(
-        self, name: str, query: Mapping[str, str], read: _Read
-    ) -> Callable[[Deadline], Iterator[Page]]:
+        self, name: str, query: Mapping[str, str], read: Callable[[JsonObject], Page]
+    ) -> _Fetch:
         """Read a list to its end: `after`, the id of a page's last entry, asks for the next."""
         first = f"/v2/{name}?{urlencode({**query, 'page_size': PAGE_SIZE})}"
 
-        def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], str]]:
+        def read_page(body: JsonObject) -> tuple[Page, Callable[[], str]]:
             return read(body), deferred(
                 lambda: get_str(get_object(body, "pagination_meta"), "after")
             )
 
-        def pages(deadline: Deadline) -> Iterator[Page]:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
             target, last = first, ""
             for _ in range(MOST_PAGES):
-                page, next_page = self._get(target, name, deadline, read_one)
+                page, next_page = self._get(target, name, deadline, read_page)
                 yield page
                 after = next_page()
                 if not after:
@@ -124,34 +143,248 @@ class IncidentIO:
                 target, last = f"{first}&{urlencode({'after': after})}", after
             raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
-        return pages
+        return fetch
 
     def _get(
-        self, target: str, name: str, deadline: Deadline, read: Callable[[Mapping[str, Any]], _T]
+        self, target: str, name: str, deadline: Deadline, read: Callable[[JsonObject], _T]
     ) -> _T:
-        def read_body(answer: object) -> _T:
-            return read(as_object(answer, "the answer"))
-
         try:
-            return self._client.get_json(
-                self._base_url + target, self._headers, deadline, read_body
+            return fetch_object(
+                self._client, self._base_url + target, self._headers, deadline, read
             )
         except HttpError as error:
             scope = _SCOPES.get(name, f"{name}.view")
             hint = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
-            request = _request_id(error.body)
-            raise error.with_hint(f"{hint}{request}") from error
+            raise error.with_hint(f"{hint}{_request_id(error.body)}") from error
 
 
-_Read = Callable[[Mapping[str, Any]], Page]
-
-
-def source(client: Client, settings: Mapping[str, str]) -> IncidentIO:
-    """Make the source from its settings."""
-    return IncidentIO(client, settings["INCIDENTIO_BASE_URL"], settings["INCIDENTIO_API_KEY"])
+def connect(client: Client, _clock: Clock, settings: Mapping[str, str]) -> IncidentIO:
+    """Make the provider's client from its settings."""
+    return IncidentIO(client, settings)
 
 
 def _request_id(body: bytes) -> str:
     """Quote the id by which the vendor's support finds a failed request."""
-    found = _REQUEST_ID.search(body)
-    return f"; request_id {found[1].decode()}" if found else ""
+    match = _REQUEST_ID.search(body)
+    return f"; request_id {match[1].decode()}" if match else ""
+
+
+def read_schedules(body: JsonObject) -> Page:
+    """Read a page of schedules: who is on shift."""
+    schedules, unread = read_entries(_entries(body, "schedules"), _schedule)
+    names_missing = unread > 0
+    duties: list[Duty] = []
+    for schedule, link, entries in schedules:
+        shifts, odd = read_entries(entries, _shift)
+        unread += odd
+        duties += (
+            Duty(
+                PROVIDER,
+                ON_CALL,
+                schedule.id,
+                schedule.names[0],
+                holder,
+                start=start,
+                end=end,
+                link=link,
+                user="" if holder else user_id,
+            )
+            for holder, user_id, start, end in shifts
+            if holder or user_id
+        )
+    return Page(
+        tuple(duties),
+        tuple(schedule for schedule, *_ in schedules),
+        problems=unread_problem(unread),
+        names_missing=names_missing,
+    )
+
+
+def _schedule(schedule: JsonObject) -> tuple[ScheduleOrRole, str, list[Any]]:
+    listed = ScheduleOrRole(
+        PROVIDER, ON_CALL, require_str(schedule, "id"), (get_str(schedule, "name"),)
+    )
+    return listed, get_str(schedule, "permalink"), get_list(schedule, "current_shifts")
+
+
+def _shift(shift: JsonObject) -> tuple[str, str, datetime, datetime]:
+    start, end = require_instant(shift, "start_at"), require_instant(shift, "end_at")
+    return *_person(get_object(shift, "user")), start, end
+
+
+def read_incidents(body: JsonObject) -> Page:
+    """Read a page of incidents: who holds a role in a live one."""
+    entries, unread = read_entries(
+        _entries(body, "incidents"),
+        lambda entry: (entry, _assignments(entry)) if _is_live(entry) else None,
+    )
+    names_missing = unread > 0
+    duties: list[Duty] = []
+    roles: dict[ScheduleOrRole, None] = {}
+    incidents = []
+    for entry, assignments in filter(None, entries):
+        roles.update(dict.fromkeys(assignment.role for assignment in assignments))
+        try:
+            incident = _incident(entry, assignments)
+            severity, type_ = _id_and_name(entry, "severity"), _id_and_name(entry, "incident_type")
+            link = get_str(entry, "permalink")
+        except ShapeError:
+            # Without all of it, nobody can tell who declared the incident: it proves nothing.
+            unread += 1
+            continue
+        incidents.append(incident)
+        duties += _role_duties(assignments, incident, link, severity, type_)
+    return Page(
+        tuple(duties), tuple(roles), tuple(incidents), unread_problem(unread), names_missing
+    )
+
+
+def _is_live(entry: JsonObject) -> bool:
+    """Check again what was asked for: a test or a closed incident must not count."""
+    mode = get_str(entry, "mode")
+    category = get_str(get_object(entry, "incident_status"), "category")
+    return mode in {"", "standard"} and category in {"", "live"}
+
+
+class _Assignment(NamedTuple):
+    """A role in an incident, and the e-mail and id of whoever holds it."""
+
+    role: ScheduleOrRole
+    is_reporter: bool
+    person: tuple[str, str] | None
+
+
+def _assignments(entry: JsonObject) -> list[_Assignment]:
+    assignments = []
+    for value in get_list(entry, "incident_role_assignments"):
+        assignment = as_object(value, "assignment")
+        role, assignee = get_object(assignment, "role"), get_object(assignment, "assignee")
+        names = get_str(role, "name"), get_str(role, "shortform")
+        assignments.append(
+            _Assignment(
+                ScheduleOrRole(PROVIDER, INCIDENT_ROLE, require_str(role, "id"), names),
+                # A type that is new to us may stand for a reporter, too.
+                bool(assignee) and get_str(role, "role_type") not in _TAKEN_ON_PURPOSE,
+                _person(assignee) if assignee else None,
+            )
+        )
+    return assignments
+
+
+def _incident(entry: JsonObject, assignments: Iterable[_Assignment]) -> Incident:
+    creator = get_object(entry, "creator")
+    declarers = [
+        assignment.person
+        for assignment in assignments
+        if assignment.person and assignment.is_reporter
+    ]
+    if creator.get("user") is not None:
+        declarers.append(_person(get_object(creator, "user")))
+    elif not any(creator.get(kind) for kind in _NO_PERSON):
+        raise ShapeError("nothing says who declared it")
+    if ("", "") in declarers:
+        raise ShapeError("who declared it cannot be told from others")
+    incident_id = require_str(entry, "id")
+    reference = get_str(entry, "reference")
+    if not reference or emails.may_be_in(reference):  # it goes into claims, which name nobody
+        reference = incident_id
+    return Incident(incident_id, reference, tuple(declarers))
+
+
+def _id_and_name(entry: JsonObject, field: str) -> tuple[str, ...]:
+    """Give id and name of what an incident is classified by, where it is."""
+    value = get_object(entry, field)
+    return tuple(filter(None, (get_str(value, "id"), get_str(value, "name"))))
+
+
+def _role_duties(
+    assignments: Iterable[_Assignment],
+    incident: Incident,
+    link: str,
+    severity: tuple[str, ...],
+    type_: tuple[str, ...],
+) -> Iterator[Duty]:
+    declarers = incident.declarer_emails
+    for role, is_reporter, person in assignments:
+        if not person or person == ("", ""):
+            continue
+        holder, user_id = person
+        yield Duty(
+            PROVIDER,
+            INCIDENT_ROLE,
+            role.id,
+            role.names[0],
+            holder,
+            shortform=role.names[1],
+            link=link,
+            incident=incident.reference,
+            reporter=is_reporter,
+            severity=severity,
+            type=type_,
+            self_declared=incident.may_be_declared_by(holder, user_id),
+            declarers=declarers,
+            user="" if holder else user_id,
+        )
+
+
+def read_updates(body: JsonObject, incident: Incident) -> Page:
+    """Read a page of updates: who posted to the incident."""
+
+    def poster(update: JsonObject) -> tuple[str, str]:
+        # Only the vendor's filter says that the incident of an update is live.
+        if get_str(update, "incident_id") not in {"", incident.id}:
+            raise ShapeError("an update is of another incident")
+        # One made by an API key or a workflow has no person.
+        return _person(get_object(get_object(update, "updater"), "user"))
+
+    people, unread = read_entries(_entries(body, "incident_updates"), poster)
+    duties = (
+        Duty(
+            PROVIDER,
+            INCIDENT_UPDATE,
+            incident.id,
+            "",
+            holder,
+            incident=incident.reference,
+            self_declared=incident.may_be_declared_by(holder, user_id),
+            declarers=incident.declarer_emails,
+            user="" if holder else user_id,
+        )
+        for holder, user_id in dict.fromkeys(people)
+        if holder or user_id
+    )
+    return Page(tuple(duties), problems=unread_problem(unread))
+
+
+def read_named(body: JsonObject, field: str, kind: str) -> Page:
+    """Read a list of things with names, or one: the key, whose names are what it may do."""
+    if kind == KEY:
+        key = get_object(body, field)
+        roles = tuple(get_list(key, "roles"))
+        return Page(
+            schedules_and_roles=(ScheduleOrRole(PROVIDER, kind, get_str(key, "name"), roles),)
+        )
+    entries = [as_object(entry, field) for entry in _entries(body, field)]
+    return Page(
+        schedules_and_roles=tuple(
+            ScheduleOrRole(
+                PROVIDER,
+                kind,
+                require_str(entry, "id"),
+                (get_str(entry, "name"), get_str(entry, "shortform")),
+            )
+            for entry in entries
+        )
+    )
+
+
+def _person(user: JsonObject) -> tuple[str, str]:
+    """Give a user's e-mail, in normal form, and id; each is "" where it is missing."""
+    return emails.normal(get_str(user, "email")), get_str(user, "id").strip()
+
+
+def _entries(body: JsonObject, field: str) -> list[Any]:
+    """Read a list that must be there; null is an empty one."""
+    if field not in body:
+        raise ShapeError(f"{field} is missing")
+    return get_list(body, field)

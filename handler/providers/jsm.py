@@ -3,8 +3,9 @@
 Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, on-calls,
 timelines; "Jira Cloud platform REST API": users).
 
-Only a person who is on shift himself counts. Nothing tells when a step of an escalation comes, nor
-whether a team goes by one: who is on call by a team, an escalation or another schedule does not.
+Only a person who is on shift themselves counts. Nothing tells when a step of an escalation comes,
+nor whether a team goes by one: who is on call by a team, an escalation or another schedule does
+not.
 
 People are accounts here. Whose e-mail the site does not show, or whose account is closed or no
 person's, is only counted. A link to a next page is never followed: it only says that there is one.
@@ -19,20 +20,34 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from handler import emails
-from handler.clock import Deadline
+from handler.clock import Clock, Deadline
 from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_object, deferred, get_object, get_str, require_str
+from handler.json_fields import (
+    JsonObject,
+    as_object,
+    deferred,
+    get_object,
+    get_str,
+    read_entries,
+    require_list,
+    require_str,
+)
 from handler.providers.atlassian import (
     TIMELINE,
-    Json,
-    ends,
-    identifier,
-    listed,
-    unread,
-    without_end,
+    duties_without_end,
+    read_schedule,
+    read_shift_ends,
+    require_id,
 )
-from handler.providers.base import CutShort, DutyQuery, Page, Question
+from handler.providers.base import (
+    CutShort,
+    DutyQuery,
+    Page,
+    Question,
+    fetch_object,
+    unread_problem,
+)
 from handler.providers.registry import BY_ID
 
 _T = TypeVar("_T")
@@ -52,25 +67,26 @@ _HINTS = {
 class JSM:
     """Questions to one site; one per environment, for which the site's cloud id is kept."""
 
-    def __init__(self, client: Client, settings: Mapping[str, str]) -> None:
+    def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
+        self._clock = clock
         self._site = settings["JSM_SITE"]
         self._base_url = settings["JSM_BASE_URL"]
         account = f"{settings['JSM_EMAIL']}:{settings['JSM_API_TOKEN']}".encode()
         self._headers = {"Authorization": f"Basic {b2a_base64(account, newline=False).decode()}"}
-        self._api = ""
+        self._schedules_url = ""
 
-    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
+    def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask for the schedules; then who is on shift, then until when, schedule by schedule."""
-        if not wants.on_call:
+        if not query.on_call:
             return
         yield Question(PROVIDER, "schedules", ON_CALL, self._list)
-        wanted = _wanted(wants, snapshot)
-        for schedule in wanted[:MOST_SCHEDULES]:
+        schedules = _schedules_to_ask(query, snapshot)
+        for schedule in schedules[:MOST_SCHEDULES]:
             yield self._on_calls(schedule)
-        if len(wanted) > MOST_SCHEDULES:
+        if len(schedules) > MOST_SCHEDULES:
             yield Question(PROVIDER, "other schedules", "", _too_many)
-        for schedule_id, duties in without_end(PROVIDER, wants, snapshot):
+        for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):
             yield self._timeline(schedule_id, duties)
 
     def _list(self, deadline: Deadline) -> Iterator[Page]:
@@ -78,188 +94,167 @@ class JSM:
         yield from self._values(url, _OPS, _has_next, deadline, read_schedules)
 
     def _on_calls(self, schedule: ScheduleOrRole) -> Question:
-        def pages(deadline: Deadline) -> Iterator[Page]:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule.id}/on-calls?flat=false"
-            accounts, odd = self._get(url, _OPS, deadline, read_on_shift)
-            yield Page(problems=unread(odd))
-            made = Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], "")
-            rest = dict.fromkeys(accounts)
-            for people, odd in self._people(accounts, deadline):
-                for each in people:
-                    rest.pop(each, None)  # an account may come on two pages
-                found = dict.fromkeys(people.values())
-                yield Page(
-                    tuple(made._replace(holder=each) for each in found), problems=unread(odd)
-                )
-            yield Page(tuple(made._replace(user=each) for each in rest))
+            accounts, unread = self._get(url, _OPS, deadline, read_on_shift)
+            yield Page(problems=unread_problem(unread))
+            duty = Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], "")
+            without_email = dict.fromkeys(accounts)
+            for people, unread in self._people(accounts, deadline):
+                for account in people:
+                    without_email.pop(account, None)  # an account may come on two pages
+                duties = (duty._replace(holder=email) for email in dict.fromkeys(people.values()))
+                yield Page(tuple(duties), problems=unread_problem(unread))
+            yield Page(tuple(duty._replace(user=account) for account in without_email))
 
-        return Question(PROVIDER, f"on-calls of {schedule.id}", "", pages)
+        return Question(PROVIDER, f"on-calls of {schedule.id}", "", fetch)
 
     def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
-        def pages(deadline: Deadline) -> Iterator[Page]:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
             url = f"{self._schedules(deadline)}/{schedule_id}/{TIMELINE}"
-            read = partial(ends, who=_responder, now=deadline.now())
-            until, odd = self._get(url, _OPS, deadline, read)
-            yield Page(problems=unread(odd))
-            for people, odd in self._people(list(until), deadline):
-                found = (
-                    duty._replace(end=until[account])
+            read = partial(read_shift_ends, person_of=_responder, now=self._clock.now())
+            ends, unread = self._get(url, _OPS, deadline, read)
+            yield Page(problems=unread_problem(unread))
+            for people, unread in self._people(list(ends), deadline):
+                ending = (
+                    duty._replace(end=ends[account])
                     for account, email in people.items()
                     for duty in duties
                     if duty.holder == email
                 )
-                yield Page(tuple(found), problems=unread(odd))
+                yield Page(tuple(ending), problems=unread_problem(unread))
 
-        return Question(PROVIDER, f"timeline of {schedule_id}", "", pages)
+        return Question(PROVIDER, f"timeline of {schedule_id}", "", fetch)
 
     def _people(
         self, accounts: list[str], deadline: Deadline
     ) -> Iterator[tuple[dict[str, str], int]]:
         """Look up e-mails by account, so many at a time."""
         for at in range(0, len(accounts), ACCOUNTS_A_CALL):
-            asked = accounts[at : at + ACCOUNTS_A_CALL]
-            query = urlencode(
-                [*(("accountId", each) for each in asked), ("maxResults", len(asked))]
-            )
+            some = accounts[at : at + ACCOUNTS_A_CALL]
+            query = urlencode([*(("accountId", id_) for id_ in some), ("maxResults", len(some))])
             url = f"{self._site}/rest/api/3/user/bulk?{query}&startAt="
-            read = partial(read_users, asked=asked)
+            read = partial(read_users, accounts=some)
             yield from self._values(url, _USERS, _is_not_last, deadline, read)
 
     def _values(
         self,
         url: str,
         scope: str,
-        more: Callable[[Json], bool],
+        has_more: Callable[[JsonObject], bool],
         deadline: Deadline,
         read: Callable[[list[Any]], _T],
     ) -> Iterator[_T]:
         """Read a list page by page; `url` ends where the number of the first entry goes."""
 
-        def read_one(body: Json) -> tuple[_T, Callable[[], bool], int, int]:
-            values = listed(body, "values")
-            return (
-                read(values),
-                deferred(lambda: more(body)),
-                len(values),
-                hash(tuple(map(hash, map(repr, values)))),
-            )
+        def read_page(body: JsonObject) -> tuple[_T, Callable[[], bool], int, int]:
+            values = require_list(body, "values")
+            fingerprint = hash(tuple(map(hash, map(repr, values))))
+            return read(values), deferred(lambda: has_more(body)), len(values), fingerprint
 
         start, last = 0, None
         for _ in range(MOST_PAGES):
-            found, goes_on, count, print_ = self._get(f"{url}{start}", scope, deadline, read_one)
-            yield found
+            page, goes_on, count, fingerprint = self._get(
+                f"{url}{start}", scope, deadline, read_page
+            )
+            yield page
             if not goes_on():
                 return
-            if print_ == last:
+            if fingerprint == last:
                 raise CutShort("a page says that there is another, and there is none")
-            start, last = start + count, print_
+            start, last = start + count, fingerprint
         raise CutShort(f"only the first {MOST_PAGES} pages were read")
 
     def _schedules(self, deadline: Deadline) -> str:
         """Give the address of the schedules, for which the site tells its cloud id to anybody."""
-        if not self._api:
+        if not self._schedules_url:
             try:
                 url = f"{self._site}/_edge/tenant_info"
                 body: object = self._client.get_json(url, {}, deadline)
-                cloud_id = identifier(as_object(body, "the answer"), "cloudId")
+                cloud_id = require_id(as_object(body, "the answer"), "cloudId")
             except HttpError as error:
                 hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
                 raise error.with_hint(hint) from error
-            self._api = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
-        return self._api
+            self._schedules_url = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
+        return self._schedules_url
 
-    def _get(self, url: str, scope: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
-        def read_body(answer: object) -> _T:
-            return read(as_object(answer, "the answer"))
-
+    def _get(
+        self, url: str, scope: str, deadline: Deadline, read: Callable[[JsonObject], _T]
+    ) -> _T:
         try:
-            return self._client.get_json(url, self._headers, deadline, read_body)
+            return fetch_object(self._client, url, self._headers, deadline, read)
         except HttpError as error:
             hint = _HINTS.get(error.status or 0, "").format(scope=scope)
             raise error.with_hint(hint) from error
 
 
-def source(client: Client, settings: Mapping[str, str]) -> JSM:
-    """Make the source from its settings."""
-    return JSM(client, settings)
+def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> JSM:
+    """Make the provider's client from its settings."""
+    return JSM(client, clock, settings)
 
 
 def read_schedules(values: list[Any]) -> Page:
     """Read a page of schedules: what they are called, and whether they are switched on."""
-    titled, odd, unnamed = [], 0, False
-    for value in values:
-        try:
-            schedule = as_object(value, "schedule")
-            schedule_id, name = identifier(schedule, "id"), get_str(schedule, "name")
-        except ShapeError:
-            odd += 1
-            unnamed = True
-            continue
-        enabled = schedule.get("enabled")
-        odd += not isinstance(enabled, bool)
-        titled.append(ScheduleOrRole(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True))
-    return Page(schedules_and_roles=tuple(titled), problems=unread(odd), unnamed=unnamed)
+    schedules, unread = read_entries(values, partial(read_schedule, PROVIDER))
+    unclear = sum(not is_clear for _, is_clear in schedules)
+    return Page(
+        schedules_and_roles=tuple(schedule for schedule, _ in schedules),
+        problems=unread_problem(unread + unclear),
+        names_missing=unread > 0,
+    )
 
 
-def read_on_shift(body: Json) -> tuple[list[str], int]:
-    """Read the accounts on shift, and how many entries could not be read."""
-    accounts: dict[str, None] = {}
-    odd = 0
-    for value in listed(body, "onCallParticipants"):
-        try:
-            participant = as_object(value, "participant")
-            kind = get_str(participant, "type")
-            if kind == "user":
-                accounts[require_str(participant, "id")] = None
-            odd += kind not in _KINDS
-        except ShapeError:
-            odd += 1
-    return list(accounts), odd
+def read_on_shift(body: JsonObject) -> tuple[list[str], int]:
+    """Read the accounts on shift, and count the entries that could not be read."""
+
+    def read(participant: JsonObject) -> tuple[str, str]:
+        kind = get_str(participant, "type")
+        return kind, require_str(participant, "id") if kind == "user" else ""
+
+    participants, unread = read_entries(require_list(body, "onCallParticipants"), read)
+    accounts = dict.fromkeys(account for _, account in participants if account)
+    return list(accounts), unread + sum(kind not in _KINDS for kind, _ in participants)
 
 
-def read_users(values: list[Any], asked: Collection[str]) -> tuple[dict[str, str], int]:
+def read_users(values: list[Any], accounts: Collection[str]) -> tuple[dict[str, str], int]:
     """Read the e-mail, in normal form, of each account that is a person's and in use."""
-    people, odd = {}, 0
-    for value in values:
-        try:
-            user = as_object(value, "user")
-            account, email = (
-                require_str(user, "accountId"),
-                emails.normal(get_str(user, "emailAddress")),
-            )
-            person = get_str(user, "accountType") == "atlassian"
-            active = user.get("active")
-        except ShapeError:
-            odd += 1
-            continue
-        odd += not isinstance(active, bool)
-        if email and person and active is True and account in asked:
-            people[account] = email
-    return people, odd
 
+    def read(user: JsonObject) -> tuple[str, str, bool, object]:
+        account, email = require_str(user, "accountId"), get_str(user, "emailAddress")
+        is_person = get_str(user, "accountType") == "atlassian"
+        return account, emails.normal(email), is_person, user.get("active")
 
-def _wanted(wants: DutyQuery, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
-    """Give the schedules to ask about, those that are named first."""
-    known = {
-        each.id: each
-        for each in snapshot.schedules_and_roles
-        if each.provider == PROVIDER and each.enabled
+    users, unread = read_entries(values, read)
+    people = {
+        account: email
+        for account, email, is_person, active in users
+        if email and is_person and active is True and account in accounts
     }
-    names = set(wants.schedules)
-    named = {key: each for key, each in known.items() if names & {key, *each.names}}
-    return list((named | known if wants.any_schedule else named).values())
+    return people, unread + sum(not isinstance(active, bool) for *_, active in users)
 
 
-def _responder(period: Json) -> str:
+def _schedules_to_ask(query: DutyQuery, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
+    """Give the schedules to ask about, those that are named first."""
+    enabled = {
+        listed.id: listed
+        for listed in snapshot.schedules_and_roles
+        if listed.provider == PROVIDER and listed.enabled
+    }
+    entries = set(query.schedules)
+    named = {id_: listed for id_, listed in enabled.items() if entries & {id_, *listed.names}}
+    return list((named | enabled if query.any_schedule else named).values())
+
+
+def _responder(period: JsonObject) -> str:
     responder = get_object(period, "responder")
     return require_str(responder, "id") if get_str(responder, "type") == "user" else ""
 
 
-def _has_next(body: Json) -> bool:
+def _has_next(body: JsonObject) -> bool:
     return bool(get_str(get_object(body, "links"), "next"))
 
 
-def _is_not_last(body: Json) -> bool:
+def _is_not_last(body: JsonObject) -> bool:
     return body.get("isLast") is not True
 
 

@@ -3,7 +3,7 @@
 Facts from the vendor's API reference ("Who is On Call API", "Schedule API", "Response").
 
 One answer tells every schedule that the key sees, as a tree of who is on shift. A person in it
-counts if nothing on the way down delays the alert: on shift himself, in a team, or on shift of
+counts if nothing on the way down delays the alert: on shift themselves, in a team, or on shift of
 another schedule that is switched on; below an escalation, only in a step that comes at once and
 notifies as usual. Whatever says something else, or nothing where it should, does not count.
 
@@ -15,25 +15,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
-from functools import partial
 from typing import TypeVar
 
 from handler import emails
-from handler.clock import Deadline
-from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
+from handler.clock import Clock, Deadline
+from handler.duty import ON_CALL, Duty, ProviderSnapshot
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str, require_str
-from handler.providers.atlassian import (
-    TIMELINE,
-    Json,
-    ends,
-    identifier,
-    listed,
-    unread,
-    without_end,
+from handler.json_fields import (
+    JsonObject,
+    ShapeError,
+    as_object,
+    get_list,
+    get_object,
+    get_str,
+    read_entries,
+    require_list,
+    require_str,
 )
-from handler.providers.base import DutyQuery, Page, Question
+from handler.providers.atlassian import TIMELINE, duties_without_end, read_schedule, read_shift_ends
+from handler.providers.base import DutyQuery, Page, Question, fetch_object, unread_problem
 from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
@@ -55,41 +55,42 @@ _NO_RIGHT = re.compile(rb'"code"\s*:\s*40301\b')
 class Opsgenie:
     """Questions to one Opsgenie account."""
 
-    def __init__(self, client: Client, base_url: str, api_key: str) -> None:
+    def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
-        self._base_url = base_url
-        self._schedules = f"{base_url}/v2/schedules"
-        self._headers = {"Authorization": f"GenieKey {api_key}"}
+        self._clock = clock
+        self._base_url = settings["OPSGENIE_BASE_URL"]
+        self._schedules = f"{self._base_url}/v2/schedules"
+        self._headers = {"Authorization": f"GenieKey {settings['OPSGENIE_KEY']}"}
 
-    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
+    def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call, in one call; then until when, a call for each schedule."""
-        if wants.on_call:
+        if query.on_call:
             yield Question(PROVIDER, "on-calls", ON_CALL, self._on_calls)
-        for schedule, duties in without_end(PROVIDER, wants, snapshot):
-            yield self._timeline(schedule, duties)
+        for schedule_id, duties in duties_without_end(PROVIDER, query, snapshot):
+            yield self._timeline(schedule_id, duties)
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         yield self._get("on-calls?flat=false", deadline, read_on_calls)
 
-    def _timeline(self, schedule: str, duties: Collection[Duty]) -> Question:
-        def pages(deadline: Deadline) -> Iterator[Page]:
-            until, odd = self._get(
-                f"{schedule}/{TIMELINE}", deadline, partial(_ends, deadline.now())
+    def _timeline(self, schedule_id: str, duties: Collection[Duty]) -> Question:
+        def fetch(deadline: Deadline) -> Iterator[Page]:
+            now = self._clock.now()
+            ends, unread = self._get(
+                f"{schedule_id}/{TIMELINE}",
+                deadline,
+                lambda body: read_shift_ends(get_object(body, "data"), _recipient, now),
             )
-            found = (
-                each._replace(end=until[each.holder]) for each in duties if each.holder in until
+            ending = (
+                duty._replace(end=ends[duty.holder]) for duty in duties if duty.holder in ends
             )
-            yield Page(tuple(found), problems=unread(odd))
+            yield Page(tuple(ending), problems=unread_problem(unread))
 
-        return Question(PROVIDER, f"timeline of {schedule}", "", pages)
+        return Question(PROVIDER, f"timeline of {schedule_id}", "", fetch)
 
-    def _get(self, path: str, deadline: Deadline, read: Callable[[Json], _T]) -> _T:
-        def read_body(answer: object) -> _T:
-            return read(as_object(answer, "the answer"))
-
+    def _get(self, path: str, deadline: Deadline, read: Callable[[JsonObject], _T]) -> _T:
         url = f"{self._schedules}/{path}"
         try:
-            return self._client.get_json(url, self._headers, deadline, read_body)
+            return fetch_object(self._client, url, self._headers, deadline, read)
         except HttpError as error:
             hint = f"; {_HINTS[error.status]}" if error.status in _HINTS else ""
             hint += _OF_A_TEAM if _NO_RIGHT.search(error.body) else ""
@@ -100,72 +101,66 @@ class Opsgenie:
             raise error.with_hint(hint) from error
 
 
-def source(client: Client, settings: Mapping[str, str]) -> Opsgenie:
-    """Make the source from its settings."""
-    return Opsgenie(client, settings["OPSGENIE_BASE_URL"], settings["OPSGENIE_KEY"])
+def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> Opsgenie:
+    """Make the provider's client from its settings."""
+    return Opsgenie(client, clock, settings)
 
 
-def _ends(now: datetime, body: Json) -> tuple[dict[str, datetime], int]:
-    return ends(get_object(body, "data"), _recipient, now)
-
-
-def read_on_calls(body: Json) -> Page:
+def read_on_calls(body: JsonObject) -> Page:
     """Read who is on call: a duty for each person who is notified at once."""
-    seen: list[tuple[ScheduleOrRole, Json]] = []
-    odd, unnamed = 0, False
-    for entry in listed(body, "data"):
-        try:
-            schedule = as_object(entry, "schedule")
-            parent = get_object(schedule, "_parent")
-            schedule_id, name = identifier(parent, "id"), get_str(parent, "name")
-        except ShapeError:
-            odd += 1
-            unnamed = True
-            continue
-        enabled = parent.get("enabled")
-        odd += not isinstance(enabled, bool)
-        seen.append(
-            (ScheduleOrRole(PROVIDER, ON_CALL, schedule_id, (name,), enabled is True), schedule)
-        )
-    running = {each.id for each, _ in seen if each.enabled}
+    entries, unread = read_entries(
+        require_list(body, "data"),
+        lambda entry: (read_schedule(PROVIDER, get_object(entry, "_parent")), entry),
+    )
+    names_missing = unread > 0
+    unread += sum(not is_clear for (_, is_clear), _ in entries)
+    running = {schedule.id for (schedule, _), _ in entries if schedule.enabled}
     duties: list[Duty] = []
-    for each, schedule in seen:
-        if each.enabled:
-            people, more = _at_once(schedule, running)
-            odd += more
+    for (schedule, _), entry in entries:
+        if schedule.enabled:
+            people, odd = _notified_at_once(entry, running)
+            unread += odd
             duties += (
-                Duty(PROVIDER, ON_CALL, each.id, each.names[0], holder, user=user)
-                for holder, user in people
+                Duty(PROVIDER, ON_CALL, schedule.id, schedule.names[0], holder, user=user_id)
+                for holder, user_id in people
             )
-    return Page(tuple(duties), tuple(each for each, _ in seen), (), unread(odd), unnamed)
+    return Page(
+        tuple(duties),
+        tuple(schedule for (schedule, _), _ in entries),
+        problems=unread_problem(unread),
+        names_missing=names_missing,
+    )
 
 
-def _at_once(schedule: Json, running: Collection[str]) -> tuple[Collection[tuple[str, str]], int]:
-    """Say who of a schedule is notified at once, and how many entries are not understood."""
+def _notified_at_once(
+    schedule: JsonObject, running: Collection[str]
+) -> tuple[Collection[tuple[str, str]], int]:
+    """Give e-mail or id of those notified at once; count the entries that are not understood."""
     people: dict[tuple[str, str], None] = {}
     try:
-        waiting = [(each, False) for each in get_list(schedule, "onCallParticipants")]
+        waiting = [(entry, False) for entry in get_list(schedule, "onCallParticipants")]
     except ShapeError:
         return people, 1
     odd = 0
-    for value, is_step in waiting:  # grows on the way: a tree may be deeper than Python's stack
+    for entry, is_step in waiting:  # grows on the way: a tree may be deeper than Python's stack
         try:
-            each = as_object(value, "participant")
-            if not _comes_at_once(each, is_step=is_step):
+            participant = as_object(entry, "participant")
+            if not _comes_at_once(participant, is_step=is_step):
                 continue
-            kind, within = get_str(each, "type"), get_list(each, "onCallParticipants")
+            kind = get_str(participant, "type")
+            members = get_list(participant, "onCallParticipants")
             if kind == "user":
-                people[_person(each)] = None
+                people[_person(participant)] = None
             elif kind not in _OPENED:
                 odd += kind != "none"
-            elif kind != "schedule" or get_str(each, "id") in running:
-                waiting += [(inner, kind == "escalation") for inner in within]
+            elif kind != "schedule" or get_str(participant, "id") in running:
+                waiting += [(member, kind == "escalation") for member in members]
         except ShapeError:
             odd += 1
     return people, odd
 
 
-def _comes_at_once(participant: Json, *, is_step: bool) -> bool:
+def _comes_at_once(participant: JsonObject, *, is_step: bool) -> bool:
     after, how = participant.get("escalationTime"), get_str(participant, "notifyType")
     if not is_step and after is None and not how:
         return True
@@ -174,13 +169,13 @@ def _comes_at_once(participant: Json, *, is_step: bool) -> bool:
     return after == 0 and how == _USUAL
 
 
-def _person(user: Json) -> tuple[str, str]:
+def _person(user: JsonObject) -> tuple[str, str]:
     """Give the e-mail, which a user's name is, or else the id."""
     if holder := emails.normal(get_str(user, "name")):
         return holder, ""
     return "", require_str(user, "id")
 
 
-def _recipient(period: Json) -> str:
+def _recipient(period: JsonObject) -> str:
     recipient = get_object(period, "recipient")
     return emails.normal(get_str(recipient, "name")) if get_str(recipient, "type") == "user" else ""

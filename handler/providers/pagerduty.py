@@ -1,40 +1,51 @@
 """PagerDuty: who is on call, whether an escalation policy uses the schedule or not.
 
 Facts from the vendor's API reference ("On-Calls", "Schedules", "Schedules V3", "Users") and its
-pages "Pagination", "Rate Limits" and "Schedules API: v2 to v3 Upgrade Guide".
+pages "Pagination", "Rate Limits" and "Schedules API: v2 to v3 Upgrade Guide". A list is never null,
+any other field that is not required may be.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
-from handler.clock import Deadline
+from handler import emails
+from handler.clock import Clock, Deadline
 from handler.durations import format_instant
-from handler.duty import ON_CALL, ProviderSnapshot
+from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client, HttpError
-from handler.json_fields import ShapeError, as_object, deferred
-from handler.providers.base import CutShort, DutyQuery, Page, Question
-from handler.providers.pagerduty_json import (
-    LAYERED,
-    PROVIDER,
-    SHIFT_BASED,
-    has_more,
-    read_email,
-    read_on_calls,
-    read_schedule,
-    read_schedules,
-    rows_of,
-    to_look_up,
+from handler.json_fields import (
+    JsonObject,
+    ShapeError,
+    as_object,
+    deferred,
+    get_object,
+    get_str,
+    read_entries,
+    require_instant,
+    require_list,
+    require_str,
+)
+from handler.providers.base import (
+    CutShort,
+    DutyQuery,
+    Page,
+    Question,
+    fetch_object,
+    unread_problem,
 )
 from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
-_Reading: TypeAlias = Callable[[Mapping[str, Any]], _T]
+_Read: TypeAlias = Callable[[JsonObject], _T]
+_Shift: TypeAlias = tuple[str, str, datetime | None]
+PROVIDER = BY_ID["pagerduty"].name
+LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
 PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
 # Offset and limit in sum: the vendor refuses more.
 MOST_ROWS = 10_000
@@ -42,6 +53,7 @@ MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
 # Shorter than a second, and the vendor finds nobody.
 _WINDOW = timedelta(minutes=1)
+_ASSIGNMENTS = "computed_shift_assignments"
 _BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
 _HINTS: Mapping[int | None, str] = {
     401: "; the key is wrong",
@@ -53,37 +65,38 @@ _HINTS: Mapping[int | None, str] = {
 class PagerDuty:
     """Questions to one PagerDuty account."""
 
-    def __init__(self, client: Client, base_url: str, api_key: str) -> None:
+    def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
-        self._base_url = base_url
+        self._clock = clock
+        self._base_url = settings["PAGERDUTY_BASE_URL"]
         self._headers = {
-            "Authorization": f"Token token={api_key}",
+            "Authorization": f"Token token={settings['PAGERDUTY_KEY']}",
             "Accept": "application/vnd.pagerduty+json;version=2",
         }
 
-    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
+    def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
 
         The lists are read whole rather than searched: only so does it show that what the policy
         names by id is not the name of another schedule.
         """
-        if not wants.on_call:
+        if not query.on_call:
             return
-        names = "" if wants.schedules else ON_CALL
-        yield Question(PROVIDER, "on-calls", names, self._on_calls)
-        if wants.schedules:
-            of_layers = partial(self._schedules, LAYERED, PAGE_SIZE)
-            of_shifts = partial(self._schedules, SHIFT_BASED, SHIFT_BASED_PAGE_SIZE)
-            yield Question(PROVIDER, "layer-based schedules", ON_CALL, of_layers)
-            yield Question(PROVIDER, "shift-based schedules", ON_CALL, of_shifts)
-        found = to_look_up(wants.schedules, snapshot)
-        for id_, path in itertools.islice(found, MOST_LOOKED_UP):
+        listed_kind = "" if query.schedules else ON_CALL
+        yield Question(PROVIDER, "on-calls", listed_kind, self._on_calls)
+        if query.schedules:
+            layered = partial(self._schedules, LAYERED, PAGE_SIZE)
+            shift_based = partial(self._schedules, SHIFT_BASED, SHIFT_BASED_PAGE_SIZE)
+            yield Question(PROVIDER, "layer-based schedules", ON_CALL, layered)
+            yield Question(PROVIDER, "shift-based schedules", ON_CALL, shift_based)
+        unmanned = schedules_to_look_up(query.schedules, snapshot)
+        for id_, path in itertools.islice(unmanned, MOST_LOOKED_UP):
             yield Question(PROVIDER, f"schedule {id_}", "", partial(self._schedule, id_, path))
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         query = {"include[]": "users", "time_zone": "UTC"}
-        told: dict[Any, Any] = {}
-        read = partial(read_on_calls, told=told)
+        shifts: dict[_Shift, Duty] = {}
+        read = partial(read_on_calls, known=shifts)
         yield from self._pages("/oncalls", query, PAGE_SIZE, deadline, read)
 
     def _schedules(self, path: str, size: int, deadline: Deadline) -> Iterator[Page]:
@@ -92,7 +105,7 @@ class PagerDuty:
 
     def _schedule(self, schedule_id: str, path: str, deadline: Deadline) -> Iterator[Page]:
         """Read who is on shift in one schedule; their e-mails cost a call each."""
-        now = deadline.now().replace(microsecond=0)
+        now = self._clock.now().replace(microsecond=0)
         query = {
             "since": format_instant(now),
             "until": format_instant(now + _WINDOW),
@@ -100,29 +113,31 @@ class PagerDuty:
             "overflow": "true",
             "time_zone": "UTC",
         }
-        found = self._shown(schedule_id, path, query, deadline, partial(read_schedule, now=now))
-        if found is None:
+        read = partial(read_schedule, now=now)
+        schedule = self._get_schedule(schedule_id, path, query, deadline, read)
+        if schedule is None:
             return
-        shifts, problems = found
+        shifts, problems = schedule
         yield Page(problems=problems)
         for user_id, duty in itertools.islice(shifts.items(), MOST_ON_SHIFT):
             try:
-                read = partial(read_email, user_id=user_id)
-                holder = self._get_if_there(f"/users/{user_id}", {}, deadline, read)
+                email = self._get_if_there(
+                    f"/users/{user_id}", {}, deadline, partial(read_email, user_id=user_id)
+                )
             except (HttpError, ShapeError) as error:
                 yield Page(problems=(f"somebody on shift: {error}",))
                 continue
-            yield Page((duty._replace(holder=holder) if holder else duty._replace(user=user_id),))
+            yield Page((duty._replace(holder=email) if email else duty._replace(user=user_id),))
         if len(shifts) > MOST_ON_SHIFT:
             raise CutShort(f"only the first {MOST_ON_SHIFT} people on shift were asked for")
 
-    def _shown(
+    def _get_schedule(
         self,
         schedule_id: str,
         path: str,
         query: Mapping[str, str],
         deadline: Deadline,
-        read: _Reading[_T],
+        read: _Read[_T],
     ) -> _T | None:
         """Ask where it is known to be, or in both places, in the order that the vendor advises."""
         try:
@@ -142,14 +157,14 @@ class PagerDuty:
     ) -> Iterator[Page]:
         """Read a list to its end; a page begins after the rows that came, if few for the limit."""
 
-        def read_one(body: Mapping[str, Any]) -> tuple[Page, Callable[[], bool], int]:
-            rows = rows_of(body, path.rpartition("/")[2])
+        def read_page(body: JsonObject) -> tuple[Page, Callable[[], bool], int]:
+            rows = require_list(body, path.rpartition("/")[2])
             return read(rows), deferred(lambda: has_more(body)), len(rows)
 
         offset, most = 0, MOST_ROWS // size
         for _ in range(most):
             limits = {"limit": size, "offset": offset}
-            page, goes_on, count = self._get(path, {**query, **limits}, deadline, read_one)
+            page, goes_on, count = self._get(path, {**query, **limits}, deadline, read_page)
             yield page
             if not goes_on():
                 return
@@ -159,7 +174,7 @@ class PagerDuty:
         raise CutShort(f"only the first {most} pages were read")
 
     def _get_if_there(
-        self, path: str, query: Mapping[str, str], deadline: Deadline, read: _Reading[_T]
+        self, path: str, query: Mapping[str, str], deadline: Deadline, read: _Read[_T]
     ) -> _T | None:
         try:
             return self._get(path, query, deadline, read)
@@ -169,14 +184,11 @@ class PagerDuty:
             return None
 
     def _get(
-        self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Reading[_T]
+        self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Read[_T]
     ) -> _T:
-        def read_body(answer: object) -> _T:
-            return read(as_object(answer, "the answer"))
-
         url = f"{self._base_url}{path}?{urlencode(query)}"
         try:
-            return self._client.get_json(url, self._headers, deadline, read_body)
+            return fetch_object(self._client, url, self._headers, deadline, read)
         except HttpError as error:
             hint = _HINTS.get(error.status, "")
             if error.status == _UNAUTHORIZED:
@@ -184,6 +196,168 @@ class PagerDuty:
             raise error.with_hint(hint) from error
 
 
-def source(client: Client, settings: Mapping[str, str]) -> PagerDuty:
-    """Make the source from its settings."""
-    return PagerDuty(client, settings["PAGERDUTY_BASE_URL"], settings["PAGERDUTY_KEY"])
+def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> PagerDuty:
+    """Make the provider's client from its settings."""
+    return PagerDuty(client, clock, settings)
+
+
+def has_more(body: JsonObject) -> bool:
+    """Whether another page follows."""
+    if not isinstance(more := body.get("more"), bool):
+        raise ShapeError("more is neither true nor false")
+    return more
+
+
+def read_on_calls(rows: Iterable[Any], known: MutableMapping[_Shift, Duty]) -> Page:
+    """Read a page of on-calls, one for each escalation policy that uses a schedule.
+
+    `known` holds the shifts of the pages before: the page has those that are new, or better known.
+    """
+    duties: dict[_Shift, Duty] = {}
+    schedules: dict[ScheduleOrRole, None] = {}
+    unread = 0
+    for row in rows:
+        try:
+            entry = as_object(row, "on-call")
+            # Whom a policy pages directly is on call at any time, so it says nothing about now.
+            if entry.get("schedule") is None:
+                continue
+            reference = get_object(entry, "schedule")
+            schedule = _listed(reference)
+            schedules[schedule] = None
+            duty = _on_call(entry, schedule, get_str(reference, "html_url"))
+        except ShapeError:
+            unread += 1
+            continue
+        person = duty.holder or duty.user
+        shift = duty.id, person, duty.start
+        best = _best_known(known.get(shift, duty), duty)
+        if person and best != known.get(shift):
+            known[shift] = duties[shift] = best
+    # Schedules that nobody is on call for, or no policy uses, are missing: any could bear a name.
+    problems = unread_problem(unread)
+    return Page(tuple(duties.values()), tuple(schedules), problems=problems, names_missing=True)
+
+
+def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
+    level = entry.get("escalation_level")
+    if type(level) is not int or level < 1:
+        raise ShapeError("escalation_level is no level")
+    endless = entry.get("end", "") is None
+    user = get_object(entry, "user")
+    # One who was deleted is a bare reference, without an e-mail.
+    holder = emails.normal(get_str(user, "email"))
+    return Duty(
+        PROVIDER,
+        ON_CALL,
+        schedule.id,
+        schedule.names[0] if schedule.names else "",
+        holder,
+        level=level,
+        start=None if entry.get("start", "") is None else require_instant(entry, "start"),
+        end=None if endless else require_instant(entry, "end"),
+        endless=endless,
+        link=link,
+        user="" if holder else get_str(user, "id"),
+    )
+
+
+def _best_known(*duties: Duty) -> Duty:
+    """Make one duty of one shift: on the lowest level, until the latest end on that level."""
+    return max(duties, key=lambda duty: (-duty.level, duty.endless, duty.end))
+
+
+def read_schedules(rows: Iterable[Any], path: str) -> Page:
+    """Read a page of schedules, of layers or of shifts: what there is, and what it is called."""
+    schedules, unread = read_entries(rows, partial(_listed, path=path))
+    names_missing = unread > 0 or not all(schedule.names for schedule in schedules)
+    return Page(
+        schedules_and_roles=tuple(schedules),
+        problems=unread_problem(unread),
+        names_missing=names_missing,
+    )
+
+
+def schedules_to_look_up(
+    entries: Iterable[str], snapshot: ProviderSnapshot
+) -> Iterator[tuple[str, str]]:
+    """Give id and path of each schedule that the policy names but nobody seems to be on call for.
+
+    Maybe no escalation policy uses it: then it is not among the on-calls.
+    """
+    duties = (*snapshot.duties, *snapshot.without_email)
+    manned = {duty.id for duty in duties if duty.provider == PROVIDER}
+    schedules = [listed for listed in snapshot.schedules_and_roles if listed.provider == PROVIDER]
+    complete = (PROVIDER, ON_CALL) not in snapshot.incomplete
+    for entry in entries:
+        paths = {
+            schedule.id: schedule.path
+            for schedule in schedules
+            if entry in {schedule.id, *schedule.names}
+        }
+        if entry in paths or (schedules and not paths and not complete):
+            # An id means that schedule, whatever else is called so. It may be on an unread page.
+            paths = {entry: paths.get(entry, "")}
+        elif not complete:
+            continue
+        if len(paths) == 1 and manned.isdisjoint(paths) and all(map(_is_id, paths)):
+            yield from paths.items()
+
+
+def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], tuple[str, ...]]:
+    """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
+
+    There is none where an escalation policy uses it: the on-calls alone tell on which level.
+    Where that is not said, it could be on any.
+    """
+    entry = get_object(body, "schedule")
+    schedule = _listed(entry)
+    if require_list(entry, "escalation_policies"):
+        return {}, ()
+    final = get_object(entry, "final_schedule")
+    is_v3 = _ASSIGNMENTS in final
+    assignments, unread = read_entries(
+        require_list(final, _ASSIGNMENTS if is_v3 else "rendered_schedule_entries"),
+        partial(_assignment, is_v3=is_v3),
+    )
+    latest: dict[str, tuple[datetime, datetime]] = {}
+    for user_id, start, end in assignments:
+        if user_id and start <= now < end:
+            latest[user_id] = max((end, start), latest.get(user_id, (end, start)))
+    name = schedule.names[0] if schedule.names else ""
+    duty = Duty(PROVIDER, ON_CALL, schedule.id, name, "", link=get_str(entry, "html_url"))
+    shifts = {
+        user_id: duty._replace(start=start, end=end) for user_id, (end, start) in latest.items()
+    }
+    return shifts, unread_problem(unread)
+
+
+def _assignment(entry: JsonObject, *, is_v3: bool) -> tuple[str, datetime, datetime]:
+    """Give the id of whoever is on a shift, or "" where it is nobody's, its start and its end."""
+    member = get_object(entry, "member" if is_v3 else "user")
+    user_id = ""
+    if get_str(member, "type") != "empty_member":
+        user_id = require_str(member, "user_id" if is_v3 else "id")
+        if not _is_id(user_id):
+            raise ShapeError("a user's id is no id")
+    start, end = ("start_time", "end_time") if is_v3 else ("start", "end")
+    return user_id, require_instant(entry, start), require_instant(entry, end)
+
+
+def read_email(body: JsonObject, user_id: str) -> str:
+    """Read this user's e-mail, in normal form, or ""."""
+    user = get_object(body, "user")
+    if require_str(user, "id") != user_id:
+        raise ShapeError("another user was answered than was asked for")
+    return emails.normal(get_str(user, "email"))
+
+
+def _listed(schedule: JsonObject, path: str = "") -> ScheduleOrRole:
+    # A reference has a summary only; elsewhere it is the name, but it need not be.
+    names = dict.fromkeys(filter(None, (get_str(schedule, "summary"), get_str(schedule, "name"))))
+    return ScheduleOrRole(PROVIDER, ON_CALL, require_str(schedule, "id"), tuple(names), path=path)
+
+
+def _is_id(text: str) -> bool:
+    """Whether it can be one: it becomes part of a path, and of what is logged."""
+    return text.isascii() and text.isalnum()

@@ -90,12 +90,12 @@ PROVIDERS = (
         ids=_UUID,
     ),
 )
-BY_ID = MappingProxyType({each.id: each for each in PROVIDERS})
-BY_NAME = MappingProxyType({each.name: each for each in PROVIDERS})
+BY_ID = MappingProxyType({provider.id: provider for provider in PROVIDERS})
+BY_NAME = MappingProxyType({provider.name: provider for provider in PROVIDERS})
 
 
 def other_region(provider: Provider, base_url: str) -> str:
     """Say how to ask the other region, whose keys this one does not know."""
-    other = [each for each in provider.regions if each != base_url][-1]
+    other = [url for url in provider.regions if url != base_url][-1]
     setting = next(iter(provider.settings))
     return f", or the key is of the other region: `pulumi config set {setting} {other}`"

@@ -241,7 +241,7 @@ def _reason(granted: Sequence[_Grant], now: datetime) -> str:
     """Name the rules and their evidence."""
     told = []
     for rule, proof, _ in dict.fromkeys(granted):
-        words = " and ".join(each.told(now) for each in proof.duties)
+        words = " and ".join(each.describe(now) for each in proof.duties)
         told.append(f'Rule "{rule.name}": {words}' if rule.name else f"Approved: {words}")
     more = len(told) - _MOST_RULES_TOLD
     return "; ".join(told[:_MOST_RULES_TOLD]) + (f"; and {more} more" if more > 0 else "")

@@ -396,7 +396,10 @@ def nobody() -> Iterator[str]:
 def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     """Beside a sandbox that is gone, the remedy is to start one; no address is told as that."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
-    for url, said in ((nobody, "is an address where nobody"), ("http://a..b/", "is no address")):
+    for url, said in (
+        (nobody, "is an address where nobody"),
+        ("http://a..b/", "is not a webhook's"),
+    ):
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")
         assert answer.status == 1

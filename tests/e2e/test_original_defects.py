@@ -36,7 +36,7 @@ from tests.e2e.webhook_calls import (
     over_http,
     request_of,
 )
-from tests.handler.edited import drop
+from tests.handler.edited_answers import drop
 
 SECRET, API_KEY = "wks0-secret-of-the-defects", "inc-key-of-the-defects"
 RITA, UMA = "rita@example.com", "uma@example.com"

@@ -17,7 +17,7 @@ from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.providers import base
 from handler.providers.base import DutyQuery, ask
-from handler.providers.incidentio import IncidentIO as Source
+from handler.providers.incidentio import IncidentIO as IncidentIOClient
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
@@ -115,18 +115,22 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 
 
 @pytest.fixture
-def source(client: Client, double: IncidentIO) -> Source:
+def incidentio_client(client: Client, double: IncidentIO) -> IncidentIOClient:
     """The double as the handler sees it."""
-    return Source(client, double.url, API_KEY)
+    settings = {"INCIDENTIO_BASE_URL": double.url, "INCIDENTIO_API_KEY": API_KEY}
+    return IncidentIOClient(client, settings)
 
 
 @pytest.fixture
-def find(source: Source, set_clock: SetClock) -> Callable[..., ProviderSnapshot]:
+def find(
+    incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> Callable[..., ProviderSnapshot]:
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
     def found(deadline: Deadline | None = None) -> ProviderSnapshot:
         snapshot = ask(
-            source.questions(EVERYTHING, ProviderSnapshot()), deadline or set_clock.deadline()
+            incidentio_client.questions(EVERYTHING, ProviderSnapshot()),
+            deadline or set_clock.deadline(),
         )
         for failure in snapshot.failures:
             assert API_KEY not in str(failure)

@@ -14,7 +14,7 @@ from pathlib import Path
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.http import Client
-from handler.providers.collect import DutyCollector
+from handler.providers.collect import collect_and_decide, load_clients
 from handler.request import Request, Resource
 from handler.rules.model import simple
 
@@ -33,8 +33,9 @@ PROVIDERS = {
 
 policy = simple(timedelta(hours=1), schedules=("DBA",), incident_roles=("Lead",))
 request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
-inquiry = DutyCollector(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
-outcome = inquiry.decide([request], policy, Deadline(SYSTEM_CLOCK, 30.0))
+clients = load_clients(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
+deadline = Deadline(SYSTEM_CLOCK, 30.0)
+outcome = collect_and_decide([request], policy, clients, SYSTEM_CLOCK, deadline)
 # This program's own: getrusage counts what its parent held when it was started, too.
 status = Path("/proc/self/status").read_text(encoding="ascii")
 (kibibytes,) = re.findall(r"VmHWM:\s+([0-9]+) kB", status)
@@ -44,7 +45,7 @@ sys.stdout.write(
         {
             "peak": peak,
             "approved": outcome.decisions[0].approved,
-            "asked": outcome.asked,
+            "asked": outcome.providers,
             "problems": sorted({each.problem for each in outcome.snapshot.failures}),
         }
     )

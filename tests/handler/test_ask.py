@@ -1,4 +1,4 @@
-"""Asking several questions at once: every answer counts, every failure is said."""
+"""Asking several questions at once: every answer counts, and a name that two bear means neither."""
 
 from __future__ import annotations
 
@@ -11,11 +11,27 @@ from pathlib import Path
 import pytest
 
 from handler.clock import Deadline
-from handler.duty import INCIDENT_ROLE, Failure, Incident, ProviderSnapshot
+from handler.duty import (
+    INCIDENT_ROLE,
+    ON_CALL,
+    Duty,
+    Failure,
+    Incident,
+    ProviderSnapshot,
+    ScheduleOrRole,
+)
 from handler.http import HttpError
 from handler.json_fields import ShapeError
 from handler.providers.base import CutShort, Page, ask
-from tests.handler.asking import GIVEN_UP, LONG, Ask, a_duty, answers, page, question
+from tests.handler.builders import (
+    GIVEN_UP,
+    LONG,
+    Fetch,
+    fetching,
+    make_duty,
+    make_page,
+    make_question,
+)
 from tests.handler.conftest import SetClock
 
 InSeconds = Callable[[float], Deadline]
@@ -29,20 +45,22 @@ def test_no_questions(set_clock: SetClock) -> None:
 
 def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     """Duties, incidents and problems of every page are found."""
-    first, second, third = a_duty("A"), a_duty("B"), a_duty("C")
+    first, second, third = make_duty("A"), make_duty("B"), make_duty("C")
     incidents = tuple(Incident(f"0{n}", f"INC-{n}", ()) for n in (3, 2, 1))
     found = ask(
         iter(
             (
-                question(
+                make_question(
                     "one",
-                    answers(
-                        page(first)._replace(incidents=incidents[:2]),
-                        page(second)._replace(incidents=incidents[2:], problems=("2 are odd",)),
+                    fetching(
+                        make_page(first)._replace(incidents=incidents[:2]),
+                        make_page(second)._replace(
+                            incidents=incidents[2:], problems=("2 are odd",)
+                        ),
                     ),
                 ),
-                question("two", answers(page(third)), lists=INCIDENT_ROLE),
-                question("none", answers()),
+                make_question("two", fetching(make_page(third)), lists=INCIDENT_ROLE),
+                make_question("none", fetching()),
             )
         ),
         set_clock.deadline(),
@@ -50,18 +68,6 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     assert sorted(found.duties) == [first, second, third]
     assert found.incidents == incidents
     assert found.failures == (Failure("P", "one", "2 are odd"),)
-
-
-def test_questions_are_asked_at_once(set_clock: SetClock) -> None:
-    """Two questions that wait for each other are both answered."""
-    meet = threading.Barrier(2)
-
-    def pages(_deadline: Deadline) -> Iterator[Page]:
-        meet.wait(LONG)
-        yield Page()
-
-    asked = [question(name, pages) for name in ("one", "two")]
-    assert ask(asked, set_clock.deadline(LONG)).failures == ()
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
@@ -72,7 +78,7 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
     running: set[int] = set()
     answered: list[int] = []
 
-    def pages(number: int) -> Ask:
+    def pages(number: int) -> Fetch:
         def read(_deadline: Deadline) -> Iterator[Page]:
             with lock:
                 running.add(number)
@@ -87,22 +93,10 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
 
         return read
 
-    questions = [question(str(number), pages(number)) for number in range(9)]
+    questions = [make_question(str(number), pages(number)) for number in range(9)]
     assert ask(questions, set_clock.deadline(LONG), at_once).failures == ()
     assert sorted(answered) == list(range(9))
     assert not one_more.is_set()
-
-
-def test_every_question_gets_the_deadline(set_clock: SetClock) -> None:
-    """It is one and the same deadline for all."""
-    deadline, given = set_clock.deadline(), []
-
-    def pages(handed: Deadline) -> Iterator[Page]:
-        given.append(handed)
-        yield Page()
-
-    ask([question("one", pages), question("two", pages)], deadline)
-    assert given == [deadline, deadline]
 
 
 @pytest.mark.parametrize(
@@ -120,11 +114,11 @@ def test_every_question_gets_the_deadline(set_clock: SetClock) -> None:
 )
 def test_a_failure_hides_nothing(error: Exception, problem: str, set_clock: SetClock) -> None:
     """A question that fails keeps its early pages and the other answers; only its kind is told."""
-    early, other = a_duty("early"), a_duty("other", kind=INCIDENT_ROLE)
+    early, other = make_duty("early"), make_duty("other", kind=INCIDENT_ROLE)
     found = ask(
         [
-            question("broken", answers(page(early), then=error)),
-            question("whole", answers(page(other)), lists=INCIDENT_ROLE),
+            make_question("broken", fetching(make_page(early), then=error)),
+            make_question("whole", fetching(make_page(other)), lists=INCIDENT_ROLE),
         ],
         set_clock.deadline(),
     )
@@ -138,7 +132,7 @@ def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> Non
     def unable(_deadline: Deadline) -> Iterator[Page]:
         raise OSError
 
-    found = ask([question("broken", unable)], set_clock.deadline())
+    found = ask([make_question("broken", unable)], set_clock.deadline())
     assert [each.problem for each in found.failures] == ["the answer could not be read (OSError)"]
 
 
@@ -146,19 +140,23 @@ def test_a_hanging_question_is_given_up(
     real_deadline: InSeconds, released: threading.Event
 ) -> None:
     """The caller gets its early pages and the other answers; the thread goes on for nobody."""
-    early, other, late = a_duty("early"), a_duty("other", kind=INCIDENT_ROLE), a_duty("late")
+    early, other, late = (
+        make_duty("early"),
+        make_duty("other", kind=INCIDENT_ROLE),
+        make_duty("late"),
+    )
     ended = threading.Event()
 
     def hanging(_deadline: Deadline) -> Iterator[Page]:
-        yield page(early)
+        yield make_page(early)
         released.wait(LONG)
-        yield page(late)
+        yield make_page(late)
         ended.set()
 
     found = ask(
         [
-            question("hanging", hanging),
-            question("whole", answers(page(other)), lists=INCIDENT_ROLE),
+            make_question("hanging", hanging),
+            make_question("whole", fetching(make_page(other)), lists=INCIDENT_ROLE),
         ],
         real_deadline(0.3),
     )
@@ -185,7 +183,7 @@ def test_what_waits_behind_a_hanging_question_is_not_asked(
         asked.set()
         yield Page()
 
-    questions = [question("hanging", hanging), question("behind", never)]
+    questions = [make_question("hanging", hanging), make_question("behind", never)]
     found = ask(questions, real_deadline(0.2), at_once=1)
     assert found.failures == (
         Failure("P", "hanging", GIVEN_UP),
@@ -237,9 +235,192 @@ def test_a_question_that_never_comes_to_an_end(
             return 0.0
 
     def caller() -> None:
-        found.append(ask([question("endless", endless)], Passed(set_clock.clock, 0)))
+        found.append(ask([make_question("endless", endless)], Passed(set_clock.clock, 0)))
         returned.set()
 
     threading.Thread(target=caller, daemon=True).start()
     assert returned.wait(5)
     assert found[0].failures == (Failure("P", "endless", GIVEN_UP),)
+
+
+DBA = make_duty("DBA", "1")
+LEAD, OPS = make_duty("Lead", "1", shortform="ops"), make_duty("ops", "2", shortform="o")
+SHARED_NAMES: dict[str, tuple[list[Duty], dict[str, set[str]]]] = {
+    "different names": ([DBA, make_duty("API", "2")], {}),
+    "one name of two": ([DBA, make_duty("DBA", "2")], {"1": {"DBA"}, "2": {"DBA"}}),
+    "case tells apart": ([DBA, make_duty("dba", "2")], {}),
+    "two people of one": ([DBA, DBA._replace(holder="bo@example.com")], {}),
+    "a schedule and a role": ([DBA, make_duty("DBA", "2", kind=INCIDENT_ROLE)], {}),
+    "two providers": ([DBA, make_duty("DBA", "2")._replace(provider="Q")], {}),
+    "a shortform and a name": ([LEAD, OPS], {"1": {"ops"}, "2": {"ops"}}),
+    "no shortform is no name": ([make_duty("Lead", "1"), make_duty("Comms", "2")], {}),
+    "no name is no name": ([make_duty("", "1"), make_duty("", "2")], {}),
+}
+
+
+@pytest.mark.parametrize(("duties", "shared"), SHARED_NAMES.values(), ids=SHARED_NAMES)
+def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock: SetClock) -> None:
+    """A name that two schedules, or two roles, of a provider bear is marked in both."""
+    questions = [make_question("all", fetching(*(make_page(each) for each in duties)))]
+    found = ask(questions, set_clock.deadline()).duties
+    assert {each.id: set(each.shared_names) for each in found if each.shared_names} == shared
+    assert len(found) == len(duties)
+
+
+def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
+    """A schedule without anybody on shift counts among the bearers of its name."""
+    empty = Page(schedules_and_roles=(ScheduleOrRole("P", ON_CALL, "2", ("DBA",)),))
+    questions = [make_question("all", fetching(empty, make_page(make_duty("DBA", "1"))))]
+    (duty,) = ask(questions, set_clock.deadline()).duties
+    assert duty.shared_names == {"DBA"}
+    assert not duty.is_named("DBA")
+    assert duty.is_named("1")
+
+
+@pytest.mark.parametrize(
+    ("lists", "provider", "name", "doubted"),
+    [
+        (ON_CALL, "P", "DBA", True),
+        (ON_CALL, "P", "", False),
+        (INCIDENT_ROLE, "P", "DBA", False),
+        (ON_CALL, "Q", "DBA", False),
+        ("", "P", "DBA", False),
+    ],
+)
+def test_a_list_not_read_to_its_end_makes_its_names_doubtful(
+    lists: str,
+    provider: str,
+    name: str,
+    doubted: bool,  # noqa: FBT001 - a column of the table
+    set_clock: SetClock,
+) -> None:
+    """Who bears the name on the pages that were not read? The id still says which one it is."""
+    (duty,) = ask(
+        [
+            make_question("good", fetching(make_page(make_duty(name, "1")))),
+            make_question("cut", fetching(then=CutShort("enough")), lists, provider),
+        ],
+        set_clock.deadline(),
+    ).duties
+    assert bool(duty.shared_names) is doubted
+    assert duty.is_named(name) is (bool(name) and not doubted)
+    assert duty.is_named("1")
+
+
+def test_a_list_that_was_given_up_makes_its_names_doubtful(
+    real_deadline: InSeconds, released: threading.Event
+) -> None:
+    """A list that hangs after its first page is not read to its end, either."""
+
+    def hanging(_deadline: Deadline) -> Iterator[Page]:
+        yield make_page(make_duty("DBA", "1"))
+        released.wait(LONG)
+
+    (duty,) = ask([make_question("hanging", hanging)], real_deadline(0.2)).duties
+    assert duty.shared_names == {"DBA"}
+
+
+def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
+    """Who may name a schedule may name it after the id of one that counts: it means that one."""
+    true, false = make_duty("DBA", "S1"), make_duty("S1", "S2")
+    found = ask(
+        [make_question("schedules", fetching(make_page(true, false)))], set_clock.deadline()
+    )
+    assert [each.id for each in found.duties if each.is_named("S1")] == ["S1"]
+    assert [each.id for each in found.duties if each.is_named("S2")] == ["S2"]
+
+
+PAGERDUTY, OPSGENIE = "PagerDuty", "Opsgenie"
+
+
+def _of(provider: str, name: str, id_: str, *, kind: str = ON_CALL) -> Duty:
+    return make_duty(name, id_, kind=kind)._replace(provider=provider)
+
+
+@pytest.mark.parametrize(
+    ("duties", "elsewhere"),
+    [
+        pytest.param([_of(PAGERDUTY, "DBA", "P1DBA"), _of(OPSGENIE, "P1DBA", "O1")],
+                     {"O1": {"P1DBA"}}, id="a name that is an id"),
+        pytest.param([_of(PAGERDUTY, "O1", "P1DBA"), _of(OPSGENIE, "P1DBA", "O1")],
+                     {"O1": {"P1DBA"}, "P1DBA": {"O1"}}, id="either way"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(OPSGENIE, "DBA", "2")], {}, id="one name"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(OPSGENIE, "API", "1")], {}, id="one id"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1", kind=INCIDENT_ROLE), _of(OPSGENIE, "1", "2")], {},
+                     id="a role's id"),
+        pytest.param([_of(PAGERDUTY, "DBA", "1"), _of(PAGERDUTY, "1", "2")], {},
+                     id="within a provider, where it is a shared name"),
+    ],
+)  # fmt: skip
+def test_names_that_are_ids_elsewhere(
+    duties: list[Duty], elsewhere: dict[str, set[str]], set_clock: SetClock
+) -> None:
+    """Who may name a schedule at one provider may name it after the id of another's."""
+    questions = [
+        make_question(each.id, fetching(make_page(each)), ON_CALL, each.provider) for each in duties
+    ]
+    found = ask(questions, set_clock.deadline()).duties
+    assert {each.id: set(each.ids_elsewhere) for each in found if each.ids_elsewhere} == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "may_be"),
+    [
+        (PAGERDUTY, "P1DBA", True),
+        (PAGERDUTY, "PIJ90N7", True),
+        (PAGERDUTY, "PWIXJZS", True),
+        (PAGERDUTY, "Q0R0SNU1NV1NQD", True),
+        (PAGERDUTY, "Q1A2B3C4D5E6F7", True),
+        (PAGERDUTY, "DBA", False),
+        (PAGERDUTY, "Payments", False),
+        (PAGERDUTY, "PROD", False),
+        (PAGERDUTY, "PLATFORM", False),
+        (PAGERDUTY, "PRIMARY", False),
+        (PAGERDUTY, "PRIMARY1", False),
+        (PAGERDUTY, "PRODUCT", False),
+        (PAGERDUTY, "PROD24X7", False),
+        (PAGERDUTY, "PAYMENT", False),
+        (PAGERDUTY, "QUALITY", False),
+        (PAGERDUTY, "ONCALL", False),
+        (PAGERDUTY, "P1", False),
+        (PAGERDUTY, "P1 DBA", False),
+        (PAGERDUTY, "DB1PROD", False),
+        (OPSGENIE, "e71d500f-896a-4b28-8b08-3bfe56e1ed76", True),
+        (OPSGENIE, "P1DBA", False),
+        ("JSM Operations", "e71d500f-896a-4b28-8b08-3bfe56e1ed76", True),
+        ("JSM Operations", "DBA of e71d500f-896a-4b28-8b08-3bfe56e1ed76", False),
+        ("incident.io", "01FCNDV6P870EA6S7TK1DSYDG0", True),
+        ("incident.io", "01FCNDV6P870EA6S7TK1DSYDGU", False),
+        ("unheard of", "P1DBA", False),
+    ],
+)
+def test_a_name_that_looks_like_an_id_of_who_could_not_be_asked(
+    provider: str,
+    name: str,
+    may_be: bool,  # noqa: FBT001 - a column of the table
+    set_clock: SetClock,
+) -> None:
+    """An outage turns no id into a name, and ordinary names count on."""
+    fine = _of("another", name, "A1")
+    other = make_question("fine", fetching(make_page(fine)), ON_CALL, "another")
+    failing = make_question("down", fetching(then=CutShort("down")), ON_CALL, provider)
+    (duty,) = ask([other, failing], set_clock.deadline()).duties
+    assert duty.ids_elsewhere == ({name} if may_be else frozenset())
+    # A list of another kind says nothing of it.
+    roles = make_question("down", fetching(then=CutShort("down")), INCIDENT_ROLE, provider)
+    (duty,) = ask([other, roles], set_clock.deadline()).duties
+    assert not duty.ids_elsewhere
+
+
+def test_what_comes_later_lifts_the_doubt(set_clock: SetClock) -> None:
+    """What was read in two parts is put together: an id may come before the name or behind it."""
+    deadline = set_clock.deadline()
+    name = make_question(
+        "name", fetching(make_page(_of(OPSGENIE, "P1DBA", "O1"))), ON_CALL, OPSGENIE
+    )
+    id_ = make_question(
+        "id", fetching(make_page(_of(PAGERDUTY, "DBA", "P1DBA"))), ON_CALL, PAGERDUTY
+    )
+    for first, second in ((name, id_), (id_, name)):
+        found = ask([second], deadline, before=ask([first], deadline))
+        assert [set(each.ids_elsewhere) for each in found.duties if each.id == "O1"] == [{"P1DBA"}]

@@ -83,7 +83,7 @@ def test_nobody_else_is_named_anywhere() -> None:
     shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
     limits = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
     judged = (RuleResult("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
-    reason = f"Approved: {shift.told(NOW)}"
+    reason = f"Approved: {shift.describe(NOW)}"
     decision = Decision(
         request, reason, (shift,), duties=(shift,), rule_results=judged, limits=limits
     )

@@ -28,10 +28,3 @@ def test_a_part_of_a_deadline(set_clock: SetClock) -> None:
     assert (part.left(), deadline.left()) == (3, 5)
     set_clock.advance(4)
     assert (part.left(), deadline.left()) == (0, 1)
-
-
-def test_a_deadline_knows_the_time(set_clock: SetClock) -> None:
-    """It is the wall clock's, which may jump."""
-    deadline = set_clock.deadline(6)
-    set_clock.now = set_clock.now.replace(year=1999)
-    assert deadline.now() == set_clock.now

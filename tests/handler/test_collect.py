@@ -1,4 +1,4 @@
-"""Who is asked what before a decision: what its rules need, round by round, and each thing once."""
+"""Who is asked for what, and when: what the rules for a request need, while it can matter."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import pytest
 
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
-from handler.http import Client
 from handler.json_fields import ShapeError
 from handler.providers.base import DutyQuery, Page, Question, QuestionRunner
-from handler.providers.collect import FOLLOW_UPS_AT_ONCE, DutyCollector, Outcome
+from handler.providers.collect import (
+    FOLLOW_UPS_AT_ONCE,
+    Outcome,
+    collect_and_decide,
+    dependencies,
+    duty_query,
+)
 from handler.request import Request
-from handler.rules.model import Policy
-from tests.handler.asking import (
+from handler.rules.model import Policy, simple
+from tests.handler.builders import (
     AT_PAGERDUTY,
     DBA,
     FOR_JOAN,
@@ -26,10 +31,10 @@ from tests.handler.asking import (
     JOAN,
     LEADS,
     LONG,
-    Ask,
-    answers,
-    asks,
-    policy,
+    Fetch,
+    fetching,
+    make_policy,
+    make_request,
 )
 from tests.handler.conftest import NOW, SetClock
 
@@ -44,39 +49,39 @@ DecideIn = Callable[..., Outcome]
 InSeconds = Callable[[float], Deadline]
 
 
-class Told(NamedTuple):
-    """A source that asks what a test says, given what is wanted and what was found."""
+class FakeClient(NamedTuple):
+    """A provider's client that asks what a test says."""
 
-    asks: Callable[[DutyQuery, ProviderSnapshot], Sequence[Question]]
+    ask: Callable[[DutyQuery, ProviderSnapshot], Sequence[Question]]
 
-    def questions(self, wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        """Ask it."""
-        return self.asks(wants, snapshot)
+    def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        """Fetch it."""
+        return self.ask(query, snapshot)
 
 
-def always(*questions: Question) -> Told:
+def client_asking(*questions: Question) -> FakeClient:
     """Give a source that asks the same in every round."""
-    return Told(lambda _wants, _findings: questions)
+    return FakeClient(lambda _query, _snapshot: questions)
 
 
-def question(name: str, ask: Ask, provider: str = "PagerDuty") -> Question:
-    """Ask PagerDuty, if not said otherwise."""
+def question(name: str, ask: Fetch, provider: str = "PagerDuty") -> Question:
+    """Fetch PagerDuty, if not said otherwise."""
     return Question(provider, name, "", ask)
 
 
-def of(*duties: Duty) -> Ask:
+def with_duties(*duties: Duty) -> Fetch:
     """Answer with these duties."""
-    return answers(Page(duties))
+    return fetching(Page(duties))
 
 
 @pytest.fixture
-def decide(client: Client, set_clock: SetClock) -> Decide:
-    """Decide requests by what sources say: `decide(policy, requests, PagerDuty=source)`."""
+def decide(set_clock: SetClock) -> Decide:
+    """Decide requests by what these clients find: `decide(policy, requests, PagerDuty=client)`."""
 
-    def decided(by: Policy, requests: Sequence[Request] = (asks(),), **sources: Told) -> Outcome:
-        inquiry = DutyCollector(client, set_clock.clock, {})
-        inquiry.sources |= sources
-        return inquiry.decide(requests, by, set_clock.deadline())
+    def decided(
+        by: Policy, requests: Sequence[Request] = (make_request(),), **clients: FakeClient
+    ) -> Outcome:
+        return collect_and_decide(requests, by, clients, set_clock.clock, set_clock.deadline())
 
     return decided
 
@@ -84,18 +89,22 @@ def decide(client: Client, set_clock: SetClock) -> Decide:
 DENIAL = {"name": "d", "resources": {"kinds": ["db"]}, "deny": True}
 BRIEFLY = {"requested_duration": {"up_to": "1h"}}
 UNASKED = [
-    ("there is no request", policy(DBA), []),
-    ("another rule denies it", policy(DBA, DENIAL), [asks()]),
-    ("no rule is for it", policy(DBA), [asks("app")]),
-    ("the requester has no e-mail", policy(DBA), [asks(email="")]),
-    ("the time is over", policy(DBA), [asks(**PAST)]),
-    ("one of the petition is hopeless", policy(DBA), [asks(petition="p"), asks("x", petition="p")]),
-    ("the rule is for somebody else", policy({"all": [DBA, FOR_JOAN]}), [asks()]),
-    ("he asks for too long", policy({"all": [BRIEFLY, DBA]}), [asks(**TWO_HOURS)]),
+    ("there is no request", make_policy(DBA), []),
+    ("another rule denies it", make_policy(DBA, DENIAL), [make_request()]),
+    ("no rule is for it", make_policy(DBA), [make_request("app")]),
+    ("the requester has no e-mail", make_policy(DBA), [make_request(email="")]),
+    ("the time is over", make_policy(DBA), [make_request(**PAST)]),
+    (
+        "one of the petition is hopeless",
+        make_policy(DBA),
+        [make_request(petition="p"), make_request("x", petition="p")],
+    ),
+    ("the rule is for somebody else", make_policy({"all": [DBA, FOR_JOAN]}), [make_request()]),
+    ("he asks for too long", make_policy({"all": [BRIEFLY, DBA]}), [make_request(**TWO_HOURS)]),
     (
         "another provider is meant",
-        policy({"on_call": {**DBA["on_call"], "provider": "jsm"}}),
-        [asks()],
+        make_policy({"on_call": {**DBA["on_call"], "provider": "jsm"}}),
+        [make_request()],
     ),
 ]
 
@@ -105,93 +114,103 @@ UNASKED = [
 )
 def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -> None:
     """Where no duty of this provider could help, it hears nothing."""
-    outcome = decide(by, requests, PagerDuty=Told(lambda *_: pytest.fail("it was asked")))
+    outcome = decide(by, requests, PagerDuty=FakeClient(lambda *_: pytest.fail("it was asked")))
     assert not any(each.approved for each in outcome.decisions)
-    assert (outcome.snapshot, outcome.asked, outcome.wants) == (ProviderSnapshot(), (), {})
+    assert (outcome.snapshot, outcome.providers, outcome.queries) == (ProviderSnapshot(), (), {})
 
 
 def test_a_duty_that_is_found(decide: Decide) -> None:
     """The first round finds it, and there is no second one."""
-    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", of(SHIFT))))
+    outcome = decide(
+        make_policy(DBA), PagerDuty=client_asking(question("on-calls", with_duties(SHIFT)))
+    )
     assert [each.evidence for each in outcome.decisions] == [(SHIFT,)]
     assert outcome.snapshot == ProviderSnapshot((SHIFT,))
-    assert outcome.asked == ("PagerDuty",)
-    assert outcome.wants == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
+    assert outcome.providers == ("PagerDuty",)
+    assert outcome.queries == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
 
 
 def test_only_those_that_the_rules_need(decide: Decide) -> None:
     """Of two providers that are on, the one is asked that the rule means."""
-    unasked = Told(lambda *_: pytest.fail("it was asked"))
+    unasked = FakeClient(lambda *_: pytest.fail("it was asked"))
     outcome = decide(
-        policy(AT_PAGERDUTY), PagerDuty=always(question("on-calls", of())), Opsgenie=unasked
+        make_policy(AT_PAGERDUTY),
+        PagerDuty=client_asking(question("on-calls", with_duties())),
+        Opsgenie=unasked,
     )
-    assert outcome.asked == ("PagerDuty",)
-    assert list(outcome.wants) == ["PagerDuty"]
+    assert outcome.providers == ("PagerDuty",)
+    assert list(outcome.queries) == ["PagerDuty"]
 
 
 def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
     """A request that is decided is asked about no more."""
-    wanted: list[DutyQuery] = []
+    queries: list[DutyQuery] = []
 
-    def questions(wants: DutyQuery, _findings: ProviderSnapshot) -> Sequence[Question]:
-        wanted.append(wants)
-        return [question("on-calls", of(SHIFT))]
+    def questions(query: DutyQuery, _snapshot: ProviderSnapshot) -> Sequence[Question]:
+        queries.append(query)
+        return [question("on-calls", with_duties(SHIFT))]
 
-    outcome = decide(policy(DBA), [asks(), asks(email=JOAN)], PagerDuty=Told(questions))
+    outcome = decide(
+        make_policy(DBA),
+        [make_request(), make_request(email=JOAN)],
+        PagerDuty=FakeClient(questions),
+    )
     assert [each.approved for each in outcome.decisions] == [True, False]
-    assert [each.holders for each in wanted] == [{JANE, JOAN}, {JOAN}]
-    assert outcome.wants["PagerDuty"].holders == {JANE, JOAN}
+    assert [each.holders for each in queries] == [{JANE, JOAN}, {JOAN}]
+    assert outcome.queries["PagerDuty"].holders == {JANE, JOAN}
 
 
 def test_one_that_fails_hides_no_other(decide: Decide) -> None:
     """The other one's duty opens what was asked for, and the failure is told."""
     outcome = decide(
-        policy({"any": [DBA, LEADS]}),
-        PagerDuty=always(question("on-calls", answers(then=ShapeError("x is no list")))),
-        **{"incident.io": always(question("incidents", of(LEAD), "incident.io"))},
+        make_policy({"any": [DBA, LEADS]}),
+        PagerDuty=client_asking(question("on-calls", fetching(then=ShapeError("x is no list")))),
+        **{"incident.io": client_asking(question("incidents", with_duties(LEAD), "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (LEAD,)
     problem = "the answer could not be read: x is no list"
     assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", problem),)
-    assert outcome.asked == ("PagerDuty", "incident.io")
+    assert outcome.providers == ("PagerDuty", "incident.io")
 
 
 def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
     """What the first answer leaves open is asked for, and then nothing more."""
-    end = question("end of S1", of(ENDED))
+    end = question("end of S1", with_duties(ENDED))
 
-    def questions(wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        assert wants.ends
-        return [question("on-calls", of(SHIFT)), *([end] if snapshot.duties else [])]
+    def questions(query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        assert query.ends
+        return [question("on-calls", with_duties(SHIFT)), *([end] if snapshot.duties else [])]
 
-    outcome = decide(policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
+    outcome = decide(make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
     assert outcome.snapshot.duties == (ENDED,)
-    assert outcome.asked == ("PagerDuty",)
+    assert outcome.providers == ("PagerDuty",)
 
 
 def test_nothing_is_asked_twice(decide: Decide) -> None:
-    """A source that has nothing new to ask ends the inquiry, also where nobody is approved."""
+    """A provider that has nothing new to ask ends the inquiry, also where nobody is approved."""
     calls: list[Deadline] = []
 
     def pages(deadline: Deadline) -> Iterator[Page]:
         calls.append(deadline)
         yield Page()
 
-    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", pages)))
+    outcome = decide(make_policy(DBA), PagerDuty=client_asking(question("on-calls", pages)))
     assert not outcome.decisions[0].approved
     assert len(calls) == 1
 
 
 def test_no_more_than_three_rounds(decide: Decide) -> None:
-    """A source that always has something new to ask is heard three times."""
+    """A provider that always has something new to ask is heard three times."""
     rounds: list[ProviderSnapshot] = []
 
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         rounds.append(snapshot)
-        return [question(f"question {len(rounds)}", of(SHIFT._replace(id=f"S{len(rounds)}")))]
+        return [
+            question(f"question {len(rounds)}", with_duties(SHIFT._replace(id=f"S{len(rounds)}")))
+        ]
 
-    outcome = decide(policy(LEADS), PagerDuty=Told(questions))
+    outcome = decide(make_policy(LEADS), PagerDuty=FakeClient(questions))
     assert [len(each.duties) for each in rounds] == [0, 1, 2]
     assert len(outcome.snapshot.duties) == 3
 
@@ -213,31 +232,34 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
         assert ended.wait(LONG)
         yield Page((SHIFT._replace(id="S2", name="other"),))
 
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        return [question("on-calls", of(SHIFT)), *([question("end", end)] * bool(snapshot.duties))]
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+        return [
+            question("on-calls", with_duties(SHIFT)),
+            *([question("end", end)] * bool(snapshot.duties)),
+        ]
 
     outcome = decide(
-        policy(LEADS),
-        PagerDuty=Told(questions),
-        **{"incident.io": always(question("incidents", slow, "incident.io"))},
+        make_policy(LEADS),
+        PagerDuty=FakeClient(questions),
+        **{"incident.io": client_asking(question("incidents", slow, "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (LEAD,)
     assert {each.provider for each in outcome.snapshot.failures} <= {"PagerDuty"}
 
 
 @pytest.fixture
-def decide_in(client: Client, set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
+def decide_in(set_clock: SetClock, real_deadline: InSeconds) -> DecideIn:
     """Decide Jane's request for a database in so many real seconds."""
 
-    def decided(seconds: float, by: Policy, **sources: Told) -> Outcome:
-        inquiry = DutyCollector(client, set_clock.clock, {})
-        inquiry.sources |= sources
-        return inquiry.decide([asks()], by, real_deadline(seconds))
+    def decided(seconds: float, by: Policy, **clients: FakeClient) -> Outcome:
+        return collect_and_decide(
+            [make_request()], by, clients, set_clock.clock, real_deadline(seconds)
+        )
 
     return decided
 
 
-def hanging(released: threading.Event, *duties: Duty) -> Ask:
+def hanging(released: threading.Event, *duties: Duty) -> Fetch:
     """Answer with a page of these duties, and never with the next."""
 
     def pages(_deadline: Deadline) -> Iterator[Page]:
@@ -247,31 +269,21 @@ def hanging(released: threading.Event, *duties: Duty) -> Ask:
     return pages
 
 
-def test_who_hangs_leaves_time_to_ask_on(decide_in: DecideIn, released: threading.Event) -> None:
-    """What a provider's answers leave open is asked in time, while another question of it hangs."""
-    late = question("layer-based schedules", hanging(released))
-    end = question("end of S1", of(ENDED))
-
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
-        return [question("on-calls", of(SHIFT)), late, *([end] if snapshot.duties else [])]
-
-    outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
-    assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert [each.question for each in outcome.snapshot.failures] == [late.name]
-
-
 def test_who_hangs_leaves_time_for_every_round(
     decide_in: DecideIn, released: threading.Event
 ) -> None:
     """What is asked in the meantime may leave something open in turn: whose end, for example."""
     schedules = question("schedules", hanging(released, SHIFT._replace(holder="", user="U1")))
-    on_calls, end = question("on-calls of S1", of(SHIFT)), question("end of S1", of(ENDED))
+    on_calls, end = (
+        question("on-calls of S1", with_duties(SHIFT)),
+        question("end of S1", with_duties(ENDED)),
+    )
 
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         follow_ups = [on_calls] * bool(snapshot.without_email) + [end] * bool(snapshot.duties)
         return [schedules, *follow_ups]
 
-    outcome = decide_in(1, policy(DBA, end_with_shift={}), PagerDuty=Told(questions))
+    outcome = decide_in(1, make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
     assert [each.question for each in outcome.snapshot.failures] == [schedules.name]
 
@@ -293,9 +305,9 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
 
     monkeypatch.setattr(QuestionRunner, "wait", noted)
     outcome = decide(
-        policy(DBA),
-        PagerDuty=always(question("on-calls", late)),
-        Opsgenie=always(question("on-calls", hanging(released), "Opsgenie")),
+        make_policy(DBA),
+        PagerDuty=client_asking(question("on-calls", late)),
+        Opsgenie=client_asking(question("on-calls", hanging(released), "Opsgenie")),
     )
     assert outcome.decisions[0].evidence == (SHIFT,)
     assert outcome.snapshot.failures == (Failure("Opsgenie", "on-calls", GIVEN_UP),)
@@ -304,7 +316,9 @@ def test_who_is_approved_does_not_wait_for_who_hangs(
 
 def test_nobody_is_approved_by_who_hangs(decide_in: DecideIn, released: threading.Event) -> None:
     """At the deadline what came so far is all there is."""
-    outcome = decide_in(0.3, policy(DBA), PagerDuty=always(question("on-calls", hanging(released))))
+    outcome = decide_in(
+        0.3, make_policy(DBA), PagerDuty=client_asking(question("on-calls", hanging(released)))
+    )
     assert not outcome.decisions[0].approved
     assert outcome.snapshot.failures == (Failure("PagerDuty", "on-calls", GIVEN_UP),)
 
@@ -317,7 +331,7 @@ def test_a_decision_holds_for_its_moment(decide: Decide, set_clock: SetClock) ->
         brief = SHIFT._replace(id="S2", end=NOW + timedelta(seconds=2))
         yield Page((brief,))
 
-    outcome = decide(policy(DBA), PagerDuty=always(question("on-calls", slow)))
+    outcome = decide(make_policy(DBA), PagerDuty=client_asking(question("on-calls", slow)))
     assert not outcome.decisions[0].approved
     assert outcome.decisions[0].now == NOW + timedelta(seconds=2)
 
@@ -328,7 +342,7 @@ def test_all_at_once_and_then_a_few(decide: Decide) -> None:
     lock = threading.Lock()
     running, most = 0, 0
 
-    def meeting(barrier: threading.Barrier) -> Ask:
+    def meeting(barrier: threading.Barrier) -> Fetch:
         def pages(_deadline: Deadline) -> Iterator[Page]:
             nonlocal running, most
             with lock:
@@ -341,14 +355,14 @@ def test_all_at_once_and_then_a_few(decide: Decide) -> None:
 
         return pages
 
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         nonlocal most
         most = 0
         barrier = then if snapshot.duties else first
         count = 8 if snapshot.duties else 9
         return [question(f"{count}.{number}", meeting(barrier)) for number in range(count)]
 
-    outcome = decide(policy(DBA), PagerDuty=Told(questions))
+    outcome = decide(make_policy(DBA), PagerDuty=FakeClient(questions))
     assert outcome.snapshot.failures == ()
     assert most == 0
 
@@ -367,19 +381,95 @@ def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threadi
         lock.release()
         yield from alone(deadline)
 
-    def questions(_wants: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
+    def questions(_query: DutyQuery, snapshot: ProviderSnapshot) -> Sequence[Question]:
         more = [question(str(number), follow_up) for number in range(20)]
         return [question("on-calls", alone), *(more if snapshot.duties else [])]
 
     outcome = decide_in(
         1,
-        policy({"any": [DBA, LEADS]}),
-        PagerDuty=Told(questions),
+        make_policy({"any": [DBA, LEADS]}),
+        PagerDuty=FakeClient(questions),
         **{
-            "incident.io": always(
+            "incident.io": client_asking(
                 *(question(str(n), hanging(released), "incident.io") for n in range(7))
             )
         },
     )
     assert [each.provider for each in outcome.snapshot.failures] == ["incident.io"] * 7
     assert len(outcome.snapshot.duties) == 21
+
+
+ANY_SHIFT = {"on_call": {"schedules": "any"}}
+APPS = {"name": "apps", "resources": {"kinds": ["app"]}, "when": LEADS, "duration": "1h"}
+DRY = {"name": "dry", "resources": "any", "when": LEADS, "duration": "1h", "dry_run": True}
+NEVER = {"name": "never", "resources": {"kinds": ["vault"]}, "deny": True}
+HERS = frozenset({JANE})
+QUERIES = [
+    ("a schedule", make_policy(DBA), DutyQuery(("DBA",), holders=HERS)),
+    ("any schedule", make_policy(ANY_SHIFT), DutyQuery(any_schedule=True, holders=HERS)),
+    ("a role", make_policy(LEADS), DutyQuery(roles=True, holders=HERS)),
+    (
+        "two schedules of this provider, each once, and any",
+        make_policy({"any": [DBA, AT_PAGERDUTY, ANY_SHIFT]}),
+        DutyQuery(("DBA", "API"), any_schedule=True, holders=HERS),
+    ),
+    (
+        "what all of several conditions need",
+        make_policy({"all": [LEADS, DBA, {"any": [AT_PAGERDUTY, FOR_JOAN]}]}),
+        DutyQuery(("DBA", "API"), roles=True, holders=HERS),
+    ),
+    (
+        "what all within all need, where the requester is right",
+        make_policy({"all": [LEADS, {"all": [DBA, {"requester": {"emails": [JANE]}}]}]}),
+        DutyQuery(("DBA",), roles=True, holders=HERS),
+    ),
+    (
+        "nothing, where he is not",
+        make_policy({"all": [LEADS, {"all": [DBA, FOR_JOAN]}]}),
+        DutyQuery(),
+    ),
+    (
+        "of several ways only those that this requester can go",
+        make_policy({"any": [DBA, {"all": [LEADS, FOR_JOAN]}]}),
+        DutyQuery(("DBA",), holders=HERS),
+    ),
+    (
+        "when the shift ends",
+        make_policy(DBA, end_with_shift={}),
+        DutyQuery(("DBA",), ends=True, holders=HERS),
+    ),
+    ("not for other resources", make_policy(DBA, APPS), DutyQuery(("DBA",), holders=HERS)),
+    ("not for a denial", make_policy(DBA, NEVER), DutyQuery(("DBA",), holders=HERS)),
+    (
+        "for a rule in dry run, too",
+        make_policy(DBA, DRY),
+        DutyQuery(("DBA",), roles=True, holders=HERS),
+    ),
+    (
+        "under an alias, too",
+        make_policy(DBA)._replace(aliases={JANE: ("jd@corp.example",), JOAN: ("jr@corp.example",)}),
+        DutyQuery(("DBA",), holders=frozenset({JANE, "jd@corp.example"})),
+    ),
+    (
+        "an update, where settings say so",
+        simple(timedelta(hours=1), participants=True),
+        DutyQuery(any_schedule=True, roles=True, updates=True, holders=HERS),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("policy", "query"), [row[1:] for row in QUERIES], ids=[row[0] for row in QUERIES]
+)
+def test_what_a_provider_is_asked_for(policy: Policy, query: DutyQuery) -> None:
+    """A provider is asked for what the rules for these resources need, and of whom."""
+    assert duty_query("PagerDuty", dependencies([make_request()], policy, NOW)) == query
+
+
+def test_one_query_for_two_requests() -> None:
+    """One question serves all requests of a call."""
+    requests = [make_request(), make_request("app", JOAN)]
+    found = dependencies(requests, make_policy(DBA, APPS, end_with_shift={}), NOW)
+    assert duty_query("PagerDuty", found) == DutyQuery(
+        ("DBA",), roles=True, ends=True, holders=frozenset({JANE, JOAN})
+    )

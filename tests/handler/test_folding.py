@@ -326,4 +326,4 @@ def test_one_person(spelling: str) -> None:
 def test_who_declared_an_incident(holder: str, declared: bool) -> None:  # noqa: FBT001 - a column of the table
     """By another id, but by the same address in another spelling, it is the same person."""
     incident = Incident("I1", "INC-1", (("jane@example.com", "U1"),))
-    assert incident.declared_by(holder, "U2") is declared
+    assert incident.may_be_declared_by(holder, "U2") is declared

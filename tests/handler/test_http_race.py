@@ -17,7 +17,7 @@ from handler import connection
 from handler.clock import Deadline
 from handler.http import Client, HttpError
 from tests.certificates import make_certificate, serve_tls
-from tests.handler.asking import LONG
+from tests.handler.builders import LONG
 from tests.handler.scripted import (
     Answer,
     Scripted,

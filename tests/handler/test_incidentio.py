@@ -1,16 +1,35 @@
-"""incident.io: what is asked, and who is on shift."""
+"""incident.io: who is on shift, and who holds a role in a live incident, or posted an update."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, get_args
 
 import pytest
+from sandbox.vendors.incidentio_faults import WRONG_UPDATES
 
-from handler.duty import ON_CALL, Duty, ProviderSnapshot
-from sandbox.vendors.incidentio import IncidentIO
-from tests.handler.conftest import ANA, API_KEY, BO, NOW, SetClock
-from tests.handler.edited import Edited, drop, put
+from handler.duty import (
+    INCIDENT_ROLE,
+    INCIDENT_TYPE,
+    INCIDENT_UPDATE,
+    KEY,
+    ON_CALL,
+    SEVERITY,
+    Duty,
+    Failure,
+    Incident,
+    ProviderSnapshot,
+)
+from handler.providers import incidentio
+from handler.providers.base import DutyQuery, ask
+from handler.providers.collect import FOLLOW_UPS_AT_ONCE
+from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import Category, IncidentIO, Mode
+from sandbox.vendors.server import Exchange
+from tests.handler.conftest import ANA, API_KEY, BO, CY, NOW, SetClock
+from tests.handler.edited_answers import Edited, drop, put
 
 Find = Callable[..., ProviderSnapshot]
 HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
@@ -61,17 +80,6 @@ def test_who_is_on_shift(double: IncidentIO, find: Find) -> None:
     )
 
 
-def test_a_shift_from_its_start_until_just_before_its_end(double: IncidentIO, find: Find) -> None:
-    """The duty is checked by our clock: its start is within, its end is not."""
-    double.add_schedule("DBA")
-    double.put_on_shift("DBA", ANA, NOW, NOW + HOUR)
-    (duty,) = find().duties
-    assert duty.runs_at(NOW)
-    assert duty.runs_at(NOW + HOUR - TICK)
-    assert not duty.runs_at(NOW - TICK)
-    assert not duty.runs_at(NOW + HOUR)
-
-
 @pytest.mark.parametrize(
     ("start", "end"),
     [
@@ -96,35 +104,6 @@ def _times(start: str, end: str) -> Edited:
     return Edited(
         lambda body: body["schedules"][0]["current_shifts"][0].update(start_at=start, end_at=end)
     )
-
-
-@pytest.mark.parametrize(
-    ("start", "end"),
-    [
-        ("2026-03-04T12:00:00Z", "2026-03-04T12:00:00.000001Z"),
-        ("2026-03-04T11:59:59.999999999Z", "2026-03-05T00:00:00.5Z"),
-        ("2026-03-04T13:00:00+01:00", "2026-03-04T07:00:00.123-06:00"),
-    ],
-)
-def test_times_with_fractions_and_offsets(
-    start: str, end: str, double: IncidentIO, find: Find
-) -> None:
-    """Every form of RFC 3339 is read."""
-    double.add_schedule("DBA")
-    double.put_on_shift("DBA", ANA)
-    double.fail("/v2/schedules", _times(start, end))
-    (duty,) = find().duties
-    assert duty.runs_at(NOW)
-
-
-def test_several_people_on_shift(double: IncidentIO, find: Find) -> None:
-    """Everybody on shift is on duty: of one schedule, of several, without end in common."""
-    for name in ("DBA", "API"):
-        double.add_schedule(name)
-        double.put_on_shift(name, ANA)
-    double.put_on_shift("DBA", BO, end=NOW + HOUR)
-    found = {(each.name, each.holder) for each in find().duties}
-    assert found == {("DBA", ANA), ("API", ANA), ("DBA", "bo@acme.example")}
 
 
 def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) -> None:
@@ -174,3 +153,533 @@ def test_optional_fields_of_a_schedule(
     found = find()
     assert _holders(found) == holders
     assert found.failures == ()
+
+
+ROLE = ("incidents", 0, "incident_role_assignments")
+CREATOR = ("incidents", 0, "creator")
+
+
+def _lead(found: ProviderSnapshot) -> Duty:
+    (duty,) = (each for each in found.duties if each.name == "Incident Lead")
+    return duty
+
+
+def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
+    """A filled role is a duty without end; an unfilled one is none."""
+    comms = double.add_role("Communications Lead", "comms")
+    double.add_role("Scribe", "scribe")
+    incident = double.declare_incident("Fire", by=ANA)
+    double.assign_role(incident, comms, BO)
+    about: dict[str, Any] = {
+        "link": "https://app.incident.io/sandbox/incidents/1",
+        "incident": "INC-1",
+        "severity": ("01HZV000000000000000000001", "Major"),
+        "type": ("01HZT000000000000000000001", "Production"),
+        "declarers": frozenset({ANA}),
+    }
+    found = find()
+    assert found.duties == (
+        Duty(
+            provider="incident.io",
+            kind=INCIDENT_ROLE,
+            id=double.reporter.id,
+            name="Reporter",
+            holder=ANA,
+            reporter=True,
+            self_declared=True,
+            **about,
+        ),
+        Duty(
+            provider="incident.io",
+            kind=INCIDENT_ROLE,
+            id=comms.id,
+            name="Communications Lead",
+            holder="bo@acme.example",
+            shortform="comms",
+            **about,
+        ),
+    )
+    assert found.duties[1].describe(NOW) == "Communications Lead of INC-1 (incident.io)"
+    assert [(each.id, each.reference) for each in found.incidents] == [(incident.id, "INC-1")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reporter"),
+    [
+        ({"role_type": "reporter", "name": "Reporter"}, True),
+        ({"role_type": "reporter", "name": "Melder"}, True),
+        ({"role_type": "custom", "name": "Reporter"}, False),
+        ({"role_type": None, "name": "Reporter"}, True),
+        ({"role_type": None, "name": "Incident Lead"}, True),
+        ({"role_type": "lead", "name": "Incident Lead"}, False),
+        ({"role_type": "of_tomorrow", "name": "Incident Lead"}, True),
+        ({"role_type": "Reporter", "name": "Reporter"}, True),
+    ],
+)
+def test_who_is_a_reporter(
+    fields: dict[str, str | None],
+    reporter: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """Every role is one that is not known to be taken on purpose: it counts only where named."""
+    double.declare_incident("Fire", lead=ANA)
+    double.fail(
+        "/v2/incidents",
+        Edited(lambda body: body["incidents"][0][ROLE[2]][0]["role"].update(fields)),
+    )
+    (duty,) = find().duties
+    assert duty.reporter is reporter
+
+
+@pytest.mark.parametrize(
+    ("creator", "reporter", "self_declared"),
+    [
+        pytest.param({"email": ANA}, {}, True, id="creator, by e-mail"),
+        pytest.param({"email": " ANA@Acme.Example"}, {}, True, id="creator, in another case"),
+        pytest.param({"id": "U1"}, {}, True, id="creator, by id"),
+        pytest.param(
+            {"id": "U1", "email": BO}, {}, True, id="creator, by id, under another e-mail"
+        ),
+        pytest.param({"id": "U2", "email": ANA}, {}, True, id="creator, by e-mail, of another id"),
+        pytest.param(None, {"email": ANA}, True, id="reporter, by e-mail"),
+        pytest.param(None, {"id": "U1"}, True, id="reporter, by id"),
+        pytest.param({"id": "U2", "email": BO}, {"id": "U1"}, True, id="reporter, not creator"),
+        pytest.param({"id": "U1"}, {"id": "U2", "email": BO}, True, id="creator, not reporter"),
+        pytest.param({"id": "U2", "email": BO}, {"id": "U3", "email": CY}, False, id="others"),
+        pytest.param(None, {}, False, id="an API key"),
+    ],
+)
+def test_who_declared_it_himself(
+    creator: dict[str, str] | None,
+    reporter: dict[str, str],
+    self_declared: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """Whoever created or reported the incident declared it, be he known by e-mail or by id."""
+    double.declare_incident("Fire", lead=ANA)
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        (incident,) = body["incidents"]
+        incident["creator"] = {"api_key": {"id": "K1"}} if creator is None else {"user": creator}
+        incident["incident_role_assignments"] = [
+            {
+                "role": {"id": "R1", "name": "Incident Lead", "role_type": "lead"},
+                "assignee": {"id": "U1", "email": ANA},
+            },
+            {
+                "role": {"id": "R2", "name": "Reporter", "role_type": "reporter"},
+                "assignee": reporter,
+            },
+        ]
+
+    double.fail("/v2/incidents", Edited(edit))
+    found = find()
+    assert found.failures == ()
+    assert _lead(found).self_declared is self_declared
+
+
+def test_declaring_taints_one_incident_only(double: IncidentIO, find: Find) -> None:
+    """Who declared one incident may hold a role in another one."""
+    double.declare_incident("Fire", by=ANA, lead=ANA)
+    double.declare_incident("Flood", by=BO, lead=ANA)
+    leads = [each for each in find().duties if each.name == "Incident Lead"]
+    assert [(each.incident, each.self_declared) for each in leads] == [
+        ("INC-2", False),
+        ("INC-1", True),
+    ]
+
+
+@pytest.mark.parametrize("mode", sorted(set(get_args(Mode)) - {"standard"}))
+@pytest.mark.parametrize("sent_anyway", [False, True])
+def test_only_standard_incidents(
+    mode: Mode,
+    sent_anyway: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """A test, a tutorial or a retrospective proves nothing, even if the provider sends one."""
+    double.declare_incident("Drill", lead=BO, mode="standard" if sent_anyway else mode)
+    double.declare_incident("Fire", lead=ANA)
+    if sent_anyway:
+        double.fail("/v2/incidents", put("incidents", 1, "mode", value=mode))
+    found = find()
+    assert (_holders(found), found.failures) == ([ANA], ())
+    assert [each.reference for each in found.incidents] == ["INC-2"]
+
+
+@pytest.mark.parametrize("category", sorted(set(get_args(Category)) - {"live"}))
+@pytest.mark.parametrize("sent_anyway", [False, True])
+def test_only_live_incidents(
+    category: Category,
+    sent_anyway: bool,  # noqa: FBT001 - a column of the table
+    double: IncidentIO,
+    find: Find,
+) -> None:
+    """What is not live (any more) proves nothing, even if the provider sends it."""
+    double.declare_incident("Over", lead=BO, category="live" if sent_anyway else category)
+    double.declare_incident("Fire", lead=ANA)
+    if sent_anyway:
+        path = ("incidents", 1, "incident_status", "category")
+        double.fail("/v2/incidents", put(*path, value=category))
+    found = find()
+    assert (_holders(found), found.failures) == ([ANA], ())
+    assert [each.reference for each in found.incidents] == ["INC-2"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "holders"),
+    [
+        (drop("incidents", 0, "severity"), [ANA]),
+        (drop("incidents", 0, "incident_type"), [ANA]),
+        (drop("incidents", 0, "permalink"), [ANA]),
+        (drop("incidents", 0, "mode"), [ANA]),
+        (drop("incidents", 0, "incident_status"), [ANA]),
+        (put("incidents", 0, "creator", "user", value=None), [ANA]),
+        (drop("incidents", 0, "incident_role_assignments"), []),
+        (put("incidents", 0, "incident_role_assignments", value=None), []),
+        (put("incidents", 0, "incident_role_assignments", value=[]), []),
+        (drop(*ROLE, 0, "role", "shortform"), [ANA]),
+        (drop(*ROLE, 0, "role", "role_type"), [ANA]),
+        (drop(*ROLE, 0, "assignee", "id"), [ANA]),
+        (drop(*ROLE, 0, "assignee", "email"), []),
+        (put(*ROLE, 0, "assignee", value=None), []),
+        (drop(*ROLE, 0, "assignee"), []),
+        (put("incidents", 0, "news", value=["of tomorrow"]), [ANA]),
+    ],
+)
+def test_optional_fields_of_an_incident(
+    edit: Edited, holders: list[str], double: IncidentIO, find: Find
+) -> None:
+    """What may be absent is no failure: an incident without roles is one nobody has a role in."""
+    double.declare_incident("Fire", lead=ANA, by=None)
+    double.fail("/v2/incidents", edit)
+    found = find()
+    assert _holders(found) == holders
+    assert found.failures == ()
+    assert [each.reference for each in found.incidents] == ["INC-1"]
+
+
+@pytest.mark.parametrize("reporter", [{"name": "Ana"}, {"user": {}}, {"id": "", "email": ""}])
+def test_a_reporter_who_cannot_be_told_from_others(
+    reporter: dict[str, object], double: IncidentIO, find: Find
+) -> None:
+    """Somebody reported it, and it may be whoever leads it: it proves nothing."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+    double.fail("/v2/incidents", put("incidents", 0, ROLE[2], 1, "assignee", value=reporter))
+    assert find().duties == ()
+
+
+def test_a_creator_of_a_new_kind(double: IncidentIO, find: Find) -> None:
+    """It may stand for a person, whoever is the reporter now: the role can be handed on."""
+    double.declare_incident("Fire", by=BO, lead=ANA)
+    double.fail("/v2/incidents", put(*CREATOR, value={"of_tomorrow": {"id": "X"}}))
+    assert find().duties == ()
+
+
+def test_a_declarer_known_by_id_only(double: IncidentIO, find: Find) -> None:
+    """Against a holder known by e-mail only, he might be the same person."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        (incident,) = body["incidents"]
+        incident["creator"] = {"user": {"id": "U1"}}
+        incident[ROLE[2]][0]["assignee"] = {"email": ANA}
+
+    double.fail("/v2/incidents", Edited(edit))
+    (duty,) = find().duties
+    assert duty.self_declared
+
+
+def test_an_unreadable_incident_still_tells_its_roles(double: IncidentIO, find: Find) -> None:
+    """One that hides its creator proves nothing, and does not make the names of roles unsure."""
+    double.declare_incident("Fire", by=None, lead=ANA)
+    double.declare_incident("Smoke", by=None)
+    double.fail("/v2/incidents", drop(*CREATOR))
+    (duty,) = find().duties
+    assert duty.is_named("Incident Lead")
+
+
+@pytest.mark.parametrize(
+    "edit", [drop("incidents", 0, "reference"), put("incidents", 0, "reference", value=BO)]
+)
+def test_a_reference_that_is_missing_or_an_address(
+    edit: Edited, double: IncidentIO, find: Find
+) -> None:
+    """The incident's id stands in, since a claim names nobody."""
+    incident = double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", edit)
+    assert find().incidents == (Incident(incident.id, incident.id, ()),)
+
+
+NOBODYS: list[object] = [
+    None,
+    {},
+    {"user": None},
+    {"user": {}},
+    {"user": {"name": "Ana"}},
+    {"of_tomorrow": {"id": "X"}},
+    {"api_key": None},
+]
+
+
+@pytest.mark.parametrize(
+    "creator",
+    [
+        drop(*CREATOR),
+        *(put(*CREATOR, value=value) for value in NOBODYS),
+    ],
+)
+def test_an_incident_that_hides_its_creator(
+    creator: Edited, double: IncidentIO, find: Find
+) -> None:
+    """Without the required `creator` nobody can tell who declared it: it proves nothing."""
+    double.declare_incident("Fire", lead=ANA)
+    double.fail("/v2/incidents", creator)
+    found = find()
+    assert found.duties == ()
+    assert [each.problem for each in found.failures] == ["1 entries could not be read"]
+
+
+UPDATES = "/v2/incident_updates"
+UPDATER = ("incident_updates", 0, "updater", "user")
+FindUpdates = Callable[[], ProviderSnapshot]
+
+
+@pytest.fixture
+def find_updates(incidentio_client: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
+    """Ask for the updates of all live incidents, as the handler does."""
+
+    def found() -> ProviderSnapshot:
+        query = DutyQuery(updates=True)
+        live = ask(incidentio_client.questions(query, ProviderSnapshot()), set_clock.deadline())
+        first, *questions = incidentio_client.questions(query, live)
+        assert first.name == "incidents"
+        updates = ask(questions, set_clock.deadline(), at_once=FOLLOW_UPS_AT_ONCE)
+        for failure in updates.failures:
+            assert API_KEY not in str(failure)
+            assert "@" not in str(failure)
+        return updates
+
+    return found
+
+
+def _asked(double: IncidentIO) -> list[str]:
+    return [call.query["incident_id"][0] for call in double.calls if call.path == UPDATES]
+
+
+def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Having posted to a live incident is a duty of its own, once however often."""
+    incident = double.declare_incident("Fire", by=BO)
+    for _ in range(3):
+        double.post_update(incident, by=ANA, message="Project Nightshade is on fire.")
+    found = find_updates()
+    assert found == ProviderSnapshot(
+        duties=(
+            Duty(
+                provider="incident.io",
+                kind=INCIDENT_UPDATE,
+                id=incident.id,
+                name="",
+                holder=ANA,
+                incident="INC-1",
+                declarers=frozenset({"bo@acme.example"}),
+            ),
+        )
+    )
+    assert found.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
+    (call,) = (each for each in double.calls if each.path == UPDATES)
+    assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
+    assert call.headers["authorization"] == f"Bearer {API_KEY}"
+
+
+def test_several_people_in_several_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Each incident is asked for by itself, the closed ones not at all."""
+    for name in ("Fire", "Flood", "Over"):
+        double.declare_incident(name)
+    double.close_incident("INC-3")
+    for who, reference in ((ANA, "INC-1"), (BO, "INC-1"), (ANA, "INC-2"), (CY, "INC-3")):
+        double.post_update(reference, by=who)
+    assert {(each.holder, each.incident) for each in find_updates().duties} == {
+        (ANA, "INC-1"),
+        ("bo@acme.example", "INC-1"),
+        (ANA, "INC-2"),
+    }
+
+
+@pytest.mark.parametrize("other", ["01ANOTHER", None, ""])
+def test_an_update_of_another_incident(
+    other: str | None, double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """What is answered beside what was asked for may be of an incident that is over."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=BO)
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, put("incident_updates", 0, "incident_id", value=other))
+    found = find_updates()
+    holders = [each.holder for each in found.duties]
+    assert len(holders) == (1 if other else 2)
+    assert bool(found.failures) is bool(other)
+
+
+def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """What an API key or a workflow posted is nobody's: the original crashed on it."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=None)
+    found = find_updates()
+    assert [each.holder for each in found.duties] == [ANA]
+    assert found.failures == ()
+
+
+def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """An update to an incident of one's own is marked as such."""
+    double.declare_incident("Fire", by=BO)
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=BO)
+    found = {each.holder: each.self_declared for each in find_updates().duties}
+    assert found == {ANA: False, "bo@acme.example": True}
+
+
+def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Of 25 live incidents the 20 newest are asked for, one call each."""
+    incidents = [double.declare_incident(f"Fire {number}") for number in range(25)]
+    for each in incidents:
+        double.post_update(each, by=ANA)
+    found = find_updates()
+    assert {each.incident for each in found.duties} == {f"INC-{n}" for n in range(6, 26)}
+    assert sorted(_asked(double)) == sorted(each.id for each in incidents[5:])
+    assert found.failures == ()
+
+
+class OnlyOf:
+    """A fault for one incident's updates."""
+
+    def __init__(self, incident_id: str, fault: faults.Status) -> None:
+        self._incident_id = incident_id
+        self._fault = fault
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Play it, or answer right."""
+        if exchange.request.query["incident_id"] == [self._incident_id]:
+            self._fault.play(exchange)
+        else:
+            exchange.send(exchange.response)
+
+
+def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """The updates of the other incidents count; a missing scope is named."""
+    for name in ("Fire", "Flood"):
+        incident = double.declare_incident(name)
+        double.post_update(incident, by=ANA)
+    double.fail(UPDATES, OnlyOf(incident.id, faults.Status(403)))
+    found = find_updates()
+    assert [each.incident for each in found.duties] == ["INC-1"]
+    (failure,) = found.failures
+    assert failure.question == "updates of INC-2"
+    said = "answered 403; the key needs the scope incidents.view; request_id "
+    assert failure.problem.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        drop("incident_updates", 0, "updater", "user"),
+        drop("incident_updates", 0, "updater"),
+        put("incident_updates", 0, "updater", value=None),
+        put(*UPDATER, value=None),
+        drop(*UPDATER, "email"),
+        put(*UPDATER, "email", value=None),
+        put("incident_updates", 0, "updater", value={"workflow": {"id": "W1", "name": "Nag"}}),
+    ],
+)
+def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdates) -> None:
+    """Without a person with an e-mail it is nobody's duty, and no failure either."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, edit)
+    assert find_updates()._replace(without_email=()) == ProviderSnapshot()
+
+
+def _in_the_first(fault: faults.WrongValue) -> Edited:
+    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
+        alone = {"incident_updates": body["incident_updates"][:1]}
+        changed = faults._replaced(alone, fault.path, fault.value)
+        body["incident_updates"][:1] = changed["incident_updates"]
+
+    return Edited(edit)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=what)
+        for what, fault in WRONG_UPDATES.items()
+        if "*" in fault.path and what != "updater is null"
+    ],
+)
+def test_a_wrong_type_in_an_update(
+    fault: faults.WrongValue, double: IncidentIO, find_updates: FindUpdates
+) -> None:
+    """It drops that update only, and is said."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.post_update("INC-1", by=BO)
+    double.fail(UPDATES, _in_the_first(fault))
+    found = find_updates()
+    assert [each.holder for each in found.duties] == [ANA]
+    problem = "1 entries could not be read"
+    assert found.failures == (Failure("incident.io", "updates of INC-1", problem),)
+
+
+def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
+    """What is no list of updates is a failure, told without its body."""
+    double.declare_incident("Fire")
+    double.post_update("INC-1", by=ANA)
+    double.fail(UPDATES, WRONG_UPDATES["incident_updates is an object"])
+    problem = "the answer could not be read: incident_updates is not a list"
+    assert find_updates() == ProviderSnapshot(
+        failures=(Failure("incident.io", "updates of INC-1", problem),)
+    )
+
+
+def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
+    """What the provider lists beside duties."""
+    found = ask(incidentio_client.inventory(), set_clock.deadline())
+    assert API_KEY not in str(found)
+    return found
+
+
+def test_all_that_has_a_name(
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> None:
+    """Roles are there whether an incident is live or not, and severities, types and the key."""
+    double.add_role("Communications Lead", "comms")
+    found = inventory(incidentio_client, set_clock)
+    assert {(each.kind, each.names) for each in found.schedules_and_roles} == {
+        (KEY, ("viewer", "schedules_reader", "global_access")),
+        (INCIDENT_ROLE, ("Incident Lead", "lead")),
+        (INCIDENT_ROLE, ("Reporter", "")),
+        (INCIDENT_ROLE, ("Communications Lead", "comms")),
+        *((SEVERITY, (name, "")) for name in ("Minor", "Major", "Critical")),
+        *((INCIDENT_TYPE, (name, "")) for name in ("Production", "Security")),
+    }
+    assert found.failures == ()
+    assert found.incomplete == frozenset()
+
+
+def test_an_odd_list_is_a_failure(
+    double: IncidentIO, incidentio_client: IncidentIOClient, set_clock: SetClock
+) -> None:
+    """What cannot be read whole says nothing about names."""
+    double.fail("/v1/severities", drop("severities"))
+    double.fail("/v1/incident_types", put("incident_types", 0, value="x"))
+    double.fail("/v1/identity", put("identity", value=[]))
+    found = inventory(incidentio_client, set_clock)
+    assert {(each.question, each.problem) for each in found.failures} == {
+        ("severities", "the answer could not be read: severities is missing"),
+        ("incident_types", "the answer could not be read: incident_types is not an object"),
+        ("identity", "the answer could not be read: identity is not an object"),
+    }
+    assert {kind for _, kind in found.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}

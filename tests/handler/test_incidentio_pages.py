@@ -13,7 +13,7 @@ from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault
 from tests.handler.conftest import ANA, BO
-from tests.handler.edited import Edited, drop
+from tests.handler.edited_answers import Edited, drop
 
 Find = Callable[..., ProviderSnapshot]
 
@@ -69,16 +69,6 @@ def test_all_incidents(double: IncidentIO, find: Find) -> None:
     )
 
 
-def test_more_than_a_real_page(double: IncidentIO, find: Find) -> None:
-    """The 251st incident counts: the original read the first page only."""
-    double.declare_incident("Oldest", lead=ANA)
-    for number in range(250):
-        double.declare_incident(f"Fire {number}")
-    found = find()
-    assert [each.incident for each in found.duties] == ["INC-1"]
-    assert len(_asked(double, "/v2/incidents")) == 2
-
-
 def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
     """An answer that says nothing of pages is whole: the vendor's schema calls it optional."""
     (schedule,) = _schedules(double, 1)
@@ -127,13 +117,22 @@ def test_a_later_page_is_broken(
     assert role.is_named("Incident Lead")
 
 
-def test_a_list_without_end(double: IncidentIO, find: Find) -> None:
-    """After 20 pages the rest is left, and said; what came counts, by id only."""
+@pytest.mark.parametrize(
+    ("fault", "calls", "problem"),
+    [
+        (faults.EndlessPages(), 20, "only the first 20 pages were read"),
+        (faults.EndlessPages(repeat=True), 2, "the same page came twice"),
+    ],
+)
+def test_a_list_without_end(
+    fault: Fault, calls: int, problem: str, double: IncidentIO, find: Find
+) -> None:
+    """The rest is left, and that is reported; what came counts, by id only."""
     (schedule,) = _schedules(double, 1)
-    double.fail("/v2/schedules", faults.EndlessPages())
+    double.fail("/v2/schedules", fault)
     found = find()
-    assert len(_asked(double, "/v2/schedules")) == 20
-    assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
+    assert len(_asked(double, "/v2/schedules")) == calls
+    assert [each.problem for each in found.failures] == [problem]
     assert _on_call(found)
     assert all(each.is_named(schedule) for each in _on_call(found))
     assert not any(each.is_named("S1") for each in _on_call(found))
@@ -149,33 +148,6 @@ def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
     found = find()
     assert [each.id for each in found.duties] == ids
     assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
-
-
-def test_a_cursor_that_repeats(double: IncidentIO, find: Find) -> None:
-    """A page that points to itself is asked for once; what came counts, by id only."""
-    (schedule,) = _schedules(double, 1)
-    double.fail("/v2/schedules", faults.EndlessPages(repeat=True))
-    found = find()
-    assert len(_asked(double, "/v2/schedules")) == 2
-    assert [each.problem for each in found.failures] == ["the same page came twice"]
-    assert _on_call(found)
-    assert all(each.is_named(schedule) for each in _on_call(found))
-    assert not any(each.is_named("S1") for each in _on_call(found))
-
-
-@pytest.mark.usefixtures("_pages_of_two")
-def test_shared_names_across_pages(double: IncidentIO, find: Find) -> None:
-    """Two schedules of one name are told apart by id only, though pages lie between them."""
-    ids = _schedules(double, 3)
-    twin = double.add_schedule("S1").id
-    found = find()
-    assert {each.id: each.is_named(each.name) for each in found.duties} == dict(
-        zip(ids, (False, True, True), strict=True)
-    )
-    double.put_on_shift(twin, BO)
-    (duty,) = (each for each in find().duties if each.id == twin)
-    assert duty.is_named(twin)
-    assert not duty.is_named("S1")
 
 
 def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:

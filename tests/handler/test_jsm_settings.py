@@ -7,7 +7,8 @@ import pytest
 from handler.http import Client
 from handler.providers import jsm
 from handler.settings import SettingsError, load
-from tests.handler.atlassian_worlds import BOT, TOKEN
+from tests.handler.accounts import BOT, TOKEN
+from tests.handler.conftest import SetClock
 
 GOOD = {
     "INDENT_WEBHOOK_SECRET": "wks0-current-secret-00",
@@ -118,9 +119,9 @@ def test_a_token_that_no_header_holds(value: str) -> None:
     assert str(error) == "JSM_API_TOKEN holds a character that no API key has"
 
 
-def test_the_header_is_one_line(client: Client) -> None:
+def test_the_header_is_one_line(client: Client, set_clock: SetClock) -> None:
     """However long e-mail and token are."""
     settings = {**GOOD, "JSM_BASE_URL": "", "JSM_API_TOKEN": "x" * 500}
-    (header,) = jsm.source(client, settings)._headers.values()
+    (header,) = jsm.connect(client, set_clock.clock, settings)._headers.values()
     assert header.startswith("Basic ")
     assert "\n" not in header

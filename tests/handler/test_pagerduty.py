@@ -1,42 +1,50 @@
-"""PagerDuty: who is on call, as its list of on-calls says."""
+"""PagerDuty: who is on call, by which name of a schedule, and until when."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from handler.duty import ON_CALL, Duty
+from handler.durations import format_instant
+from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.http import Client
 from handler.providers.base import DutyQuery
-from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
-from tests.handler.edited import Edited, drop, put
-from tests.handler.pagerduty_world import (
-    KEY,
+from sandbox.vendors import faults
+from sandbox.vendors.server import Fault
+from tests.handler.accounts import (
+    LAYERED,
     ON_CALLS,
+    PAGERDUTY_KEY,
     PAYMENTS,
-    World,
-    decided,
+    SHIFT_BASED,
     holders,
-    opened,
+    open_pagerduty,
+    problems,
 )
+from tests.handler.accounts import (
+    PagerDutyAccount as Account,
+)
+from tests.handler.conftest import ANA, BO, CY, NOW, SetClock
+from tests.handler.edited_answers import Edited, drop, put
 
 HOUR = timedelta(hours=1)
 ROW = ("oncalls", 0)
 
 
 @pytest.fixture
-def world(client: Client, set_clock: SetClock) -> Iterator[World]:
+def account(client: Client, set_clock: SetClock) -> Iterator[Account]:
     """An account with the schedule Payments."""
-    with opened(client, set_clock) as one:
+    with open_pagerduty(client, set_clock) as one:
         yield one
 
 
-def test_one_call_for_a_decision(world: World) -> None:
+def test_one_call_for_a_decision(account: Account) -> None:
     """Where any schedule counts, the on-calls with their users are asked for, and nothing else."""
-    world.find()
-    (call,) = world.double.calls
+    account.find()
+    (call,) = account.double.calls
     assert (call.method, call.path) == ("GET", "/oncalls")
     assert call.query == {
         "include[]": ["users"],
@@ -44,21 +52,21 @@ def test_one_call_for_a_decision(world: World) -> None:
         "limit": ["100"],
         "offset": ["0"],
     }
-    assert call.headers["authorization"] == f"Token token={KEY}"
+    assert call.headers["authorization"] == f"Token token={PAGERDUTY_KEY}"
     assert call.headers["accept"] == "application/vnd.pagerduty+json;version=2"
 
 
 @pytest.mark.parametrize("wants", [DutyQuery(), DutyQuery(roles=True, updates=True)])
-def test_nothing_is_asked_in_vain(wants: DutyQuery, world: World) -> None:
+def test_nothing_is_asked_in_vain(wants: DutyQuery, account: Account) -> None:
     """Where no rule is about being on call, PagerDuty is not asked."""
-    world.find(wants)
-    assert len(world.double.calls) == 0
+    account.find(wants)
+    assert len(account.double.calls) == 0
 
 
-def test_who_is_on_call(world: World) -> None:
+def test_who_is_on_call(account: Account) -> None:
     """A duty has the schedule's id, name and link, the holder's e-mail, the level and the times."""
-    world.double.put_on_shift("Payments", BO, NOW - HOUR, NOW + HOUR)
-    found = world.find()
+    account.double.put_on_shift("Payments", BO, NOW - HOUR, NOW + HOUR)
+    found = account.find()
     assert found.duties == (
         Duty(
             provider="PagerDuty",
@@ -76,47 +84,47 @@ def test_who_is_on_call(world: World) -> None:
     assert found.failures == ()
 
 
-def test_whom_a_policy_pages_directly(world: World) -> None:
+def test_whom_a_policy_pages_directly(account: Account) -> None:
     """Such a person is on call for good and never for a schedule: that proves nothing."""
-    world.double.add_escalation_policy("Boss", ANA)
-    world.double.put_on_shift("Payments", BO)
-    found = world.find()
+    account.double.add_escalation_policy("Boss", ANA)
+    account.double.put_on_shift("Payments", BO)
+    found = account.find()
     assert (holders(found), found.failures) == (["bo@acme.example"], ())
-    assert not world.decide(ANA, schedules="any").approved
-    assert world.decide(BO, schedules="any").approved
+    assert not account.decide_by(ANA, schedules="any").approved
+    assert account.decide_by(BO, schedules="any").approved
 
 
 @pytest.mark.parametrize(("most", "approved"), [(None, False), (1, False), (2, True), (3, True)])
-def test_levels(most: int | None, approved: bool, world: World) -> None:  # noqa: FBT001 - a column of the table
+def test_levels(most: int | None, approved: bool, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """Somebody reached on level 2 counts where the rule says so; without a word, level 1 alone."""
-    backup = world.double.add_schedule("Back-up")
-    world.double.put_on_shift(backup, ANA)
-    world.double.add_target("Payments", backup, level=2)
-    (duty,) = world.find().duties
+    backup = account.double.add_schedule("Back-up")
+    account.double.put_on_shift(backup, ANA)
+    account.double.add_target("Payments", backup, level=2)
+    (duty,) = account.find().duties
     assert (duty.name, duty.level) == ("Back-up", 2)
     rule = {"schedules": ["Back-up"], **({"max_level": most} if most else {})}
-    assert decided(world, ANA, {"when": {"on_call": rule}}).approved is approved
+    assert account.decide(ANA, when={"on_call": rule}).approved is approved
 
 
-def test_one_shift_in_several_policies(world: World) -> None:
+def test_one_shift_in_several_policies(account: Account) -> None:
     """It is one duty, on the lowest level of all."""
-    world.double.put_on_shift("Payments", ANA)
-    world.double.add_escalation_policy("Second", BO)
-    world.double.add_target("Second", "Payments", level=2)
-    world.double.add_escalation_policy("Third", "Payments")
-    world.double.add_target("Third", "Payments", level=2)
+    account.double.put_on_shift("Payments", ANA)
+    account.double.add_escalation_policy("Second", BO)
+    account.double.add_target("Second", "Payments", level=2)
+    account.double.add_escalation_policy("Third", "Payments")
+    account.double.add_target("Third", "Payments", level=2)
     for edit in (lambda _: None, lambda body: body["oncalls"].reverse()):
-        world.double.fail(ON_CALLS, Edited(edit))
-        (duty,) = (each for each in world.find().duties if each.holder == ANA)
+        account.double.fail(ON_CALLS, Edited(edit))
+        (duty,) = (each for each in account.find().duties if each.holder == ANA)
         assert duty.level == 1
-    assert world.asked(ON_CALLS) == 2
+    assert account.asked(ON_CALLS) == 2
 
 
-def test_shift_based_schedules(world: World) -> None:
+def test_shift_based_schedules(account: Account) -> None:
     """Everybody on shift in one counts, by a longer id and another type of reference."""
-    wanted = world.on_shift("Search", ANA, BO, v3=True)
+    wanted = account.on_shift("Search", ANA, BO, v3=True)
     assert len(wanted) > 7
-    found = world.find()
+    found = account.find()
     assert {(each.id, each.name, each.holder) for each in found.duties} == {
         (wanted, "Search", ANA),
         (wanted, "Search", "bo@acme.example"),
@@ -124,55 +132,17 @@ def test_shift_based_schedules(world: World) -> None:
     assert found.failures == ()
 
 
-def test_an_upgraded_schedule_keeps_its_id(world: World) -> None:
-    """A policy that names it goes on."""
-    world.double.put_on_shift("Payments", ANA)
-    for _ in range(2):
-        assert world.counts(PAYMENTS)
-        assert world.counts("Payments")
-        world.double.upgrade_schedule("Payments")
-
-
-def test_an_override_takes_the_place(world: World) -> None:
-    """In a schedule of layers the person who is replaced is off call."""
-    world.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 4 * HOUR)
-    world.double.put_on_shift("Payments", BO, NOW, NOW + HOUR)
-    assert holders(world.find()) == ["bo@acme.example"]
-    world.clock.advance(3600)
-    assert holders(world.find()) == [ANA]
-
-
-def test_nobody_on_call(world: World) -> None:
+def test_nobody_on_call(account: Account) -> None:
     """No shift, an unassigned one, one that is over or to come: no duty and no failure."""
     for each in (False, True):
-        world.on_shift("Empty", v3=each)
-        world.double.put_on_shift(world.on_shift(f"Unassigned {each}", v3=each), None)
-    world.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW - HOUR)
-    world.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
-    found = world.find()
+        account.on_shift("Empty", v3=each)
+        account.double.put_on_shift(account.on_shift(f"Unassigned {each}", v3=each), None)
+    account.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW - HOUR)
+    account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
+    found = account.find()
     assert (found.duties, found.failures) == ((), ())
-    world.clock.advance(3600)
-    assert holders(world.find()) == ["bo@acme.example"]
-
-
-def test_deleted_users_and_such_without_an_address(world: World) -> None:
-    """They match nobody, least of all each other, and are no failure."""
-    world.double.add_person("Ghost", None)
-    for each in (ANA, BO):
-        world.on_shift(f"Of {each}", each)
-    world.on_shift("Of a ghost", *(p.id for p in world.double.people if p.email is None))
-    world.double.delete_person(ANA)
-    found = world.find()
-    assert (holders(found), found.failures) == (["bo@acme.example"], ())
-    assert not world.decide("", schedules="any").approved
-
-
-@pytest.mark.parametrize("email", ["bo@acme.example", "BO@ACME.EXAMPLE", " Bo@Acme.example "])
-def test_an_address_in_another_case(email: str, world: World) -> None:
-    """It is the same person's: the original compared every letter."""
-    world.double.put_on_shift("Payments", BO)
-    assert world.counts("Payments", email)
-    assert not world.counts("Payments", "b" + email.strip())
+    account.clock.advance(3600)
+    assert holders(account.find()) == ["bo@acme.example"]
 
 
 @pytest.mark.parametrize(
@@ -197,19 +167,285 @@ def test_an_address_in_another_case(email: str, world: World) -> None:
         (put("news", value={"of": "tomorrow"}), [ANA]),
     ],
 )
-def test_optional_fields(edit: Edited, found: list[str], world: World) -> None:
+def test_optional_fields(edit: Edited, found: list[str], account: Account) -> None:
     """What the vendor's schema does not require may be absent or null, and new things may come."""
-    world.double.put_on_shift("Payments", ANA)
-    world.double.fail(ON_CALLS, edit)
-    told = world.find()
+    account.double.put_on_shift("Payments", ANA)
+    account.double.fail(ON_CALLS, edit)
+    told = account.find()
     assert (holders(told), told.failures) == (found, ())
 
 
-def test_a_schedule_without_a_name(world: World) -> None:
+def test_a_schedule_without_a_name(account: Account) -> None:
     """It goes by its id, also in what is told of it."""
-    world.double.put_on_shift("Payments", CY)
-    world.double.fail(ON_CALLS, drop(*ROW, "schedule", "summary"))
-    (duty,) = world.find().duties
+    account.double.put_on_shift("Payments", CY)
+    account.double.fail(ON_CALLS, drop(*ROW, "schedule", "summary"))
+    (duty,) = account.find().duties
     assert (duty.name, duty.title) == ("", PAYMENTS)
     assert duty.is_named(PAYMENTS)
     assert not duty.is_named("")
+
+
+HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
+ROW = ("oncalls", 0)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("ends", "end"),
+    [
+        (("2026-03-04T13:00:00Z", "2026-03-04T14:00:00Z"), NOW + 2 * HOUR),
+        (("2026-03-04T13:00:00Z", None), None),
+        ((None, None), None),
+    ],
+)
+def test_one_shift_told_with_two_ends(
+    ends: tuple[str | None, str | None], end: datetime | None, order: int, account: Account
+) -> None:
+    """The later one is its end, and none is the latest."""
+    account.double.put_on_shift("Payments", ANA)
+    account.double.add_escalation_policy("Second", "Payments")
+
+    def edit(body: dict[str, list[dict[str, object]]]) -> None:
+        for row, each in zip(body["oncalls"], ends[::order], strict=True):
+            row["end"] = each
+
+    account.double.fail(ON_CALLS, Edited(edit))
+    (duty,) = account.find().duties
+    assert (duty.end, duty.endless) == (end, end is None)
+
+
+def test_two_shifts_are_not_made_one(account: Account) -> None:
+    """A shift that is over and one to come do not make one that runs between them."""
+    account.double.put_on_shift("Payments", ANA)
+    account.double.add_escalation_policy("Second", "Payments")
+
+    def edit(body: dict[str, list[dict[str, object]]]) -> None:
+        over, to_come = body["oncalls"]
+        over.update(start="2026-03-04T08:00:00Z", end="2026-03-04T11:00:00Z")
+        to_come.update(start="2026-03-04T13:00:00Z", end="2026-03-04T15:00:00Z")
+
+    account.double.fail(ON_CALLS, Edited(edit))
+    assert len(account.find().duties) == 2
+    assert not account.decide_by(ANA, schedules="any").approved
+
+
+def test_a_shift_without_end(account: Account) -> None:
+    """It counts, but access cannot end with it, unless the rule says how long it lasts then."""
+    account.double.put_on_shift("Payments", ANA, for_good=True)
+    (duty,) = account.find().duties
+    assert (duty.end, duty.endless, duty.has_end) == (None, True, False)
+    assert account.decide(ANA).approved
+    assert not account.decide(ANA, end_with_shift={}).approved
+    decision = account.decide(ANA, end_with_shift={"without_end": "2h"})
+    assert decision.duration == 2 * HOUR
+
+
+def test_access_ends_with_the_shift(account: Account) -> None:
+    """Its end comes with the first answer: no further call is made for it."""
+    account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
+    when = {"on_call": {"schedules": "any"}}
+    decision = account.decide(ANA, when=when, end_with_shift={"grace": "15m"})
+    assert decision.duration == timedelta(minutes=75)
+    assert len(account.double.calls) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_end_of_a_later_level_is_another(account: Account, *, turned: bool) -> None:
+    """Access ends with the shift on the level that counts, wherever it stands in the answer."""
+    account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + HOUR)
+    later = format_instant(NOW + 10 * HOUR)
+
+    def edit(body: dict[str, Any]) -> None:
+        (row,) = body["oncalls"]
+        rows = [row, {**row, "escalation_level": 2, "end": later}]
+        body["oncalls"] = rows[::-1] if turned else rows
+
+    account.double.fail(ON_CALLS, Edited(edit), times=2)
+    when = {"on_call": {"schedules": "any", "max_level": 2}}
+    assert account.decide(ANA, when=when, end_with_shift={}).duration == HOUR
+    (duty,) = account.find().duties
+    assert (duty.level, duty.end) == (1, NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "runs"),
+    [
+        ("2026-03-04T12:00:00Z", "2026-03-04T12:00:00.000001Z", True),
+        ("2026-03-04T11:00:00Z", "2026-03-04T12:00:00Z", False),
+        ("2026-03-04T12:00:00.000001Z", "2026-03-04T13:00:00Z", False),
+        ("2026-03-04T13:00:00+01:00", "2026-03-04T14:00:00+01:00", True),
+        ("2026-03-04T12:30:00Z", None, False),
+        (None, "2026-03-04T12:30:00Z", True),
+        (None, "2026-03-04T12:00:00Z", False),
+    ],
+)
+def test_a_provider_whose_clock_is_wrong(
+    start: str | None, end: str | None, runs: bool, account: Account  # noqa: FBT001 - a column of the table
+) -> None:  # fmt: skip
+    """Whom it calls on call now is so only if our clock agrees."""
+    account.double.put_on_shift("Payments", ANA)
+    account.double.fail(
+        ON_CALLS, Edited(lambda body: body["oncalls"][0].update(start=start, end=end))
+    )
+    (duty,) = account.find().duties
+    assert duty.runs_at(NOW) is runs
+    assert account.decide_by(ANA, schedules="any").approved is runs
+
+
+@pytest.fixture
+def staffed(account: Account) -> Account:
+    """Ana is on call for Payments."""
+    account.double.put_on_shift("Payments", ANA)
+    return account
+
+
+BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
+LISTS = pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
+
+
+@pytest.mark.parametrize("entry", ["Payments", PAYMENTS])
+def test_three_calls_for_a_decision_by_schedule(entry: str, staffed: Account) -> None:
+    """Whatever the policy names, the on-calls and both lists are asked for, at once."""
+    assert staffed.counts(entry)
+    assert sorted(staffed.double.calls.paths()) == [ON_CALLS, LAYERED, SHIFT_BASED]
+    asked = {call.path: call.query for call in staffed.double.calls}
+    assert asked[LAYERED] == {"limit": ["100"], "offset": ["0"]}
+    assert asked[SHIFT_BASED] == {"limit": ["1000"], "offset": ["0"]}
+
+
+def test_no_more_calls_for_somebody_else(staffed: Account) -> None:
+    """That somebody is on call for the schedule is answer enough for who is not."""
+    assert not staffed.counts("Payments", BO)
+    assert not staffed.counts("Search", BO)
+    assert len(staffed.double.calls) == 6
+
+
+def test_every_schedule_is_told(staffed: Account) -> None:
+    """Also those that nobody is on call for, with the place where each is shown."""
+    search = staffed.on_shift("Search", v3=True)
+    found = set(staffed.named("Payments").schedules_and_roles)
+    assert found == {
+        ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",)),
+        ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",), path=LAYERED),
+        ScheduleOrRole("PagerDuty", ON_CALL, search, ("Search",), path=SHIFT_BASED),
+    }
+
+
+@BOTH_KINDS
+@pytest.mark.parametrize("people", [(), (BO,)], ids=["nobody is on it", "somebody is on it"])
+@pytest.mark.parametrize("policy", [False, True], ids=["in no policy", "in a policy"])
+def test_a_name_that_two_schedules_bear(
+    people: tuple[str, ...], policy: bool, v3: bool, staffed: Account  # noqa: FBT001 - columns of the table
+) -> None:  # fmt: skip
+    """It means neither, whether the other shows among the on-calls or not; ids are as before."""
+    other = staffed.on_shift("Payments", *people, v3=v3, policy=policy)
+    assert not staffed.counts("Payments", ANA)
+    assert not staffed.counts("Payments", BO)
+    assert staffed.counts(PAYMENTS, ANA)
+    assert staffed.counts(other, BO) is bool(people)
+
+
+@BOTH_KINDS
+def test_a_schedule_called_like_another_ones_id(v3: bool, staffed: Account) -> None:  # noqa: FBT001 - a column of the table
+    """Whoever makes one is not on call for the schedule that the policy names by its id."""
+    staffed.on_shift(PAYMENTS, BO, v3=v3)
+    staffed.double.take_off_shift("Payments", ANA)
+    assert not staffed.counts(PAYMENTS, BO)
+    staffed.double.put_on_shift("Payments", ANA)
+    assert staffed.counts(PAYMENTS, ANA)
+    assert not staffed.counts(PAYMENTS, BO)
+
+
+@pytest.mark.parametrize("entry", ["payments", "Payment", "Payments ", "Pay*", "PPAY00", "ppay001"])
+def test_a_name_is_compared_whole(entry: str, staffed: Account) -> None:
+    """The vendor's own search would find Payments by most of these."""
+    assert not staffed.decide_by(ANA, schedules=[entry]).approved
+
+
+@LISTS
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.Status(400),
+        faults.Status(403),
+        faults.Status(404),
+        faults.Status(500),
+        faults.Garbage(),
+        faults.WrongValue("schedules", None),
+        faults.WrongValue("schedules", {}),
+        faults.WrongValue("more", None),
+    ],
+    ids=repr,
+)
+def test_a_list_that_cannot_be_read(fault: Fault, path: str, staffed: Account) -> None:
+    """While any schedule could bear the name, ids alone count, and the log says which list it is.
+
+    So it is too on an account that has no shift-based schedules yet.
+    """
+    staffed.double.fail(path, fault)
+    assert not staffed.counts("Payments")
+    assert staffed.counts(PAYMENTS)
+    (failure,) = staffed.named("Payments", PAYMENTS).failures
+    which = {LAYERED: "layer-based schedules", SHIFT_BASED: "shift-based schedules"}
+    assert failure.question == which[path]
+
+
+@LISTS
+@pytest.mark.parametrize(("field", "value"), [("id", None), ("summary", 5), ("id", 7)])
+def test_an_entry_that_cannot_be_read(
+    field: str, value: object, path: str, staffed: Account
+) -> None:
+    """It could bear the name: ids alone count; it hides no other, and is said."""
+    staffed.on_shift("Search", BO, v3=True)
+    staffed.double.add_schedule("Other", v3=path == SHIFT_BASED)
+    staffed.double.fail(path, put("schedules", 1, field, value=value))
+    found = staffed.named("Payments", "Search")
+    assert problems(found) == ["1 entries could not be read"]
+    assert holders(found) == [ANA, "bo@acme.example"]
+    assert not staffed.counts("Payments")
+    assert staffed.counts(PAYMENTS)
+
+
+@LISTS
+def test_an_entry_without_a_name(path: str, staffed: Account) -> None:
+    """Nobody knows what it is called, so that it could be called anything; that is no failure."""
+    staffed.double.add_schedule("Other", v3=path == SHIFT_BASED)
+    staffed.double.fail(path, faults.WrongValue("schedules.*", {"id": "PX", "summary": None}))
+    assert not staffed.counts("Payments")
+    assert staffed.counts(PAYMENTS)
+    assert staffed.named(PAYMENTS).failures == ()
+
+
+@pytest.mark.parametrize("field", ["summary", "name"])
+def test_one_of_both_is_name_enough(field: str, staffed: Account) -> None:
+    """A list has the name twice where it has the whole schedule."""
+    staffed.double.fail(LAYERED, put("schedules", 0, field, value=None))
+    assert staffed.counts("Payments")
+
+
+@pytest.mark.parametrize("field", ["summary", "name"])
+def test_a_summary_that_is_not_the_name(field: str, staffed: Account) -> None:
+    """Either could be what somebody calls it."""
+    staffed.double.add_schedule("Other")
+    staffed.double.fail(LAYERED, put("schedules", 1, field, value="Payments"))
+    assert not staffed.counts("Payments")
+
+
+def test_names_prove_nothing_where_no_list_was_asked_for(staffed: Account) -> None:
+    """A rule for any schedule needs one call, after which no name counts that was not checked."""
+    found = staffed.find()
+    (duty,) = found.duties
+    assert not duty.is_named("Payments")
+    assert duty.is_named(PAYMENTS)
+    # One rule came to want names only after the other's answer was there.
+    later = staffed.client.questions(DutyQuery(schedules=("Payments",)), found)
+    assert {each.name for each in later} > {"layer-based schedules", "shift-based schedules"}
+
+
+def test_any_beside_a_name(staffed: Account) -> None:
+    """Where one rule takes any schedule and another names some, names are checked, too."""
+    staffed.on_shift("Search", CY)
+    both = DutyQuery(schedules=("Payments",), any_schedule=True)
+    found = {each.name: each.is_named(each.name) for each in staffed.find(both).duties}
+    assert found == {"Payments": True, "Search": True}
+    assert len(staffed.double.calls) == 3

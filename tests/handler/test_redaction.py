@@ -223,7 +223,7 @@ def test_nobody_else_is_named_however_the_address_is_spelt(spelt: str) -> None:
     told = json.dumps(line_of(decision, policy), ensure_ascii=False)
     assert "bob" not in told.replace("\uff42", "b")
     assert "b\u00f6b" not in told
-    assert shift.told(NOW) == "on call for S1 (PagerDuty)"
+    assert shift.describe(NOW) == "on call for S1 (PagerDuty)"
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_an_address_across_kind_and_id_is_hidden() -> None:
 def test_a_duty_whose_id_is_an_address_has_no_title() -> None:
     """It is not told by that either."""
     shift = Duty("PagerDuty", ON_CALL, "bob@example.com", "of bob@example.com", JANE)
-    assert shift.told(NOW) == "on call for (an e-mail) (PagerDuty)"
+    assert shift.describe(NOW) == "on call for (an e-mail) (PagerDuty)"
 
 
 def test_the_requesters_own_address_is_told() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 import pytest
 
@@ -11,6 +10,7 @@ from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.http1 import USER_AGENT
 from handler.providers.base import DutyQuery, ask
+from handler.providers.collect import load_clients
 from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply
@@ -28,8 +28,8 @@ def test_a_firewall_in_front(
     server = serve(reply(b"<html>", status))
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
     settings |= dict.fromkeys((each for each in provider.settings if "URL" in each), server.url)
-    source = import_module(f"handler.providers.{provider.id}").source(client, settings)
-    found = ask(source.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+    (asked,) = load_clients(client, set_clock.clock, {provider.id: settings}).values()
+    found = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
     assert {each.problem for each in found.failures} == {said}
     assert {each.headers["user-agent"] for each in server.asked} == {USER_AGENT}

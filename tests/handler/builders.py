@@ -13,7 +13,7 @@ from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 
-Ask = Callable[[Deadline], Iterator[Page]]
+Fetch = Callable[[Deadline], Iterator[Page]]
 GIVEN_UP = "given up: no whole answer in time"
 LONG = 20.0
 JANE, JOAN = "jane@example.com", "joan@example.com"
@@ -23,24 +23,24 @@ LEADS = {"incident_role": {"roles": ["Lead"]}}
 FOR_JOAN = {"requester": {"emails": [JOAN]}}
 
 
-def asks(kind: str = "db", email: str = JANE, **labels: str) -> Request:
+def make_request(kind: str = "db", email: str = JANE, **labels: str) -> Request:
     """Jane asks for a database, if not said otherwise."""
     return Request(Resource(email=email), (Resource(kind, "1"),), labels)
 
 
-def policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
+def make_policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:
     """Give a policy with a rule for databases, and others."""
     first = {"name": "r", "resources": {"kinds": ["db"]}, "when": when, "duration": "6h", **more}
     return read_policy(json.dumps({"rules": [first, *rules], "aliases": {}}))
 
 
-def a_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
+def make_duty(name: str, id_: str = "", *, kind: str = ON_CALL, shortform: str = "") -> Duty:
     """One of Jane's at the provider P."""
     return Duty("P", kind, id_ or f"id of {name}", name, "jane@example.com", shortform=shortform)
 
 
-def page(*duties: Duty) -> Page:
-    """What a source makes of a page: the duties and what bears their names."""
+def make_page(*duties: Duty) -> Page:
+    """A page with these duties and the schedules or roles that they are for."""
     return Page(
         duties,
         tuple(
@@ -50,12 +50,12 @@ def page(*duties: Duty) -> Page:
     )
 
 
-def question(name: str, ask_: Ask, lists: str = ON_CALL, provider: str = "P") -> Question:
+def make_question(name: str, ask_: Fetch, lists: str = ON_CALL, provider: str = "P") -> Question:
     """One to a provider, P if not said otherwise."""
     return Question(provider, name, lists, ask_)
 
 
-def answers(*pages: Page, then: Exception | None = None) -> Ask:
+def fetching(*pages: Page, then: Exception | None = None) -> Fetch:
     """Those pages, then the end or an error."""
 
     def pages_of(_deadline: Deadline) -> Iterator[Page]:

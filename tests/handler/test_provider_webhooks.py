@@ -1,0 +1,192 @@
+"""Signed calls in, claims out: each of the providers alone, and all of them together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from handler.providers.registry import PROVIDERS
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from sandbox.vendors.server import Fault
+from tests.handler.accounts import (
+    PAYMENTS,
+    SECRETS,
+    fill,
+    make_double,
+    settings_of,
+)
+from tests.handler.conftest import ANA, API_KEY, BO, CY
+from tests.handler.edited_answers import Edited
+from tests.handler.test_app import NOTHING, Webhook, request_of
+
+DI = "di@acme.example"
+# Who is on call where: Cy for DBA, the others for Payments.
+ON_CALL = {"pagerduty": ANA, "opsgenie": BO, "jsm": DI, "incidentio": CY}
+Opener = Callable[..., Webhook]
+EMAIL_EVERYWHERE = Edited(lambda body: body.update(dict.fromkeys(body, BO)))
+
+
+@pytest.fixture
+def running(incidentio: IncidentIO) -> Iterator[dict[str, Any]]:
+    """The doubles of all four providers, each with its own person on call."""
+    with ExitStack() as servers:
+        doubles: dict[str, Any] = {"incidentio": incidentio}
+        for provider in ("pagerduty", "opsgenie", "jsm"):
+            double = doubles[provider] = servers.enter_context(make_double(provider))
+            fill(double)
+            double.add_person("Di Ode", DI)
+            double.put_on_shift("Payments", ON_CALL[provider])
+        yield doubles
+
+
+@pytest.fixture
+def opened(running: dict[str, Any], incidentio: IncidentIO) -> Iterator[Opener]:
+    """Make Apps on these providers and no other; they are closed at the end."""
+    with ExitStack() as hooks:
+
+        def open_one(*providers: str, budget: float = 5.0, **settings: str) -> Webhook:
+            switched = {"INCIDENTIO_API_KEY": "", "INCIDENTIO_BASE_URL": ""}
+            for provider in providers:
+                switched |= settings_of(provider, running[provider].url)
+            hook = Webhook(incidentio, budget, **{**switched, **settings})
+            hooks.callback(hook.app.client.close)
+            return hook
+
+        yield open_one
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "calls"),
+    [("pagerduty", "PagerDuty", 3), ("opsgenie", "Opsgenie", 1), ("jsm", "JSM Operations", 4)],
+)
+@pytest.mark.parametrize("schedules", ["", "Payments", f" x, {PAYMENTS} ,"])
+def test_alone(
+    schedules: str,
+    provider: str,
+    name: str,
+    calls: int,
+    running: dict[str, Any],
+    opened: Opener,
+) -> None:
+    """Whoever is on call is approved in its bot's name, and nobody else, for few calls."""
+    hook = opened(provider, AUTO_APPROVAL_SCHEDULES=schedules)
+    (claim,) = hook.ask(request_of(ON_CALL[provider]))
+    assert claim["actor"]["id"] == f"{provider}-approval-bot"
+    assert claim["reason"].startswith(f"Approved: on call for Payments ({name})")
+    any_at_pagerduty = provider == "pagerduty" and not schedules
+    assert len(running[provider].calls) == (1 if any_at_pagerduty else calls)
+    assert not hook.ask(request_of(CY))
+    other = opened(provider, AUTO_APPROVAL_SCHEDULES="Search")
+    assert not other.ask(request_of(ON_CALL[provider]))
+
+
+def test_settings_of_the_original(opened: Opener) -> None:
+    """Its list of PagerDuty's schedules is read; its minutes before and after a shift are not."""
+    window = {"AUTO_APPROVAL_WINDOW_BEFORE": "soon", "AUTO_APPROVAL_WINDOW_AFTER": "600"}
+    hook = opened("pagerduty", AUTO_APPROVAL_PAGERDUTY_SCHEDULES=f"x, {PAYMENTS}", **window)
+    assert hook.ask(request_of(ANA))
+
+
+def test_all_together(opened: Opener) -> None:
+    """Each vouches for its own people, in its own bot's name: the original lost the claims."""
+    hook = opened(*ON_CALL)
+    for provider, email in ON_CALL.items():
+        (claim,) = hook.ask(request_of(email))
+        assert claim["actor"]["id"] == f"{provider}-approval-bot"
+    assert not hook.ask(request_of("nobody@acme.example"))
+
+
+def test_bots(opened: Opener) -> None:
+    """PullUpdate gives the bot of each provider that is on, as the original's were."""
+    _, answer = opened("pagerduty", "opsgenie").call({"kinds": ["indent.v1.Bot"]})
+    assert [each["id"] for each in answer["resources"]] == [
+        "pagerduty-approval-bot",
+        "opsgenie-approval-bot",
+    ]
+    assert {each.bot["displayName"] for each in PROVIDERS} == {
+        "Incident.io Approval Bot",
+        "PagerDuty Approval Bot",
+        "OpsGenie Approval Bot",
+        "JSM Operations Approval Bot",
+    }
+
+
+@pytest.mark.parametrize("down", ON_CALL)
+@pytest.mark.parametrize(
+    "fault", [faults.Hang(), faults.Status(500), faults.Garbage(), faults.HangUp()], ids=repr
+)
+def test_one_that_is_down_hides_no_other(
+    down: str, fault: Fault, running: dict[str, Any], opened: Opener
+) -> None:
+    """Its people get no claim, the other's do, and the log says which failed."""
+    running[down].fail("/", fault)
+    other = "jsm" if down != "jsm" else "opsgenie"
+    budget = 1.0 if isinstance(fault, faults.Hang) else 5.0
+    hook = opened(down, other, budget=budget, AUTO_APPROVAL_SCHEDULES="Payments, DBA")
+    assert hook.call({"events": [request_of(ON_CALL[down])]}) == (200, NOTHING)
+    (line,) = hook.decisions
+    (name,) = (each.name for each in PROVIDERS if each.id == down)
+    assert line["provider_failures"]
+    assert all(each.startswith(f"{name} ") for each in line["provider_failures"])
+    assert len(hook.ask(request_of(ON_CALL[other]))) == 1
+
+
+def test_one_name_at_two_providers(running: dict[str, Any], opened: Opener) -> None:
+    """It is not shared: what a provider calls by it counts there, for a rule without a provider."""
+    pagerduty = running["pagerduty"]
+    pagerduty.add_schedule("DBA")
+    pagerduty.add_escalation_policy("DBA", "DBA")
+    pagerduty.put_on_shift("DBA", BO)
+    hook = opened("pagerduty", "incidentio", AUTO_APPROVAL_SCHEDULES="DBA")
+    assert [bool(hook.ask(request_of(each))) for each in (BO, CY, ANA)] == [True, True, False]
+
+
+@pytest.mark.parametrize("down", [None, faults.Status(500), faults.Hang()], ids=repr)
+def test_an_id_is_no_other_providers_name(
+    down: Fault | None, running: dict[str, Any], opened: Opener
+) -> None:
+    """A schedule elsewhere that is called like PagerDuty's id lets nobody in, nor in an outage."""
+    incidentio = running["incidentio"]
+    schedule = incidentio.add_schedule(PAYMENTS)
+    incidentio.put_on_shift(schedule, CY)
+    on = ("pagerduty", "incidentio")
+    hook = opened(*on, budget=1.0, AUTO_APPROVAL_SCHEDULES=PAYMENTS)
+    if down:
+        running["pagerduty"].fail("/", down)
+    assert not hook.ask(request_of(CY))
+    assert bool(hook.ask(request_of(ANA))) is (down is None)
+    by_id = opened(*on, budget=1.0, AUTO_APPROVAL_SCHEDULES=f"{PAYMENTS}, {schedule.id}")
+    assert by_id.ask(request_of(CY))
+
+
+def test_nothing_of_a_secret_is_logged(running: dict[str, Any], opened: Opener) -> None:
+    """Neither approvals nor refusals nor failures tell keys, or who else is on call."""
+    running["pagerduty"].add_schedule("Forgotten")
+    running["pagerduty"].put_on_shift("Forgotten", BO)
+    hook = opened(*ON_CALL, AUTO_APPROVAL_SCHEDULES="Payments, Forgotten")
+    hook.ask(request_of(ANA))
+    hook.ask(request_of("nobody@acme.example"))
+    for fault in (faults.Status(401), faults.Status(403), EMAIL_EVERYWHERE):
+        for double in running.values():
+            double.fail("/", fault)
+        hook.ask(request_of(ANA))
+    text = json.dumps(hook.log)
+    hidden = (*SECRETS, API_KEY, BO, BO.lower(), CY, DI, "Bo Berg")
+    for secret in (*hidden, "Token token", "GenieKey", "Basic ", "Bearer"):
+        assert secret not in text
+
+
+def test_a_hand_over_shows_in_the_next_decision(running: dict[str, Any], opened: Opener) -> None:
+    """Nothing of who is on call is kept."""
+    for provider in ("pagerduty", "opsgenie", "jsm"):
+        hook, double = opened(provider), running[provider]
+        assert hook.ask(request_of(ON_CALL[provider]))
+        double.take_off_shift("Payments", ON_CALL[provider])
+        double.put_on_shift("Payments", CY)
+        assert not hook.ask(request_of(ON_CALL[provider]))
+        assert hook.ask(request_of(CY))
