@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from auditlog.explain import called, emails_missing
 from cli.console import listed
-from cli.provider_query import approving, duties_named, open_to_any_duty
+from cli.provider_query import approving, open_to_any_duty
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -22,7 +22,7 @@ from handler.duty import (
 from handler.providers.base import DutyQuery
 from handler.providers.collect import without_email
 from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
-from handler.rules.conditions import ANY, IncidentRole, OnCall
+from handler.rules.conditions import ANY, IncidentRole, OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
 from policy.diagnostics import hidden_difference, nearest, nearest_of
@@ -82,7 +82,7 @@ def kinds_named(policy: Policy) -> frozenset[str]:
 
 
 def _any_role(rules: Iterable[Rule]) -> bool:
-    conditions = (each for rule in rules for each in duties_named(rule.when))
+    conditions = (each for rule in rules for each in duty_conditions(rule.when))
     return any(isinstance(each, IncidentRole) and each.roles is ANY for each in conditions)
 
 
@@ -93,7 +93,7 @@ def checks(
     on = tuple(BY_ID[each].name for each in settings.providers)
     rules = tuple(approving(settings.policy))
     names = [_where_listed(each, snapshot) for rule in rules for each in _names(rule, on)]
-    conditions = [each for rule in rules for each in duties_named(rule.when)]
+    conditions = [each for rule in rules for each in duty_conditions(rule.when)]
     hidden = without_email(snapshot, conditions, now)
     for provider in on:
         yield from _key(provider, snapshot, wants.get(provider, DutyQuery()), rules, names, hidden)
@@ -109,7 +109,7 @@ def checks(
 
 
 def _names(rule: Rule, on: tuple[str, ...]) -> Iterator[_Named]:
-    for condition in duties_named(rule.when):
+    for condition in duty_conditions(rule.when):
         if isinstance(condition, OnCall):
             where = tuple(each for each in on if condition.provider in {"", each})
             for entry in condition.schedules or ():
@@ -198,7 +198,7 @@ def _listed(snapshot: ProviderSnapshot) -> set[tuple[str, str]]:
 
 def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
     for rule in rules:
-        for condition in duties_named(rule.when):
+        for condition in duty_conditions(rule.when):
             provider = condition.provider if isinstance(condition, OnCall) else ""
             if provider and provider not in on:
                 setting = next(each.key for each in PROVIDERS if each.name == provider)

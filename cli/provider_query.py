@@ -21,7 +21,7 @@ from handler.providers.collect import (
 )
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.request import Resource
-from handler.rules.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
+from handler.rules.conditions import OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
 from policy.open_rules import open_rules
@@ -98,7 +98,7 @@ def needs_of_rules(policy: Policy, resources: Sequence[Resource] | None = None) 
     return [
         Dependency(each, rule.shift_end is not None, frozenset())
         for rule in approving(policy, resources)
-        for each in duties_named(rule.when)
+        for each in duty_conditions(rule.when)
     ]
 
 
@@ -109,15 +109,6 @@ def approving(policy: Policy, resources: Sequence[Resource] | None = None) -> It
             resources is None or any(rule.resources.covers(each) for each in resources)
         ):
             yield rule
-
-
-def duties_named(condition: Condition | None) -> Iterator[OnCall | IncidentRole | PostedUpdate]:
-    """Give every condition on duties, wherever it stands."""
-    if isinstance(condition, AnyOf | AllOf):
-        for each in condition.members:
-            yield from duties_named(each)
-    elif isinstance(condition, OnCall | IncidentRole | PostedUpdate):
-        yield condition
 
 
 def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
@@ -135,7 +126,7 @@ def switched_off(settings: Settings, rules: Iterable[Rule]) -> list[str]:
     named = {
         each.provider
         for rule in rules
-        for each in duties_named(rule.when)
+        for each in duty_conditions(rule.when)
         if isinstance(each, OnCall) and each.provider
     }
     return [

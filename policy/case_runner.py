@@ -164,10 +164,8 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
 def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
     facts = facts_of(case.request, case.snapshot, policy, case.now)
-    spellings = policy.spellings(case.request.resources)
-    return {
-        rule.name for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)
-    }
+    folded = policy.fold_resources(case.request.resources)
+    return {rule.name for rule in policy.rules if any(rule.denies(each, facts) for each in folded)}
 
 
 def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import yaml
 
 from handler.folding import unseen_in
-from handler.rules.typed import typed
+from handler.rules.conditions import typed
 from policy.diagnostics import Problems, quoted
 from policy.spelling import named
 

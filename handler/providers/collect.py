@@ -14,7 +14,15 @@ from handler.http import Client
 from handler.providers.base import DutyQuery, QuestionRunner, Source
 from handler.providers.registry import BY_ID
 from handler.request import Request
-from handler.rules.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
+from handler.rules.conditions import (
+    ANY,
+    DutyCondition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    accepts,
+    duty_conditions,
+)
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
 
@@ -152,7 +160,7 @@ class Dependency(NamedTuple):
         holders: whose duty it has to be, by e-mail.
     """
 
-    condition: Duties
+    condition: DutyCondition
     ends: bool
     holders: frozenset[str]
 
@@ -166,7 +174,8 @@ def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> 
             if not rule.deny and any(map(rule.resources.covers, request.resources)):
                 ends = rule.shift_end is not None
                 needs += (
-                    Dependency(each, ends, facts.addresses) for each in needed(rule.when, facts)
+                    Dependency(each, ends, facts.addresses)
+                    for each in duty_conditions(rule.when, facts)
                 )
     return needs
 
@@ -191,7 +200,7 @@ def duty_query(provider: str, needs: Iterable[Dependency]) -> DutyQuery:
 
 
 def without_email(
-    snapshot: ProviderSnapshot, conditions: Iterable[Duties], now: datetime
+    snapshot: ProviderSnapshot, conditions: Iterable[DutyCondition], now: datetime
 ) -> dict[str, tuple[int, int]]:
     """Count, by provider, the people on duty whose e-mail it does not show, and all of them.
 
@@ -203,7 +212,7 @@ def without_email(
     def people(duties: Iterable[Duty]) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {}
         for each in duties:
-            if each.runs_at(now) and any(one.objection(each) == "" for one in meant):
+            if each.runs_at(now) and any(accepts(one, each) for one in meant):
                 found.setdefault(each.provider, set()).add(each.holder or each.user)
         return found
 

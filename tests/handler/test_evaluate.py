@@ -17,11 +17,11 @@ from handler.rules.evaluate import (
     RuleResult,
     decide,
 )
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 JANE = "jane@example.com"
-ANY = simple(timedelta(hours=6))
+ANY = policy_from_settings(timedelta(hours=6))
 ASKED = Request(Resource("slack/user", "U1", JANE), (Resource("postgres.v1.Role", "prod-db"),))
 SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + timedelta(hours=1))
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-42")
@@ -123,7 +123,10 @@ IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-
 def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
     """All that limits it is told, also where nothing is left of it."""
     decision = decide(
-        ASKED._replace(labels=ASKED_BOTH), ProviderSnapshot((LEAD,)), simple(duration), NOW
+        ASKED._replace(labels=ASKED_BOTH),
+        ProviderSnapshot((LEAD,)),
+        policy_from_settings(duration),
+        NOW,
     )
     assert decision.limits == limits
     assert decision.approved or decision.reason == limits[-1]

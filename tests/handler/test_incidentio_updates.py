@@ -15,7 +15,7 @@ from handler.providers.base import DutyQuery, ask
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
 from handler.request import Request, Resource
 from handler.rules.evaluate import decide
-from handler.rules.model import simple
+from handler.rules.model import policy_from_settings
 from sandbox.vendors import faults
 from sandbox.vendors.exchange import Exchange
 from sandbox.vendors.incidentio import IncidentIO
@@ -133,7 +133,7 @@ def test_the_role_list_rules_out_participants(
     request = Request(Resource(email=ANA), (Resource("k", "1"),))
 
     def approved(*roles: str) -> bool:
-        policy = simple(timedelta(hours=6), (), roles, participants=True)
+        policy = policy_from_settings(timedelta(hours=6), (), roles, participants=True)
         return decide(request, ProviderSnapshot((duty,)), policy, NOW).approved
 
     assert approved()

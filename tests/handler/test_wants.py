@@ -8,7 +8,7 @@ import pytest
 
 from handler.providers.base import DutyQuery
 from handler.providers.collect import dependencies, duty_query
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from tests.handler.asking import AT_PAGERDUTY, DBA, FOR_JOAN, JANE, JOAN, LEADS, asks, policy
 from tests.handler.strategies import NOW
 
@@ -61,7 +61,7 @@ WANTED = [
     ),
     (
         "an update, where settings say so",
-        simple(timedelta(hours=1), participants=True),
+        policy_from_settings(timedelta(hours=1), participants=True),
         DutyQuery(any_schedule=True, roles=True, updates=True, holders=HERS),
     ),
 ]

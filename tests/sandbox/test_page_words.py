@@ -17,7 +17,7 @@ from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import read_events
 from handler.rules.evaluate import decide
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.words import Verdict, sentence, verdict
@@ -30,7 +30,7 @@ OWN = LEAD._replace(incident="INC-2", self_declared=True)
 SHIFT = Duty("incident.io", ON_CALL, "s1", "DBA", JANE, end=datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
 DOWN = Failure("incident.io", "schedules", "HTTP 500")
 SIX = timedelta(hours=6)
-POLICY = simple(SIX)
+POLICY = policy_from_settings(SIX)
 
 
 def decided(
@@ -128,7 +128,9 @@ def test_nobody_on_duty() -> None:
 
 def test_what_no_duty_can_open() -> None:
     """An objection to what is requested is the reason itself."""
-    found = read(decided(LEAD, policy=simple(SIX, resource_labels=(("Env", "Prod"),))))
+    found = read(
+        decided(LEAD, policy=policy_from_settings(SIX, resource_labels=(("Env", "Prod"),)))
+    )
     assert found.headline == (
         "The webhook leaves it to humans: a resource does not carry the label Env=Prod."
     )
