@@ -26,7 +26,7 @@ from handler.rules.conditions import ANY, IncidentRole, OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
 from policy.diagnostics import hidden_difference, nearest, nearest_of
-from policy.open_rules import kinds_without_end, unnamed_kinds
+from policy.lint import kinds_without_end, unnamed_kinds
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
 _CALLED = {

@@ -24,7 +24,7 @@ from handler.request import Resource
 from handler.rules.conditions import OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
-from policy.open_rules import open_rules
+from policy.lint import open_rules
 
 # Nobody waits for an approval here: a large organisation is read whole.
 PATIENCE_SECONDS = 5 * BUDGET_SECONDS

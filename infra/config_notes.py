@@ -21,9 +21,9 @@ from infra.config_keys import CONCURRENCY
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
 from policy.case_runner import SUFFIX, TEST_SUFFIX
-from policy.open_rules import kinds_without_end, open_rules
+from policy.diagnostics import typographic_in
+from policy.lint import kinds_without_end, open_rules
 from policy.remedies import config_rm, config_set
-from policy.spelling import typographic_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,7 +6,7 @@ from cli.context import process
 from cli.preflight import checked
 from cli.preflight_checks import PROBLEM
 from handler.providers.registry import BY_ID
-from policy.open_rules import kinds_without_end, unnamed_kinds
+from policy.lint import kinds_without_end, unnamed_kinds
 from sandbox.stack import Sandbox
 
 _WITHOUT_PROXY = process()._replace(environment={})

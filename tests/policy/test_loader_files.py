@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policy.loader import load
-from policy.yaml_nodes import MOST_BYTES
+from policy.yaml_file import MOST_BYTES
 from tests.policy.texts import POLICY, changed, errors_of
 
 TWO_PEOPLE = "it would make two people one"

@@ -9,8 +9,8 @@ import pytest
 
 from handler.characters import is_unseen
 from policy.case_file import read_cases
+from policy.diagnostics import DASHES, QUOTES
 from policy.loader import load
-from policy.spelling import DASHES, QUOTES
 from tests.policy.texts import POLICY, changed, errors_of
 from tests.policy.tried import TESTS
 

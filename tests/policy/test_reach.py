@@ -11,7 +11,7 @@ from handler.request import Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from handler.settings import load
-from policy.open_rules import kinds_without_end, open_rules, unnamed_kinds
+from policy.lint import kinds_without_end, open_rules, unnamed_kinds
 
 ALL = ("incident.io", "PagerDuty")
 ROLE = "holds a role other than the reporter's in a live incident"
