@@ -1,8 +1,6 @@
-"""What becomes of each character when a text beyond ASCII is folded. No I/O.
+"""How a text beyond ASCII is folded: as Unicode's NFKC_Casefold, but decomposed. No I/O.
 
-Compatibility decomposition and case folding are Unicode's (NFKC_Casefold in its decomposed form, in
-which a pattern fits a part of a text). Letters of different scripts that look alike, such as the
-Latin and the Cyrillic a, stay different.
+Letters of different scripts that look alike, such as the Latin and the Cyrillic a, stay different.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ PURE = (
     *("callers/indent", "request", "duty", "durations", "emails", "json_fields", "audit"),
     *("characters", "folding", "redaction", "settings"),
     *("rules/model", "rules/conditions", "rules/evaluate", "rules/codec"),
-    *("rules/globs", "rules/folded_resource"),
+    "rules/matching",
 )
 IMPURE = {"os", "socket", "ssl", "http", "urllib", "time", "threading", "sys", "io", "pathlib"}
 

@@ -1,4 +1,4 @@
-"""The conditions of a rule: duties, who requests, and for how long. No I/O."""
+"""The conditions of a rule. No I/O."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ _T = TypeVar("_T", bound=tuple[Any, ...])
 
 
 def typed(cls: type[_T]) -> type[_T]:
-    """Make values of a named tuple equal to values of the same type only.
-
-    A dataclass does that, too, but importing `dataclasses` costs a cold start 12 ms.
-    """
+    """Make a named tuple equal to others of its type only, without importing `dataclasses`."""
     cls.__eq__ = _equal  # type: ignore[method-assign]
     cls.__ne__ = _unequal  # type: ignore[assignment, method-assign]
     cls.__hash__ = _hash  # type: ignore[assignment, method-assign]
@@ -46,11 +43,10 @@ class Facts(NamedTuple):
 
     Attributes:
         email: the requester's, in normal form.
-        addresses: that one, and those that are the same person's by the policy's aliases.
-        known_as: every address known to be this person's, folded, for what speaks against them.
+        addresses: those whose duties count for the requester.
+        known_as: every address known to be theirs, folded, for what speaks against them.
         duties: the requester's, sorted.
-        requested: how long access is requested for; None if the request names no time.
-        now: the time of the decision.
+        requested: how long access is requested for; None is as long as possible.
         self_declared: whether duties count in an incident that the requester declared.
     """
 
@@ -71,14 +67,11 @@ class AccessEnd(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """Whether a condition holds, and the trace of how that was found.
+    """Whether a condition holds, by which duties, until when; and the trace of it.
 
     Attributes:
-        holds: whether it does.
-        duties: those that it holds by.
-        until: how long they carry access.
-        notes: each duty that was checked, in order, with the objection to it or "".
-        unmet: which conditions other than duties do not hold.
+        notes: each duty that was checked, with the objection to it or "".
+        unmet: the conditions on other things that do not hold.
     """
 
     holds: bool
@@ -90,21 +83,18 @@ class Proof(NamedTuple):
 
 @typed
 class OnCall(NamedTuple):
-    """On call for one of these schedules, by name or id, or for any.
-
-    `provider` is the name of the provider that has to say so, or "" for any.
-    """
+    """On call for one of these schedules, by name or id, at this provider or (if "") any."""
 
     schedules: tuple[str, ...] | None
     provider: str = ""
     max_level: int = 1
 
     def concerns(self, duty: Duty) -> bool:
-        """Whether this is the kind of duty that the condition is about."""
+        """Whether the condition is about this kind of duty."""
         return duty.kind == ON_CALL and self.provider in {"", duty.provider}
 
     def objection(self, duty: Duty) -> str:
-        """Say why such a duty does not meet the condition, or ""."""
+        """Say why such a duty does not count, or ""."""
         if self.schedules is not ANY and (
             objection := _name_objection(duty, self.schedules, self.provider)
         ):
@@ -123,11 +113,11 @@ class IncidentRole(NamedTuple):
     types: tuple[str, ...] = ()
 
     def concerns(self, duty: Duty) -> bool:
-        """Whether this is the kind of duty that the condition is about."""
+        """Whether the condition is about this kind of duty."""
         return duty.kind == INCIDENT_ROLE
 
     def objection(self, duty: Duty) -> str:
-        """Say why such a duty does not meet the condition, or ""."""
+        """Say why such a duty does not count, or ""."""
         if self.roles is not ANY and (objection := _name_objection(duty, self.roles)):
             return objection
         if self.roles is ANY and duty.reporter:
@@ -144,11 +134,11 @@ class PostedUpdate(NamedTuple):
     """An update posted to a live incident."""
 
     def concerns(self, duty: Duty) -> bool:
-        """Whether this is the kind of duty that the condition is about."""
+        """Whether the condition is about this kind of duty."""
         return duty.kind == INCIDENT_UPDATE
 
     def objection(self, _: Duty) -> str:
-        """Say that every update will do."""
+        """Say why such a duty does not count: every one does."""
         return ""
 
 
@@ -160,18 +150,18 @@ class Requester(NamedTuple):
     domains: tuple[str, ...] = ()
 
     def holds(self, facts: Facts) -> bool:
-        """Whether the e-mail of the request is one of these. A subdomain is another domain."""
+        """Whether the request's e-mail is one of these; a subdomain is another domain."""
         return facts.email in self.emails or facts.email.rpartition("@")[2] in self.domains
 
     def may_hold(self, facts: Facts) -> bool:
-        """Whether any address known to be the requester's is one of these in any spelling."""
+        """Whether any address known to be theirs is one of these, in any spelling."""
         if not facts.known_as.isdisjoint(map(emails.folded, self.emails)):
             return True
         domains = {address.rpartition("@")[2] for address in facts.known_as}
         return not domains.isdisjoint(map(fold_domain, self.domains))
 
     def __str__(self) -> str:
-        """Describe it without naming anybody: it goes into the log."""
+        """Name nobody: it goes into the log."""
         return "the requester is among those named"
 
 
@@ -182,11 +172,11 @@ class RequestedDuration(NamedTuple):
     up_to: timedelta
 
     def holds(self, facts: Facts) -> bool:
-        """Whether it is; a request without a duration is for as long as the policy allows."""
+        """Whether it is; without a duration, it is as long as the policy allows."""
         return facts.requested is not None and facts.requested <= self.up_to
 
     def __str__(self) -> str:
-        """Describe it for the log."""
+        """Say it for the log."""
         return f"at most {in_words(self.up_to)} is asked for"
 
 
@@ -221,7 +211,7 @@ def walk(condition: Condition | None, facts: Facts | None = None) -> Iterator[Co
 def duty_conditions(
     condition: Condition | None, facts: Facts | None = None
 ) -> Iterator[DutyCondition]:
-    """Give the conditions on duties within a condition; given facts, those that matter then."""
+    """Give the conditions on duties within a condition, as `walk` does."""
     for one in walk(condition, facts):
         if isinstance(one, OnCall | IncidentRole | PostedUpdate):
             yield one
@@ -248,56 +238,36 @@ def may_hold(condition: Condition, facts: Facts) -> bool:
 
 
 def prove(
-    condition: Condition, facts: Facts, access_end: Callable[[Duty, datetime], AccessEnd]
+    condition: Condition, facts: Facts, access_end: Callable[[Duty, Facts], AccessEnd]
 ) -> Proof:
-    """Prove a condition by the duties that carry access longest.
-
-    Args:
-        condition: the condition.
-        facts: what it is evaluated against.
-        access_end: when access based on a duty ends, given the time now.
-    """
+    """Prove a condition by the duties that carry access longest, as `access_end` says."""
     if isinstance(condition, AnyOf | AllOf):
         proofs = [prove(member, facts, access_end) for member in condition.members]
         held = [proof for proof in proofs if proof.holds]
         if isinstance(condition, AnyOf):
             proof = max(held, key=lambda proof: proof.until, default=Proof(holds=False))
-        elif len(held) < len(proofs):
-            proof = Proof(holds=False)
         else:
             duties = dict.fromkeys(duty for proof in held for duty in proof.duties)
             until = min((proof.until for proof in held), default=FOREVER)
-            proof = Proof(True, tuple(duties), until)  # noqa: FBT003 - the first field
-        notes = tuple(note for part in proofs for note in part.notes)
+            proof = Proof(len(held) == len(proofs), tuple(duties), until)
         return proof._replace(
-            notes=notes, unmet=tuple(one for part in proofs for one in part.unmet)
+            notes=tuple(note for part in proofs for note in part.notes),
+            unmet=tuple(text for part in proofs for text in part.unmet),
         )
     if isinstance(condition, Requester | RequestedDuration):
         if condition.holds(facts):
             return Proof(holds=True)
         return Proof(holds=False, unmet=(f"it does not hold that {condition}",))
-    best, checked = Proof(holds=False), []
+    best, notes = Proof(holds=False), []
     for duty in filter(condition.concerns, facts.duties):
-        end = _access_by(duty, condition, facts, access_end)
-        checked.append((duty, end.objection))
+        objection = condition.objection(duty)
+        if not duty.runs_at(facts.now):
+            objection = "it does not run now"
+        end = AccessEnd(objection=objection) if objection else access_end(duty, facts)
+        notes.append((duty, end.objection))
         if end.until is not None and not (best.holds and end.until <= best.until):
             best = Proof(True, (duty,), end.until)  # noqa: FBT003 - the first field
-    return best._replace(notes=tuple(checked))
-
-
-def _access_by(
-    duty: Duty,
-    condition: DutyCondition,
-    facts: Facts,
-    access_end: Callable[[Duty, datetime], AccessEnd],
-) -> AccessEnd:
-    if not duty.runs_at(facts.now):
-        return AccessEnd(objection="it does not run now")
-    if objection := condition.objection(duty):
-        return AccessEnd(objection=objection)
-    if not facts.self_declared and duty.is_declared_by(facts.known_as):
-        return AccessEnd(objection="declared by the requester himself")
-    return access_end(duty, facts.now)
+    return best._replace(notes=tuple(notes))
 
 
 def _name_objection(duty: Duty, entries: tuple[str, ...], provider: str = "") -> str:

@@ -1,7 +1,4 @@
-"""The decision: request, provider snapshot, policy and time in; approve or abstain, and why, out.
-
-No I/O.
-"""
+"""The decision: request, duties, policy and time in; approve or abstain, and why, out. No I/O."""
 
 from __future__ import annotations
 
@@ -32,10 +29,9 @@ class RuleResult(NamedTuple):
     """What came of one rule.
 
     Attributes:
-        rule: its name.
         verdict: `grants`, `denies`, `dry_run`, or `no`.
         why: what speaks against it, or "".
-        until: when access by this rule alone would end; None if it gives none.
+        until: when access by this rule alone would end.
         duties: each duty that it checked, with the objection to it or "".
     """
 
@@ -50,17 +46,14 @@ class Decision(NamedTuple):
     """What was decided about one request.
 
     Attributes:
-        request: the request.
-        reason: one sentence, fit for the claim: it names the evidence by reference.
+        reason: one sentence for the claim, which names the evidence by reference.
         evidence: the duties that an approval rests on; none means that humans decide.
         rules: the names of the rules that approve.
-        duration: how long an approval lasts, in whole seconds; 0 without one.
+        duration: how long an approval lasts, in whole seconds.
         could_change: more facts could change it: a duty, or when one ends.
-        duties: the requester's duties, sorted.
-        rule_results: every rule that was evaluated, in the policy's order.
-        other_limits: what else limits the duration, in order.
-        deciding_limit: what set the duration, or refused it; "" if it was never looked at.
-        now: the time of the decision.
+        duties: the requester's, sorted.
+        rule_results: in the policy's order.
+        deciding_limit: what set the duration, or is too short; "" if nothing was compared.
     """
 
     request: Request
@@ -196,10 +189,9 @@ def _evaluate_rules(
 
 
 def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
-    """Give each duty the one note that says most: that it counts, or the first real objection."""
+    """Say of each duty that it counts, or give the first real objection."""
     notes: dict[Duty, str] = {}
     for duty, note in proof.notes:
-        # That another condition means other duties says less than what this one says.
         if not note or notes.get(duty, NOT_LISTED) == NOT_LISTED:
             notes[duty] = note
     for duty in facts.duties:
@@ -210,7 +202,7 @@ def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
 def _longest(
     grants: Iterable[_Grant], resource: Resource, *, dry_run: bool = False
 ) -> _Grant | None:
-    """Give the rule that opens a resource for longest, the first of equal ones."""
+    """Give the first rule that opens a resource for longest."""
     live = (grant for grant in grants if dry_run or not grant.rule.dry_run)
     covering = (grant for grant in live if grant.rule.resources.covers(resource))
     return max(covering, key=lambda grant: grant.until, default=None)
@@ -232,7 +224,7 @@ def _objection(request: Request, policy: Policy) -> str:
 
 
 def _unreadable(request: Request) -> str:
-    """Say which time can't be read: ignored, access would last as long as the policy allows."""
+    """Say which time can't be read: to ignore it would make access longer."""
     if text := request.unreadable_duration:
         return f'the requested duration "{text}" can\'t be read; use for example 90m or 1h30m'
     if text := request.unreadable_expiry:
@@ -243,7 +235,7 @@ def _unreadable(request: Request) -> str:
 def _requested(
     request: Request, requested: timedelta | None, now: datetime
 ) -> tuple[timedelta | None, tuple[str, ...]]:
-    """Say how long access is requested for (None: as long as possible), and in which words."""
+    """Say how long access is requested for, and in which words."""
     if requested is None:
         return None, ()
     limits = []

@@ -23,8 +23,7 @@ from handler.rules.conditions import (
     PostedUpdate,
     may_hold,
 )
-from handler.rules.folded_resource import FoldedResource, fold_resource
-from handler.rules.globs import matches
+from handler.rules.matching import FoldedResource, fold_resource, matches
 
 LONGEST_APPROVAL = timedelta(hours=168)
 # Longer, and access would not end with the shift but with somebody else's.
@@ -51,10 +50,9 @@ class Selector(NamedTuple):
         )
 
     def matches_for_deny(self, folded: FoldedResource) -> bool:
-        """Whether a denying rule is for a resource, in any spelling.
+        """Whether a denying rule is for a resource, in any spelling, or without the label.
 
-        It is also for one that lacks the label. A label whose name is spelt in another way counts
-        as lacking, but its value counts, too.
+        A label whose name is spelt in another way is lacking, but its value counts, too.
         """
         return (
             (not self.kinds or folded.kind in map(fold, self.kinds))
@@ -71,12 +69,7 @@ class Selector(NamedTuple):
 
 
 class ShiftEnd(NamedTuple):
-    """Access ends with the duty that it is based on.
-
-    Attributes:
-        grace: how much longer it lasts.
-        without_end: how long it lasts if the duty has no end; None is not at all.
-    """
+    """Access ends with its duty and a grace, or `without_end` later if the duty has no end."""
 
     grace: timedelta = timedelta(0)
     without_end: timedelta | None = None
@@ -99,21 +92,25 @@ class Rule(NamedTuple):
             return False
         return self.when is None or may_hold(self.when, facts)
 
-    def access_end(self, duty: Duty, now: datetime) -> AccessEnd:
-        """Say when access by this rule ends that is based on a duty."""
-        longest = now + self.duration
-        if self.shift_end is None:
-            return AccessEnd(longest)
-        if duty.end is None:
-            if duty.has_end:
-                return AccessEnd(objection=UNREAD_END)
-            if self.shift_end.without_end is None:
-                return AccessEnd(objection="it has no end with which access could end")
-            return AccessEnd(min(longest, now + self.shift_end.without_end))
-        end = _later(duty.end, self.shift_end.grace)
-        if end - now < SHORTEST_LEFT:
-            return AccessEnd(objection="it is as good as over")
-        return AccessEnd(min(longest, end))
+    def access_end(self, duty: Duty, facts: Facts) -> AccessEnd:
+        """Say when access by this rule ends that is based on a duty of the requester."""
+        end = longest = facts.now + self.duration
+        objection = ""
+        if not facts.self_declared and duty.is_declared_by(facts.known_as):
+            objection = "declared by the requester himself"
+        elif self.shift_end is None:
+            pass
+        elif duty.end is not None:
+            end = _later(duty.end, self.shift_end.grace)
+            if end - facts.now < SHORTEST_LEFT:
+                objection = "it is as good as over"
+        elif duty.has_end:
+            objection = UNREAD_END
+        elif self.shift_end.without_end is None:
+            objection = "it has no end with which access could end"
+        else:
+            end = facts.now + self.shift_end.without_end
+        return AccessEnd(objection=objection) if objection else AccessEnd(min(longest, end))
 
 
 class Policy(NamedTuple):
@@ -121,7 +118,6 @@ class Policy(NamedTuple):
 
     Attributes:
         aliases: by the e-mail in a request, the same person's e-mails at the providers.
-        self_declared: whether duties count in an incident that the requester declared.
         digest: identifies a policy file; "" for a policy from settings.
     """
 
@@ -137,7 +133,7 @@ class Policy(NamedTuple):
         return self.digest or digest_of(_canonical(fields))
 
     def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
-        """Leave out the rules that are for none of these resources; the decision stays the same.
+        """Leave out the rules that decide nothing about these resources.
 
         A policy's only rule stays: it says itself what it is not for.
         """
@@ -157,7 +153,7 @@ class Policy(NamedTuple):
         return self._replace(rules=tuple(relevant))
 
     def fold_resources(self, resources: Iterable[Resource]) -> tuple[FoldedResource, ...]:
-        """Fold the resources for the rules that deny; none where no rule does."""
+        """Fold resources for the rules that deny, if there are any."""
         if not any(rule.deny for rule in self.rules):
             return ()
         return tuple(map(fold_resource, resources))
@@ -169,7 +165,7 @@ class Policy(NamedTuple):
     def known_as(self, email: str) -> frozenset[str]:
         """Give every address known to be this person's, folded, for what speaks against them.
 
-        Unlike with duties, aliases count both ways: another account must not be a way around.
+        Here aliases count both ways: another account must not be a way around.
         """
         own = emails.folded(email)
         known = {own}
@@ -205,9 +201,8 @@ def policy_from_settings(
 ) -> Policy:
     """Make the policy that the plain settings describe.
 
-    With neither schedules nor roles, any duty counts but a reporter's; with either, only the duties
-    named. Posted updates (`participants`) have no name, so they never count beside names. If access
-    ends with the shift, only duties with an end count: roles and updates have none.
+    With neither schedules nor roles, any duty counts but a reporter's; with either, only those
+    named. Updates (`participants`) have no name, so they never count beside names.
     """
     ways: tuple[Condition, ...]
     if schedules or incident_roles:

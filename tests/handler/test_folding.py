@@ -19,8 +19,7 @@ from handler.duty import Incident
 from handler.folding import fold, fold_domain
 from handler.request import Resource
 from handler.rules.conditions import Facts, Requester
-from handler.rules.folded_resource import fold_resource
-from handler.rules.globs import matches
+from handler.rules.matching import fold_resource, matches
 from handler.rules.model import Policy, Selector
 from tests.handler.strategies import NOW, STEADY, TEXT
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.rules.globs import matches
+from handler.rules.matching import matches
 from tests.handler.strategies import STEADY
 
 

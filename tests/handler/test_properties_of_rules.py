@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handler.duty import Duty, Failure, ProviderSnapshot
 from handler.rules.evaluate import Decision, decide, decide_all
-from handler.rules.folded_resource import fold_resource
+from handler.rules.matching import fold_resource
 from handler.rules.model import Rule
 from tests.handler.oracle import allowed
 from tests.handler.strategies import EXAMPLES, NOW

@@ -31,7 +31,8 @@ def test_grace_after_the_last_moment_there_is() -> None:
     rule = Rule("r", Selector(), OnCall(ANY), timedelta(hours=1), shift_end=ShiftEnd(timedelta(1)))
     now = datetime(2026, 3, 2, tzinfo=UTC)
     shift = Duty("P", ON_CALL, "S", "DBA", JANE, end=datetime.max.replace(tzinfo=UTC))
-    assert rule.access_end(shift, now) == AccessEnd(now + timedelta(hours=1))
+    facts = Facts(JANE, frozenset([JANE]), frozenset([JANE]), (shift,), None, now)
+    assert rule.access_end(shift, facts) == AccessEnd(now + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(

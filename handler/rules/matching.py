@@ -1,23 +1,43 @@
-"""A resource in the one form that denying rules compare. No I/O."""
+"""Comparing resources with selectors: exactly, or folded for rules that deny. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from handler.folding import fold
 from handler.request import Resource
-from handler.rules.globs import fits, matches
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern fits the whole text, in which `*` is any run of characters.
+
+    Without regular expressions: hundreds of patterns are read at a cold start.
+    """
+    return fits(pattern.split("*"), text)
+
+
+def fits(parts: Sequence[str], text: str) -> bool:
+    """Whether a text is made of these parts, in order, with anything between two."""
+    first, *middle = parts
+    if not middle:
+        return first == text
+    last = middle.pop()
+    if len(first) + len(last) > len(text):
+        return False
+    if not (text.startswith(first) and text.endswith(last)):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 class FoldedResource(NamedTuple):
-    """A resource, folded once for all rules.
-
-    Attributes:
-        kind, id: folded.
-        labels: by folded name, the folded values of all labels with such a name.
-        resource: the resource itself.
-    """
+    """A resource, folded once for all rules: `labels` has all values by folded name."""
 
     kind: str
     id: str
