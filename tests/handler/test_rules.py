@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.duty import ON_CALL, Duty
 from handler.request import Resource
@@ -21,7 +24,9 @@ from handler.rules.conditions import (
     RequestedDuration,
     Requester,
 )
+from handler.rules.matching import matches
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
+from tests.handler.strategies import STEADY
 
 JANE = "jane@example.com"
 
@@ -159,3 +164,28 @@ def test_a_denied_domain_is_what_comes_last() -> None:
     facts = Facts("", frozenset(), frozenset(["x@y@denied.example"]), (), None, now)
     assert Requester(domains=("denied.example",)).may_hold(facts)
     assert not Requester(domains=("y@denied.example",)).may_hold(facts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("db-*", "db-", True),
+        ("*", "", True),
+        ("a*b*b*c", "abbc", True),
+        ("*ab*ab*", "abxa", False),
+        ("ab*ba", "aba", False),
+        ("db-*", "DB-1", False),
+        ("a?c", "abc", False),
+        ("a[b]c", "abc", False),
+    ],
+)
+def test_patterns_of_ids(pattern: str, text: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+    """The whole text has to fit, letter case and all, and only the asterisk is special."""
+    assert matches(pattern, text) is fits
+
+
+@STEADY
+@given(pattern=st.text("ab*", max_size=9), text=st.text("ab", max_size=9))
+def test_patterns_are_read_as_the_shell_does(pattern: str, text: str) -> None:
+    """Python's own reading of such patterns says the same."""
+    assert matches(pattern, text) == fnmatchcase(text, pattern)

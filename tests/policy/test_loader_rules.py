@@ -107,11 +107,6 @@ RULES = [
         [(3, "resources is empty: name something in it")],
     ),
     (
-        "empty labels select nothing",
-        ("{Env: Prod}", "{}"),
-        [(3, "labels is empty: name something in it")],
-    ),
-    (
         "all resources are called any",
         (SELECTOR, "all"),
         [(3, 'resources is "all": a mapping (key: value) is needed')],
@@ -122,21 +117,9 @@ RULES = [
         [(3, '"kinds" is empty: name something in it')],
     ),
     (
-        "a list is a list",
-        ("[postgres.v1.Role]", "postgres.v1.Role"),
-        [(3, '"kinds" is "postgres.v1.Role": a list is needed ([a, b])')],
-    ),
-    (
         "a kind is no pattern",
         ("[postgres.v1.Role]", '["postgres.*"]'),
         [(3, '"kinds": "postgres.*" is compared whole: * is a wildcard in ids only')],
-    ),
-    (
-        "any among kinds would be a kind of that name",
-        ("[postgres.v1.Role]", "[any]"),
-        [
-            (3, f'"kinds" lists any, which {OF_THAT_NAME}'),
-        ],
     ),
     *[
         (
@@ -283,11 +266,6 @@ RULES = [
             (6, '"grace" is "25h": at least 0s and at most 24h are allowed'),
             (6, f'"without_end" is "0s": {BOUNDS}'),
         ],
-    ),
-    (
-        "ending with the shift says how, or true",
-        ("duration: 3h", "duration: 3h\n    end_with_shift: {}"),
-        [(6, "end_with_shift is empty: name something in it")],
     ),
     (
         "ending with the shift by a time is said as grace",
