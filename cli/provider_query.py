@@ -115,7 +115,7 @@ def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = 
     """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
     on = [BY_ID[each].name for each in settings.providers]
     return [
-        f"by {called(each.rule)}, {each.told(dry_run=settings.dry_run)}; {each.remedy}"
+        f"by {called(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
         for each in open_rules(settings.policy, on, resources)
     ]
 

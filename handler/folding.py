@@ -15,7 +15,7 @@ def fold(text: str) -> str:
     """Fold a text; no blanks are left."""
     if text.isascii():
         if not text.isprintable() or " " in text:
-            text = "".join(each for each in text if "!" <= each <= "~")
+            text = "".join(one for one in text if "!" <= one <= "~")
         return text.lower()
     from handler.characters import fold_characters  # noqa: PLC0415 - nearly all texts are ASCII
 
@@ -33,7 +33,7 @@ def unseen_in(text: str) -> str:
 
 def fold_domain(text: str) -> str:
     """Fold a domain: the same one whether its labels are A-labels (`xn--...`) or not."""
-    labels = (_label(each.strip(_AROUND)) for each in fold(text).split("."))
+    labels = (_label(label.strip(_AROUND)) for label in fold(text).split("."))
     return ".".join(filter(None, labels))
 
 

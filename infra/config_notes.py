@@ -79,7 +79,7 @@ def _reach(settings: Settings, stack: str) -> Iterator[str]:
     on = [BY_ID[each].name for each in settings.providers]
     tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
     for each in open_rules(settings.policy, on):
-        said = each.told(dry_run=settings.dry_run)
+        said = each.describe(dry_run=settings.dry_run)
         yield (
             f"{said[0].upper()}{said[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is set; "
             f"narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or with a "

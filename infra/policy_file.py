@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
-from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
+from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, problem_lines, tests_of, try_policy
 from policy.diagnostics import quoted
 from policy.lint import providers_of, rules_without_provider
 from policy.remedies import ConfigError, config_set
@@ -68,7 +68,7 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
         stack: the stack's name.
     """
     file = Path(settings[POLICY])
-    yield from placed(file, policy.warnings)
+    yield from problem_lines(file, policy.warnings)
     for provider in map(BY_ID.__getitem__, providers_of(policy.policy)):
         if not settings.get(provider.key):
             yield (

@@ -133,25 +133,25 @@ class CaseReader(Reader):
     def resources(self, node: yaml.Node, what: str) -> tuple[Resource, ...]:
         """Read one resource, or a list of them."""
         is_list = isinstance(node, yaml.SequenceNode)
-        found = [
+        resources = [
             self.mapping(item, grammar.RESOURCE)
             for item in (self.items(node, what) if is_list else (node,))
         ]
         return tuple(
             Resource(one.get("kind", ""), one.get("id", ""), labels=one.get("labels", {}))
-            for one in found
+            for one in resources
         )
 
     def sayings(self, node: yaml.Node, what: str) -> ProviderSnapshot:
         """Read what the providers say."""
-        said = [
+        values = [
             value
             for item in self.items(node, what)
             for value in self.mapping(item, grammar.SAYING).values()
         ]
         return ProviderSnapshot(
-            tuple(one for one in said if isinstance(one, Duty)),
-            tuple(one for one in said if isinstance(one, Failure)),
+            tuple(one for one in values if isinstance(one, Duty)),
+            tuple(one for one in values if isinstance(one, Failure)),
         )
 
     def duty_on_call(self, node: yaml.Node, _: str) -> Duty:

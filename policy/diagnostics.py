@@ -91,18 +91,18 @@ def quoted(text: str) -> str:
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Say `; the nearest is "..."`, or which words are allowed where none is near."""
     words = list(allowed)
-    if found := nearest_of(word, words):
-        unlike = hidden_difference(word, found)
-        return f"; the nearest is {quoted(found)}{f': {unlike}' if unlike else ''}"
+    if near := nearest_of(word, words):
+        difference = hidden_difference(word, near)
+        return f"; the nearest is {quoted(near)}{f': {difference}' if difference else ''}"
     listed = 0 < len(words) <= _MOST_LISTED
     return f"; allowed: {', '.join(words)}" if listed else ""
 
 
 def nearest_of(word: str, allowed: Iterable[str]) -> str:
     """Give the word that is most like another one, or ""."""
-    by_plain = {_plain(each): each for each in allowed}
-    found = difflib.get_close_matches(_plain(word), by_plain, n=1)
-    return by_plain[found[0]] if found else ""
+    by_plain = {_plain(other): other for other in allowed}
+    near = difflib.get_close_matches(_plain(word), by_plain, n=1)
+    return by_plain[near[0]] if near else ""
 
 
 def hidden_difference(word: str, other: str) -> str:
@@ -114,11 +114,11 @@ def hidden_difference(word: str, other: str) -> str:
         if tag != "equal"
     ]
     alike = fold(word) == fold(other) or all(
-        len(each) <= _LETTER for both in pieces for each in both
+        len(text) <= _LETTER for both in pieces for text in both
     )
     if "@" in word + other or not alike or all(map(_is_plain, map("".join, pieces))):
         return ""
-    told = (
+    differences = (
         f"it has {_spelt(there)} instead of {_spelt(here)}"
         if here and there
         else f"it has {_spelt(there)}, which yours lacks"
@@ -126,11 +126,11 @@ def hidden_difference(word: str, other: str) -> str:
         else f"it lacks your {_spelt(here)}"
         for here, there in pieces[:_MOST_DIFFERENCES]
     )
-    return ", and ".join(told)
+    return ", and ".join(differences)
 
 
 def _spelt(text: str) -> str:
-    return " and ".join(f'"{each}"' if _is_plain(each) else character_name(each) for each in text)
+    return " and ".join(f'"{one}"' if _is_plain(one) else character_name(one) for one in text)
 
 
 def _is_plain(text: str) -> bool:
@@ -163,13 +163,13 @@ def typographic_in(text: str, *, strict: bool) -> str:
     `strict` is where the text has to be told from all others: there, a dash between two words
     counts, too, and so do quotes within quotes.
     """
-    if found := _AT_AN_END.search(text):
-        where = "begins" if text.startswith(found[0]) else "ends"
-        return f"{where} with {character_name(found[0])}: leave it out, and quote with \" or '"
+    if match := _AT_AN_END.search(text):
+        where = "begins" if text.startswith(match[0]) else "ends"
+        return f"{where} with {character_name(match[0])}: leave it out, and quote with \" or '"
     if strict and _QUOTED.fullmatch(text):
         return f"begins and ends with {text[0]}, within the quotes of YAML: leave one pair out"
-    if found := _STAR.search(text):
-        return f"holds {character_name(found[0])}: write * instead"
-    if found := _DASH.search(text if strict else _BETWEEN_WORDS.sub("", text)):
-        return f"holds {character_name(found[0])}: write - instead"
+    if match := _STAR.search(text):
+        return f"holds {character_name(match[0])}: write * instead"
+    if match := _DASH.search(text if strict else _BETWEEN_WORDS.sub("", text)):
+        return f"holds {character_name(match[0])}: write - instead"
     return ""

@@ -53,7 +53,7 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
             problems.warn(at, f"{doubt}: name the alias's key")
     for open_rule in open_rules(policy, [provider.name for provider in PROVIDERS]):
         if not open_rule.labels:  # of labels alone there is a warning already
-            doubt = f"by {quoted(open_rule.rule)}, {open_rule.told()}: {open_rule.remedy}"
+            doubt = f"by {quoted(open_rule.rule)}, {open_rule.describe()}: {open_rule.remedy}"
             problems.warn(lines[open_rule.rule], doubt)
 
 
@@ -70,13 +70,13 @@ def _denies_all_of(denial: Rule, rule: Rule) -> bool:
 
 def providers_of(policy: Policy) -> tuple[str, ...]:
     """Name the providers, by id, that a policy file depends on by name."""
-    found: dict[str, None] = {}
+    ids: dict[str, None] = {}
     for condition in (one for rule in policy.rules for one in walk(rule.when)):
         if isinstance(condition, IncidentRole):
-            found[HAS_ROLES] = None
+            ids[HAS_ROLES] = None
         elif isinstance(condition, OnCall) and condition.provider:
-            found[BY_NAME[condition.provider].id] = None
-    return tuple(found)
+            ids[BY_NAME[condition.provider].id] = None
+    return tuple(ids)
 
 
 def rules_without_provider(policy: Policy) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class OpenRule(NamedTuple):
     who: str
     denials: bool
 
-    def told(self, *, dry_run: bool = False) -> str:
+    def describe(self, *, dry_run: bool = False) -> str:
         """Say it in a clause that begins a sentence."""
         opens = "would open" if dry_run else "opens"
         carried = " and ".join(f"{name}={value}" for name, value in self.labels)
@@ -132,7 +132,7 @@ def open_rules(
         providers: the names of those that are asked.
         resources: what a rule has to be for; None takes every rule.
     """
-    denials = any(each.deny for each in policy.rules)
+    denials = any(rule.deny for rule in policy.rules)
     for rule in policy.rules:
         selector = rule.resources
         if rule.deny or rule.dry_run or rule.when is None or selector.kinds or selector.ids:
@@ -152,13 +152,13 @@ def _ways(
     `own` is what there is to add about incidents that the requester declared himself.
     """
     if isinstance(condition, AnyOf | AllOf):
-        parts = [_ways(each, rule, providers, own) for each in condition.members]
-        needed = [each for each in parts if each is not None]
+        parts = [_ways(member, rule, providers, own) for member in condition.members]
+        needed = [ways for ways in parts if ways is not None]
         if isinstance(condition, AnyOf):
-            return None if len(needed) < len(parts) else [way for each in needed for way in each]
+            return None if len(needed) < len(parts) else [way for ways in needed for way in ways]
         if not needed:
             return None
-        return [" and ".join(" or ".join(each) for each in needed)] if all(needed) else []
+        return [" and ".join(" or ".join(ways) for ways in needed)] if all(needed) else []
     if isinstance(condition, RequestedDuration):
         return None
     if isinstance(condition, Requester):
@@ -196,7 +196,7 @@ def unnamed_kinds(policy: Policy, providers: Collection[str]) -> Iterator[str]:
 def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[str]:
     """Say that roles open nothing, since by the plain settings access ends with the shift."""
     kinds = _kinds(policy)
-    ends = any(each.shift_end for each in policy.rules)
+    ends = any(rule.shift_end for rule in policy.rules)
     if ends and IncidentRole in kinds and _WITH_ROLES in providers:
         what = "incident roles and updates" if PostedUpdate in kinds else "incident roles"
         nobody = "" if OnCall in kinds else ", so nobody is approved"
@@ -208,5 +208,5 @@ def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[st
 
 def _kinds(policy: Policy) -> set[type[Condition]]:
     """Give the kinds of duty that the settings' rule takes; none where a file has the rules."""
-    found = (each.when for each in policy.rules if not each.name)
-    return {type(one) for when in found if isinstance(when, AnyOf) for one in when.members}
+    conditions = (one for rule in policy.rules if not rule.name for one in walk(rule.when))
+    return {type(one) for one in conditions if not isinstance(one, AnyOf)}

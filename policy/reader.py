@@ -199,11 +199,11 @@ class Reader:
 
     def instant(self, node: yaml.Node, what: str) -> datetime | None:
         """Read a time with its offset, in quotes or not."""
-        found = parse_instant(node.value) if meaning_of(node) in {TEXT, TIME} else None
-        if found is None:
+        instant = parse_instant(node.value) if meaning_of(node) in {TEXT, TIME} else None
+        if instant is None:
             problem = f'"{what}" is {describe(node)}: a time with its offset is needed'
             self.error(node, f"{problem}, such as 2026-11-24T10:00:00Z")
-        return found
+        return instant
 
     def email(self, node: yaml.Node, what: str) -> str:
         """Read one address."""

@@ -16,6 +16,7 @@ from policy import grammar
 from policy.case_file import CaseReader
 from policy.grammar import DUTIES, LIMITS, Shape, Type
 from policy.loader import PolicyReader
+from tests.test_house import ROOT
 
 SHAPES = [each for each in vars(grammar).values() if isinstance(each, Shape)]
 OF_TESTS = SHAPES[SHAPES.index(grammar.TESTS) :]
@@ -141,3 +142,11 @@ def test_each_type_has_a_reader(shapes: list[Shape], reader: type) -> None:
     for key in (key for shape in shapes for key in shape.keys):
         assert callable(getattr(reader, key.type)), key
         assert key.doc.endswith("."), key
+
+
+def test_readme_lists_each_key() -> None:
+    """Whoever writes a policy finds all of it there."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Policy files\n")[2].partition("\n## ")[0]
+    for key in (key for shape in OF_POLICIES for key in shape.keys):
+        assert f"`{key.name}`" in section or f"{key.name}:" in section, key
