@@ -17,17 +17,12 @@ from jsonschema import Draft7Validator
 from policy.case_file import read_cases
 from policy.loader import load
 from policy.schema import schemas
-from tests.policy import (
-    test_loader_conditions,
-    test_loader_files,
-    test_loader_rules,
-    test_loader_spelling,
-)
+from tests.policy import test_loader_spelling, test_refused
+from tests.policy.refused import Refused, refused
 from tests.policy.test_loader import WHOLE
 from tests.policy.texts import ON_CALL, POLICY, changed
 
 ROOM = Path(__file__).resolve().parents[2] / "policy"
-ALIAS = "jane@example.com: [jane.doe@corp.example]"
 # What takes the whole file, the providers' names or arithmetic to see, or the other YAML.
 BEYOND_A_SCHEMA = {
     "a provider has a nearest word, whatever its case",
@@ -54,12 +49,7 @@ BEYOND_A_SCHEMA = {
     "a value that is its own key",
     "two keys that are one address",
 }
-BAD = [
-    *((name, changed(*change)) for name, change, _ in test_loader_rules.RULES),
-    *((name, changed(ON_CALL, new)) for name, new, _ in test_loader_conditions.CONDITIONS),
-    *((name, changed(ALIAS, new)) for name, new, _ in test_loader_files.ALIASES),
-]
-BAD += [(name, changed(*change)) for name, change, _ in test_loader_spelling.SPELLINGS]
+BAD = [*test_refused.ROWS, *refused("spelling")]
 GOOD = [
     POLICY.encode(),
     WHOLE.encode(),
@@ -97,11 +87,10 @@ def said_by(schema: str, data: bytes) -> list[str]:
     return [error.message for error in validator_of(schema).iter_errors(value)]
 
 
-@pytest.mark.parametrize(("name", "data"), BAD, ids=[name for name, _ in BAD])
-def test_what_the_loader_refuses_the_schema_refuses(name: str, data: bytes) -> None:
+@pytest.mark.parametrize("row", BAD, ids=lambda row: row.name)
+def test_what_the_loader_refuses_the_schema_refuses(row: Refused) -> None:
     """An editor underlines what the loader would not take, but for what only the loader can see."""
-    assert load(data).errors
-    assert bool(said_by("schema.json", data)) == (name not in BEYOND_A_SCHEMA)
+    assert bool(said_by("schema.json", row.data)) == (row.name not in BEYOND_A_SCHEMA)
 
 
 @pytest.mark.parametrize("data", GOOD)
