@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler.duration_hints import nearest, short
@@ -73,7 +73,7 @@ DURATIONS = st.one_of(
 )
 
 
-@settings(STEADY, max_examples=2 * STEADY.max_examples)
+@STEADY
 @given(
     text=DURATIONS,
     label=st.sampled_from([DURATION, ASKED_DURATION]),

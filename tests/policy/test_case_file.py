@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from policy.case_file import read_cases
+from tests.policy.policy_folder import TESTS
 from tests.policy.refused import Refused, refused
-from tests.policy.tried import TESTS
 
 RULES = ("DBAs", "dry", "no vault")
 CASE = """\

@@ -11,9 +11,9 @@ from handler.characters import is_unseen
 from policy.case_file import read_cases
 from policy.diagnostics import DASHES, QUOTES
 from policy.loader import load
+from tests.policy.policy_folder import TESTS
 from tests.policy.refused import Refused, refused
 from tests.policy.texts import POLICY, changed, errors_of
-from tests.policy.tried import TESTS
 
 DENIAL, ALIAS = '{labels: {Tier: "0"}}', "jane@example.com: [jane.doe@corp.example]"
 OF_YAML = "leave it out, and quote with \" or '"
