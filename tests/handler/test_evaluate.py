@@ -16,6 +16,7 @@ from handler.rules.evaluate import (
     OTHER_RESOURCES,
     RuleResult,
     decide,
+    decide_all,
 )
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 
@@ -145,3 +146,18 @@ def test_a_rule_without_a_condition_approves_nobody() -> None:
     policy = Policy((Rule("r", Selector(), duration=HOUR),))
     decision = decide(ASKED, ProviderSnapshot((LEAD, SHIFT)), policy, NOW)
     assert (decision.approved, decision.reason) == (False, NO_DUTY)
+
+
+def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
+    """It decides for how long, and what limited them besides is told before it."""
+    short, long = (
+        ASKED._replace(labels={"petition": "p", "indent.com/time/duration": duration})
+        for duration in ("1h", "2h")
+    )
+    _, decision = decide_all([short, long], ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.duration == HOUR
+    assert decision.limits == (
+        "the policy allows 6 hours",
+        "the request asks for 2 hours",
+        "a request of the same petition gets 1 hour",
+    )

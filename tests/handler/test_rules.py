@@ -23,6 +23,7 @@ from handler.rules.conditions import (
     PostedUpdate,
     RequestedDuration,
     Requester,
+    accepts,
 )
 from handler.rules.matching import matches
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
@@ -116,6 +117,15 @@ def test_conditions_of_different_types_are_never_equal(one: Condition, other: Co
     assert (hash(one) == hash(other)) is same
     assert (Rule("r", Selector(), one) == Rule("r", Selector(), other)) is same
     assert one != tuple(one)
+
+
+def test_duties_that_a_condition_accepts() -> None:
+    """Both the kind of duty and its name have to be right."""
+    shift = Duty("PagerDuty", ON_CALL, "S", "DBA", JANE)
+    assert accepts(OnCall(("DBA",)), shift)
+    assert not accepts(OnCall(("API",)), shift)
+    assert not accepts(IncidentRole(ANY), shift)
+    assert not accepts(OnCall(ANY, "Opsgenie"), shift)
 
 
 THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b")}
