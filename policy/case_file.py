@@ -15,7 +15,6 @@ from handler.providers.registry import BY_ID
 from handler.request import DURATION, Request, Resource
 from policy import grammar
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
-from policy.lint import HAS_ROLES
 from policy.reader import Reader
 from policy.yaml_file import read_yaml
 
@@ -180,7 +179,7 @@ class CaseReader(Reader):
         held = self.mapping(node, grammar.DUTY_ROLE)
         role = held.get("role", "")
         return Duty(
-            _name_of(HAS_ROLES),
+            _name_of(grammar.HAS_ROLES),
             INCIDENT_ROLE,
             role,
             role,

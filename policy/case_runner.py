@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.durations import in_words
-from handler.rules.codec import read_policy
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
 from policy.case_file import Case, Expected, read_cases
@@ -127,7 +126,7 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
     cases = read_cases(data, loaded.lines)
     if cases.errors:
         return trial._replace(errors=cases.errors)
-    policy = read_policy(loaded.json, self_declared=self_declared)
+    policy = loaded.policy._replace(self_declared=self_declared)
     results = tuple(_try(case, policy) for case in cases.cases)
     trial = trial._replace(results=results)
     return trial._replace(gaps=tuple(_gaps(trial, policy)))

@@ -10,6 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+# The provider whose schedules are reached level by level, and the one with roles in incidents.
+HAS_LEVELS, HAS_ROLES = "pagerduty", "incidentio"
+
 
 class Type(StrEnum):
     """What a value is. Its own value is the name of the method of `Reader` that reads it."""

@@ -23,9 +23,8 @@ from handler.rules.conditions import (
 from handler.rules.model import Policy, Rule
 from handler.settings import END_WITH_SHIFT, POLICY, ROLES, SCHEDULES
 from policy.diagnostics import Problems, quoted
+from policy.grammar import HAS_ROLES
 
-# The provider with roles in incidents.
-HAS_ROLES = "incidentio"
 _WITH_ROLES = BY_ID[HAS_ROLES].name
 _ANY_ROLE = "holds a role other than the reporter's in a live incident"
 _UPDATE = "has posted an update to a live incident"

@@ -18,12 +18,10 @@ from handler.rules.codec import LONGEST_NAME, read_policy
 from handler.rules.model import LONGEST_GRACE, Policy
 from policy import grammar, lint
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
-from policy.grammar import DUTIES, GROUPS, LIMITS
+from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, LIMITS
 from policy.reader import ANY, Reader
 from policy.yaml_file import read_yaml
 
-# The provider whose schedules are reached level by level.
-HAS_LEVELS = "pagerduty"
 GRANT_KEYS = ("duration", "end_with_shift", "dry_run")
 _MOST_GROUPS = 2
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"

@@ -16,8 +16,8 @@ from handler.rules.codec import LONGEST_NAME
 from policy import grammar
 from policy.case_file import MOST_CHARACTERS
 from policy.diagnostics import DASHES, QUOTES, STARS
-from policy.grammar import DUTIES, GROUPS, Shape, Type
-from policy.loader import GRANT_KEYS, HAS_LEVELS
+from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, Shape, Type
+from policy.loader import GRANT_KEYS
 from policy.reader import ANY
 
 Json = dict[str, Any]
