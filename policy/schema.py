@@ -16,7 +16,7 @@ from handler.rules.codec import LONGEST_NAME
 from policy import grammar
 from policy.case_file import MOST_CHARACTERS
 from policy.diagnostics import DASHES, QUOTES, STARS
-from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, Shape, Type
+from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, Shape
 from policy.loader import GRANT_KEYS
 from policy.reader import ANY
 
@@ -59,7 +59,7 @@ def _groups(name: str) -> Json:
     return {key: {"items": _ref(name)} for key in GROUPS}
 
 
-_TEXTS = _list_of(_ref(Type.TEXT), _ref("not_any"))
+_TEXTS = _list_of(_ref("text"), _ref("not_any"))
 _DEFINITIONS: Mapping[str, Json] = {
     "unseen": {"description": "A character that cannot be seen.", "pattern": f"[{_UNSEEN}]"},
     "typographic": {
@@ -69,58 +69,58 @@ _DEFINITIONS: Mapping[str, Json] = {
     "plain": {"not": _ref("typographic")},
     "not_any": {"not": {"pattern": "^[aA][nN][yY]$"}},
     "exact": {"not": {"pattern": "\\*"}},
-    Type.TEXT: {"type": "string", "pattern": "^\\S(.*\\S)?$", "not": _ref("unseen")},
-    Type.TEXTS: _TEXTS,
-    Type.NAMES: {"anyOf": [{"const": ANY}, _ref(Type.TEXTS)]},
-    Type.EXACT_TEXTS: {"allOf": [_ref(Type.TEXTS), {"items": _ref("exact")}]},
-    Type.PATTERNS: {
+    "text": {"type": "string", "pattern": "^\\S(.*\\S)?$", "not": _ref("unseen")},
+    "texts": _TEXTS,
+    "names": {"anyOf": [{"const": ANY}, _ref("texts")]},
+    "exact_texts": {"allOf": [_ref("texts"), {"items": _ref("exact")}]},
+    "patterns": {
         "allOf": [
-            _ref(Type.TEXTS),
+            _ref("texts"),
             {"items": {"allOf": [{"pattern": "[^*]"}, {"not": {"pattern": "[?\\[\\]]"}}]}},
         ]
     },
-    Type.LABELS: {
+    "labels": {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": _ref(Type.TEXT),
-        "additionalProperties": _ref(Type.TEXT),
+        "propertyNames": _ref("text"),
+        "additionalProperties": _ref("text"),
     },
-    Type.EXACT_LABELS: {"allOf": [_ref(Type.LABELS), {"additionalProperties": _ref("exact")}]},
-    Type.SWITCH: {"type": "boolean"},
-    Type.LEVEL: {"type": "integer", "minimum": 1, "maximum": 999},
-    Type.PROVIDER: {"type": "string", "examples": ["incidentio", "pagerduty"]},
-    Type.INSTANT: {
+    "exact_labels": {"allOf": [_ref("labels"), {"additionalProperties": _ref("exact")}]},
+    "switch": {"type": "boolean"},
+    "level": {"type": "integer", "minimum": 1, "maximum": 999},
+    "provider": {"type": "string", "examples": ["incidentio", "pagerduty"]},
+    "instant": {
         "description": "A time with its offset, such as 2026-11-24T10:00:00Z.",
         "type": "string",
     },
-    Type.DURATION: {
+    "duration": {
         "description": "With units, for example 3h, 90m, 1h30m or 2 hours; whole seconds; at most "
         "168h.",
         "type": "string",
         "pattern": "^\\s*\\+?(0\\s*|([0-9]*\\.?[0-9]*\\s*(([wW](eek)?|[dD](ay)?|[hH](r|our)?|"
         "[mM](in|inute)?|[sS](ec|econd)?)s?|(m|u|\u00b5|\u03bc|n)s)\\s*)+)$",
     },
-    Type.EMAIL: {
+    "email": {
         "type": "string",
         "pattern": f"^(?!')[^\\s@*,;<>\"{QUOTES}]+@[^\\s@*,;<>\"'{QUOTES}]+$",
         "not": {"anyOf": [_ref("unseen"), _ref("typographic")]},
     },
-    Type.EMAILS: _list_of(_ref(Type.EMAIL)),
-    Type.DOMAINS: {
+    "emails": _list_of(_ref("email")),
+    "domains": {
         "allOf": [
-            _ref(Type.TEXTS),
+            _ref("texts"),
             {"items": _ref("plain")},
             {"items": {"pattern": "^[^\\W_]([\\w-]*[^\\W_])?([.][^\\W_]([\\w-]*[^\\W_])?)*$"}},
         ]
     },
     # A policy.
-    Type.ALIASES: {
+    "aliases": {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": _ref(Type.EMAIL),
-        "additionalProperties": _ref(Type.EMAILS),
+        "propertyNames": _ref("email"),
+        "additionalProperties": _ref("emails"),
     },
-    Type.RULES: {"type": "array", "minItems": 1, "maxItems": MOST_RULES, "items": _ref("a_rule")},
+    "rules": {"type": "array", "minItems": 1, "maxItems": MOST_RULES, "items": _ref("a_rule")},
     "a_rule": _mapping(
         grammar.RULE,
         **{
@@ -138,11 +138,11 @@ _DEFINITIONS: Mapping[str, Json] = {
             },
         },
     ),
-    Type.RULE_NAME: {
-        "allOf": [_ref(Type.TEXT), {"not": {"pattern": "@"}}],
+    "rule_name": {
+        "allOf": [_ref("text"), {"not": {"pattern": "@"}}],
         "maxLength": LONGEST_NAME,
     },
-    Type.SELECTOR: {"anyOf": [{"const": ANY}, _mapping(grammar.SELECTOR)]},
+    "selector": {"anyOf": [{"const": ANY}, _mapping(grammar.SELECTOR)]},
     "plain_selector": {
         "properties": {
             "kinds": {"items": _ref("plain")},
@@ -150,10 +150,10 @@ _DEFINITIONS: Mapping[str, Json] = {
             "labels": {"propertyNames": _ref("plain"), "additionalProperties": _ref("plain")},
         }
     },
-    Type.SHIFT_END: {"anyOf": [{"type": "boolean"}, _mapping(grammar.SHIFT_END)]},
-    Type.GRACE: _ref(Type.DURATION),
+    "shift_end": {"anyOf": [{"type": "boolean"}, _mapping(grammar.SHIFT_END)]},
+    "grace": _ref("duration"),
     # Groups are nested once.
-    Type.CONDITION: {
+    "condition": {
         "allOf": [_ref("any_condition")],
         "properties": _groups("inner_condition"),
     },
@@ -166,8 +166,8 @@ _DEFINITIONS: Mapping[str, Json] = {
         "properties": dict.fromkeys(GROUPS, False),
     },
     "any_condition": _mapping(grammar.CONDITION, maxProperties=1),
-    Type.CONDITIONS: {"type": "array", "minItems": 1},
-    Type.ON_CALL: _mapping(
+    "conditions": {"type": "array", "minItems": 1},
+    "on_call": _mapping(
         grammar.ON_CALL,
         dependencies={
             "max_level": {
@@ -176,9 +176,9 @@ _DEFINITIONS: Mapping[str, Json] = {
             }
         },
     ),
-    Type.INCIDENT_ROLE: _mapping(grammar.INCIDENT_ROLE),
-    Type.REQUESTER: _mapping(grammar.REQUESTER),
-    Type.REQUESTED_DURATION: _mapping(grammar.REQUESTED_DURATION),
+    "incident_role": _mapping(grammar.INCIDENT_ROLE),
+    "requester": _mapping(grammar.REQUESTER),
+    "requested_duration": _mapping(grammar.REQUESTED_DURATION),
     "needs_duty": {
         "anyOf": [
             *({"required": [key]} for key in DUTIES),
@@ -193,25 +193,25 @@ _DEFINITIONS: Mapping[str, Json] = {
         }
     },
     # The tests of a policy.
-    Type.CASES: {"type": "array", "minItems": 1, "items": _mapping(grammar.CASE)},
-    Type.CASE_NAME: {"allOf": [_ref(Type.TEXT)], "maxLength": MOST_CHARACTERS},
-    Type.LONG_DURATION: _ref(Type.DURATION),
-    Type.RESOURCES: {
+    "cases": {"type": "array", "minItems": 1, "items": _mapping(grammar.CASE)},
+    "case_name": {"allOf": [_ref("text")], "maxLength": MOST_CHARACTERS},
+    "long_duration": _ref("duration"),
+    "resources": {
         "anyOf": [
             _ref("resource"),
             {"type": "array", "minItems": 1, "items": _ref("resource")},
         ]
     },
     "resource": _mapping(grammar.RESOURCE),
-    Type.SAYINGS: {"type": "array", "minItems": 1, "items": _mapping(grammar.SAYING)},
-    Type.DUTY_ON_CALL: _mapping(grammar.DUTY_ON_CALL),
-    Type.SHIFT_UNTIL: {"type": "string"},
-    Type.DUTY_ROLE: _mapping(grammar.DUTY_ROLE),
-    Type.FAILURE: _mapping(grammar.FAILURE),
-    Type.EXPECTED: {
+    "sayings": {"type": "array", "minItems": 1, "items": _mapping(grammar.SAYING)},
+    "duty_on_call": _mapping(grammar.DUTY_ON_CALL),
+    "shift_until": {"type": "string"},
+    "duty_role": _mapping(grammar.DUTY_ROLE),
+    "failure": _mapping(grammar.FAILURE),
+    "expected": {
         "type": "object",
         "required": ["approved"],
-        "properties": {"approved": _ref(Type.SWITCH)},
+        "properties": {"approved": _ref("switch")},
         "if": {"properties": {"approved": {"const": True}}},
         "then": _mapping(
             grammar.EXPECTED_YES,
@@ -220,8 +220,8 @@ _DEFINITIONS: Mapping[str, Json] = {
         ),
         "else": _mapping(grammar.EXPECTED_NO),
     },
-    Type.RULE: _ref(Type.TEXT),
-    Type.RULE_LIST: _ref(Type.TEXTS),
+    "rule": _ref("text"),
+    "rule_list": _ref("texts"),
 }
 
 
@@ -254,7 +254,7 @@ def _schema(title: str, description: str, shape: Shape) -> str:
         "description": description,
         **root,
     }
-    definitions = {str(name): one for name, one in _DEFINITIONS.items() if name in used}
+    definitions = {name: one for name, one in _DEFINITIONS.items() if name in used}
     return f'{{\n{_lines(head)},\n"definitions": {{\n{_lines(definitions)}\n}}\n}}\n'
 
 

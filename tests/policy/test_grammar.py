@@ -14,7 +14,7 @@ from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from policy import grammar
 from policy.case_file import CaseReader
-from policy.grammar import DUTIES, LIMITS, Shape, Type
+from policy.grammar import DUTIES, LIMITS, Shape
 from policy.loader import PolicyReader
 from tests.test_house import ROOT
 
@@ -28,26 +28,26 @@ def whole(shape: Shape) -> dict[str, Any]:
     return {key.name: DEPLOYED[key.type] for key in shape.keys}
 
 
-DEPLOYED: dict[Type, Any] = {
-    Type.DURATION: "1h0m0s",
-    Type.GRACE: "15m0s",
-    Type.LEVEL: 2,
-    Type.PROVIDER: "pagerduty",
-    Type.SWITCH: True,
-    Type.RULE_NAME: "r",
-    Type.ALIASES: {"a@b.c": ["d@e.f"]},
-    Type.EXACT_LABELS: {"Env": "Prod"},
-    **{key: ["x"] for key in (Type.TEXTS, Type.NAMES, Type.PATTERNS, Type.EXACT_TEXTS)},
-    Type.EMAILS: ["a@b.c"],
-    Type.DOMAINS: ["b.c"],
+DEPLOYED: dict[str, Any] = {
+    "duration": "1h0m0s",
+    "grace": "15m0s",
+    "level": 2,
+    "provider": "pagerduty",
+    "switch": True,
+    "rule_name": "r",
+    "aliases": {"a@b.c": ["d@e.f"]},
+    "exact_labels": {"Env": "Prod"},
+    **{key: ["x"] for key in ("texts", "names", "patterns", "exact_texts")},
+    "emails": ["a@b.c"],
+    "domains": ["b.c"],
 }
-DEPLOYED[Type.SELECTOR] = whole(grammar.SELECTOR)
-DEPLOYED[Type.SHIFT_END] = whole(grammar.SHIFT_END)
+DEPLOYED["selector"] = whole(grammar.SELECTOR)
+DEPLOYED["shift_end"] = whole(grammar.SHIFT_END)
 for _name in (*DUTIES, *LIMITS):
-    DEPLOYED[Type(_name)] = whole(vars(grammar)[_name.upper()])
-_LEAVES = [{name: DEPLOYED[Type(name)]} for name in (*DUTIES, *LIMITS)]
-DEPLOYED[Type.CONDITION] = {"any": [*_LEAVES, {"all": _LEAVES}]}
-DEPLOYED[Type.RULES] = [whole(grammar.RULE)]
+    DEPLOYED[_name] = whole(vars(grammar)[_name.upper()])
+_LEAVES = [{name: DEPLOYED[name]} for name in (*DUTIES, *LIMITS)]
+DEPLOYED["condition"] = {"any": [*_LEAVES, {"all": _LEAVES}]}
+DEPLOYED["rules"] = [whole(grammar.RULE)]
 WHOLE = whole(grammar.POLICY)
 
 
