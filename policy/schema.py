@@ -7,7 +7,7 @@ where a schema can tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _groups(name: str) -> Json:
 
 
 _TEXTS = _list_of(_ref("text"), _ref("not_any"))
-_DEFINITIONS: Mapping[str, Json] = {
+_SHARED: Mapping[str, Json] = {
     "unseen": {"description": "A character that cannot be seen.", "pattern": f"[{_UNSEEN}]"},
     "typographic": {
         "description": "Quotes around a text, dashes and asterisks that no keyboard writes.",
@@ -113,7 +113,8 @@ _DEFINITIONS: Mapping[str, Json] = {
             {"items": {"pattern": "^[^\\W_]([\\w-]*[^\\W_])?([.][^\\W_]([\\w-]*[^\\W_])?)*$"}},
         ]
     },
-    # A policy.
+}
+_OF_POLICIES: Mapping[str, Json] = {
     "aliases": {
         "type": "object",
         "minProperties": 1,
@@ -192,7 +193,8 @@ _DEFINITIONS: Mapping[str, Json] = {
             **_groups("without_duties"),
         }
     },
-    # The tests of a policy.
+}
+_OF_TESTS: Mapping[str, Json] = {
     "cases": {"type": "array", "minItems": 1, "items": _mapping(grammar.CASE)},
     "case_name": {"allOf": [_ref("text")], "maxLength": MOST_CHARACTERS},
     "long_duration": _ref("duration"),
@@ -227,49 +229,36 @@ _DEFINITIONS: Mapping[str, Json] = {
 
 def schemas() -> dict[str, str]:
     """Give each schema, by the name of its file."""
-    policy = (
-        "Which duties open which resources, and for how long. make policy-test checks more than "
-        "this schema can say."
-    )
-    tests = "Who asks for what and when, what the providers say, and what has to come of it."
     return {
-        "schema.json": _schema("A policy of on-call approvals", policy, grammar.POLICY),
-        "test.schema.json": _schema("The tests of a policy", tests, grammar.TESTS),
+        "schema.json": _schema(
+            "A policy of on-call approvals",
+            "Which duties open which resources, and for how long. make policy-test checks more "
+            "than this schema can say.",
+            grammar.POLICY,
+            _OF_POLICIES,
+        ),
+        "test.schema.json": _schema(
+            "The tests of a policy",
+            "Who asks for what and when, what the providers say, and what has to come of it.",
+            grammar.TESTS,
+            _OF_TESTS,
+        ),
     }
 
 
-def _schema(title: str, description: str, shape: Shape) -> str:
-    """Write the schema of a file, with the definitions that it refers to."""
-    root = _mapping(shape)
-    used: dict[str, None] = {}
-    todo = [*_references(root)]
-    while todo:
-        name = todo.pop()
-        if name not in used:
-            used[name] = None
-            todo += _references(_DEFINITIONS[name])
+def _schema(title: str, description: str, shape: Shape, definitions: Mapping[str, Json]) -> str:
     head = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
         "description": description,
-        **root,
+        **_mapping(shape),
     }
-    definitions = {name: one for name, one in _DEFINITIONS.items() if name in used}
-    return f'{{\n{_lines(head)},\n"definitions": {{\n{_lines(definitions)}\n}}\n}}\n'
+    all_definitions = _lines({**_SHARED, **definitions})
+    return f'{{\n{_lines(head)},\n"definitions": {{\n{all_definitions}\n}}\n}}\n'
 
 
-def _lines(values: Json) -> str:
+def _lines(values: Mapping[str, object]) -> str:
     return ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in values.items())
-
-
-def _references(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            yield value["$ref"].rpartition("/")[2]
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _references(each)
 
 
 if __name__ == "__main__":
