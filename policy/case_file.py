@@ -207,7 +207,7 @@ class CaseReader(Reader):
         fields = self.fields(node, grammar.Shape("expect", tuple(every)))
         if "approved" not in fields:
             return Expected(approved=False)
-        approved = self.switch(fields["approved"], "approved")
+        approved = self.switch(fields.pop("approved"), "approved")
         shape = grammar.EXPECTED_YES if approved else grammar.EXPECTED_NO
         for key, value in fields.items():
             if key not in shape.names:
@@ -215,8 +215,7 @@ class CaseReader(Reader):
                 self.error(value, f"{problem}{nearest(key, shape.names)}")
         if approved:
             return self._expected_approval(node, fields)
-        refusal = self.values(fields, shape)
-        return Expected(**refusal)
+        return Expected(approved=False, **self.values(fields, shape))
 
     def _expected_approval(self, node: yaml.Node, fields: dict[str, yaml.Node]) -> Expected:
         if ("rule" in fields) == ("rules" in fields):
