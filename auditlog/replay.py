@@ -18,7 +18,7 @@ from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.collect import dependencies, duty_query
 from handler.providers.registry import BY_ID
-from handler.rules.conditions import AllOf, AnyOf, Condition, OnCall
+from handler.rules.conditions import OnCall, walk
 from handler.rules.evaluate import Decision, decide_all
 from handler.rules.model import Policy
 
@@ -202,13 +202,10 @@ def _covers(asked: Record, wants: DutyQuery, *, by_name: bool) -> bool:
 def _providers(records: Iterable[Record], policy: Policy) -> frozenset[str]:
     """Give the providers that there are: those that were asked, and those that the policy names."""
     asked = (name for record in records for name in record["trace"]["wanted"])
-    named = (name for rule in policy.rules for name in _named(rule.when))
+    named = (
+        condition.provider
+        for rule in policy.rules
+        for condition in walk(rule.when)
+        if isinstance(condition, OnCall) and condition.provider
+    )
     return frozenset((*asked, *named))
-
-
-def _named(condition: Condition | None) -> Iterator[str]:
-    if isinstance(condition, AnyOf | AllOf):
-        for each in condition.members:
-            yield from _named(each)
-    elif isinstance(condition, OnCall) and condition.provider:
-        yield condition.provider

@@ -26,7 +26,7 @@ from handler.settings import (
     SettingsError,
     load,
 )
-from policy.case_runner import FileError, placed, read
+from policy.case_runner import FileError, problem_lines, read
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
 
@@ -132,7 +132,7 @@ def _policy_text(file: Path, folder: Path) -> str:
     except FileError as error:
         raise ConfigError("the policy", str(error), "name a file that is there") from None
     if loaded.errors:
-        first, *others = placed(file, loaded.errors)
+        first, *others = problem_lines(file, loaded.errors)
         place, _, text = first.partition(" ")
         more = f" (and {len(others)} more)" if others else ""
         command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from auditlog.explain import called, emails_missing
 from cli.console import listed as listed_words
-from cli.provider_query import approving_rules, duty_conditions, open_to_any_duty
+from cli.provider_query import approving_rules, open_to_any_duty
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -22,11 +22,11 @@ from handler.duty import (
 from handler.providers.base import DutyQuery
 from handler.providers.collect import without_email
 from handler.providers.registry import BY_ID, BY_NAME
-from handler.rules.conditions import ANY, IncidentRole, OnCall
+from handler.rules.conditions import ANY, IncidentRole, OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
 from policy.diagnostics import hidden_difference, nearest, nearest_of
-from policy.open_rules import kinds_without_end, unnamed_kinds
+from policy.lint import kinds_without_end, unnamed_kinds
 
 OK, PROBLEM, NOTE = "ok", "problem", "note"
 _KIND_NAMES = {

@@ -14,10 +14,10 @@ from handler.providers.base import DutyQuery
 from handler.providers.collect import Dependency, DutyCollector, duty_queries, load_clients
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.request import Resource
-from handler.rules.conditions import AllOf, AnyOf, Condition, IncidentRole, OnCall, PostedUpdate
+from handler.rules.conditions import OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
-from policy.open_rules import open_rules
+from policy.lint import open_rules
 
 # Nobody waits for an approval here: a large organisation is read whole.
 PATIENCE_SECONDS = 5 * BUDGET_SECONDS
@@ -80,20 +80,11 @@ def approving_rules(policy: Policy, resources: Sequence[Resource] | None = None)
             yield rule
 
 
-def duty_conditions(condition: Condition | None) -> Iterator[OnCall | IncidentRole | PostedUpdate]:
-    """Give every condition on duties, wherever it stands."""
-    if isinstance(condition, AnyOf | AllOf):
-        for member in condition.members:
-            yield from duty_conditions(member)
-    elif isinstance(condition, OnCall | IncidentRole | PostedUpdate):
-        yield condition
-
-
 def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
     """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
     on = [BY_ID[id_].name for id_ in settings.providers]
     return [
-        f"by {called(each.rule)}, {each.told(dry_run=settings.dry_run)}; {each.remedy}"
+        f"by {called(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
         for each in open_rules(settings.policy, on, resources)
     ]
 

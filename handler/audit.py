@@ -19,9 +19,9 @@ from handler.providers.registry import BY_NAME
 from handler.redaction import MOST_CHARACTERS, Redactor
 from handler.request import Resource
 from handler.rules.evaluate import (
-    BESIDE_THE_POINT,
     DENIED,
     DENIES_OTHERS,
+    IRRELEVANT,
     OTHER_RESOURCES,
     Decision,
     RuleResult,
@@ -189,9 +189,7 @@ def _rules(
     denied = any(each.verdict == "denies" for each in decision.rule_results)
     rules = policy.rules if judged else ()
     to_the_point = [
-        found
-        for rule in rules
-        if (found := judged.get(rule.name)) and found.why not in BESIDE_THE_POINT
+        found for rule in rules if (found := judged.get(rule.name)) and found.why not in IRRELEVANT
     ]
     places = {duty: place for place, duty in enumerate(duties)}
     looked_at = [

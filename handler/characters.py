@@ -1,8 +1,6 @@
-"""What becomes of each character when a text beyond ASCII is folded. No I/O.
+"""How a text beyond ASCII is folded: as Unicode's NFKC_Casefold, but decomposed. No I/O.
 
-Compatibility decomposition and case folding are Unicode's (NFKC_Casefold in its decomposed form, in
-which a pattern fits a part of a text). Letters of different scripts that look alike, such as the
-Latin and the Cyrillic a, stay different.
+Letters of different scripts that look alike, such as the Latin and the Cyrillic a, stay different.
 """
 
 from __future__ import annotations
@@ -54,8 +52,8 @@ def fold_characters(text: str) -> str:
 
     Letter by letter: normalized as a whole, a text of marks takes time by its length squared.
     """
-    decomposed = _ordered(each for letter in text for each in normalize("NFKD", letter))
-    return "".join(_ordered(each for letter in decomposed for each in _folded(letter)))
+    decomposed = _ordered(one for letter in text for one in normalize("NFKD", letter))
+    return "".join(_ordered(one for letter in decomposed for one in _folded(letter)))
 
 
 def is_unseen(character: str) -> bool:
@@ -74,9 +72,9 @@ def _folded(character: str) -> str:
     while folded != before:
         before = folded
         folded = "".join(
-            "-" if category(each) == "Pd" else ALIKE.get(each, each)
-            for each in normalize("NFKD", before.casefold())
-            if each != " " and not is_unseen(each)
+            "-" if category(one) == "Pd" else ALIKE.get(one, one)
+            for one in normalize("NFKD", before.casefold())
+            if one != " " and not is_unseen(one)
         )
     return folded
 
@@ -85,12 +83,12 @@ def _ordered(characters: Iterable[str]) -> Iterator[str]:
     """Put marks in their canonical order, and leave out the dot that an i has anyway."""
     marks: list[str] = []
     base = ""
-    for each in characters:
-        if combining(each):
-            if each != _DOT_ABOVE or base not in _DOTTED:
-                marks.append(each)
+    for character in characters:
+        if combining(character):
+            if character != _DOT_ABOVE or base not in _DOTTED:
+                marks.append(character)
             continue
         yield from sorted(marks, key=combining)
         marks.clear()
-        yield (base := each)
+        yield (base := character)
     yield from sorted(marks, key=combining)

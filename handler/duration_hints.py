@@ -1,7 +1,4 @@
-"""What to type instead of a text that is no duration. No I/O.
-
-A file of its own: a cold start compiles what it imports, and only an error needs this.
-"""
+"""What to type instead of a text that isn't a duration; only an error imports this. No I/O."""
 
 from __future__ import annotations
 
@@ -46,9 +43,9 @@ def hint(text: str) -> str:
 
 
 def nearest(text: str) -> str:
-    """Give the duration that a text nearly is (`3h30` -> `3h30m`), or "" if none is near.
+    """Give the duration that a text nearly is (`3h30` -> `3h30m`), or "".
 
-    It is never a guess at how long: only at how the same numbers and units are written.
+    Numbers and units stay the same: it is no guess at how long.
     """
     # A comma before three digits may set off thousands.
     mended = re.sub(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))", ".", text.strip().lower())
@@ -58,16 +55,16 @@ def nearest(text: str) -> str:
     words = _WORDS.findall(mended)
     if "".join(words) != "".join(mended.split()):
         return ""
-    numbers, units = words[::2], [_unit(each) for each in words[1::2]]
+    numbers, units = words[::2], [_unit(word) for word in words[1::2]]
     if len(numbers) == len(units) + 1 and units:
         smaller, most = _SMALLER.get(units[-1], ("", 0))
         if len(numbers[-1]) == len("30") and numbers[-1].isdigit() and int(numbers[-1]) <= most:
             units.append(smaller)
     if len(numbers) != len(units) or not all(units) or len(set(units)) < len(units):
         return ""
-    parts = sorted(zip(units, numbers, strict=True), key=lambda each: -NANOSECONDS[each[0]])
-    found = parse_duration("".join(number + unit for unit, number in parts))
-    return short(found) if found and found >= _SECOND and not found % _SECOND else ""
+    parts = sorted(zip(units, numbers, strict=True), key=lambda part: -NANOSECONDS[part[0]])
+    duration = parse_duration("".join(number + unit for unit, number in parts))
+    return short(duration) if duration and not duration % _SECOND else ""
 
 
 def short(duration: timedelta) -> str:
@@ -83,4 +80,4 @@ def _unit(word: str) -> str:
         if len(word) < _SHORTEST_WORD or not near:
             return ""
         word = near[0]
-    return next(each for each in NANOSECONDS if NANOSECONDS[each] == NANOSECONDS[word])
+    return next(unit for unit in NANOSECONDS if NANOSECONDS[unit] == NANOSECONDS[word])

@@ -1,7 +1,4 @@
-"""Durations and instants as people type them and as they go over the wire. No I/O.
-
-Durations are exact integers. Instants are RFC 3339.
-"""
+"""Durations and instants (RFC 3339), as people type them and as they go over the wire. No I/O."""
 
 from __future__ import annotations
 
@@ -29,14 +26,13 @@ _INSTANT = re.compile(
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """Read a duration: `1h30m`, `90 min`, `1.5 hours`, `1d`, in any case, and `-1ns`.
+    """Read a duration as Go's `Duration.String` and people write it: `1h30m`, `90 min`, `-1ns`.
 
-    This is what Go's `Duration.String` writes, and Indent's labels hold, and what people type.
-    Every number needs a unit (only `0` stands alone), each unit stands once, the larger first, and
-    no other part follows a fraction: `1h1h`, `30m1h` and `1.5h30m` may be slips.
+    Every number but `0` needs a unit, each unit stands once, the larger first, and nothing follows
+    a fraction: `1h1h`, `30m1h` and `1.5h30m` may be slips.
 
-    Returns None for anything else, and for more than 64-bit nanoseconds (292 years). The result is
-    cut down to whole microseconds; less than one is one, so that what is positive stays so.
+    Returns None for anything else, and for more than 64-bit nanoseconds. The result is in whole
+    microseconds, rounded down, but to no less than one, so that what is positive stays so.
     """
     if len(text) > _MOST_CHARACTERS:
         return None
@@ -51,7 +47,7 @@ def parse_duration(text: str) -> timedelta | None:
             return None
         unit, fraction = NANOSECONDS.get(part[3], larger), part[2] or ""
         amount = int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
-        amount = max(amount, bool(fraction.strip("0")))  # none at all would be read as no wish
+        amount = max(amount, bool(fraction.strip("0")))
         if unit >= larger or (cut and amount):
             return None
         total, at, larger, cut = total + amount, part.end(), unit, cut or bool(fraction)
@@ -71,8 +67,8 @@ def format_go(duration: timedelta) -> str:
 def in_words(duration: timedelta) -> str:
     """Write whole seconds, not negative, for people: `6 hours`, `1 hour 30 minutes`."""
     parts = zip(_split(duration), ("hour", "minute", "second"), strict=True)
-    told = (f"{count} {unit}{'s' * (count != 1)}" for count, unit in parts if count)
-    return " ".join(told) or "less than a second"
+    words = (f"{count} {unit}{'s' * (count != 1)}" for count, unit in parts if count)
+    return " ".join(words) or "less than a second"
 
 
 def _split(duration: timedelta) -> tuple[int, int, int]:
@@ -81,7 +77,7 @@ def _split(duration: timedelta) -> tuple[int, int, int]:
 
 
 def parse_instant(text: str) -> datetime | None:
-    """Read an RFC 3339 instant as UTC; None for anything else, a local time without offset too."""
+    """Read an RFC 3339 instant as UTC; None for anything else, such as a time without offset."""
     match = _INSTANT.fullmatch(text)
     if match is None:
         return None

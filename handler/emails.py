@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from handler.folding import fold, fold_domain
 
-# What is told instead of somebody's address.
+# What replaces somebody's address.
 HIDDEN = "(an e-mail)"
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
@@ -36,24 +36,17 @@ def normal(address: object) -> str:
 
 @lru_cache(maxsize=4096)
 def folded(address: str) -> str:
-    """Give the form in which addresses are compared against somebody, however they are spelt.
-
-    Never to approve anybody: it makes one of what may be two people's addresses.
-    """
+    """Fold an address, to compare it against somebody; it may be the same for two people."""
     plain = _PLAIN.issuperset(address) and address.count("@") == 1
     if plain and not ("xn--" in address or ".." in address or "@." in address):
-        return address.rstrip(".")  # as nearly all are, and policies have thousands of aliases
+        return address.rstrip(".")  # as nearly all of thousands of aliases
     local, at, domain = fold(address).rpartition("@")
     # What a mail's header may write around an address: a name, angle brackets, quotes.
     return f"{local.rpartition('<')[2].strip(_QUOTES)}{at}{fold_domain(domain)}"
 
 
 def may_be_in(text: str) -> bool:
-    """Whether a text may hold an address: an @ between words, however it is written.
-
-    That is also with blanks or quotes beside it, in full width, as a part of a URL or of HTML,
-    and with what cannot be seen in it.
-    """
+    """Whether a text may hold an address: an @ between words, also escaped or in full width."""
     if not has_at(text):
         return False
     words = re.search(_WORDS, _plain(text))
@@ -68,7 +61,7 @@ def has_at(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Fold a text, with the characters that its escapes stand for."""
+    """Fold a text and the characters that its escapes stand for."""
     text = fold(text)
     for _ in range(_MOST_UNQUOTED):
         unquoted = fold(re.sub(_AT_IN_HTML, "@", unquote(text)))

@@ -1,22 +1,21 @@
 """One form for all spellings of a text, for what is compared against somebody. No I/O.
 
-A denial has to hit whatever a reader takes for what it names: in other letters (full-width ones,
-composed or not), in another case, with other dashes, quotes or blanks, and with characters that
-nobody sees. So of both sides the folded texts are compared. What approves is compared as it is.
+A denial has to hit whatever a reader takes for what it names: full-width or composed letters,
+another case, other dashes, quotes or blanks, invisible characters. What approves is not folded.
 """
 
 from __future__ import annotations
 
-# What may stand around a domain, or one of its labels, and is no part of it.
+# What may stand around a domain or its labels.
 _AROUND = "<>()[]{}\"',;:"
 _A_LABEL, _LONGEST_LABEL = "xn--", 63
 
 
 def fold(text: str) -> str:
-    """Give the form that a text has in common with all of its spellings, without any blank."""
+    """Fold a text; no blanks are left."""
     if text.isascii():
         if not text.isprintable() or " " in text:
-            text = "".join(each for each in text if "!" <= each <= "~")
+            text = "".join(one for one in text if "!" <= one <= "~")
         return text.lower()
     from handler.characters import fold_characters  # noqa: PLC0415 - nearly all texts are ASCII
 
@@ -24,7 +23,7 @@ def fold(text: str) -> str:
 
 
 def unseen_in(text: str) -> str:
-    """Give the first character of a text that cannot be seen, or ""."""
+    """Give the first invisible character of a text, or ""."""
     if text.isascii() and text.isprintable():
         return ""
     from handler.characters import is_unseen  # noqa: PLC0415 - nearly all texts are ASCII
@@ -34,7 +33,7 @@ def unseen_in(text: str) -> str:
 
 def fold_domain(text: str) -> str:
     """Fold a domain: the same one whether its labels are A-labels (`xn--...`) or not."""
-    labels = (_label(each.strip(_AROUND)) for each in fold(text).split("."))
+    labels = (_label(label.strip(_AROUND)) for label in fold(text).split("."))
     return ".".join(filter(None, labels))
 
 

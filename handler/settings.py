@@ -17,7 +17,13 @@ from handler import durations
 from handler.folding import unseen_in
 from handler.json_fields import ShapeError
 from handler.providers.registry import PROVIDERS, Provider
-from handler.rules.model import LONGEST_GRACE, Policy, ShiftEnd, simple
+from handler.rules.model import (
+    LONGEST_APPROVAL,
+    LONGEST_GRACE,
+    Policy,
+    ShiftEnd,
+    policy_from_settings,
+)
 
 SIGNING_KEYS = ("INDENT_WEBHOOK_SECRET", "INDENT_WEBHOOK_SECRET_PREVIOUS")
 PROVIDER_KEYS = tuple(each.key for each in PROVIDERS)
@@ -49,7 +55,6 @@ PLAIN_KEYS = (
     "WEBHOOK_MAX_AGE",
     *(key for each in PROVIDERS for key in each.settings),
 )
-LONGEST_APPROVAL = timedelta(hours=168)
 SHORTEST_SECRET, LONGEST_MAX_AGE = 16, 3600
 _LONGEST_HOST, _LONGEST_LABEL = 253, 63
 
@@ -227,7 +232,7 @@ def _policy(read: Mapping[str, str], text: str | None, problems: Problems) -> Po
     roles, labels = parsed(ROLES, parse_list), parsed(LABELS, parse_labels)
     shift_end = parsed(END_WITH_SHIFT, parse_shift_end)
     if not read[POLICY]:
-        return simple(
+        return policy_from_settings(
             duration,
             named or older,
             roles,

@@ -21,9 +21,9 @@ from infra.config_keys import CONCURRENCY
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
 from policy.case_runner import SUFFIX, TEST_SUFFIX
-from policy.open_rules import kinds_without_end, open_rules
+from policy.diagnostics import typographic_in
+from policy.lint import kinds_without_end, open_rules
 from policy.remedies import config_rm, config_set
-from policy.spelling import typographic_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def _reach(settings: Settings, stack: str) -> Iterator[str]:
     on = [BY_ID[each].name for each in settings.providers]
     tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
     for each in open_rules(settings.policy, on):
-        said = each.told(dry_run=settings.dry_run)
+        said = each.describe(dry_run=settings.dry_run)
         yield (
             f"{said[0].upper()}{said[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is set; "
             f"narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or with a "

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.settings import POLICY, SettingsError, parse_switch
-from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
-from policy.conditions import providers_of, rules_without_provider
+from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, problem_lines, tests_of, try_policy
 from policy.diagnostics import quoted
+from policy.lint import providers_of, rules_without_provider
 from policy.remedies import ConfigError, config_set
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
         stack: the stack's name.
     """
     file = Path(settings[POLICY])
-    yield from placed(file, policy.warnings)
-    for provider in map(BY_ID.__getitem__, providers_of(policy.body)):
+    yield from problem_lines(file, policy.warnings)
+    for provider in map(BY_ID.__getitem__, providers_of(policy.policy)):
         if not settings.get(provider.key):
             yield (
                 f"{file} counts duties of {provider.name}, which is not asked: "
                 f"run {config_set(provider.key, stack)}"
             )
     on = [each for each in PROVIDERS if settings.get(each.key)]
-    rules = rules_without_provider(policy.body)
+    rules = rules_without_provider(policy.policy)
     if len(on) > 1 and rules:
         more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""
         names = " and ".join(each.name for each in on)

@@ -13,13 +13,13 @@ from policy.case_runner import (
     FileError,
     Result,
     Trial,
-    placed,
+    problem_lines,
     read,
     tests_of,
     try_policy,
 )
 from policy.diagnostics import quoted
-from policy.loader import load
+from policy.loader import Loaded, load
 from policy.terminal import Parser, counted, say, show_anything
 
 FOLDER = Path("policy")
@@ -29,8 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status: 0 all is well, 1 not, 2 it could not be run."""
     show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
-    found = sorted(FOLDER.glob(f"*{SUFFIX}"))
-    files = options.files or [each for each in found if not each.name.endswith(TEST_SUFFIX)]
+    yaml_files = sorted(FOLDER.glob(f"*{SUFFIX}"))
+    policies = [file for file in yaml_files if not file.name.endswith(TEST_SUFFIX)]
+    files = options.files or policies
     status = 0
     if not files:
         say(f"error: there is no policy file in {FOLDER}/: name one", sys.stderr)
@@ -46,10 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(file: Path, _: argparse.Namespace) -> int:
     loaded = load(read(file))
-    for each in placed(file, loaded.errors):
-        say(each)
-    for each in placed(file, loaded.warnings):
-        say(each.replace(": ", ": warning: ", 1))
+    for line in problem_lines(file, loaded.errors):
+        say(line)
+    _say_warnings(file, loaded)
     if loaded.errors:
         return 1
     say(f"{file}: {counted(len(loaded.lines), 'rule')}, no errors")
@@ -59,35 +59,39 @@ def _check(file: Path, _: argparse.Namespace) -> int:
 def _test(file: Path, options: argparse.Namespace) -> int:
     trial = try_policy(file, self_declared=options.self_declared)
     if trial.problems:
-        for each in trial.problems:
-            say(each)
+        for problem in trial.problems:
+            say(problem)
         return 2
     say(f"{file}, by {trial.test_file}:")
     for result in trial.results:
         say(f"  {'RED' if result.differences else 'ok '} {result.case.name}")
         for line in _difference(trial, result):
             say(f"      {line}")
-    for each in placed(file, trial.policy.warnings):
-        say(each.replace(": ", ": warning: ", 1))
-    for each in trial.gaps:
-        say(each)
+    _say_warnings(file, trial.policy)
+    for gap in trial.gaps:
+        say(gap)
     count, red, gaps = len(trial.results), len(trial.red), len(trial.gaps)
     untested = f"; {counted(gaps, 'gap')} in the tests" if gaps else ""
     say(f"{count - red} of {counted(count, 'case')} came out as expected{untested}.")
     return 1 if trial.faults else 0
 
 
+def _say_warnings(file: Path, policy: Loaded) -> None:
+    for line in problem_lines(file, policy.warnings):
+        say(line.replace(": ", ": warning: ", 1))
+
+
 def _difference(trial: Trial, result: Result) -> Iterator[str]:
-    """Tell what came instead of what was expected, and what became of each rule."""
+    """Say what came instead of what was expected, and what became of each rule."""
     if not result.differences:
         return
     yield f"{trial.test_file}:{result.case.line}"
     for expected, came in result.differences:
         yield f"- {expected}"
         yield f"+ {came}"
-    for judged in result.decision.rule_results:
-        yield f"rule {quoted(judged.rule)}: {judged.why or judged.verdict}"
-        for duty, objection in judged.duties:
+    for rule in result.decision.rule_results:
+        yield f"rule {quoted(rule.rule)}: {rule.why or rule.verdict}"
+        for duty, objection in rule.duties:
             yield f"  {duty.describe(result.decision.now)}: {objection or 'counts'}"
 
 
@@ -103,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         help="as with INCIDENTIO_APPROVE_SELF_DECLARED=true",
     )
     test.set_defaults(run=_test)
-    for each in (check, test):
-        each.add_argument(
+    for command in (check, test):
+        command.add_argument(
             "files", nargs="*", type=_policy_file, metavar="FILE", help=f"{FOLDER}/*{SUFFIX}"
         )
     return parser

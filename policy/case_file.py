@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import yaml
 
 from handler import emails
 from handler.durations import parse_duration
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.registry import BY_ID
 from handler.request import DURATION, Request, Resource
-from policy.conditions import HAS_ROLES, read_provider
-from policy.diagnostics import Problem, Problems, nearest, quoted
-from policy.fields import Reader
-from policy.loader import read_labels
-from policy.spelling import look_of
-from policy.yaml_nodes import Items, Node, Scalar, read_tree
+from policy import grammar
+from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
+from policy.reader import Reader
+from policy.yaml_file import read_yaml
 
-FILE_KEYS = ("at", "cases")
-CASE_KEYS = ("name", "who", "asks_for", "duration", "at", "providers_say", "expect")
-RESOURCE_KEYS = ("kind", "id", "labels")
-ON_CALL_KEYS = ("provider", "schedule", "who", "level", "from", "until")
-INCIDENT_ROLE_KEYS = ("role", "who", "incident", "severity", "type", "declared_by")
-FAILURE_KEYS = ("provider", "problem")
-SAYING_KEYS = ("on_call", "incident_role", "failure")
-YES_KEYS = ("approved", "rule", "rules", "duration", "evidence")
-NO_KEYS = ("approved", "denied_by", "dry_run_of", "why")
 MOST_CHARACTERS = 200
 # What the role is called that only says who declared the incident.
 _REPORTER = "reporter"
@@ -78,170 +69,180 @@ class Cases(NamedTuple):
 def read_cases(data: bytes, rules: Collection[str]) -> Cases:
     """Read a test file, whatever it holds, for a policy with these rules."""
     problems = Problems()
-    tree = read_tree(data, problems)
+    tree = read_yaml(data, problems)
     if tree is None:
         return Cases((), problems.errors)
-    reader = _CaseReader(problems, rules)
-    found = reader.fields(tree, "a test file", FILE_KEYS, ("cases",))
-    now = reader.instant(found["at"], "at") if "at" in found else None
-    cases = []
-    named: dict[str, Node] = {}
-    for each in reader.items(found["cases"], "cases") if "cases" in found else ():
-        case = reader.case(each, now, says_when="at" in found)
-        if case.name and (first := named.setdefault(look_of(case.name), each)) is not each:
-            reader.error(each, f"the case of line {first.line} has this name, too")
-        cases.append(case)
-    return Cases((), problems.errors) if problems.errors else Cases(tuple(cases))
+    cases = CaseReader(problems, rules).file(tree)
+    return Cases((), problems.errors) if problems.errors else Cases(cases)
 
 
-class _CaseReader(Reader):
+class CaseReader(Reader):
     """Reads cases. What it makes of a wrong one is never used."""
 
     def __init__(self, problems: Problems, rules: Collection[str]) -> None:
         super().__init__(problems)
         self._rules = rules
+        self._now: datetime | None = None
+        self._has_time = False
+        self._who = ""
 
-    def case(self, node: Node, now: datetime | None, *, says_when: bool) -> Case:
-        required = ("name", "who", "asks_for", "expect", *(() if says_when else ("at",)))
-        found = self.fields(node, "a case", CASE_KEYS, required)
-        who = self.email(found["who"], "who") if "who" in found else ""
-        if "at" in found:
-            now = self.instant(found["at"], "at")
-        labels = {}
-        if "duration" in found:
-            labels[DURATION] = self.duration(found["duration"], "duration", most=_LONGEST_ASKED)
+    def file(self, node: yaml.Node) -> tuple[Case, ...]:
+        """Read all cases: those without a time happen when the file says."""
+        fields = self.fields(node, grammar.TESTS)
+        self._has_time = "at" in fields
+        self._now = self.instant(fields["at"], "at") if self._has_time else None
+        return self.cases(fields["cases"], "cases") if "cases" in fields else ()
+
+    def cases(self, node: yaml.Node, what: str) -> tuple[Case, ...]:
+        """Read the cases, whose names are unlike each other."""
+        cases = []
+        first_lines: dict[str, int] = {}
+        for item in self.items(node, what):
+            case = self._case(item)
+            look = look_of(case.name)
+            if case.name and look in first_lines:
+                self.error(item, f"the case of line {first_lines[look]} has this name, too")
+            first_lines.setdefault(look, case.line)
+            cases.append(case)
+        return tuple(cases)
+
+    def _case(self, node: yaml.Node) -> Case:
+        fields = self.fields(node, grammar.CASE, () if self._has_time else ("at",))
+        self._who = self.email(fields["who"], "who") if "who" in fields else ""
+        case = self.values({key: fields[key] for key in fields if key != "who"}, grammar.CASE)
+        labels = {DURATION: case["duration"]} if "duration" in case else {}
+        requester = Resource("user", self._who, self._who)
         return Case(
-            node.line,
-            self.text(found["name"], "name", MOST_CHARACTERS) if "name" in found else "",
-            Request(Resource("user", who, who), self._resources(found.get("asks_for")), labels),
-            self._findings(found.get("providers_say"), who),
-            now or datetime.min,  # noqa: DTZ901 - of a wrong case, which is never decided
-            self._expected(found["expect"]) if "expect" in found else Expected(approved=False),
+            line_of(node),
+            case.get("name", ""),
+            Request(requester, case.get("asks_for", ()), labels),
+            case.get("providers_say", ProviderSnapshot()),
+            case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - of a wrong case only
+            case.get("expect", Expected(approved=False)),
         )
 
-    def _resources(self, node: Node | None) -> tuple[Resource, ...]:
+    def case_name(self, node: yaml.Node, what: str) -> str:
+        """Read the name of a case."""
+        return self.text(node, what, MOST_CHARACTERS)
+
+    def long_duration(self, node: yaml.Node, what: str) -> str:
+        """Read a duration that is asked for: it may be longer than any rule's."""
+        return self.duration(node, what, most=_LONGEST_ASKED)
+
+    def resources(self, node: yaml.Node, what: str) -> tuple[Resource, ...]:
         """Read one resource, or a list of them."""
-        if node is None:
-            return ()
-        resources = []
-        for each in self.items(node, "asks_for") if isinstance(node, Items) else (node,):
-            found = self.fields(each, "a resource", RESOURCE_KEYS, ("kind", "id"))
-            labels = read_labels(found["labels"], self) if "labels" in found else {}
-            resources.append(
-                Resource(self._text(found, "kind"), self._text(found, "id"), labels=labels)
-            )
-        return tuple(resources)
+        is_list = isinstance(node, yaml.SequenceNode)
+        resources = [
+            self.mapping(item, grammar.RESOURCE)
+            for item in (self.items(node, what) if is_list else (node,))
+        ]
+        return tuple(
+            Resource(one.get("kind", ""), one.get("id", ""), labels=one.get("labels", {}))
+            for one in resources
+        )
 
-    def _findings(self, node: Node | None, who: str) -> ProviderSnapshot:
-        duties: list[Duty] = []
-        failures: list[Failure] = []
-        for each in () if node is None else self.items(node, "providers_say"):
-            for key, value in self.fields(each, "what a provider says", SAYING_KEYS).items():
-                if key == "on_call":
-                    duties.append(self._on_call(value, who))
-                elif key == "incident_role":
-                    duties.append(self._incident_role(value, who))
-                else:
-                    failures.append(self._failure(value))
-        return ProviderSnapshot(tuple(duties), tuple(failures))
+    def sayings(self, node: yaml.Node, what: str) -> ProviderSnapshot:
+        """Read what the providers say."""
+        values = [
+            value
+            for item in self.items(node, what)
+            for value in self.mapping(item, grammar.SAYING).values()
+        ]
+        return ProviderSnapshot(
+            tuple(one for one in values if isinstance(one, Duty)),
+            tuple(one for one in values if isinstance(one, Failure)),
+        )
 
-    def _on_call(self, node: Node, who: str) -> Duty:
-        found = self.fields(node, "on_call", ON_CALL_KEYS, ("provider", "schedule"))
-        until = found.get("until")
-        endless = isinstance(until, Scalar) and until.text == _FOR_GOOD
-        schedule = self._text(found, "schedule")
+    def duty_on_call(self, node: yaml.Node, _: str) -> Duty:
+        """Read a shift."""
+        shift = self.mapping(node, grammar.DUTY_ON_CALL)
+        until, schedule = shift.get("until"), shift.get("schedule", "")
         return Duty(
-            self._provider(found),
+            _name_of(shift.get("provider")),
             ON_CALL,
             schedule,
             schedule,
-            self._holder(found, who),
-            level=self.whole(found["level"], "level") if "level" in found else 1,
-            start=self.instant(found["from"], "from") if "from" in found else None,
-            end=None if until is None or endless else self.instant(until, "until"),
-            endless=endless,
+            self._holder(shift),
+            level=shift.get("level", 1),
+            start=shift.get("from"),
+            end=None if until == _FOR_GOOD else until,
+            endless=until == _FOR_GOOD,
         )
 
-    def _incident_role(self, node: Node, who: str) -> Duty:
-        found = self.fields(node, "incident_role", INCIDENT_ROLE_KEYS, ("role",))
-        role = self._text(found, "role")
-        declarer = ""
-        if "declared_by" in found:
-            declarer = emails.normal(self.email(found["declared_by"], "declared_by"))
+    def shift_until(self, node: yaml.Node, what: str) -> datetime | str | None:
+        """Read when a shift ends: a time, or never."""
+        is_never = isinstance(node, yaml.ScalarNode) and node.value == _FOR_GOOD
+        return _FOR_GOOD if is_never else self.instant(node, what)
+
+    def duty_role(self, node: yaml.Node, _: str) -> Duty:
+        """Read a role in an incident."""
+        held = self.mapping(node, grammar.DUTY_ROLE)
+        role = held.get("role", "")
         return Duty(
-            BY_ID[HAS_ROLES].name,
+            _name_of(grammar.HAS_ROLES),
             INCIDENT_ROLE,
             role,
             role,
-            self._holder(found, who),
-            incident=self._text(found, "incident") or "INC-1",
-            severity=tuple(filter(None, [self._text(found, "severity")])),
-            type=tuple(filter(None, [self._text(found, "type")])),
+            self._holder(held),
+            incident=held.get("incident") or "INC-1",
+            severity=tuple(filter(None, [held.get("severity")])),
+            type=tuple(filter(None, [held.get("type")])),
             reporter=role.lower() == _REPORTER,
-            declarers=frozenset(filter(None, [declarer])),
+            declarers=frozenset(filter(None, [emails.normal(held.get("declared_by"))])),
         )
 
-    def _failure(self, node: Node) -> Failure:
-        found = self.fields(node, "failure", FAILURE_KEYS, ("provider",))
-        problem = self._text(found, "problem") or "given up: no answer in time"
-        return Failure(self._provider(found), "everything", problem)
+    def _holder(self, duty: dict[str, Any]) -> str:
+        """Say whose duty it is: the requester's, if not said otherwise."""
+        return emails.normal(duty.get("who", self._who))
 
-    def _expected(self, node: Node) -> Expected:
-        keys = dict.fromkeys((*YES_KEYS, *NO_KEYS))
-        found = self.fields(node, "expect", tuple(keys), ("approved",))
-        if "approved" not in found:
+    def failure(self, node: yaml.Node, _: str) -> Failure:
+        """Read that a provider fails."""
+        failure = self.mapping(node, grammar.FAILURE)
+        problem = failure.get("problem") or "given up: no answer in time"
+        return Failure(_name_of(failure.get("provider")), "everything", problem)
+
+    def expected(self, node: yaml.Node, _: str) -> Expected:
+        """Read what has to come of a case."""
+        every = dict.fromkeys((*grammar.EXPECTED_YES.keys, *grammar.EXPECTED_NO.keys))
+        fields = self.fields(node, grammar.Shape("expect", tuple(every)))
+        if "approved" not in fields:
             return Expected(approved=False)
-        approved = self.truth(found["approved"], "approved")
-        allowed = YES_KEYS if approved else NO_KEYS
-        for key, value in found.items():
-            if key not in allowed:
-                yes = "true" if approved else "false"
-                said = f'"{key}" does not go with "approved: {yes}"{nearest(key, allowed)}'
-                self.error(value, said)
-        if not approved:
-            return Expected(
-                approved=False,
-                denied_by=self._rule(found, "denied_by"),
-                dry_run_of=self._rule(found, "dry_run_of"),
-                why=self._text(found, "why"),
-            )
-        if ("rule" in found) == ("rules" in found):
+        approved = self.switch(fields.pop("approved"), "approved")
+        shape = grammar.EXPECTED_YES if approved else grammar.EXPECTED_NO
+        for key, value in fields.items():
+            if key not in shape.names:
+                problem = f'"{key}" does not go with "approved: {"true" if approved else "false"}"'
+                self.error(value, f"{problem}{nearest(key, shape.names)}")
+        if approved:
+            return self._expected_approval(node, fields)
+        return Expected(approved=False, **self.values(fields, shape))
+
+    def _expected_approval(self, node: yaml.Node, fields: dict[str, yaml.Node]) -> Expected:
+        if ("rule" in fields) == ("rules" in fields):
             self.error(node, 'an approval is expected by a "rule", or by "rules": name it')
-        if "duration" not in found:
+        if "duration" not in fields:
             self.error(node, 'an approval is expected for a "duration": say which')
-        rules = {self._rule(found, "rule")} if "rule" in found else set()
-        if "rules" in found:
-            rules = {self._known(each) for each in self.texts(found["rules"], "rules")}
-        duration = self.duration(found["duration"], "duration") if "duration" in found else ""
-        evidence = None
-        if "evidence" in found:
-            evidence = frozenset(each.text for each in self.texts(found["evidence"], "evidence"))
+        approval = self.values(fields, grammar.EXPECTED_YES)
+        evidence = approval.get("evidence")
         return Expected(
             approved=True,
-            rules=frozenset(rules),
-            duration=parse_duration(duration),
-            evidence=evidence,
+            rules=frozenset(filter(None, [*approval.get("rules", ()), approval.get("rule")])),
+            duration=parse_duration(approval.get("duration", "")),
+            evidence=None if evidence is None else frozenset(evidence),
         )
 
-    def _text(self, found: Mapping[str, Node], key: str) -> str:
-        return self.text(found[key], key) if key in found else ""
+    def rule(self, node: yaml.Node, what: str) -> str:
+        """Read the name of a rule of the policy."""
+        name = self.text(node, what)
+        if name and name not in self._rules:
+            problem = f"{quoted(name)} is no rule of the policy"
+            self.error(node, f"{problem}{nearest(name, self._rules)}")
+        return name
 
-    def _holder(self, found: Mapping[str, Node], who: str) -> str:
-        """Read whose duty it is: the requester's, if not said otherwise."""
-        return emails.normal(self.email(found["who"], "who") if "who" in found else who)
+    def rule_list(self, node: yaml.Node, what: str) -> list[str]:
+        """Read a list of names of rules."""
+        return [self.rule(item, what) for item in self.text_nodes(node, what)]
 
-    def _provider(self, found: Mapping[str, Node]) -> str:
-        id_ = read_provider(found["provider"], self) if "provider" in found else ""
-        return BY_ID[id_].name if id_ else ""
 
-    def _rule(self, found: Mapping[str, Node], key: str) -> str:
-        node = found.get(key)
-        if node is None or not (name := self.text(node, key)):
-            return ""
-        return self._known(Scalar(node.line, name, ""))
-
-    def _known(self, name: Scalar) -> str:
-        if name.text not in self._rules:
-            said = f"{quoted(name.text)} is no rule of the policy{nearest(name.text, self._rules)}"
-            self.error(name, said)
-        return name.text
+def _name_of(provider: str | None) -> str:
+    return BY_ID[provider].name if provider else ""

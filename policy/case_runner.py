@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handler.durations import in_words
-from handler.rules.codec import read_policy
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
 from policy.case_file import Case, Expected, read_cases
@@ -59,14 +58,14 @@ class Trial(NamedTuple):
     @property
     def red(self) -> tuple[Result, ...]:
         """The cases that did not come out as expected."""
-        return tuple(each for each in self.results if each.differences)
+        return tuple(result for result in self.results if result.differences)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Each error of both files, with its place, and whether one is missing."""
         missing = (self.missing,) if self.missing else ()
-        of_policy = placed(self.file, self.policy.errors)
-        return (*of_policy, *missing, *placed(self.test_file, self.errors))
+        of_policy = problem_lines(self.file, self.policy.errors)
+        return (*of_policy, *missing, *problem_lines(self.test_file, self.errors))
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -79,9 +78,9 @@ class Trial(NamedTuple):
         return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {came}"
 
 
-def placed(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
-    """Tell problems with their place, as editors and terminals read it."""
-    return (f"{file}:{each.line}: {each.text}" for each in problems)
+def problem_lines(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
+    """Write problems with their place, as editors and terminals read it."""
+    return (f"{file}:{problem.line}: {problem.text}" for problem in problems)
 
 
 def tests_of(file: Path) -> Path:
@@ -127,8 +126,8 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
     cases = read_cases(data, loaded.lines)
     if cases.errors:
         return trial._replace(errors=cases.errors)
-    policy = read_policy(loaded.json, self_declared=self_declared)
-    results = tuple(_try(each, policy) for each in cases.cases)
+    policy = loaded.policy._replace(self_declared=self_declared)
+    results = tuple(_try(case, policy) for case in cases.cases)
     trial = trial._replace(results=results)
     return trial._replace(gaps=tuple(_gaps(trial, policy)))
 
@@ -147,43 +146,46 @@ def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tup
         yield f"approved by {_listed(expected.rules)}", f"approved by {_listed(decision.rules)}"
     if expected.duration is not None and expected.duration != decision.duration:
         yield f"for {in_words(expected.duration)}", f"for {in_words(decision.duration)}"
-    evidence = {each.title for each in decision.evidence}
+    evidence = {duty.title for duty in decision.evidence}
     if expected.evidence is not None and expected.evidence != evidence:
         yield f"on the evidence of {_listed(expected.evidence)}", f"of {_listed(evidence)}"
     denying = _denying(case, policy)
     if expected.denied_by and expected.denied_by not in denying:
         yield f"denied by {quoted(expected.denied_by)}", f"denied by {_listed(denying)}"
-    dry = {each.rule for each in decision.rule_results if each.verdict == "dry_run"}
+    dry = _in_dry_run(decision)
     if expected.dry_run_of and expected.dry_run_of not in dry:
-        said = f"approved in dry run by {_listed(dry)}"
-        yield f"approved in dry run by {quoted(expected.dry_run_of)}", said
+        yield (
+            f"approved in dry run by {quoted(expected.dry_run_of)}",
+            f"approved in dry run by {_listed(dry)}",
+        )
     if expected.why not in decision.reason:
         yield f"because {quoted(expected.why)}", f"because {quoted(decision.reason)}"
+
+
+def _in_dry_run(decision: Decision) -> set[str]:
+    return {result.rule for result in decision.rule_results if result.verdict == "dry_run"}
 
 
 def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
     facts = facts_of(case.request, case.snapshot, policy, case.now)
-    spellings = policy.spellings(case.request.resources)
-    return {
-        rule.name for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)
-    }
+    folded = policy.fold_resources(case.request.resources)
+    return {rule.name for rule in policy.rules if any(rule.denies(one, facts) for one in folded)}
 
 
 def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:
-    if all(each.case.expected.approved for each in trial.results):
-        said = "no case must not be approved: a policy that approves everybody would pass"
-        yield f"{trial.test_file}:1: {said}"
+    if all(result.case.expected.approved for result in trial.results):
+        gap = "no case must not be approved: a policy that approves everybody would pass"
+        yield f"{trial.test_file}:1: {gap}"
     exercised: set[str] = set()
-    for each in trial.results:
-        exercised |= set(each.decision.rules)
-        exercised |= {one.rule for one in each.decision.rule_results if one.verdict == "dry_run"}
-        exercised |= _denying(each.case, policy)
+    for result in trial.results:
+        exercised |= {*result.decision.rules, *_in_dry_run(result.decision)}
+        exercised |= _denying(result.case, policy)
     for rule in policy.rules:
         if rule.name not in exercised:
             does = "denies" if rule.deny else "would approve" if rule.dry_run else "approves"
-            said = f"no case exercises the rule {quoted(rule.name)}: in none of them it {does}"
-            yield f"{trial.file}:{trial.policy.lines[rule.name]}: {said}"
+            gap = f"no case exercises the rule {quoted(rule.name)}: in none of them it {does}"
+            yield f"{trial.file}:{trial.policy.lines[rule.name]}: {gap}"
 
 
 def _outcome(expected: Expected) -> str:
@@ -200,4 +202,4 @@ def _came(decision: Decision) -> str:
 
 
 def _listed(names: frozenset[str] | set[str] | tuple[str, ...]) -> str:
-    return " and ".join(quoted(each) for each in sorted(names)) or "nothing"
+    return " and ".join(quoted(name) for name in sorted(names)) or "nothing"

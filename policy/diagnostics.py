@@ -1,19 +1,41 @@
-"""What is wrong with a file: where, in a sentence, with the nearest right word."""
+"""What is wrong with a file: where, in a sentence, with the nearest right word.
+
+Characters that a reader takes for others, or does not see at all, are named.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
+
+import yaml
 
 from handler.folding import fold
-from policy.spelling import named
 
 _MOST_QUOTED = 60
 _MOST_LISTED = 8
 _MOST_DIFFERENCES = 3
 # What a single character, with its accent, is written with.
 _LETTER = 2
+
+_DOUBLE = "\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u2033\u301d\u301e\u301f"
+_SINGLE = "\u2018\u2019\u201a\u201b\u2039\u203a\uff07\u2032"
+# What editors and word processors put in place of a quote or a hyphen.
+QUOTES = _DOUBLE + _SINGLE
+DASHES = (
+    "\u02d7\u058a\u2010-\u2015\u2043\u207b\u208b\u2212\u2796"
+    "\u2e3a\u2e3b\ufe31\ufe32\ufe58\ufe63\uff0d"
+)
+STARS = "\u2217\u204e\ufe61\uff0a"
+_AT_AN_END = re.compile(f"^[{QUOTES}]|[{QUOTES}]$")
+_DASH = re.compile(f"[{DASHES}]")
+_STAR = re.compile(f"[{STARS}]")
+# Between two words, with blanks around it, a dash is as it should be.
+_BETWEEN_WORDS = re.compile(rf"(?<=\s)[{DASHES}](?=\s)")
+_QUOTED = re.compile(r"""(["']).*\1""")
 
 
 class Problem(NamedTuple):
@@ -28,14 +50,6 @@ class Problem(NamedTuple):
     text: str
 
 
-class Placed(Protocol):
-    """Whatever knows its line."""
-
-    @property
-    def line(self) -> int:
-        """The line, from 1."""
-
-
 class Problems:
     """Collects all that is wrong with one file, so that one run tells all of it."""
 
@@ -43,23 +57,28 @@ class Problems:
         self._errors: list[Problem] = []
         self._warnings: list[Problem] = []
 
-    def error(self, at: Placed, text: str) -> None:
-        """Note what has to be mended."""
-        self._errors.append(Problem(at.line, text))
+    def error(self, at: yaml.Node | int, text: str) -> None:
+        """Note what has to be mended, at a node or in a line."""
+        self._errors.append(Problem(line_of(at), text))
 
-    def warn(self, at: Placed, text: str) -> None:
+    def warn(self, at: yaml.Node | int, text: str) -> None:
         """Note what is allowed, and doubtful."""
-        self._warnings.append(Problem(at.line, text))
+        self._warnings.append(Problem(line_of(at), text))
 
     @property
     def errors(self) -> tuple[Problem, ...]:
         """What has to be mended, by line."""
-        return tuple(sorted(self._errors, key=lambda each: each.line))
+        return tuple(sorted(self._errors, key=lambda problem: problem.line))
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is doubtful, by line."""
-        return tuple(sorted(self._warnings, key=lambda each: each.line))
+        return tuple(sorted(self._warnings, key=lambda problem: problem.line))
+
+
+def line_of(at: yaml.Node | int) -> int:
+    """Give the line of a node, from 1; a line is its own."""
+    return at if isinstance(at, int) else at.start_mark.line + 1
 
 
 def quoted(text: str) -> str:
@@ -72,18 +91,18 @@ def quoted(text: str) -> str:
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Say `; the nearest is "..."`, or which words are allowed where none is near."""
     words = list(allowed)
-    if found := nearest_of(word, words):
-        unlike = hidden_difference(word, found)
-        return f"; the nearest is {quoted(found)}{f': {unlike}' if unlike else ''}"
+    if near := nearest_of(word, words):
+        difference = hidden_difference(word, near)
+        return f"; the nearest is {quoted(near)}{f': {difference}' if difference else ''}"
     listed = 0 < len(words) <= _MOST_LISTED
     return f"; allowed: {', '.join(words)}" if listed else ""
 
 
 def nearest_of(word: str, allowed: Iterable[str]) -> str:
     """Give the word that is most like another one, or ""."""
-    by_plain = {_plain(each): each for each in allowed}
-    found = difflib.get_close_matches(_plain(word), by_plain, n=1)
-    return by_plain[found[0]] if found else ""
+    by_plain = {_plain(other): other for other in allowed}
+    near = difflib.get_close_matches(_plain(word), by_plain, n=1)
+    return by_plain[near[0]] if near else ""
 
 
 def hidden_difference(word: str, other: str) -> str:
@@ -95,11 +114,11 @@ def hidden_difference(word: str, other: str) -> str:
         if tag != "equal"
     ]
     alike = fold(word) == fold(other) or all(
-        len(each) <= _LETTER for both in pieces for each in both
+        len(text) <= _LETTER for both in pieces for text in both
     )
     if "@" in word + other or not alike or all(map(_is_plain, map("".join, pieces))):
         return ""
-    told = (
+    differences = (
         f"it has {_spelt(there)} instead of {_spelt(here)}"
         if here and there
         else f"it has {_spelt(there)}, which yours lacks"
@@ -107,11 +126,11 @@ def hidden_difference(word: str, other: str) -> str:
         else f"it lacks your {_spelt(here)}"
         for here, there in pieces[:_MOST_DIFFERENCES]
     )
-    return ", and ".join(told)
+    return ", and ".join(differences)
 
 
 def _spelt(text: str) -> str:
-    return " and ".join(f'"{each}"' if _is_plain(each) else named(each) for each in text)
+    return " and ".join(f'"{one}"' if _is_plain(one) else character_name(one) for one in text)
 
 
 def _is_plain(text: str) -> bool:
@@ -120,3 +139,37 @@ def _is_plain(text: str) -> bool:
 
 def _plain(word: str) -> str:
     return fold(word).replace("-", "_")
+
+
+def character_name(character: str) -> str:
+    """Name a character: `U+200B ZERO WIDTH SPACE`."""
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X} {name}".strip()
+
+
+def composed(text: str) -> str:
+    """Give the text with letters and accents in one character (NFC), as keyboards write them."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def look_of(text: str) -> str:
+    """Give what is the same of all texts that look alike, word by word."""
+    return " ".join(map(fold, text.split()))
+
+
+def typographic_in(text: str, *, strict: bool) -> str:
+    """Say what in a text is not what a keyboard writes, and what to type; "" where nothing is.
+
+    `strict` is where the text has to be told from all others: there, a dash between two words
+    counts, too, and so do quotes within quotes.
+    """
+    if match := _AT_AN_END.search(text):
+        where = "begins" if text.startswith(match[0]) else "ends"
+        return f"{where} with {character_name(match[0])}: leave it out, and quote with \" or '"
+    if strict and _QUOTED.fullmatch(text):
+        return f"begins and ends with {text[0]}, within the quotes of YAML: leave one pair out"
+    if match := _STAR.search(text):
+        return f"holds {character_name(match[0])}: write * instead"
+    if match := _DASH.search(text if strict else _BETWEEN_WORDS.sub("", text)):
+        return f"holds {character_name(match[0])}: write - instead"
+    return ""

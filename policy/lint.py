@@ -1,71 +1,211 @@
-"""What is allowed in a policy, and seldom meant."""
+"""What a policy allows that is seldom meant: whom it lets in without naming anything, or never."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from handler import emails
-from handler.providers.registry import PROVIDERS
-from handler.rules.model import Policy
+from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
+from handler.request import Resource
+from handler.rules.conditions import (
+    ANY,
+    AllOf,
+    AnyOf,
+    Condition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    RequestedDuration,
+    Requester,
+    duty_conditions,
+    walk,
+)
+from handler.rules.model import Policy, Rule
+from handler.settings import END_WITH_SHIFT, POLICY, ROLES, SCHEDULES
 from policy.diagnostics import Problems, quoted
-from policy.fields import ANY
-from policy.open_rules import open_rules
-from policy.yaml_nodes import Line
+from policy.grammar import HAS_ROLES
 
-Json = Mapping[str, Any]
-
-
-def note(body: Json, policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
-    """Warn of each rule that is doubtful; the body has no errors, and `policy` is what it says."""
-    rules = body["rules"]
-    theirs = {emails.normal(each) for values in body["aliases"].values() for each in values}
-    for rule in rules:
-        at, name = Line(lines[rule["name"]]), quoted(rule["name"])
-        selector = rule["resources"]
-        if not rule.get("deny") and selector != ANY and selector.keys() == {"labels"}:
-            said = f"{name} opens whatever carries these labels, of any kind and id"
-            problems.warn(at, f"{said}: labels are as trustworthy as who sets them")
-        if "without_end" not in rule.get("end_with_shift", {"without_end": ""}) and _uses_roles(
-            rule["when"]
-        ):
-            said = f"{name} ends with the shift, and a role has no end: roles count only if"
-            problems.warn(at, f"{said} end_with_shift says without_end, such as 1h")
-        if other := next((each for each in rules if _shuts(each, rule)), None):
-            said = f"{name} never approves: {quoted(other['name'])} denies all that it is for"
-            problems.warn(at, said)
-        if theirs & {emails.normal(each) for each in _requesters(rule.get("when", {}))}:
-            said = f"{name} names a requester by an alias's value, with which nobody requests"
-            problems.warn(at, f"{said}: name the alias's key")
-    for each in open_rules(policy, [provider.name for provider in PROVIDERS]):
-        if not each.labels:  # of labels alone it is told already
-            at, name = Line(lines[each.rule]), quoted(each.rule)
-            problems.warn(at, f"by {name}, {each.told()}: {each.remedy}")
+_WITH_ROLES = BY_ID[HAS_ROLES].name
+_ANY_ROLE = "holds a role other than the reporter's in a live incident"
+_UPDATE = "has posted an update to a live incident"
+_OWN = ", even one that they declared themselves,"
 
 
-def _shuts(one: Json, other: Json) -> bool:
+def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
+    """Warn of each rule that is doubtful; `lines` says where each stands."""
+    others = {address for addresses in policy.aliases.values() for address in addresses}
+    for rule in policy.rules:
+        at, name, selector = lines[rule.name], quoted(rule.name), rule.resources
+        if not rule.deny and selector.labels and not (selector.kinds or selector.ids):
+            doubt = f"{name} opens whatever carries these labels, of any kind and id"
+            problems.warn(at, f"{doubt}: labels are as trustworthy as who sets them")
+        ends = rule.shift_end is not None and rule.shift_end.without_end is None
+        if ends and any(isinstance(one, IncidentRole) for one in walk(rule.when)):
+            doubt = f"{name} ends with the shift, and a role has no end: roles count only if"
+            problems.warn(at, f"{doubt} end_with_shift says without_end, such as 1h")
+        if denial := next((one for one in policy.rules if _denies_all_of(one, rule)), None):
+            doubt = f"{name} never approves: {quoted(denial.name)} denies all that it is for"
+            problems.warn(at, doubt)
+        people = (one.emails for one in walk(rule.when) if isinstance(one, Requester))
+        if any(not others.isdisjoint(emails) for emails in people):
+            doubt = f"{name} names a requester by an alias's value, with which nobody requests"
+            problems.warn(at, f"{doubt}: name the alias's key")
+    for open_rule in open_rules(policy, [provider.name for provider in PROVIDERS]):
+        if not open_rule.labels:  # of labels alone there is a warning already
+            doubt = f"by {quoted(open_rule.rule)}, {open_rule.describe()}: {open_rule.remedy}"
+            problems.warn(lines[open_rule.rule], doubt)
+
+
+def _denies_all_of(denial: Rule, rule: Rule) -> bool:
     """Whether a rule denies, always, whatever another one is for."""
-    if not one.get("deny") or "when" in one or other.get("deny"):
+    if not denial.deny or denial.when or rule.deny:
         return False
-    wide, narrow = one["resources"], other["resources"]
-    if ANY in (wide, narrow):
-        return bool(wide == ANY)
-    labels = wide.get("labels", {}).items() <= narrow.get("labels", {}).items()
-    return labels and all(
-        key not in wide or set(narrow.get(key, [""])) <= set(wide[key]) for key in ("kinds", "ids")
+    wide, narrow = denial.resources, rule.resources
+    return set(wide.labels) <= set(narrow.labels) and all(
+        not many or (few and set(few) <= set(many))
+        for many, few in ((wide.kinds, narrow.kinds), (wide.ids, narrow.ids))
     )
 
 
-def _uses_roles(condition: Json) -> bool:
-    return "incident_role" in condition or any(
-        _uses_roles(each) for key in ("any", "all") for each in condition.get(key, ())
+def providers_of(policy: Policy) -> tuple[str, ...]:
+    """Name the providers, by id, that a policy file depends on by name."""
+    ids: dict[str, None] = {}
+    for condition in (one for rule in policy.rules for one in walk(rule.when)):
+        if isinstance(condition, IncidentRole):
+            ids[HAS_ROLES] = None
+        elif isinstance(condition, OnCall) and condition.provider:
+            ids[BY_NAME[condition.provider].id] = None
+    return tuple(ids)
+
+
+def rules_without_provider(policy: Policy) -> tuple[str, ...]:
+    """Name the rules that name a schedule, and not whose it is."""
+    return tuple(
+        rule.name
+        for rule in policy.rules
+        if any(
+            isinstance(one, OnCall) and one.schedules is not ANY and not one.provider
+            for one in duty_conditions(rule.when)
+        )
     )
 
 
-def _requesters(condition: Json) -> Iterator[str]:
-    for kind, value in condition.items():
-        if kind in {"any", "all"}:
-            for each in value:
-                yield from _requesters(each)
-        elif kind == "requester":
-            yield from value.get("emails", ())
+class OpenRule(NamedTuple):
+    """A rule that any duty of a kind satisfies, for resources that it tells by labels at most.
+
+    Attributes:
+        rule: its name; "" for the settings' one.
+        labels: what a resource has to carry.
+        who: whom it lets in, in words that follow "anybody who".
+        denials: whether rules that deny take something out.
+    """
+
+    rule: str
+    labels: tuple[tuple[str, str], ...]
+    who: str
+    denials: bool
+
+    def describe(self, *, dry_run: bool = False) -> str:
+        """Say it in a clause that begins a sentence."""
+        opens = "would open" if dry_run else "opens"
+        carried = " and ".join(f"{name}={value}" for name, value in self.labels)
+        what = f"every resource that carries {carried}" if carried else "any resource"
+        but = " that no rule denies" if self.denials else ""
+        return f"anybody who {self.who} {opens} {what}{but}"
+
+    @property
+    def remedy(self) -> str:
+        """Say how to narrow it."""
+        if self.rule:
+            return "name schedules, roles or resources in it to narrow it"
+        return f"set {SCHEDULES}, {ROLES} or {POLICY} to narrow it"
+
+
+def open_rules(
+    policy: Policy, providers: Collection[str], resources: Sequence[Resource] | None = None
+) -> Iterator[OpenRule]:
+    """Give the rules that let in whoever has any duty of a kind.
+
+    Args:
+        policy: the policy.
+        providers: the names of those that are asked.
+        resources: what a rule has to be for; None takes every rule.
+    """
+    denials = any(rule.deny for rule in policy.rules)
+    for rule in policy.rules:
+        selector = rule.resources
+        if rule.deny or rule.dry_run or rule.when is None or selector.kinds or selector.ids:
+            continue
+        if resources is not None and not any(map(selector.covers, resources)):
+            continue
+        own = _OWN if policy.self_declared else ""
+        if ways := _ways(rule.when, rule, providers, own):
+            yield OpenRule(rule.name, selector.labels, " or ".join(ways), denials)
+
+
+def _ways(
+    condition: Condition, rule: Rule, providers: Collection[str], own: str
+) -> list[str] | None:
+    """Say which duties satisfy a condition though none is named; None if no duty is needed.
+
+    `own` is what there is to add about incidents that the requester declared himself.
+    """
+    if isinstance(condition, AnyOf | AllOf):
+        parts = [_ways(member, rule, providers, own) for member in condition.members]
+        needed = [ways for ways in parts if ways is not None]
+        if isinstance(condition, AnyOf):
+            return None if len(needed) < len(parts) else [way for ways in needed for way in ways]
+        if not needed:
+            return None
+        return [" and ".join(" or ".join(ways) for ways in needed)] if all(needed) else []
+    if isinstance(condition, RequestedDuration):
+        return None
+    if isinstance(condition, Requester):
+        return []
+    way = _way(condition, rule, providers)
+    return [way if isinstance(condition, OnCall) else way + own] if way else []
+
+
+def _way(condition: OnCall | IncidentRole | PostedUpdate, rule: Rule, on: Collection[str]) -> str:
+    """Say which duty satisfies a condition that names none; "" if it names one, or is in vain."""
+    if isinstance(condition, OnCall):
+        provider = condition.provider
+        open_ = condition.schedules is ANY and (not provider or provider in on)
+        at = f" at {provider}" if provider else ""
+        return f"is on call for any schedule{at}" if open_ else ""
+    # Neither a role nor an update has an end.
+    endless = rule.shift_end is None or rule.shift_end.without_end is not None
+    if _WITH_ROLES not in on or not endless:
+        return ""
+    if isinstance(condition, PostedUpdate):
+        return _UPDATE
+    narrow = condition.roles is not ANY or condition.severities or condition.types
+    return "" if narrow else _ANY_ROLE
+
+
+def unnamed_kinds(policy: Policy, providers: Collection[str]) -> Iterator[str]:
+    """Say which kind of duty opens nothing, since the plain settings name the other kind only."""
+    kinds = _kinds(policy)
+    if kinds == {OnCall} and _WITH_ROLES in providers:
+        yield f"{SCHEDULES} is set and {ROLES} is not: incident roles open nothing"
+    if kinds == {IncidentRole}:
+        yield f"{ROLES} is set and {SCHEDULES} is not: being on call opens nothing"
+
+
+def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[str]:
+    """Say that roles open nothing, since by the plain settings access ends with the shift."""
+    kinds = _kinds(policy)
+    ends = any(rule.shift_end for rule in policy.rules)
+    if ends and IncidentRole in kinds and _WITH_ROLES in providers:
+        what = "incident roles and updates" if PostedUpdate in kinds else "incident roles"
+        nobody = "" if OnCall in kinds else ", so nobody is approved"
+        yield (
+            f"{END_WITH_SHIFT} is set: {what} open nothing, since they have no end{nobody}; in a "
+            "policy file, end_with_shift can say how long they count, such as `without_end: 1h`"
+        )
+
+
+def _kinds(policy: Policy) -> set[type[Condition]]:
+    """Give the kinds of duty that the settings' rule takes; none where a file has the rules."""
+    conditions = (one for rule in policy.rules if not rule.name for one in walk(rule.when))
+    return {type(one) for one in conditions if not isinstance(one, AnyOf)}

@@ -32,20 +32,22 @@ def report(subject: str, error: SettingsError, remedy: Callable[[SettingsError],
         error: what is wrong.
         remedy: says what to do about one problem, where that does not say it itself.
     """
-    sentences = list(dict.fromkeys(_sentence(each, remedy) for each in error.problems))
+    sentences = list(dict.fromkeys(_sentence(problem, remedy) for problem in error.problems))
     if len(sentences) == 1:
         return sentences[0]
     lines = [
         f"{safe(subject)} has {len(sentences)} problems:",
-        *(f"- {each}" for each in sentences),
+        *(f"- {sentence}" for sentence in sentences),
     ]
     return "\n".join(lines)
 
 
 def _sentence(error: SettingsError, remedy: Callable[[SettingsError], str]) -> str:
-    said, way = str(error), error.remedy if isinstance(error, ConfigError) else remedy(error)
+    problem, way = str(error), error.remedy if isinstance(error, ConfigError) else remedy(error)
     # After a question, such as "did you mean 3h30m?", another sentence begins.
-    return safe(f"{said} {way[:1].upper()}{way[1:]}" if said.endswith("?") else f"{said}; {way}")
+    if problem.endswith("?"):
+        return safe(f"{problem} {way[:1].upper()}{way[1:]}")
+    return safe(f"{problem}; {way}")
 
 
 def in_stack(error: SettingsError, stack: str) -> str:

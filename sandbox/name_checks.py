@@ -7,7 +7,7 @@ from cli.preflight import check_providers
 from cli.preflight_checks import PROBLEM
 from handler.providers.registry import BY_ID
 from handler.settings import Settings
-from policy.open_rules import kinds_without_end, unnamed_kinds
+from policy.lint import kinds_without_end, unnamed_kinds
 
 _WITHOUT_PROXY = process()._replace(environment={})
 MADE_UP = (

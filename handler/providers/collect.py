@@ -14,7 +14,15 @@ from handler.http import Client
 from handler.providers.base import DutyQuery, ProviderClient, QuestionRunner
 from handler.providers.registry import BY_ID
 from handler.request import Request
-from handler.rules.conditions import ANY, Duties, IncidentRole, OnCall, PostedUpdate, needed
+from handler.rules.conditions import (
+    ANY,
+    DutyCondition,
+    IncidentRole,
+    OnCall,
+    PostedUpdate,
+    accepts,
+    duty_conditions,
+)
 from handler.rules.evaluate import Decision, decide_all, facts_of
 from handler.rules.model import Policy
 
@@ -174,7 +182,7 @@ class Dependency(NamedTuple):
         holders: whose duty it has to be, by e-mail.
     """
 
-    condition: Duties
+    condition: DutyCondition
     ends: bool
     holders: frozenset[str]
 
@@ -189,7 +197,7 @@ def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> 
                 ends = rule.shift_end is not None
                 found += (
                     Dependency(condition, ends, facts.addresses)
-                    for condition in needed(rule.when, facts)
+                    for condition in duty_conditions(rule.when, facts)
                 )
     return found
 
@@ -222,7 +230,7 @@ def duty_query(provider: str, dependencies: Iterable[Dependency]) -> DutyQuery:
 
 
 def without_email(
-    snapshot: ProviderSnapshot, conditions: Iterable[Duties], now: datetime
+    snapshot: ProviderSnapshot, conditions: Iterable[DutyCondition], now: datetime
 ) -> dict[str, tuple[int, int]]:
     """Count, by provider, the people on duty whose e-mail it does not show, and all of them.
 
@@ -234,7 +242,7 @@ def without_email(
     def people(duties: Iterable[Duty]) -> dict[str, set[str]]:
         by_provider: dict[str, set[str]] = {}
         for duty in duties:
-            if duty.runs_at(now) and any(condition.objection(duty) == "" for condition in distinct):
+            if duty.runs_at(now) and any(accepts(condition, duty) for condition in distinct):
                 by_provider.setdefault(duty.provider, set()).add(duty.holder or duty.user)
         return by_provider
 

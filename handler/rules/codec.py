@@ -1,16 +1,17 @@
-"""Reading a policy file in the form in which it is deployed: JSON that `policy/` has checked.
+"""Reads a policy file as it is deployed: JSON that `policy/loader.py` has checked and written.
 
-Whatever is not as expected is an error, so that nobody is approved by half a policy.
+Anything unexpected is an error, so that nobody is approved by half a policy. `policy/grammar.py`
+lists the keys; a test holds this reader to it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from handler import emails
 from handler.durations import in_words, parse_duration
@@ -26,10 +27,10 @@ from handler.rules.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, digest_of
-from handler.settings import LONGEST_APPROVAL
+from handler.rules.model import LONGEST_APPROVAL, Policy, Rule, Selector, ShiftEnd, digest_of
 
 Json = dict[str, Any]
+_T = TypeVar("_T")
 WRITTEN_OUT = "any"
 LONGEST_NAME = 100
 
@@ -41,14 +42,13 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
         ShapeError: it is not of the form that `policy/` writes.
     """
     try:
-        # Taken apart as it is read, so that what is left over is what nobody asked for.
+        # Keys are removed as they are read: what is left over is unknown.
         body = json.loads(text)
         rules = tuple(map(_rule, body.pop("rules")))
-        aliases = {_address(key): _addresses(each) for key, each in body.pop("aliases").items()}
-        _nothing_else(body)
+        aliases = {_address(key): _addresses(own) for key, own in body.pop("aliases").items()}
+        _no_more(body)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
-    # Many times as quick as the representation of so many values.
     return Policy(
         rules, MappingProxyType(aliases), self_declared, digest_of(f"{self_declared} {text}")
     )
@@ -58,13 +58,13 @@ def _rule(body: Json) -> Rule:
     rule = Rule(
         name=_text(body.pop("name")),
         resources=_selector(body.pop("resources")),
-        when=_condition(body.pop("when")) if "when" in body else None,
-        duration=_duration(body.pop("duration")) if "duration" in body else timedelta(0),
+        when=_optional(body, "when", _condition, None),
+        duration=_optional(body, "duration", _duration, timedelta(0)),
         deny=_switch(body, "deny"),
-        shift_end=_shift_end(body.pop("end_with_shift")) if "end_with_shift" in body else None,
+        shift_end=_optional(body, "end_with_shift", _shift_end, None),
         dry_run=_switch(body, "dry_run"),
     )
-    _nothing_else(body)
+    _no_more(body)
     if len(rule.name) > LONGEST_NAME or emails.may_be_in(rule.name):
         raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
     if not rule.deny and not (rule.when and rule.duration):
@@ -80,27 +80,36 @@ def _selector(body: Json | str) -> Selector:
     if isinstance(body, str):
         raise ValueError(f"{body!r} selects nothing")  # noqa: TRY004 - caught with the others
     selector = Selector(
-        _texts(body.pop("kinds")) if "kinds" in body else (),
-        _texts(body.pop("ids")) if "ids" in body else (),
-        _labels(body.pop("labels")) if "labels" in body else (),
+        kinds=_optional(body, "kinds", _texts, ()),
+        ids=_optional(body, "ids", _texts, ()),
+        labels=_optional(body, "labels", _labels, ()),
     )
-    _nothing_else(body)
-    if not any(selector):
+    _no_more(body)
+    if selector == Selector():
         raise ValueError("a selector selects nothing")
     return selector
 
 
-def _labels(value: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def _labels(value: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     if not value:
         raise ValueError("a selector names no label")
     _texts([*value, *value.values()])
-    return tuple(value.items())  # type: ignore[arg-type]  # they are texts
+    return tuple(value.items())
+
+
+def _shift_end(body: Json) -> ShiftEnd:
+    end = ShiftEnd(
+        grace=_optional(body, "grace", _duration, timedelta(0)),
+        without_end=_optional(body, "without_end", _duration, None),
+    )
+    _no_more(body)
+    return end
 
 
 def _condition(body: Json) -> Condition:
     ((kind, value),) = body.items()
     if kind in {"any", "all"}:
-        members = tuple(_condition(each) for each in value)
+        members = tuple(map(_condition, value))
         if not members:
             raise ValueError(f"{kind} is empty")
         return AnyOf(members) if kind == "any" else AllOf(members)
@@ -108,29 +117,38 @@ def _condition(body: Json) -> Condition:
     match kind:
         case "on_call":
             condition = OnCall(
-                _names(value.pop("schedules")),
-                BY_ID[value.pop("provider")].name if "provider" in value else "",
-                _whole(value.pop("max_level", 1)),
+                schedules=_names(value.pop("schedules")),
+                provider=_optional(value, "provider", _provider, ""),
+                max_level=_optional(value, "max_level", _whole, 1),
             )
         case "incident_role":
             condition = IncidentRole(
-                _names(value.pop("roles")),
-                _texts(value.pop("severities")) if "severities" in value else (),
-                _texts(value.pop("types")) if "types" in value else (),
+                roles=_names(value.pop("roles")),
+                severities=_optional(value, "severities", _texts, ()),
+                types=_optional(value, "types", _texts, ()),
             )
         case "requester":
             condition = Requester(
-                _addresses(value.pop("emails")) if "emails" in value else (),
-                _addresses(value.pop("domains")) if "domains" in value else (),
+                emails=_optional(value, "emails", _addresses, ()),
+                domains=_optional(value, "domains", _addresses, ()),
             )
-            if not any(condition):
+            if condition == Requester():
                 raise ValueError("a requester is nobody")
         case "requested_duration":
-            condition = RequestedDuration(_duration(value.pop("up_to")))
+            condition = RequestedDuration(up_to=_duration(value.pop("up_to")))
         case _:
             raise ValueError(f"{kind} is no condition")
-    _nothing_else(value)
+    _no_more(value)
     return condition
+
+
+def _optional(body: Json, key: str, read: Callable[[Any], _T], default: _T) -> _T:
+    return read(body.pop(key)) if key in body else default
+
+
+def _no_more(body: Json) -> None:
+    if body:
+        raise ValueError(f"nothing is called {', '.join(body)}")
 
 
 def _names(value: object) -> tuple[str, ...] | None:
@@ -140,9 +158,9 @@ def _names(value: object) -> tuple[str, ...] | None:
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("a list names nothing")
-    for each in value:
-        if type(each) is not str or not each:  # nearly all are: a call for each would cost more
-            _text(each)
+    for text in value:
+        if type(text) is not str or not text:  # nearly all are: a call for each would cost more
+            _text(text)
     return tuple(value)
 
 
@@ -160,7 +178,11 @@ def _address(value: object) -> str:
     return _text(emails.normal(value))
 
 
-def _switch(body: dict[str, Any], key: str) -> bool:
+def _provider(value: str) -> str:
+    return BY_ID[value].name
+
+
+def _switch(body: Json, key: str) -> bool:
     value = body.pop(key, False)
     if not isinstance(value, bool):
         raise ValueError(f"{key} is neither true nor false")  # noqa: TRY004 - caught with the others
@@ -173,23 +195,9 @@ def _whole(value: object) -> int:
     return value
 
 
-def _shift_end(body: Json) -> ShiftEnd:
-    end = ShiftEnd(
-        _duration(body.pop("grace")) if "grace" in body else timedelta(0),
-        _duration(body.pop("without_end")) if "without_end" in body else None,
-    )
-    _nothing_else(body)
-    return end
-
-
 @lru_cache(maxsize=64)  # hundreds of rules have few of them
 def _duration(text: str) -> timedelta:
     duration = parse_duration(text)
     if duration is None or duration < timedelta(0):
         raise ValueError(f"{text!r} isn't a duration")
     return duration
-
-
-def _nothing_else(body: Json) -> None:
-    if body:
-        raise ValueError(f"nothing is called {', '.join(body)}")

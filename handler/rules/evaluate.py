@@ -1,4 +1,4 @@
-"""The decision: request, findings, policy and time in; approve or abstain, and why, out. No I/O."""
+"""The decision: request, duties, policy and time in; approve or abstain, and why, out. No I/O."""
 
 from __future__ import annotations
 
@@ -12,28 +12,27 @@ from handler.durations import format_instant, in_words
 from handler.duty import Duty, ProviderSnapshot, sort_duties
 from handler.folding import fold
 from handler.request import Request, Resource
-from handler.rules.conditions import NOT_LISTED, Facts, Proof
+from handler.rules.conditions import NOT_LISTED, Facts, Proof, prove
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
 OTHER_RESOURCES = "it is for other resources"
 DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
-# What says only that a rule was not needed.
-BESIDE_THE_POINT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
-_SECOND = timedelta(seconds=1)
-_MOST_RULES_TOLD = 3
+# They only say that a rule has nothing to do with the request.
+IRRELEVANT = frozenset({DENIED, OTHER_RESOURCES, DENIES_OTHERS})
+_NOTHING, _SECOND = timedelta(0), timedelta(seconds=1)
+_MOST_RULES_IN_REASON = 3
 
 
 class RuleResult(NamedTuple):
-    """What became of one rule.
+    """What came of one rule.
 
     Attributes:
-        rule: its name.
         verdict: `grants`, `denies`, `dry_run`, or `no`.
         why: what speaks against it, or "".
-        until: when access would end by it alone; None where it gives none.
-        duties: what it says of each duty that it looked at, "" where that counts.
+        until: when access by this rule alone would end.
+        duties: each duty that it checked, with the objection to it or "".
     """
 
     rule: str
@@ -47,33 +46,37 @@ class Decision(NamedTuple):
     """What was decided about one request.
 
     Attributes:
-        request: the request.
-        reason: one sentence, fit for the claim: it names the evidence by reference.
-        evidence: the duties that an approval rests on; none means no claim, humans decide.
+        reason: one sentence for the claim, which names the evidence by reference.
+        evidence: the duties that an approval rests on; none means that humans decide.
         rules: the names of the rules that approve.
-        duration: how long an approval lasts, in whole seconds; 0 without one.
-        wants_facts: more of them could change it: a duty, or when one ends.
-        duties: the requester's duties, in order.
-        rule_results: every rule that was looked at, in the policy's order.
-        limits: what set the duration, in order; the last one is the one that did.
-        now: the moment of the decision.
+        duration: how long an approval lasts, in whole seconds.
+        could_change: more facts could change it: a duty, or when one ends.
+        duties: the requester's, sorted.
+        rule_results: in the policy's order.
+        deciding_limit: what set the duration, or is too short; "" if nothing was compared.
     """
 
     request: Request
     reason: str = ""
     evidence: tuple[Duty, ...] = ()
     rules: tuple[str, ...] = ()
-    duration: timedelta = timedelta(0)
+    duration: timedelta = _NOTHING
     could_change: bool = False
     duties: tuple[Duty, ...] = ()
     rule_results: tuple[RuleResult, ...] = ()
-    limits: tuple[str, ...] = ()
+    other_limits: tuple[str, ...] = ()
+    deciding_limit: str = ""
     now: datetime = datetime.min.replace(tzinfo=UTC)
 
     @property
     def approved(self) -> bool:
         """Whether this is a yes."""
         return bool(self.evidence)
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """All limits, the deciding one last."""
+        return (*self.other_limits, self.deciding_limit) if self.deciding_limit else ()
 
 
 class _Grant(NamedTuple):
@@ -85,108 +88,124 @@ class _Grant(NamedTuple):
 
 
 def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Decision:
-    """Decide one request, taken by itself."""
-    said = Decision(request, now=now)
+    """Decide one request by itself."""
+    decision = Decision(request, now=now)
     if objection := _objection(request, policy) or _unreadable(request):
-        return said._replace(reason=objection)
+        return decision._replace(reason=objection)
     facts = facts_of(request, snapshot, policy, now)
-    said = said._replace(duties=facts.duties)
-    asked, limits = _asked(request, facts.asked, now)
-    if asked is not None and asked < _SECOND:
-        return said._replace(reason=limits[-1], limits=tuple(limits))
-    spellings = policy.spellings(request.resources)
-    denying = [rule for rule in policy.rules if any(rule.denies(each, facts) for each in spellings)]
+    decision = decision._replace(duties=facts.duties)
+    requested, limits = _requested(request, facts.requested, now)
+    if requested is not None and requested < _SECOND:
+        return _too_short(decision, limits[:-1], limits[-1])
+    folded = policy.fold_resources(request.resources)
+    denying = [rule for rule in policy.rules if any(rule.denies(one, facts) for one in folded)]
     if denying:
-        judged = tuple(
-            RuleResult(each.name, "denies")
-            if each in denying
-            else RuleResult(each.name, "no", DENIED)
-            for each in policy.rules
+        results = tuple(
+            RuleResult(rule.name, "denies")
+            if rule in denying
+            else RuleResult(rule.name, "no", DENIED)
+            for rule in policy.rules
         )
-        return said._replace(reason=f'rule "{denying[0].name}" denies it', rule_results=judged)
-    judged, grants = _judge(request.resources, policy.rules, facts)
-    needs_end = any(why == UNREAD_END for each in judged for _, why in each.duties)
-    said = said._replace(rule_results=judged, could_change=needs_end)
-    chosen = [_longest(grants, each) for each in request.resources]
-    granted = [each for each in chosen if each]
+        return decision._replace(reason=f'rule "{denying[0].name}" denies it', rule_results=results)
+    results, grants = _evaluate_rules(request.resources, policy.rules, facts)
+    needs_end = any(why == UNREAD_END for result in results for _, why in result.duties)
+    decision = decision._replace(rule_results=results, could_change=needs_end)
+    chosen = [_longest(grants, resource) for resource in request.resources]
+    granted = [grant for grant in chosen if grant]
     if len(granted) < len(chosen):
-        live = [_longest(grants, each, dry_run=True) for each in request.resources]
-        if all(live):
-            return said._replace(reason="only rules in dry run approve it", could_change=True)
-        return said._replace(reason=NO_DUTY, could_change=True)
-    return _granted(said, granted, asked, limits)
+        trial = [_longest(grants, resource, dry_run=True) for resource in request.resources]
+        if all(trial):
+            return decision._replace(reason="only rules in dry run approve it", could_change=True)
+        return decision._replace(reason=NO_DUTY, could_change=True)
+    return _approve(decision, granted, requested, limits)
 
 
-def _granted(
-    said: Decision, granted: Sequence[_Grant], asked: timedelta | None, limits: Sequence[str]
+def _approve(
+    decision: Decision,
+    granted: Sequence[_Grant],
+    requested: timedelta | None,
+    limits: tuple[str, ...],
 ) -> Decision:
-    """Approve until the earliest end, and no longer than was asked for."""
-    first = min(granted, key=lambda each: each.until)
-    left = first.until - said.now
-    limits = [_limit(first, left), *limits]
-    duration = left if asked is None else min(left, asked)
-    if asked is None or left < asked:
-        limits = [*limits[1:], limits[0]]
+    """Approve until the earliest end, and no longer than requested."""
+    first = min(granted, key=lambda grant: grant.until)
+    left = first.until - decision.now
+    by_policy = _policy_limit(first, left)
+    if requested is None or left < requested:
+        duration, others, deciding = left, limits, by_policy
+    else:
+        duration, others, deciding = requested, (by_policy, *limits[:-1]), limits[-1]
     if duration < _SECOND:
-        return said._replace(reason=limits[-1], limits=tuple(limits))
-    return said._replace(
-        reason=_reason(granted, said.now),
-        evidence=tuple(dict.fromkeys(duty for each in granted for duty in each.proof.duties)),
-        rules=tuple(dict.fromkeys(each.rule.name for each in granted)),
+        return _too_short(decision, others, deciding)
+    return decision._replace(
+        reason=_reason(granted, decision.now),
+        evidence=tuple(dict.fromkeys(duty for grant in granted for duty in grant.proof.duties)),
+        rules=tuple(dict.fromkeys(grant.rule.name for grant in granted)),
         duration=duration // _SECOND * _SECOND,
-        limits=tuple(limits),
+        other_limits=others,
+        deciding_limit=deciding,
     )
 
 
+def _too_short(decision: Decision, others: tuple[str, ...], deciding: str) -> Decision:
+    return decision._replace(reason=deciding, other_limits=others, deciding_limit=deciding)
+
+
 def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: datetime) -> Facts:
-    """Gather what the rules are held against for one request."""
+    """Gather what the rules are evaluated against for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
-    asked, expiry = request.asked_duration, request.asked_expiry
+    requested, expiry = request.asked_duration, request.asked_expiry
     if expiry is not None:
         left = expiry - now
-        asked = left if asked is None else min(left, asked)
-    duties = sort_duties(each for each in snapshot.duties if each.holder in addresses)
+        requested = left if requested is None else min(left, requested)
+    duties = sort_duties(duty for duty in snapshot.duties if duty.holder in addresses)
     known_as = policy.known_as(email)
-    return Facts(email, addresses, known_as, duties, asked, now, policy.self_declared)
+    return Facts(email, addresses, known_as, duties, requested, now, policy.self_declared)
 
 
-def _judge(
+def _evaluate_rules(
     resources: Sequence[Resource], rules: Iterable[Rule], facts: Facts
 ) -> tuple[tuple[RuleResult, ...], list[_Grant]]:
-    judged, grants = [], []
+    results, grants = [], []
     for rule in rules:
         if rule.deny:
-            judged.append(RuleResult(rule.name, "no", DENIES_OTHERS))
+            results.append(RuleResult(rule.name, "no", DENIES_OTHERS))
             continue
         if not any(map(rule.resources.covers, resources)):
-            judged.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
+            results.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
             continue
-        notes: dict[Duty, str] = {}
-        unmet: list[str] = []
-        proof = rule.proof(facts, notes, unmet)
-        for duty in facts.duties:
-            notes.setdefault(duty, NOT_LISTED)
-        told = tuple(notes.items())
+        proof = prove(rule.when, facts, rule.access_end) if rule.when else Proof(holds=False)
+        notes = _notes(proof, facts)
         # A proof without a duty would approve somebody for asking.
-        if proof is None or not proof.duties:
-            why = "; ".join(dict.fromkeys(unmet)) or NO_DUTY
-            judged.append(RuleResult(rule.name, "no", why, duties=told))
+        if not (proof.holds and proof.duties):
+            why = "; ".join(dict.fromkeys(proof.unmet)) or NO_DUTY
+            results.append(RuleResult(rule.name, "no", why, duties=notes))
             continue
-        until = min(proof.until or facts.now, facts.now + rule.duration)
+        until = min(proof.until, facts.now + rule.duration)
         grants.append(_Grant(rule, proof, until))
         verdict = "dry_run" if rule.dry_run else "grants"
-        judged.append(RuleResult(rule.name, verdict, until=until, duties=told))
-    return tuple(judged), grants
+        results.append(RuleResult(rule.name, verdict, until=until, duties=notes))
+    return tuple(results), grants
+
+
+def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
+    """Say of each duty that it counts, or give the first real objection."""
+    notes: dict[Duty, str] = {}
+    for duty, note in proof.notes:
+        if not note or notes.get(duty, NOT_LISTED) == NOT_LISTED:
+            notes[duty] = note
+    for duty in facts.duties:
+        notes.setdefault(duty, NOT_LISTED)
+    return tuple(notes.items())
 
 
 def _longest(
     grants: Iterable[_Grant], resource: Resource, *, dry_run: bool = False
 ) -> _Grant | None:
-    """Give the rule that opens a resource for longest, the first of those that are equal."""
-    live = (each for each in grants if dry_run or not each.rule.dry_run)
-    for_it = (each for each in live if each.rule.resources.covers(resource))
-    return max(for_it, key=lambda each: each.until, default=None)
+    """Give the first rule that opens a resource for longest."""
+    live = (grant for grant in grants if dry_run or not grant.rule.dry_run)
+    covering = (grant for grant in live if grant.rule.resources.covers(resource))
+    return max(covering, key=lambda grant: grant.until, default=None)
 
 
 def _objection(request: Request, policy: Policy) -> str:
@@ -198,40 +217,40 @@ def _objection(request: Request, policy: Policy) -> str:
         return "the requester has two e-mails"
     if not request.resources:
         return "no resource is requested"
-    for each in request.resources:
-        if objection := policy.objection_to_resource(each, request.requester):
+    for resource in request.resources:
+        if objection := policy.objection_to_resource(resource, request.requester):
             return objection
     return ""
 
 
 def _unreadable(request: Request) -> str:
-    """Say which wish can't be read: taken as none, it would last as long as the policy allows."""
-    if asked := request.unreadable_duration:
-        return f'the requested duration "{asked}" can\'t be read; use for example 90m or 1h30m'
-    if asked := request.unreadable_expiry:
-        return f'the requested end "{asked}" can\'t be read; use for example 2026-03-02T13:00:00Z'
+    """Say which time can't be read: to ignore it would make access longer."""
+    if text := request.unreadable_duration:
+        return f'the requested duration "{text}" can\'t be read; use for example 90m or 1h30m'
+    if text := request.unreadable_expiry:
+        return f'the requested end "{text}" can\'t be read; use for example 2026-03-02T13:00:00Z'
     return ""
 
 
-def _asked(
-    request: Request, asked: timedelta | None, now: datetime
-) -> tuple[timedelta | None, list[str]]:
-    """Say how long access is asked for, and in which words; None is for as long as may be."""
-    limits: list[str] = []
-    if asked is None:
-        return asked, limits
+def _requested(
+    request: Request, requested: timedelta | None, now: datetime
+) -> tuple[timedelta | None, tuple[str, ...]]:
+    """Say how long access is requested for, and in which words."""
+    if requested is None:
+        return None, ()
+    limits = []
     duration, expiry = request.asked_duration, request.asked_expiry
     if duration is not None:
         limits.append(f"the request asks for {in_words(duration)}")
     if expiry is not None:
         over = expiry - now < SHORTEST_LEFT
-        if over or expiry - now == asked:
+        if over or expiry - now == requested:
             limits.append(f"access was asked for until {format_instant(expiry)}")
-        asked = timedelta(0) if over else asked
-    return asked, limits
+        requested = _NOTHING if over else requested
+    return requested, tuple(limits)
 
 
-def _limit(grant: _Grant, left: timedelta) -> str:
+def _policy_limit(grant: _Grant, left: timedelta) -> str:
     if left < grant.rule.duration:
         return f"the duty ends, with any grace, at {format_instant(grant.until)}"
     return f"the policy allows {in_words(grant.rule.duration)}"
@@ -239,43 +258,55 @@ def _limit(grant: _Grant, left: timedelta) -> str:
 
 def _reason(granted: Sequence[_Grant], now: datetime) -> str:
     """Name the rules and their evidence."""
-    told = []
+    reasons = []
     for rule, proof, _ in dict.fromkeys(granted):
-        words = " and ".join(each.describe(now) for each in proof.duties)
-        told.append(f'Rule "{rule.name}": {words}' if rule.name else f"Approved: {words}")
-    more = len(told) - _MOST_RULES_TOLD
-    return "; ".join(told[:_MOST_RULES_TOLD]) + (f"; and {more} more" if more > 0 else "")
+        evidence = " and ".join(duty.describe(now) for duty in proof.duties)
+        reasons.append(f'Rule "{rule.name}": {evidence}' if rule.name else f"Approved: {evidence}")
+    more = len(reasons) - _MOST_RULES_IN_REASON
+    listed = "; ".join(reasons[:_MOST_RULES_IN_REASON])
+    return f"{listed}; and {more} more" if more > 0 else listed
 
 
 def decide_all(
     requests: Sequence[Request], snapshot: ProviderSnapshot, policy: Policy, now: datetime
 ) -> tuple[Decision, ...]:
     """Decide the requests of one call. Those of one petition stand or fall together."""
-    held: defaultdict[str, list[Duty]] = defaultdict(list)
+    by_holder: defaultdict[str, list[Duty]] = defaultdict(list)
     for duty in snapshot.duties:
-        held[duty.holder].append(duty)
+        by_holder[duty.holder].append(duty)
     decisions = []
     for request in requests:
         addresses = policy.addresses(emails.normal(request.requester.email))
-        own = tuple(duty for each in sorted(addresses) for duty in held.get(each, ()))
+        own = tuple(duty for address in sorted(addresses) for duty in by_holder.get(address, ()))
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
         # One that no further fact can lift comes first: asking on for any would be in vain.
-        refused = min(refusals, key=lambda each: each.could_change, default=None)
+        refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:
-            one = decisions[i]
-            if refused is None:
-                cut = f"a request of the same petition gets {in_words(shortest)}"
-                if shortest < one.duration:
-                    decisions[i] = one._replace(duration=shortest, limits=(*one.limits, cut))
-                continue
-            if one.approved:
-                reason = f"another request of the same petition is not approved: {refused.reason}"
-                one = one._replace(reason=reason, evidence=(), rules=(), duration=timedelta(0))
-            decisions[i] = one._replace(could_change=refused.could_change)
+            decisions[i] = (
+                _refused_with(decisions[i], refusal)
+                if refusal
+                else _shortened(decisions[i], shortest)
+            )
     return tuple(decisions)
+
+
+def _refused_with(decision: Decision, refusal: Decision) -> Decision:
+    """Refuse a request, since another one of its petition is."""
+    if decision.approved:
+        reason = f"another request of the same petition is not approved: {refusal.reason}"
+        decision = decision._replace(reason=reason, evidence=(), rules=(), duration=_NOTHING)
+    return decision._replace(could_change=refusal.could_change)
+
+
+def _shortened(decision: Decision, duration: timedelta) -> Decision:
+    """Approve for no longer than the other requests of the petition."""
+    if decision.duration <= duration:
+        return decision
+    limit = f"a request of the same petition gets {in_words(duration)}"
+    return decision._replace(duration=duration, other_limits=decision.limits, deciding_limit=limit)
 
 
 def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
@@ -289,10 +320,10 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
         return name
 
     names = [list(map(fold, request.petitions)) for request in requests]
-    for each in names:
-        for name in each:
-            parent[first_of(name)] = first_of(each[0])
+    for own in names:
+        for name in own:
+            parent[first_of(name)] = first_of(own[0])
     groups: dict[str | int, list[int]] = {}
-    for index, each in enumerate(names):
-        groups.setdefault(first_of(each[0]) if each else index, []).append(index)
+    for index, own in enumerate(names):
+        groups.setdefault(first_of(own[0]) if own else index, []).append(index)
     return groups.values()

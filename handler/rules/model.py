@@ -14,30 +14,28 @@ from handler.folding import fold
 from handler.request import Resource
 from handler.rules.conditions import (
     ANY,
-    NOT_LISTED,
+    AccessEnd,
     AnyOf,
     Condition,
     Facts,
     IncidentRole,
     OnCall,
     PostedUpdate,
-    Proof,
     may_hold,
-    prove,
 )
-from handler.rules.globs import matches
-from handler.rules.spelling import Spelling, spelling_of
+from handler.rules.matching import FoldedResource, fold_resource, matches
 
-# Below this, access counts as over.
-SHORTEST_LEFT = timedelta(minutes=1)
+LONGEST_APPROVAL = timedelta(hours=168)
 # Longer, and access would not end with the shift but with somebody else's.
 LONGEST_GRACE = timedelta(hours=24)
+# Below this, access counts as over.
+SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Selector(NamedTuple):
-    """Which resources a rule is for: each of the fields that are given has to fit."""
+    """Which resources a rule is for: each field that is given has to fit."""
 
     kinds: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
@@ -47,37 +45,31 @@ class Selector(NamedTuple):
         """Whether an approving rule is for this resource."""
         return (
             (not self.kinds or resource.kind in self.kinds)
-            and (not self.ids or any(matches(each, resource.id) for each in self.ids))
+            and (not self.ids or any(matches(pattern, resource.id) for pattern in self.ids))
             and not self.missing_label(resource)
         )
 
-    def matches_for_deny(self, spelling: Spelling) -> bool:
-        """Whether a denying rule is for a resource, however that is spelt.
+    def matches_for_deny(self, folded: FoldedResource) -> bool:
+        """Whether a denying rule is for a resource, in any spelling, or without the label.
 
-        Also where it lacks the label: a label of which only the name is spelt otherwise is none,
-        but its value counts, too.
+        A label whose name is spelt in another way is lacking, but its value counts, too.
         """
         return (
-            (not self.kinds or spelling.kind in map(fold, self.kinds))
-            and (not self.ids or any(map(spelling.has_id, self.ids)))
-            and all(spelling.may_carry(name, wanted) for name, wanted in self.labels)
+            (not self.kinds or folded.kind in map(fold, self.kinds))
+            and (not self.ids or any(map(folded.has_id, self.ids)))
+            and all(folded.may_carry(name, value) for name, value in self.labels)
         )
 
     def missing_label(self, resource: Resource) -> str:
-        """Give the first label that the resource does not carry as asked, or ""."""
-        for name, wanted in self.labels:
-            if resource.labels.get(name) != wanted:
-                return f"{name}={wanted}"
+        """Give the first label that the resource does not carry exactly, or ""."""
+        for name, value in self.labels:
+            if resource.labels.get(name) != value:
+                return f"{name}={value}"
         return ""
 
 
 class ShiftEnd(NamedTuple):
-    """That access ends with the duty it rests on.
-
-    Attributes:
-        grace: how much longer it lasts.
-        without_end: how long it lasts where the duty has no end; None is not at all.
-    """
+    """Access ends with its duty and a grace, or `without_end` later if the duty has no end."""
 
     grace: timedelta = timedelta(0)
     without_end: timedelta | None = None
@@ -94,59 +86,39 @@ class Rule(NamedTuple):
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
 
-    def denies(self, spelling: Spelling, facts: Facts) -> bool:
-        """Whether this rule forbids that the resource be opened by any other."""
-        if not (self.deny and self.resources.matches_for_deny(spelling)):
+    def denies(self, folded: FoldedResource, facts: Facts) -> bool:
+        """Whether this rule denies the resource, whatever other rules say."""
+        if not (self.deny and self.resources.matches_for_deny(folded)):
             return False
         return self.when is None or may_hold(self.when, facts)
 
-    def proof(self, facts: Facts, notes: dict[Duty, str], unmet: list[str]) -> Proof | None:
-        """Prove the rule's condition by what carries longest; None where it does not hold.
-
-        `notes` takes what is said of each duty that was looked at ("" where it counts), `unmet`
-        what else does not hold.
-        """
-
-        def judge(duty: Duty, objection: str) -> datetime | None:
-            if not objection and duty.is_declared_by(facts.known_as):
-                objection = "" if facts.self_declared else "declared by the requester himself"
-            if not duty.runs_at(facts.now):
-                objection = "it does not run now"
-            until = objection or self.until(duty, facts.now)
-            if isinstance(until, str):
-                # That another condition means other duties tells less than what this one says.
-                if notes.get(duty, NOT_LISTED) == NOT_LISTED:
-                    notes[duty] = until
-                return None
-            notes[duty] = ""
-            return until
-
-        return prove(self.when, facts, judge, unmet) if self.when is not None else None
-
-    def until(self, duty: Duty, now: datetime) -> datetime | str:
-        """When access ends that rests on a duty, or why there can be none."""
-        longest = now + self.duration
-        if self.shift_end is None:
-            return longest
-        if duty.end is None:
-            if duty.has_end:
-                return UNREAD_END
-            if self.shift_end.without_end is None:
-                return "it has no end with which access could end"
-            return min(longest, now + self.shift_end.without_end)
-        end = _later(duty.end, self.shift_end.grace)
-        if end - now < SHORTEST_LEFT:
-            return "it is as good as over"
-        return min(longest, end)
+    def access_end(self, duty: Duty, facts: Facts) -> AccessEnd:
+        """Say when access by this rule ends that is based on a duty of the requester."""
+        end = longest = facts.now + self.duration
+        objection = ""
+        if not facts.self_declared and duty.is_declared_by(facts.known_as):
+            objection = "declared by the requester himself"
+        elif self.shift_end is None:
+            pass
+        elif duty.end is not None:
+            end = _later(duty.end, self.shift_end.grace)
+            if end - facts.now < SHORTEST_LEFT:
+                objection = "it is as good as over"
+        elif duty.has_end:
+            objection = UNREAD_END
+        elif self.shift_end.without_end is None:
+            objection = "it has no end with which access could end"
+        else:
+            end = facts.now + self.shift_end.without_end
+        return AccessEnd(objection=objection) if objection else AccessEnd(min(longest, end))
 
 
 class Policy(NamedTuple):
     """What is allowed. A policy from settings has one rule, without a name.
 
     Attributes:
-        aliases: by the e-mail of a request, those that this person has at the providers.
-        self_declared: whether duties in an incident count that the requester declared himself.
-        digest: what tells it apart, where that is known without looking at each rule.
+        aliases: by the e-mail in a request, the same person's e-mails at the providers.
+        digest: identifies a policy file; "" for a policy from settings.
     """
 
     rules: tuple[Rule, ...]
@@ -156,56 +128,55 @@ class Policy(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Tell policies apart in the log: the same one gives the same 16 hex digits anywhere."""
-        parts = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
-        return self.digest or digest_of(_described(parts))
+        """Identify the policy in the log: equal ones have the same 16 hex digits anywhere."""
+        fields = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
+        return self.digest or digest_of(_canonical(fields))
 
     def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
-        """Leave out the rules that are for none of these resources: nearly all of a long policy.
+        """Leave out the rules that decide nothing about these resources.
 
-        What is decided by the rest is the same. A policy's only rule says itself what it is not
-        for.
+        A policy's only rule stays: it says itself what it is not for.
         """
         if len(self.rules) == 1:
             return self
-        asked = [each for some in resources for each in some]
-        spellings = self.spellings(asked)
-        near = [
-            each
-            for each in self.rules
+        requested = [resource for some in resources for resource in some]
+        folded = self.fold_resources(requested)
+        relevant = (
+            rule
+            for rule in self.rules
             if (
-                any(map(each.resources.matches_for_deny, spellings))
-                if each.deny
-                else any(map(each.resources.covers, asked))
+                any(map(rule.resources.matches_for_deny, folded))
+                if rule.deny
+                else any(map(rule.resources.covers, requested))
             )
-        ]
-        return self._replace(rules=tuple(near))
+        )
+        return self._replace(rules=tuple(relevant))
 
-    def spellings(self, resources: Iterable[Resource]) -> tuple[Spelling, ...]:
-        """Fold the resources for the rules that deny; none where no rule does."""
-        if not any(each.deny for each in self.rules):
+    def fold_resources(self, resources: Iterable[Resource]) -> tuple[FoldedResource, ...]:
+        """Fold resources for the rules that deny, if there are any."""
+        if not any(rule.deny for rule in self.rules):
             return ()
-        return tuple(map(spelling_of, resources))
+        return tuple(map(fold_resource, resources))
 
     def addresses(self, email: str) -> frozenset[str]:
-        """Whose duties count for the requester of this e-mail, in normal form."""
+        """Give the addresses whose duties count for a requester; `email` in normal form."""
         return frozenset((email, *self.aliases.get(email, ())))
 
     def known_as(self, email: str) -> frozenset[str]:
-        """Every address that is known to be this person's, folded: what speaks against one, counts.
+        """Give every address known to be this person's, folded, for what speaks against them.
 
-        Unlike the duties, which count one way only: another account would be a way around.
+        Here aliases count both ways: another account must not be a way around.
         """
-        asking = emails.folded(email)
-        found = {asking}
+        own = emails.folded(email)
+        known = {own}
         for key, values in self.aliases.items():
-            circle = {emails.folded(each) for each in (key, *values)}
-            if asking in circle:
-                found |= circle
-        return frozenset(found)
+            person = {emails.folded(address) for address in (key, *values)}
+            if own in person:
+                known |= person
+        return frozenset(known)
 
     def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
-        """Say why a resource cannot be opened at all, or "" if rules decide."""
+        """Say why a resource cannot be opened at all, or "" if the rules decide."""
         if not (fold(resource.kind) and fold(resource.id)):
             return "a resource has no kind or no id"
         if resource.is_person and not resource.may_be(requester):
@@ -218,7 +189,7 @@ class Policy(NamedTuple):
         return f"no rule is for {resource.kind}:{resource.id}"
 
 
-def simple(
+def policy_from_settings(
     duration: timedelta,
     schedules: tuple[str, ...] = (),
     incident_roles: tuple[str, ...] = (),
@@ -228,12 +199,10 @@ def simple(
     self_declared: bool = False,
     shift_end: ShiftEnd | None = None,
 ) -> Policy:
-    """Make the policy that the settings describe.
+    """Make the policy that the plain settings describe.
 
-    With neither schedules nor roles, any duty counts but a reporter's; with either, only duties
-    named there do. Updates to an incident, and duties in one that their holder declared himself,
-    count by a switch each; updates have no name, so they never count beside names. Where access
-    ends with the shift, only duties with an end count: no role and no update has one.
+    With neither schedules nor roles, any duty counts but a reporter's; with either, only those
+    named. Updates (`participants`) have no name, so they never count beside names.
     """
     ways: tuple[Condition, ...]
     if schedules or incident_roles:
@@ -254,21 +223,21 @@ def _later(moment: datetime, by: timedelta) -> datetime:
         return moment
 
 
-def _described(value: object) -> str:
-    """Write a value out without what is left at its default: a field more changes nothing."""
+def _canonical(value: object) -> str:
+    """Write a value without fields at their default, so that a new field changes nothing."""
     if not isinstance(value, tuple):
         return repr(value)
     if not isinstance(fields := getattr(value, "_fields", None), tuple):
-        return f"({', '.join(map(_described, value))})"
+        return f"({', '.join(map(_canonical, value))})"
     defaults = getattr(value, "_field_defaults", {})
-    told = (
-        f"{name}={_described(each)}"
-        for name, each in zip(fields, value, strict=True)
-        if name not in defaults or each != defaults[name]
+    given = (
+        f"{name}={_canonical(field)}"
+        for name, field in zip(fields, value, strict=True)
+        if name not in defaults or field != defaults[name]
     )
-    return f"{type(value).__name__}({', '.join(told)})"
+    return f"{type(value).__name__}({', '.join(given)})"
 
 
 def digest_of(text: str) -> str:
-    """Tell texts apart by 16 hex digits."""
+    """Give the first 16 hex digits of a text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ import pytest
 
 from auditlog.explain import NO, NOTE, YES, Told, clock_time, tree, why
 from handler.duty import Failure
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from tests.policy.told import (
     DATABASE,
     DBAS,
@@ -25,7 +25,7 @@ from tests.policy.told import (
 )
 
 FAILURE = Failure("incident.io", "incidents", "answered 500")
-SETTINGS = simple(DBAS.duration)
+SETTINGS = policy_from_settings(DBAS.duration)
 ON_DBA = "on call for DBA (PagerDuty) until 14:00 UTC"
 
 

@@ -17,11 +17,11 @@ from handler.providers.base import DutyQuery
 from handler.request import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
 from handler.rules.evaluate import decide_all
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.cli.conftest import JANE, NOW, OMAR
 
 HOUR = timedelta(hours=1)
-POLICY = simple(6 * HOUR, schedules=("DBA",))
+POLICY = policy_from_settings(6 * HOUR, schedules=("DBA",))
 SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + 2 * HOUR)
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
 DATABASE = Resource("db", "prod")
@@ -91,7 +91,7 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     (record,) = logged(asks(labels=labels))
     assert shown in record["reason"]
     assert read_line(json.dumps(record)) == record
-    for policy in (POLICY, simple(HOUR)):
+    for policy in (POLICY, policy_from_settings(HOUR)):
         (again,) = replay([record], policy)
         assert (again.problem, again.differences) == ("", ())
     assert tree(record).under[0].text == f"why: {record['reason']}"
@@ -100,7 +100,7 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
 def test_another_policy_gives_what_differs() -> None:
     """Shorter, by another rule, or no longer at all."""
     (record,) = logged(asks())
-    (shorter,) = replay([record], simple(HOUR, schedules=("DBA",)))
+    (shorter,) = replay([record], policy_from_settings(HOUR, schedules=("DBA",)))
     assert shorter.differences == ("duration",)
     (named,) = replay([record], Policy((POLICY.rules[0]._replace(name="DBAs"),)))
     assert named.differences == ("reason", "rules")
@@ -139,7 +139,7 @@ def test_a_no_needs_all_facts(wants: DutyQuery | None, rule: OnCall, known: bool
 def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
     """More facts can only add to it."""
     (record,) = logged(asks())
-    policy = simple(HOUR, schedules=("DBA", "API"), incident_roles=("Lead",))
+    policy = policy_from_settings(HOUR, schedules=("DBA", "API"), incident_roles=("Lead",))
     (replayed,) = replay([record], policy)
     assert (replayed.problem, replayed.differences) == ("", ("duration",))
 
@@ -216,7 +216,7 @@ def test_who_declared_an_incident_is_not_logged(
 ) -> None:
     """Another address of the requester may be the declarer's, by a policy that knows of it."""
     led = LEAD._replace(declarers=frozenset({"j@corp.example"}))
-    policy = simple(6 * HOUR, incident_roles=("Incident Lead",))
+    policy = policy_from_settings(6 * HOUR, incident_roles=("Incident Lead",))
     (record,) = logged(asks(), duties=(led,), policy=policy)
     other = policy._replace(aliases=aliases, self_declared=self_declared)
     (replayed,) = replay([record], other._replace(rules=(*policy.rules, policy.rules[0])))
@@ -229,7 +229,7 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
     records = logged(
         asks(),
         duties=(shift,),
-        policy=simple(HOUR),
+        policy=policy_from_settings(HOUR),
         wants={"PagerDuty": DutyQuery(any_schedule=True)},
     )
     (replayed,) = replay(records, POLICY)

@@ -9,7 +9,7 @@ import pytest
 
 from auditlog.replay import replay
 from cli import user_lookup
-from handler.rules.model import simple
+from handler.rules.model import policy_from_settings
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import JSM
@@ -18,7 +18,7 @@ from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Fault
 from tests.cli.conftest import API_KEY, DATABASE, JANE, NORA, NOW, OMAR, OPEN, RITA, Command
 
-DEFAULT = simple(timedelta(hours=6))
+DEFAULT = policy_from_settings(timedelta(hours=6))
 POLICY = """
 rules:
   - name: Leads and whoever is on call reach databases

@@ -23,7 +23,7 @@ from sandbox.vendors.incidentio import IncidentIO
 from tests.auditlog.test_replay import asks, logged
 from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
 from tests.handler.scripted import Scripted, reply
-from tests.policy.tried import POLICY, TESTS, written
+from tests.policy.policy_folder import POLICY, TESTS, write_policy
 
 HOSTILE = (
     "\x1b]0;x\x07\x1b[2J\x9b1m\r\n::error::pwned\u202e\u2028\n  ::add-mask::x\u200b ##[error]z"
@@ -176,7 +176,7 @@ def test_texts_of_a_policy(
     """Names, keys and values of a policy and of its tests, in the tools and at a deploy."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy").mkdir()
-    written(tmp_path / "policy", policy, tests)
+    write_policy(tmp_path / "policy", policy, tests)
     assert_clean(said_by(policy_main, [command], capsys))
     settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     try:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from handler.rules.model import simple
+from handler.rules.model import policy_from_settings
 from tests.auditlog.test_replay import POLICY, SHIFT, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 
@@ -175,7 +175,7 @@ def test_the_stacks_policy(dba: Command) -> None:
     """`--stack` decides by what the stack is set to, whatever the environment says."""
     dba.write("Pulumi.yaml", "name: p\nconfig: {AUTO_APPROVAL_DURATION: {default: '6'}}\n")
     dba.write("Pulumi.prod.yaml", "config: {'p:AUTO_APPROVAL_DURATION': 30m}\n")
-    records = logged(asks(), policy=simple(timedelta(hours=6)))
+    records = logged(asks(), policy=policy_from_settings(timedelta(hours=6)))
     answer = dba("replay", "-", "--stack", "prod", "--json", stdin=lines(*records))
     (different,) = answer.json["different"]
     assert different["now"]["duration"] == "30m0s"

@@ -16,7 +16,7 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.providers.collect import collect_and_decide, load_clients
 from handler.request import Request, Resource
-from handler.rules.model import simple
+from handler.rules.model import policy_from_settings
 
 URL = sys.argv[1]
 PROVIDERS = {
@@ -31,7 +31,7 @@ PROVIDERS = {
     },
 }
 
-policy = simple(timedelta(hours=1), schedules=("DBA",), incident_roles=("Lead",))
+policy = policy_from_settings(timedelta(hours=1), schedules=("DBA",), incident_roles=("Lead",))
 request = Request(Resource(email="jane@example.com"), (Resource("db", "prod"),))
 clients = load_clients(Client(SYSTEM_CLOCK), SYSTEM_CLOCK, PROVIDERS)
 deadline = Deadline(SYSTEM_CLOCK, 30.0)

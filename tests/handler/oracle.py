@@ -21,7 +21,7 @@ from handler.rules.conditions import (
     RequestedDuration,
     Requester,
 )
-from handler.rules.globs import matches
+from handler.rules.matching import matches
 from handler.rules.model import Rule
 from tests.handler.strategies import NOW
 from tests.handler.worlds import World

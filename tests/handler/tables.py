@@ -30,7 +30,7 @@ from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.providers.registry import BY_ID
 from handler.request import DURATION, EXPIRES, PETITION, Request, Resource
 from handler.rules.codec import read_policy
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from handler.settings import parse_shift_end
 
 FOLDER = Path(__file__).parent / "decisions"
@@ -230,7 +230,7 @@ def _from_settings(told: Mapping[str, Any]) -> Policy:
     settings["shift_end"] = parse_shift_end("end_with_shift", told.get("end_with_shift", ""))
     duration = parse_duration(told.get("duration", "6h"))
     assert duration
-    return simple(duration, **settings)
+    return policy_from_settings(duration, **settings)
 
 
 def _instant(text: str) -> datetime:

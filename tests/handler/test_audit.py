@@ -14,9 +14,9 @@ from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure,
 from handler.providers.base import DutyQuery
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision, RuleResult
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 
-POLICY = simple(timedelta(hours=6))
+POLICY = policy_from_settings(timedelta(hours=6))
 JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")
 GROUP = Resource("okta.v1.Group", "00g1")
 REQUEST = Request(JANE, (GROUP,), {"petition": "p-1"})
@@ -85,7 +85,13 @@ def test_nobody_else_is_named_anywhere() -> None:
     judged = (RuleResult("for ann@x.io", "no", "ann@x.io", duties=((shift, "not of ann@x.io"),)),)
     reason = f"Approved: {shift.describe(NOW)}"
     decision = Decision(
-        request, reason, (shift,), duties=(shift,), rule_results=judged, limits=limits
+        request,
+        reason,
+        (shift,),
+        duties=(shift,),
+        rule_results=judged,
+        other_limits=limits[:1],
+        deciding_limit=limits[1],
     )
     record = recorded(decision, policy=by("for ann@x.io"))
     assert len(record["trace"]["rules"]) == 1

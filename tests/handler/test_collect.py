@@ -21,7 +21,7 @@ from handler.providers.collect import (
     duty_query,
 )
 from handler.request import Request
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from tests.handler.builders import (
     AT_PAGERDUTY,
     DBA,
@@ -452,7 +452,7 @@ QUERIES = [
     ),
     (
         "an update, where settings say so",
-        simple(timedelta(hours=1), participants=True),
+        policy_from_settings(timedelta(hours=1), participants=True),
         DutyQuery(any_schedule=True, roles=True, updates=True, holders=HERS),
     ),
 ]

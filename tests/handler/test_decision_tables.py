@@ -10,7 +10,7 @@ import pytest
 
 from handler.duty import ProviderSnapshot
 from handler.request import Resource
-from handler.rules.evaluate import BESIDE_THE_POINT, NO_DUTY, Decision, decide_all
+from handler.rules.evaluate import IRRELEVANT, NO_DUTY, Decision, decide_all
 from handler.rules.model import Policy, Rule, Selector
 from policy.loader import load
 from tests.handler.tables import NOW, Expected, Row, Table, read_tables
@@ -99,9 +99,7 @@ def test_every_rule_counts(table: Table) -> None:
         each for row in table.rows for one in decided(table, row) for each in one.rule_results
     ]
     acts = {each.rule for each in judged if each.verdict != "no"}
-    fails = {
-        each.rule for each in judged if each.verdict == "no" and each.why not in BESIDE_THE_POINT
-    }
+    fails = {each.rule for each in judged if each.verdict == "no" and each.why not in IRRELEVANT}
     rules = table.policy().rules
     assert table.odd or acts == {rule.name for rule in rules}
     assert fails >= {rule.name for rule in rules if not rule.deny}

@@ -16,12 +16,13 @@ from handler.rules.evaluate import (
     OTHER_RESOURCES,
     RuleResult,
     decide,
+    decide_all,
 )
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 JANE = "jane@example.com"
-ANY = simple(timedelta(hours=6))
+ANY = policy_from_settings(timedelta(hours=6))
 ASKED = Request(Resource("slack/user", "U1", JANE), (Resource("postgres.v1.Role", "prod-db"),))
 SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + timedelta(hours=1))
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-42")
@@ -123,7 +124,10 @@ IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-
 def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
     """All that limits it is told, also where nothing is left of it."""
     decision = decide(
-        ASKED._replace(labels=ASKED_BOTH), ProviderSnapshot((LEAD,)), simple(duration), NOW
+        ASKED._replace(labels=ASKED_BOTH),
+        ProviderSnapshot((LEAD,)),
+        policy_from_settings(duration),
+        NOW,
     )
     assert decision.limits == limits
     assert decision.approved or decision.reason == limits[-1]
@@ -142,3 +146,18 @@ def test_a_rule_without_a_condition_approves_nobody() -> None:
     policy = Policy((Rule("r", Selector(), duration=HOUR),))
     decision = decide(ASKED, ProviderSnapshot((LEAD, SHIFT)), policy, NOW)
     assert (decision.approved, decision.reason) == (False, NO_DUTY)
+
+
+def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
+    """It decides for how long, and what limited them besides is told before it."""
+    short, long = (
+        ASKED._replace(labels={"petition": "p", "indent.com/time/duration": duration})
+        for duration in ("1h", "2h")
+    )
+    _, decision = decide_all([short, long], ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.duration == HOUR
+    assert decision.limits == (
+        "the policy allows 6 hours",
+        "the request asks for 2 hours",
+        "a request of the same petition gets 1 hour",
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler.duration_hints import nearest, short
@@ -14,7 +14,7 @@ from handler.durations import format_go, format_instant, in_words, parse_duratio
 from handler.duty import INCIDENT_ROLE, Duty, ProviderSnapshot
 from handler.request import ASKED_DURATION, DURATION, Request, Resource, claim
 from handler.rules.evaluate import decide, decide_all
-from handler.rules.model import simple
+from handler.rules.model import policy_from_settings
 from tests.handler.oracle import SECOND, wish
 from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
 from tests.handler.worlds import WISHES
@@ -37,7 +37,7 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", inci
 @example(labels={"indent.com/time/expires": "2026-03-04T12:01:00Z"}, allowed=timedelta(hours=6))
 def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
     """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
-    policy, snapshot = simple(allowed), ProviderSnapshot((LEAD,))
+    policy, snapshot = policy_from_settings(allowed), ProviderSnapshot((LEAD,))
     request = Request(JANE, (GROUP,), labels)
     decision = decide(request, snapshot, policy, NOW)
     if not decision.approved:
@@ -73,7 +73,7 @@ DURATIONS = st.one_of(
 )
 
 
-@settings(STEADY, max_examples=2 * STEADY.max_examples)
+@STEADY
 @given(
     text=DURATIONS,
     label=st.sampled_from([DURATION, ASKED_DURATION]),
@@ -84,7 +84,10 @@ DURATIONS = st.one_of(
 def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timedelta) -> None:
     """Any text: humans decide, or access is for as long as both say, and never longer."""
     decision = decide(
-        Request(JANE, (GROUP,), {label: text}), ProviderSnapshot((LEAD,)), simple(allowed), NOW
+        Request(JANE, (GROUP,), {label: text}),
+        ProviderSnapshot((LEAD,)),
+        policy_from_settings(allowed),
+        NOW,
     )
     asked = wish(text)
     if asked is None:
@@ -106,7 +109,9 @@ def test_no_label_makes_a_duty(
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
     requests = [Request(JANE, (resource,), labels), Request(JANE, (GROUP,), labels)]
-    decisions = decide_all(requests, ProviderSnapshot((mary,)), simple(timedelta(hours=6)), NOW)
+    decisions = decide_all(
+        requests, ProviderSnapshot((mary,)), policy_from_settings(timedelta(hours=6)), NOW
+    )
     assert not any(each.approved for each in decisions)
 
 

@@ -122,7 +122,8 @@ def test_whatever_comes_all_at_once(text: str) -> None:
         *(text, duties, tuple(names), HOUR),
         duties=duties,
         rule_results=judged,
-        limits=(text,) * 1000,
+        other_limits=(text,) * 999,
+        deciding_limit=text,
         now=NOW,
     )
     failures = tuple(Failure(each, text, text) for each in ASKED for _ in range(1000))

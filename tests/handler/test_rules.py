@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.duty import ON_CALL, Duty
 from handler.request import Resource
 from handler.rules.conditions import (
     ANY,
+    AccessEnd,
     AllOf,
     AnyOf,
     Condition,
@@ -19,8 +23,11 @@ from handler.rules.conditions import (
     PostedUpdate,
     RequestedDuration,
     Requester,
+    accepts,
 )
-from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
+from handler.rules.matching import matches
+from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
+from tests.handler.strategies import STEADY
 
 JANE = "jane@example.com"
 
@@ -30,7 +37,8 @@ def test_grace_after_the_last_moment_there_is() -> None:
     rule = Rule("r", Selector(), OnCall(ANY), timedelta(hours=1), shift_end=ShiftEnd(timedelta(1)))
     now = datetime(2026, 3, 2, tzinfo=UTC)
     shift = Duty("P", ON_CALL, "S", "DBA", JANE, end=datetime.max.replace(tzinfo=UTC))
-    assert rule.until(shift, now) == now + timedelta(hours=1)
+    facts = Facts(JANE, frozenset([JANE]), frozenset([JANE]), (shift,), None, now)
+    assert rule.access_end(shift, facts) == AccessEnd(now + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -46,35 +54,37 @@ def test_settings_ask_for_no_more_than_they_name(
     schedules: tuple[str, ...], roles: tuple[str, ...], ways: tuple[Condition, ...]
 ) -> None:
     """Where nothing of a kind counts, no provider is asked about it."""
-    (rule,) = simple(timedelta(hours=6), schedules, roles).rules
+    (rule,) = policy_from_settings(timedelta(hours=6), schedules, roles).rules
     assert rule.when == AnyOf(ways)
 
 
 def test_fingerprint_tells_policies_apart() -> None:
     """Equal policies have one fingerprint, and every field is part of it."""
     six = timedelta(hours=6)
-    base = simple(six)
+    base = policy_from_settings(six)
     others = [
-        simple(timedelta(hours=3)),
-        simple(six, schedules=("DBA",)),
-        simple(six, incident_roles=("DBA",)),
-        simple(six, resource_labels=(("Env", "Prod"),)),
-        simple(six, participants=True),
-        simple(six, self_declared=True),
-        simple(six, shift_end=ShiftEnd()),
-        simple(six, shift_end=ShiftEnd(timedelta(minutes=15))),
+        policy_from_settings(timedelta(hours=3)),
+        policy_from_settings(six, schedules=("DBA",)),
+        policy_from_settings(six, incident_roles=("DBA",)),
+        policy_from_settings(six, resource_labels=(("Env", "Prod"),)),
+        policy_from_settings(six, participants=True),
+        policy_from_settings(six, self_declared=True),
+        policy_from_settings(six, shift_end=ShiftEnd()),
+        policy_from_settings(six, shift_end=ShiftEnd(timedelta(minutes=15))),
         base._replace(aliases={JANE: ("jane@corp.example",)}),
         base._replace(rules=()),
     ]
-    assert base.fingerprint == simple(timedelta(minutes=360)).fingerprint
+    assert base.fingerprint == policy_from_settings(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
     assert len(base.fingerprint) == 16
 
 
 def test_fingerprint_outlives_a_new_field() -> None:
     """It is of what is said, not of what is left out: a field more, with a default, leaves it."""
-    assert simple(timedelta(hours=6)).fingerprint == "59412e91a9ed0234"
-    named = simple(timedelta(hours=6), schedules=("DBA",), resource_labels=(("Env", "Prod"),))
+    assert policy_from_settings(timedelta(hours=6)).fingerprint == "59412e91a9ed0234"
+    named = policy_from_settings(
+        timedelta(hours=6), schedules=("DBA",), resource_labels=(("Env", "Prod"),)
+    )
     assert named.fingerprint == "a2ff36eaf2168949"
 
 
@@ -109,6 +119,15 @@ def test_conditions_of_different_types_are_never_equal(one: Condition, other: Co
     assert one != tuple(one)
 
 
+def test_duties_that_a_condition_accepts() -> None:
+    """Both the kind of duty and its name have to be right."""
+    shift = Duty("PagerDuty", ON_CALL, "S", "DBA", JANE)
+    assert accepts(OnCall(("DBA",)), shift)
+    assert not accepts(OnCall(("API",)), shift)
+    assert not accepts(IncidentRole(ANY), shift)
+    assert not accepts(OnCall(ANY, "Opsgenie"), shift)
+
+
 THINGS = {name: Resource("k", name, labels={"Env": "Prod"}) for name in ("a", "b")}
 
 
@@ -138,7 +157,7 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
 
 def test_the_only_rule_stays() -> None:
     """It says itself what it is not for."""
-    only = simple(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
+    only = policy_from_settings(timedelta(hours=6), resource_labels=(("Env", "Prod"),))
     assert only.relevant_to([]) == only
 
 
@@ -155,3 +174,28 @@ def test_a_denied_domain_is_what_comes_last() -> None:
     facts = Facts("", frozenset(), frozenset(["x@y@denied.example"]), (), None, now)
     assert Requester(domains=("denied.example",)).may_hold(facts)
     assert not Requester(domains=("y@denied.example",)).may_hold(facts)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("db-*", "db-", True),
+        ("*", "", True),
+        ("a*b*b*c", "abbc", True),
+        ("*ab*ab*", "abxa", False),
+        ("ab*ba", "aba", False),
+        ("db-*", "DB-1", False),
+        ("a?c", "abc", False),
+        ("a[b]c", "abc", False),
+    ],
+)
+def test_patterns_of_ids(pattern: str, text: str, fits: bool) -> None:  # noqa: FBT001 - a column of the table
+    """The whole text has to fit, letter case and all, and only the asterisk is special."""
+    assert matches(pattern, text) is fits
+
+
+@STEADY
+@given(pattern=st.text("ab*", max_size=9), text=st.text("ab", max_size=9))
+def test_patterns_are_read_as_the_shell_does(pattern: str, text: str) -> None:
+    """Python's own reading of such patterns says the same."""
+    assert matches(pattern, text) == fnmatchcase(text, pattern)

@@ -10,7 +10,7 @@ import pytest
 
 from handler import settings
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
-from handler.rules.model import ShiftEnd, simple
+from handler.rules.model import ShiftEnd, policy_from_settings
 from handler.settings import Settings, SettingsError, load
 
 SIGNING = "signing-secret-1"
@@ -21,7 +21,7 @@ DEFAULT = Settings(
     webhook_secrets=(SIGNING,),
     providers={"incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": URL}},
     dry_run=False,
-    policy=simple(timedelta(hours=6)),
+    policy=policy_from_settings(timedelta(hours=6)),
 )
 
 

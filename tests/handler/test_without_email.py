@@ -21,7 +21,7 @@ from handler.providers.registry import BY_ID
 from handler.request import Request, Resource
 from handler.rules.conditions import ANY, IncidentRole, OnCall
 from handler.rules.evaluate import Decision
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from tests.handler.accounts import Account, open_account
 from tests.handler.builders import fetching, make_duty, make_question
 from tests.handler.conftest import ANA, BO, NOW, SetClock
@@ -67,7 +67,11 @@ def on_duty(provider: str, client: Client, clock: SetClock) -> Iterator[tuple[An
         def decide(*who: str, policy: Policy | None = None) -> Outcome:
             requests = [Request(Resource(email=email), (RESOURCE,)) for email in who]
             return collect_and_decide(
-                requests, policy or simple(HOURS), clients, clock.clock, Deadline(clock.clock, 6)
+                requests,
+                policy or policy_from_settings(HOURS),
+                clients,
+                clock.clock,
+                Deadline(clock.clock, 6),
             )
 
         yield double, decide
@@ -123,7 +127,7 @@ def recorded(outcome: Outcome) -> dict[str, Any]:
         outcome.decisions[0],
         snapshot=outcome.snapshot,
         asked=outcome.providers,
-        policy=simple(HOURS),
+        policy=policy_from_settings(HOURS),
         dry_run=False,
         milliseconds=0,
         without_email=outcome.without_email,
@@ -179,7 +183,7 @@ def test_who_is_on_shift_of_a_schedule_without_a_policy(
     client: Client, set_clock: SetClock
 ) -> None:
     """PagerDuty: their e-mails are looked up one by one, and those that are not there counted."""
-    policy = simple(HOURS, ("Alone",))
+    policy = policy_from_settings(HOURS, ("Alone",))
     with on_duty("pagerduty", client, set_clock) as (double, decide):
         schedule = double.add_schedule("Alone")
         double.put_on_shift(schedule, double.add_person("Ghost", None))
@@ -193,7 +197,7 @@ def test_a_manned_schedule_is_not_looked_up(client: Client, set_clock: SetClock)
     with on_duty("pagerduty", client, set_clock) as (double, decide):
         for each in (ANA, BO):
             double.delete_person(each)
-        decide(ANA, policy=simple(HOURS, ("Payments",)))
+        decide(ANA, policy=policy_from_settings(HOURS, ("Payments",)))
         assert {call.path for call in double.calls} == {"/oncalls", "/schedules", "/v3/schedules"}
 
 
@@ -203,10 +207,12 @@ def test_roles_and_updates(client: Client, set_clock: SetClock) -> None:
         ghost, shade = (double.add_person(name, None) for name in ("Ghost", "Shade"))
         double.declare_incident("Fire", by=ANA, lead=ghost)
         double.post_update("INC-1", by=shade)
-        by_role = simple(HOURS, incident_roles=("Incident Lead",))
-        by_update = simple(HOURS, participants=True)
+        by_role = policy_from_settings(HOURS, incident_roles=("Incident Lead",))
+        by_update = policy_from_settings(HOURS, participants=True)
         assert dict(decide(ANA, policy=by_role).without_email) == {"incident.io": (1, 1)}
-        assert dict(decide(BO, policy=simple(HOURS)).without_email) == {"incident.io": (1, 3)}
+        assert dict(decide(BO, policy=policy_from_settings(HOURS)).without_email) == {
+            "incident.io": (1, 3)
+        }
         asked = decide("nora@acme.example", policy=by_update)
         assert dict(asked.without_email) == {"incident.io": (2, 4)}
 

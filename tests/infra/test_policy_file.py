@@ -17,7 +17,7 @@ from policy import case_runner
 from policy.loader import load
 from sandbox.lambda_url.archive import build_zip
 from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
-from tests.policy.tried import POLICY, TESTS, written
+from tests.policy.policy_folder import POLICY, TESTS, write_policy
 
 if TYPE_CHECKING:
     from sandbox.local_aws.program import ProgramRun
@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
     """Give a project's folder with a good policy in it."""
     folder = tmp_path / "project"
     (folder / "policy").mkdir(parents=True)
-    written(folder / "policy")
+    write_policy(folder / "policy")
     return folder
 
 
@@ -84,7 +84,7 @@ def test_policy_is_deployed_beside_the_code(program: Program, root: Path) -> Non
 
 def test_without_one_nothing_is_beside_the_code(program: Program, root: Path) -> None:
     """Nor is the file read, or its tests run."""
-    written(root / "policy", "rules: 1\n")
+    write_policy(root / "policy", "rules: 1\n")
     run = program.run(root=root)
     assert policy_of(run) is None
     assert KEY not in environment_of(run)
@@ -93,9 +93,9 @@ def test_without_one_nothing_is_beside_the_code(program: Program, root: Path) ->
 def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None:
     """The function is deployed anew when its policy means something else, and only then."""
     before = zip_of(program.run(NAMED, root=root))
-    written(root / "policy", f"# A comment.\n{POLICY}")
+    write_policy(root / "policy", f"# A comment.\n{POLICY}")
     assert zip_of(program.run(NAMED, root=root)) == before
-    written(root / "policy", POLICY.replace("grace: 15m", "grace: 10m"))
+    write_policy(root / "policy", POLICY.replace("grace: 15m", "grace: 10m"))
     assert zip_of(program.run(NAMED, root=root)) != before
 
 
@@ -161,7 +161,7 @@ def test_policy_that_does_not_pass_is_not_deployed(
     said: str,
 ) -> None:
     """One sentence says what is red, and what shows all of it."""
-    written(root / "policy", policy, tests)
+    write_policy(root / "policy", policy, tests)
     assert refusal(program, root, NAMED) == f"{NOT_PASSED} {said}; run `make policy-test`", what
 
 
@@ -184,7 +184,7 @@ def test_missing_files_are_named(program: Program, root: Path) -> None:
 def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) -> None:
     """The tests run as the policy is deployed; a policy elsewhere in the project is named."""
     (root / "access").mkdir()
-    written(root / "access", tests=TESTS + ON_HIS_OWN)
+    write_policy(root / "access", tests=TESTS + ON_HIS_OWN)
     plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
     assert refusal(program, root, plain) == (
         f"{KEY} is 'access/prod.yaml', which its tests do not let pass: access/prod.test.yaml:18: "
@@ -238,7 +238,7 @@ def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) 
 def test_file_outside_of_the_project_is_refused(program: Program, root: Path, name: str) -> None:
     """Nor is what is no policy; a link does not lead out, either."""
     (root / "policy" / "away.yaml").symlink_to(root.parent / "prod.yaml")
-    written(root.parent)
+    write_policy(root.parent)
     assert refusal(program, root, {KEY: name}) == PATH.format(name)
 
 
@@ -284,7 +284,7 @@ def test_settings_without_effect_are_noted(program: Program, root: Path) -> None
 def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None:
     """What the loader warns of is said where it is deployed."""
     policy = POLICY.replace("{kinds: [db]}", "{labels: {Env: Prod}}")
-    written(
+    write_policy(
         root / "policy",
         policy,
         TESTS.replace("{kind: db, id: orders}", "{kind: db, id: orders, labels: {Env: Prod}}"),
@@ -303,7 +303,7 @@ def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> No
     tests = TESTS.replace(
         "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
     )
-    written(root / "policy", policy, tests)
+    write_policy(root / "policy", policy, tests)
     assert program.run(NAMED, root=root).notes == (
         (
             "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
@@ -322,11 +322,11 @@ def test_schedule_without_its_provider_is_noted(program: Program, root: Path) ->
         "PagerDuty are on: one of that name at either counts; write `provider: incidentio`, or "
         "whose they are, beside `schedules`"
     )
-    written(root / "policy", POLICY.replace("schedules: any", "schedules: [DBA]"))
+    write_policy(root / "policy", POLICY.replace("schedules: any", "schedules: [DBA]"))
     (more,) = program.run(NAMED, two, root=root).notes
     assert more == note.replace('"DBAs"', '"DBAs" (and 1 more)')
     assert program.run(NAMED, root=root).notes == ()
-    written(root / "policy", POLICY.replace("{schedules: [DBA]}", "{schedules: any}"))
+    write_policy(root / "policy", POLICY.replace("{schedules: [DBA]}", "{schedules: any}"))
     assert program.run(NAMED, two, root=root).notes == ()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from policy.case_runner import FileError, try_policy
-from tests.policy.tried import ON_SHIFT, POLICY, TESTS, one_case, tried, written
+from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, one_case, run_trial, write_policy
 
 ASKS = f"""\
 who: omar@example.com
@@ -31,7 +31,7 @@ def case_of(expected: str, changes: dict[str, str]) -> tuple[str, str]:
 
 def test_good_policy_has_no_faults(tmp_path: Path) -> None:
     """Every case comes out as expected, one must not be approved, and each rule is exercised."""
-    trial = tried(tmp_path)
+    trial = run_trial(tmp_path)
     assert trial.faults == ()
     assert [each.case.name for each in trial.results] == ["on shift", "runs dry", "the vault"]
 
@@ -81,7 +81,7 @@ def test_case_is_decided_as_the_function_would(
     tmp_path: Path, name: str, changes: dict[str, str], expected: str
 ) -> None:
     """Each row comes out as it says, on what it says of the providers."""
-    trial = tried(tmp_path, *case_of(expected, changes))
+    trial = run_trial(tmp_path, *case_of(expected, changes))
     assert trial.faults == (), name
     assert trial.results[-1].case.name == "the one"
 
@@ -131,7 +131,7 @@ def test_red_case_says_what_came_instead(
     differences: list[tuple[str, str]],
 ) -> None:
     """Every difference is told, in the words of the test file."""
-    trial = tried(tmp_path, *case_of(expected, changes))
+    trial = run_trial(tmp_path, *case_of(expected, changes))
     (red,) = trial.red
     assert red.case.name == "the one", name
     assert list(red.differences) == differences
@@ -171,7 +171,7 @@ def test_rule_that_no_case_exercises_is_a_gap(
     tmp_path: Path, name: str, tests: str, gap: str
 ) -> None:
     """It takes a case in which the rule has its say, not one in which it is looked at."""
-    trial = tried(tmp_path, tests=tests)
+    trial = run_trial(tmp_path, tests=tests)
     assert not trial.red
     assert trial.faults == (gap,), name
 
@@ -179,14 +179,14 @@ def test_rule_that_no_case_exercises_is_a_gap(
 def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
     """One case at least must not be approved."""
     policy = POLICY[: POLICY.index("  - name: dry")]
-    trial = tried(tmp_path, policy, cut("runs dry", "the vault"))
+    trial = run_trial(tmp_path, policy, cut("runs dry", "the vault"))
     said = "no case must not be approved: a policy that approves everybody would pass"
     assert trial.faults == (f"prod.test.yaml:1: {said}",)
 
 
 def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> None:
     """A rule that guards what no rule opens yet can be tried, too."""
-    trial = tried(tmp_path)
+    trial = run_trial(tmp_path)
     vault = trial.results[-1]
     assert vault.decision.reason == "no rule is for vault:innermost-1"
     assert vault.differences == ()
@@ -194,7 +194,7 @@ def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> Non
 
 def test_self_declared_duties_count_where_the_stack_says_so(tmp_path: Path) -> None:
     """The tests try the policy as it is deployed."""
-    file = written(tmp_path, *case_of(NO, {ON_SHIFT: OWN}))
+    file = write_policy(tmp_path, *case_of(NO, {ON_SHIFT: OWN}))
     assert try_policy(file, tmp_path).faults == ()
     (red,) = try_policy(file, tmp_path, self_declared=True).red
     assert red.differences == (("not approved", 'approved by "DBAs" for 1 hour'),)
@@ -202,9 +202,9 @@ def test_self_declared_duties_count_where_the_stack_says_so(tmp_path: Path) -> N
 
 def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
     """With the policy wrong, the tests are not read; with the tests wrong, nothing is decided."""
-    trial = tried(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
+    trial = run_trial(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
     assert [each.split(" ")[0] for each in trial.faults] == ["prod.yaml:5:"]
-    trial = tried(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
+    trial = run_trial(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
     assert trial.faults == (
         'prod.test.yaml:12: "dri" is no rule of the policy; the nearest is "dry"',
     )
@@ -213,7 +213,7 @@ def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
 
 def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
     """What is wrong with it is told beside that there are none."""
-    written(tmp_path, policy="rules: []\nrule: []\n")
+    write_policy(tmp_path, policy="rules: []\nrule: []\n")
     (tmp_path / "prod.test.yaml").unlink()
     trial = try_policy(Path("prod.yaml"), tmp_path)
     assert trial.policy.errors
@@ -227,7 +227,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError) as missing:
         try_policy(Path("prod.yaml"), tmp_path)
     assert str(missing.value) == "prod.yaml cannot be read: No such file or directory"
-    written(tmp_path)
+    write_policy(tmp_path)
     (tmp_path / "prod.test.yaml").unlink()
     with pytest.raises(FileError) as missing:
         try_policy(Path("prod.yaml"), tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from handler.rules.conditions import NOT_LISTED
 from policy.__main__ import main
 from sandbox.local_aws.program import ROOT
-from tests.policy.tried import ON_SHIFT, POLICY, TESTS, written
+from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, write_policy
 
 Out = pytest.CaptureFixture[str]
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the folder in which the command runs, with a good policy in policy/."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy").mkdir()
-    written(tmp_path / "policy")
+    write_policy(tmp_path / "policy")
     return tmp_path / "policy"
 
 
@@ -40,7 +40,7 @@ def test_good_policies_are_told_case_by_case(capsys: Out) -> None:
 
 def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> None:
     """What was expected, what came, and what became of each rule and duty; nobody's e-mail."""
-    written(folder, POLICY.replace("schedules: [DBA]", "schedules: [API]"))
+    write_policy(folder, POLICY.replace("schedules: [DBA]", "schedules: [API]"))
     assert main(["test"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "policy/prod.yaml, by policy/prod.test.yaml:",
@@ -61,14 +61,14 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
 
 def test_gaps_fail(folder: Path, capsys: Out) -> None:
     """Tests that try too little are as bad as red ones."""
-    written(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
+    write_policy(folder, tests=TESTS[: TESTS.index("  - name: runs dry")])
     assert main(["test"]) == 1
     assert "1 of 1 case came out as expected; 3 gaps in the tests." in capsys.readouterr().out
 
 
 def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
     """A file that cannot be used is told whole, and is no result of a test."""
-    written(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
+    write_policy(folder, POLICY.replace("3h", "3").replace("name: dry", "nam: dry"))
     said = [
         (
             'policy/prod.yaml:5: "duration" is 3, which isn\'t a duration: '
@@ -85,7 +85,7 @@ def test_errors_are_told_by_file_and_line(folder: Path, capsys: Out) -> None:
 
 def test_warnings_fail_nothing(folder: Path, capsys: Out) -> None:
     """What is doubtful is told beside the rest."""
-    written(folder, POLICY.replace(", without_end: 1h", ""))
+    write_policy(folder, POLICY.replace(", without_end: 1h", ""))
     warning = (
         'policy/prod.yaml:2: warning: "DBAs" ends with the shift, and a role has no end: roles '
         "count only if end_with_shift says without_end, such as 1h"
@@ -114,7 +114,7 @@ def test_self_declared_is_an_option(folder: Path, capsys: Out) -> None:
     start = TESTS.index("  - name: on shift")
     case = TESTS[start : TESTS.index("  - name: runs dry")].replace("on shift", "own")
     case = case.replace(ON_SHIFT, own).replace("true, rule: DBAs, duration: 3h", "false")
-    written(folder, tests=TESTS + case)
+    write_policy(folder, tests=TESTS + case)
     assert main(["test"]) == 0
     assert main(["test", "--self-declared"]) == 1
     assert "RED own" in capsys.readouterr().out

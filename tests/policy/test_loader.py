@@ -18,9 +18,7 @@ from handler.rules.conditions import (
     Requester,
 )
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd
-from policy.diagnostics import Problems
 from policy.loader import load
-from policy.yaml_nodes import read_tree
 from tests.policy.texts import ON_CALL, POLICY, SELECTOR, changed, with_condition
 
 TIER = '{labels: {Tier: "0"}}'
@@ -43,7 +41,7 @@ OPEN = (
 )
 EITHER = f"{{any: [{ON_CALL}, {{incident_role: {{roles: any}}}}]}}"
 # The same examples in every run: a red build has to be red again on the next machine.
-STEADY = settings(derandomize=True, deadline=None, max_examples=300)
+STEADY = settings(derandomize=True, deadline=None, max_examples=100)
 WHOLE = """\
 rules:
   - name: DBAs reach production databases
@@ -52,7 +50,7 @@ rules:
     end_with_shift: {without_end: 90m, grace: 0s}
     when:
       any:
-        - on_call: {provider: incidentio, schedules: [DBA, API]}
+        - on_call: {provider: pagerduty, schedules: [DBA, API], max_level: 2}
         - all:
             - incident_role: {roles: any, severities: [Major], types: [Outage]}
             - requester: {emails: [Jane@example.com], domains: [Example.com]}
@@ -72,7 +70,7 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     assert loaded.lines == {"DBAs reach production databases": 2, "b": 14, "nobody": 15}
     either = AnyOf(
         (
-            OnCall(("DBA", "API"), "incident.io"),
+            OnCall(("DBA", "API"), "PagerDuty", 2),
             AllOf(
                 (
                     IncidentRole(None, ("Major",), ("Outage",)),
@@ -263,11 +261,3 @@ def test_any_yaml_is_read_or_refused(text: str) -> None:
     loaded = load(text.encode())
     assert loaded.errors
     assert not loaded.body
-
-
-def test_tree_is_plain() -> None:
-    """Nothing is made of the values but what is written, so that each of them can be checked."""
-    problems = Problems()
-    tree = read_tree(b"a: [1, 'b', 2026-11-24, ~, yes, = ]", problems)
-    assert problems.errors == ()
-    assert repr(tree).count("Scalar") == 7

@@ -1,58 +1,13 @@
-"""What is wrong with aliases and with whole files is told, all of it at once."""
+"""What is wrong with a whole file is told, all of it at once."""
 
 from __future__ import annotations
 
 import pytest
 
 from policy.loader import load
-from policy.yaml_nodes import MOST_BYTES
+from policy.yaml_file import MOST_BYTES
 from tests.policy.texts import POLICY, changed, errors_of
 
-TWO_PEOPLE = "it would make two people one"
-
-ALIASES = [
-    (
-        "a key is an e-mail",
-        "jane: [a@b.c]",
-        [(10, '"aliases" holds what is no e-mail: one whole address is needed')],
-    ),
-    (
-        "a value is one, too",
-        "j@x.y: [a]",
-        [(10, '"an alias" holds what is no e-mail: one whole address is needed')],
-    ),
-    ("an empty list", "j@x.y: []", [(10, '"an alias" is empty: name something in it')]),
-    (
-        "a list is a list",
-        "j@x.y: a@b.c",
-        [(10, "the e-mails of an alias are a list ([a@b.example])")],
-    ),
-    (
-        "a value twice",
-        "j@x.y: [a@b.c, A@B.c]",
-        [(10, '"an alias": this e-mail is here twice: first in line 10')],
-    ),
-    (
-        "a value under two keys, whatever its case",
-        "j@x.y: [a@b.c]\n  k@x.y: [A@B.c]",
-        [(11, f"this e-mail is under another key in line 10, too: {TWO_PEOPLE}")],
-    ),
-    (
-        "a value that is another key",
-        "j@x.y: [k@x.y]\n  K@x.y: [a@b.c]",
-        [(10, f"this e-mail is a key in line 11: {TWO_PEOPLE}")],
-    ),
-    (
-        "a value that is its own key",
-        "j@x.y: [J@x.y]",
-        [(10, "this e-mail is its own key, and counts anyway: leave it out")],
-    ),
-    (
-        "two keys that are one address",
-        "j@x.y: [a@b.c]\n  J@x.y: [d@e.f]",
-        [(11, "this e-mail is a key in line 10, too: put them together")],
-    ),
-]
 FILES = [
     ("an empty file", b"", [(1, "the file is empty")]),
     ("a file of comments", b"# rules\n", [(1, "the file is empty")]),
@@ -122,16 +77,6 @@ FILES = [
         [(2, "U+202E RIGHT-TO-LEFT OVERRIDE makes a line look like another one: leave it out")],
     ),
 ]
-
-
-@pytest.mark.parametrize(
-    ("aliases", "said"), [row[1:] for row in ALIASES], ids=[row[0] for row in ALIASES]
-)
-def test_wrong_alias_is_told(aliases: str, said: list[tuple[int, str]]) -> None:
-    """The same of aliases; no e-mail is repeated."""
-    found = errors_of(changed("jane@example.com: [jane.doe@corp.example]", aliases))
-    assert found == said
-    assert not any("@" in text.replace("a@b.example", "") for _, text in found)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import pytest
 
 from handler.characters import is_unseen
 from policy.case_file import read_cases
+from policy.diagnostics import DASHES, QUOTES
 from policy.loader import load
-from policy.spelling import DASHES, QUOTES
+from tests.policy.policy_folder import TESTS
+from tests.policy.refused import Refused, refused
 from tests.policy.texts import POLICY, changed, errors_of
-from tests.policy.tried import TESTS
 
 DENIAL, ALIAS = '{labels: {Tier: "0"}}', "jane@example.com: [jane.doe@corp.example]"
 OF_YAML = "leave it out, and quote with \" or '"
@@ -21,156 +22,11 @@ ANEW = "has a letter and its accent in two characters: type it anew, in one (NFC
 UNSEEN = "which cannot be seen: leave it out"
 NO_EMAIL = "holds what is no e-mail: one whole address is needed"
 
-# A sentence, what is changed into what, and what is said in which line.
-SPELLINGS = [
-    (
-        "typographic quotes around a denied label's value",
-        (DENIAL, "{labels: {Tier: \u201c0\u201d}}"),
-        [(7, f'"Tier": "\u201c0\u201d" begins with {LEFT}: {OF_YAML}')],
-    ),
-    (
-        "a typographic quote behind a denied label's value",
-        (DENIAL, "{labels: {Tier: x\u201d}}"),
-        [(7, f'"Tier": "x\u201d" ends with {RIGHT}: {OF_YAML}')],
-    ),
-    (
-        "typographic quotes around a denied label's name",
-        (DENIAL, "{labels: {\u201cTier\u201d: x}}"),
-        [(7, f'"the name of a label": "\u201cTier\u201d" begins with {LEFT}: {OF_YAML}')],
-    ),
-    (
-        "French quotes around a denied kind",
-        (DENIAL, "{kinds: [\u00abvault\u00bb]}"),
-        [
-            (
-                7,
-                (
-                    '"kinds": "\u00abvault\u00bb" begins with U+00AB LEFT-POINTING DOUBLE ANGLE '
-                    f"QUOTATION MARK: {OF_YAML}"
-                ),
-            )
-        ],
-    ),
-    (
-        "quotes within quotes around a denied id",
-        (DENIAL, "{ids: ['\"root\"']}"),
-        [
-            (
-                7,
-                (
-                    '"ids": ""root"" begins and ends with ", within the quotes of YAML: '
-                    "leave one pair out"
-                ),
-            )
-        ],
-    ),
-    (
-        "an en dash in a denied id",
-        (DENIAL, '{ids: ["prod\u2013*"]}'),
-        [(7, '"ids": "prod\u2013*" holds U+2013 EN DASH: write - instead')],
-    ),
-    (
-        "a minus in a denied kind",
-        (DENIAL, "{kinds: [a\u2212b]}"),
-        [(7, '"kinds": "a\u2212b" holds U+2212 MINUS SIGN: write - instead')],
-    ),
-    (
-        "an em dash between the words of a denied label",
-        (DENIAL, "{labels: {Tier: a \u2014 b}}"),
-        [(7, '"Tier": "a \u2014 b" holds U+2014 EM DASH: write - instead')],
-    ),
-    (
-        "an asterisk that is no wildcard, in a denied id",
-        (DENIAL, '{ids: ["prod\uff0a"]}'),
-        [(7, '"ids": "prod\uff0a" holds U+FF0A FULLWIDTH ASTERISK: write * instead')],
-    ),
-    (
-        "a denied id in two characters",
-        (DENIAL, '{ids: ["tre\u0301sor"]}'),
-        [(7, f'"ids": "tre\u0301sor" {ANEW}')],
-    ),
-    *[
-        (
-            f"a denied id with {unicodedata.name(unseen)}",
-            (DENIAL, f'{{ids: ["prod-{unseen}db"]}}'),
-            [(7, f"a text holds U+{ord(unseen):04X} {unicodedata.name(unseen)}, {UNSEEN}")],
-        )
-        for unseen in "\ufe0f\u3164\u2800\u034f\U000e0061\u115f\u180e\u00a0"
-    ],
-    (
-        "a name with a filler",
-        ("name: nobody", "name: no\u3164body"),
-        [(6, f"a text holds U+3164 HANGUL FILLER, {UNSEEN}")],
-    ),
-    (
-        "a denied e-mail in typographic quotes",
-        ("deny: true", "deny: true\n    when: {requester: {emails: [\u201ca@b.c\u201d]}}"),
-        [(9, f'"emails": this e-mail begins with {LEFT}: {OF_YAML}')],
-    ),
-    (
-        "an e-mail in quotes",
-        (ALIAS, "'\"j@x.y\"': [a@b.c]"),
-        [
-            (
-                10,
-                (
-                    '"aliases": this e-mail begins and ends with ", within the quotes of YAML: '
-                    "leave one pair out"
-                ),
-            )
-        ],
-    ),
-    ("an e-mail with a quote", (ALIAS, "j@x.y: ['\"a\"@b.c']"), [(10, f'"an alias" {NO_EMAIL}')]),
-    (
-        "an e-mail with a quote inside",
-        (ALIAS, "j@x.y: [a\u201d@b.c]"),
-        [(10, f'"an alias" {NO_EMAIL}')],
-    ),
-    ("an e-mail after a quote", (ALIAS, 'j@x.y: ["\'a@b.c"]'), [(10, f'"an alias" {NO_EMAIL}')]),
-    (
-        "an e-mail with a dash",
-        (ALIAS, "j@x.y: [a\u2011b@b.c]"),
-        [(10, '"an alias": this e-mail holds U+2011 NON-BREAKING HYPHEN: write - instead')],
-    ),
-    (
-        "an e-mail in two characters",
-        (ALIAS, "j@x.y: [jose\u0301@b.c]"),
-        [(10, f'"an alias": this e-mail {ANEW}')],
-    ),
-    (
-        "an e-mail with a filler",
-        (ALIAS, "j@x.y: [a\u3164@b.c]"),
-        [(10, f"a text holds U+3164 HANGUL FILLER, {UNSEEN}")],
-    ),
-    (
-        "a denied domain with a dash",
-        ("deny: true", "deny: true\n    when: {requester: {domains: [a\u2013b.c]}}"),
-        [(9, '"domains": "a\u2013b.c" holds U+2013 EN DASH: write - instead')],
-    ),
-    (
-        "rules whose names look alike",
-        ("name: nobody", "name: \uff24\uff22\uff21s"),
-        [
-            (
-                6,
-                (
-                    'the name "\uff24\uff22\uff21s" is taken by the rule of line 2: '
-                    "the log tells rules by their names"
-                ),
-            )
-        ],
-    ),
-]
 
-
-@pytest.mark.parametrize(
-    ("change", "said"), [row[1:] for row in SPELLINGS], ids=[row[0] for row in SPELLINGS]
-)
-def test_what_speaks_against_somebody_is_refused(
-    change: tuple[str, str], said: list[tuple[int, str]]
-) -> None:
+@pytest.mark.parametrize("row", refused("spelling"), ids=lambda row: row.name)
+def test_what_speaks_against_somebody_is_refused(row: Refused) -> None:
     """Denials, e-mails and domains hold nothing that is not what it looks like."""
-    assert errors_of(changed(*change)) == said
+    assert errors_of(row.data) == row.errors
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import read_events
 from handler.rules.evaluate import decide
-from handler.rules.model import Policy, simple
+from handler.rules.model import Policy, policy_from_settings
 from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.presenter import summarize_decision
@@ -26,7 +26,7 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "r1", "Incident Lead", JANE, incident=
 OWN = LEAD._replace(incident="INC-2", self_declared=True)
 SHIFT = Duty("incident.io", ON_CALL, "s1", "DBA", JANE, end=datetime(2026, 3, 2, 20, 0, tzinfo=UTC))
 DOWN = Failure("incident.io", "schedules", "HTTP 500")
-POLICY = simple(timedelta(hours=6))
+POLICY = policy_from_settings(timedelta(hours=6))
 
 
 def log_record(

@@ -11,7 +11,7 @@ from handler.request import Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from handler.settings import load
-from policy.open_rules import kinds_without_end, open_rules, unnamed_kinds
+from policy.lint import kinds_without_end, open_rules, unnamed_kinds
 
 ALL = ("incident.io", "PagerDuty")
 ROLE = "holds a role other than the reporter's in a live incident"
@@ -76,7 +76,7 @@ def file(when: dict[str, Any], **more: Any) -> Policy:  # noqa: ANN401 - what JS
 )
 def test_plain_settings(values: dict[str, str], providers: tuple[str, ...], said: str) -> None:
     """With neither schedules nor roles they are open, as far as labels and providers go."""
-    assert [each.told() for each in open_rules(settings(**values), providers)] == [said] * bool(
+    assert [each.describe() for each in open_rules(settings(**values), providers)] == [said] * bool(
         said
     )
 
@@ -119,8 +119,8 @@ def test_denials_and_dry_runs() -> None:
     rule = {"name": "R", "resources": "any", "when": ANY_SHIFT, "duration": "1h"}
     policy = read_policy(json.dumps({"rules": [denial, rule], "aliases": {}}))
     (found,) = open_rules(policy, ALL)
-    assert found.told() == f"anybody who {SHIFT} opens any resource that no rule denies"
-    assert "would open any" in found.told(dry_run=True)
+    assert found.describe() == f"anybody who {SHIFT} opens any resource that no rule denies"
+    assert "would open any" in found.describe(dry_run=True)
 
 
 def test_an_incident_of_ones_own_among_several_duties() -> None:

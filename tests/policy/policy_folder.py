@@ -46,16 +46,16 @@ cases:
 """
 
 
-def written(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Path:
+def write_policy(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Path:
     """Write both files, and name the policy from the folder."""
     (folder / "prod.yaml").write_text(policy, encoding="utf-8")
     (folder / "prod.test.yaml").write_text(tests, encoding="utf-8")
     return Path("prod.yaml")
 
 
-def tried(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Trial:
+def run_trial(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Trial:
     """Try the policy."""
-    return try_policy(written(folder, policy, tests), folder)
+    return try_policy(write_policy(folder, policy, tests), folder)
 
 
 def one_case(text: str, policy: str = POLICY) -> tuple[str, str]:

@@ -1,0 +1,25 @@
+"""What is wrong with rules, conditions and aliases: each error with its line, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.policy.refused import Refused, refused
+from tests.policy.texts import ON_CALL, errors_of
+
+ALIASES = refused("aliases", replaced="jane@example.com: [jane.doe@corp.example]")
+ROWS = [*refused("rules"), *refused("conditions", replaced=ON_CALL), *ALIASES]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_what_is_wrong_is_said(row: Refused) -> None:
+    """Each sentence of a row is an error with its line."""
+    assert row.errors
+    assert errors_of(row.data) == row.errors
+
+
+def test_no_email_is_repeated() -> None:
+    """Of aliases, it is said in which line they stand."""
+    errors = [text for row in ALIASES for _, text in errors_of(row.data)]
+    assert errors
+    assert not any("@" in text.replace("a@b.example", "") for text in errors)
