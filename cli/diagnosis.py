@@ -21,8 +21,8 @@ from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
 from handler import __version__
 from handler.app import NAME
 from handler.callers.indent import UNAVAILABLE
+from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
-from handler.http1 import RemoteDisconnected, TooLarge
 from handler.json_fields import ShapeError, array, as_record, record, text
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
@@ -79,14 +79,14 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             remedy = f"let this machine reach it; then {log_remedy(deployed)}"
         case ConnectionRefusedError():
             said = "is an address where nobody listens"
-        case ConnectionError() | RemoteDisconnected():
+        case ConnectionError():
             said = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(deployed)}"
         case ValueError():
             said = "is no address of a webhook"
         case OSError():
             said = f"cannot be reached: {cause.strerror}"
-        case TooLarge():
+        case ResponseTooLargeError():
             said = "answers with more than a webhook would"
         case _:
             said = "does not speak HTTP"

@@ -7,9 +7,9 @@ from importlib import import_module
 
 import pytest
 
+from handler.connection import USER_AGENT
 from handler.duty import Findings
 from handler.http import Client
-from handler.http1 import USER_AGENT
 from handler.providers.base import Wants, ask
 from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region
 from tests.handler.conftest import SetClock
