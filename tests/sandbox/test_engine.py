@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.bare import bare
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources import RESOURCES
@@ -207,11 +206,11 @@ def test_url_is_public_by_both_statements(aws: Aws, deployment: Deployment) -> N
 
 
 def test_zip_comes_out_again_with_the_handler_alone(aws: Aws, deployment: Deployment) -> None:
-    """What is taken out of the local AWS are the Python files of handler/, and what they state."""
+    """What is taken out of the local AWS are the Python files of handler/, byte for byte."""
     assert deployment.function.zip == aws.zip_of(deployment.outputs["function_name"])
     with zipfile.ZipFile(io.BytesIO(deployment.function.zip)) as zipped:
         assert {name: zipped.read(name) for name in zipped.namelist()} == {
-            path.relative_to(ROOT).as_posix(): bare(path.read_text(encoding="utf-8")).encode()
+            path.relative_to(ROOT).as_posix(): path.read_bytes()
             for path in (ROOT / "handler").rglob("*.py")
         }
 
