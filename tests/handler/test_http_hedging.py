@@ -1,4 +1,4 @@
-"""The HTTPS client where an address is dead or a try hangs: another one starts beside it."""
+"""The HTTPS client where an address is dead or an attempt hangs: another one starts beside it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cli.webhook_client import send
 from handler import hedging
 from handler.clock import Deadline
+from handler.connection import Connection
+from handler.hedging import HedgedRequest
 from handler.http import Client, HttpError
 from tests.certificates import make_certificate, serve_tls
 from tests.handler.asking import LONG
@@ -293,6 +296,27 @@ def test_a_slow_answer_beside_one_that_hangs(
     server = serve(slow(second), hang)
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
     assert len(server.asked) == 2
+
+
+def test_what_nobody_takes_any_more_is_closed(serve: Serve, real_deadline: InSeconds) -> None:
+    """Of several connections that open at once one is used, and the others come to nothing."""
+    server = serve(reply())
+    deadline, opened = real_deadline(LONG), []
+
+    def connect(*_: object) -> socket.socket:
+        if len(opened) == 2:
+            raise HttpError("no way leads there")
+        opened.append(socket.create_connection(("127.0.0.1", server.port)))
+        return opened[-1]
+
+    url = urlsplit(server.url)
+    with HedgedRequest(lambda _: Connection(url, None, connect), None, deadline) as hedged:
+        for _ in range(3):
+            hedged.start()
+            join_attempts()
+        connection = hedged.wait()
+    assert [each.fileno() != -1 for each in opened] == [True, False]
+    connection.close()
 
 
 def test_a_final_answer_ends_the_race(
