@@ -65,7 +65,7 @@ def encode_request(
 class Connection:
     """A connection to a host, for one request after the other.
 
-    One thread uses it at a time. Any other may only `abandon` it. What fails raises OSError, and
+    One thread uses it at a time; others may only `abandon` it. Whatever fails raises OSError, and
     TimeoutError if that is because of the deadline.
 
     Args:
@@ -178,10 +178,10 @@ class Connection:
         lengths = {each.strip() for each in response.headers.get_all("Content-Length", ())}
         codings = response.headers.get_all("Transfer-Encoding", ())
         if (
-            self._stream.is_at_end  # within the headers
+            self._stream.is_at_end  # the headers are cut off
             or response.headers.defects
-            or len(codings) > response.chunked
-            or (lengths - {str(response.length)} and not response.chunked)
+            or len(codings) > response.chunked  # in another coding, or in several
+            or (lengths - {str(response.length)} and not response.chunked)  # odd, or several
         ):
             raise IncompleteRead(b"")
 
@@ -217,7 +217,7 @@ class Connection:
 
 
 class _DeadlineStream(io.RawIOBase):
-    """What a socket receives, as a stream; sets the time-out of each of its operations.
+    """What a socket receives, as a stream, and the time-out of each of the socket's operations.
 
     Attributes:
         socket: the socket, as soon as there is one.
@@ -235,7 +235,7 @@ class _DeadlineStream(io.RawIOBase):
         self._is_abandoned = False
 
     def ready_socket(self) -> socket.socket:
-        """Give the socket, the next operation of which ends at the deadline."""
+        """Give the socket, for one operation that ends at the deadline."""
         if self._is_abandoned or not self.socket:
             raise ConnectionAbortedError
         self.socket.settimeout(seconds_left(self.deadline) if self.deadline else 0)
