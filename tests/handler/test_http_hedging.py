@@ -301,7 +301,8 @@ def test_a_slow_answer_beside_one_that_hangs(
 def test_what_nobody_takes_any_more_is_closed(serve: Serve, real_deadline: InSeconds) -> None:
     """Of several connections that open at once one is used, and the others come to nothing."""
     server = serve(reply())
-    deadline, opened = real_deadline(LONG), []
+    deadline = real_deadline(LONG)
+    opened: list[socket.socket] = []
 
     def connect(*_: object) -> socket.socket:
         if len(opened) == 2:
