@@ -1,4 +1,4 @@
-"""Cold start: a new interpreter, the handler from its zip, a decision; beside `import requests`."""
+"""Cold start: a new interpreter, the handler from its zip, a decision; beside `requests`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bench.measure import Figure, Used, median_ratio, run, say
-from bench.organisation import organisation
+from bench.measure import Cost, Figure, median_ratio, run, show_progress
+from bench.providers import serve_providers
 from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
 from sandbox.lambda_url.archive import build_zip
 from sandbox.lambda_url.server import unpack
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
+from tests.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
+IMPORT = "import requests"
+GET = "import requests, sys; requests.get(sys.argv[1]).json()"
 _REGION = "us-west-2"
 
 
@@ -27,44 +30,74 @@ def figures() -> Iterator[Figure]:
     """Measure CPU time and memory of a cold decision, and the size of what is deployed."""
     zipped = build_zip(handler_archive(ROOT))
     yield Figure("zip", len(zipped) / 1000, "kB", 80)
-    with tempfile.TemporaryDirectory() as folder, organisation(3) as asked, Aws(_REGION) as aws:
+    with tempfile.TemporaryDirectory() as folder:
         task = Path(folder) / "task"
         task.mkdir()
         unpack(zipped, task)
-        settings = {"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}
-        secrets = {key: settings[key] for key in SECRET_KEYS if key in settings}
-        plain = {key: value for key, value in settings.items() if key not in secrets}
-        say(f"cold start, {ROUNDS} rounds of each ...")
-        ours, yardstick = _compare(task, plain | secrets)
+        yield from _beside_import(task)
+        yield from _beside_get(task, make_certificate(Path(folder)))
+
+
+def _beside_import(task: Path) -> Iterator[Figure]:
+    with serve_providers(3) as providers, Aws(_REGION) as aws:
+        settings = {"INDENT_WEBHOOK_SECRET": SECRET, **providers.settings}
+        show_progress(f"cold start, {ROUNDS} rounds of each ...")
+        ours, yardstick = _compare(task, settings, IMPORT)
         yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.95)
         peaks = [each.peak_kib for each in ours], [each.peak_kib for each in yardstick]
         yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
-        say("the same, with the secret fetched ...")
-        ours, yardstick = _compare(task, plain | _stored(aws, secrets))
+        show_progress("the same, with one provider ...")
+        ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
+        yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.7)
+        show_progress("the same, with the secret fetched ...")
+        secrets = {key: settings[key] for key in SECRET_KEYS if key in settings}
+        plain = {key: value for key, value in settings.items() if key not in secrets}
+        ours, yardstick = _compare(task, plain | _store(aws, secrets), IMPORT)
         yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.95)
 
 
-def _compare(task: Path, environment: Mapping[str, str]) -> tuple[list[Used], list[Used]]:
+def _beside_get(task: Path, certificate: Path) -> Iterator[Figure]:
+    """Measure both over TLS, which the real providers speak: they trust this certificate only."""
+    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(certificate))
+    with serve_providers(3, certificate) as providers:
+        settings = {"INDENT_WEBHOOK_SECRET": SECRET, **providers.settings, **trust}
+        url = f"{settings['INCIDENTIO_BASE_URL']}/v2/schedules"
+        show_progress("the same over TLS, beside a GET with requests ...")
+        ours, yardstick = _compare(task, settings, GET, url)
+        yield _cpu("cold decision / one GET by requests, TLS, CPU", ours, yardstick, 0.95)
+        ours, yardstick = _compare(task, _of_one_provider(settings), GET, url)
+        name = "cold decision, one provider / one GET by requests, TLS, CPU"
+        yield _cpu(name, ours, yardstick, 0.95)
+
+
+def _of_one_provider(settings: Mapping[str, str]) -> dict[str, str]:
+    others = ("PAGERDUTY_", "OPSGENIE_", "JSM_")
+    return {key: value for key, value in settings.items() if not key.startswith(others)}
+
+
+def _compare(
+    task: Path, environment: Mapping[str, str], program: str, *arguments: str
+) -> tuple[list[Cost], list[Cost]]:
     ours, yardstick = [], []
     for _ in range(ROUNDS):
         ours.append(cold_start(task, environment))
-        yardstick.append(run([sys.executable, "-c", "import requests"], task, {}))
+        yardstick.append(run([sys.executable, "-c", program, *arguments], task, environment))
     return ours, yardstick
 
 
-def cold_start(task: Path, environment: Mapping[str, str]) -> Used:
+def cold_start(task: Path, environment: Mapping[str, str]) -> Cost:
     """Start the handler of an unpacked zip, and have it answer one call."""
     # -B, and a task folder without .pyc: as in Lambda, all of it is compiled at each start.
     call = [sys.executable, "-B", "-c", CALL.read_text(encoding="utf-8")]
     return run(call, task, environment)
 
 
-def _cpu(name: str, ours: list[Used], yardstick: list[Used], most: float) -> Figure:
+def _cpu(name: str, ours: list[Cost], yardstick: list[Cost], most: float) -> Figure:
     seconds = [each.cpu for each in ours], [each.cpu for each in yardstick]
     return Figure(name, median_ratio(*seconds), "x", most)
 
 
-def _stored(aws: Aws, secrets: Mapping[str, str]) -> dict[str, str]:
+def _store(aws: Aws, secrets: Mapping[str, str]) -> dict[str, str]:
     made = aws.client("secretsmanager").create_secret(
         Name="bench", SecretString=json.dumps(dict(secrets))
     )

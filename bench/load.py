@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
-from bench.measure import Figure, say
+from bench.measure import Figure, show_progress
 from cli.webhook_client import request_event, send
 from sandbox.demo_data import JANE, NORA, seed_incidentio
 from sandbox.local_aws.program import ROOT
@@ -19,13 +19,13 @@ REQUESTS, THREADS = 200, 20
 
 def figures() -> Iterator[Figure]:
     """Send them, half of them of somebody off duty: none may be lost, none wrong."""
-    say(f"load: {REQUESTS} requests from {THREADS} threads ...")
+    show_progress(f"load: {REQUESTS} requests from {THREADS} threads ...")
     with Sandbox(ROOT, config={"RESERVED_CONCURRENCY": str(THREADS)}) as sandbox:
         assert sandbox.double
         seed_incidentio(sandbox.double)
-        asked = len(sandbox.double.calls)
+        before = len(sandbox.double.calls)
         send(sandbox.url, sandbox.webhook_secret, {"events": [request_event(JANE, ["prod-db"])]})
-        yield Figure("upstream calls of one decision", len(sandbox.double.calls) - asked, "", 2)
+        yield Figure("upstream calls of one decision", len(sandbox.double.calls) - before, "", 2)
 
         def one(number: int) -> tuple[bool, float]:
             email = (JANE, NORA)[number % 2]

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from approvals import Request, approval
 from indentapi import IndentAPI, Petition, phase
 
-from bench.measure import Figure, median_ratio, say
+from bench.measure import Figure, median_ratio, show_progress
 from sandbox.demo_data import seed_incidentio
 from sandbox.demo_space import open_space, variables
 from sandbox.local_aws.program import ROOT
@@ -29,7 +29,7 @@ ROUNDS, WARM_UP = 200, 20
 
 def figures() -> Iterator[Figure]:
     """Measure the middle of many loops, each beside a bare round trip and an `approval()`."""
-    say(f"the loop from code: {ROUNDS} petitions and as many approvals ...")
+    show_progress(f"the loop from code: {ROUNDS} petitions and as many approvals ...")
     with _served() as bare_url:
         bare, loop, whole = asyncio.run(_measured(bare_url))
     # About 45 on an idle machine, 60 on one whose processors are all taken.

@@ -33,14 +33,14 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Used:
-    """What one process took: CPU seconds (user and system), and peak memory in KiB."""
+class Cost:
+    """What one process cost: CPU seconds (user and system), and peak memory in KiB."""
 
     cpu: float
     peak_kib: int
 
 
-def run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Used:
+def run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Cost:
     """Run a command to its end and read the system's own accounting of it.
 
     Raises:
@@ -56,7 +56,7 @@ def run(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Us
         process.stderr.close()
     if process.returncode:
         raise RuntimeError(f"{command[:3]} failed: {error.decode(errors='replace')[-2000:]}")
-    return Used(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
 
 def median_ratio(ours: Sequence[float], yardstick: Sequence[float]) -> float:
@@ -64,6 +64,6 @@ def median_ratio(ours: Sequence[float], yardstick: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, yardstick, strict=True))
 
 
-def say(line: str) -> None:
-    """Tell what is going on, apart from the figures."""
+def show_progress(line: str) -> None:
+    """Print what is going on, apart from the figures."""
     print(line, file=sys.stderr, flush=True)

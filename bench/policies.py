@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.cold import ROUNDS, SECRET, cold_start
-from bench.measure import Figure, median_ratio, say
-from bench.organisation import organisation
+from bench.measure import Figure, median_ratio, show_progress
+from bench.providers import serve_providers
 from bench.warm import decide, event, log, seconds
 from handler.app import SYSTEM_CLOCK, App
 from infra.archive import handler_archive
@@ -25,14 +25,14 @@ WARM_ROUNDS = 500
 
 def figures() -> Iterator[Figure]:
     """Measure decisions of which the last rule approves, after all the others were looked at."""
-    with tempfile.TemporaryDirectory() as folder, organisation(3) as asked:
+    with tempfile.TemporaryDirectory() as folder, serve_providers(3) as providers:
         tasks = {count: _task(Path(folder), count) for count in (FEW, MANY)}
         settings = {
             "INDENT_WEBHOOK_SECRET": SECRET,
             "AUTO_APPROVAL_POLICY": "policy/bench.yaml",
-            **asked.settings,
+            **providers.settings,
         }
-        say(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
+        show_progress(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
         apps = {count: _app(settings, task) for count, task in tasks.items()}
         taken: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(WARM_ROUNDS):
@@ -46,7 +46,7 @@ def figures() -> Iterator[Figure]:
             "x",
             2,
         )
-        say(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
+        show_progress(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
         used: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(ROUNDS):
             for count, task in tasks.items():

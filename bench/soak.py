@@ -18,10 +18,10 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
-from bench.chaos import Signing, Trouble
-from bench.measure import Figure, say
-from bench.oracle import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
+from bench.disruption import Disruptor, SigningSecret
+from bench.measure import Figure, show_progress
 from bench.processes import Sample, sample
+from bench.verdicts import ExpectedCall, Kind, Tally, growth_of_children, growth_of_sandbox, judge
 from cli.webhook_client import Answer, SendError, request_event, send
 from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, seed_all
 from sandbox.local_aws.program import PROJECT, ROOT
@@ -31,10 +31,10 @@ from sandbox.vendors import faults
 THREADS = 8
 # Seconds: for the sandbox to get warm, of kills and new secrets, for the last children to get
 # warm, and without either, so that it shows what those gather.
-WARM_UP, ROUGH, CALM, GENTLE = 7.0, 16.0, 5.0, 11.0
+WARM_UP, ROUGH, CALM, CALM_END = 7.0, 16.0, 5.0, 11.0
 ON_DUTY = frozenset({JANE, OMAR, PETRA, OLGA, JUAN})
 OPEN, SHUT = "prod-db", "hr-db"
-EACH_SHUT, EACH_FORGED = 5, 16
+CALLS_PER_SHUT, CALLS_PER_FORGED = 5, 16
 # With an arena for each of many threads, malloc would keep what large answers took: no leak, and
 # large enough to hide one.
 _ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
@@ -44,19 +44,21 @@ _SETTLED, _PATIENCE = 0.5, 10.0
 
 
 class Soak:
-    """A sandbox with the cast on stage, which is called and troubled."""
+    """A sandbox with the cast on stage, which is called and disrupted."""
 
-    def __init__(self, sandbox: Sandbox, threads: int, trouble: Trouble, signing: Signing) -> None:
+    def __init__(
+        self, sandbox: Sandbox, threads: int, disruptor: Disruptor, signing: SigningSecret
+    ) -> None:
         self._sandbox = sandbox
         self._threads = threads
         self._lock = threading.Lock()
         self._people = list(PEOPLE)
         self._signing = signing
-        self.trouble = trouble
+        self.disruptor = disruptor
         self.tally = Tally()
 
     def run(self, numbers: Iterable[int]) -> None:
-        """Make calls from all threads, as long as there are numbers, with trouble before each."""
+        """Make calls from all threads while there are numbers, each after its disruptions."""
         left = iter(numbers)
 
         def work(_: int) -> None:
@@ -65,50 +67,50 @@ class Soak:
                     number = next(left, None)
                     if number is None:
                         return
-                    self.trouble.before(number)
+                    self.disruptor.disrupt(number)
                 self._call(number)
 
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(work, range(self._threads)))
-        self.trouble.end()
+        self.disruptor.stop()
 
     def _call(self, number: int) -> None:
         who = self._people[number % len(self._people)]
-        what = SHUT if number % EACH_SHUT == 0 else OPEN
-        genuine = number % EACH_FORGED != 0
-        asked = Asked(request_event(who, [what]), who in ON_DUTY and what == OPEN, genuine)
-        self._judge(asked)
+        what = SHUT if number % CALLS_PER_SHUT == 0 else OPEN
+        genuine = number % CALLS_PER_FORGED != 0
+        call = ExpectedCall(request_event(who, [what]), who in ON_DUTY and what == OPEN, genuine)
+        self._judge(call)
 
-    def _judge(self, asked: Asked) -> Kind:
+    def _judge(self, call: ExpectedCall) -> Kind:
         answer: Answer | SendError
         with self._signing.with_secret() as secret:
             try:
-                signed_with = secret if asked.genuine else new_secret()
-                answer = send(self._sandbox.url, signed_with, {"events": [asked.event]})
+                signed_with = secret if call.genuine else new_secret()
+                answer = send(self._sandbox.url, signed_with, {"events": [call.event]})
             except SendError as error:
                 answer = error
-        verdict = judged(asked, answer)
+        verdict = judge(call, answer)
         with self._lock:
             self.tally.add(verdict)
         return verdict.kind
 
-    def well(self) -> int:
+    def count_wrong_answers(self) -> int:
         """Say how many of the cast get a wrong answer once all is well."""
         wrong = 0
         for who in self._people:
-            kind = self._judge(Asked(request_event(who, [OPEN]), who in ON_DUTY))
+            kind = self._judge(ExpectedCall(request_event(who, [OPEN]), who in ON_DUTY))
             wrong += kind is not (Kind.APPROVED if who in ON_DUTY else Kind.LEFT)
         return wrong
 
     def figures(self, warm: Sample, calm: Sample, end: Sample) -> Iterator[Figure]:
         """Give all figures, of which the last calls are made for."""
-        trouble = self.trouble
-        wrong = self.well()
+        disruptor = self.disruptor
+        wrong = self.count_wrong_answers()
         yield Figure("calls", self.tally.counts.total(), "")
-        yield Figure(f"faults played, of {trouble.kinds} kinds", trouble.faults, "")
-        yield Figure("children killed", trouble.kills, "")
-        yield Figure("secrets rotated", trouble.rotations, "")
-        yield from self.tally.figures(trouble.kills)
+        yield Figure(f"faults played, of {disruptor.kinds} kinds", disruptor.faults, "")
+        yield Figure("children killed", disruptor.kills, "")
+        yield Figure("secrets rotated", disruptor.rotations, "")
+        yield from self.tally.figures(disruptor.kills)
         yield Figure("answered wrong once all is well", wrong, "", 0)
         yield from growth_of_sandbox(warm, end)
         memory = self._sandbox.deployment.function.config.memory_mb
@@ -118,10 +120,10 @@ class Soak:
         """Have every child at work once, and look when nothing goes on any more."""
         for double in self._sandbox.doubles.values():
             double.fail("/", faults.Slow(_TOGETHER))
-        asked = Asked(request_event(JANE, [OPEN]), may=True)
+        call = ExpectedCall(request_event(JANE, [OPEN]), may_be_approved=True)
         with ThreadPoolExecutor(self._threads) as pool:
-            list(pool.map(self._judge, repeat(asked, self._threads)))
-        self.trouble.end()
+            list(pool.map(self._judge, repeat(call, self._threads)))
+        self.disruptor.stop()
         before, end = sample(), time.monotonic() + _PATIENCE
         while True:
             time.sleep(_SETTLED)
@@ -153,8 +155,8 @@ def project() -> Iterator[Path]:
 
 
 @contextmanager
-def soaked(threads: int = THREADS, **troubles: Any) -> Iterator[Soak]:  # noqa: ANN401 - as `Trouble` has them
-    """Run a sandbox for it, and make it trouble."""
+def soaking(threads: int = THREADS, **disruptions: Any) -> Iterator[Soak]:  # noqa: ANN401 - as `Disruptor` has them
+    """Run a sandbox to be soaked."""
     with (
         project() as folder,
         Sandbox(
@@ -162,24 +164,24 @@ def soaked(threads: int = THREADS, **troubles: Any) -> Iterator[Soak]:  # noqa: 
         ) as sandbox,
     ):
         seed_all(sandbox.doubles)
-        signing = Signing(sandbox.webhook_secret)
-        yield Soak(sandbox, threads, Trouble(sandbox, signing, **troubles), signing)
+        signing = SigningSecret(sandbox.webhook_secret)
+        yield Soak(sandbox, threads, Disruptor(sandbox, signing, **disruptions), signing)
 
 
 def main() -> int:
     """Soak for a minute; print the figures, and what was wrong."""
     numbers = count(1)
-    with soaked() as soak:
-        say(f"soak: {THREADS} threads, {WARM_UP:g} s to get warm ...")
+    with soaking() as soak:
+        show_progress(f"soak: {THREADS} threads, {WARM_UP:g} s to get warm ...")
         soak.run(_for(WARM_UP, numbers))
         warm = soak.quiet()
-        say(f"{ROUGH:g} s with kills and new secrets ...")
+        show_progress(f"{ROUGH:g} s with kills and new secrets ...")
         soak.run(_for(ROUGH, numbers))
-        soak.trouble.violent = False
-        say(f"{CALM + GENTLE:g} s without ...")
+        soak.disruptor.kills_and_rotates = False
+        show_progress(f"{CALM + CALM_END:g} s without ...")
         soak.run(_for(CALM, numbers))
         calm = soak.quiet()
-        soak.run(_for(GENTLE, numbers))
+        soak.run(_for(CALM_END, numbers))
         figures = [*soak.figures(warm, calm, soak.quiet())]
     for figure in figures:
         print(figure, flush=True)

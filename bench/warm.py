@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench.cold import SECRET
-from bench.measure import Figure, median_ratio, say
-from bench.organisation import JANE, Call, Organisation, organisation
+from bench.measure import Figure, median_ratio, show_progress
+from bench.providers import JANE, Call, ProviderProcess, serve_providers
 from cli.webhook_client import request_event, signed
 from handler.app import SYSTEM_CLOCK, App
 
@@ -23,18 +23,18 @@ ROUNDS = 1000
 def figures() -> Iterator[Figure]:
     """Measure the middle of many decisions, few incidents and many."""
     for incidents in (3, 250):
-        say(f"warm decisions with {incidents} live incidents, {ROUNDS} rounds ...")
-        with organisation(incidents) as asked:
-            yield _warm(asked, f"warm decision / bare GETs, {incidents} live incidents")
+        show_progress(f"warm decisions with {incidents} live incidents, {ROUNDS} rounds ...")
+        with serve_providers(incidents) as providers:
+            yield _warm(providers, f"warm decision / bare GETs, {incidents} live incidents")
 
 
-def _warm(asked: Organisation, name: str) -> Figure:
-    app = App({"INDENT_WEBHOOK_SECRET": SECRET, **asked.settings}, SYSTEM_CLOCK, log)
+def _warm(providers: ProviderProcess, name: str) -> Figure:
+    app = App({"INDENT_WEBHOOK_SECRET": SECRET, **providers.settings}, SYSTEM_CLOCK, log)
     decide(app, event())
-    asked.calls()
+    providers.take_calls()
     decide(app, event())
     # What a warm decision asks, each provider's calls on a connection of its own.
-    fetchers = [_fetcher(each) for each in asked.calls()]
+    fetchers = [_fetcher(each) for each in providers.take_calls()]
     ours, bare = [], []
     for _ in range(ROUNDS):
         bare.append(seconds(partial(_at_once, fetchers)))

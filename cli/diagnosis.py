@@ -21,8 +21,8 @@ from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
 from handler import __version__
 from handler.app import NAME
 from handler.callers.indent import UNAVAILABLE
+from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
-from handler.http1 import RemoteDisconnected, TooLarge
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
@@ -79,14 +79,14 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             remedy = f"let this machine reach it; then {log_remedy(deployed)}"
         case ConnectionRefusedError():
             problem = "is an address where nobody listens"
-        case ConnectionError() | RemoteDisconnected():
+        case ConnectionError():
             problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(deployed)}"
         case ValueError():
             problem = "is not a webhook's address"
         case OSError():
             problem = f"cannot be reached: {cause.strerror}"
-        case TooLarge():
+        case ResponseTooLargeError():
             problem = "answers with more than a webhook would"
         case _:
             problem = "does not speak HTTP"

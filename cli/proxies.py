@@ -16,9 +16,9 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from handler.clock import Deadline
-from handler.connection import Connect, Connection, Race
+from handler.connection import Connect, Connection, encode_request, seconds_left
+from handler.hedging import HedgedRequest
 from handler.http import HttpError
-from handler.http1 import BrokenError, encode_request
 
 # Those that curl and boto3 read, too. In lower case a variable comes before its capitals, even if
 # it is empty: so one command can do without the proxy.
@@ -30,6 +30,8 @@ _EXAMPLE = "http://proxy.example.com:3128"
 # Of schemes that curl knows: others may be anything, such as the beginning of a password.
 _OTHER_SCHEMES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
 _DEFAULT_PORT = 80
+# Of the time for all of a request: a proxy that takes longer is named before that is over.
+_SHARE = 0.75
 _LONGEST_HEAD = 16 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
@@ -77,7 +79,7 @@ def connector(environment: Mapping[str, str]) -> Connect:
         variable, value = _setting(environment)
         if not value or _is_this_machine(host) or _is_excepted(host, port, environment):
             return None
-        return _through(_proxy(variable, value), host, port, deadline)
+        return _through(_proxy(variable, value), host, port, deadline.part(_SHARE))
 
     return connect
 
@@ -194,20 +196,20 @@ def _through(proxy: _Proxy, host: str, port: int, deadline: Deadline) -> socket.
     try:
         # Not socket.create_connection: it takes all the time anew for each address, and as long as
         # the resolver does.
-        with Race(lambda: Connection(way, None), None, deadline) as race:
-            race.start()
-            raw = race.next().opened
+        with HedgedRequest(lambda _: Connection(way, None), None, deadline) as hedged:
+            hedged.start()
+            raw = hedged.wait().raw_socket
     except OSError as error:
         raise UnreachableError(_why_not(proxy.named, error), check) from error
     is_open = False
     try:
-        raw.settimeout(_left(deadline))
+        raw.settimeout(seconds_left(deadline))
         raw.sendall(_request(proxy, host, port))
         status = _status(raw, deadline)
         is_open = status in _SUCCESS
     except OSError as error:
         raise UnreachableError(_why_not(proxy.named, error), check) from error
-    except (BrokenError, UnicodeError):
+    except ValueError:
         raise UnreachableError(f"{host!r} isn't a valid host name", "correct it") from None
     finally:
         if not is_open:
@@ -223,14 +225,14 @@ def _request(proxy: _Proxy, host: str, port: int) -> bytes:
         encoded = base64.b64encode(proxy.credentials).decode("ascii")
         headers["Proxy-Authorization"] = f"Basic {encoded}"
     target = _authority(_encoded(host), port)
-    return encode_request("CONNECT", target, target, headers, None)
+    return encode_request("CONNECT", urlsplit(f"//{target}"), headers, target=target)
 
 
 def _status(raw: socket.socket, deadline: Deadline) -> int:
     """Read the answer's head and no byte beyond, which would be the host's; 0: it is no HTTP."""
     head = bytearray()
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
-        raw.settimeout(_left(deadline))
+        raw.settimeout(seconds_left(deadline))
         byte = raw.recv(1)
         if not byte or len(head) >= _LONGEST_HEAD:
             return 0
@@ -260,10 +262,3 @@ def _encoded(host: str) -> str:
 
 def _authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.left()
-    if left <= 0:
-        raise TimeoutError
-    return left

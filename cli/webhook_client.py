@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,10 +18,15 @@ from cli.proxies import PROXY_REMEDY, UnreachableError
 from handler.app import SYSTEM_CLOCK
 from handler.callers.indent import sign
 from handler.clock import Deadline
-from handler.connection import Connect, Connection, Race, request_to
+from handler.connection import (
+    Connect,
+    Connection,
+    ResponseTooLargeError,
+    encode_request,
+)
 from handler.durations import format_instant
+from handler.hedging import HedgedRequest
 from handler.http import HttpError
-from handler.http1 import BrokenError, TooLarge
 from handler.settings import host_problem
 
 DEFAULT_KIND = "example.v1.Resource"
@@ -141,24 +147,27 @@ def send(
     tunnel = connect if tls else None
     deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
-        request = request_to(parts, "POST", headers, raw)
-        # Connections race; the call is sent once, by the first that is open.
-        with Race(lambda: Connection(parts, tls, tunnel), None, deadline) as race:
-            race.start()
-            with closing(race.next()) as connection:
-                status, answered, data, _ = connection.exchange(request, most)
+        request = encode_request("POST", parts, headers, raw)
+        # Several connections may be tried; the call is sent once, by the first that is open.
+        with HedgedRequest(lambda _: Connection(parts, tls, tunnel), None, deadline) as hedged:
+            hedged.start()
+            with closing(hedged.wait()) as connection:
+                connection.send(request, deadline)
+                response, data = connection.read_response(most, deadline)
     except TimeoutError as error:
         raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
-    except TooLarge as error:
+    except ResponseTooLargeError as error:
         raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
     except socket.gaierror:
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
         raise SendError(f"{url} does not answer ({cause})") from cause
-    except (OSError, HttpError, BrokenError) as error:
+    except HTTPException as error:  # which may quote what came
+        raise SendError(f"{url} does not answer ({type(error).__name__})") from error
+    except (OSError, HttpError) as error:
         said = str(error) or type(error).__name__
         raise SendError(f"{url} does not answer ({said})") from error
-    text, date = data.decode(errors="replace"), answered.get("date", "")
+    text, date = data.decode(errors="replace"), response.headers.get("Date", "")
     try:
-        return Answer(status, json.loads(text), date)
+        return Answer(response.status, json.loads(text), date)
     except (ValueError, RecursionError):
-        return Answer(status, text, date)
+        return Answer(response.status, text, date)

@@ -1,368 +1,275 @@
-"""HTTP connections whose every step ends at a deadline, and several of them racing to an answer.
+"""One HTTP/1.1 connection, every step of which ends at a deadline; `http.client` reads the answers.
 
-A socket's own time-out starts anew with each operation, so a peer that drips would never meet it.
-No socket here waits by itself: who uses it waits, for as long as the deadline lets it.
+A socket's time-out starts anew with each operation, so a peer that drips would never meet it. Here
+each operation gets what is left of the deadline.
 """
 
 from __future__ import annotations
 
 import io
-import select
 import socket
 import ssl
-from _thread import start_new_thread
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from errno import EISCONN
-from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import BadStatusLine, HTTPResponse, IncompleteRead
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult
 
+from handler import __version__
 from handler.clock import Deadline
-from handler.http1 import Answer, encode_request, read_answer
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-
-# From host, port and deadline to a socket that leads there; None where it is connected directly.
+# From host, port and deadline to a socket that leads there; None: connect to the host directly.
 Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
-_T = TypeVar("_T")
-_BUFFER = 64 * 1024
-# After so many seconds without a connection, or without an answer's first byte, another try starts
-# beside the one that waits; where less time is left, after that part of it.
-_TO_CONNECT, _PART_TO_CONNECT = 1.0, 1 / 4
-_TO_ANSWER, _PART_TO_ANSWER = 2.0, 1 / 3
-# Requests on their way at once: a provider that is merely slow is asked twice, not more often.
-_MOST_SENT = 2
+USER_AGENT = f"oncall-approvals/{__version__}"
+_BUFFER_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
+# What may come beside a body: `http.client` limits the number of headers and the length of a line,
+# but neither interim responses (1xx) nor trailers.
+_MAX_FRAMING_BYTES = 1024 * 1024
 
 
-def request_to(
-    url: SplitResult, method: str, headers: Mapping[str, str], body: bytes | None
+class ResponseTooLargeError(Exception):
+    """The response is longer than its reader allows."""
+
+
+def encode_request(
+    method: str,
+    url: SplitResult,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    target: str = "",
 ) -> bytes:
-    """Write a request, which never names the user and password that an address must not have.
+    """Write a request; the target is the URL's path and query if not given.
 
     Raises:
-        BrokenError: something in it would begin another line.
+        ValueError: something isn't printable ASCII, so that it could begin another line.
     """
-    target = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
-    return encode_request(method, url.netloc.rpartition("@")[2], target, headers, body)
+    target = target or (url.path or "/") + (f"?{url.query}" if url.query else "")
+    fields = {
+        "Host": url.netloc.rpartition("@")[2],  # never the user and password
+        "User-Agent": USER_AGENT,  # some firewalls refuse clients that don't name themselves
+        "Accept-Encoding": "identity",
+        **headers,
+    }
+    if body is not None:
+        fields["Content-Length"] = str(len(body))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    if " " in target or not all(line.isascii() and line.isprintable() for line in lines):
+        raise ValueError("the request has a character that can't be sent")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
 
 
 class Connection:
-    """A connection whose every step ends at `deadline`, which is set anew for each request.
+    """A connection to a host, for one request after the other.
+
+    One thread uses it at a time; others may only `abandon` it. Whatever fails raises OSError, and
+    TimeoutError if that is because of the deadline.
+
+    Args:
+        url: its scheme, host and port say where to.
+        tls: how to verify the host, for https.
+        connect: gives the socket; None to connect directly.
 
     Attributes:
-        deadline: when to give up.
-        is_sent: whether the request is sent whole.
-        writes: whether the step it waits for is writing; else it is reading.
+        address: the peer's, once the connection is open.
+        is_sent: whether a request is sent whose response isn't read yet.
     """
-
-    deadline: Deadline
 
     def __init__(
         self, url: SplitResult, tls: ssl.SSLContext | None, connect: Connect | None = None
     ) -> None:
-        self._tunnel = connect
         self._host, self._port = url.hostname or "", url.port or (443 if tls else 80)
         self._tls = tls
-        self._raw: socket.socket | None = None
-        self._stream = io.BufferedReader(_Reader(self), _BUFFER)
-        self._blocks = False
-        self._address: _Address | None = None  # which an open connection has
-        self.is_sent = self.writes = False
-
-    def fileno(self) -> int:
-        """Give what `poll` waits for."""
-        return self.opened.fileno()
-
-    @property
-    def opened(self) -> socket.socket:
-        """The socket, once it is open; without TLS, the caller may go on with it alone."""
-        assert self._raw  # noqa: S101 - for the type checker
-        return self._raw
-
-    def steps(
-        self, request: bytes | None, uses: dict[_Address, int]
-    ) -> Generator[None, None, None]:
-        """Open it if need be, send a request if there is one, and end where its answer begins.
-
-        Yields wherever it has to wait. `uses` counts who tried which address: those that others
-        try come last.
-
-        Raises:
-            OSError: it broke.
-        """
+        self._connect = connect
+        self._stream = _DeadlineStream()
+        self._reader = _Reader(self._stream, _BUFFER_BYTES)
+        self.address: Any = None  # its form depends on the family
         self.is_sent = False
-        if self._address:
-            uses[self._address] = uses.get(self._address, 0) + 1
-        else:
-            address = self._tunnelled() or (
-                yield from self._connect((yield from self._resolve()), uses)
+
+    def open(self, deadline: Deadline, attempts: dict[Any, int]) -> None:
+        """Resolve the host, connect, and agree on TLS.
+
+        `attempts` counts them by address: where there were fewest comes first.
+        """
+        stream = self._stream
+        stream.deadline = deadline
+        address = self._open_socket(deadline, attempts)
+        stream.ready_socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls:
+            secure = self._tls.wrap_socket(  # if it raises, it closes what it is given
+                stream.ready_socket(),
+                server_hostname=self._host.encode(),
+                do_handshake_on_connect=False,
             )
-            if self._tls:
-                # Raising, it has closed what it was given.
-                self._raw = self._tls.wrap_socket(
-                    self.opened,
-                    server_hostname=self._host.encode(),
-                    do_handshake_on_connect=False,
-                )
-                yield from self._patiently(self._raw.do_handshake)
-            self._address = address
-        if request is None:
-            return
-        rest = memoryview(request)
-        while rest:
-            sent = yield from self._patiently(partial(self.opened.send, rest), writes=True)
-            rest = rest[sent:]
-        self.is_sent = True
-        self._blocks = self.writes = False
-        yield  # nobody answers at once
-        yield from self._patiently(partial(self._stream.peek, 1))
+            stream.socket = secure
+            secure.settimeout(seconds_left(deadline))
+            secure.do_handshake()
+        self.address = address
 
-    def _tunnelled(self) -> _Address | None:
-        """Take the socket of who made the client, if it gives one."""
-        raw = self._tunnel(self._host, self._port, self.deadline) if self._tunnel else None
-        if raw is None:
-            return None
-        self._raw = raw  # before anything can fail: it is closed with the connection
-        raw.settimeout(0)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return raw.family, raw.type, raw.proto, "", raw.getpeername()
-
-    def _patiently(
-        self, operation: Callable[[], _T], *, writes: bool = False
-    ) -> Generator[None, None, _T]:
-        """Try again whenever it would have to wait."""
-        while True:
-            try:
-                return operation()
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                self._wants(error, writes=writes)
-            yield
-
-    def _wants(self, error: OSError, *, writes: bool) -> None:
-        """Note what has to happen before an operation can go on."""
-        self.writes = writes
-        if isinstance(error, ssl.SSLError):  # TLS may have to read in order to write
-            self.writes = isinstance(error, ssl.SSLWantWriteError)
-
-    def _resolve(self) -> Generator[None, None, Sequence[_Address]]:
-        """Ask the resolver in a thread that can be given up: it has time-outs of its own."""
-        self._raw, there = socket.socketpair()
-        found: list[Sequence[_Address] | Exception] = []
-
-        def look_up() -> None:
-            try:
-                # Bytes, since a str is put through IDNA, whose module takes long to load.
-                host = self._host.encode()
-                found.append(socket.getaddrinfo(host, self._port, 0, socket.SOCK_STREAM))
-            except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for it
-                found.append(error)
-            finally:
-                there.close()  # which can be read at the other end
-
-        self.writes = False
-        start_new_thread(look_up, ())
-        while not found:
-            yield
-        self._raw.close()
-        if isinstance(found[0], Exception):
-            raise found[0]
-        return found[0]
-
-    def _connect(
-        self, addresses: Iterable[_Address], uses: dict[_Address, int]
-    ) -> Generator[None, None, _Address]:
-        """Connect to the first address that does not refuse, and give it."""
-        for each in addresses:
-            uses.setdefault(each, 0)
+    def _open_socket(self, deadline: Deadline, attempts: dict[Any, int]) -> Any:  # noqa: ANN401 - as `address`
+        """Connect to the first address that takes the connection, and give that address."""
+        stream = self._stream
+        seconds_left(deadline)
+        if self._connect:
+            stream.socket = self._connect(self._host, self._port, deadline)
+            if stream.socket:
+                return stream.socket.getpeername()
+        # Bytes, here and for TLS: a `str` is put through IDNA, whose module takes long to load.
+        found = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
+        for *_, address in found:
+            attempts.setdefault(address, 0)
         failure = OSError("the name has no address")
-        for each in sorted(addresses, key=uses.__getitem__):
-            uses[each] += 1
-            family, kind, protocol, _, address = each
-            self._raw = socket.socket(family, kind, protocol)
-            self._raw.settimeout(0)
+        for family, kind, protocol, _, address in sorted(found, key=lambda each: attempts[each[4]]):
+            attempts[address] += 1
+            stream.socket = socket.socket(family, kind, protocol)
             try:
-                yield from self._patiently(partial(_dial, self._raw, address), writes=True)
+                stream.ready_socket().connect(address)
             except OSError as error:
-                self._raw.close()
+                self.close()
                 failure = error
             else:
-                self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return each
+                return address
         raise failure
 
-    def exchange(self, request: bytes, most: int) -> Answer:
-        """Send a request, and read its answer.
+    def send(self, request: bytes, deadline: Deadline) -> None:
+        """Send a request to its last byte."""
+        self._stream.deadline = deadline
+        rest = memoryview(request)
+        while rest:
+            rest = rest[self._stream.ready_socket().send(rest) :]
+        self.is_sent = True
+
+    def wait_for_response(self, deadline: Deadline) -> None:
+        """Wait for the first byte of the response, or the end of the connection."""
+        self._stream.deadline = deadline
+        self._reader.peek(1)
+
+    def read_response(self, max_bytes: int, deadline: Deadline) -> tuple[HTTPResponse, bytes]:
+        """Read the response to what was sent, and its body.
 
         Raises:
-            OSError, BrokenError: it broke; TimeoutError where that was the deadline.
-            TooLarge: the answer's body has more than `most` bytes.
+            HTTPException: it isn't a whole response of HTTP/1.1.
+            ResponseTooLargeError: its body has more than `max_bytes`, or what is around it no end.
         """
-        for _ in self.steps(request, {}):
-            _wait(self, _left(self.deadline))
-        return self.read(most)
+        self.is_sent = False
+        stream = self._stream
+        stream.deadline, stream.bytes_left = deadline, max_bytes + _MAX_FRAMING_BYTES
+        response = HTTPResponse(self)  # type: ignore[arg-type]  # all it takes is `makefile`
+        response.begin()
+        self._check_head(response)
+        body = bytearray()
+        while piece := response.read1(_PIECE_BYTES):
+            body += piece
+            if len(body) > max_bytes:
+                raise ResponseTooLargeError
+        # `http.client` takes the end of the connection for that of a body or trailer.
+        if response.length or (response.chunked and stream.is_at_end):
+            raise IncompleteRead(b"")
+        stream.bytes_left = _BUFFER_BYTES
+        return response, bytes(body)
 
-    def read(self, most: int) -> Answer:
-        """Read the answer. For what is raised see `exchange`."""
-        self._blocks = True
-        return read_answer(self._stream, most)
+    def _check_head(self, response: HTTPResponse) -> None:
+        """Refuse what `http.client` puts up with: a head from which the body's end is unclear."""
+        if response.status < 200:  # noqa: PLR2004 - the final response is still to come
+            raise BadStatusLine(str(response.status))
+        lengths = {each.strip() for each in response.headers.get_all("Content-Length", ())}
+        codings = response.headers.get_all("Transfer-Encoding", ())
+        if (
+            self._stream.is_at_end  # the headers are cut off
+            or response.headers.defects
+            or len(codings) > response.chunked  # in another coding, or in several
+            or (lengths - {str(response.length)} and not response.chunked)  # odd, or several
+        ):
+            raise IncompleteRead(b"")
 
-    def receive(self, buffer: WriteableBuffer) -> int:
-        """Receive what there is; if that is nothing yet, wait for it where an answer is read."""
-        while self._blocks:
-            left = _left(self.deadline)
-            try:
-                return self.opened.recv_into(buffer)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
-                self._wants(error, writes=False)
-            _wait(self, left)
-        return self.opened.recv_into(buffer)
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Give `http.client` what it reads from."""
+        return self._reader
 
-    def is_quiet(self) -> bool:
-        """Whether nothing came unasked: an end of stream, most likely, or an answer to nothing.
+    def is_idle(self) -> bool:
+        """Whether nothing came after the last response, neither the end nor more bytes.
 
-        The next question would take that for its own.
+        The next request would take them for its response.
         """
-        self._blocks = False
+        self._stream.deadline = None
         try:
-            self._stream.peek(1)
+            self._reader.peek(1)
         except OSError as error:
             return isinstance(error, BlockingIOError | ssl.SSLWantReadError)
         return False
 
+    def abandon(self) -> None:
+        """Have the thread that uses it fail, so that it closes it."""
+        self._stream.abandon()
+
     def close(self) -> None:
-        """Close for good."""
-        if self._raw is not None:
-            self._raw.close()
+        """Close it for good."""
+        if self._stream.socket:
+            self._stream.socket.close()
+
+    @property
+    def raw_socket(self) -> socket.socket:
+        """The socket of an open connection; without TLS, the caller may go on with it alone."""
+        return self._stream.ready_socket()
 
 
-class _Reader(io.RawIOBase):
-    """The reading half, as a stream."""
+class _DeadlineStream(io.RawIOBase):
+    """What a socket receives, as a stream, and the time-out of each of the socket's operations.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    Attributes:
+        socket: the socket, as soon as there is one.
+        deadline: when to give up; None is not to wait at all.
+        bytes_left: how much may still be received.
+        is_at_end: whether the peer has ended the connection.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socket: socket.socket | None = None
+        self.deadline: Deadline | None = None
+        self.bytes_left = _BUFFER_BYTES
+        self.is_at_end = False
+        self._is_abandoned = False
+
+    def ready_socket(self) -> socket.socket:
+        """Give the socket, for one operation that ends at the deadline."""
+        if self._is_abandoned or not self.socket:
+            raise ConnectionAbortedError
+        self.socket.settimeout(seconds_left(self.deadline) if self.deadline else 0)
+        return self.socket
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        return self._connection.receive(buffer)
+        size = self.ready_socket().recv_into(buffer)
+        self.is_at_end = not size
+        self.bytes_left -= size
+        if self.bytes_left < 0:
+            raise ResponseTooLargeError
+        return size
+
+    def abandon(self) -> None:
+        self._is_abandoned = True
+        if self.socket:
+            with suppress(OSError):  # it isn't connected yet, or not any more
+                # Not SSLSocket's own method, which takes TLS away from under the other thread.
+                socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
 
-class Race:
-    """Tries at one and the same request, until one of them brings an answer that will do.
+class _Reader(io.BufferedReader):
+    """Buffers what is received, over all responses of a connection."""
 
-    Time ends none of them before the deadline, since who is slow may still be right: it only lets
-    another one start beside it. So neither an address where nobody answers nor a request that got
-    lost uses up the time.
-
-    Args:
-        connect: gives a connection, open or not.
-        request: what is sent; may arrive twice. None only opens a connection.
-        deadline: when to give up.
-
-    Attributes:
-        starts_more: whether another try starts where one waits for long.
-    """
-
-    def __init__(
-        self, connect: Callable[[], Connection], request: bytes | None, deadline: Deadline
-    ) -> None:
-        self._connect = connect
-        self._request = request
-        self._deadline = deadline
-        self._uses: dict[_Address, int] = {}
-        self._tries: dict[Connection, Generator[None, None, None]] = {}
-        self.starts_more = True
-
-    def __enter__(self) -> Self:
-        """Give itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give up all that are still on their way."""
-        for each, steps in self._tries.items():
-            steps.close()
-            each.close()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether any try is on its way."""
-        return bool(self._tries)
-
-    def start(self) -> Connection:
-        """Begin another try."""
-        _left(self._deadline)
-        one = self._connect()
-        one.deadline = self._deadline
-        self._tries[one] = one.steps(self._request, self._uses)
-        return one
-
-    def next(self) -> Connection:
-        """Wait for the next connection on which an answer begins; it is the caller's.
-
-        Raises:
-            OSError: a try failed, and is over; TimeoutError where that was the deadline.
-        """
-        ready = [*self._tries]  # to try costs less than to ask which of them can go on
-        while True:
-            for one in ready:
-                try:
-                    next(self._tries[one])
-                except StopIteration:
-                    del self._tries[one]
-                    return one
-                except BaseException:
-                    del self._tries[one]
-                    one.close()
-                    raise
-            left = _left(self._deadline)
-            patience = self._patience(left)
-            ready = _ready(self._tries, left if patience is None else patience)
-            if not ready:
-                if patience is None:
-                    raise TimeoutError
-                ready = [self.start()]
-
-    def _patience(self, left: float) -> float | None:
-        """Say after how many seconds another try starts, if one may."""
-        sent = sum(each.is_sent for each in self._tries)
-        # One at each address; if a request is out, the next may come to a dead address first.
-        most = len(self._uses) + 2 if sent else max(2, len(self._uses))
-        if not self.starts_more or sent >= _MOST_SENT or len(self._tries) >= most:
-            return None
-        if sent:
-            return min(_TO_ANSWER, left * _PART_TO_ANSWER)
-        return min(_TO_CONNECT, left * _PART_TO_CONNECT)
+    def close(self) -> None:
+        """Stay open: `http.client` closes its file after each response."""
 
 
-def _dial(raw: socket.socket, address: Any) -> None:  # noqa: ANN401 - its form depends on the family
-    """Begin to connect, or see how far that is: macOS says by an error that it is done."""
-    try:
-        raw.connect(address)
-    except OSError as error:
-        if error.errno != EISCONN:
-            raise
-
-
-def _ready(connections: Iterable[Connection], seconds: float) -> list[Connection]:
-    """Wait until some can go on, or so many seconds."""
-    by_number = {each.fileno(): each for each in connections}
-    poll = select.poll()  # `select.select` takes no file number of 1024 and above
-    for number, each in by_number.items():
-        poll.register(number, select.POLLOUT if each.writes else select.POLLIN)
-    return [by_number[number] for number, _ in poll.poll(seconds * 1000)]
-
-
-def _wait(connection: Connection, seconds: float) -> None:
-    if not _ready([connection], seconds):
+def seconds_left(deadline: Deadline) -> float:
+    """Give the time until a deadline; raises TimeoutError if it has passed."""
+    seconds = deadline.left()
+    if seconds <= 0:
         raise TimeoutError
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.left()
-    if left <= 0:
-        raise TimeoutError
-    return left
+    return seconds

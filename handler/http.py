@@ -1,9 +1,6 @@
-"""JSON over HTTPS within a deadline.
+"""JSON over HTTPS within a deadline: retries, limits, and connections kept for the next page.
 
-Written here because the zip holds no third-party package. One deadline for connecting, sending,
-headers and body together, a limit on the body, two retries, another try where one brings nothing
-for long, and connections kept for the next page.
-It follows no redirect and takes no proxy from the environment: only who makes a client can give it
+It follows no redirect, and takes no proxy from the environment: only who makes a client can give it
 another way to connect.
 """
 
@@ -16,52 +13,49 @@ from _thread import allocate_lock
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPResponse
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
-from handler.connection import Connect, Connection, Race, request_to
-from handler.http1 import Answer, BrokenError, TooLarge
+from handler.connection import Connect, Connection, ResponseTooLargeError, encode_request
+from handler.hedging import HedgedRequest
 from handler.settings import is_loopback
 
 RETRIES = 2
 # Several times a full page of incidents.
-MOST_BYTES = 6 * 1024 * 1024
-# What a body may unpack to, up to 66 times its length: ordinary JSON of any length that is read,
-# in any script, takes less. Seven answers may be on their way at once. Of the large ones, one is
-# unpacked and read at a time, so that all of it fits the function's memory; the interpreter unpacks
-# one at a time in any case. Small ones wait for nobody.
-MOST_UNPACKED_BYTES = 96 * 1024 * 1024
-_MOST_TIMES = 66
-SMALL_BYTES = 192 * 1024
+MAX_BODY_BYTES = 6 * 1024 * 1024
+# What a body may take in memory once it is parsed, which is up to 66 times its length: ordinary
+# JSON of any length that is read, in any script, takes less. Seven bodies may be on their way at
+# once. Of the large ones, one is parsed and read at a time, so that all of it fits the function's
+# memory; the interpreter parses one at a time in any case. Small ones don't wait.
+MAX_PARSED_BYTES = 96 * 1024 * 1024
+_MAX_GROWTH = 66
+SMALL_BODY_BYTES = 192 * 1024
 # UTF-8: the bytes that begin no character, and those that begin one of four bytes.
-_CONTINUED = bytes(range(0x80, 0xC0))
-_FIRST_OF_FOUR = tuple(bytes([each]) for each in range(0xF0, 0xF5))
+_CONTINUATION_BYTES = bytes(range(0x80, 0xC0))
+_FOUR_BYTE_STARTS = tuple(bytes([start]) for start in range(0xF0, 0xF5))
 _LEAST_BYTES = 4096
 _FIRST_PAUSE = 0.2
-_TOO_MANY = 429
-_RETRIED = frozenset({_TOO_MANY, *range(500, 600)})
-# What a provider tells of the key by these, something in front of it tells of the call.
-_FORBIDDEN, _PROXY = 403, 407
-_REFUSALS = frozenset({401, 402, _FORBIDDEN})
+_FORBIDDEN, _PROXY_AUTHENTICATION, _TOO_MANY_REQUESTS = 403, 407, 429
+_RETRIED = frozenset({_TOO_MANY_REQUESTS, *range(500, 600)})
+# What a provider says about the key by these, something in front of it says about the call.
+_KEY_REFUSALS = frozenset({401, 402, _FORBIDDEN})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
-_LONGEST_IDLE = timedelta(seconds=10)
-
+_MAX_IDLE = timedelta(seconds=10)
 
 _Read = TypeVar("_Read")
-
-
-def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - it is whatever the JSON is
-    return value
+IdleConnection: TypeAlias = tuple[Connection, datetime]
 
 
 class HttpError(Exception):
-    """No usable answer. The message holds neither headers nor bodies.
+    """No usable response. The message holds neither headers nor bodies.
 
     Attributes:
-        status: the HTTP status, or None where no answer came.
+        status: the HTTP status, or None if no response came.
         body: what came with that status, for a caller that knows how to read it.
-        is_theirs: whether it is the asked one's answer, and not that of something in between.
+        is_from_host: whether the host answered, and not something in front of it.
     """
 
     def __init__(
@@ -70,16 +64,16 @@ class HttpError(Exception):
         *,
         status: int | None = None,
         body: bytes = b"",
-        is_theirs: bool = True,
+        is_from_host: bool = True,
     ) -> None:
         super().__init__(problem)
         self.status = status
         self.body = body
-        self.is_theirs = is_theirs
+        self.is_from_host = is_from_host
 
     def with_hint(self, hint: str) -> HttpError:
-        """Add what the provider means by its status, unless it is not the provider's."""
-        return HttpError(f"{self}{hint}" if self.is_theirs else str(self), status=self.status)
+        """Add what the host means by its status, unless it isn't the host's."""
+        return HttpError(f"{self}{hint}" if self.is_from_host else str(self), status=self.status)
 
 
 class Client:
@@ -88,51 +82,54 @@ class Client:
     Args:
         clock: what time it is.
         connect: gives a socket that leads to a host, or None to connect directly, as the function
-            always does. An HttpError of it is what the request fails with, without another try.
+            always does. If it raises HttpError, the request fails with that, without a retry.
     """
 
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
         self._clock = clock
         self._connect = connect
-        self._idle: defaultdict[tuple[str, str], deque[_Idle]] = defaultdict(deque)
+        self._idle: defaultdict[tuple[str, str], deque[tuple[Connection, datetime]]] = defaultdict(
+            deque
+        )
         self._tls: ssl.SSLContext | None = None
-        self._unpacking = allocate_lock()
+        self._tls_lock = allocate_lock()
+        self._parsing = allocate_lock()
 
     def close(self) -> None:
-        """Close the kept connections; needed only where a process outlives its client."""
+        """Close the kept connections; needed only if a process outlives its client."""
         for idle in self._idle.values():
             while idle:
-                idle.pop().connection.close()
+                idle.pop()[0].close()
 
     def get_json(
         self,
         url: str,
         headers: Mapping[str, str],
         deadline: Deadline,
-        read: Callable[[Any], _Read] = _as_it_is,
+        read: Callable[[Any], _Read] = lambda value: value,
     ) -> _Read:
         """GET a JSON value, and give what is read out of it.
 
-        `read` must not keep the value: only while it runs no other large answer is unpacked.
+        `read` must not keep the value: only while it runs no other large response is parsed.
 
         Raises:
-            HttpError: no answer in time, a status other than 2xx, or a body that is not JSON.
+            HttpError: no response in time, a status other than 2xx, or a body that isn't JSON.
         """
         # In a list, so that it can be taken out: nothing holds the body while its value is read.
-        came = [self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)]
-        length = len(came[0])
-        if length <= SMALL_BYTES:
-            return read(_unpacked(came.pop()))
+        bodies = [self.send("GET", url, {"Accept": "application/json", **headers}, None, deadline)]
+        length = len(bodies[0])
+        if length <= SMALL_BODY_BYTES:
+            return read(_parse_json(bodies.pop()))
         # Counting takes a while, too: it is only for bodies that might be too large.
-        might_be = length * _MOST_TIMES > MOST_UNPACKED_BYTES
-        if might_be and _unpacked_bytes(came[0]) > MOST_UNPACKED_BYTES:
+        may_be_too_large = length * _MAX_GROWTH > MAX_PARSED_BYTES
+        if may_be_too_large and _estimate_parsed_bytes(bodies[0]) > MAX_PARSED_BYTES:
             raise HttpError("the answer is too large to be unpacked")
-        if not self._unpacking.acquire(timeout=max(0.0, deadline.left())):
+        if not self._parsing.acquire(timeout=max(0.0, deadline.left())):
             raise HttpError("no whole answer in time")
         try:
-            return read(_unpacked(came.pop()))
+            return read(_parse_json(bodies.pop()))
         finally:
-            self._unpacking.release()
+            self._parsing.release()
 
     def send(
         self,
@@ -142,109 +139,113 @@ class Client:
         body: bytes | None,
         deadline: Deadline,
     ) -> bytes:
-        """Send a request that may be repeated, and return the body of its 2xx answer.
+        """Send a request that may be repeated, and return the body of its 2xx response.
 
         Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
-        Where nothing comes for a while, it is sent once more beside: see `Race`.
+        Where nothing comes for a while, it is sent once more beside: see `HedgedRequest`.
 
         Raises:
             HttpError: see `get_json`.
         """
-        parts = _checked(url)
+        parts = _parse_url(url)
         try:
-            request = request_to(parts, method, headers, body)
-            # Beside one that waits, never a kept connection: that may be forgotten as well.
-            with Race(
-                lambda: self._connection(parts, is_new=race.is_running), request, deadline
-            ) as race:
-                return self._answer(race, parts, deadline)
+            request = encode_request(method, parts, headers, body)
+        except ValueError as error:
+            raise HttpError(str(error)) from error
+        try:
+            with HedgedRequest(
+                lambda may_be_kept: self._connection(parts, may_be_kept=may_be_kept),
+                request,
+                deadline,
+            ) as hedged:
+                return self._exchange(hedged, parts, deadline)
         except TimeoutError as error:
             raise HttpError("no whole answer in time") from error
         except ssl.SSLCertVerificationError as error:
             # It stays wrong, however often it is looked at.
             problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
             raise HttpError(problem) from error
-        except BrokenError as error:
-            raise HttpError(f"connection failed ({type(error).__name__})") from error
 
-    def _answer(self, race: Race, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until an answer will do, or as many tries as may have failed."""
-        failures, asked = 0, 0.0
-        race.start()
+    def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
+        """Try until a response will do, or as often as may be."""
+        failures, retry_after = 0, 0.0
+        hedged.start()
         while True:
-            pause = _FIRST_PAUSE * 2**failures
             try:
-                status, answered, data, _ = self._read(race.next(), url)
+                response, body = self._read(hedged.wait(), url, deadline)
             except (TimeoutError, ssl.SSLCertVerificationError):
                 raise
             except socket.gaierror:
                 failure = HttpError(f"connection failed: {url.hostname} cannot be resolved")
-            except (OSError, BrokenError) as error:
+            except (OSError, HTTPException) as error:
                 failure = HttpError(f"connection failed ({type(error).__name__})")
             else:
-                if 200 <= status < 300:  # noqa: PLR2004 - the class of success
-                    return data
-                failure = _refusal(status, data, url.hostname)
-                if status not in _RETRIED:
+                if 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
+                    return body
+                failure = _status_error(response.status, body, url.hostname)
+                if response.status not in _RETRIED:
                     break
-                # Also where a request beside fails later: they asked not to be asked.
-                asked = max(asked, self._asked_pause(status, answered))
+                # Also where a request beside fails later: they asked for this pause.
+                retry_after = max(retry_after, self._retry_after(response))
+            pause = retry_after or _FIRST_PAUSE * 2**failures
             failures += 1
-            race.starts_more = failures <= RETRIES and not asked
-            if race.is_running:  # who is slow may still be right
+            hedged.may_start = failures <= RETRIES and not retry_after
+            if hedged.is_running:  # a slow one may still succeed
                 continue
-            if failures > RETRIES or (asked or pause) >= deadline.left():
+            if failures > RETRIES or pause >= deadline.left():
                 break
-            self._clock.sleep(asked or pause)
-            asked, race.starts_more = 0.0, True
-            race.start()
+            self._clock.sleep(pause)
+            retry_after, hedged.may_start = 0.0, True
+            hedged.start()
         raise failure
 
-    def _read(self, connection: Connection, url: SplitResult) -> Answer:
-        """Read the answer that has begun, and keep its connection for the next request."""
+    def _read(
+        self, connection: Connection, url: SplitResult, deadline: Deadline
+    ) -> tuple[HTTPResponse, bytes]:
+        """Read the response that has begun, and keep its connection for the next request."""
         try:
-            answer = connection.read(MOST_BYTES)
-        except TooLarge:
+            response, body = connection.read_response(MAX_BODY_BYTES, deadline)
+        except ResponseTooLargeError:
             connection.close()
-            raise HttpError(f"the answer is over {MOST_BYTES // 2**20} MiB") from None
+            raise HttpError(f"the answer is over {MAX_BODY_BYTES // 2**20} MiB") from None
         except BaseException:
             connection.close()
             raise
-        if answer.is_last:
+        if response.will_close:
             connection.close()
         else:
-            self._idle[url.scheme, url.netloc].append(_Idle(connection, self._clock.now()))
-        return answer
+            self._idle[url.scheme, url.netloc].append((connection, self._clock.now()))
+        return response, body
 
-    def _connection(self, url: SplitResult, *, is_new: bool) -> Connection:
-        """Open one, or take one that was kept a short time and that the other side left open."""
+    def _connection(self, url: SplitResult, *, may_be_kept: bool) -> Connection:
+        """Take a connection that was kept a short time and is still idle, or make a new one."""
         idle = self._idle[url.scheme, url.netloc]
-        while idle and not is_new:
+        while idle and may_be_kept:
             try:
-                kept = idle.pop()
+                kept, since = idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if self._clock.now() - kept.since < _LONGEST_IDLE and kept.connection.is_quiet():
-                return kept.connection
-            kept.connection.close()
-        if url.scheme == "https" and self._tls is None:
-            self._tls = ssl.create_default_context()
-        return Connection(url, self._tls if url.scheme == "https" else None, self._connect)
+            if self._clock.now() - since < _MAX_IDLE and kept.is_idle():
+                return kept
+            kept.close()
+        tls = None
+        if url.scheme == "https":
+            with self._tls_lock:  # loading the certificates takes long: once, for all threads
+                tls = self._tls = self._tls or ssl.create_default_context()
+        return Connection(url, tls, self._connect)
 
-    def _asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
+    def _retry_after(self, response: HTTPResponse) -> float:
         """Read `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3); 0 if unreadable.
 
-        PagerDuty tells the seconds in `ratelimit-reset`, with every answer: it matters in a 429.
+        PagerDuty gives the seconds in `ratelimit-reset`, with every response: it matters in a 429.
         """
-        retry_after = headers.get("retry-after", "")
-        if not retry_after and status == _TOO_MANY:
-            retry_after = headers.get("ratelimit-reset", "")
+        retry_after = response.headers.get("Retry-After", "").strip()
+        if not retry_after and response.status == _TOO_MANY_REQUESTS:
+            retry_after = response.headers.get("ratelimit-reset", "").strip()
         if retry_after.isascii() and retry_after.isdigit():
             return float(retry_after[:9])
         if not retry_after:
             return 0.0
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to load, and rare
-
         try:
             date = parsedate_to_datetime(retry_after)
             date = date if date.tzinfo else date.replace(tzinfo=UTC)
@@ -253,48 +254,40 @@ class Client:
             return 0.0
 
 
-class _Idle:
-    """A connection waiting for its next request."""
-
-    def __init__(self, connection: Connection, since: datetime) -> None:
-        self.connection = connection
-        self.since = since
-
-
-def _refusal(status: int, body: bytes, host: str | None) -> HttpError:
-    """Say what a status other than 2xx is: a page instead of JSON comes from no API."""
-    begins = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    is_page = begins == b"<" or (status == _FORBIDDEN and begins not in {b"", b"{", b"["})
-    if status == _PROXY or (status in _REFUSALS and is_page):
+def _status_error(status: int, body: bytes, host: str | None) -> HttpError:
+    """Say what a status other than 2xx means: no API answers with a page."""
+    start = body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    is_page = start == b"<" or (status == _FORBIDDEN and start not in {b"", b"{", b"["})
+    if status == _PROXY_AUTHENTICATION or (status in _KEY_REFUSALS and is_page):
         problem = f"something in front of {host} (a firewall or proxy) refused the call ({status})"
-        return HttpError(problem, status=status, body=body, is_theirs=False)
+        return HttpError(problem, status=status, body=body, is_from_host=False)
     return HttpError(f"answered {status}", status=status, body=body)
 
 
-def _unpacked(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
+def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON is
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HttpError("the answer is not JSON") from error
 
 
-def _unpacked_bytes(body: bytes) -> int:
-    """Say what a body unpacks to at most, by what CPython's objects take."""
+def _estimate_parsed_bytes(body: bytes) -> int:
+    """Say how much memory a body takes at most once it is parsed, by CPython's objects."""
     # As a whole and in its parts; one wide character makes all of a text as wide.
-    characters, wide = len(body), 1
+    characters, width = len(body), 1
     if not body.isascii():
-        characters = len(body.translate(None, _CONTINUED))
-        wide = 4 if any(map(body.__contains__, _FIRST_OF_FOUR)) else 2
-    escaped = 1
+        characters = len(body.translate(None, _CONTINUATION_BYTES))
+        width = 4 if any(map(body.__contains__, _FOUR_BYTE_STARTS)) else 2
+    escaped_width = 1
     if b"\\" in body:  # as most have none
-        escaped = 4 if b"\\ud" in body or b"\\uD" in body else 2 if b"\\u" in body else 1
-    texts = characters * (wide + max(wide, escaped))
+        escaped_width = 4 if b"\\ud" in body or b"\\uD" in body else 2 if b"\\u" in body else 1
+    texts = characters * (width + max(width, escaped_width))
     # Before each name in an object is its brace, or a comma.
     values = 240 * body.count(b"{") + 100 * body.count(b"[") + 130 * body.count(b",")
     return texts + values + _LEAST_BYTES
 
 
-def _checked(url: str) -> SplitResult:
+def _parse_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port

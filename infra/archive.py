@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.bare import bare
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -18,7 +16,9 @@ POLICY_IN_ZIP = "handler/policy.json"
 
 
 def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
-    """List the Python files of `root/handler` by name: {"handler/app.py": its statements, ...}.
+    """List the Python files of `root/handler` by name, byte for byte: {"handler/app.py": ...}.
+
+    So whoever has the repository can compare what is deployed with it.
 
     A policy, as JSON, lies beside them, so that another one deploys the function anew.
 
@@ -29,7 +29,7 @@ def handler_archive(root: Path, policy: str = "") -> pulumi.AssetArchive:
     """
     root = root.resolve()
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
-        path.relative_to(root).as_posix(): pulumi.StringAsset(bare(path.read_text("utf-8")))
+        path.relative_to(root).as_posix(): pulumi.StringAsset(path.read_bytes().decode())
         for path in sorted(_modules(root / "handler", root))
     }
     if policy:

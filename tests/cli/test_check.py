@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import BadStatusLine, RemoteDisconnected
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cli.target import Deployed
 from cli.webhook_client import SendError
 from handler import __version__
 from handler.callers import indent
-from handler.http1 import BadStatusLine, RemoteDisconnected, TooLarge
+from handler.connection import ResponseTooLargeError
 from handler.request import claim, read_events
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.local_aws.program import ROOT
@@ -414,9 +415,9 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
         (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; `make deploy"),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
-        (BadStatusLine(), "does not speak HTTP", "webhook_url"),
-        (RemoteDisconnected(), "hangs up before it answers", "may cut the connection"),
-        (TooLarge(), "answers with more than a webhook would", "webhook_url"),
+        (BadStatusLine("x"), "does not speak HTTP", "webhook_url"),
+        (RemoteDisconnected(""), "hangs up before it answers", "may cut the connection"),
+        (ResponseTooLargeError(), "answers with more than a webhook would", "webhook_url"),
     ],
 )
 def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:

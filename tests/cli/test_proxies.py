@@ -147,7 +147,7 @@ def test_a_proxy_whose_name_is_not_resolved_in_time(monkeypatch: pytest.MonkeyPa
         with pytest.raises(
             HttpError, match=r"^the proxy p\.test:80 \(ALL_PROXY\) doesn't answer in"
         ):
-            ask({"ALL_PROXY": "p.test"}, seconds=0.1)
+            ask({"ALL_PROXY": "p.test"}, seconds=0.3)
         assert not ended.is_set()
     finally:
         given_up.set()

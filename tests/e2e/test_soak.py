@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from bench.oracle import Kind
 from bench.processes import sample
-from bench.soak import soaked
+from bench.soak import soaking
+from bench.verdicts import Kind
 
 # Enough for a secret to be announced, switched to and dropped.
-EACH, CALLS = 10, 30
+CALLS_PER_STEP, CALLS = 10, 30
 
 
 def test_a_short_soak() -> None:
     """Faults, kills and new secrets: nothing wrong, nothing lost, and all is well in the end."""
     before = sample()
-    with soaked(4, patient=False, each=EACH) as soak:
+    with soaking(4, with_slow_faults=False, calls_per_step=CALLS_PER_STEP) as soak:
         soak.run(range(1, CALLS + 1))
-        trouble, counts = soak.trouble, soak.tally.counts
+        disruptor, counts = soak.disruptor, soak.tally.counts
         assert soak.tally.problems == []
         assert counts.total() == CALLS
         assert counts[Kind.APPROVED]
         assert counts[Kind.LEFT]
         assert counts[Kind.REFUSED]
-        assert counts[Kind.ERROR] <= trouble.kills
-        assert (trouble.rotations, trouble.faults) == (1, CALLS // 3)
-        assert trouble.kills
-        assert soak.well() == 0
+        assert counts[Kind.ERROR] <= disruptor.kills
+        assert (disruptor.rotations, disruptor.faults) == (1, CALLS // 3)
+        assert disruptor.kills
+        assert soak.count_wrong_answers() == 0
         during = soak.quiet()
         assert during.sandbox.threads > before.sandbox.threads
         assert len(during.children) - len(before.children) == 4

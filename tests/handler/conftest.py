@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler import connection
+from handler import hedging
 from handler.clock import Clock, Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
@@ -68,7 +68,7 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
 
     monkeypatch.setattr(base, "start_new_thread", start)
-    monkeypatch.setattr(connection, "start_new_thread", start)
+    monkeypatch.setattr(hedging, "start_new_thread", start)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -77,6 +78,17 @@ def say_and_hang_up(data: bytes = b"") -> Answer:
 
     def answer(talk: Talk) -> None:
         talk.write(data)
+        raise ConnectionAbortedError
+
+    return answer
+
+
+def say_and_reset(data: bytes = b"") -> Answer:
+    """Those bytes, and a connection that is reset: whoever reads next meets an error."""
+
+    def answer(talk: Talk) -> None:
+        talk.write(data)
+        talk.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionAbortedError
 
     return answer

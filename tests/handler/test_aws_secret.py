@@ -11,8 +11,8 @@ import pytest
 
 from handler.aws_secret import Credentials, SecretError, fetch
 from handler.clock import Deadline
+from handler.connection import USER_AGENT
 from handler.http import Client
-from handler.http1 import USER_AGENT
 from tests.handler.scripted import Answer, Scripted, reply
 
 if TYPE_CHECKING:

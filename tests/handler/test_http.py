@@ -11,8 +11,8 @@ import pytest
 
 from handler import app
 from handler.clock import Deadline
+from handler.connection import USER_AGENT
 from handler.http import Client, HttpError
-from handler.http1 import USER_AGENT
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
     CHUNKED,
@@ -52,6 +52,14 @@ ROOT = Path(__file__).parents[2]
             id="after 100 Continue",
         ),
         pytest.param(reply(b'{"a": [1]}', 201), id="201"),
+        pytest.param(
+            say(b"HTTP/1.1 200 OK\nContent-Length: 10\ncontent-length: 10\n\n" + b'{"a": [1]}'),
+            id="with bare line feeds, and its length twice",
+        ),
+        pytest.param(
+            say(CHUNKED[:-2] + b"Content-Length: 3\r\n\r\n" + b'a\r\n{"a": [1]}\r\n0\r\n\r\n'),
+            id="in chunks, which count more than a length",
+        ),
     ],
 )
 def test_reads_json(answer: Answer, client: Client, serve: Serve, set_clock: SetClock) -> None:
@@ -100,7 +108,7 @@ def test_asks_for_json_at_any_path(
     ],
     ids=["nothing", "HTML", "no text", "half of it", "nested absurdly deep", "an absurd number"],
 )
-def test_refuses_what_is_not_json(
+def test_a_body_that_is_not_json(
     body: bytes, client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
     """A 200 that is not JSON is a failure, not asked for again, and never quoted."""
@@ -199,12 +207,12 @@ def test_who_refuses_for_themselves(
 def test_no_socket_is_left(
     client: Client, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that has too many open is told so, as of any other failure."""
+    """A process that has too many open fails as by any other failure."""
 
-    def none() -> object:
+    def none(*_: object) -> object:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(socket, "socketpair", none)
+    monkeypatch.setattr(socket, "socket", none)
     with pytest.raises(HttpError, match=r"^connection failed \(OSError\)$"):
         client.get_json("http://localhost", {}, set_clock.deadline())
 

@@ -6,13 +6,16 @@ import json
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from handler.clock import Deadline
-from handler.http import Client
+from handler.http import Client, HttpError
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import (
+    Answer,
     Scripted,
     drip,
     failure_of,
@@ -20,6 +23,7 @@ from tests.handler.scripted import (
     reply,
     say,
     say_and_hang_up,
+    say_and_reset,
 )
 
 Serve = Callable[..., Scripted]
@@ -78,26 +82,60 @@ def test_more_than_an_answer_is_not_the_next(
     assert [each.connection for each in server.asked] == [1, 2]
 
 
-def _end_of_the_kept(client: Client, server: Scripted) -> None:
+def wait_for_the_end(client: Client, server: Scripted) -> None:
     """Wait until the end of the one kept connection has arrived."""
-    (kept,) = client._idle["http", f"127.0.0.1:{server.port}"]
-    raw = kept.connection._raw
-    assert raw
-    raw.settimeout(10)
-    assert raw.recv(1, socket.MSG_PEEK) == b""
+    ((kept, _),) = client._idle["http", f"127.0.0.1:{server.port}"]
+    with suppress(ConnectionResetError):
+        kept.raw_socket.settimeout(10)
+        assert kept.raw_socket.recv(1, socket.MSG_PEEK) == b""
 
 
+ANSWER = head(200, {"Content-Length": "2"}) + b"{}"
+
+
+@pytest.mark.parametrize("ends", [say_and_hang_up, say_and_reset])
 def test_a_kept_connection_that_ended_is_noticed(
-    client: Client, serve: Serve, set_clock: SetClock
+    ends: Callable[[bytes], Answer], client: Client, serve: Serve, set_clock: SetClock
 ) -> None:
     """A provider that closed a kept connection costs neither a failure nor a retry."""
-    server = serve(say_and_hang_up(head(200, {"Content-Length": "2"}) + b"{}"), reply())
+    server = serve(ends(ANSWER), reply())
     client.get_json(server.url, {}, set_clock.deadline())
-    _end_of_the_kept(client, server)
+    wait_for_the_end(client, server)
     set_clock.advance(1)
     client.get_json(server.url, {}, set_clock.deadline())
     assert [each.connection for each in server.asked] == [1, 2]
     assert set_clock.waits == []
+
+
+@pytest.mark.parametrize("ends", [say_and_hang_up(), say_and_reset()])
+def test_a_kept_connection_that_ends_too_late_is_retried(
+    ends: Answer, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """Where the end comes instead of the answer, the request is sent again."""
+    server = serve(reply(), ends, reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 1, 2]
+    assert set_clock.waits == [0.2]
+
+
+def test_a_deadline_that_passes_while_a_kept_connection_is_used(
+    serve: Serve, set_clock: SetClock
+) -> None:
+    """Nobody waits for the answer any more, and the connection is closed."""
+    server = serve(reply(b"[1]"))
+
+    class Slow(socket.socket):
+        def send(self, *args: Any) -> int:  # noqa: ANN401 - whatever it takes
+            set_clock.advance(5)
+            return super().send(*args)
+
+    opened = Slow(fileno=socket.create_connection(("127.0.0.1", server.port)).detach())
+    client = Client(set_clock.clock, lambda *_: opened)
+    assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
+    with pytest.raises(HttpError, match=r"^no whole answer in time$"):
+        client.get_json(server.url, {}, set_clock.deadline(5))
+    assert opened.fileno() == -1
 
 
 def test_a_connection_taken_by_another_thread(

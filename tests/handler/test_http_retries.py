@@ -70,11 +70,11 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
             say_and_hang_up(b"HTTP/1.1 2000 OK\r\n\r\n"), "BadStatusLine", id="no such status"
         ),
         pytest.param(
-            say_and_hang_up(b"HTTP/3.0 200 OK\r\n\r\n"), "BadStatusLine", id="another HTTP"
+            say_and_hang_up(b"HTTP/3.0 200 OK\r\n\r\n"), "UnknownProtocol", id="another HTTP"
         ),
         pytest.param(
             say_and_hang_up(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101),
-            "TooManyHeaders",
+            "HTTPException",
             id="too many headers",
         ),
         pytest.param(
@@ -83,6 +83,37 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
             id="a header too long",
         ),
         pytest.param(say_and_hang_up(b"H" * 70_000), "LineTooLong", id="a status line too long"),
+        pytest.param(
+            say_and_hang_up(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "BadStatusLine", id="a mere hint"
+        ),
+        *(
+            pytest.param(
+                say_and_hang_up(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n[]]"),
+                "IncompleteRead",
+                id=headers.decode("latin-1").strip(),
+            )
+            for headers in (
+                *(b"Content-Length: -2\r\n", b"Content-Length: +2\r\n", b"Content-Length: 1_0\r\n"),
+                *(b"Content-Length: \xb2\r\n", b"Content-Length: 2, 2\r\n", b"Content-Length:\r\n"),
+                b"Content-Length: 2\r\nContent-Length: 3\r\n",
+                *(b"Transfer-Encoding: gzip\r\n", b"Transfer-Encoding: gzip, chunked\r\n"),
+                b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
+                b"no colon\r\nContent-Length: 3\r\n",
+            )
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b"2\r\n[]x\r\n0\r\n\r\n"),
+            "IncompleteRead",
+            id="a chunk that is longer than its size",
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b"-1\r\n[]\r\n0\r\n\r\n"),
+            "IncompleteRead",
+            id="a chunk's size is negative",
+        ),
+        pytest.param(
+            say_and_hang_up(CHUNKED + b"2\r\n[]\r\n0\r\n"), "IncompleteRead", id="no trailer"
+        ),
     ],
 )
 def test_lost_connections_are_tried_again(

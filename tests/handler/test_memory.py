@@ -19,14 +19,14 @@ from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.http import (
-    _MOST_TIMES,
-    MOST_BYTES,
-    MOST_UNPACKED_BYTES,
-    SMALL_BYTES,
+    _MAX_GROWTH,
+    MAX_BODY_BYTES,
+    MAX_PARSED_BYTES,
+    SMALL_BODY_BYTES,
     Client,
     HttpError,
-    _unpacked,
-    _unpacked_bytes,
+    _estimate_parsed_bytes,
+    _parse_json,
 )
 from handler.providers.base import MOST_HELD_BYTES, Page, Question, ask
 from infra.approval_webhook import ALLOCATION
@@ -52,8 +52,8 @@ def lists_of(entry: str, most: int) -> bytes:
 
 def at_the_limit(entry: str) -> bytes:
     """The largest such page that is still unpacked."""
-    most = MOST_BYTES
-    while _unpacked_bytes(body := lists_of(entry, most)) > MOST_UNPACKED_BYTES:
+    most = MAX_BODY_BYTES
+    while _estimate_parsed_bytes(body := lists_of(entry, most)) > MAX_PARSED_BYTES:
         most = most * 9 // 10
     return body
 
@@ -145,12 +145,12 @@ JAPANESE = "\u672c\u756a\u306e\u969c\u5bb3 "
     "words",
     ["the database is slow ", "la base r\u00e9pond mal ", JAPANESE, "\N{PARTY POPPER} done "],
 )
-@pytest.mark.parametrize("most", [MOST_BYTES // 2, MOST_BYTES])
-def test_whatever_ordinary_page_is_read_is_unpacked(words: str, most: int) -> None:
+@pytest.mark.parametrize("most", [MAX_BODY_BYTES // 2, MAX_BODY_BYTES])
+def test_whatever_ordinary_page_is_read_is_parse_json(words: str, most: int) -> None:
     """Compact JSON of many fields is below the limit up to the longest body, in any script."""
     page = page_of(words, most)
     assert most - 10_000 < len(page) <= most
-    assert _unpacked_bytes(page) < MOST_UNPACKED_BYTES
+    assert _estimate_parsed_bytes(page) < MAX_PARSED_BYTES
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,17 @@ def test_no_value_takes_more_than_is_reckoned(entry: str) -> None:
     body = b"[%b]" % b",".join([each] * (100_000 // (len(each) + 1)))
     tracemalloc.start()
     try:
-        _unpacked(body)
+        _parse_json(body)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak <= _unpacked_bytes(body)
-    assert peak <= _MOST_TIMES * len(body)
+    assert peak <= _estimate_parsed_bytes(body)
+    assert peak <= _MAX_GROWTH * len(body)
 
 
 def test_small_answers_fit_together() -> None:
     """Seven that wait for nobody take no more than the one large one that is unpacked at a time."""
-    assert 7 * _MOST_TIMES * SMALL_BYTES < MOST_UNPACKED_BYTES
+    assert 7 * _MAX_GROWTH * SMALL_BODY_BYTES < MAX_PARSED_BYTES
 
 
 def test_what_unpacks_to_too_much_is_left_packed(

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from handler.connection import USER_AGENT
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.http1 import USER_AGENT
 from handler.providers.base import DutyQuery, ask
 from handler.providers.collect import load_clients
 from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from bench.measure import Figure
-from bench.oracle import (
-    MOST_TOLD,
-    Asked,
+from bench.processes import Sample, Usage
+from bench.verdicts import (
+    MAX_PROBLEMS,
+    ExpectedCall,
     Kind,
     Tally,
     Verdict,
     growth_of_children,
     growth_of_sandbox,
-    judged,
+    judge,
 )
-from bench.processes import Sample, Usage
 from cli.webhook_client import Answer, SendError, request_event
 
 EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")
-MAY, MAY_NOT = Asked(EVENT, may=True), Asked(EVENT, may=False)
-FORGED = Asked(EVENT, may=True, genuine=False)
+MAY, MAY_NOT = ExpectedCall(EVENT, may_be_approved=True), ExpectedCall(EVENT, may_be_approved=False)
+FORGED = ExpectedCall(EVENT, may_be_approved=True, genuine=False)
 CLAIM: dict[str, Any] = {
     "event": "access/approve",
     "reason": "Approved: on call",
@@ -42,7 +42,7 @@ LEFT = Answer(200, {"claims": []})
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "kind"),
+    ("call", "answer", "kind"),
     [
         (MAY, APPROVED, Kind.APPROVED),
         (MAY, LEFT, Kind.LEFT),
@@ -53,13 +53,13 @@ LEFT = Answer(200, {"claims": []})
         (FORGED, Answer(401, {"status": {}}), Kind.REFUSED),
     ],
 )
-def test_what_may_be(asked: Asked, answer: Answer, kind: Kind) -> None:
+def test_what_may_be(call: ExpectedCall, answer: Answer, kind: Kind) -> None:
     """A claim for who may have it, an empty list, a clean error, and a forged call refused."""
-    assert judged(asked, answer) == Verdict(kind)
+    assert judge(call, answer) == Verdict(kind)
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "kind", "told"),
+    ("call", "answer", "kind", "told"),
     [
         (MAY_NOT, APPROVED, Kind.WRONG, "was approved: the settings: on call"),
         (MAY, OTHER, Kind.WRONG, "a claim that is wrong: it approves something else"),
@@ -75,9 +75,11 @@ def test_what_may_be(asked: Asked, answer: Answer, kind: Kind) -> None:
         (FORGED, SendError("gone"), Kind.LOST, "got no answer: gone"),
     ],
 )
-def test_what_must_not_be(asked: Asked, answer: Answer | SendError, kind: Kind, told: str) -> None:
+def test_what_must_not_be(
+    call: ExpectedCall, answer: Answer | SendError, kind: Kind, told: str
+) -> None:
     """It is counted as what it is, and told."""
-    verdict = judged(asked, answer)
+    verdict = judge(call, answer)
     assert verdict.kind is kind
     assert told in verdict.problem
 
@@ -109,10 +111,10 @@ def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # n
 def test_the_first_problems_are_told() -> None:
     """Of thousands, a screenful; all of them are counted."""
     tally = Tally()
-    for number in range(MOST_TOLD + 1):
+    for number in range(MAX_PROBLEMS + 1):
         tally.add(Verdict(Kind.LOST, f"no. {number}"))
-    assert tally.problems == [f"no. {number}" for number in range(MOST_TOLD)]
-    assert tally.counts[Kind.LOST] == MOST_TOLD + 1
+    assert tally.problems == [f"no. {number}" for number in range(MAX_PROBLEMS)]
+    assert tally.counts[Kind.LOST] == MAX_PROBLEMS + 1
 
 
 BASE = Usage(kib=100_000, peak_kib=120_000, threads=40, sockets=20)
@@ -150,5 +152,5 @@ def test_answers_are_compared_whole() -> None:
     """A claim of another petition, or of none, is wrong."""
     labels = {**CLAIM["meta"]["labels"], "petition": "p-2"}
     other = replace(APPROVED, body={"claims": [CLAIM | {"meta": {"labels": labels}}]})
-    assert judged(MAY, other).kind is Kind.WRONG
-    assert judged(MAY, replace(APPROVED, body={"claims": [CLAIM, CLAIM]})).kind is Kind.WRONG
+    assert judge(MAY, other).kind is Kind.WRONG
+    assert judge(MAY, replace(APPROVED, body={"claims": [CLAIM, CLAIM]})).kind is Kind.WRONG

@@ -47,7 +47,7 @@ _OWN: Mapping[str, Mapping[str, tuple[Fault, ...]]] = {
 }
 
 
-class Mishap(NamedTuple):
+class ProviderFault(NamedTuple):
     """A fault of one provider."""
 
     provider: str
@@ -59,26 +59,26 @@ class Mishap(NamedTuple):
         """Whether it holds a call up, maybe for all of its time."""
         return isinstance(self.fault, _SLOW)
 
-    def befall(self, double: Double) -> None:
+    def inject(self, double: Double) -> None:
         """Switch it on for the next calls, and off what was on."""
         double.clear_faults()
         double.fail(self.prefix, self.fault, times=1 if self.is_slow else 3)
 
 
-def mishaps(doubles: Mapping[str, Double]) -> Iterator[Mishap]:
+def provider_faults(doubles: Mapping[str, Double]) -> Iterator[ProviderFault]:
     """Give all of them; the cast is on stage."""
     for name, double in doubles.items():
         for fault in _anywhere(double):
-            yield Mishap(name, "/", fault)
+            yield ProviderFault(name, "/", fault)
         for prefix, own in _OWN.get(name, {}).items():
-            yield from (Mishap(name, prefix, fault) for fault in own)
+            yield from (ProviderFault(name, prefix, fault) for fault in own)
         for prefix, wrong in _WRONG.get(name, {}).items():
-            yield from (Mishap(name, prefix, fault) for fault in wrong.values())
+            yield from (ProviderFault(name, prefix, fault) for fault in wrong.values())
         if isinstance(double, Opsgenie):
             for schedule in double.schedules:
                 at = f"/v2/schedules/{schedule.id}/timeline"
                 for fault in OPSGENIE["timeline"].values():
-                    yield Mishap(name, at, fault)
+                    yield ProviderFault(name, at, fault)
 
 
 def _anywhere(double: Double) -> Iterator[Fault]:

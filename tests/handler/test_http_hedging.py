@@ -1,4 +1,4 @@
-"""The HTTPS client where an address is dead or a try hangs: another one starts beside it."""
+"""The HTTPS client where an address is dead or an attempt hangs: another one starts beside it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from errno import EISCONN
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cli.webhook_client import send
-from handler import connection
+from handler import hedging
 from handler.clock import Deadline
+from handler.connection import Connection
+from handler.hedging import HedgedRequest
 from handler.http import Client, HttpError
 from tests.certificates import make_certificate, serve_tls
 from tests.handler.builders import LONG
@@ -37,8 +39,8 @@ NONE = b"no"
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another try starts soon: no test has to wait as long as a decision would."""
-    monkeypatch.setattr(connection, "_TO_CONNECT", 0.05)
-    monkeypatch.setattr(connection, "_TO_ANSWER", 0.25)
+    monkeypatch.setattr(hedging, "_CONNECTION_DELAY", 0.05)
+    monkeypatch.setattr(hedging, "_RESPONSE_DELAY", 0.2)
 
 
 @pytest.fixture
@@ -66,6 +68,13 @@ def refused_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def join_attempts() -> None:
+    """Wait until nothing of any attempt goes on."""
+    for thread in threading.enumerate():
+        if "(_run)" in thread.name:
+            thread.join(LONG)
+
+
 @pytest.mark.parametrize("order", ["dead, good", "dead, refused, dead, good", "dead, dead, good"])
 def test_a_dead_address(
     order: str,
@@ -81,24 +90,6 @@ def test_a_dead_address(
     ports = {"dead": deaf_port, "refused": refused_port, "good": server.port}
     resolves(*(ports[each] for each in order.split(", ")))
     assert client.get_json("http://localhost", {}, real_deadline(LONG)) == [1]
-
-
-def test_a_connection_that_is_there_already(
-    client: Client, serve: Serve, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Asked again whether it is connected, macOS answers by an error that it is."""
-
-    class OnMacOS(socket.socket):
-        def connect(self, address: Any) -> None:  # noqa: ANN401 - whatever the family takes
-            try:
-                self.getpeername()
-            except OSError:
-                super().connect(address)
-            else:
-                raise OSError(EISCONN, "Socket is already connected")
-
-    monkeypatch.setattr(socket, "socket", OnMacOS)
-    assert client.get_json(serve(reply(b"[1]")).url, {}, real_deadline(LONG)) == [1]
 
 
 def test_an_address_whose_tls_hangs(
@@ -133,10 +124,9 @@ def test_one_address_is_tried_twice_at_once_at_most(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socket, "socket", Counted)
         with pytest.raises(HttpError, match=r"^no whole answer in time$"):
-            client.get_json("http://localhost", {}, real_deadline(0.5))
-    dialled = [each for each in opened if each.family == socket.AF_INET]
-    assert len(dialled) == 2
-    assert {each.fileno() for each in opened} == {-1}
+            client.get_json("http://localhost", {}, real_deadline(0.3))
+    join_attempts()
+    assert [each.fileno() for each in opened] == [-1, -1]
 
 
 def test_a_resolver_that_hangs_once(
@@ -232,7 +222,7 @@ def slow(second: threading.Event, body: bytes = b"[1]") -> Answer:
 
     def answer(talk: Talk) -> None:
         second.wait(LONG)
-        talk.wait(0.5)  # for longer than it takes another try to start
+        talk.wait(0.3)  # for longer than it takes another try to start
         talk.write(head(200, {"Content-Length": str(len(body))}) + body)
 
     return answer
@@ -242,9 +232,7 @@ def slow(second: threading.Event, body: bytes = b"[1]") -> Answer:
     ("other", "times"),
     [
         pytest.param(reply(NONE, 503), 3, id="503"),
-        pytest.param(reply(NONE, 429), 3, id="429"),
         pytest.param(reply(NONE, 429, {"Retry-After": "3600"}), 1, id="429 for an hour"),
-        pytest.param(say_and_hang_up(), 3, id="hangs up"),
         pytest.param(say_and_hang_up(head(200, {"Content-Length": "9"})), 3, id="hangs up later"),
     ],
 )
@@ -310,6 +298,28 @@ def test_a_slow_answer_beside_one_that_hangs(
     assert len(server.asked) == 2
 
 
+def test_what_nobody_takes_any_more_is_closed(serve: Serve, real_deadline: InSeconds) -> None:
+    """Of several connections that open at once one is used, and the others come to nothing."""
+    server = serve(reply())
+    deadline = real_deadline(LONG)
+    opened: list[socket.socket] = []
+
+    def connect(*_: object) -> socket.socket:
+        if len(opened) == 2:
+            raise HttpError("no way leads there")
+        opened.append(socket.create_connection(("127.0.0.1", server.port)))
+        return opened[-1]
+
+    url = urlsplit(server.url)
+    with HedgedRequest(lambda _: Connection(url, None, connect), None, deadline) as hedged:
+        for _ in range(3):
+            hedged.start()
+            join_attempts()
+        connection = hedged.wait()
+    assert [each.fileno() != -1 for each in opened] == [True, False]
+    connection.close()
+
+
 def test_a_final_answer_ends_the_race(
     client: Client, serve: Serve, real_deadline: InSeconds
 ) -> None:
@@ -326,7 +336,7 @@ def test_what_has_begun_is_read_on(client: Client, serve: Serve, real_deadline: 
     def in_pieces(talk: Talk) -> None:
         talk.write(head(200, {"Content-Length": "3"}))
         for piece in (b"[", b"1", b"]"):
-            talk.wait(0.4)
+            talk.wait(0.25)
             talk.write(piece)
 
     server = serve(in_pieces)
@@ -346,7 +356,7 @@ def test_a_signed_call_is_sent_once(deaf_port: int, serve: Serve, resolves: Reso
     """To the webhook connections race, and the call itself does not: each is a decision."""
 
     def slowly(talk: Talk) -> None:
-        talk.wait(0.5)
+        talk.wait(0.3)
         talk.write(head(200, {"Content-Length": "2"}) + b"{}")
 
     server = serve(slowly)

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import cycle
 
-from bench.fault_matrix import mishaps
 from bench.processes import children
+from bench.provider_faults import provider_faults
 from sandbox.stack import Sandbox, new_secret
 
-EACH_FAULT = 3
+CALLS_PER_FAULT = 3
 _PATIENCE = 60.0
 
 
-class Signing:
+class SigningSecret:
     """The access system's secret, and which calls that are signed with one still go on."""
 
     def __init__(self, secret: str) -> None:
@@ -48,50 +48,54 @@ class Signing:
                 raise TimeoutError("a call that was signed with the former secret does not end")
 
 
-class Trouble:
-    """Makes trouble: before each call, as its number says.
+class Disruptor:
+    """Disrupts the sandbox before a call, as the number of the call says.
 
     Args:
-        sandbox: to which.
+        sandbox: what it disrupts.
         signing: what the access system signs with.
         seed: draws the order of the faults, and who is killed.
-        patient: whether faults are played that hold calls up for seconds.
-        each: how many calls lie between two kills, and two steps of a rotation.
+        with_slow_faults: whether there are faults that hold calls up for seconds.
+        calls_per_step: how many calls lie between two kills, and two steps of a rotation.
     """
 
     def __init__(
         self,
         sandbox: Sandbox,
-        signing: Signing,
+        signing: SigningSecret,
         *,
         seed: int = 1,
-        patient: bool = True,
-        each: int = 45,
+        with_slow_faults: bool = True,
+        calls_per_step: int = 45,
     ) -> None:
         self._sandbox = sandbox
         self._signing = signing
         self._random = random.Random(seed)  # noqa: S311 - no secret comes of it
-        deck = [each for each in mishaps(sandbox.doubles) if patient or not each.is_slow]
+        deck = [
+            each
+            for each in provider_faults(sandbox.doubles)
+            if with_slow_faults or not each.is_slow
+        ]
         self._random.shuffle(deck)
         self.kinds = len(deck)
         self._deck = cycle(deck)
-        self._each = each
+        self._calls_per_step = calls_per_step
         self._rotation = cycle((self._announce, self._switch, self._drop))
         self.faults = self.kills = self.rotations = 0
-        self.violent = True
+        self.kills_and_rotates = True
 
-    def before(self, number: int) -> None:
-        """Make what trouble is due. Calls of this must not overlap."""
-        if number % EACH_FAULT == 0:
-            mishap = next(self._deck)
-            mishap.befall(self._sandbox.doubles[mishap.provider])
+    def disrupt(self, number: int) -> None:
+        """Cause the disruptions that are due. Calls of this must not overlap."""
+        if number % CALLS_PER_FAULT == 0:
+            fault = next(self._deck)
+            fault.inject(self._sandbox.doubles[fault.provider])
             self.faults += 1
-        if self.violent and number % self._each == 0:
+        if self.kills_and_rotates and number % self._calls_per_step == 0:
             self._kill()
-        if self.violent and number % self._each == self._each // 2:
+        if self.kills_and_rotates and number % self._calls_per_step == self._calls_per_step // 2:
             next(self._rotation)()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Have the providers answer as they should again; a rotation that was begun goes on."""
         for double in self._sandbox.doubles.values():
             double.clear_faults()

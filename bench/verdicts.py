@@ -19,7 +19,7 @@ from handler.json_fields import ShapeError
 CLEAN_ERRORS = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 )
-MOST_TOLD = 20
+MAX_PROBLEMS = 20
 
 
 class Kind(StrEnum):
@@ -33,11 +33,11 @@ class Kind(StrEnum):
     LOST = "lost answers"
 
 
-class Asked(NamedTuple):
-    """One call: whether who asks may have it, and whether it was signed by the access system."""
+class ExpectedCall(NamedTuple):
+    """One call: who may be approved by it, and whether the access system signed it."""
 
     event: Mapping[str, Any]
-    may: bool
+    may_be_approved: bool
     genuine: bool = True
 
 
@@ -48,29 +48,29 @@ class Verdict(NamedTuple):
     problem: str = ""
 
 
-def judged(asked: Asked, answer: Answer | SendError) -> Verdict:
+def judge(call: ExpectedCall, answer: Answer | SendError) -> Verdict:
     """Judge one answer."""
-    who = asked.event["actor"]["email"]
+    who = call.event["actor"]["email"]
     if isinstance(answer, SendError):
         return Verdict(Kind.LOST, f"{who} got no answer: {answer}")
     body = answer.body if isinstance(answer.body, dict) else {}
     if answer.http in CLEAN_ERRORS and body:
         return Verdict(Kind.ERROR)
-    if not asked.genuine:
+    if not call.genuine:
         refused = answer.http == HTTPStatus.UNAUTHORIZED
         problem = "" if refused else f"a forged call got HTTP {answer.http}"
         return Verdict(Kind.REFUSED if refused else Kind.WRONG, problem)
     if answer.http != HTTPStatus.OK or not isinstance(body.get("claims"), list):
         return Verdict(Kind.LOST, f"{who} got HTTP {answer.http}, with {sorted(body)}")
-    return _decided(asked, answer, who)
+    return _judge_decision(call, answer, who)
 
 
-def _decided(asked: Asked, answer: Answer, who: str) -> Verdict:
+def _judge_decision(call: ExpectedCall, answer: Answer, who: str) -> Verdict:
     try:
-        approval = approval_of(answer, asked.event)
+        approval = approval_of(answer, call.event)
     except ShapeError as error:
         return Verdict(Kind.WRONG, f"{who} got a claim that is wrong: {error}")
-    if approval and not asked.may:
+    if approval and not call.may_be_approved:
         return Verdict(Kind.WRONG, f"{who} was approved: {approval.why}")
     return Verdict(Kind.APPROVED if approval else Kind.LEFT)
 
@@ -85,7 +85,7 @@ class Tally:
     def add(self, verdict: Verdict) -> None:
         """Count one; of the problems, the first are kept."""
         self.counts[verdict.kind] += 1
-        if verdict.problem and len(self.problems) < MOST_TOLD:
+        if verdict.problem and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(verdict.problem)
 
     def figures(self, kills: int) -> Iterator[Figure]:

@@ -1,0 +1,160 @@
+"""Hedged requests: if a response takes long, the same request is sent once more beside it."""
+
+from __future__ import annotations
+
+from _queue import Empty, SimpleQueue
+from _thread import start_new_thread
+from collections.abc import Callable
+from typing import Any, Self, TypeAlias
+
+from handler.clock import Deadline
+from handler.connection import Connection, seconds_left
+
+# After so many seconds without a connection, or without the first byte of a response, another
+# attempt starts beside those that wait; where less time is left, after that part of it.
+_CONNECTION_DELAY, _CONNECTION_PART = 1.0, 1 / 4
+_RESPONSE_DELAY, _RESPONSE_PART = 2.0, 1 / 3
+# Requests on their way at once: a provider that is merely slow is asked twice, not more often.
+_MAX_SENT = 2
+
+_Event: TypeAlias = tuple[Connection, bool | Exception]
+
+
+class HedgedRequest:
+    """Attempts at one and the same request, until one of them brings a response that will do.
+
+    Time ends none of them before the deadline, since a slow one may still succeed: it only has
+    another one start beside it. So neither an address where nobody answers nor a request that got
+    lost uses up the time. Leaving the context gives up those that are still on their way.
+
+    Args:
+        connect: gives a connection; an open one, which was kept, only if it is asked to.
+        request: what is sent, maybe more than once; None only opens a connection.
+        deadline: when to give up.
+
+    Attributes:
+        may_start: whether another attempt may start where one takes long.
+    """
+
+    def __init__(
+        self, connect: Callable[[bool], Connection], request: bytes | None, deadline: Deadline
+    ) -> None:
+        self._connect = connect
+        self._request = request
+        self._deadline = deadline
+        self._addresses: dict[Any, int] = {}  # with the number of attempts at each
+        self._attempts: set[Connection] = set()
+        # By attempt: False when its request is sent, True when its response begins (or, without a
+        # request, when it is open), or its error.
+        self._events: SimpleQueue[_Event] = SimpleQueue()
+        # One over a kept connection, for the response to which no thread waits.
+        self._unwatched: Connection | None = None
+        self._is_over = False
+        self.may_start = True
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give up the attempts that are still on their way; their threads close them."""
+        self._is_over = True
+        for attempt in self._attempts:
+            attempt.abandon()
+        if self._unwatched:
+            self._unwatched.close()
+        while not self._events.empty():
+            attempt, outcome = self._events.get()
+            if outcome is True:
+                attempt.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any attempt is on its way."""
+        return bool(self._attempts)
+
+    def start(self) -> None:
+        """Start another attempt; beside others, never over a kept connection.
+
+        Their network may have forgotten that one, too.
+        """
+        attempt = self._connect(not self._attempts)
+        self._attempts.add(attempt)
+        if attempt.address is None or self._request is None:
+            start_new_thread(self._run, (attempt,))
+            return
+        self._addresses[attempt.address] = 1
+        try:
+            attempt.send(self._request, self._deadline)
+        except OSError as error:
+            self._fail(attempt, error)
+        else:
+            self._unwatched = attempt
+
+    def wait(self) -> Connection:
+        """Wait for the next connection on which a response begins; it is the caller's then.
+
+        Raises:
+            Exception: what an attempt failed with; TimeoutError at the deadline.
+        """
+        while True:
+            left = seconds_left(self._deadline)
+            delay = self._delay(left)
+            try:
+                attempt, outcome = self._next_event(left if delay is None else delay, left)
+            except Empty:
+                if delay is not None:
+                    self.start()
+                continue
+            if outcome is not False:
+                self._attempts.remove(attempt)
+                if outcome is True:
+                    return attempt
+                raise outcome
+
+    def _next_event(self, seconds: float, left: float) -> _Event:
+        """Wait so long for an event; raises `Empty` if there is none."""
+        if not (attempt := self._unwatched):
+            return self._events.get(timeout=seconds)
+        self._unwatched = None
+        try:
+            # On a kept connection most responses begin soon: the time for a thread is saved.
+            attempt.wait_for_response(self._deadline.part(seconds / left))
+        except TimeoutError:
+            start_new_thread(self._run, (attempt,))
+            raise Empty from None
+        except OSError as error:
+            attempt.close()
+            return attempt, error
+        return attempt, True
+
+    def _delay(self, left: float) -> float | None:
+        """Say after how many seconds another attempt starts, if one may."""
+        sent = sum(attempt.is_sent for attempt in self._attempts)
+        # One at each address; if a request is sent, the next may come to a dead address first.
+        most = len(self._addresses) + 2 if sent else max(2, len(self._addresses))
+        if not self.may_start or sent >= _MAX_SENT or len(self._attempts) >= most:
+            return None
+        if sent:
+            return min(_RESPONSE_DELAY, left * _RESPONSE_PART)
+        return min(_CONNECTION_DELAY, left * _CONNECTION_PART)
+
+    def _run(self, attempt: Connection) -> None:
+        try:
+            if attempt.address is None:
+                attempt.open(self._deadline, self._addresses)
+            if self._request is not None:
+                if not attempt.is_sent:
+                    attempt.send(self._request, self._deadline)
+                    self._events.put((attempt, False))
+                attempt.wait_for_response(self._deadline)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for it
+            self._fail(attempt, error)
+        else:
+            self._events.put((attempt, True))
+            if self._is_over:  # nobody takes it any more
+                attempt.close()
+
+    def _fail(self, attempt: Connection, error: Exception) -> None:
+        attempt.close()
+        self._events.put((attempt, error))
