@@ -31,7 +31,8 @@ from cli.webhook_client import Answer, SendError, request_event, send
 from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
 from handler.json_fields import ShapeError
-from handler.settings import LABELS, POLICY, SettingsError, parse_labels, parse_text
+from handler.setting_parsers import SettingsError, parse_labels, parse_text
+from handler.settings import LABELS, POLICY
 
 EXAMPLES = """examples:
   . .sandbox/env && oncall check

@@ -15,15 +15,15 @@ from cli.errors import ReportError
 from cli.stack_file import project_folder, stack_settings
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
+from handler.setting_parsers import SHORTEST_SECRET, Problems, SettingsError
 from handler.settings import (
     BESIDE_POLICY,
+    MAX_AGE,
     PLAIN_KEYS,
     POLICY,
     PROVIDER_KEYS,
-    SHORTEST_SECRET,
-    Problems,
+    SIGNING_SECRET,
     Settings,
-    SettingsError,
     load,
 )
 from policy.case_runner import FileError, placed, read
@@ -32,7 +32,7 @@ from policy.remedies import UNREAD, ConfigError, in_stack, report
 
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
-_OF_PROVIDERS = frozenset(key for each in PROVIDERS for key in each.settings)
+_OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
@@ -68,7 +68,7 @@ def configured(
         CommandError: a setting is missing or wrong, or a file cannot be used.
     """
     values = {key: environment.get(key, "") for key in PLAIN_KEYS}
-    values.pop("WEBHOOK_MAX_AGE")
+    values.pop(MAX_AGE)
     of_stack: Mapping[str, str] = {}
     origin = "the environment's settings"
     if options.stack:
@@ -86,7 +86,7 @@ def configured(
     secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
     if not asks:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
-    read = {**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}
+    read = {**values, **secrets, SIGNING_SECRET: _STAND_IN}
     settings = problems.read(load, read, UNREAD if problems else text)
     try:
         problems.check()

@@ -26,7 +26,8 @@ from handler.http1 import RemoteDisconnected, TooLarge
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
-from handler.settings import SettingsError, max_age, parse_switch
+from handler.setting_parsers import SettingsError, parse_switch
+from handler.settings import max_age
 
 NO = "no"
 _SHOWN = 80

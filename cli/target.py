@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from cli.context import World
 from cli.errors import CommandError, ReportError
 from cli.stack_file import project_folder, stack_settings
+from handler.settings import SIGNING_SECRET
 
-URL, SECRET = "WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"
+URL, SECRET = "WEBHOOK_URL", SIGNING_SECRET
 _CLI_SECONDS = 60.0
 _MOST_CHARACTERS = 200
 # The engine installs plugins that a state names, from wherever it says; with this it does not.

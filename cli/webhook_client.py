@@ -19,9 +19,9 @@ from handler.callers.indent import sign
 from handler.clock import Deadline
 from handler.connection import Connect, Connection, Race, request_to
 from handler.durations import format_instant
+from handler.hosts import host_problem
 from handler.http import HttpError
 from handler.http1 import BrokenError, TooLarge
-from handler.settings import host_problem
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20

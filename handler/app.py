@@ -21,7 +21,8 @@ from handler.http import Client
 from handler.providers.collect import DutyCollector
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.request import Request, claim
-from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
+from handler.setting_parsers import SettingsError
+from handler.settings import POLICY, SECRET_KEYS, Settings, load, max_age
 
 NAME = "oncall-approvals"
 # The requester waits 10 s for the access system: this leaves it time for its own part.

@@ -21,8 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from handler.clock import Clock, Deadline
 from handler.connection import Connect, Connection, Race, request_to
+from handler.hosts import is_loopback
 from handler.http1 import Answer, BrokenError, TooLarge
-from handler.settings import is_loopback
 
 RETRIES = 2
 # Several times a full page of incidents.

@@ -9,86 +9,90 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from handler.settings import LABELS, LISTS, SettingsError
+from handler.setting_parsers import SettingsError
 
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\xab\xbb\uff02'
 _SINGLE = "'`\u2018\u2019\u201a\u201b\u2032\u2039\u203a\uff07"
 _QUOTES = frozenset(_DOUBLE + _SINGLE)
 
 
-def check_no_literal(key: str, text: str) -> None:
+def check_no_literal(key: str, text: str, separators: str) -> None:
     """Refuse a value with which a setting would name something that is not there.
 
     What holds an @ may hold a password, so the sentence does not repeat it.
 
+    Args:
+        key: the setting's name.
+        text: its text, trimmed.
+        separators: what stands between the names that it holds: of a list `,`, of labels `,=`.
+
     Raises:
         SettingsError: it is a literal.
     """
-    shown = "" if "@" in text else f" {text!r}"
-    held = _json(text)
-    if isinstance(held, list | dict):
-        names = held if shown and isinstance(held, list) else ()
-        mended = bool(names) and all(isinstance(each, str) and "," not in each for each in names)
-        kind = "list" if isinstance(held, list) else "map"
-        wanted = "one text, with commas in it" if key in LISTS else "a text"
+    quoted = "" if "@" in text else f" {text!r}"
+    literal = _json(text)
+    if isinstance(literal, list | dict):
+        names = literal if quoted and isinstance(literal, list) else ()
+        certain = bool(names) and all(isinstance(name, str) and "," not in name for name in names)
+        kind = "list" if isinstance(literal, list) else "map"
+        allowed = "one text, with commas in it" if separators else "a text"
         raise SettingsError(
             key,
-            f"is the {kind}{shown}: must be {wanted}",
-            fixes={key: ", ".join(names)} if mended else {},
+            f"is the {kind}{quoted}: must be {allowed}",
+            fixes={key: ", ".join(names)} if certain else {},
         )
-    across = _opening(_names(key, text))
-    bare = _parts(key, _bare(text) if across == (text[0], text[-1]) else text, _bare)
-    if across or bare != _parts(key, text, str.strip):
-        said = f"is{shown}" if shown else "is in quotes"
-        problem = f"{said}: the quotes are part of the value, so leave them out"
-        names = _names(key, bare)
-        mended = (
-            bool(shown) and all(names) and not any({each[0], each[-1]} & _QUOTES for each in names)
+    around = _quotes_around_several(_names(text, separators))
+    inner = _unquoted(text) if around == (text[0], text[-1]) else text
+    bare = _trimmed(inner, separators, _unquoted)
+    if around or bare != _trimmed(text, separators, str.strip):
+        problem = f"is{quoted or ' in quotes'}: the quotes are part of the value, so leave them out"
+        names = _names(bare, separators)
+        certain = (
+            bool(quoted) and all(names) and not any({name[0], name[-1]} & _QUOTES for name in names)
         )
-        raise SettingsError(key, problem, fixes={key: bare} if mended else {})
+        raise SettingsError(key, problem, fixes={key: bare} if certain else {})
 
 
 def _json(text: str) -> object:
     try:
-        held: object = json.loads(text)
+        value: object = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return held
+    return value
 
 
-def _opening(names: list[str]) -> tuple[str, str] | None:
+def _quotes_around_several(names: list[str]) -> tuple[str, str] | None:
     """Find quotes around several names of a list: one opens them, and a later one closes them."""
     for alike in (_DOUBLE, _SINGLE):
-        opened = ""
+        opening = ""
         for name in filter(None, names):
             if name[0] in alike and not {*name[1:]} & {*alike}:
-                opened = name[0]
-            elif opened and name[-1] in alike and not {*name[:-1]} & {*alike}:
-                return opened, name[-1]
+                opening = name[0]
+            elif opening and name[-1] in alike and not {*name[:-1]} & {*alike}:
+                return opening, name[-1]
     return None
 
 
-def _names(key: str, text: str) -> list[str]:
+def _names(text: str, separators: str) -> list[str]:
     """Take a setting apart into the names that it holds."""
-    if key not in LISTS:
-        return [text]
-    entries = text.split(",")
-    if key == LABELS:
-        entries = [half for each in entries for half in each.split("=", 1)]
-    return [each.strip() for each in entries]
+    names = [text]
+    for separator in separators:
+        most = 1 if separator == "=" else -1
+        names = [part for name in names for part in name.split(separator, most)]
+    return [name.strip() for name in names]
 
 
-def _parts(key: str, text: str, trim: Callable[[str], str]) -> str:
+def _trimmed(text: str, separators: str, trim: Callable[[str], str]) -> str:
     """Trim each name that a setting holds."""
-    if key not in LISTS:
+    if not separators:
         return trim(text)
-    entries = [trim(each) for each in text.split(",")]
-    if key == LABELS:
-        entries = ["=".join(map(trim, each.split("=", 1))) for each in entries]
+    entries = [trim(entry) for entry in text.split(",")]
+    if "=" in separators:
+        entries = ["=".join(map(trim, entry.split("=", 1))) for entry in entries]
     return ", ".join(entries)
 
 
-def _bare(text: str) -> str:
+def _unquoted(text: str) -> str:
     """Take away blanks and quotes around a text."""
     text = text.strip()
     while text and {text[0], text[-1]} <= _QUOTES:

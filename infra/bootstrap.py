@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES, Problems, SettingsError
+from handler.setting_parsers import Problems, SettingsError
+from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
 from infra.aws_account import aws_errors, current_account, loopback_warning
 from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import ensure_bucket
 from infra.bootstrap_key import ensure_key
-from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
-from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.bootstrap_oidc import ensure_oidc_provider
+from infra.bucket_names import check_default_bucket, default_bucket_name
 from infra.errors import ReportError, SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
@@ -31,15 +32,27 @@ from infra.pulumi_cli import (
 )
 from infra.region import parse_region
 from infra.secrets_provider import is_same_key, key_address, prove_key
+from infra.settings import (
+    BY_NAME,
+    DEPLOY_REPOSITORY,
+    KMS_KEY_ALIAS,
+    KMS_KEY_ID,
+    KMS_KEY_MANAGED,
+    STATE_BUCKET,
+    STATE_BUCKET_MANAGED,
+)
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
-from infra.state_bucket import BUCKET, default_bucket_name, parse_bucket
-from infra.state_key import ALIAS, parse_alias
 from policy.remedies import ConfigError
 from policy.terminal import Parser, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# What is read here has to be readable.
+_PLAIN = (
+    *(STATE_BUCKET, STATE_BUCKET_MANAGED, KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED),
+    DEPLOY_REPOSITORY,
+)
 NEXT = """
 {stack} is ready. In each shell that deploys it, first run:
 
@@ -105,13 +118,13 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
 
     tell("asks AWS whose account this is")
     account = current_account(region)
-    name = file.settings.get(BUCKET) or default_bucket_name(account.id, stack)
+    name = file.settings.get(STATE_BUCKET) or default_bucket_name(account.id, stack)
     managed = ensure_bucket(account, file, name, tell)
-    made = {BUCKET: name, BUCKET_MANAGED: _switch(on=managed)}
+    made = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
     provider = file.encrypted_by or PASSPHRASE
     if alias:
         key = ensure_key(account, file, alias, tell)
-        made |= {KEY_ID: key.id, KEY_MANAGED: _switch(on=key.managed)}
+        made |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
         provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
         ensure_oidc_provider(account, tell)
@@ -168,14 +181,15 @@ def _checked(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]
     """Check all that is needed of the stack's settings, and give the region and the alias."""
     problems = Problems()
     region = problems.read(parse_region, file.region, file.region_key)
-    problems.read(parse_bucket, file.settings.get(BUCKET, ""), file.stack)
-    alias = problems.read(parse_alias, file.settings.get(ALIAS, "")) or ""
-    for key in (BUCKET, BUCKET_MANAGED, ALIAS, KEY_ID, KEY_MANAGED, DEPLOY_REPOSITORY):
+    if not problems.read(BY_NAME[STATE_BUCKET].read, file.settings) and not problems:
+        problems.read(check_default_bucket, STATE_BUCKET, file.stack)
+    alias = problems.read(BY_NAME[KMS_KEY_ALIAS].read, file.settings) or ""
+    for key in _PLAIN:
         if key in file.encrypted:
             remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
             problem = "is set with --secret, but is not a secret"
             problems.append(ConfigError(key, problem, remedy))
-    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(ALIAS))
+    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(KMS_KEY_ALIAS))
     if needed and not has_passphrase(environment):
         problem = f"is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the stack"
         remedy = f"run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from infra.aws_account import error_code
 from infra.errors import SetupError
-from infra.state_key import ALIAS, DESCRIPTION, key_policy
+from infra.settings import KMS_KEY_ALIAS
+from infra.state_key import DESCRIPTION, key_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,8 +94,8 @@ def _check_usable(account: Account, found: dict[str, Any], alias: str) -> None:
     for problem, applies in problems.items():
         if applies:
             raise SetupError(
-                f"{ALIAS} is {alias!r}, whose key {problem}; "
-                f"mend the key, or set {ALIAS} to another alias"
+                f"{KMS_KEY_ALIAS} is {alias!r}, whose key {problem}; "
+                f"mend the key, or set {KMS_KEY_ALIAS} to another alias"
             )
 
 

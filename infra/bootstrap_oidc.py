@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from infra.aws_account import Account
 
-DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from handler.providers.registry import BY_ID, PROVIDERS
-from handler.settings import POLICY, SettingsError, parse_switch
+from handler.setting_parsers import SettingsError, parse_switch
+from handler.settings import POLICY, SELF_DECLARED
 from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, placed, tests_of, try_policy
 from policy.conditions import providers_of, rules_without_provider
 from policy.diagnostics import quoted
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
 # What neither make nor a shell takes for more than a name.
-SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 

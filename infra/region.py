@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from handler.settings import SettingsError
+from handler.setting_parsers import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

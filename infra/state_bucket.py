@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import get_caller_identity_output, s3
 
-from handler.settings import SettingsError
+from infra.bucket_names import default_bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BUCKET = "STATE_BUCKET"
-EXAMPLE = "my-company-pulumi-state"
-NAME_PREFIX = "indent-deploy-state"
 OLD_VERSION_DAYS = 90
 ABORTED_UPLOAD_DAYS = 7
-
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-# `-an` is for names of the account's own namespace, which are asked for in another way.
-_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
-_ACCOUNT_DIGITS = "0" * 12
-
-
-def parse_bucket(value: str, stack: str) -> str | None:
-    """Check a bucket's name; empty means the default one, which holds the stack's.
-
-    Raises:
-        SettingsError: S3 takes no bucket of that name.
-    """
-    if not value:
-        if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
-            problem = f"is not set, and stack name {stack!r} can't be part of a bucket's name"
-            problem += _why_not(default_bucket_name(_ACCOUNT_DIGITS, stack))
-            raise SettingsError(BUCKET, problem, EXAMPLE)
-        return None
-    if not is_bucket_name(value):
-        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
-        problem = _why_not(value) or f": must be {allowed}"
-        raise SettingsError(BUCKET, f"is {value!r}{problem}", EXAMPLE)
-    return value
-
-
-def _why_not(name: str) -> str:
-    """Say which part of a name S3 reserves, after a colon; empty where none is."""
-    for part in _RESERVED_PREFIXES:
-        if name.startswith(part):
-            return f": S3 reserves names that begin with {part}"
-    for part in _RESERVED_SUFFIXES:
-        if name.endswith(part):
-            return f": S3 reserves names that end with {part}"
-    return ""
-
-
-def default_bucket_name(account: str, stack: str) -> str:
-    """Name the bucket of a stack that sets no `STATE_BUCKET`."""
-    return f"{NAME_PREFIX}-{account}-{stack}"
-
-
-def is_bucket_name(name: str) -> bool:
-    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
-    return (
-        _BUCKET_NAME.fullmatch(name) is not None
-        and ".." not in name
-        and _IP_ADDRESS.fullmatch(name) is None
-        and not name.startswith(_RESERVED_PREFIXES)
-        and not name.endswith(_RESERVED_SUFFIXES)
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

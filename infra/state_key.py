@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import get_caller_identity_output, kms
 
-from handler.settings import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ALIAS = "KMS_KEY_ALIAS"
-EXAMPLE = "oncall-state"
 # What the provider makes, reads, changes and deletes a key with: nothing that reads or writes data.
 KEEPING = (
     *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
@@ -28,23 +23,6 @@ KEEPING = (
 # What Pulumi does with it: it wraps and unwraps the one data key in the stack's file.
 USING = ("kms:Encrypt", "kms:Decrypt")
 DESCRIPTION = "Encrypts the secrets in the config and state of a Pulumi stack."
-
-_ALIAS = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9/_-]{0,249}")
-_RESERVED = re.compile(r"aws(/.*)?|alias/.*")
-
-
-def parse_alias(value: str) -> str | None:
-    """Check a key's alias by KMS's rules (API reference, "CreateAlias"); empty means no key.
-
-    Raises:
-        SettingsError: it is none.
-    """
-    if not value:
-        return None
-    if _ALIAS.fullmatch(value) is None or _RESERVED.fullmatch(value) is not None:
-        allowed = "up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before them"
-        raise SettingsError(ALIAS, f"is {value!r}: must be {allowed}", EXAMPLE)
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

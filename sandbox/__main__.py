@@ -111,7 +111,7 @@ def _live_settings() -> dict[str, str]:
         name: value
         for each in PROVIDERS
         if os.environ.get(each.key)
-        for name in (each.key, *each.settings)
+        for name in each.keys
         if (value := os.environ.get(name, ""))
     }
     if not found:

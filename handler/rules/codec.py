@@ -27,7 +27,7 @@ from handler.rules.conditions import (
     Requester,
 )
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, digest_of
-from handler.settings import LONGEST_APPROVAL
+from handler.setting_parsers import LONGEST_APPROVAL
 
 Json = dict[str, Any]
 WRITTEN_OUT = "any"

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from handler.settings import (
-    LABELS,
-    LISTS,
-    PLAIN_KEYS,
-    POLICY,
-    ROLES,
-    SCHEDULES,
-    SettingsError,
-    parse_text,
-)
+from handler.setting_parsers import SEPARATORS, SettingsError
+from handler.setting_parsers import parse_text as parse
+from handler.settings import BY_NAME, LABELS, PLAIN_KEYS, POLICY, ROLES, SCHEDULES
 
 QUOTED = "the quotes are part of the value, so leave them out"
+
+
+def parse_text(key: str, value: str) -> str:
+    """Read a setting's text as the table does."""
+    return parse(key, value, SEPARATORS.get(BY_NAME[key].parse, ""))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ def test_a_name_may_hold_them(value: str) -> None:
 )
 def test_lists_and_maps_are_refused(key: str, value: str, kind: str, fixes: dict[str, str]) -> None:
     """Of `--path` or an editor: split at its commas, it would name what is not there."""
-    wanted = "one text, with commas in it" if key in LISTS else "a text"
+    wanted = "one text, with commas in it" if key in {SCHEDULES, LABELS} else "a text"
     with pytest.raises(SettingsError) as refused:
         parse_text(key, value)
     assert str(refused.value) == f"{key} is the {kind} {value!r}: must be {wanted}"

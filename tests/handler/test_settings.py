@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from handler import settings
+from handler.hosts import is_loopback
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
 from handler.rules.model import ShiftEnd, simple
-from handler.settings import Settings, SettingsError, load
+from handler.setting_parsers import SettingsError
+from handler.settings import Settings, load
 
 SIGNING = "signing-secret-1"
 API_KEY = "inc_live_key"
@@ -370,7 +372,7 @@ def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
     """Only names that no resolver can turn into another machine."""
-    assert settings.is_loopback(host) is loopback
+    assert is_loopback(host) is loopback
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from infra.stack_config import read_stack_config
+from infra.stack_file import read_stack_config
 from sandbox.local_aws.program import PROJECT, ProgramRun, run_program
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from infra.aws_account import current_account
-from infra.stack_config import read_stack_config
+from infra.stack_file import read_stack_config
 from sandbox.local_aws.program import PROJECT, Registration, run_program
 from tests.infra.made_up import ROOT, SECRETS, Program
 

@@ -10,9 +10,10 @@ import pulumi_aws
 import pytest
 
 from handler.settings import SECRET_KEYS
-from infra.config_keys import AWS_KEYS, KEYS, MEANT
+from infra.config_key_check import AWS_KEYS, MEANT
 from infra.region import REGION
-from infra.stack_file import ELSEWHERE
+from infra.settings import KEYS
+from infra.stack_file import REDIRECTING_KEYS
 from tests.infra.made_up import NARROWED
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def test_keys_of_the_provider_are_known() -> None:
     names = {each for each in dir(type(pulumi_aws.config)) if not each.startswith("_")}
     of_sdk = {HUMP.sub(lambda found: found[1].upper(), each) for each in names}
     assert of_sdk <= AWS_KEYS
-    assert {each.removeprefix("aws:") for each in ELSEWHERE} <= AWS_KEYS
+    assert {each.removeprefix("aws:") for each in REDIRECTING_KEYS} <= AWS_KEYS
 
 
 def test_what_is_meant_is_a_setting() -> None:

@@ -10,8 +10,8 @@ import pulumi
 import pytest
 
 from handler.providers.registry import PROVIDERS
+from infra.bucket_names import is_bucket_name
 from infra.config import MOST_ENVIRONMENT_BYTES, MOST_SECRET_BYTES
-from infra.state_bucket import is_bucket_name
 from tests.infra.made_up import NARROWED, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws
 import pytest
 
-from handler.settings import SettingsError
+from handler.setting_parsers import SettingsError
 from infra.region import REGIONS, WITHOUT_FUNCTION_URLS, parse_region, region_of
 from tests.infra.made_up import NARROWED, SECRETS
 

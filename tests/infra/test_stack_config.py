@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from handler.settings import DEFAULTS, PLAIN_KEYS
-from infra.config import LOG_RETENTIONS
-from infra.config_keys import STACK_DEFAULTS
-from tests.infra.made_up import NARROWED, OPEN, ROOT, SECRETS, environment_of, inputs_of
+from handler.settings import PLAIN_KEYS
+from infra.settings import LOG_RETENTIONS, PROGRAM_SETTINGS
+from tests.infra.made_up import NARROWED, OPEN, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
     from tests.infra.made_up import Program
@@ -55,7 +53,7 @@ def test_right_value_reaches_the_function(program: Program, plain: dict[str, str
 
 def test_empty_values_count_as_unset(program: Program) -> None:
     """With every plain key empty, the function gets none of them, and the stack its defaults."""
-    run = program.run(dict.fromkeys((*PLAIN_KEYS, *STACK_DEFAULTS), ""))
+    run = program.run(dict.fromkeys((*PLAIN_KEYS, *(row.name for row in PROGRAM_SETTINGS)), ""))
     assert environment_of(run).keys() == {
         "HANDLER_SECRET_ARN",
         "HANDLER_SECRET_VERSION",
@@ -239,24 +237,6 @@ def test_settings_that_have_an_effect_are_not_noted(
 def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:
     """There is nothing to hide in it."""
     program.run({"INDENT_WEBHOOK_SECRET_PREVIOUS": ""})
-
-
-def test_declared_keys_are_the_plain_keys_with_the_programs_defaults() -> None:
-    """Pulumi.yaml declares every plain key, described, and no secret.
-
-    None has a type: the CLI would refuse a list by itself, without the remedy.
-    """
-    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    assert list(declared) == [
-        *sorted(PLAIN_KEYS, key=list(declared).index),
-        *STACK_DEFAULTS,
-    ]
-    assert set(declared) == {*PLAIN_KEYS, *STACK_DEFAULTS}
-    for key, schema in declared.items():
-        assert schema.keys() == {"description", "default"}, key
-        assert isinstance(schema["default"], str), key
-        off = "false" if key in SWITCHES else ""
-        assert schema["default"] == (STACK_DEFAULTS | DEFAULTS).get(key, off), key
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SetupError
-from infra.stack_config import read_stack_config
+from infra.stack_file import read_stack_config
 
 PROJECT = """
 name: shop

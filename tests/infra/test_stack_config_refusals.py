@@ -9,9 +9,10 @@ import pulumi
 import pytest
 
 from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, SECRET_KEYS
-from infra.config_keys import STACK_DEFAULTS
+from infra.settings import PROGRAM_SETTINGS
 from tests.infra.made_up import Program
 
+PROGRAM_KEYS = [row.name for row in PROGRAM_SETTINGS]
 GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
 DURATION = (
     "AUTO_APPROVAL_DURATION is {!r}: use hours (for example 3 or 1.5) or units (for example 90m or "
@@ -257,7 +258,7 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
                 f"run `pulumi config set --plaintext {key} --stack dev`"
             ),
         )
-        for key in (*PLAIN_KEYS, *STACK_DEFAULTS)
+        for key in (*PLAIN_KEYS, *PROGRAM_KEYS)
     ],
     (
         "no webhook secret",
@@ -400,7 +401,7 @@ def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> 
         assert secret not in said
 
 
-@pytest.mark.parametrize("key", [*PLAIN_KEYS, *STACK_DEFAULTS])
+@pytest.mark.parametrize("key", [*PLAIN_KEYS, *PROGRAM_KEYS])
 def test_encrypted_value_of_a_plain_setting_is_not_quoted(program: Program, key: str) -> None:
     """Somebody meant it to be a secret."""
     said = refusal(program, {}, {**GOOD, key: "'hunter2'"})

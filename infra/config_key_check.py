@@ -8,43 +8,35 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from handler.providers.registry import PROVIDERS
+from handler.setting_parsers import SettingsError
 from handler.settings import (
+    DRY_RUN,
+    DURATION,
     LABELS,
+    MAX_AGE,
     OLDER_SCHEDULES,
-    PLAIN_KEYS,
     POLICY,
     ROLES,
     SCHEDULES,
     SECRET_KEYS,
-    SettingsError,
+    SIGNING_SECRET,
 )
-from infra.deploy_role import REPOSITORY
 from infra.region import REGION, parse_region
-from infra.state_bucket import BUCKET
-from infra.state_key import ALIAS
+from infra.settings import (
+    ALARM_EMAIL,
+    DEPLOY_REPOSITORY,
+    KEYS,
+    KMS_KEY_ALIAS,
+    LOG_RETENTION_DAYS,
+    MEMORY_MB,
+    RESERVED_CONCURRENCY,
+    STATE_BUCKET,
+)
 from policy.remedies import ConfigError, config_rm, config_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# What `make bootstrap` made, for the program to take over or to leave alone.
-BUCKET_MANAGED = "STATE_BUCKET_MANAGED"
-KEY_ID, KEY_MANAGED = "KMS_KEY_ID", "KMS_KEY_MANAGED"
-RETENTION, MEMORY = "LOG_RETENTION_DAYS", "MEMORY_MB"
-CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"
-STACK_DEFAULTS = {
-    BUCKET: "",
-    BUCKET_MANAGED: "",
-    ALIAS: "",
-    KEY_ID: "",
-    KEY_MANAGED: "",
-    RETENTION: "365",
-    MEMORY: "512",
-    CONCURRENCY: "",
-    ALARM_EMAIL: "",
-    REPOSITORY: "",
-}
-KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
 # Those of the aws provider (`pulumi_aws.config`; a test compares them).
 AWS_KEYS = frozenset(
     {
@@ -66,7 +58,7 @@ _OF_PROVIDERS = {
     for name in {each.id.upper(), each.key.partition("_")[0]}
     for endings, key in (
         (("KEY", "API_KEY", "TOKEN", "API_TOKEN"), each.key),
-        (("URL", "API_URL", "HOST", "API"), next(k for k in each.settings if "BASE_URL" in k)),
+        (("URL", "API_URL", "HOST", "API"), each.settings[0].name),
         (("SCHEDULE", "SCHEDULES"), SCHEDULES),
     )
     for ending in endings
@@ -85,23 +77,23 @@ MEANT = MappingProxyType(
         **dict.fromkeys(("ROLES", "INCIDENTIO_ROLES", "INCIDENT_ROLES"), ROLES),
         **dict.fromkeys(("AUTO_APPROVAL_ROLES", "AUTO_APPROVAL_INCIDENT_ROLES"), ROLES),
         **dict.fromkeys(("LABELS", "RESOURCE_LABELS", "AUTO_APPROVAL_LABELS"), LABELS),
-        **dict.fromkeys(("DURATION", "APPROVAL_DURATION", "HOURS"), "AUTO_APPROVAL_DURATION"),
-        **dict.fromkeys(("AUTO_APPROVAL_HOURS", "MAX_DURATION"), "AUTO_APPROVAL_DURATION"),
+        **dict.fromkeys(("DURATION", "APPROVAL_DURATION", "HOURS"), DURATION),
+        **dict.fromkeys(("AUTO_APPROVAL_HOURS", "MAX_DURATION"), DURATION),
         **dict.fromkeys(("POLICY", "POLICY_FILE", "AUTO_APPROVAL_POLICY_FILE"), POLICY),
-        **dict.fromkeys(("DRY_RUN", "DRYRUN", "AUTO_APPROVAL_DRYRUN"), "AUTO_APPROVAL_DRY_RUN"),
-        **dict.fromkeys(("WEBHOOK_SECRET", "SIGNING_SECRET"), "INDENT_WEBHOOK_SECRET"),
-        **dict.fromkeys(("INDENT_SECRET", "INDENT_SIGNING_SECRET"), "INDENT_WEBHOOK_SECRET"),
-        **dict.fromkeys(("MAX_AGE", "WEBHOOK_AGE"), "WEBHOOK_MAX_AGE"),
+        **dict.fromkeys(("DRY_RUN", "DRYRUN", "AUTO_APPROVAL_DRYRUN"), DRY_RUN),
+        **dict.fromkeys(("WEBHOOK_SECRET", "SIGNING_SECRET"), SIGNING_SECRET),
+        **dict.fromkeys(("INDENT_SECRET", "INDENT_SIGNING_SECRET"), SIGNING_SECRET),
+        **dict.fromkeys(("MAX_AGE", "WEBHOOK_AGE"), MAX_AGE),
         **dict.fromkeys(("ATLASSIAN_TOKEN", "ATLASSIAN_API_TOKEN"), "JSM_API_TOKEN"),
         **dict.fromkeys(("ATLASSIAN_EMAIL", "JSM_USER"), "JSM_EMAIL"),
         **dict.fromkeys(("ATLASSIAN_SITE", "JSM_SITE_URL"), "JSM_SITE"),
-        **dict.fromkeys(("BUCKET", "STATE_BUCKET_NAME", "S3_BUCKET"), BUCKET),
-        **dict.fromkeys(("KMS_ALIAS", "KMS_KEY", "KEY_ALIAS"), ALIAS),
-        **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), RETENTION),
-        **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY),
-        **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), CONCURRENCY),
+        **dict.fromkeys(("BUCKET", "STATE_BUCKET_NAME", "S3_BUCKET"), STATE_BUCKET),
+        **dict.fromkeys(("KMS_ALIAS", "KMS_KEY", "KEY_ALIAS"), KMS_KEY_ALIAS),
+        **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), LOG_RETENTION_DAYS),
+        **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY_MB),
+        **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), RESERVED_CONCURRENCY),
         **dict.fromkeys(("EMAIL", "ALERT_EMAIL", "ALARM_MAIL", "NOTIFY_EMAIL"), ALARM_EMAIL),
-        **dict.fromkeys(("REPOSITORY", "REPO", "GITHUB_REPOSITORY"), REPOSITORY),
+        **dict.fromkeys(("REPOSITORY", "REPO", "GITHUB_REPOSITORY"), DEPLOY_REPOSITORY),
         **dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION"), REGION),
     }
 )

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handler.providers.registry import BY_ID, PROVIDERS
+from handler.providers.registry import BY_ID as PROVIDER_BY_ID
+from handler.providers.registry import PROVIDERS
+from handler.setting_parsers import parse_list, parse_switch
 from handler.settings import (
-    DEFAULTS,
+    BY_NAME,
+    DURATION,
     LABELS,
     OLDER_SCHEDULES,
+    PARTICIPANTS,
     POLICY,
+    PREVIOUS_SIGNING_SECRET,
     ROLES,
     SCHEDULES,
-    SIGNING_KEYS,
-    parse_duration,
-    parse_list,
-    parse_switch,
+    SELF_DECLARED,
+    SIGNING_SECRET,
 )
-from infra.config_keys import CONCURRENCY
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
+from infra.settings import RESERVED_CONCURRENCY
 from policy.case_runner import SUFFIX, TEST_SUFFIX
 from policy.open_rules import kinds_without_end, open_rules
 from policy.remedies import config_rm, config_set
@@ -32,13 +35,11 @@ if TYPE_CHECKING:
     from infra.config import StackConfig
     from policy.loader import Loaded
 
-DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
-SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 # AWS's default quota for a region, and what Lambda keeps of it for functions that reserve nothing.
 USUAL_CONCURRENCY, UNRESERVED = 1000, 100
 
 
-def notes_on(
+def config_warnings(
     config: StackConfig, settings: Settings, policy: Loaded | None, region: str, stack: str
 ) -> Iterator[str]:
     """Give them, a sentence each.
@@ -57,17 +58,16 @@ def notes_on(
         yield from _reach(settings, stack)
     yield from _without_effect(plain, stack)
     yield from _without_key(config, stack)
-    current, previous = (config.secrets.get(key, "") for key in SIGNING_KEYS)
-    if current == previous:
-        key = SIGNING_KEYS[1]
+    if config.secrets.get(SIGNING_SECRET) == config.secrets.get(PREVIOUS_SIGNING_SECRET):
+        key = PREVIOUS_SIGNING_SECRET
         yield f"{key} has no effect: it is the current one; run {config_rm(key, stack)}"
     yield from _unassigned_schedules(config, stack)
     yield from _spelling(plain)
     yield from _of_region(region, stack)
     if (config.reserved_concurrency or 0) > USUAL_CONCURRENCY - UNRESERVED:
         yield (
-            f"{CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of an "
-            f"account's concurrent executions unreserved, so that one with the usual quota of "
+            f"{RESERVED_CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of "
+            f"an account's concurrent executions unreserved, so that one with the usual quota of "
             f"{USUAL_CONCURRENCY} refuses more than {USUAL_CONCURRENCY - UNRESERVED} in the middle "
             "of a deploy, and a new one, whose quota may be 10, refuses any; look at Lambda's "
             'quota "Concurrent executions" in this region first'
@@ -76,7 +76,7 @@ def notes_on(
 
 def _reach(settings: Settings, stack: str) -> Iterator[str]:
     """Find where any duty opens what is requested, and where the shift's end shuts roles out."""
-    on = [BY_ID[each].name for each in settings.providers]
+    on = [PROVIDER_BY_ID[id_].name for id_ in settings.providers]
     tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
     for each in open_rules(settings.policy, on):
         said = each.told(dry_run=settings.dry_run)
@@ -99,8 +99,7 @@ def _without_effect(plain: Mapping[str, str], stack: str) -> Iterator[str]:
             f"which counts only where {SELF_DECLARED} is true; leave {reporter!r} out"
         )
     if POLICY in plain:
-        given = parse_duration(DURATION, plain.get(DURATION, DEFAULTS[DURATION]))
-        if given != parse_duration(DURATION, DEFAULTS[DURATION]):
+        if BY_NAME[DURATION].read(plain) != BY_NAME[DURATION].read({}):
             yield (
                 f"{DURATION} has no effect: each rule of {plain[POLICY]} says how long; "
                 f"run {config_rm(DURATION, stack)}"
@@ -124,7 +123,7 @@ def _without_key(config: StackConfig, stack: str) -> Iterator[str]:
     for provider in PROVIDERS:
         if provider.key in config.secrets:
             continue
-        named = [key for key in provider.settings if plain.get(key, "") != DEFAULTS.get(key, "")]
+        named = [row.name for row in provider.settings if plain.get(row.name, "") != row.default]
         if provider.id == "incidentio":
             switches = (PARTICIPANTS, SELF_DECLARED)
             named += [key for key in switches if parse_switch(key, plain.get(key, ""))]
@@ -140,7 +139,7 @@ def _unassigned_schedules(config: StackConfig, stack: str) -> Iterator[str]:
     """Find where a schedule of that name at any of several providers would do."""
     plain = config.function_settings
     key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
-    providers = [BY_ID[each] for each in config.providers]
+    providers = [PROVIDER_BY_ID[id_] for id_ in config.providers]
     named = [
         each
         for each in parse_list(key, plain.get(key, ""))
