@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from handler import emails
-from handler.duration_hints import typed_duration
 from handler.durations import format_go, parse_duration, parse_instant
 from handler.request import DURATION, Request, Resource
 from infra.stack_file import is_stack_name
+from policy.duration_hints import typed_duration
 
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
 

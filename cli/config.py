@@ -29,6 +29,7 @@ from handler.settings import (
 from policy.case_runner import FileError, placed, read
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
+from policy.setting_hints import check_typed_text
 
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
@@ -87,7 +88,7 @@ def configured(
     if not asks:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
     read = {**values, **secrets, SIGNING_SECRET: _STAND_IN}
-    settings = problems.read(load, read, UNREAD if problems else text)
+    settings = problems.read(load, read, UNREAD if problems else text, check_typed_text)
     try:
         problems.check()
     except SettingsError as error:

@@ -26,8 +26,8 @@ from handler.http1 import RemoteDisconnected, TooLarge
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
-from handler.setting_parsers import SettingsError, parse_switch
-from handler.settings import max_age
+from handler.setting_parsers import SettingsError
+from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
 _SHOWN = 80
@@ -299,7 +299,7 @@ def told_of_decision(
         lasts = f"{spoken(found.duration)}, until {clock_time(found.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {found.why}")
     with suppress(SettingsError):
-        if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
+        if BY_NAME[DRY_RUN].read(deployed.settings):
             said = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
-            return Step(call, NO, said, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
+            return Step(call, NO, said, _unset(DRY_RUN, deployed))
     return Step(call, NO, f"no claim for {who}: humans decide about {what}")

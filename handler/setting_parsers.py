@@ -29,10 +29,6 @@ _HEADER_SAFE = re.compile(r"[!-~]+")
 _SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
 # What comes before a colon is the name that a password belongs to.
 _EMAIL = re.compile(r"[!-9;-?A-~]+@[!-9;-?A-~]+")
-# A quote, of a keyboard or an editor, or the brackets of a list or map.
-_MAYBE_LITERAL = re.compile(
-    "['\"`\u2018-\u201f\u2032\u2033\u2039\u203a\xab\xbb\uff02\uff07]|^[\\[{].*[\\]}]$", re.DOTALL
-)
 
 
 class SettingsError(ValueError):
@@ -109,32 +105,30 @@ class Setting(NamedTuple):
     default: str = ""
     secret: bool = False
 
-    def read(self, values: Mapping[str, str]) -> Any:  # noqa: ANN401 - each row has its own type
+    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
         """Read it from the values of all settings; an empty text counts as unset.
+
+        Args:
+            values: the values.
+            check: looks at a plain setting's text first: what people type can get better advice.
 
         Raises:
             SettingsError: the value is wrong.
         """
         text = values.get(self.name, "")
         if not self.secret:
-            text = parse_text(self.name, text, SEPARATORS.get(self.parse, "")) or self.default
+            text = text.strip() or self.default
+            if check:
+                check(self, text)
         return self.parse(self.name, text)
 
 
-def parse_text(key: str, value: str, separators: str = "") -> str:
-    """Trim a plain setting; refuse quotes around it, and what Pulumi makes of a list or a map.
+Check = Callable[[Setting, str], None]
 
-    Args:
-        key: the setting's name.
-        value: its text.
-        separators: what stands between the names that it holds: of a list `,`, of labels `,=`.
-    """
-    text = value.strip()
-    if _MAYBE_LITERAL.search(text):
-        from handler.literals import check_no_literal  # noqa: PLC0415 - hardly ever needed
 
-        check_no_literal(key, text, separators)
-    return text
+def parse_text(key: str, value: str) -> str:  # noqa: ARG001 - as all parsers
+    """Take any text."""
+    return value
 
 
 def parse_signing_secret(key: str, value: str) -> str:
@@ -164,11 +158,6 @@ def parse_duration(key: str, value: str) -> timedelta:
     duration = _approval(f"{value}h" if _HOURS.fullmatch(value) else value)
     if duration is not None:
         return timedelta(seconds=duration // timedelta(seconds=1))
-    from handler.duration_hints import nearest  # noqa: PLC0415 - only where it is wrong
-
-    # No other length is proposed: whoever copies it would grant it.
-    if _approval(near := nearest(value) or nearest(f"{value}h")):
-        raise SettingsError(key, f"is {value!r}; did you mean {near}?", near, {key: near})
     allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
     raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours")
 
@@ -202,10 +191,6 @@ def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
         if labels.setdefault(name, wanted) != wanted:
             raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
     return tuple(labels.items())
-
-
-# Of the settings that hold several names: what stands between them.
-SEPARATORS: Mapping[Callable[[str, str], Any], str] = {parse_list: ",", parse_labels: ",="}
 
 
 def parse_switch(key: str, value: str) -> bool:

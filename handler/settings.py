@@ -16,6 +16,7 @@ from handler.json_fields import ShapeError
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy, simple
 from handler.setting_parsers import (
+    Check,
     Problems,
     Setting,
     SettingsError,
@@ -147,19 +148,22 @@ class Settings(NamedTuple):
         return f"Settings(policy={self.policy!r}, ...)"
 
 
-def load(values: Mapping[str, str], policy: str | None = None) -> Settings:
+def load(
+    values: Mapping[str, str], policy: str | None = None, check: Check | None = None
+) -> Settings:
     """Validate the plain and the secret settings together; an empty value counts as unset.
 
     Args:
         values: the settings.
         policy: what the file holds that `AUTO_APPROVAL_POLICY` names.
+        check: looks at each plain text first, where people type it.
 
     Raises:
         SettingsError: for all wrong values.
     """
     problems = Problems(_conflicts(values))
     # Also of providers that are off: what is wrong with them would show when they are switched on.
-    read: dict[str, Any] = {row.name: problems.read(row.read, values) for row in SETTINGS}
+    read: dict[str, Any] = {row.name: problems.read(row.read, values, check) for row in SETTINGS}
     problems += _missing(values, read)
     loaded = problems.read(_policy, read, policy)
     problems.check()

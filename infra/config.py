@@ -10,7 +10,7 @@ import pulumi
 from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
-from handler.setting_parsers import Problems, SettingsError, parse_text
+from handler.setting_parsers import Problems, SettingsError
 from handler.settings import PLAIN_KEYS, POLICY, SECRET_KEYS, load
 from infra.bucket_names import check_default_bucket
 from infra.config_key_check import wrong_keys
@@ -20,6 +20,7 @@ from infra.policy_file import tested_policy
 from infra.region import REGION, parse_region, region_of
 from infra.settings import (
     ALARM_EMAIL,
+    BY_NAME,
     DEPLOY_REPOSITORY,
     KMS_KEY_ALIAS,
     KMS_KEY_ID,
@@ -33,6 +34,7 @@ from infra.settings import (
 )
 from infra.stack_file import redirection_errors
 from policy.remedies import UNREAD, ConfigError, config_rm, in_stack, report
+from policy.setting_hints import check_typed_text
 from policy.terminal import safe
 
 if TYPE_CHECKING:
@@ -123,13 +125,15 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     secrets = {key: values[key] for key in SECRET_KEYS if values.get(key)}
     plain = {key: values[key].strip() for key in PLAIN_KEYS if values.get(key, "").strip()}
     policy = None
-    if POLICY in plain and problems.read(parse_text, POLICY, plain[POLICY]):
+    if POLICY in plain and problems.read(BY_NAME[POLICY].read, plain, check_typed_text):
         policy = problems.read(tested_policy, root, plain | secrets)
     text = policy.json if policy else UNREAD if POLICY in plain else None
-    settings = problems.read(load, plain | secrets, text)
+    settings = problems.read(load, plain | secrets, text, check_typed_text)
     problems.read(_check_size, plain)
     problems.read(_check_secret_size, secrets)
-    read: dict[str, Any] = {row.name: problems.read(row.read, values) for row in PROGRAM_SETTINGS}
+    read: dict[str, Any] = {
+        row.name: problems.read(row.read, values, check_typed_text) for row in PROGRAM_SETTINGS
+    }
     problems.extend(_conflicts(values, stack))
     if not values.get(STATE_BUCKET, "").strip():
         problems.read(check_default_bucket, STATE_BUCKET, stack)

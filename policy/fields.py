@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from handler import emails
-from handler.duration_hints import hint, short
 from handler.durations import format_go, parse_duration, parse_instant
 from handler.setting_parsers import LONGEST_APPROVAL
 from policy.diagnostics import Placed, Problems, nearest, quoted
+from policy.duration_hints import hint, short
 from policy.spelling import QUOTES, composed, typographic_in
 from policy.yaml_nodes import NOTHING, NUMBER, TEXT, TIME, TRUTH, Fields, Items, Node, Scalar
 

@@ -77,7 +77,7 @@ def test_handler_is_standard_library_only() -> None:
 
 PURE = (
     *("callers/indent", "request", "duty", "durations", "emails", "json_fields", "audit"),
-    *("characters", "folding", "redaction", "settings", "setting_parsers", "hosts", "literals"),
+    *("characters", "folding", "redaction", "settings", "setting_parsers", "hosts"),
     *("rules/model", "rules/conditions", "rules/evaluate", "rules/codec", "rules/spelling"),
     *("rules/globs", "rules/typed"),
 )

@@ -215,19 +215,19 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             for value in (
                 *("0", "0.0", "-1", "168.000001", "169", "168h1s", "999999999", "1e3"),
                 *("abc", "Infinity", "nan", "3.", ".5", "six", "999ms", "-90m", "1w1s", "1 month"),
-                *("2562048h", "\u0663", "0x3", "1_0", "1h1h", "1.5h30m", "3:30", "300h30", "1,500"),
-            )
-        ),
-        *(
-            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}; did you mean {near}?", near)
-            for value, near in (
-                ("3h30", "3h30m"),
-                ("3,5", "3h30m"),
-                ("+3", "3h"),
-                ("1,5h", "1h30m"),
-                ("30m1h", "1h30m"),
-                ("6 huors", "6h"),
-                ("1 hour and 30 minutes", "1h30m"),
+                *(
+                    "2562048h",
+                    "\u0663",
+                    "0x3",
+                    "1_0",
+                    "1h1h",
+                    "1.5h30m",
+                    "3:30",
+                    "300h30",
+                    "1,500",
+                    "3h30",
+                    "+3",
+                ),
             )
         ),
         *(
@@ -379,7 +379,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     """Every key and every sentence, in one error, which begins with the keys."""
     wrong = {
         "AUTO_APPROVAL_DURATION": "soon",
-        "AUTO_APPROVAL_SCHEDULES": '["DBA"]',
+        "AUTO_APPROVAL_SCHEDULES": ",",
         "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
         "AUTO_APPROVAL_DRY_RUN": "perhaps",
         "INDENT_WEBHOOK_SECRET": "short-secret",

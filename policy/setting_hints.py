@@ -1,4 +1,4 @@
-"""Values that are written as a literal: in quotes, or as the JSON of a list or a map. No I/O.
+"""What people type into settings by mistake, refused with what to type instead. No I/O.
 
 A shell takes away one pair of quotes, and what is left of two is part of the value. Pulumi's CLI
 makes JSON of what `--path` or an editor puts into a stack's file.
@@ -7,16 +7,60 @@ makes JSON of what `--path` or an editor puts into a stack's file.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from typing import TYPE_CHECKING
 
-from handler.setting_parsers import SettingsError
+from handler.setting_parsers import SettingsError, parse_duration, parse_labels, parse_list
+from policy.duration_hints import nearest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from handler.setting_parsers import Setting
+
+# Of the settings that hold several names: what stands between them.
+_SEPARATORS: Mapping[Callable[[str, str], object], str] = {parse_list: ",", parse_labels: ",="}
+# A quote, of a keyboard or an editor, or the brackets of a list or map.
+_MAYBE_LITERAL = re.compile(
+    "['\"`\u2018-\u201f\u2032\u2033\u2039\u203a\xab\xbb\uff02\uff07]|^[\\[{].*[\\]}]$", re.DOTALL
+)
 _DOUBLE = '"\u201c\u201d\u201e\u201f\u2033\xab\xbb\uff02'
 _SINGLE = "'`\u2018\u2019\u201a\u201b\u2032\u2039\u203a\uff07"
 _QUOTES = frozenset(_DOUBLE + _SINGLE)
 
 
-def check_no_literal(key: str, text: str, separators: str) -> None:
+def check_typed_text(row: Setting, text: str) -> None:
+    """Refuse quotes around a plain setting, lists and maps, and durations that are nearly one.
+
+    Args:
+        row: the setting.
+        text: its text, trimmed.
+
+    Raises:
+        SettingsError: it is one of those.
+    """
+    if _MAYBE_LITERAL.search(text):
+        _check_no_literal(row.name, text, _SEPARATORS.get(row.parse, ""))
+    if row.parse is parse_duration:
+        _check_duration(row.name, text)
+
+
+def _check_duration(key: str, text: str) -> None:
+    """Propose only the duration that the same numbers and units mean: a copy of it is a grant."""
+    near = "" if _is_duration(text) else nearest(text) or nearest(f"{text}h")
+    if near and _is_duration(near):
+        raise SettingsError(key, f"is {text!r}; did you mean {near}?", near, {key: near})
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        parse_duration("", text)
+    except SettingsError:
+        return False
+    return True
+
+
+def _check_no_literal(key: str, text: str, separators: str) -> None:
     """Refuse a value with which a setting would name something that is not there.
 
     What holds an @ may hold a password, so the sentence does not repeat it.

@@ -1,7 +1,4 @@
-"""What to type instead of a text that is no duration. No I/O.
-
-A file of its own: a cold start compiles what it imports, and only an error needs this.
-"""
+"""What to type instead of a text that is no duration. No I/O."""
 
 from __future__ import annotations
 
