@@ -25,6 +25,7 @@ from infra.aws_account import (
 from infra.errors import SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
+    INTERRUPTED,
     NO_PLUGINS_OF_A_STATE,
     InterruptedCommandError,
     Pulumi,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from infra.stack_file import StackFile
 
-INTERRUPTED = 130
 NO_STACK = "no stack named"  # what the CLI calls it
 _AWS = re.compile(r"https://([a-z0-9-]+\.)+(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu)/?")
 # What Pulumi 3.200 keeps state in.

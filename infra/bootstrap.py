@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from handler.setting_parsers import Problems, SettingsError
 from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
 from infra.aws_account import aws_errors, current_account, loopback_warning
-from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
+from infra.backend import bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import ensure_bucket
 from infra.bootstrap_key import ensure_key
 from infra.bootstrap_oidc import ensure_oidc_provider
@@ -24,6 +24,7 @@ from infra.bucket_names import check_default_bucket, default_bucket_name
 from infra.errors import ReportError, SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
+    INTERRUPTED,
     NO_PLUGINS_OF_A_STATE,
     PASSPHRASES,
     InterruptedCommandError,

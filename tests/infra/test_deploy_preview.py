@@ -108,8 +108,8 @@ def test_comment_stays_within_githubs_limit() -> None:
     assert "and 7 more" in text
 
 
-@pytest.mark.parametrize("said", ["", "no JSON", "[]", "{}"])
-def test_preview_that_cannot_be_read_is_not_taken_for_none(said: str) -> None:
+@pytest.mark.parametrize("printed", [b"", b"no JSON", b"[]", b"{}", b"\xff"])
+def test_preview_that_cannot_be_read_is_not_taken_for_none(printed: bytes) -> None:
     """The comment says that it is not known."""
-    assert _steps(said) is None
+    assert _steps(printed) is None
     assert UNKNOWN in comment("dev", "", 0, None)
