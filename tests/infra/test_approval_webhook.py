@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.lambda_url.archive import build_zip
-from tests.infra.made_up import OPEN
+from tests.infra.program import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.local_aws.program import ProgramRun, Registration
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 TAGS = {"project": "oncall-approvals", "stack": "dev"}

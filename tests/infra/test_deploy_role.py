@@ -12,7 +12,7 @@ from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.deploy_rights import ALARMS, LASTING, RIGHTS
 from sandbox.local_aws.program import ProgramRun
-from tests.infra.made_up import Program
+from tests.infra.program import Program
 from tests.infra.test_monitoring import ALL_KEYS, JSM
 
 ACCOUNT = "210987654321"

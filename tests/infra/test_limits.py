@@ -12,13 +12,13 @@ import pytest
 from handler.providers.registry import PROVIDERS
 from infra.bucket_names import is_bucket_name
 from infra.config import MOST_ENVIRONMENT_BYTES, MOST_SECRET_BYTES
-from tests.infra.made_up import NARROWED, SECRETS, environment_of, inputs_of
+from tests.infra.program import NARROWED, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.local_aws.program import ProgramRun
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 # Pulumi's longest, with all that it allows.
 STACK = f"Prod_EU.x-{'s' * 90}"

@@ -13,7 +13,7 @@ from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.metrics import metrics_for
 from sandbox.local_aws.program import ProgramRun
-from tests.infra.made_up import SECRETS, Program, inputs_of
+from tests.infra.program import SECRETS, Program, inputs_of
 
 TAGS = {"project": "oncall-approvals", "stack": "dev"}
 TOPIC = "arn:aws:sns:eu-north-1:210987654321:monitoring-alarms"

@@ -16,12 +16,12 @@ from infra.archive import POLICY_IN_ZIP
 from policy import case_runner
 from policy.loader import load
 from sandbox.lambda_url.archive import build_zip
-from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
+from tests.infra.program import ROOT, SECRETS, environment_of, inputs_of
 from tests.policy.tried import POLICY, TESTS, written
 
 if TYPE_CHECKING:
     from sandbox.local_aws.program import ProgramRun
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 KEY = "AUTO_APPROVAL_POLICY"
 NAMED = {KEY: "policy/prod.yaml"}
@@ -56,7 +56,7 @@ def refusal(program: Program, root: Path, plain: dict[str, str]) -> str:
     """Run the program at a preview, which must refuse before it registers or asks anything."""
     with pytest.raises(pulumi.RunError) as refused:
         program.run(plain, root=root, preview=True)
-    assert program.mocks.asked == []
+    assert program.mocks.requests == []
     return str(refused.value)
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from handler.setting_parsers import SettingsError
 from infra.region import REGIONS, WITHOUT_FUNCTION_URLS, parse_region, region_of
-from tests.infra.made_up import NARROWED, SECRETS
+from tests.infra.program import NARROWED, SECRETS
 
 if TYPE_CHECKING:
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 
 def test_regions_are_those_of_the_provider() -> None:
@@ -74,7 +74,7 @@ def test_wrong_region_is_one_sentence(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     with pytest.raises(pulumi.RunError, match=r"^aws:region is [^\n]*--stack dev`$"):
         program.run({"aws:region": value})
-    assert program.mocks.asked == []
+    assert program.mocks.requests == []
 
 
 def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:

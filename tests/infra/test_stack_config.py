@@ -8,10 +8,10 @@ import pytest
 
 from handler.settings import PLAIN_KEYS
 from infra.settings import LOG_RETENTIONS, PROGRAM_SETTINGS
-from tests.infra.made_up import NARROWED, OPEN, SECRETS, environment_of, inputs_of
+from tests.infra.program import NARROWED, OPEN, SECRETS, environment_of, inputs_of
 
 if TYPE_CHECKING:
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 OPEN_BY_LABEL = OPEN.replace("any resource", "every resource that carries Env=Prod\u2013EU")
 SWITCHES = (
@@ -88,7 +88,7 @@ def test_state_bucket_takes_the_given_name(program: Program, name: str) -> None:
     """With STATE_BUCKET set, that is the bucket, and AWS is not asked for the account."""
     run = program.run({"STATE_BUCKET": name})
     assert run.outputs["state_bucket"] == inputs_of(run, "Bucket")["bucket"] == name
-    assert "aws:index/getCallerIdentity:getCallerIdentity" not in program.mocks.asked
+    assert "aws:index/getCallerIdentity:getCallerIdentity" not in program.mocks.requests
 
 
 @pytest.mark.parametrize(

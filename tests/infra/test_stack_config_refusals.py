@@ -10,7 +10,7 @@ import pytest
 
 from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, SECRET_KEYS
 from infra.settings import PROGRAM_SETTINGS
-from tests.infra.made_up import Program
+from tests.infra.program import Program
 
 PROGRAM_KEYS = [row.name for row in PROGRAM_SETTINGS]
 GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
@@ -314,7 +314,7 @@ def refusal(program: Program, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401
     with pytest.raises(pulumi.RunError) as refused:
         program.run(*args, **kwargs)
     assert type(refused.value) is pulumi.RunError
-    assert program.mocks.asked == []
+    assert program.mocks.requests == []
     return str(refused.value)
 
 

@@ -1,4 +1,4 @@
-"""`make bootstrap` on a local AWS behind the gate, with a stand-in for the Pulumi CLI."""
+"""`make bootstrap` on a local AWS behind the gate, with a fake Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Killed(BaseException):
     """The process ends here, and nothing in it can do anything about it."""
 
 
-class Played:
+class BootstrapProject:
     """A project's folder whose stack is to be bootstrapped.
 
     Attributes:
@@ -95,7 +95,7 @@ class Played:
         """What says that something is this stack's."""
         return {"project": "oncall-approvals", "stack": self.stack}
 
-    def sets(self, region: str = "us-west-2", **settings: str) -> None:
+    def write_settings(self, region: str = "us-west-2", **settings: str) -> None:
         """Write the stack's file."""
         config = {f"oncall-approvals:{key}": value for key, value in settings.items()}
         where = {"aws:region": region} if region else {}
@@ -113,28 +113,30 @@ class Played:
         """What the process has in its environment."""
         return {**os.environ, "PATH": str(self._bin)}
 
-    def holds(self, *stacks: str, folder: bool = False) -> None:
+    def hold_stacks(self, *stacks: str, folder: bool = False) -> None:
         """Have stacks in the bucket, or in a folder."""
         name = "stacks in a folder" if folder else "stacks"
         (self._bin / name).write_text(" ".join(stacks), encoding="utf-8")
 
-    def fails(self, words: str) -> None:
+    def fail_pulumi(self, words: str) -> None:
         """Have the CLI fail from now on."""
         (self._bin / "fails").write_text(words, encoding="utf-8")
 
-    def no_pulumi(self) -> None:
+    def remove_pulumi(self) -> None:
         """Take the CLI away."""
         (self._bin / "pulumi").unlink()
 
-    def told(self) -> list[tuple[list[str], list[str]]]:
+    def pulumi_calls(self) -> list[tuple[list[str], list[str]]]:
         """What the CLI was asked, and with which backend and switch."""
         path = self._bin / "told"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
-    def recorded(self) -> dict[str, str]:
+    def written_config(self) -> dict[str, str]:
         """What the stack's file is told of what was made, by the last `config set-all`."""
-        (words, _) = [each for each in self.told() if each[0][:2] == ["config", "set-all"]][-1]
+        (words, _) = [each for each in self.pulumi_calls() if each[0][:2] == ["config", "set-all"]][
+            -1
+        ]
         pairs = [each for each in words if "=" in each]
         return dict(each.split("=", 1) for each in pairs)
 
@@ -160,7 +162,7 @@ class Played:
             s3.put_object(Bucket=name, Key=keeps, Body=b"of others")
         return name
 
-    def settings_of(self, bucket: str) -> dict[str, Any]:
+    def bucket_settings(self, bucket: str) -> dict[str, Any]:
         """All that can be set of a bucket, as AWS has it; None where it is not set."""
         s3 = self.aws.client("s3")
 
@@ -181,7 +183,7 @@ class Played:
         }
 
 
-def each_call(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
+def watch_calls(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
     """Look before and after each call of AWS; who looks may raise `Killed`."""
     make = aws_account._client
 

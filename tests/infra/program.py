@@ -45,21 +45,21 @@ def _defaults() -> Mapping[str, str]:
     return read_stack_config(ROOT, "without-a-file")[0]
 
 
-class MadeUp(pulumi.runtime.Mocks):
-    """Answers for each resource what a provider might, and remembers that it was asked."""
+class MockProvider(pulumi.runtime.Mocks):
+    """Answers for each resource what a provider might, and keeps what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer the only call there is: whose account this is."""
-        self.asked.append(args.token)
+        self.requests.append(args.token)
         caller = "arn:aws-cn:sts::210987654321:assumed-role/admin/somebody"
         return {"accountId": "210987654321", "arn": caller}, []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Answer with all that any of the resources has beyond its inputs."""
-        self.asked.append(args.typ)
+        self.requests.append(args.typ)
         return f"{args.name}-id", {
             "name": f"{args.name}-name",
             "arn": f"{ARNS.get(args.typ, 'arn:')}{args.name}",
@@ -75,7 +75,7 @@ class Program:
     """The program, ready to be run with a stack's config."""
 
     def __init__(self) -> None:
-        self.mocks = MadeUp()
+        self.mocks = MockProvider()
 
     def run(
         self,

@@ -14,10 +14,10 @@ from infra.config_key_check import AWS_KEYS, MEANT
 from infra.region import REGION
 from infra.settings import KEYS
 from infra.stack_file import REDIRECTING_KEYS
-from tests.infra.made_up import NARROWED
+from tests.infra.program import NARROWED
 
 if TYPE_CHECKING:
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 HUMP = re.compile("_([a-z0-9])")
 
@@ -80,7 +80,7 @@ def test_key_that_means_another(program: Program, key: str, meant: str) -> None:
         f"; run `pulumi config rm {key} --stack dev`, "
         f"then `pulumi config set {option}{meant} --stack dev`"
     )
-    assert program.mocks.asked == []
+    assert program.mocks.requests == []
 
 
 def test_region_of_our_own_is_moved(program: Program) -> None:
