@@ -65,7 +65,7 @@ _OF_PROVIDERS = {
     if f"{name}_{ending}" not in KEYS
 }
 # What one would call a setting who does not know its name. In capitals, with _ between the words.
-MEANT = MappingProxyType(
+SYNONYMS = MappingProxyType(
     {
         **_OF_PROVIDERS,
         **{
@@ -127,50 +127,50 @@ def wrong_keys(
                 command = config_set(name, stack, plaintext=True)
                 yield ConfigError(name, problem, f"run {command}")
         elif namespace == project:
-            yield _unknown(name, _meant(name), config, project, stack)
+            yield _unknown(name, _nearest_setting(name), config, project, stack)
         elif namespace == "aws":
             name = name.removeprefix("config:")
             if name not in AWS_KEYS:
-                yield _unknown(key, _meant_of_aws(name), config, project, stack)
+                yield _unknown(key, _nearest_aws_key(name), config, project, stack)
             elif name == "region" and is_secret(key):
                 problem = "is set with --secret, but is not a secret"
                 command = config_set(key, stack, plaintext=True)
                 yield ConfigError(key, problem, f"run {command}")
-        elif (meant := _meant_elsewhere(namespace, name, project)) and namespace != "pulumi":
-            yield _unknown(key, meant, config, project, stack)
+        elif (nearest := _setting_of_namespace(namespace, name, project)) and namespace != "pulumi":
+            yield _unknown(key, nearest, config, project, stack)
 
 
 def _unknown(
-    key: str, meant: str, config: Mapping[str, str], project: str, stack: str
+    key: str, nearest: str, config: Mapping[str, str], project: str, stack: str
 ) -> ConfigError:
     whole = key if ":" in key else f"{project}:{key}"
     problem = f"is not a setting of {'the aws provider' if key.startswith('aws:') else project}"
     remove = f"run {config_rm(key, stack)}"
-    if not meant and _words(key) in _PROFILE:
+    if not nearest and _words(key) in _PROFILE:
         return ConfigError(key, problem, f"{remove}, and export AWS_PROFILE instead")
-    if not meant:
+    if not nearest:
         return ConfigError(key, problem, remove)
-    problem = f"{problem}; the nearest is {meant}"
+    problem = f"{problem}; the nearest is {nearest}"
     value = ""
-    if meant == REGION:
+    if nearest == REGION:
         try:
             value = parse_region(config[whole])
         except SettingsError:
             value = ""
-    return ConfigError(key, problem, f"{remove}, then {config_set(meant, stack, value)}")
+    return ConfigError(key, problem, f"{remove}, then {config_set(nearest, stack, value)}")
 
 
-def _meant(name: str) -> str:
+def _nearest_setting(name: str) -> str:
     """Find the setting that is meant by another name, or the nearest; empty where there is none."""
     words = _words(name)
-    if words in KEYS or words in MEANT:
-        return MEANT.get(words, words)
-    known = {**MEANT, **{each: each for each in KEYS if each != OLDER_SCHEDULES}}
+    if words in KEYS or words in SYNONYMS:
+        return SYNONYMS.get(words, words)
+    known = {**SYNONYMS, **{each: each for each in KEYS if each != OLDER_SCHEDULES}}
     nearest = difflib.get_close_matches(words, known, n=1, cutoff=0.75)
     return known[nearest[0]] if nearest else ""
 
 
-def _meant_of_aws(name: str) -> str:
+def _nearest_aws_key(name: str) -> str:
     by_words = {_words(each): each for each in AWS_KEYS}
     nearest = difflib.get_close_matches(_words(name), by_words, n=1, cutoff=0.75)
     if nearest:
@@ -178,13 +178,13 @@ def _meant_of_aws(name: str) -> str:
     return "" if _words(name) not in KEYS else _words(name)
 
 
-def _meant_elsewhere(namespace: str, name: str, project: str) -> str:
+def _setting_of_namespace(namespace: str, name: str, project: str) -> str:
     """Find what is meant by a key of a namespace that is neither ours nor the provider's."""
     words = _words(name)
     if difflib.get_close_matches(_words(namespace), [_words(project)], n=1, cutoff=0.75):
-        return _meant(name)
+        return _nearest_setting(name)
     if _words(namespace) == "AWS":
-        return _meant_of_aws(name)
+        return _nearest_aws_key(name)
     return words if words in KEYS else ""
 
 
