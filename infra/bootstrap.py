@@ -93,9 +93,9 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         what = str(error) or "interrupted"
         say(f"error: {what}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
         return INTERRUPTED
-    told = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
+    exports = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
     text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
-    for line in text.format(stack=stack, schedules=SCHEDULES, **told).splitlines():
+    for line in text.format(stack=stack, schedules=SCHEDULES, **exports).splitlines():
         say(line)
     return 0
 
@@ -111,40 +111,40 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     """
     file = read_stack_file(folder, stack, environment)
     prove_key(file, environment)
-    region, alias = _checked(file, environment)
+    region, alias = _check_settings(file, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
-    def tell(step: str) -> None:
+    def report_step(step: str) -> None:
         say(f"{stack}: {step} ...")
 
-    tell("asks AWS whose account this is")
+    report_step("asks AWS whose account this is")
     account = current_account(region)
     name = file.settings.get(STATE_BUCKET) or default_bucket_name(account.id, stack)
-    managed = ensure_bucket(account, file, name, tell)
-    made = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
+    managed = ensure_bucket(account, file, name, report_step)
+    written = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
     provider = file.encrypted_by or PASSPHRASE
     if alias:
-        key = ensure_key(account, file, alias, tell)
-        made |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
+        key = ensure_key(account, file, alias, report_step)
+        written |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
         provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
-        ensure_oidc_provider(account, tell)
+        ensure_oidc_provider(account, report_step)
     url = bucket_url(name, region, environment)
     pulumi = Pulumi(folder, url, environment)
-    tell(f"looks for the stack at {url}")
+    report_step(f"looks for the stack at {url}")
     if stack in listed_stacks(pulumi):
         pulumi.run("stack", "select", stack)
     else:
         _refuse_second_state(file, environment, folder)
-        tell(f"makes the stack at {url}")
+        report_step(f"makes the stack at {url}")
         # What encrypts the file's secrets already has to stay readable until it is changed.
         pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
     _encrypt(pulumi, read_stack_file(folder, stack, environment), provider, environment)
-    if made.items() - file.settings.items():
-        tell(f"writes into Pulumi.{stack}.yaml what was made")
-        pairs = [word for key in made for word in ("--plaintext", f"{key}={made[key]}")]
+    if written.items() - file.settings.items():
+        report_step(f"writes into Pulumi.{stack}.yaml what was made")
+        pairs = [word for key in written for word in ("--plaintext", f"{key}={written[key]}")]
         pulumi.run("config", "set-all", *pairs, "--stack", stack)
-    tell("installs the plugins that the program needs")
+    report_step("installs the plugins that the program needs")
     pulumi.run("install", "--no-dependencies")
     return url
 
@@ -178,7 +178,7 @@ def _encrypt(
     pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)
 
 
-def _checked(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
+def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
     """Check all that is needed of the stack's settings, and give the region and the alias."""
     problems = Problems()
     region = problems.read(parse_region, file.region, file.region_key)

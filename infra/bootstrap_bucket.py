@@ -24,7 +24,7 @@ _OLDEST_REGION = "us-east-1"
 
 
 def ensure_bucket(
-    account: Account, file: StackFile, name: str, tell: Callable[[str], None]
+    account: Account, file: StackFile, name: str, report_step: Callable[[str], None]
 ) -> bool:
     """Make the bucket, or take it over where it is the stack's own.
 
@@ -36,7 +36,7 @@ def ensure_bucket(
     """
     region = owned_bucket_region(account, name)
     if region is None:
-        tell(f"makes the state bucket {name}")
+        report_step(f"makes the state bucket {name}")
         _create(account, name)
         region = owned_bucket_region(account, name)
     if region is None:
@@ -51,11 +51,13 @@ def ensure_bucket(
         )
     tags = bucket_tags(account, name)
     if file.tags.items() <= tags.items() or _is_empty(account, name):
-        tell(f"closes, encrypts and versions the state bucket {name}")
+        report_step(f"closes, encrypts and versions the state bucket {name}")
         _put_settings(account, name, tags | file.tags)
         return True
     _check_shared(file, name)
-    tell(f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed")
+    report_step(
+        f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed"
+    )
     return False
 
 

@@ -18,7 +18,7 @@ ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 
 
-def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
+def ensure_oidc_provider(account: Account, report_step: Callable[[str], None]) -> None:
     """Make the account's identity provider for GitHub, of which there can be one; or leave it.
 
     Raises:
@@ -28,7 +28,7 @@ def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
     listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     found = [each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")]
     if not found:
-        tell(f"makes the identity provider {ISSUER}")
+        report_step(f"makes the identity provider {ISSUER}")
         try:
             iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
         except ClientError as error:

@@ -8,13 +8,42 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import get_caller_identity_output, s3
 
+from infra.aws_account import aws_errors, bucket_tags, current_account, owned_bucket_region
 from infra.bucket_names import default_bucket_name
+from infra.errors import SetupError
+from infra.settings import STATE_BUCKET, STATE_BUCKET_MANAGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OLD_VERSION_DAYS = 90
 ABORTED_UPLOAD_DAYS = 7
+
+
+def prove_adoptable(bucket: str, tags: Mapping[str, str]) -> None:
+    """Make sure that a bucket is this account's, and tagged as this stack's.
+
+    Raises:
+        pulumi.RunError: it isn't, in one sentence.
+    """
+    try:
+        with aws_errors():
+            _prove_own(bucket, tags)
+    except SetupError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _prove_own(bucket: str, tags: Mapping[str, str]) -> None:
+    remedy = f"run `make bootstrap STACK={pulumi.get_stack()}`"
+    account = current_account(pulumi.Config("aws").get("region") or "")
+    if owned_bucket_region(account, bucket) is None:
+        raise SetupError(f"{STATE_BUCKET} is {bucket!r}, and there is no such bucket; {remedy}")
+    if not tags.items() <= bucket_tags(account, bucket).items():
+        wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
+        raise SetupError(
+            f"{STATE_BUCKET_MANAGED} is true, and bucket {bucket} doesn't have the tags {wanted}, "
+            f"so it may be somebody else's; {remedy}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +168,7 @@ def _adoption(args: StateBucketArgs) -> pulumi.ResourceOptions:
     if not args.adopted:
         return pulumi.ResourceOptions()
     # An import has to find what the program says, and organisations add tags of their own. Ours are
-    # on it: without them it isn't adopted (infra/adoption.py).
+    # on it: without them it isn't adopted (prove_adoptable).
     return pulumi.ResourceOptions(import_=args.bucket, ignore_changes=["tags", "tagsAll"])
 
 
