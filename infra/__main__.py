@@ -27,6 +27,8 @@ project = Path(pulumi.get_root_directory() or ROOT)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
 with exit_on_refusal():
     config = read_config(project, os.environ)
+    for warning in config.warnings:
+        pulumi.log.warn(warning)
     if config.state_bucket and config.state_bucket_managed:
         prove_adoptable(config.state_bucket, tags)
 

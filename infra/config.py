@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -68,6 +68,7 @@ class StackConfig:
         alarm_email: whom alarms are mailed to; None is nobody.
         deploy_repository: whose workflows deploy the stack, as GitHub names it; None is nobody's.
         providers: the ids of those that are switched on.
+        warnings: what is allowed but doubtful, or has no effect, a sentence each.
     """
 
     function_settings: Mapping[str, str]
@@ -84,6 +85,7 @@ class StackConfig:
     alarm_email: str | None
     deploy_repository: str | None = None
     providers: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_config(root: Path, environment: Mapping[str, str]) -> StackConfig:
@@ -153,10 +155,10 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         deploy_repository=read[DEPLOY_REPOSITORY],
         providers=() if problems else tuple(settings.providers),
     )
-    if not problems:
-        for warning in config_warnings(stack_config, settings, policy, region, stack):
-            pulumi.log.warn(safe(warning))
-    return stack_config
+    if problems:
+        return stack_config
+    warnings = config_warnings(stack_config, settings, policy, region, stack)
+    return replace(stack_config, warnings=tuple(map(safe, warnings)))
 
 
 def _conflicts(values: Mapping[str, str], stack: str) -> Iterator[SettingsError]:

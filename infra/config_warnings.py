@@ -82,8 +82,8 @@ def _open_rules(settings: Settings, stack: str) -> Iterator[str]:
         sentence = rule.told(dry_run=settings.dry_run)
         yield (
             f"{sentence[0].upper()}{sentence[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is "
-            f"set; narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or with "
-            f"a policy file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml "
+            f"set; narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or "
+            f"with a policy file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml "
             f"{tests}` and {config_set(POLICY, stack, EXAMPLE)}"
         )
     yield from kinds_without_end(settings.policy, on)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
+from pulumi.runtime import settings
+from pulumi.runtime.config import set_all_config
 
+from infra.config import StackConfig, read_config
 from infra.stack_file import read_stack_config
 from sandbox.local_aws.program import PROJECT, ProgramRun, run_program
 
@@ -90,12 +95,37 @@ class Program:
 
         A key without a namespace is the project's.
         """
-        config = {**_defaults(), "aws:region": "eu-north-1"}
-        encrypted = SECRETS if secrets is None else secrets
-        given = {**(plain or {}), **encrypted}
-        config |= {_whole(key): value for key, value in given.items()}
-        secret_keys = {_whole(key) for key in encrypted}
+        config, secret_keys = _config(plain, secrets)
         return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
+
+
+def read(
+    plain: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    root: Path = ROOT,
+    stack: str = "dev",
+) -> StackConfig:
+    """Read the same config as the program does, without what it would register."""
+
+    def in_context() -> StackConfig:
+        config, secret_keys = _config(plain, secrets)
+        set_all_config(config, list(secret_keys))
+        settings.configure(settings.Settings(project=PROJECT, stack=stack))
+        return read_config(root, os.environ)
+
+    # Pulumi keeps its state in context variables.
+    return contextvars.copy_context().run(in_context)
+
+
+def _config(
+    plain: Mapping[str, str] | None, secrets: Mapping[str, str] | None
+) -> tuple[dict[str, str], set[str]]:
+    encrypted = SECRETS if secrets is None else secrets
+    given = {**(plain or {}), **encrypted}
+    config = {**_defaults(), "aws:region": "eu-north-1"}
+    config |= {_whole(key): value for key, value in given.items()}
+    return config, {_whole(key) for key in encrypted}
 
 
 def _whole(key: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from handler.settings import PROVIDER_KEYS, SECRET_KEYS
 from infra.settings import ALL_SETTINGS
-from tests.infra.program import NARROWED, OPEN, SECRETS, Program, environment_of, inputs_of
+from tests.infra.program import NARROWED, OPEN, SECRETS, Program, environment_of, inputs_of, read
 
 GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
 OPEN_BY_LABEL = OPEN.replace("any resource", "every resource that carries Env=Prod\u2013EU")
@@ -94,19 +94,19 @@ def test_participants_beside_a_list_is_noted(program: Program, named_by: str) ->
 
 
 @pytest.mark.parametrize("key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"])
-def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> None:
+def test_schedule_without_its_provider_is_noted(key: str) -> None:
     """Where several are on, whoever names schedules at one of them names them for all."""
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}
-    assert program.run({key: "PIJ90N7, DBA, API"}, two).notes == (
+    assert read({key: "PIJ90N7, DBA, API"}, two).warnings == (
         (
             f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
             f"schedule of that name at either counts; run `pulumi config set {key} --stack dev` "
             "and give its id, or name the provider in a policy file"
         ),
     )
-    assert program.run({key: "PIJ90N7"}, two).notes == ()
-    assert program.run({key: "DBA"}).notes == ()
-    assert program.run({}, two).notes == (OPEN,)
+    assert read({key: "PIJ90N7"}, two).warnings == ()
+    assert read({key: "DBA"}).warnings == ()
+    assert read({}, two).warnings == (OPEN,)
 
 
 @pytest.mark.parametrize(
@@ -127,21 +127,21 @@ def test_schedule_without_its_provider_is_noted(program: Program, key: str) -> N
         ),
     ],
 )
-def test_typographic_spelling_is_noted(program: Program, key: str, value: str, note: str) -> None:
+def test_typographic_spelling_is_noted(key: str, value: str, note: str) -> None:
     """Names and labels are compared exactly, so what an editor put in is told."""
     open_ = (OPEN_BY_LABEL,) if key == "AUTO_APPROVAL_RESOURCE_LABELS" else ()
-    assert program.run({key: value}).notes == (*open_, f"{key}: {note}")
+    assert read({key: value}).warnings == (*open_, f"{key}: {note}")
 
 
-def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
+def test_naming_the_reporter_alone_is_noted() -> None:
     """Whoever reported an incident declared it, which is a switch of its own."""
-    (note,) = program.run({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}).notes
+    (note,) = read({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}).warnings
     assert "'Reporter' in AUTO_APPROVAL_INCIDENTIO_ROLES has no effect" in note
     both = {
         "AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter",
         "INCIDENTIO_APPROVE_SELF_DECLARED": "true",
     }
-    assert program.run(both).notes == ()
+    assert read(both).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -159,17 +159,15 @@ def test_naming_the_reporter_alone_is_noted(program: Program) -> None:
         ),
     ],
 )
-def test_any_duty_that_opens_all_is_noted(
-    program: Program, plain: dict[str, str], said: str
-) -> None:
+def test_any_duty_that_opens_all_is_noted(plain: dict[str, str], said: str) -> None:
     """The default lets in everybody on duty, which is told with the command that narrows it."""
-    assert program.run(plain).notes == (said,)
+    assert read(plain).warnings == (said,)
 
 
 @pytest.mark.parametrize("key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES"])
-def test_what_is_narrowed_is_not_noted(program: Program, key: str) -> None:
+def test_what_is_narrowed_is_not_noted(key: str) -> None:
     """Where schedules or roles are named, not every duty opens all."""
-    assert program.run({key: "DBA"}).notes == ()
+    assert read({key: "DBA"}).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -180,11 +178,9 @@ def test_what_is_narrowed_is_not_noted(program: Program, key: str) -> None:
         ({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead", "AUTO_APPROVAL_SCHEDULES": "DBA"}, ""),
     ],
 )
-def test_roles_without_an_end_are_noted(
-    program: Program, plain: dict[str, str], nobody: str
-) -> None:
+def test_roles_without_an_end_are_noted(plain: dict[str, str], nobody: str) -> None:
     """Where access ends with the shift, a role opens nothing."""
-    assert program.run({**plain, "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}).notes[-1] == (
+    assert read({**plain, "AUTO_APPROVAL_END_WITH_SHIFT": "15m"}).warnings[-1] == (
         "AUTO_APPROVAL_END_WITH_SHIFT is set: incident roles open nothing, since they have no end"
         f"{nobody}; in a policy file, end_with_shift can say how long they count, such as "
         "`without_end: 1h`"
@@ -199,11 +195,9 @@ def test_roles_without_an_end_are_noted(
         {"AUTO_APPROVAL_SCHEDULES": "DBA", "AUTO_APPROVAL_END_WITH_SHIFT": "15m"},
     ],
 )
-def test_settings_that_have_an_effect_are_not_noted(
-    program: Program, plain: dict[str, str]
-) -> None:
+def test_settings_that_have_an_effect_are_not_noted(plain: dict[str, str]) -> None:
     """Each of them alone is as it should be."""
-    assert not [each for each in program.run(plain).notes if not each.startswith("Anybody")]
+    assert not [each for each in read(plain).warnings if not each.startswith("Anybody")]
 
 
 def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:
@@ -224,7 +218,7 @@ def test_empty_secret_in_plain_text_is_unset(program: Program) -> None:
     ],
 )
 def test_setting_of_a_provider_that_is_not_asked_is_noted(
-    program: Program, plain: dict[str, str], key: str, name: str
+    plain: dict[str, str], key: str, name: str
 ) -> None:
     """Both ways out are offered; with the key there is nothing to note."""
     others = {**SECRETS, "OPSGENIE_KEY": "k", "PAGERDUTY_KEY": "k", "JSM_API_TOKEN": "k"}
@@ -237,21 +231,21 @@ def test_setting_of_a_provider_that_is_not_asked_is_noted(
         f"`pulumi config rm {named} --stack dev`"
     )
     given = plain if key == "JSM_API_TOKEN" else with_jsm
-    assert said in program.run(given, without).notes
-    assert said not in program.run(with_jsm, others).notes
+    assert said in read(given, without).warnings
+    assert said not in read(with_jsm, others).warnings
 
 
-def test_previous_secret_that_is_the_current_one_is_noted(program: Program) -> None:
+def test_previous_secret_that_is_the_current_one_is_noted() -> None:
     """A rotation that was not finished, or never begun."""
     secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
-    (note,) = program.run(NARROWED, secrets).notes
+    (note,) = read(NARROWED, secrets).warnings
     assert note.startswith("INDENT_WEBHOOK_SECRET_PREVIOUS has no effect")
     assert SECRETS["INDENT_WEBHOOK_SECRET"] not in note
 
 
-def test_defaults_of_a_provider_that_is_not_asked_are_not_noted(program: Program) -> None:
+def test_defaults_of_a_provider_that_is_not_asked_are_not_noted() -> None:
     """`Pulumi.yaml` has them for everybody."""
-    assert program.run({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com", **NARROWED}).notes == ()
+    assert read({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com", **NARROWED}).warnings == ()
 
 
 WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
@@ -333,13 +327,25 @@ WRONG_KEYS: list[tuple[str, dict[str, str], dict[str, str], str]] = [
 ]
 
 
-def refusal(program: Program, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `run`
-    """Run the program, which must refuse before it registers or asks anything."""
+def refusal(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `read`
+    """Read a config that has to be refused."""
     with pytest.raises(pulumi.RunError) as refused:
-        program.run(*args, **kwargs)
+        read(*args, **kwargs)
     assert type(refused.value) is pulumi.RunError
-    assert program.mocks.requests == []
     return str(refused.value)
+
+
+def test_refused_config_registers_nothing(program: Program) -> None:
+    """Nor is the provider asked for anything; what the program says is the sentence alone."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run({"MEMORY_MB": "127"})
+    assert str(refused.value) == refusal({"MEMORY_MB": "127"})
+    assert program.mocks.requests == []
+
+
+def test_warnings_are_the_programs(program: Program) -> None:
+    """They are said as it runs."""
+    assert program.run().notes == read().warnings == (OPEN,)
 
 
 @pytest.mark.parametrize(
@@ -389,11 +395,9 @@ def refusal(program: Program, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401
         ),
     ],
 )
-def test_wrong_value_is_refused_with_what_mends_it(
-    program: Program, key: str, value: str, sentence: str
-) -> None:
+def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentence: str) -> None:
     """A wrong value registers nothing; the sentence names key, value and what mends it."""
-    assert refusal(program, {key: value}, GOOD) == sentence
+    assert refusal({key: value}, GOOD) == sentence
 
 
 @pytest.mark.parametrize(
@@ -402,10 +406,10 @@ def test_wrong_value_is_refused_with_what_mends_it(
     ids=[row[0] for row in WRONG_KEYS],
 )
 def test_wrong_or_missing_key_is_refused_with_what_mends_it(
-    program: Program, plain: dict[str, str], secrets: dict[str, str], sentence: str
+    plain: dict[str, str], secrets: dict[str, str], sentence: str
 ) -> None:
     """The same for keys; a secret's value, and that of a key we do not know, is never quoted."""
-    said = refusal(program, plain, secrets)
+    said = refusal(plain, secrets)
     assert said == sentence
     for value in (*plain.values(), *secrets.values()):
         assert value == "key" or value not in said
@@ -413,26 +417,26 @@ def test_wrong_or_missing_key_is_refused_with_what_mends_it(
 
 def test_stack_name_that_no_bucket_may_have_is_refused(program: Program) -> None:
     """The default name is checked before the account is known; STATE_BUCKET is the way out."""
-    assert refusal(program, stack="Prod") == (
+    assert refusal(stack="Prod") == (
         "STATE_BUCKET is not set, and stack name 'Prod' can't be part of a bucket's name; for "
         "example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack Prod`"
     )
     assert program.run({"STATE_BUCKET": "ours"}, stack="Prod").outputs["state_bucket"] == "ours"
 
 
-def test_stack_of_another_ones_previews_gets_no_role(program: Program) -> None:
+def test_stack_of_another_ones_previews_gets_no_role() -> None:
     """Whoever previews `dev` runs in the environment `dev-preview`."""
-    assert refusal(program, {"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
+    assert refusal({"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
         "DEPLOY_REPOSITORY is set for stack 'dev-preview', but GitHub's environment of that name "
         "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY "
         "--stack dev-preview`"
     )
 
 
-def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) -> None:
+def test_settings_that_lambda_would_refuse_are_refused_before() -> None:
     """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
     schedules = ", ".join(f"Schedule number {number}" for number in range(200))
-    said = refusal(program, {"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
+    said = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
     assert said.startswith("AUTO_APPROVAL_SCHEDULES takes ")
     assert "of the 3800 bytes" in said
     assert said.endswith(
@@ -440,7 +444,7 @@ def test_settings_that_lambda_would_refuse_are_refused_before(program: Program) 
     )
 
 
-def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> None:
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     """A heading, and a line for each: settings of all kinds, keys, secrets, the policy's file."""
     plain = {
         "AUTO_APPROVAL_DURATION": "soon",
@@ -457,7 +461,7 @@ def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> 
         "STATE_BUCKET": "x-an",
     }
     secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
-    said = refusal(program, plain, secrets, root=tmp_path)
+    said = refusal(plain, secrets, root=tmp_path)
     title, *lines = said.splitlines()
     # No provider's key, and the policy beside the schedules.
     assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
@@ -467,10 +471,10 @@ def test_all_that_is_wrong_is_told_at_once(program: Program, tmp_path: Path) -> 
         assert secret not in said
 
 
-def test_plain_settings_that_are_encrypted(program: Program) -> None:
+def test_plain_settings_that_are_encrypted() -> None:
     """Somebody meant them to be secrets: AWS would show them, and none is quoted."""
     keys = [row.name for row in ALL_SETTINGS if not row.secret]
-    first, *lines = refusal(program, {}, {**GOOD, **dict.fromkeys(keys, "'hunter2'")}).splitlines()
+    first, *lines = refusal({}, {**GOOD, **dict.fromkeys(keys, "'hunter2'")}).splitlines()
     assert "hunter2" not in f"{first}{lines}"
     assert sorted(lines) == sorted(
         f"- {key} is set with --secret, but is not a secret: AWS keeps it in plain text; "
@@ -479,9 +483,9 @@ def test_plain_settings_that_are_encrypted(program: Program) -> None:
     )
 
 
-def test_secrets_in_plain_text(program: Program) -> None:
+def test_secrets_in_plain_text() -> None:
     """Each is named, and none is quoted."""
-    said = refusal(program, dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
+    said = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
     assert "plain-secret" not in said
     for key in SECRET_KEYS:
         assert (
@@ -493,9 +497,7 @@ def test_secrets_in_plain_text(program: Program) -> None:
     ("key", "value", "meant"),
     [("AUTO_APPROVAL_DRY_RUN", "0", "false"), ("STATE_BUCKET", "'a-b'", "a-b")],
 )
-def test_remedy_is_not_what_approves_more(
-    program: Program, key: str, value: str, meant: str
-) -> None:
+def test_remedy_is_not_what_approves_more(key: str, value: str, meant: str) -> None:
     """An example is like what was written; who wrote 0 is not told to write true."""
-    said = refusal(program, {key: value}, GOOD)
+    said = refusal({key: value}, GOOD)
     assert f"`pulumi config set {key} {meant} --stack dev`" in said

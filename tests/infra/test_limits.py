@@ -11,7 +11,7 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from infra.config import MOST_ENVIRONMENT_BYTES, MOST_SECRET_BYTES
-from tests.infra.program import NARROWED, SECRETS, environment_of
+from tests.infra.program import NARROWED, SECRETS, Program, environment_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,10 +55,10 @@ LIMITS = {
 TAG = re.compile(r"[A-Za-z0-9 _.:/=+@-]*")
 
 
-@pytest.fixture
-def longest(program: Program) -> ProgramRun:
+@pytest.fixture(scope="module")
+def longest() -> ProgramRun:
     """All that there is, with the longest names."""
-    return program.run(ALL, KEYS, stack=STACK)
+    return Program().run(ALL, KEYS, stack=STACK)
 
 
 def inputs(run: ProgramRun) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -150,11 +150,9 @@ def test_size_of_the_secret(program: Program) -> None:
 @pytest.mark.parametrize(
     ("value", "noted"), [("0", False), ("900", False), ("901", True), ("1000", True)]
 )
-def test_concurrency_that_an_account_may_not_have(
-    program: Program, value: str, *, noted: bool
-) -> None:
+def test_concurrency_that_an_account_may_not_have(value: str, *, noted: bool) -> None:
     """AWS keeps 100 unreserved, of 1000 in a usual account and of 10 in some new ones."""
-    notes = program.run({"RESERVED_CONCURRENCY": value, **NARROWED}).notes
+    notes = read({"RESERVED_CONCURRENCY": value, **NARROWED}).warnings
     assert [note.partition(":")[0] for note in notes] == [
         f"RESERVED_CONCURRENCY is {value}"
     ] * noted
