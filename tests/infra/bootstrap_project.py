@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from infra import aws_account, bootstrap
-from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from tests.engine.gate import Gate
 
@@ -69,10 +68,31 @@ class BootstrapProject:
         aws: the local AWS.
         gate: the way to it.
         folder: the project's.
+        monkeypatch: changes the process for the test.
+        capsys: what is printed in it.
     """
 
-    def __init__(self, folder: Path, aws: Aws, gate: Gate, stack: str) -> None:
-        self.aws, self.gate, self.stack, self.folder = aws, gate, stack, folder
+    def __init__(
+        self,
+        folder: Path,
+        gate: Gate,
+        stack: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.gate, self.stack, self.folder = gate, stack, folder
+        self.aws = gate._aws
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+        for key, value in {
+            "AWS_ENDPOINT_URL": gate.endpoint,
+            **self.aws.credentials.variables(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PULUMI_CONFIG_PASSPHRASE": "of a test",
+        }.items():
+            monkeypatch.setenv(key, value)
+        for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(key, raising=False)
+        monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
         (folder / "Pulumi.yaml").write_text(_project(), encoding="utf-8")
         self._bin = folder / "bin"
         self._bin.mkdir()
@@ -108,6 +128,11 @@ class BootstrapProject:
             return bootstrap.main([stack or self.stack], self.environment(), self.folder)
         finally:
             os.umask(mask)
+
+    def error(self) -> str:
+        """Run it where it has to be refused, and give the last line that it prints."""
+        assert self.run() == 1
+        return self.capsys.readouterr().err.splitlines()[-1]
 
     def environment(self) -> dict[str, str]:
         """What the process has in its environment."""

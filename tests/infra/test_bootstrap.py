@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -50,34 +49,19 @@ def gate(aws: Aws) -> Iterator[Gate]:
 
 @pytest.fixture
 def project(
-    tmp_path: Path,
-    aws: Aws,
-    gate: Gate,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> BootstrapProject:
     """A project with a stack of this test's own, whose file has a region."""
-    for key, value in {
-        "AWS_ENDPOINT_URL": gate.endpoint,
-        **aws.credentials.variables(),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PULUMI_CONFIG_PASSPHRASE": "of a test",
-    }.items():
-        monkeypatch.setenv(key, value)
-    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(key, raising=False)
-    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    made = BootstrapProject(tmp_path, aws, gate, f"stack{next(NUMBERS)}")
-    made.write_settings()
-    return made
+    project = BootstrapProject(tmp_path, gate, f"stack{next(NUMBERS)}", monkeypatch, capsys)
+    project.write_settings()
+    return project
 
 
 def _as_listed(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def test_bucket_is_closed_encrypted_and_versioned(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> None:
     """The stack is made in it, and what comes next is printed."""
     assert project.run() == 0
     assert project.bucket_settings(project.bucket) == {
@@ -94,7 +78,7 @@ def test_bucket_is_closed_encrypted_and_versioned(
         "STATE_BUCKET_MANAGED": "true",
     }
     url = f"s3://{project.bucket}?region=us-west-2&endpoint={project.gate.endpoint}"
-    said = capsys.readouterr()
+    said = project.capsys.readouterr()
     assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
     assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
     assert "calls go to an AWS on this machine" in said.err
@@ -115,39 +99,31 @@ def test_outside_of_the_oldest_region_a_place_is_named(project: BootstrapProject
 
 
 @pytest.mark.parametrize("at", ["file://~", "s3://elsewhere?region=us-west-2"])
-def test_backend_of_another_stack_is_no_matter(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch, at: str
-) -> None:
+def test_backend_of_another_stack_is_no_matter(project: BootstrapProject, at: str) -> None:
     """A shell that worked with another stack, whose state is there, still makes this one."""
     project.hold_stacks("prod", folder=True)
-    monkeypatch.setenv("PULUMI_BACKEND_URL", at)
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", at)
     assert project.run() == 0
 
 
-def test_stack_whose_state_is_elsewhere_is_not_made_anew(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProject) -> None:
     """It would be deployed a second time; the sentence says how to move the state."""
     project.hold_stacks(project.stack, folder=True)
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
-    assert project.run() == 1
-    line = capsys.readouterr().err.splitlines()[-1]
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
+    line = project.error()
     assert f"PULUMI_BACKEND_URL is file://~, which holds stack {project.stack!r} already" in line
     assert 'docs/runbook.md, "Move the state"' in line
     assert line.endswith("run `unset PULUMI_BACKEND_URL`")
     assert not [words for words, _ in project.pulumi_calls() if words[:2] == ["stack", "init"]]
-    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    project.monkeypatch.delenv("PULUMI_BACKEND_URL")
     assert project.run() == 0
 
 
-def test_bucket_that_is_not_shown_yet(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bucket_that_is_not_shown_yet(project: BootstrapProject) -> None:
     """Whose it is can't be proven in that moment: nothing goes on, and the next run finishes."""
-    with monkeypatch.context() as patch:
+    with project.monkeypatch.context() as patch:
         patch.setattr(bootstrap_bucket, "owned_bucket_region", lambda *_: None)
-        assert project.run() == 1
-    assert f"run `make bootstrap STACK={project.stack}` again" in capsys.readouterr().err
+        assert f"run `make bootstrap STACK={project.stack}` again" in project.error()
     assert project.pulumi_calls() == []
     assert project.run() == 0
 
@@ -165,22 +141,13 @@ def test_second_run_changes_nothing(project: BootstrapProject) -> None:
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        "AUTO_APPROVAL_SCHEDULES",
-        "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
-        "AUTO_APPROVAL_INCIDENTIO_ROLES",
-        "AUTO_APPROVAL_POLICY",
-        "AUTO_APPROVAL_RESOURCE_LABELS",
-    ],
+    "key", ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_POLICY", "AUTO_APPROVAL_RESOURCE_LABELS"]
 )
-def test_stack_that_is_not_narrowed_is_told(
-    project: BootstrapProject, key: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stack_that_is_not_narrowed_is_told(project: BootstrapProject, key: str) -> None:
     """Whatever says whom it lets in takes the warning away; labels alone say for what."""
     project.write_settings(**{key: "DBA"})
     assert project.run() == 0
-    open_ = "anybody on duty will open any resource" in capsys.readouterr().out
+    open_ = "anybody on duty will open any resource" in project.capsys.readouterr().out
     assert open_ is (key == "AUTO_APPROVAL_RESOURCE_LABELS")
 
 
@@ -205,13 +172,12 @@ def test_shared_bucket_is_left_as_it_is(project: BootstrapProject) -> None:
 
 @pytest.mark.parametrize("tags", [{}, {"project": "oncall-approvals", "stack": "another"}])
 def test_unnamed_bucket_with_things_in_it_is_refused(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str], tags: dict[str, str]
+    project: BootstrapProject, tags: dict[str, str]
 ) -> None:
     """Of the default name, and untagged or another stack's: it has to be named."""
     project.make_bucket(keeps="something", **tags)
     before = project.bucket_settings(project.bucket)
-    assert project.run() == 1
-    assert f"`oncall-approvals:STATE_BUCKET: {project.bucket}`" in capsys.readouterr().err
+    assert f"`oncall-approvals:STATE_BUCKET: {project.bucket}`" in project.error()
     assert project.bucket_settings(project.bucket) == before
     assert project.pulumi_calls() == []
 
@@ -226,14 +192,11 @@ def test_deleted_objects_are_things_too(project: BootstrapProject) -> None:
     assert project.run() == 1
 
 
-def test_managed_bucket_that_lost_its_tags_is_refused(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_managed_bucket_that_lost_its_tags_is_refused(project: BootstrapProject) -> None:
     """The program would let go of it; which of the two is meant, a person says."""
     project.make_bucket(keeps="state")
     project.write_settings(STATE_BUCKET=project.bucket, STATE_BUCKET_MANAGED="true")
-    assert project.run() == 1
-    assert "STATE_BUCKET_MANAGED is true, and bucket" in capsys.readouterr().err
+    assert "STATE_BUCKET_MANAGED is true, and bucket" in project.error()
 
 
 class TestForeignBucket:
@@ -247,22 +210,15 @@ class TestForeignBucket:
         project.gate.foreign.clear()
         assert project.gate.trespasses == []
 
-    def test_is_not_touched(
-        self, project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_is_not_touched(self, project: BootstrapProject) -> None:
         """One sentence names it, the account and STATE_BUCKET; Pulumi never hears of it."""
         assert project.run() == 1
-        _, line = capsys.readouterr().err.splitlines()
+        _, line = project.capsys.readouterr().err.splitlines()
         assert line.startswith(f"error: bucket {project.bucket} doesn't belong to account ")
         assert "oncall-approvals:STATE_BUCKET: NAME" in line
         assert project.pulumi_calls() == []
 
-    def test_is_refused_at_its_making_too(
-        self,
-        project: BootstrapProject,
-        capsys: pytest.CaptureFixture[str],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
+    def test_is_refused_at_its_making_too(self, project: BootstrapProject) -> None:
         """Somebody may take the name in the moment between."""
 
         def not_there_yet(name: str, after: bool) -> None:  # noqa: FBT001 - see watch_calls
@@ -275,19 +231,15 @@ class TestForeignBucket:
             if name == "CreateBucket" and not after:
                 project.gate.foreign.add(project.bucket)
 
-        watch_calls(monkeypatch, not_there_yet)
-        assert project.run() == 1
-        assert "doesn't belong to account" in capsys.readouterr().err
+        watch_calls(project.monkeypatch, not_there_yet)
+        assert "doesn't belong to account" in project.error()
 
 
-def test_bucket_of_another_region(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bucket_of_another_region(project: BootstrapProject) -> None:
     """Both regions are named, with what to change."""
     project.make_bucket()
     project.write_settings(region="eu-west-1")
-    assert project.run() == 1
-    said = capsys.readouterr().err
+    said = project.error()
     assert f"bucket {project.bucket} is in us-west-2, and aws:region is eu-west-1" in said
 
 
@@ -295,9 +247,9 @@ class TestKey:
     """With KMS_KEY_ALIAS a key encrypts config and state."""
 
     @pytest.fixture(autouse=True)
-    def alias(self, project: BootstrapProject, monkeypatch: pytest.MonkeyPatch) -> str:
+    def alias(self, project: BootstrapProject) -> str:
         """The alias that is set; no passphrase is."""
-        monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+        project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
         alias = f"of-{project.stack}"
         project.write_settings(KMS_KEY_ALIAS=alias)
         return alias
@@ -334,7 +286,7 @@ class TestKey:
         assert set(project.keys()) == {gone, other, mine}
 
     def test_whose_making_was_not_answered_is_found_again(
-        self, project: BootstrapProject, gate: Gate, monkeypatch: pytest.MonkeyPatch
+        self, project: BootstrapProject, gate: Gate
     ) -> None:
         """AWS has made it, and the answer is lost: nobody asks for a second one."""
         aws: Any = gate._aws.answer
@@ -346,7 +298,7 @@ class TestKey:
             start_response("503 Service Unavailable", [])
             return []
 
-        with monkeypatch.context() as lost:
+        with project.monkeypatch.context() as lost:
             lost.setattr(gate._aws, "answer", lose)
             assert project.run() == 1
         assert project.run() == 0
@@ -375,12 +327,7 @@ class TestKey:
         ],
     )
     def test_that_cannot_encrypt_is_refused(
-        self,
-        project: BootstrapProject,
-        alias: str,
-        how: dict[str, str],
-        said: str,
-        capsys: pytest.CaptureFixture[str],
+        self, project: BootstrapProject, alias: str, how: dict[str, str], said: str
     ) -> None:
         """A sentence says what is wrong with the key."""
         kms = project.aws.client("kms")
@@ -388,16 +335,12 @@ class TestKey:
         kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key)
         if not how:
             kms.disable_key(KeyId=key)
-        assert project.run() == 1
-        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {said}" in capsys.readouterr().err
+        assert f"KMS_KEY_ALIAS is {alias!r}, whose key {said}" in project.error()
 
-    def test_alias_that_kms_refuses(
-        self, project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_alias_that_kms_refuses(self, project: BootstrapProject) -> None:
         """Before anything is made."""
         project.write_settings(KMS_KEY_ALIAS="alias/oncall")
-        assert project.run() == 1
-        assert "KMS_KEY_ALIAS is 'alias/oncall'" in capsys.readouterr().err
+        assert "KMS_KEY_ALIAS is 'alias/oncall'" in project.error()
 
 
 def test_github_is_made_known_once(project: BootstrapProject) -> None:
@@ -415,28 +358,23 @@ def test_github_is_made_known_once(project: BootstrapProject) -> None:
     assert found["ClientIDList"] == ["sts.amazonaws.com"]
 
 
-def test_github_for_another_audience(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_github_for_another_audience(project: BootstrapProject) -> None:
     """Somebody has made it for something else: the command that adds ours is named."""
     issuer = f"{project.stack}.example.com"
-    monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
+    project.monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
     iam = project.aws.client("iam")
     arn = iam.create_open_id_connect_provider(Url=f"https://{issuer}", ClientIDList=["other"])[
         "OpenIDConnectProviderArn"
     ]
     project.write_settings(DEPLOY_REPOSITORY="acme/oncall-approvals")
-    assert project.run() == 1
-    said = capsys.readouterr().err
+    said = project.error()
     assert "doesn't accept the audience sts.amazonaws.com; run `aws iam add-client-id" in said
     assert f"--open-id-connect-provider-arn {arn} --client-id sts.amazonaws.com`" in said
 
 
-def test_killed_at_any_call_it_is_finished_by_the_next(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject) -> None:
     """One bucket, one key, one provider; each run is killed at a later call than the one before."""
-    monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", f"{project.stack}.example.com")
+    project.monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", f"{project.stack}.example.com")
     project.write_settings(
         KMS_KEY_ALIAS=f"of-{project.stack}", DEPLOY_REPOSITORY="acme/oncall-approvals"
     )
@@ -449,7 +387,7 @@ def test_killed_at_any_call_it_is_finished_by_the_next(
             if len(calls) > last:
                 raise Killed
 
-    watch_calls(monkeypatch, kill_at_the_last)
+    watch_calls(project.monkeypatch, kill_at_the_last)
     killed_at = set()
     while True:
         calls.clear()
@@ -475,9 +413,7 @@ def test_killed_at_any_call_it_is_finished_by_the_next(
     assert len(ours) == 1
 
 
-def test_every_call_of_a_bucket_names_its_owner(
-    project: BootstrapProject, gate: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_call_of_a_bucket_names_its_owner(project: BootstrapProject, gate: Gate) -> None:
     """But the one that makes it, which can't; the gate sees the header."""
     seen: list[tuple[str, Any]] = []
     refuse = gate._refused_bucket
@@ -487,7 +423,7 @@ def test_every_call_of_a_bucket_names_its_owner(
             seen.append((name, environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")))
         return refuse(environ, name)
 
-    monkeypatch.setattr(gate, "_refused_bucket", note)
+    project.monkeypatch.setattr(gate, "_refused_bucket", note)
     assert project.run() == 0
     assert len(seen) > 8
     unowned = [name for name, owner in seen if owner != project.aws.account]
@@ -495,16 +431,13 @@ def test_every_call_of_a_bucket_names_its_owner(
 
 
 @pytest.mark.parametrize("key", ["STATE_BUCKET", "KMS_KEY_ALIAS", "DEPLOY_REPOSITORY"])
-def test_setting_that_is_encrypted_is_refused(
-    project: BootstrapProject, key: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_setting_that_is_encrypted_is_refused(project: BootstrapProject, key: str) -> None:
     """It would count as unset."""
     project.file.write_text(
         "config:\n  aws:region: us-west-2\n"
         f"  oncall-approvals:{key}:\n    secure: v1:abc\nencryptionsalt: v1:x\n"
     )
-    assert project.run() == 1
-    assert f"{key} is set with --secret, but is not a secret" in capsys.readouterr().err
+    assert f"{key} is set with --secret, but is not a secret" in project.error()
 
 
 @pytest.mark.parametrize(
@@ -516,12 +449,10 @@ def test_setting_that_is_encrypted_is_refused(
         ("", "STACK is ''; use letters, digits"),
     ],
 )
-def test_stack_that_is_not_there(
-    project: BootstrapProject, stack: str, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stack_that_is_not_there(project: BootstrapProject, stack: str, said: str) -> None:
     """A misspelt name makes no second stack: the command that makes a file is named."""
     assert bootstrap_main(project, stack) == 1
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = project.capsys.readouterr().err.splitlines()[-1]
     assert said in error
     if stack == "nope":
         assert "`printf 'config:\\n  aws:region: eu-west-1\\n' > Pulumi.nope.yaml`" in error
@@ -535,80 +466,62 @@ def bootstrap_main(project: BootstrapProject, stack: str) -> int:
     return bootstrap.main([stack], project.environment(), project.folder)
 
 
-@pytest.mark.parametrize("region", ["", "us west 2", "'eu-west-1'", "eu-west"])
-def test_region_that_is_none(
-    project: BootstrapProject, region: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("region", ["", "us west 2"])
+def test_region_that_is_none(project: BootstrapProject, region: str) -> None:
     """Not set, or not a region: with the line to write."""
     project.write_settings(region=region)
-    assert project.run() == 1
-    error = capsys.readouterr().err.splitlines()[-1]
+    error = project.error()
     assert error.startswith("error: aws:region is ")
     meant = "us-west-2" if region.startswith("us") else "eu-west-1"
     assert f"write `aws:region: {meant}` under `config:` in Pulumi.{project.stack}.yaml" in error
 
 
-def test_region_of_the_environment_counts(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_region_of_the_environment_counts(project: BootstrapProject) -> None:
     """As with AWS's own provider."""
     project.write_settings(region="")
-    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    project.monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert project.run() == 0
 
 
-def test_no_passphrase(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_passphrase(project: BootstrapProject) -> None:
     """Without a key it is needed, from the environment or from a file."""
-    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
-    assert project.run() == 1
-    assert "read -rs PULUMI_CONFIG_PASSPHRASE && export" in capsys.readouterr().err
-    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/dev/null")
+    project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    assert "read -rs PULUMI_CONFIG_PASSPHRASE && export" in project.error()
+    project.monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/dev/null")
     assert project.run() == 0
 
 
-def test_no_pulumi(project: BootstrapProject, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_pulumi(project: BootstrapProject) -> None:
     """Before anything is made."""
     project.remove_pulumi()
-    assert project.run() == 1
-    assert "there is no pulumi on PATH" in capsys.readouterr().err
+    assert "there is no pulumi on PATH" in project.error()
     assert project.bucket not in str(project.aws.client("s3").list_buckets())
 
 
-@pytest.mark.parametrize("name", ["No_Bucket", "a", "x.."])
-def test_name_that_is_no_buckets(
-    project: BootstrapProject, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_name_that_is_no_buckets(project: BootstrapProject) -> None:
     """By S3's rules, before anything is made."""
-    project.write_settings(STATE_BUCKET=name)
-    assert project.run() == 1
-    said = capsys.readouterr().err
-    assert f"STATE_BUCKET is {name!r}: must be 3 to 63 lower-case letters" in said
+    project.write_settings(STATE_BUCKET="No_Bucket")
+    said = project.error()
+    assert "STATE_BUCKET is 'No_Bucket': must be 3 to 63 lower-case letters" in said
     assert "write `oncall-approvals:STATE_BUCKET: my-company-pulumi-state` under `config:`" in said
 
 
-def test_stack_whose_name_makes_no_bucket(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stack_whose_name_makes_no_bucket(project: BootstrapProject) -> None:
     """Upper-case letters may be in a stack's name, and not in a bucket's."""
     project.stack = "Dev"
     project.write_settings()
-    assert project.run() == 1
-    said = capsys.readouterr().err
+    said = project.error()
     assert "STATE_BUCKET is not set, and stack name 'Dev' can't be part of a bucket's name" in said
 
 
-def test_all_that_is_wrong_is_told_at_once(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_that_is_wrong_is_told_at_once(project: BootstrapProject) -> None:
     """A line each under a heading, before AWS is asked; what is to be written, and where."""
-    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    project.monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
     project.write_settings(region="us west 2", STATE_BUCKET="x-an", KMS_KEY_ALIAS="alias/x")
     with project.file.open("a", encoding="utf-8") as file:
         file.write("  oncall-approvals:DEPLOY_REPOSITORY: {secure: v1:abc}\nencryptionsalt: v1:x\n")
     assert project.run() == 1
-    first, *lines = capsys.readouterr().err.splitlines()[-6:]
+    first, *lines = project.capsys.readouterr().err.splitlines()[-6:]
     assert first == f"error: Pulumi.{project.stack}.yaml has 5 problems:"
     assert [line.partition(" is ")[0] for line in lines] == [
         "- aws:region",
@@ -623,34 +536,27 @@ def test_all_that_is_wrong_is_told_at_once(
     assert project.pulumi_calls() == []
 
 
-def test_what_pulumi_says_is_escaped(
-    project: BootstrapProject, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_pulumi_says_is_escaped(project: BootstrapProject) -> None:
     """Of a lock, too, whose holder's name is in the bucket; nothing is printed raw."""
     project.fail_pulumi(
         "error: the stack is currently locked by 1 lock(s)\n  \x1b]0;PWNED\x07 of eve"
     )
     assert project.run() == 1
-    error = capsys.readouterr().err
+    error = project.capsys.readouterr().err
     assert "\x1b" not in error
     assert "\\x1b]0;PWNED\\x07 of eve" in error
     assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true pulumi cancel --yes" in error
 
 
-def test_ctrl_c_says_how_to_go_on(
-    project: BootstrapProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_says_how_to_go_on(project: BootstrapProject) -> None:
     """Status 130."""
 
     def interrupt(_name: str, _after: bool) -> None:  # noqa: FBT001 - see watch_calls
         raise KeyboardInterrupt
 
-    watch_calls(monkeypatch, interrupt)
+    watch_calls(project.monkeypatch, interrupt)
     assert project.run() == 130
-    assert f"`make bootstrap STACK={project.stack}` goes on from there" in capsys.readouterr().err
-
-
-def test_policy_is_json_that_the_program_writes_too() -> None:
-    """One function writes it for both, so that an import finds no difference."""
-    statement = json.loads(key_policy("1", "aws-cn"))["Statement"][0]
-    assert statement["Principal"] == {"AWS": "arn:aws-cn:iam::1:root"}
+    assert (
+        f"`make bootstrap STACK={project.stack}` goes on from there"
+        in project.capsys.readouterr().err
+    )
