@@ -53,8 +53,8 @@ def stack(text: str) -> str:
     """Read the name of a stack."""
     # Anything else could name another file than Pulumi.NAME.yaml.
     if not is_stack_name(text):
-        said = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
-        raise argparse.ArgumentTypeError(f"{text!r} {said}")
+        problem = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
+        raise argparse.ArgumentTypeError(f"{text!r} {problem}")
     return text
 
 

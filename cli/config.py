@@ -94,11 +94,15 @@ def configured(
     except SettingsError as error:
         subject = f"Pulumi.{options.stack}.yaml" if options.stack else "the environment"
 
-        def remedy(each: SettingsError) -> str:
-            ours = each.key in _OF_PROVIDERS and not of_stack.get(each.key)
-            if options.stack and each.key in values and not (ours or environment.get(each.key)):
-                return in_stack(each, options.stack)
-            return _in_environment(each)
+        def remedy(problem: SettingsError) -> str:
+            ours = problem.key in _OF_PROVIDERS and not of_stack.get(problem.key)
+            if (
+                options.stack
+                and problem.key in values
+                and not (ours or environment.get(problem.key))
+            ):
+                return in_stack(problem, options.stack)
+            return _in_environment(problem)
 
         raise ReportError(report(subject, error, remedy)) from None
     return Configured(settings, origin)
@@ -111,7 +115,7 @@ def _in_environment(error: SettingsError) -> str:
             f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
             for key, value in error.fixes.items()
         ]
-        return f"run {' or '.join(f'`{each}`' for each in commands)}"
+        return f"run {' or '.join(f'`{command}`' for command in commands)}"
     if error.key in PROVIDER_KEYS:
         return _REMEDY
     if error.example:

@@ -135,7 +135,7 @@ def _outputs(text: str) -> dict[str, str]:
         value = None
     if not isinstance(value, dict):
         raise CommandError("`pulumi stack output --json` gave no JSON object: run it to see why")
-    return {name: each for name, each in value.items() if isinstance(each, str)}
+    return {name: output for name, output in value.items() if isinstance(output, str)}
 
 
 def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping[str, str]) -> str:

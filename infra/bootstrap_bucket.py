@@ -95,10 +95,10 @@ def _create(account: Account, name: str) -> None:
 
 
 def _is_empty(account: Account, name: str) -> bool:
-    found = account.client("s3").list_object_versions(
+    versions = account.client("s3").list_object_versions(
         Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.id
     )
-    return not found.get("Versions") and not found.get("DeleteMarkers")
+    return not versions.get("Versions") and not versions.get("DeleteMarkers")
 
 
 def _put_settings(account: Account, name: str, tags: dict[str, str]) -> None:

@@ -25,9 +25,13 @@ def ensure_oidc_provider(account: Account, report_step: Callable[[str], None]) -
         SetupError: it is there, for others only.
     """
     iam = account.client("iam")
-    listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    found = [each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")]
-    if not found:
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    arns = [
+        provider["Arn"]
+        for provider in providers
+        if provider["Arn"].endswith(f":oidc-provider/{ISSUER}")
+    ]
+    if not arns:
         report_step(f"makes the identity provider {ISSUER}")
         try:
             iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
@@ -35,7 +39,7 @@ def ensure_oidc_provider(account: Account, report_step: Callable[[str], None]) -
             if error_code(error) != "EntityAlreadyExists":
                 raise
         return
-    (arn,) = found
+    (arn,) = arns
     audiences = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
     if AUDIENCE not in audiences:
         raise SetupError(

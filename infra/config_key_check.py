@@ -54,11 +54,11 @@ AWS_KEYS = frozenset(
 )
 _OF_PROVIDERS = {
     f"{name}_{ending}": key
-    for each in PROVIDERS
-    for name in {each.id.upper(), each.key.partition("_")[0]}
+    for provider in PROVIDERS
+    for name in {provider.id.upper(), provider.key.partition("_")[0]}
     for endings, key in (
-        (("KEY", "API_KEY", "TOKEN", "API_TOKEN"), each.key),
-        (("URL", "API_URL", "HOST", "API"), each.settings[0].name),
+        (("KEY", "API_KEY", "TOKEN", "API_TOKEN"), provider.key),
+        (("URL", "API_URL", "HOST", "API"), provider.settings[0].name),
         (("SCHEDULE", "SCHEDULES"), SCHEDULES),
     )
     for ending in endings
@@ -69,9 +69,9 @@ SYNONYMS = MappingProxyType(
     {
         **_OF_PROVIDERS,
         **{
-            f"AUTO_APPROVAL_{each}": SCHEDULES
-            for each in _OF_PROVIDERS
-            if "SCHEDULE" in each and f"AUTO_APPROVAL_{each}" != OLDER_SCHEDULES
+            f"AUTO_APPROVAL_{name}": SCHEDULES
+            for name in _OF_PROVIDERS
+            if "SCHEDULE" in name and f"AUTO_APPROVAL_{name}" != OLDER_SCHEDULES
         },
         **dict.fromkeys(("SCHEDULE", "SCHEDULES", "ONCALL_SCHEDULES"), SCHEDULES),
         **dict.fromkeys(("ROLES", "INCIDENTIO_ROLES", "INCIDENT_ROLES"), ROLES),
@@ -165,13 +165,13 @@ def _nearest_setting(name: str) -> str:
     words = _words(name)
     if words in KEYS or words in SYNONYMS:
         return SYNONYMS.get(words, words)
-    known = {**SYNONYMS, **{each: each for each in KEYS if each != OLDER_SCHEDULES}}
+    known = {**SYNONYMS, **{key: key for key in KEYS if key != OLDER_SCHEDULES}}
     nearest = difflib.get_close_matches(words, known, n=1, cutoff=0.75)
     return known[nearest[0]] if nearest else ""
 
 
 def _nearest_aws_key(name: str) -> str:
-    by_words = {_words(each): each for each in AWS_KEYS}
+    by_words = {_words(key): key for key in AWS_KEYS}
     nearest = difflib.get_close_matches(_words(name), by_words, n=1, cutoff=0.75)
     if nearest:
         return f"aws:{by_words[nearest[0]]}"

@@ -139,7 +139,7 @@ class DeployRole(pulumi.ComponentResource):
         bucket = pulumi.Output.format("arn:{0}:s3:::{1}", self._partition, self._args.state_bucket)
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         files = [
-            pulumi.Output.concat(bucket, "/.pulumi/", each.format(stack)) for each in STATE_FILES
+            pulumi.Output.concat(bucket, "/.pulumi/", file.format(stack)) for file in STATE_FILES
         ]
         # A bucket of this name that is another account's would get the state, and give another.
         ours = {"StringEquals": {"aws:ResourceAccount": self._account}}
@@ -163,7 +163,7 @@ class DeployRole(pulumi.ComponentResource):
         to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
         # An alarm could also stop machines, or write to topics of others.
         topic = monitoring.topic_arn or "none"
-        told = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
+        our_topic = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
         # CloudWatch asks for this right on all alarms, whichever it is asked about.
         any_alarm = monitoring.alarm_arns[0].apply(lambda arn: f"{arn.rpartition(':')[0]}:*")
         return [
@@ -173,7 +173,7 @@ class DeployRole(pulumi.ComponentResource):
             _right(FUNCTION_RIGHTS, [role], bounded),
             _right(SECRET_VALUE, [self._args.secret.arn]),
             _right(METRIC_FILTERS, [log, pulumi.Output.concat(log, ":*")]),
-            _right(ALARMS, monitoring.alarm_arns, told),
+            _right(ALARMS, monitoring.alarm_arns, our_topic),
             _allow("FindAlarms", ["cloudwatch:DescribeAlarms"], [any_alarm]),
             _right(DASHBOARD, [monitoring.dashboard_arn]),
         ]

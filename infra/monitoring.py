@@ -76,26 +76,26 @@ class Monitoring(pulumi.ComponentResource):
         possible = alarms_for(PROVIDERS)
         notifying = possible if args.ready_for_all else wanted
         self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
-        alarms = [self._alarm(each, self.topic_arn) for each in wanted]
-        self.dashboard_arn = self._dashboard([each.arn for each in alarms])
+        alarms = [self._alarm(alarm, self.topic_arn) for alarm in wanted]
+        self.dashboard_arn = self._dashboard([alarm.arn for alarm in alarms])
         beside = alarms[0].arn.apply(lambda arn: arn.rpartition(":")[0])
         self.alarm_arns = [
-            pulumi.Output.concat(beside, ":", self._alarm_name(each)) for each in possible
+            pulumi.Output.concat(beside, ":", self._alarm_name(alarm)) for alarm in possible
         ]
         self.register_outputs({})
 
     def _metric_filters(self) -> None:
-        for each in metrics_for(self._args.providers):
+        for metric in metrics_for(self._args.providers):
             cloudwatch.LogMetricFilter(
-                f"{self._name}-{each.name}",
+                f"{self._name}-{metric.name}",
                 log_group_name=self._args.log_group,
-                pattern=each.pattern,
+                pattern=metric.pattern,
                 metric_transformation={
                     "namespace": self._namespace,
-                    "name": each.name,
-                    "value": each.value,
-                    "default_value": each.default,
-                    "unit": each.unit,
+                    "name": metric.name,
+                    "value": metric.value,
+                    "default_value": metric.default,
+                    "unit": metric.unit,
                 },
                 opts=self._child,
             )
@@ -109,7 +109,7 @@ class Monitoring(pulumi.ComponentResource):
             tags=self._args.tags,
             opts=self._child,
         )
-        names = [self._alarm_name(each) for each in alarms]
+        names = [self._alarm_name(alarm) for alarm in alarms]
         policy = topic.arn.apply(lambda arn: _policy_for_alarms(arn, names))
         sns.TopicPolicy(
             f"{self._name}-alarms-policy",
@@ -188,7 +188,7 @@ def dashboard_name(stack: str) -> str:
 def _policy_for_alarms(topic: str, names: Sequence[str]) -> dict[str, object]:
     """Let CloudWatch write to a topic for alarms of its own account and region, by their names."""
     _, partition, _, region, account, _ = topic.split(":")
-    alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{each}" for each in names]
+    alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}" for name in names]
     return {
         "Version": "2012-10-17",
         "Statement": [

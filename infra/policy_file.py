@@ -53,9 +53,9 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
     if trial.faults:
         more = len(trial.faults) - 1
         also = f" (and {more} more)" if more else ""
-        said = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
+        problem = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
         remedy = f"run `{_command(file, self_declared=self_declared)}`"
-        raise ConfigError(POLICY, said, remedy)
+        raise ConfigError(POLICY, problem, remedy)
     return trial.policy
 
 
@@ -75,11 +75,11 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
                 f"{file} counts duties of {provider.name}, which is not asked: "
                 f"run {config_set(provider.key, stack)}"
             )
-    on = [each for each in PROVIDERS if settings.get(each.key)]
+    on = [provider for provider in PROVIDERS if settings.get(provider.key)]
     rules = rules_without_provider(policy.body)
     if len(on) > 1 and rules:
         more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""
-        names = " and ".join(each.name for each in on)
+        names = " and ".join(provider.name for provider in on)
         yield (
             f"{file}:{policy.lines[rules[0]]}: {quoted(rules[0])}{more} names schedules without "
             f"their provider, and {names} are on: one of that name at either counts; "

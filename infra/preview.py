@@ -40,11 +40,11 @@ def for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     Args:
         steps: of `pulumi preview --json --show-sames`.
     """
-    named = [(step, *_type_and_name(step["urn"])) for step in steps]
-    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in named}:
+    typed = [(step, *_type_and_name(step["urn"])) for step in steps]
+    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in typed}:
         return []
     listed = []
-    for step, type_, name in named:
+    for step, type_, name in typed:
         changed = _changed_inputs(step)
         # An operation that is not known here is nothing that CI was given.
         operations = OPERATIONS.get(step["op"])

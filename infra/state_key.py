@@ -60,7 +60,7 @@ class StateKey(pulumi.ComponentResource):
         self, name: str, args: StateKeyArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("oncall-approvals:infra:StateKey", name, None, opts)
-        kept = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+        retained = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         of_key, of_alias = pulumi.ResourceOptions(), pulumi.ResourceOptions()
         if args.adopted:
             # An import has to find what the program says, and organisations add their own tags.
@@ -74,13 +74,13 @@ class StateKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             policy=_policy(),
             tags=args.tags,
-            opts=pulumi.ResourceOptions.merge(kept, of_key),
+            opts=pulumi.ResourceOptions.merge(retained, of_key),
         )
         alias = kms.Alias(
             f"{name}-alias",
             name=f"alias/{args.alias}",
             target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions.merge(kept, of_alias),
+            opts=pulumi.ResourceOptions.merge(retained, of_alias),
         )
         self.alias, self.arn = alias.name, key.arn
         self.register_outputs({"alias": self.alias})
