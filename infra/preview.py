@@ -34,7 +34,7 @@ OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
 }
 
 
-def for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     """List the steps that the deploy role cannot take; none where the stack has no such role.
 
     Args:
@@ -74,7 +74,7 @@ def comment(stack: str, printed: str, status: int, steps: Iterable[str] | None =
     return f"### Preview of {safe(stack)}{outcome}\n\n{person}{_fenced(printed)}"
 
 
-def hand_over(text: str, output: str | None, summary: str | None) -> None:
+def write_comment(text: str, output: str | None, summary: str | None) -> None:
     """Write it where GitHub reads a step's output and a job's summary, or print it."""
     if output:
         # What was previewed must not be able to end its own value and begin another.
@@ -95,14 +95,14 @@ def main(stack: str) -> int:
         if preview.status == 0:
             planned = pulumi.result("preview", "--stack", stack, "--json", "--show-sames")
             steps = _steps(planned.output)
-            person = None if steps is None else for_a_person(steps)
+            person = None if steps is None else steps_for_a_person(steps)
     except SetupError as error:
         say_error(error)
         return 1
     except InterruptedCommandError:
         return INTERRUPTED
     text = comment(stack, preview.output.decode(errors="replace"), preview.status, person)
-    hand_over(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
+    write_comment(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
     return preview.status
 
 

@@ -12,7 +12,7 @@ from handler import settings
 from handler.hosts import is_loopback
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
 from handler.rules.model import ShiftEnd, simple
-from handler.setting_parsers import SettingsError
+from handler.setting_parsers import Setting, SettingsError
 from handler.settings import Settings, load
 
 SIGNING = "signing-secret-1"
@@ -419,3 +419,18 @@ def test_settings_that_exclude_each_other() -> None:
     assert [dict(each.fixes) for each in problems if each.fixes] == [
         {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
     ]
+
+
+def test_check_sees_every_plain_text_and_no_secret() -> None:
+    """Trimmed, or the default; what it refuses is reported with all else."""
+    seen: dict[str, str] = {}
+
+    def check(row: Setting, text: str) -> None:
+        seen[row.name] = text
+        if row.name == settings.DRY_RUN:
+            raise SettingsError(row.name, "is odd")
+
+    with pytest.raises(SettingsError, match=r"^AUTO_APPROVAL_DRY_RUN is odd$"):
+        load({**LEAST, "AUTO_APPROVAL_SCHEDULES": " DBA "}, check=check)
+    assert tuple(seen) == settings.PLAIN_KEYS
+    assert (seen["AUTO_APPROVAL_SCHEDULES"], seen["AUTO_APPROVAL_DURATION"]) == ("DBA", "6")
