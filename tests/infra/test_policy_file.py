@@ -108,39 +108,6 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
             'policy/prod.test.yaml:3: "on shift" is expected for 3 hours, and came out for 2 hours',
         ),
         (
-            "no case must not be approved",
-            POLICY[: POLICY.index("  - name: dry")],
-            TESTS[: TESTS.index("  - name: runs dry")],
-            (
-                "policy/prod.test.yaml:1: no case must not be approved: a policy that approves "
-                "everybody would pass"
-            ),
-        ),
-        (
-            "a rule is exercised by no case",
-            POLICY,
-            TESTS[: TESTS.index("  - name: the vault")],
-            (
-                'policy/prod.yaml:12: no case exercises the rule "no vault": in none of them it '
-                "denies"
-            ),
-        ),
-        (
-            "the policy is wrong",
-            POLICY.replace("any: [{on_call", "any: [{requester: {domains: [a.b]}}, {on_call"),
-            TESTS,
-            (
-                "policy/prod.yaml:4: no duty is needed on this path, so that anybody would be "
-                "approved for asking: put it under all, beside on_call or incident_role"
-            ),
-        ),
-        (
-            "the tests are wrong",
-            POLICY,
-            TESTS.replace("rule: DBAs", "rule: DBA"),
-            ('policy/prod.test.yaml:7: "DBA" is no rule of the policy; the nearest is "DBAs"'),
-        ),
-        (
             "more than one thing is wrong",
             POLICY.replace("3h", "3").replace("1h}", "1}"),
             TESTS,
@@ -195,13 +162,9 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
 @pytest.mark.parametrize(
     "name",
     [
-        "my policies/prod.yaml",
         "x/$(touch pwned);.yaml",
-        "x/`touch pwned`.yaml",
-        "x/'; touch pwned; '.yaml",
-        'x/"quoted".yaml',
+        "x/'; touch `pwned`; '.yaml",
         "x/-o pwned.yaml",
-        "Zürich/a&b|c.yaml",
     ],
 )
 def test_remedy_quotes_the_file_s_name(root: Path, name: str) -> None:
@@ -242,13 +205,7 @@ def test_file_outside_of_the_project_is_refused(root: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "beside",
-    [
-        "AUTO_APPROVAL_SCHEDULES",
-        "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
-        "AUTO_APPROVAL_INCIDENTIO_ROLES",
-        "AUTO_APPROVAL_RESOURCE_LABELS",
-        "AUTO_APPROVAL_END_WITH_SHIFT",
-    ],
+    ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS", "AUTO_APPROVAL_END_WITH_SHIFT"],
 )
 def test_what_a_policy_says_is_not_said_beside_it(root: Path, beside: str) -> None:
     """Two places that say who is approved would be one too many."""
