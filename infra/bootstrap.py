@@ -49,8 +49,8 @@ from policy.terminal import Parser, say
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What is read here has to be readable.
-_PLAIN = (
+# The settings that are read here; encrypted ones would count as unset.
+_SETTINGS_READ = (
     *(STATE_BUCKET, STATE_BUCKET_MANAGED, KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED),
     DEPLOY_REPOSITORY,
 )
@@ -182,10 +182,11 @@ def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[st
     """Check all that is needed of the stack's settings, and give the region and the alias."""
     problems = Problems()
     region = problems.read(parse_region, file.region, file.region_key)
-    if not problems.read(BY_NAME[STATE_BUCKET].read, file.settings) and not problems:
+    problems.read(BY_NAME[STATE_BUCKET].read, file.settings)
+    if not file.has(STATE_BUCKET):
         problems.read(check_default_bucket, STATE_BUCKET, file.stack)
     alias = problems.read(BY_NAME[KMS_KEY_ALIAS].read, file.settings) or ""
-    for key in _PLAIN:
+    for key in _SETTINGS_READ:
         if key in file.encrypted:
             remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
             problem = "is set with --secret, but is not a secret"

@@ -50,9 +50,15 @@ def updated_project(text: str) -> str:
 
 
 def updated_document(text: str) -> str:
-    """Put the table between its marks in a document."""
+    """Put the table between its marks in a document.
+
+    Raises:
+        ValueError: the marks aren't there.
+    """
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"there are no lines {BEGIN.strip()} and {END.strip()}")
     return f"{before}{begin}\n{reference_table()}\n{end}{after}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from infra.settings import ALL_SETTINGS
@@ -26,4 +27,6 @@ def test_readme_lists_the_settings() -> None:
     """`make settings` changes nothing there, either; a row may hold no end of a cell."""
     text = DOCUMENT.read_text(encoding="utf-8")
     assert updated_document(text) == text
+    with pytest.raises(ValueError, match="there are no lines <!-- settings"):
+        updated_document("# Settings\n")
     assert not [row.name for row in ALL_SETTINGS if "|" in row.doc or "\n" in row.doc]
