@@ -46,7 +46,7 @@ def reference_table() -> str:
 
 def updated_project(text: str) -> str:
     """Put the config section at the end of a `Pulumi.yaml`, where it is."""
-    return text.partition("config:\n")[0] + pulumi_config()
+    return text.partition("\nconfig:\n")[0] + "\n" + pulumi_config()
 
 
 def updated_document(text: str) -> str:

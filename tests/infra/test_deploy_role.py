@@ -292,20 +292,6 @@ def test_alarms_without_a_topic_may_do_nothing(program: Program) -> None:
     assert condition == {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": "none"}}
 
 
-def test_policies_fit_into_iam(program: Program) -> None:
-    """With the longest names: 10,240 characters for a role's policies, 6,144 for a managed one."""
-    stack, bucket = "s" * 100, "b" * 63
-    run = program.run({**WITH_A_KEY, "STATE_BUCKET": bucket}, stack=stack)
-    for name, most in (
-        ("deploy-role-rights", 10_240),
-        ("deploy-role-preview-rights", 10_240),
-        ("approval-webhook-boundary", 6_144),
-    ):
-        policy = json.loads(_inputs(run, name)["policy"])
-        # The tests' ARNs are short: what is left is ample for a dozen real ones.
-        assert len(json.dumps(policy, separators=(",", ":"))) < most - 1_600, name
-
-
 def test_each_input_of_what_ci_updates_is_decided_on(program: Program) -> None:
     """A new input of these resources is CI's to change or a person's, and not forgotten."""
     run = program.run({**WITH_A_KEY, **JSM, "RESERVED_CONCURRENCY": "5"}, ALL_KEYS)
