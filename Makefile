@@ -27,7 +27,7 @@ unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYT
 PIP := $(BIN)/python -I sandbox/pip.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test coverage test-e2e check policy-test format mutate bench soak dist packages lock clean \
+.PHONY: help up demo oncall test coverage test-e2e check policy-test format settings mutate bench soak dist packages lock clean \
   preview deploy preview-comment bootstrap backend pulumi-cli
 
 help: ## List the targets
@@ -100,6 +100,9 @@ policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES=...; SELF_DECLAR
 	@# xargs reads blanks and quotes in FILES as the shell would, and evaluates nothing.
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
 	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --
+
+settings: .venv/dev.stamp ## Write the table of settings into Pulumi.yaml and the README
+	@$(BIN)/python -m infra.settings_reference
 
 mutate: .venv/dev.stamp ## Change what decides, bit by bit: tests must notice (minutes)
 	@$(BIN)/python -m tests.mutate

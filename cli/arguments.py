@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from handler import emails
-from handler.duration_hints import typed_duration
 from handler.durations import format_go, parse_duration, parse_instant
 from handler.request import DURATION, Request, Resource
+from infra.stack_file import is_stack_name
+from policy.duration_hints import typed_duration
 
-# As `make bootstrap` takes it; anything else could name another file than Pulumi.NAME.yaml.
-_STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
 
 
@@ -52,9 +51,10 @@ def label(text: str) -> tuple[str, str]:
 
 def stack(text: str) -> str:
     """Read the name of a stack."""
-    if _STACK.fullmatch(text) is None:
-        said = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
-        raise argparse.ArgumentTypeError(f"{text!r} {said}")
+    # Anything else could name another file than Pulumi.NAME.yaml.
+    if not is_stack_name(text):
+        problem = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
+        raise argparse.ArgumentTypeError(f"{text!r} {problem}")
     return text
 
 

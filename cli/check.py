@@ -31,7 +31,9 @@ from cli.webhook_client import Answer, SendError, request_event, send
 from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
 from handler.json_fields import ShapeError
-from handler.settings import LABELS, POLICY, SettingsError, parse_labels, parse_text
+from handler.setting_parsers import SettingsError
+from handler.settings import BY_NAME, LABELS, POLICY
+from policy.setting_hints import check_typed_text
 
 EXAMPLES = """examples:
   . .sandbox/env && oncall check
@@ -122,8 +124,7 @@ def _event(options: argparse.Namespace, settings: Mapping[str, str]) -> dict[str
     if named and not options.resource:
         raise CommandError(f"the rules of {named} are for resources: add --resource KIND:ID")
     try:
-        labels = "" if options.resource else parse_text(LABELS, settings.get(LABELS, ""))
-        wanted = parse_labels(LABELS, labels)
+        wanted = () if options.resource else BY_NAME[LABELS].read(settings, check_typed_text)
     except SettingsError as error:
         raise CommandError(f"{error}") from None
     return request_event(

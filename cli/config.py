@@ -15,24 +15,25 @@ from cli.errors import ReportError
 from cli.stack_file import project_folder, stack_settings
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
+from handler.setting_parsers import SHORTEST_SECRET, Problems, SettingsError
 from handler.settings import (
     BESIDE_POLICY,
+    MAX_AGE,
     PLAIN_KEYS,
     POLICY,
     PROVIDER_KEYS,
-    SHORTEST_SECRET,
-    Problems,
+    SIGNING_SECRET,
     Settings,
-    SettingsError,
     load,
 )
 from policy.case_runner import FileError, problem_lines, read
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
+from policy.setting_hints import check_typed_text
 
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
-_OF_PROVIDERS = frozenset(key for each in PROVIDERS for key in each.settings)
+_OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
@@ -68,7 +69,7 @@ def configured(
         CommandError: a setting is missing or wrong, or a file cannot be used.
     """
     values = {key: environment.get(key, "") for key in PLAIN_KEYS}
-    values.pop("WEBHOOK_MAX_AGE")
+    values.pop(MAX_AGE)
     of_stack: Mapping[str, str] = {}
     origin = "the environment's settings"
     if options.stack:
@@ -86,18 +87,22 @@ def configured(
     secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
     if not asks:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
-    read = {**values, **secrets, "INDENT_WEBHOOK_SECRET": _STAND_IN}
-    settings = problems.read(load, read, UNREAD if problems else text)
+    read = {**values, **secrets, SIGNING_SECRET: _STAND_IN}
+    settings = problems.read(load, read, UNREAD if problems else text, check_typed_text)
     try:
         problems.check()
     except SettingsError as error:
         subject = f"Pulumi.{options.stack}.yaml" if options.stack else "the environment"
 
-        def remedy(each: SettingsError) -> str:
-            ours = each.key in _OF_PROVIDERS and not of_stack.get(each.key)
-            if options.stack and each.key in values and not (ours or environment.get(each.key)):
-                return in_stack(each, options.stack)
-            return _in_environment(each)
+        def remedy(problem: SettingsError) -> str:
+            ours = problem.key in _OF_PROVIDERS and not of_stack.get(problem.key)
+            if (
+                options.stack
+                and problem.key in values
+                and not (ours or environment.get(problem.key))
+            ):
+                return in_stack(problem, options.stack)
+            return _in_environment(problem)
 
         raise ReportError(report(subject, error, remedy)) from None
     return Configured(settings, origin)
@@ -110,7 +115,7 @@ def _in_environment(error: SettingsError) -> str:
             f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
             for key, value in error.fixes.items()
         ]
-        return f"run {' or '.join(f'`{each}`' for each in commands)}"
+        return f"run {' or '.join(f'`{command}`' for command in commands)}"
     if error.key in PROVIDER_KEYS:
         return _REMEDY
     if error.example:

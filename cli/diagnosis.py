@@ -26,7 +26,8 @@ from handler.durations import parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
 from handler.request import APPROVE, DURATION, EXPIRES
-from handler.settings import SettingsError, max_age, parse_switch
+from handler.setting_parsers import SettingsError
+from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
 _MOST_QUOTED = 80
@@ -302,7 +303,7 @@ def check_decision(
         lasts = f"{spoken(approval.duration)}, until {clock_time(approval.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
     with suppress(SettingsError):
-        if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):
+        if BY_NAME[DRY_RUN].read(deployed.settings):
             text = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
-            return Step(call, NO, text, _unset("AUTO_APPROVAL_DRY_RUN", deployed))
+            return Step(call, NO, text, _unset(DRY_RUN, deployed))
     return Step(call, NO, f"no claim for {who}: humans decide about {what}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cli.errors import CommandError
 from infra.errors import SetupError
-from infra.stack_config import config_of, load_file
+from infra.stack_file import config_of, load_file, stack_names
 
 PROJECT_FILE = "Pulumi.yaml"
 
@@ -31,8 +31,8 @@ def stack_settings(folder: Path, stack: str) -> dict[str, str]:
     """
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
-        known = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
-        remedy = f"there are {', '.join(known)}" if known else "run `make bootstrap` first"
+        names = stack_names(folder)
+        remedy = f"there are {', '.join(names)}" if names else "run `make bootstrap` first"
         raise CommandError(f"--stack is {stack!r}, and there is no {file.name}: {remedy}")
     try:
         project = load_file(folder / PROJECT_FILE)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,12 +11,11 @@ from typing import Any, NamedTuple
 from cli.context import World
 from cli.errors import CommandError, ReportError
 from cli.stack_file import project_folder, stack_settings
+from handler.settings import SIGNING_SECRET
 
-URL, SECRET = "WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"
+URL, SECRET = "WEBHOOK_URL", SIGNING_SECRET
 _CLI_SECONDS = 60.0
 _MOST_CHARACTERS = 200
-# The engine installs plugins that a state names, from wherever it says; with this it does not.
-_NO_PLUGINS_OF_A_STATE = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 _NONE: Mapping[str, str] = MappingProxyType({})
 # What the CLI says, and what to do about it. `{}` is the stack.
 _REMEDIES = {
@@ -138,43 +135,33 @@ def _outputs(text: str) -> dict[str, str]:
         value = None
     if not isinstance(value, dict):
         raise CommandError("`pulumi stack output --json` gave no JSON object: run it to see why")
-    return {name: each for name, each in value.items() if isinstance(each, str)}
+    return {name: output for name, output in value.items() if isinstance(output, str)}
 
 
 def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping[str, str]) -> str:
     """Run the CLI and give what it prints. That may be a secret: no error quotes it."""
-    program = shutil.which("pulumi", path=environment.get("PATH"))
-    if program is None:
-        remedy = "https://www.pulumi.com/docs/install/, or leave --stack out beside `make up`"
-        raise CommandError(f"there is no pulumi on PATH, which knows stack {stack}: {remedy}")
-    command = f"pulumi {' '.join(arguments)}"
+    # Here and not above: no other command needs it.
+    from infra.errors import SetupError  # noqa: PLC0415
+    from infra.pulumi_cli import InterruptedCommandError, Pulumi  # noqa: PLC0415
+
     try:
-        ended = subprocess.run(
-            [program, *arguments, "--stack", stack, "--non-interactive"],
-            cwd=folder,
-            env={**environment, **_NO_PLUGINS_OF_A_STATE},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=_CLI_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandError(f"`{command}` did not end within {_CLI_SECONDS:.0f} s") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"`{command}` printed what is no UTF-8") from None
-    except OSError as error:
-        raise CommandError(f"{program} cannot be run: {error.strerror}") from None
-    if ended.returncode:
-        raise CommandError(_problem(command, stack, ended.stderr))
-    return ended.stdout
+        pulumi = Pulumi(folder, "", environment)
+        result = pulumi.result(*arguments, "--stack", stack, seconds=_CLI_SECONDS)
+        printed = "" if result.status else result.text
+    except SetupError as error:
+        raise CommandError(f"{error}; or, beside `make up`, leave --stack out") from None
+    except InterruptedCommandError:
+        raise KeyboardInterrupt from None
+    if result.status:
+        raise CommandError(_problem(f"pulumi {' '.join(arguments)}", stack, result.errors))
+    return printed
 
 
-def _problem(command: str, stack: str, said: str) -> str:
+def _problem(command: str, stack: str, errors: str) -> str:
     for words, remedy in _REMEDIES.items():
-        if words in said:
+        if words in errors:
             return f"`{command}` for stack {stack}: {words}: {remedy.format(stack)}"
     # Only what was asked for in plain may be quoted.
-    line = "" if SECRET in command else next(filter(None, said.splitlines()), "")
+    line = "" if SECRET in command else next(filter(None, errors.splitlines()), "")
     quoted = f": {line[:_MOST_CHARACTERS]}" if line else ""
     return f"`{command} --stack {stack}` failed{quoted}; run it to see why"

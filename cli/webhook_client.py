@@ -26,8 +26,8 @@ from handler.connection import (
 )
 from handler.durations import format_instant
 from handler.hedging import HedgedRequest
+from handler.hosts import host_problem
 from handler.http import HttpError
-from handler.settings import host_problem
 
 DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20

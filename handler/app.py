@@ -22,7 +22,8 @@ from handler.providers.base import ProviderClient
 from handler.providers.collect import collect_and_decide, load_clients
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.request import Request, claim
-from handler.settings import POLICY, SECRET_KEYS, Settings, SettingsError, load, max_age
+from handler.setting_parsers import SettingsError
+from handler.settings import POLICY, SECRET_KEYS, Settings, load, max_age
 
 NAME = "oncall-approvals"
 # The requester waits 10 s for the access system: this leaves it time for its own part.

@@ -55,10 +55,10 @@ def fetch(
         or environment.get("AWS_ENDPOINT_URL")
         or f"https://secretsmanager.{region}.{_DOMAINS.get(partition, 'amazonaws.com')}"
     )
-    asked = {"SecretId": arn}
+    query = {"SecretId": arn}
     if version := environment.get("HANDLER_SECRET_VERSION"):
-        asked["VersionId"] = version
-    body = json.dumps(asked).encode()
+        query["VersionId"] = version
+    body = json.dumps(query).encode()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         if not environment.get(name):
             raise SecretError(f"{name} is not set")
@@ -88,7 +88,7 @@ def fetch(
         raise SecretError(f"Secrets Manager: {error}{_error_type(error.body)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise SecretError("the secret is not a JSON object") from None
-    if not isinstance(values, dict) or not all(isinstance(each, str) for each in values.values()):
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
         raise SecretError("the secret is not a JSON object of strings")
     return values
 

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from handler.clock import Clock, Deadline
 from handler.connection import Connect, Connection, ResponseTooLargeError, encode_request
 from handler.hedging import HedgedRequest
-from handler.settings import is_loopback
+from handler.hosts import is_loopback
 
 RETRIES = 2
 # Several times a full page of incidents.

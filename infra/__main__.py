@@ -12,22 +12,23 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # The CLI puts infra/ there, not the project's root.
 
 from handler.providers.registry import BY_ID
-from infra.adoption import prove_adoptable
 from infra.approval_webhook import ApprovalWebhook, ApprovalWebhookArgs
 from infra.archive import handler_archive
 from infra.config import read_config
 from infra.deploy_role import DeployRole, DeployRoleArgs
 from infra.handler_secret import HandlerSecret, HandlerSecretArgs
 from infra.monitoring import Monitoring, MonitoringArgs
-from infra.refusal import refusals_said_once
-from infra.state_bucket import StateBucket, StateBucketArgs
+from infra.refusal import exit_on_refusal
+from infra.state_bucket import StateBucket, StateBucketArgs, prove_adoptable
 from infra.state_key import StateKey, StateKeyArgs, key_arn_of
 
 # The project is where Pulumi.yaml lies: on disk the same folder, in the sandbox any.
 project = Path(pulumi.get_root_directory() or ROOT)
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack()}
-with refusals_said_once():
+with exit_on_refusal():
     config = read_config(project, os.environ)
+    for warning in config.warnings:
+        pulumi.log.warn(warning)
     if config.state_bucket and config.state_bucket_managed:
         prove_adoptable(config.state_bucket, tags)
 
@@ -61,7 +62,7 @@ monitoring = Monitoring(
     MonitoringArgs(
         function_name=webhook.function_name,
         log_group=webhook.log_group,
-        providers=[BY_ID[each] for each in config.providers],
+        providers=[BY_ID[id_] for id_ in config.providers],
         alarm_email=config.alarm_email,
         ready_for_all=config.deploy_repository is not None,
         tags=tags,

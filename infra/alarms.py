@@ -1,4 +1,4 @@
-"""When somebody is told: the alarms, each with what it means and where the runbook says what to do.
+"""The alarms: when somebody is mailed, what it means, and where the runbook says what to do.
 
 None of them is for a no: that humans decide is what happens without this webhook, too.
 """
@@ -136,4 +136,4 @@ def provider_failing(provider: Provider) -> Alarm:
 
 def alarms_for(providers: Iterable[Provider]) -> tuple[Alarm, ...]:
     """Give all alarms of a stack with these providers: six, and one for each of them."""
-    return (*ALARMS, *(provider_failing(each) for each in providers))
+    return (*ALARMS, *(provider_failing(provider) for provider in providers))

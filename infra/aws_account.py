@@ -123,7 +123,7 @@ def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> st
         SetupError: it isn't this account's.
     """
     try:
-        found = account.client("s3", endpoint).head_bucket(
+        bucket_head = account.client("s3", endpoint).head_bucket(
             Bucket=bucket, ExpectedBucketOwner=account.id
         )
     except ClientError as error:
@@ -133,20 +133,20 @@ def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> st
         if status == 403 and error_code(error) not in _REFUSED_CREDENTIALS:  # noqa: PLR2004 - HTTP's
             raise SetupError(foreign_bucket(account, bucket)) from None
         raise
-    return str(found.get("BucketRegion") or account.region)
+    return str(bucket_head.get("BucketRegion") or account.region)
 
 
 def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
     """Read the tags of a bucket that is proven to be this account's."""
     try:
-        found = account.client("s3").get_bucket_tagging(
+        tagging = account.client("s3").get_bucket_tagging(
             Bucket=bucket, ExpectedBucketOwner=account.id
         )
     except ClientError as error:
         if error_code(error) != "NoSuchTagSet":
             raise
         return {}
-    return {each["Key"]: each["Value"] for each in found["TagSet"]}
+    return {tag["Key"]: tag["Value"] for tag in tagging["TagSet"]}
 
 
 def foreign_bucket(account: Account, bucket: str) -> str:
@@ -209,13 +209,13 @@ def _hostname(url: str) -> str:
 
 def loopback_warning(environment: Mapping[str, str]) -> str:
     """Warn of that in a sentence; empty where there is none."""
-    found = loopback_endpoints(environment)
-    if not found:
+    endpoints = loopback_endpoints(environment)
+    if not endpoints:
         return ""
-    named = " and ".join(f"{key}={safe(value)}" for key, value in sorted(found.items()))
+    listed = " and ".join(f"{key}={safe(value)}" for key, value in sorted(endpoints.items()))
     return (
-        f"{named}: calls go to an AWS on this machine, not to your account; "
-        f"for your account, run `unset {' '.join(sorted(found))}`"
+        f"{listed}: calls go to an AWS on this machine, not to your account; "
+        f"for your account, run `unset {' '.join(sorted(endpoints))}`"
     )
 
 

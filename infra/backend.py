@@ -25,6 +25,7 @@ from infra.aws_account import (
 from infra.errors import SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
+    INTERRUPTED,
     NO_PLUGINS_OF_A_STATE,
     InterruptedCommandError,
     Pulumi,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from infra.stack_file import StackFile
 
-INTERRUPTED = 130
 NO_STACK = "no stack named"  # what the CLI calls it
 _AWS = re.compile(r"https://([a-z0-9-]+\.)+(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu)/?")
 # What Pulumi 3.200 keeps state in.
@@ -122,7 +122,7 @@ def prove_backend(file: StackFile, environment: Mapping[str, str]) -> Backend:
     return backend
 
 
-def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
+def check_backend(stack: str, environment: Mapping[str, str], folder: Path) -> None:
     """Prove that the backend is this account's, and holds the stack.
 
     Raises:
@@ -137,12 +137,13 @@ def check(stack: str, environment: Mapping[str, str], folder: Path) -> None:
         if NO_STACK not in str(error):
             raise
         raise SetupError(
-            f"{backend.url} holds no stack {stack!r}{_others(pulumi)}; export the {BACKEND} that "
-            f"`make bootstrap STACK={stack}` prints, which also makes the stack where there is none"
+            f"{backend.url} holds no stack {stack!r}{_other_stacks(pulumi)}; export the {BACKEND} "
+            f"that `make bootstrap STACK={stack}` prints, which also makes the stack if there is "
+            "none"
         ) from None
 
 
-def _others(pulumi: Pulumi) -> str:
+def _other_stacks(pulumi: Pulumi) -> str:
     """Say what the backend holds instead, as far as that can be read."""
     try:
         stacks = listed_stacks(pulumi)
@@ -157,10 +158,10 @@ def listed_stacks(pulumi: Pulumi) -> set[str]:
     Raises:
         SetupError: Pulumi doesn't say.
     """
-    said = pulumi.run("stack", "ls", "--json")
+    printed = pulumi.run("stack", "ls", "--json")
     try:
         # Pulumi Cloud puts the organisation before the name.
-        return {str(each["name"]).rpartition("/")[2] for each in json.loads(said)}
+        return {str(stack["name"]).rpartition("/")[2] for stack in json.loads(printed)}
     except (ValueError, LookupError, TypeError):
         raise SetupError(
             "`pulumi stack ls --json` didn't print a list of stacks; use Pulumi 3.200 or newer"
@@ -180,16 +181,16 @@ def _check_endpoint(backend: Backend, environment: Mapping[str, str]) -> None:
 
 def _check_bucket(backend: Backend, region: str, stack: str) -> None:
     account = current_account(region, backend.profile)
-    found = owned_bucket_region(account, backend.bucket, backend.endpoint)
-    if found is None:
+    actual = owned_bucket_region(account, backend.bucket, backend.endpoint)
+    if actual is None:
         raise SetupError(
             f"{BACKEND} names the bucket {backend.bucket}, and there is none; run "
             f"`make bootstrap STACK={stack}` and export the {BACKEND} that it prints"
         )
-    if found != region:
+    if actual != region:
         raise SetupError(
-            f"the bucket {backend.bucket} is in {found}, and {BACKEND} says {region}; "
-            f"write region={found} there"
+            f"the bucket {backend.bucket} is in {actual}, and {BACKEND} says {region}; "
+            f"write region={actual} there"
         )
 
 
@@ -201,7 +202,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
     if warning := loopback_warning(environment):
         say(f"warning: {warning}", sys.stderr)
     try:
-        check(stack, environment, folder)
+        check_backend(stack, environment, folder)
     except SetupError as error:
         say_error(error)
         return 1

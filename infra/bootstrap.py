@@ -13,16 +13,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES, Problems, SettingsError
+from handler.setting_parsers import Problems, SettingsError
+from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
 from infra.aws_account import aws_errors, current_account, loopback_warning
-from infra.backend import INTERRUPTED, bucket_url, listed_stacks, prove_backend
+from infra.backend import bucket_url, listed_stacks, prove_backend
 from infra.bootstrap_bucket import ensure_bucket
 from infra.bootstrap_key import ensure_key
-from infra.bootstrap_oidc import DEPLOY_REPOSITORY, ensure_oidc_provider
-from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
+from infra.bootstrap_oidc import ensure_oidc_provider
+from infra.bucket_names import check_default_bucket, default_bucket_name
 from infra.errors import ReportError, SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
+    INTERRUPTED,
     NO_PLUGINS_OF_A_STATE,
     PASSPHRASES,
     InterruptedCommandError,
@@ -31,15 +33,27 @@ from infra.pulumi_cli import (
 )
 from infra.region import parse_region
 from infra.secrets_provider import is_same_key, key_address, prove_key
+from infra.settings import (
+    BY_NAME,
+    DEPLOY_REPOSITORY,
+    KMS_KEY_ALIAS,
+    KMS_KEY_ID,
+    KMS_KEY_MANAGED,
+    STATE_BUCKET,
+    STATE_BUCKET_MANAGED,
+)
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
-from infra.state_bucket import BUCKET, default_bucket_name, parse_bucket
-from infra.state_key import ALIAS, parse_alias
 from policy.remedies import ConfigError
 from policy.terminal import Parser, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# The settings that are read here; encrypted ones would count as unset.
+_SETTINGS_READ = (
+    *(STATE_BUCKET, STATE_BUCKET_MANAGED, KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED),
+    DEPLOY_REPOSITORY,
+)
 NEXT = """
 {stack} is ready. In each shell that deploys it, first run:
 
@@ -79,9 +93,9 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         what = str(error) or "interrupted"
         say(f"error: {what}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
         return INTERRUPTED
-    told = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
+    exports = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
     text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
-    for line in text.format(stack=stack, schedules=SCHEDULES, **told).splitlines():
+    for line in text.format(stack=stack, schedules=SCHEDULES, **exports).splitlines():
         say(line)
     return 0
 
@@ -97,40 +111,40 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     """
     file = read_stack_file(folder, stack, environment)
     prove_key(file, environment)
-    region, alias = _checked(file, environment)
+    region, alias = _check_settings(file, environment)
     Pulumi(folder, "", environment)  # first of all, it has to be there
 
-    def tell(step: str) -> None:
+    def report_step(step: str) -> None:
         say(f"{stack}: {step} ...")
 
-    tell("asks AWS whose account this is")
+    report_step("asks AWS whose account this is")
     account = current_account(region)
-    name = file.settings.get(BUCKET) or default_bucket_name(account.id, stack)
-    managed = ensure_bucket(account, file, name, tell)
-    made = {BUCKET: name, BUCKET_MANAGED: _switch(on=managed)}
+    name = file.settings.get(STATE_BUCKET) or default_bucket_name(account.id, stack)
+    managed = ensure_bucket(account, file, name, report_step)
+    written = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
     provider = file.encrypted_by or PASSPHRASE
     if alias:
-        key = ensure_key(account, file, alias, tell)
-        made |= {KEY_ID: key.id, KEY_MANAGED: _switch(on=key.managed)}
+        key = ensure_key(account, file, alias, report_step)
+        written |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
         provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
-        ensure_oidc_provider(account, tell)
+        ensure_oidc_provider(account, report_step)
     url = bucket_url(name, region, environment)
     pulumi = Pulumi(folder, url, environment)
-    tell(f"looks for the stack at {url}")
+    report_step(f"looks for the stack at {url}")
     if stack in listed_stacks(pulumi):
         pulumi.run("stack", "select", stack)
     else:
         _refuse_second_state(file, environment, folder)
-        tell(f"makes the stack at {url}")
+        report_step(f"makes the stack at {url}")
         # What encrypts the file's secrets already has to stay readable until it is changed.
         pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
     _encrypt(pulumi, read_stack_file(folder, stack, environment), provider, environment)
-    if made.items() - file.settings.items():
-        tell(f"writes into Pulumi.{stack}.yaml what was made")
-        pairs = [word for key in made for word in ("--plaintext", f"{key}={made[key]}")]
+    if written.items() - file.settings.items():
+        report_step(f"writes into Pulumi.{stack}.yaml what was made")
+        pairs = [word for key in written for word in ("--plaintext", f"{key}={written[key]}")]
         pulumi.run("config", "set-all", *pairs, "--stack", stack)
-    tell("installs the plugins that the program needs")
+    report_step("installs the plugins that the program needs")
     pulumi.run("install", "--no-dependencies")
     return url
 
@@ -164,18 +178,20 @@ def _encrypt(
     pulumi.run("stack", "change-secrets-provider", provider, "--stack", file.stack, **unused)
 
 
-def _checked(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
+def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[str, str]:
     """Check all that is needed of the stack's settings, and give the region and the alias."""
     problems = Problems()
     region = problems.read(parse_region, file.region, file.region_key)
-    problems.read(parse_bucket, file.settings.get(BUCKET, ""), file.stack)
-    alias = problems.read(parse_alias, file.settings.get(ALIAS, "")) or ""
-    for key in (BUCKET, BUCKET_MANAGED, ALIAS, KEY_ID, KEY_MANAGED, DEPLOY_REPOSITORY):
+    problems.read(BY_NAME[STATE_BUCKET].read, file.settings)
+    if not file.has(STATE_BUCKET):
+        problems.read(check_default_bucket, STATE_BUCKET, file.stack)
+    alias = problems.read(BY_NAME[KMS_KEY_ALIAS].read, file.settings) or ""
+    for key in _SETTINGS_READ:
         if key in file.encrypted:
             remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
             problem = "is set with --secret, but is not a secret"
             problems.append(ConfigError(key, problem, remedy))
-    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(ALIAS))
+    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(KMS_KEY_ALIAS))
     if needed and not has_passphrase(environment):
         problem = f"is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the stack"
         remedy = f"run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from infra.aws_account import bucket_tags, error_code, foreign_bucket, owned_bucket_region
-from infra.config_keys import BUCKET_MANAGED
 from infra.errors import SetupError
-from infra.state_bucket import BUCKET
+from infra.settings import STATE_BUCKET, STATE_BUCKET_MANAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +24,7 @@ _OLDEST_REGION = "us-east-1"
 
 
 def ensure_bucket(
-    account: Account, file: StackFile, name: str, tell: Callable[[str], None]
+    account: Account, file: StackFile, name: str, report_step: Callable[[str], None]
 ) -> bool:
     """Make the bucket, or take it over where it is the stack's own.
 
@@ -37,7 +36,7 @@ def ensure_bucket(
     """
     region = owned_bucket_region(account, name)
     if region is None:
-        tell(f"makes the state bucket {name}")
+        report_step(f"makes the state bucket {name}")
         _create(account, name)
         region = owned_bucket_region(account, name)
     if region is None:
@@ -48,32 +47,34 @@ def ensure_bucket(
     if region != account.region:
         raise SetupError(
             f"bucket {name} is in {region}, and aws:region is {account.region}; "
-            f"set aws:region to {region}, or {BUCKET} to the name of another bucket"
+            f"set aws:region to {region}, or {STATE_BUCKET} to the name of another bucket"
         )
     tags = bucket_tags(account, name)
     if file.tags.items() <= tags.items() or _is_empty(account, name):
-        tell(f"closes, encrypts and versions the state bucket {name}")
+        report_step(f"closes, encrypts and versions the state bucket {name}")
         _put_settings(account, name, tags | file.tags)
         return True
     _check_shared(file, name)
-    tell(f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed")
+    report_step(
+        f"uses the bucket {name} as it is: others keep things in it, so nothing of it is changed"
+    )
     return False
 
 
 def _check_shared(file: StackFile, name: str) -> None:
     """Accept a bucket with other things in it only where somebody has named it."""
     wanted = ", ".join(f"{key}={value}" for key, value in file.tags.items())
-    if file.settings.get(BUCKET) != name:
+    if file.settings.get(STATE_BUCKET) != name:
         raise SetupError(
             f"your account has a bucket {name}, which isn't empty and doesn't have the tags "
             f"{wanted}; to keep the state in it all the same, write "
-            f"`{file.project}:{BUCKET}: {name}` into Pulumi.{file.stack}.yaml"
+            f"`{file.project}:{STATE_BUCKET}: {name}` into Pulumi.{file.stack}.yaml"
         )
-    if file.settings.get(BUCKET_MANAGED) == "true":
+    if file.settings.get(STATE_BUCKET_MANAGED) == "true":
         raise SetupError(
-            f"{BUCKET_MANAGED} is true, and bucket {name} isn't empty and doesn't have the tags "
-            f"{wanted}; put the tags back, or, if it is another bucket than before, take "
-            f"{BUCKET_MANAGED} out of Pulumi.{file.stack}.yaml"
+            f"{STATE_BUCKET_MANAGED} is true, and bucket {name} isn't empty and doesn't have the "
+            f"tags {wanted}; put the tags back, or, if it is another bucket than before, take "
+            f"{STATE_BUCKET_MANAGED} out of Pulumi.{file.stack}.yaml"
         )
 
 
@@ -94,10 +95,10 @@ def _create(account: Account, name: str) -> None:
 
 
 def _is_empty(account: Account, name: str) -> bool:
-    found = account.client("s3").list_object_versions(
+    versions = account.client("s3").list_object_versions(
         Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.id
     )
-    return not found.get("Versions") and not found.get("DeleteMarkers")
+    return not versions.get("Versions") and not versions.get("DeleteMarkers")
 
 
 def _put_settings(account: Account, name: str, tags: dict[str, str]) -> None:

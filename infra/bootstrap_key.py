@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from infra.aws_account import error_code
 from infra.errors import SetupError
-from infra.state_key import ALIAS, DESCRIPTION, key_policy
+from infra.settings import KMS_KEY_ALIAS
+from infra.state_key import DESCRIPTION, key_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ _ENCRYPTS = "ENCRYPT_DECRYPT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateKeyFound:
+class StackKey:
     """The key that the alias names.
 
     Attributes:
@@ -34,8 +35,8 @@ class StateKeyFound:
 
 
 def ensure_key(
-    account: Account, file: StackFile, alias: str, tell: Callable[[str], None]
-) -> StateKeyFound:
+    account: Account, file: StackFile, alias: str, report_step: Callable[[str], None]
+) -> StackKey:
     """Make the key and its alias, or find them.
 
     Raises:
@@ -44,57 +45,57 @@ def ensure_key(
     # Each call once: if the answer to CreateKey is lost, a second call would make a second key. The
     # next run finds the first.
     kms = account.client("kms", attempts=1)
-    found = _describe(kms, f"alias/{alias}")
-    if found is not None:
-        _check_usable(account, found, alias)
-        managed = file.tags.items() <= _tags(kms, found["KeyId"]).items()
+    key = _describe(kms, f"alias/{alias}")
+    if key is not None:
+        _check_usable(account, key, alias)
+        managed = file.tags.items() <= _tags(kms, key["KeyId"]).items()
         if not managed:
-            tell(f"uses the key alias/{alias} as it is: it isn't this stack's")
+            report_step(f"uses the key alias/{alias} as it is: it isn't this stack's")
     else:
         # A run that was cut short may have made it.
-        found = next(_unnamed_keys(kms, file.tags), None)
+        key = next(_unnamed_keys(kms, file.tags), None)
         managed = True
-        if found is None:
-            tell(f"makes the key alias/{alias}")
-            found = kms.create_key(
+        if key is None:
+            report_step(f"makes the key alias/{alias}")
+            key = kms.create_key(
                 Description=DESCRIPTION,
                 Policy=key_policy(account.id, account.partition),
                 Tags=[{"TagKey": key, "TagValue": value} for key, value in file.tags.items()],
             )["KeyMetadata"]
-        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=found["KeyId"])
+        kms.create_alias(AliasName=f"alias/{alias}", TargetKeyId=key["KeyId"])
     if managed:
-        tell(f"has the key alias/{alias} rotated each year")
+        report_step(f"has the key alias/{alias} rotated each year")
         policy = key_policy(account.id, account.partition)
-        kms.put_key_policy(KeyId=found["KeyId"], PolicyName="default", Policy=policy)
-        kms.enable_key_rotation(KeyId=found["KeyId"])
-    return StateKeyFound(id=found["KeyId"], managed=managed)
+        kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=policy)
+        kms.enable_key_rotation(KeyId=key["KeyId"])
+    return StackKey(id=key["KeyId"], managed=managed)
 
 
 def _describe(kms: Any, key: str) -> dict[str, Any] | None:  # noqa: ANN401 - boto3 has no types
     try:
-        found: dict[str, Any] = kms.describe_key(KeyId=key)["KeyMetadata"]
+        metadata: dict[str, Any] = kms.describe_key(KeyId=key)["KeyMetadata"]
     except ClientError as error:
         if error_code(error) != "NotFoundException":
             raise
         return None
-    return found
+    return metadata
 
 
-def _check_usable(account: Account, found: dict[str, Any], alias: str) -> None:
-    use = found.get("KeyUsage", _ENCRYPTS)
+def _check_usable(account: Account, key: dict[str, Any], alias: str) -> None:
+    use = key.get("KeyUsage", _ENCRYPTS)
     problems = {
-        f"belongs to account {found['AWSAccountId']}, not to {account.id}": (
-            found["AWSAccountId"] != account.id
+        f"belongs to account {key['AWSAccountId']}, not to {account.id}": (
+            key["AWSAccountId"] != account.id
         ),
-        f"is {found['KeyState']}, not Enabled": found["KeyState"] != "Enabled",
-        "is one of AWS's own": found["KeyManager"] != "CUSTOMER",
+        f"is {key['KeyState']}, not Enabled": key["KeyState"] != "Enabled",
+        "is one of AWS's own": key["KeyManager"] != "CUSTOMER",
         f"is for {use}, not {_ENCRYPTS}": use != _ENCRYPTS,
     }
     for problem, applies in problems.items():
         if applies:
             raise SetupError(
-                f"{ALIAS} is {alias!r}, whose key {problem}; "
-                f"mend the key, or set {ALIAS} to another alias"
+                f"{KMS_KEY_ALIAS} is {alias!r}, whose key {problem}; "
+                f"mend the key, or set {KMS_KEY_ALIAS} to another alias"
             )
 
 
@@ -109,9 +110,9 @@ def _unnamed_keys(kms: Any, tags: dict[str, str]) -> Iterator[dict[str, Any]]:  
         for key in page["Keys"]:
             if key["KeyId"] in named or not tags.items() <= _tags(kms, key["KeyId"]).items():
                 continue
-            found = _describe(kms, key["KeyId"])
-            if found is not None and found["KeyState"] == "Enabled":
-                yield found
+            metadata = _describe(kms, key["KeyId"])
+            if metadata is not None and metadata["KeyState"] == "Enabled":
+                yield metadata
 
 
 def _tags(kms: Any, key: str) -> dict[str, str]:  # noqa: ANN401 - boto3 has no types

@@ -14,29 +14,32 @@ if TYPE_CHECKING:
 
     from infra.aws_account import Account
 
-DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 
 
-def ensure_oidc_provider(account: Account, tell: Callable[[str], None]) -> None:
+def ensure_oidc_provider(account: Account, report_step: Callable[[str], None]) -> None:
     """Make the account's identity provider for GitHub, of which there can be one; or leave it.
 
     Raises:
         SetupError: it is there, for others only.
     """
     iam = account.client("iam")
-    listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    found = [each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")]
-    if not found:
-        tell(f"makes the identity provider {ISSUER}")
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    arns = [
+        provider["Arn"]
+        for provider in providers
+        if provider["Arn"].endswith(f":oidc-provider/{ISSUER}")
+    ]
+    if not arns:
+        report_step(f"makes the identity provider {ISSUER}")
         try:
             iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
         except ClientError as error:
             if error_code(error) != "EntityAlreadyExists":
                 raise
         return
-    (arn,) = found
+    (arn,) = arns
     audiences = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
     if AUDIENCE not in audiences:
         raise SetupError(

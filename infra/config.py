@@ -3,67 +3,49 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
-from handler.settings import (
-    PLAIN_KEYS,
-    POLICY,
-    SECRET_KEYS,
-    Problems,
-    SettingsError,
-    load,
-    parse_switch,
-    parse_text,
-    parse_whole,
-)
-from infra.config_keys import (
-    ALARM_EMAIL,
-    BUCKET_MANAGED,
-    CONCURRENCY,
-    KEY_ID,
-    KEY_MANAGED,
-    MEMORY,
-    RETENTION,
-    STACK_DEFAULTS,
-    wrong_keys,
-)
-from infra.config_notes import notes_on
-from infra.deploy_role import REPOSITORY, parse_repository
+from handler.setting_parsers import Problems, SettingsError
+from handler.settings import PLAIN_KEYS, POLICY, SECRET_KEYS, load
+from infra.bucket_names import check_default_bucket
+from infra.config_key_check import wrong_keys
+from infra.config_warnings import config_warnings
+from infra.deploy_role import PREVIEW_SUFFIX
 from infra.policy_file import tested_policy
 from infra.region import REGION, parse_region, region_of
-from infra.stack_file import leading_elsewhere
-from infra.state_bucket import BUCKET, parse_bucket
-from infra.state_key import ALIAS, parse_alias
-from policy.remedies import UNREAD, ConfigError, in_stack, report
+from infra.settings import (
+    ALARM_EMAIL,
+    BY_NAME,
+    DEPLOY_REPOSITORY,
+    KMS_KEY_ALIAS,
+    KMS_KEY_ID,
+    KMS_KEY_MANAGED,
+    LOG_RETENTION_DAYS,
+    MEMORY_MB,
+    PROGRAM_SETTINGS,
+    RESERVED_CONCURRENCY,
+    STATE_BUCKET,
+    STATE_BUCKET_MANAGED,
+)
+from infra.stack_file import redirection_errors
+from policy.remedies import UNREAD, ConfigError, config_rm, in_stack, report
+from policy.setting_hints import check_typed_text
 from policy.terminal import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# What CloudWatch's PutRetentionPolicy takes. "Never" is no length of time.
-LOG_RETENTIONS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-LEAST_MEMORY_MB, MOST_MEMORY_MB = 128, 10240
-MOST_CONCURRENCY = 1000
 # Lambda's 4 KB, less what the secret's ARN and version take.
 MOST_ENVIRONMENT_BYTES = 3800
 
 # Secrets Manager's ("Quotas").
 MOST_SECRET_BYTES = 65536
-MOST_EMAIL_CHARACTERS = 254
-
-_ATOM, _LABEL = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
-_KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +68,7 @@ class StackConfig:
         alarm_email: whom alarms are mailed to; None is nobody.
         deploy_repository: whose workflows deploy the stack, as GitHub names it; None is nobody's.
         providers: the ids of those that are switched on.
+        warnings: what is allowed but doubtful, or has no effect, a sentence each.
     """
 
     function_settings: Mapping[str, str]
@@ -102,6 +85,7 @@ class StackConfig:
     alarm_email: str | None
     deploy_repository: str | None = None
     providers: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_config(root: Path, environment: Mapping[str, str]) -> StackConfig:
@@ -120,18 +104,18 @@ def read_config(root: Path, environment: Mapping[str, str]) -> StackConfig:
     try:
         problems.check()
     except SettingsError as error:
-        said = report(f"Pulumi.{stack}.yaml", error, lambda each: in_stack(each, stack))
-        raise pulumi.RunError(said) from None
+        sentences = report(f"Pulumi.{stack}.yaml", error, lambda problem: in_stack(problem, stack))
+        raise pulumi.RunError(sentences) from None
     return config
 
 
 def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> StackConfig:
     project, stack = pulumi.get_project(), pulumi.get_stack()
     config = CONFIG.get()
-    problems.extend(leading_elsewhere(config))
+    problems.extend(redirection_errors(config))
     problems.extend(wrong_keys(config, is_config_secret, project, stack))
     # What is encrypted and need not be may hold a secret all the same, and is not quoted.
-    found = {
+    values = {
         key.removeprefix(f"{project}:"): value
         for key, value in config.items()
         if key.startswith(f"{project}:")
@@ -140,40 +124,60 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     region = ""
     if not is_config_secret(REGION):
         region = problems.read(parse_region, *region_of(config, environment))
-    secrets = {key: found[key] for key in SECRET_KEYS if found.get(key)}
-    plain = {key: found[key].strip() for key in PLAIN_KEYS if found.get(key, "").strip()}
+    secrets = {key: values[key] for key in SECRET_KEYS if values.get(key)}
+    plain = {key: values[key].strip() for key in PLAIN_KEYS if values.get(key, "").strip()}
     policy = None
-    if POLICY in plain and problems.read(parse_text, POLICY, plain[POLICY]):
+    if POLICY in plain and problems.read(BY_NAME[POLICY].read, plain, check_typed_text):
         policy = problems.read(tested_policy, root, plain | secrets)
     text = policy.json if policy else UNREAD if POLICY in plain else None
-    settings = problems.read(load, plain | secrets, text)
+    settings = problems.read(load, plain | secrets, text, check_typed_text)
     problems.read(_check_size, plain)
     problems.read(_check_secret_size, secrets)
-    given = {key: problems.read(parse_text, key, found.get(key, "")) for key in STACK_DEFAULTS}
-    stacks = {key: given[key] or default for key, default in STACK_DEFAULTS.items()}
-
-    read = StackConfig(
+    read: dict[str, Any] = {
+        row.name: problems.read(row.read, values, check_typed_text) for row in PROGRAM_SETTINGS
+    }
+    problems.extend(_conflicts(values, stack))
+    if not values.get(STATE_BUCKET, "").strip():
+        problems.read(check_default_bucket, STATE_BUCKET, stack)
+    stack_config = StackConfig(
         function_settings=plain,
         secrets=secrets,
         policy=text or "",
-        state_bucket=problems.read(parse_bucket, stacks[BUCKET], stack),
-        state_bucket_managed=problems.read(_parse_managed, BUCKET_MANAGED, stacks, BUCKET),
-        state_key_alias=problems.read(parse_alias, stacks[ALIAS]),
-        state_key_id=problems.read(_parse_key_id, KEY_ID, stacks[KEY_ID]),
-        state_key_managed=problems.read(_parse_managed, KEY_MANAGED, stacks, KEY_ID),
-        log_retention_days=problems.read(_parse_retention, RETENTION, stacks[RETENTION]),
-        memory_mb=problems.read(
-            parse_whole, MEMORY, stacks[MEMORY], LEAST_MEMORY_MB, MOST_MEMORY_MB, "512"
-        ),
-        reserved_concurrency=problems.read(_parse_concurrency, CONCURRENCY, stacks[CONCURRENCY]),
-        alarm_email=problems.read(_parse_email, ALARM_EMAIL, stacks[ALARM_EMAIL]),
-        deploy_repository=problems.read(parse_repository, stacks[REPOSITORY], stack),
+        state_bucket=read[STATE_BUCKET],
+        state_bucket_managed=read[STATE_BUCKET_MANAGED],
+        state_key_alias=read[KMS_KEY_ALIAS],
+        state_key_id=read[KMS_KEY_ID],
+        state_key_managed=read[KMS_KEY_MANAGED],
+        log_retention_days=read[LOG_RETENTION_DAYS],
+        memory_mb=read[MEMORY_MB],
+        reserved_concurrency=read[RESERVED_CONCURRENCY],
+        alarm_email=read[ALARM_EMAIL],
+        deploy_repository=read[DEPLOY_REPOSITORY],
         providers=() if problems else tuple(settings.providers),
     )
-    if not problems:
-        for note in notes_on(read, settings, policy, region, stack):
-            pulumi.log.warn(safe(note))
-    return read
+    if problems:
+        return stack_config
+    warnings = config_warnings(stack_config, settings, policy, region, stack)
+    return replace(stack_config, warnings=tuple(map(safe, warnings)))
+
+
+def _conflicts(values: Mapping[str, str], stack: str) -> Iterator[SettingsError]:
+    """Find settings that do not go with what else is set, or with the stack's name."""
+    given = {key for key, value in values.items() if value.strip()}
+    # `make bootstrap` sets both; the switch says nothing without what it is about.
+    for key, subject in ((STATE_BUCKET_MANAGED, STATE_BUCKET), (KMS_KEY_MANAGED, KMS_KEY_ID)):
+        if key in given and subject not in given:
+            problem = f"is set, and {subject} is not; `make bootstrap` sets both"
+            yield SettingsError(key, problem, fixes={key: None})
+    if DEPLOY_REPOSITORY in given and stack.endswith(PREVIEW_SUFFIX):
+        # The one who previews the other stack could deploy this one.
+        other = stack.removesuffix(PREVIEW_SUFFIX)
+        yield ConfigError(
+            DEPLOY_REPOSITORY,
+            f"is set for stack {stack!r}, but GitHub's environment of that name is for previews of "
+            f"{other!r}",
+            f"rename the stack, or run {config_rm(DEPLOY_REPOSITORY, stack)}",
+        )
 
 
 def _check_size(plain: Mapping[str, str]) -> None:
@@ -184,7 +188,7 @@ def _check_size(plain: Mapping[str, str]) -> None:
     sizes = {key: len(_as_json({key: value})) for key, value in plain.items()}
     total = len(_as_json(plain))
     if total > MOST_ENVIRONMENT_BYTES:
-        key = max(sizes, key=lambda each: sizes[each])
+        key = max(sizes, key=lambda name: sizes[name])
         problem = (
             f"takes {sizes[key]} of the {MOST_ENVIRONMENT_BYTES} bytes that the settings may take "
             f"together in a function's environment; they take {total}"
@@ -196,7 +200,7 @@ def _check_size(plain: Mapping[str, str]) -> None:
 def _check_secret_size(secrets: Mapping[str, str]) -> None:
     size = len(json.dumps(secrets))
     if size > MOST_SECRET_BYTES:
-        key = max(secrets, key=lambda each: len(secrets[each]))
+        key = max(secrets, key=lambda name: len(secrets[name]))
         problem = (
             f"takes {len(json.dumps(secrets[key]))} of the {MOST_SECRET_BYTES} bytes that the "
             f"secrets may take together; they take {size}"
@@ -206,38 +210,3 @@ def _check_secret_size(secrets: Mapping[str, str]) -> None:
 
 def _as_json(values: Mapping[str, str]) -> bytes:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _parse_managed(key: str, stacks: Mapping[str, str], of: str) -> bool | None:
-    """Read a switch of `make bootstrap`'s, which says nothing without what it is about."""
-    if not stacks[key]:
-        return None
-    if not stacks[of]:
-        raise SettingsError(
-            key, f"is set, and {of} is not; `make bootstrap` sets both", fixes={key: None}
-        )
-    return parse_switch(key, stacks[key])
-
-
-def _parse_key_id(key: str, value: str) -> str | None:
-    if value and _KEY_ID.fullmatch(value) is None:
-        problem = f"is {value!r}, which isn't the id of a key; `make bootstrap` sets it"
-        raise SettingsError(key, problem, fixes={key: None})
-    return value or None
-
-
-def _parse_retention(key: str, value: str) -> int:
-    allowed = {str(days): days for days in LOG_RETENTIONS}
-    if value not in allowed:
-        raise SettingsError(key, f"is {value!r}: must be one of {', '.join(allowed)}", "365")
-    return allowed[value]
-
-
-def _parse_concurrency(key: str, value: str) -> int | None:
-    return parse_whole(key, value, 0, MOST_CONCURRENCY, "10") if value else None
-
-
-def _parse_email(key: str, value: str) -> str | None:
-    if value and not (_EMAIL.fullmatch(value) and len(value) <= MOST_EMAIL_CHARACTERS):
-        raise SettingsError(key, f"is {value!r}: must be one e-mail address", "oncall@example.com")
-    return value or None

@@ -58,7 +58,7 @@ def dashboard_body(
                 _HALF,
                 9,
                 "Which provider is down? (share of the decisions that went without it)",
-                [graphs.own(failing(each).name, label=each.name) for each in providers],
+                [graphs.own(failing(provider).name, label=provider.name) for provider in providers],
                 stat="Average",
                 yAxis={"left": {"min": 0, "max": 1}},
             ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi_aws import get_caller_identity_output, iam
 
-from handler.settings import SettingsError
 from infra.deploy_rights import (
     ALARMS,
     DASHBOARD,
@@ -22,55 +20,20 @@ from infra.deploy_rights import (
     SECRET_VALUE,
     Right,
 )
-from policy.remedies import ConfigError, config_rm
 
 if TYPE_CHECKING:
     from infra.approval_webhook import ApprovalWebhook
     from infra.handler_secret import HandlerSecret
     from infra.monitoring import Monitoring
 
-REPOSITORY = "DEPLOY_REPOSITORY"
-EXAMPLE = "acme/oncall-approvals"
-GITHUB = "token.actions.githubusercontent.com"
 PREVIEW_SUFFIX = "-preview"
+GITHUB = "token.actions.githubusercontent.com"
 # The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
 STATE_FILES = (
     *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".json.gz", ".json.gz.bak")),
     *(f"stacks/{{0}}{ending}" for ending in (".json.zst", ".json.zst.bak", ".pulumi-tags")),
     *(f"{folder}/{{0}}/*" for folder in ("history", "backups", "journal", "locks/organization")),
 )
-# GitHub's own: a login of letters, digits and hyphens (and _ where a company manages it).
-_REPOSITORY = re.compile(
-    r"(?P<owner>[A-Za-z0-9][A-Za-z0-9_-]{0,38})(@(?P<owner_id>[1-9][0-9]{0,19}))?"
-    r"/(?P<name>(?!\.{1,2}(@|$))[A-Za-z0-9._-]{1,100})(@(?P<name_id>[1-9][0-9]{0,19}))?"
-)
-
-
-def parse_repository(value: str, stack: str) -> str | None:
-    """Check a repository as GitHub's subject names it; empty means that no role is made.
-
-    Raises:
-        SettingsError: it isn't one, or a stack of this name can't have a role.
-    """
-    if not value:
-        return None
-    found = _REPOSITORY.fullmatch(value)
-    if found is None or bool(found["owner_id"]) != bool(found["name_id"]):
-        problem = (
-            f"is {value!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's tokens "
-            "hold the ids, too"
-        )
-        raise SettingsError(REPOSITORY, problem, EXAMPLE)
-    if stack.endswith(PREVIEW_SUFFIX):
-        # The one who previews the other stack could deploy this one.
-        other = stack.removesuffix(PREVIEW_SUFFIX)
-        raise ConfigError(
-            REPOSITORY,
-            f"is set for stack {stack!r}, but GitHub's environment of that name is for previews of "
-            f"{other!r}",
-            f"rename the stack, or run {config_rm(REPOSITORY, stack)}",
-        )
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +139,7 @@ class DeployRole(pulumi.ComponentResource):
         bucket = pulumi.Output.format("arn:{0}:s3:::{1}", self._partition, self._args.state_bucket)
         stack = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         files = [
-            pulumi.Output.concat(bucket, "/.pulumi/", each.format(stack)) for each in STATE_FILES
+            pulumi.Output.concat(bucket, "/.pulumi/", file.format(stack)) for file in STATE_FILES
         ]
         # A bucket of this name that is another account's would get the state, and give another.
         ours = {"StringEquals": {"aws:ResourceAccount": self._account}}
@@ -200,7 +163,7 @@ class DeployRole(pulumi.ComponentResource):
         to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
         # An alarm could also stop machines, or write to topics of others.
         topic = monitoring.topic_arn or "none"
-        told = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
+        our_topic = {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": topic}}
         # CloudWatch asks for this right on all alarms, whichever it is asked about.
         any_alarm = monitoring.alarm_arns[0].apply(lambda arn: f"{arn.rpartition(':')[0]}:*")
         return [
@@ -210,7 +173,7 @@ class DeployRole(pulumi.ComponentResource):
             _right(FUNCTION_RIGHTS, [role], bounded),
             _right(SECRET_VALUE, [self._args.secret.arn]),
             _right(METRIC_FILTERS, [log, pulumi.Output.concat(log, ":*")]),
-            _right(ALARMS, monitoring.alarm_arns, told),
+            _right(ALARMS, monitoring.alarm_arns, our_topic),
             _allow("FindAlarms", ["cloudwatch:DescribeAlarms"], [any_alarm]),
             _right(DASHBOARD, [monitoring.dashboard_arn]),
         ]

@@ -84,5 +84,5 @@ def metrics_for(providers: Iterable[Provider]) -> tuple[Metric, ...]:
     """Give all metrics of a stack with these providers: six, and one for each of them."""
     return (
         *(APPROVED, LEFT_TO_HUMANS, FAILED, SIGNATURES_REFUSED, SELF_MADE, DECISION_TIME),
-        *(failing(each) for each in providers),
+        *(failing(provider) for provider in providers),
     )

@@ -71,31 +71,31 @@ class Monitoring(pulumi.ComponentResource):
         # Two stacks of an account must not count together.
         self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._child = pulumi.ResourceOptions(parent=self)
-        self._count()
+        self._metric_filters()
         wanted = alarms_for(args.providers)
         possible = alarms_for(PROVIDERS)
         notifying = possible if args.ready_for_all else wanted
         self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
-        alarms = [self._alarm(each, self.topic_arn) for each in wanted]
-        self.dashboard_arn = self._dashboard([each.arn for each in alarms])
+        alarms = [self._alarm(alarm, self.topic_arn) for alarm in wanted]
+        self.dashboard_arn = self._dashboard([alarm.arn for alarm in alarms])
         beside = alarms[0].arn.apply(lambda arn: arn.rpartition(":")[0])
         self.alarm_arns = [
-            pulumi.Output.concat(beside, ":", self._called(each)) for each in possible
+            pulumi.Output.concat(beside, ":", self._alarm_name(alarm)) for alarm in possible
         ]
         self.register_outputs({})
 
-    def _count(self) -> None:
-        for each in metrics_for(self._args.providers):
+    def _metric_filters(self) -> None:
+        for metric in metrics_for(self._args.providers):
             cloudwatch.LogMetricFilter(
-                f"{self._name}-{each.name}",
+                f"{self._name}-{metric.name}",
                 log_group_name=self._args.log_group,
-                pattern=each.pattern,
+                pattern=metric.pattern,
                 metric_transformation={
                     "namespace": self._namespace,
-                    "name": each.name,
-                    "value": each.value,
-                    "default_value": each.default,
-                    "unit": each.unit,
+                    "name": metric.name,
+                    "value": metric.value,
+                    "default_value": metric.default,
+                    "unit": metric.unit,
                 },
                 opts=self._child,
             )
@@ -109,8 +109,8 @@ class Monitoring(pulumi.ComponentResource):
             tags=self._args.tags,
             opts=self._child,
         )
-        names = [self._called(each) for each in alarms]
-        policy = topic.arn.apply(lambda arn: _for_these_alarms_only(arn, names))
+        names = [self._alarm_name(alarm) for alarm in alarms]
+        policy = topic.arn.apply(lambda arn: _policy_for_alarms(arn, names))
         sns.TopicPolicy(
             f"{self._name}-alarms-policy",
             arn=topic.arn,
@@ -127,12 +127,12 @@ class Monitoring(pulumi.ComponentResource):
         return topic.arn
 
     def _alarm(self, alarm: Alarm, topic: pulumi.Output[str] | None) -> cloudwatch.MetricAlarm:
-        told = [topic] if topic else None
+        actions = [topic] if topic else None
         function = {"FunctionName": self._args.function_name} if alarm.of_lambda else None
         return cloudwatch.MetricAlarm(
             f"{self._name}-{alarm.name}",
             # Whoever gets the mail has to see of which stack it is.
-            name=self._called(alarm),
+            name=self._alarm_name(alarm),
             alarm_description=alarm.description,
             namespace="AWS/Lambda" if alarm.of_lambda else self._namespace,
             metric_name=alarm.metric,
@@ -143,8 +143,8 @@ class Monitoring(pulumi.ComponentResource):
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=alarm.threshold,
             treat_missing_data=alarm.no_data,
-            alarm_actions=told,
-            ok_actions=told if alarm.ends else None,
+            alarm_actions=actions,
+            ok_actions=actions if alarm.ends else None,
             tags=self._args.tags,
             opts=self._child,
         )
@@ -164,17 +164,17 @@ class Monitoring(pulumi.ComponentResource):
         known = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
         dashboard = cloudwatch.Dashboard(
             f"{self._name}-dashboard",
-            dashboard_name=_dashboard_name(self._stack),
+            dashboard_name=dashboard_name(self._stack),
             dashboard_body=pulumi.Output.json_dumps(known.apply(body)),
             opts=self._child,
         )
         return dashboard.dashboard_arn
 
-    def _called(self, alarm: Alarm) -> str:
+    def _alarm_name(self, alarm: Alarm) -> str:
         return f"{self._stack}-{alarm.name}"
 
 
-def _dashboard_name(stack: str) -> str:
+def dashboard_name(stack: str) -> str:
     """Name a stack's dashboard: a stack's name may have dots, a dashboard's may not.
 
     With a dash for each, `a.b` and `a-b` would have one in common; a digest tells them apart.
@@ -185,10 +185,10 @@ def _dashboard_name(stack: str) -> str:
     return f"{stack.replace('.', '-')}-{digest}"
 
 
-def _for_these_alarms_only(topic: str, names: Sequence[str]) -> dict[str, object]:
+def _policy_for_alarms(topic: str, names: Sequence[str]) -> dict[str, object]:
     """Let CloudWatch write to a topic for alarms of its own account and region, by their names."""
     _, partition, _, region, account, _ = topic.split(":")
-    alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{each}" for each in names]
+    alarms = [f"arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}" for name in names]
     return {
         "Version": "2012-10-17",
         "Statement": [

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from handler.providers.registry import BY_ID, PROVIDERS
-from handler.settings import POLICY, SettingsError, parse_switch
+from handler.setting_parsers import SettingsError, parse_switch
+from handler.settings import POLICY, SELF_DECLARED
 from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, problem_lines, tests_of, try_policy
 from policy.diagnostics import quoted
 from policy.lint import providers_of, rules_without_provider
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
 # What neither make nor a shell takes for more than a name.
-SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 
@@ -53,9 +53,9 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
     if trial.faults:
         more = len(trial.faults) - 1
         also = f" (and {more} more)" if more else ""
-        said = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
+        problem = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
         remedy = f"run `{_command(file, self_declared=self_declared)}`"
-        raise ConfigError(POLICY, said, remedy)
+        raise ConfigError(POLICY, problem, remedy)
     return trial.policy
 
 
@@ -75,11 +75,11 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
                 f"{file} counts duties of {provider.name}, which is not asked: "
                 f"run {config_set(provider.key, stack)}"
             )
-    on = [each for each in PROVIDERS if settings.get(each.key)]
+    on = [provider for provider in PROVIDERS if settings.get(provider.key)]
     rules = rules_without_provider(policy.policy)
     if len(on) > 1 and rules:
         more = f" (and {len(rules) - 1} more)" if len(rules) > 1 else ""
-        names = " and ".join(each.name for each in on)
+        names = " and ".join(provider.name for provider in on)
         yield (
             f"{file}:{policy.lines[rules[0]]}: {quoted(rules[0])}{more} names schedules without "
             f"their provider, and {names} are on: one of that name at either counts; "

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.deploy_rights import Operation, ci_may
-from infra.pulumi_cli import NO_PLUGINS_OF_A_STATE
+from infra.errors import SetupError, say_error
+from infra.pulumi_cli import INTERRUPTED, InterruptedCommandError, Pulumi
 from policy.terminal import safe, safe_lines
 
 # GitHub takes 65,536 characters.
@@ -35,17 +34,17 @@ OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
 }
 
 
-def for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
+def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     """List the steps that the deploy role cannot take; none where the stack has no such role.
 
     Args:
         steps: of `pulumi preview --json --show-sames`.
     """
-    named = [(step, *_type_and_name(step["urn"])) for step in steps]
-    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in named}:
+    typed = [(step, *_type_and_name(step["urn"])) for step in steps]
+    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in typed}:
         return []
     listed = []
-    for step, type_, name in named:
+    for step, type_, name in typed:
         changed = _changed_inputs(step)
         # An operation that is not known here is nothing that CI was given.
         operations = OPERATIONS.get(step["op"])
@@ -58,24 +57,24 @@ def for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     return listed
 
 
-def comment(stack: str, said: str, code: int, steps: Iterable[str] | None = ()) -> str:
-    """Write the Markdown: the outcome, who has to deploy it, and what Pulumi said, or its end.
+def comment(stack: str, printed: str, status: int, steps: Iterable[str] | None = ()) -> str:
+    """Write the Markdown: the outcome, who has to deploy it, and what Pulumi printed, or its end.
 
     Args:
         stack: the stack.
-        said: what Pulumi said.
-        code: how it ended.
+        printed: what Pulumi printed.
+        status: its exit status.
         steps: those that a person has to deploy; None is not known.
     """
-    said = safe_lines(said)
-    outcome = "" if code == 0 else f" failed (exit code {code})"
-    if len(said) > MOST_CHARACTERS:
-        said = "(the beginning is left out)\n" + said[-MOST_CHARACTERS:]
+    printed = safe_lines(printed)
+    outcome = "" if status == 0 else f" failed (exit code {status})"
+    if len(printed) > MOST_CHARACTERS:
+        printed = "(the beginning is left out)\n" + printed[-MOST_CHARACTERS:]
     person = UNKNOWN if steps is None else _by_a_person(stack, [*steps])
-    return f"### Preview of {safe(stack)}{outcome}\n\n{person}{_fenced(said)}"
+    return f"### Preview of {safe(stack)}{outcome}\n\n{person}{_fenced(printed)}"
 
 
-def hand_over(text: str, output: str | None, summary: str | None) -> None:
+def write_comment(text: str, output: str | None, summary: str | None) -> None:
     """Write it where GitHub reads a step's output and a job's summary, or print it."""
     if output:
         # What was previewed must not be able to end its own value and begin another.
@@ -89,35 +88,27 @@ def hand_over(text: str, output: str | None, summary: str | None) -> None:
 
 def main(stack: str) -> int:
     """Preview a stack, hand the comment over, and end as the preview ended."""
-    done = _preview(stack, "--diff", stderr=subprocess.STDOUT)
-    person: list[str] | None = []
-    if done.returncode == 0:
-        steps = _steps(_preview(stack, "--json", "--show-sames").stdout)
-        person = None if steps is None else for_a_person(steps)
-    text = comment(stack, done.stdout, done.returncode, person)
-    hand_over(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
-    return done.returncode
-
-
-def _preview(
-    stack: str, *options: str, stderr: int = subprocess.DEVNULL
-) -> subprocess.CompletedProcess[str]:
-    pulumi = shutil.which("pulumi") or "pulumi"
-    common = ["--stack", stack, "--non-interactive", "--color", "never"]
-    return subprocess.run(
-        [pulumi, "preview", *common, *options],
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        errors="replace",
-        check=False,
-        env={**os.environ, NO_PLUGINS_OF_A_STATE: "true"},
-    )
-
-
-def _steps(said: str) -> list[dict[str, Any]] | None:
     try:
-        steps: list[dict[str, Any]] = json.loads(said)["steps"]
+        pulumi = Pulumi(Path.cwd(), "", os.environ)
+        preview = pulumi.result("preview", "--stack", stack, "--diff", errors_in_output=True)
+        person: list[str] | None = []
+        if preview.status == 0:
+            planned = pulumi.result("preview", "--stack", stack, "--json", "--show-sames")
+            steps = _steps(planned.output)
+            person = None if steps is None else steps_for_a_person(steps)
+    except SetupError as error:
+        say_error(error)
+        return 1
+    except InterruptedCommandError:
+        return INTERRUPTED
+    text = comment(stack, preview.output.decode(errors="replace"), preview.status, person)
+    write_comment(text, os.environ.get("GITHUB_OUTPUT"), os.environ.get("GITHUB_STEP_SUMMARY"))
+    return preview.status
+
+
+def _steps(output: bytes) -> list[dict[str, Any]] | None:
+    try:
+        steps: list[dict[str, Any]] = json.loads(output)["steps"]
     except (ValueError, LookupError, TypeError):
         return None
     return steps

@@ -1,4 +1,4 @@
-"""Runs Pulumi's own command for one stack. No argument of it holds a secret."""
+"""The one way to run Pulumi's own command. No argument of it holds a secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from infra.errors import SetupError
@@ -21,6 +23,7 @@ BACKEND = "PULUMI_BACKEND_URL"
 # this it takes those that `pulumi install` put there, which are the program's own.
 NO_PLUGINS_OF_A_STATE = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+INTERRUPTED = 130  # the exit status, as a shell has it
 PRIVATE = 0o077  # what it writes is for its user alone
 _LOCKED = "currently locked by"
 
@@ -29,17 +32,51 @@ class InterruptedCommandError(Exception):
     """Somebody asked this program to end, and it let Pulumi end first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a command ended. What it printed may be a secret.
+
+    Attributes:
+        command: its first words, for a sentence.
+        status: its exit status.
+        output: what it printed.
+        errors: what it printed to standard error, whatever its encoding.
+    """
+
+    command: str
+    status: int
+    output: bytes = field(repr=False)
+    errors: str = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """Give what it printed.
+
+        Raises:
+            SetupError: it isn't text.
+        """
+        try:
+            return self.output.decode()
+        except UnicodeDecodeError:
+            raise SetupError(f"`{self.command}` printed something that isn't UTF-8") from None
+
+
 class Pulumi:
     """The command, in a project's folder, with its state at one place."""
 
     def __init__(self, folder: Path, backend: str, environment: Mapping[str, str]) -> None:
         """Find it on PATH.
 
+        Args:
+            folder: the project's.
+            backend: the state's address; if empty, the environment's.
+            environment: the process's.
+
         Raises:
             SetupError: it isn't there.
         """
         self._folder = folder
-        self._backend = backend
+        self._backend = backend or environment.get(BACKEND, "")
         self._program = shutil.which("pulumi", path=environment.get("PATH", "")) or ""
         if not self._program:
             raise SetupError(
@@ -47,46 +84,78 @@ class Pulumi:
             )
         self._environment = {
             **environment,
-            BACKEND: backend,
+            **({BACKEND: self._backend} if self._backend else {}),
             NO_PLUGINS_OF_A_STATE: "true",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
 
-    def run(self, *arguments: str, **environment: str) -> str:
+    def run(self, *arguments: str, **variables: str) -> str:
         """Run a command to its end, and give what it printed.
 
         Raises:
-            SetupError: it failed.
+            SetupError: it failed; the sentence quotes what it printed.
+            InterruptedCommandError: somebody pressed Ctrl-C meanwhile; it has ended, too.
+        """
+        result = self.result(*arguments, variables=variables)
+        if result.status:
+            printed = result.errors or result.output.decode(errors="replace")
+            raise SetupError(self._problem(result.command, printed))
+        return result.text
+
+    def result(
+        self,
+        *arguments: str,
+        errors_in_output: bool = False,
+        seconds: float | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> Result:
+        """Run a command to its end.
+
+        Args:
+            arguments: its words.
+            errors_in_output: whether standard error goes where the output goes.
+            seconds: how long it may take.
+            variables: of the environment, beside the process's.
+
+        Raises:
+            SetupError: it can't be run, or took too long.
             InterruptedCommandError: somebody pressed Ctrl-C meanwhile; it has ended, too.
         """
         command = f"pulumi {' '.join(arguments[:2])}"
-        with (
-            _interruptions() as interruptions,
-            subprocess.Popen(
-                [self._program, *arguments, "--non-interactive", "--color", "never"],
-                cwd=self._folder,
-                env=self._environment | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                umask=PRIVATE,
-                # Out of the terminal's reach: a second Ctrl-C would end it amid a change.
-                process_group=0,
-            ) as child,
-        ):
-            interruptions.hand_on_to(child)
-            out, errors = child.communicate()
+        with _interruptions() as interruptions:
+            try:
+                child = subprocess.Popen(
+                    [self._program, *arguments, "--non-interactive", "--color", "never"],
+                    cwd=self._folder,
+                    env={**self._environment, **variables},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT if errors_in_output else subprocess.PIPE,
+                    umask=PRIVATE,
+                    # Out of the terminal's reach: a second Ctrl-C would end it amid a change.
+                    process_group=0,
+                )
+            except OSError as error:
+                raise SetupError(f"{self._program} can't be run: {error.strerror}") from None
+            with child:
+                interruptions.hand_on_to(child)
+                try:
+                    output, errors = child.communicate(timeout=seconds)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    raise SetupError(f"`{command}` did not end within {seconds:.0f} s") from None
         if interruptions.received:
             raise InterruptedCommandError(f"interrupted at `{command}`, which has ended")
-        if child.returncode:
-            raise SetupError(self._problem(command, errors or out))
-        return out
+        return Result(
+            command=command,
+            status=child.returncode,
+            output=output,
+            errors=(errors or b"").decode(errors="replace"),
+        )
 
-    def _problem(self, command: str, said: str) -> str:
-        lines = [safe(line).strip() for line in said.splitlines() if line.strip()]
-        if _LOCKED in said:
+    def _problem(self, command: str, printed: str) -> str:
+        lines = [safe(line).strip() for line in printed.splitlines() if line.strip()]
+        if _LOCKED in printed:
             settings = {BACKEND: self._backend, NO_PLUGINS_OF_A_STATE: "true"}
             prefix = " ".join(f"{key}={shlex.quote(value)}" for key, value in settings.items())
             return (
@@ -101,9 +170,9 @@ class _Interruptions:
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
-    def hand_on_to(self, child: subprocess.Popen[str]) -> None:
+    def hand_on_to(self, child: subprocess.Popen[bytes]) -> None:
         """Hand on all that comes, and once what came before."""
         self._child = child
         if self.received:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 # By this status Pulumi's language host knows that the program has said what is wrong. The update
 # fails as by any other error; only the line "an unhandled error occurred" is left out.
-SAID_WHY = 32
+EXIT_STATUS = 32
 
 
 @contextmanager
-def refusals_said_once() -> Iterator[None]:
+def exit_on_refusal() -> Iterator[None]:
     """End the program where it raises what is meant for the user, before it registers anything.
 
     Raises:
@@ -27,4 +27,4 @@ def refusals_said_once() -> Iterator[None]:
         yield
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
-        sys.exit(SAID_WHY)
+        sys.exit(EXIT_STATUS)

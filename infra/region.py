@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from handler.settings import SettingsError
+from handler.setting_parsers import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,16 +66,16 @@ def parse_region(value: str, source: str = REGION) -> str:
 
 def region_of(config: Mapping[str, str], environment: Mapping[str, str]) -> tuple[str, str]:
     """Give the region, and the name of the setting or the variable that holds it."""
-    named = [(config.get(REGION, "").strip(), REGION)]
-    named += [(environment.get(each, ""), each) for each in REGION_VARIABLES]
-    return next((each for each in named if each[0]), ("", REGION))
+    candidates = [(config.get(REGION, "").strip(), REGION)]
+    candidates += [(environment.get(name, ""), name) for name in REGION_VARIABLES]
+    return next((candidate for candidate in candidates if candidate[0]), ("", REGION))
 
 
 def nearest_region(name: str) -> str:
     """Give the region whose name is nearest, the first of several; empty where none is near."""
     near = difflib.get_close_matches(name, REGIONS, n=len(REGIONS))
-    likeness = {each: difflib.SequenceMatcher(None, each, name).ratio() for each in near}
-    return min(near, key=lambda each: (-likeness[each], each), default="")
+    likeness = {region: difflib.SequenceMatcher(None, region, name).ratio() for region in near}
+    return min(near, key=lambda region: (-likeness[region], region), default="")
 
 
 def _meant(value: str) -> str:

@@ -47,13 +47,13 @@ def prove_key(file: StackFile, environment: Mapping[str, str]) -> None:
     endpoint = _parts(file.secrets_provider)[2]
     if endpoint not in {"", environment.get(ENDPOINT), environment.get(f"{ENDPOINT}_KMS")}:
         raise SetupError(f"secretsprovider names {endpoint!r}, which isn't AWS; {remedy}")
-    found = _ACCOUNT.search(unquote(file.secrets_provider))
-    if found is None:
+    match = _ACCOUNT.search(unquote(file.secrets_provider))
+    if match is None:
         return
     account = current_account(file.checked_region())
-    if found[1] != account.id:
+    if match[1] != account.id:
         raise SetupError(
-            f"secretsprovider is a key of account {found[1]}, not of {account.id}, whose owner "
+            f"secretsprovider is a key of account {match[1]}, not of {account.id}, whose owner "
             f"can read the stack's secrets; {remedy}"
         )
 

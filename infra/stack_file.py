@@ -1,16 +1,18 @@
-"""What `Pulumi.yaml` and `Pulumi.<stack>.yaml` say of a stack, before there is a stack."""
+"""The one reader of `Pulumi.yaml` and `Pulumi.<stack>.yaml`: as the Pulumi CLI reads them."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handler.settings import SettingsError, WrongSettingsError
+import yaml
+
+from handler.setting_parsers import SettingsError, WrongSettingsError
 from infra.errors import ReportError, SetupError
 from infra.region import parse_region, region_of
-from infra.stack_config import config_of, load_file
 from policy.remedies import ConfigError, in_file, report
 from policy.terminal import safe
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 PASSPHRASE = "passphrase"  # noqa: S105 - what Pulumi calls it
-# What has the aws provider use other credentials, or another AWS, than those whose account, bucket
-# and key were proven; `aws:endpoints` would send the secrets there, too.
-ELSEWHERE = frozenset(
+# These make the aws provider use other credentials, or another AWS, than those whose account,
+# bucket and key were proven; `aws:endpoints` would send the secrets there, too.
+REDIRECTING_KEYS = frozenset(
     {
         *("aws:accessKey", "aws:secretKey", "aws:token", "aws:profile", "aws:sharedConfigFiles"),
         *("aws:sharedCredentialsFile", "aws:sharedCredentialsFiles", "aws:assumeRole"),
@@ -28,6 +30,8 @@ ELSEWHERE = frozenset(
         *("aws:endpoints", "aws:insecure", "aws:httpProxy", "aws:httpsProxy"),
     }
 )
+_BOOL, _INT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"
+_OF_YAML_1_1 = {_BOOL, _INT, "tag:yaml.org,2002:timestamp"}
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -81,7 +85,7 @@ class StackFile:
     def reported(self, error: SettingsError) -> str:
         """Report what is wrong with the stack's settings."""
         file = f"Pulumi.{self.stack}.yaml"
-        return report(file, error, lambda each: in_file(each, self.stack, self.project))
+        return report(file, error, lambda problem: in_file(problem, self.stack, self.project))
 
 
 def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) -> StackFile:
@@ -91,10 +95,10 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
         SetupError: the name can't be a stack's, there is no such file, or it can't be read.
     """
     path = check_stack_file(folder, stack)
-    project, of_stack = load_file(folder / "Pulumi.yaml"), load_file(path)
-    config, encrypted = config_of(project, of_stack)
-    if elsewhere := [*leading_elsewhere({*config, *encrypted})]:
-        raise ReportError(report(path.name, WrongSettingsError(elsewhere), str))
+    project, stack_file = load_file(folder / "Pulumi.yaml"), load_file(path)
+    config, encrypted = config_of(project, stack_file)
+    if errors := [*redirection_errors({*config, *encrypted})]:
+        raise ReportError(report(path.name, WrongSettingsError(errors), str))
     name = _text(project.get("name"))
     of_project = f"{name}:"
     region, region_key = region_of(config, environment)
@@ -110,9 +114,14 @@ def read_stack_file(folder: Path, stack: str, environment: Mapping[str, str]) ->
             if key.startswith(of_project) and value.strip()
         },
         encrypted=frozenset(key.removeprefix(of_project) for key in encrypted),
-        encrypted_by=_encryption(of_stack),
-        secrets_provider=_text(of_stack.get("secretsprovider")),
+        encrypted_by=_encryption(stack_file),
+        secrets_provider=_text(stack_file.get("secretsprovider")),
     )
+
+
+def is_stack_name(text: str) -> bool:
+    """Whether a stack may have this name: `Pulumi.<stack>.yaml` is a file of the project then."""
+    return _STACK.fullmatch(text) is not None
 
 
 def check_stack_file(folder: Path, stack: str) -> Path:
@@ -121,14 +130,14 @@ def check_stack_file(folder: Path, stack: str) -> Path:
     Raises:
         SetupError: the name can't be a stack's, or there is no such file.
     """
-    if _STACK.fullmatch(stack) is None:
+    if not is_stack_name(stack):
         raise SetupError(
             f"STACK is {stack!r}; use letters, digits, -, _ and ., for example STACK=dev"
         )
     path = folder / f"Pulumi.{stack}.yaml"
     if not path.exists():
-        known = sorted(each.name[7:-5] for each in folder.glob("Pulumi.*.yaml"))
-        others = f" (there is {', '.join(known)})" if known else ""
+        names = stack_names(folder)
+        others = f" (there is {', '.join(names)})" if names else ""
         raise SetupError(
             f"there is no {path.name}{safe(others)}; for a new stack, write one with its "
             f"region: `printf 'config:\\n  aws:region: eu-west-1\\n' > {path.name}`"
@@ -136,11 +145,112 @@ def check_stack_file(folder: Path, stack: str) -> Path:
     return path
 
 
-def leading_elsewhere(config: Iterable[str]) -> Iterator[ConfigError]:
+def stack_names(folder: Path) -> list[str]:
+    """List the stacks that have a file."""
+    return sorted(file.name[7:-5] for file in folder.glob("Pulumi.*.yaml"))
+
+
+def read_stack_config(root: Path, stack: str) -> tuple[dict[str, str], frozenset[str]]:
+    """Read the defaults of `Pulumi.yaml`, then `Pulumi.<stack>.yaml`, as the program sees them.
+
+    Keys are qualified (`oncall-approvals:MEMORY_MB`). Numbers and booleans become the strings that
+    the CLI makes of them, lists and maps become JSON. Encrypted values are left out.
+
+    Returns:
+        The config, and the keys whose values the stack file holds encrypted.
+
+    Raises:
+        SetupError: a file can't be read.
+    """
+    path = root / f"Pulumi.{stack}.yaml"
+    # A new stack has no file until its first `pulumi config set`.
+    return config_of(load_file(root / "Pulumi.yaml"), load_file(path) if path.exists() else {})
+
+
+def config_of(
+    project: Mapping[str, Any], stack_file: Mapping[str, Any]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Give the same of the two files, loaded.
+
+    Raises:
+        SetupError: a value has no end.
+    """
+    name = str(project.get("name") or "")
+    config = {
+        _qualified(key, name): _cli_text(_default(declared))
+        for key, declared in _mapping(project.get("config")).items()
+        if _default(declared) is not None
+    }
+    secret_keys = set()
+    for written, value in _mapping(stack_file.get("config")).items():
+        key = _qualified(written, name)
+        try:
+            encrypted, text = _is_encrypted(value), _cli_text(value)
+        except (ValueError, RecursionError):
+            raise SetupError(f"{key} is a list or a map that holds itself; take it out") from None
+        if encrypted:
+            secret_keys.add(key)
+            config.pop(key, None)
+        else:
+            config[key] = text
+    return config, frozenset(secret_keys)
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """Load one of the files, its plain values as Go reads them.
+
+    Raises:
+        SetupError: it can't be read.
+    """
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeError, ValueError, yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" in line {mark.line + 1}" if mark else ""
+        problem = next(iter(str(error).splitlines()), "it is nested too deep")
+        raise SetupError(f"{path.name} can't be read{place}: {safe(problem)}") from None
+    return _mapping(loaded)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    entries = value if isinstance(value, dict) else {}
+    return {str(key): entry for key, entry in entries.items()}
+
+
+def _is_encrypted(value: object) -> bool:
+    """Whether a value is encrypted, or a list or map that holds one, as `--path` makes it."""
+    if isinstance(value, dict):
+        return set(value) == {"secure"} or any(map(_is_encrypted, value.values()))
+    return isinstance(value, list) and any(map(_is_encrypted, value))
+
+
+def _qualified(key: str, project: str) -> str:
+    # `aws:config:region` is an older form of `aws:region`.
+    return key.replace(":config:", ":", 1) if ":" in key else f"{project}:{key}"
+
+
+def _default(declared: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Take the value of `KEY: value`, of `KEY: {value: ...}` or of `KEY: {default: ...}`."""
+    if not isinstance(declared, dict):
+        return declared
+    return declared.get("value", declared.get("default"))
+
+
+def _cli_text(value: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def redirection_errors(config: Iterable[str]) -> Iterator[ConfigError]:
     """Find the keys by which the deploy would reach another AWS than the one that is checked."""
     # Pulumi takes `aws:config:endpoints`, too.
     for key in sorted(config):
-        if key.replace("aws:config:", "aws:") in ELSEWHERE:
+        if key.replace("aws:config:", "aws:") in REDIRECTING_KEYS:
             yield ConfigError(
                 key,
                 "would have the deploy reach another AWS than the one whose account is checked",
@@ -149,13 +259,28 @@ def leading_elsewhere(config: Iterable[str]) -> Iterator[ConfigError]:
             )
 
 
-def _encryption(of_stack: Mapping[str, Any]) -> str:
+def _encryption(stack_file: Mapping[str, Any]) -> str:
     """Tell what encrypts; an address without its encrypted key encrypts nothing yet."""
-    provider = _text(of_stack.get("secretsprovider"))
+    provider = _text(stack_file.get("secretsprovider"))
     if provider not in {"", "default", PASSPHRASE}:
-        return provider if of_stack.get("encryptedkey") else ""
-    return PASSPHRASE if of_stack.get("encryptionsalt") else ""
+        return provider if stack_file.get("encryptedkey") else ""
+    return PASSPHRASE if stack_file.get("encryptionsalt") else ""
 
 
 def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain values, as Go reads them: `yes` and `1:30` are strings."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way to state it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OF_YAML_1_1]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    _BOOL, re.compile("(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(_INT, re.compile("[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))

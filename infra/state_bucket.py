@@ -2,76 +2,48 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import get_caller_identity_output, s3
 
-from handler.settings import SettingsError
+from infra.aws_account import aws_errors, bucket_tags, current_account, owned_bucket_region
+from infra.bucket_names import default_bucket_name
+from infra.errors import SetupError
+from infra.settings import STATE_BUCKET, STATE_BUCKET_MANAGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BUCKET = "STATE_BUCKET"
-EXAMPLE = "my-company-pulumi-state"
-NAME_PREFIX = "indent-deploy-state"
 OLD_VERSION_DAYS = 90
 ABORTED_UPLOAD_DAYS = 7
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
-# `-an` is for names of the account's own namespace, which are asked for in another way.
-_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
-_ACCOUNT_DIGITS = "0" * 12
 
-
-def parse_bucket(value: str, stack: str) -> str | None:
-    """Check a bucket's name; empty means the default one, which holds the stack's.
+def prove_adoptable(bucket: str, tags: Mapping[str, str]) -> None:
+    """Make sure that a bucket is this account's, and tagged as this stack's.
 
     Raises:
-        SettingsError: S3 takes no bucket of that name.
+        pulumi.RunError: it isn't, in one sentence.
     """
-    if not value:
-        if not is_bucket_name(default_bucket_name(_ACCOUNT_DIGITS, stack)):
-            problem = f"is not set, and stack name {stack!r} can't be part of a bucket's name"
-            problem += _why_not(default_bucket_name(_ACCOUNT_DIGITS, stack))
-            raise SettingsError(BUCKET, problem, EXAMPLE)
-        return None
-    if not is_bucket_name(value):
-        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
-        problem = _why_not(value) or f": must be {allowed}"
-        raise SettingsError(BUCKET, f"is {value!r}{problem}", EXAMPLE)
-    return value
+    try:
+        with aws_errors():
+            _prove_own(bucket, tags)
+    except SetupError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
-def _why_not(name: str) -> str:
-    """Say which part of a name S3 reserves, after a colon; empty where none is."""
-    for part in _RESERVED_PREFIXES:
-        if name.startswith(part):
-            return f": S3 reserves names that begin with {part}"
-    for part in _RESERVED_SUFFIXES:
-        if name.endswith(part):
-            return f": S3 reserves names that end with {part}"
-    return ""
-
-
-def default_bucket_name(account: str, stack: str) -> str:
-    """Name the bucket of a stack that sets no `STATE_BUCKET`."""
-    return f"{NAME_PREFIX}-{account}-{stack}"
-
-
-def is_bucket_name(name: str) -> bool:
-    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
-    return (
-        _BUCKET_NAME.fullmatch(name) is not None
-        and ".." not in name
-        and _IP_ADDRESS.fullmatch(name) is None
-        and not name.startswith(_RESERVED_PREFIXES)
-        and not name.endswith(_RESERVED_SUFFIXES)
-    )
+def _prove_own(bucket: str, tags: Mapping[str, str]) -> None:
+    remedy = f"run `make bootstrap STACK={pulumi.get_stack()}`"
+    account = current_account(pulumi.Config("aws").get("region") or "")
+    if owned_bucket_region(account, bucket) is None:
+        raise SetupError(f"{STATE_BUCKET} is {bucket!r}, and there is no such bucket; {remedy}")
+    if not tags.items() <= bucket_tags(account, bucket).items():
+        wanted = ", ".join(f"{key}={value}" for key, value in tags.items())
+        raise SetupError(
+            f"{STATE_BUCKET_MANAGED} is true, and bucket {bucket} doesn't have the tags {wanted}, "
+            f"so it may be somebody else's; {remedy}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +168,7 @@ def _adoption(args: StateBucketArgs) -> pulumi.ResourceOptions:
     if not args.adopted:
         return pulumi.ResourceOptions()
     # An import has to find what the program says, and organisations add tags of their own. Ours are
-    # on it: without them it isn't adopted (infra/adoption.py).
+    # on it: without them it isn't adopted (prove_adoptable).
     return pulumi.ResourceOptions(import_=args.bucket, ignore_changes=["tags", "tagsAll"])
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi_aws import get_caller_identity_output, kms
 
-from handler.settings import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ALIAS = "KMS_KEY_ALIAS"
-EXAMPLE = "oncall-state"
 # What the provider makes, reads, changes and deletes a key with: nothing that reads or writes data.
 KEEPING = (
     *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:UpdateKeyDescription"),
@@ -28,23 +23,6 @@ KEEPING = (
 # What Pulumi does with it: it wraps and unwraps the one data key in the stack's file.
 USING = ("kms:Encrypt", "kms:Decrypt")
 DESCRIPTION = "Encrypts the secrets in the config and state of a Pulumi stack."
-
-_ALIAS = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9/_-]{0,249}")
-_RESERVED = re.compile(r"aws(/.*)?|alias/.*")
-
-
-def parse_alias(value: str) -> str | None:
-    """Check a key's alias by KMS's rules (API reference, "CreateAlias"); empty means no key.
-
-    Raises:
-        SettingsError: it is none.
-    """
-    if not value:
-        return None
-    if _ALIAS.fullmatch(value) is None or _RESERVED.fullmatch(value) is not None:
-        allowed = "up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before them"
-        raise SettingsError(ALIAS, f"is {value!r}: must be {allowed}", EXAMPLE)
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +60,7 @@ class StateKey(pulumi.ComponentResource):
         self, name: str, args: StateKeyArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("oncall-approvals:infra:StateKey", name, None, opts)
-        kept = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+        retained = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         of_key, of_alias = pulumi.ResourceOptions(), pulumi.ResourceOptions()
         if args.adopted:
             # An import has to find what the program says, and organisations add their own tags.
@@ -96,13 +74,13 @@ class StateKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             policy=_policy(),
             tags=args.tags,
-            opts=pulumi.ResourceOptions.merge(kept, of_key),
+            opts=pulumi.ResourceOptions.merge(retained, of_key),
         )
         alias = kms.Alias(
             f"{name}-alias",
             name=f"alias/{args.alias}",
             target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions.merge(kept, of_alias),
+            opts=pulumi.ResourceOptions.merge(retained, of_alias),
         )
         self.alias, self.arn = alias.name, key.arn
         self.register_outputs({"alias": self.alias})

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from handler import emails
-from handler.duration_hints import hint, short
 from handler.durations import format_go, parse_duration, parse_instant
 from handler.providers.registry import BY_ID
 from handler.rules.model import LONGEST_APPROVAL
 from policy.diagnostics import QUOTES, Problems, composed, line_of, nearest, quoted, typographic_in
+from policy.duration_hints import hint, short
 from policy.grammar import Shape
 from policy.yaml_file import NOTHING, NUMBER, TEXT, TIME, TRUTH, meaning_of
 

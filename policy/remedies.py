@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from handler.settings import SECRET_KEYS, SettingsError
+from handler.setting_parsers import SettingsError
+from handler.settings import SECRET_KEYS
 from policy.terminal import safe
 
 # Stands in for what a policy file holds whose problems are reported already.

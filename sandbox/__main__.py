@@ -100,11 +100,11 @@ def _live_settings() -> dict[str, str]:
         name: value
         for provider in PROVIDERS
         if os.environ.get(provider.key)
-        for name in (provider.key, *provider.settings)
+        for name in provider.keys
         if (value := os.environ.get(name, ""))
     }
     if not settings:
-        keys = " or ".join(each.key for each in PROVIDERS)
+        keys = " or ".join(provider.key for provider in PROVIDERS)
         raise UsageError(
             f"LIVE=1 asks the real providers, and {keys} is not set; "
             f"run `export {PROVIDERS[0].key}=...` first"

@@ -13,13 +13,13 @@ from typing import Self
 import pulumi
 
 from handler.providers.registry import BY_ID, PROVIDERS
-from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, SettingsError, load
+from handler.setting_parsers import SettingsError
+from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
-from infra.config_keys import BUCKET_MANAGED, KEY_ID, KEY_MANAGED
 from infra.errors import SetupError
 from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
-from infra.stack_config import read_stack_config
-from infra.stack_file import check_stack_file
+from infra.settings import KMS_KEY_ID, KMS_KEY_MANAGED, STATE_BUCKET_MANAGED
+from infra.stack_file import check_stack_file, read_stack_config
 from policy.remedies import in_stack, report
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
@@ -36,7 +36,7 @@ MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
 # What says of the account's own bucket and key that the program is to take them over: here it makes
 # its own, and asks no AWS but this one.
-OF_REAL_AWS = (BUCKET_MANAGED, KEY_ID, KEY_MANAGED)
+OF_REAL_AWS = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 
 
 class Sandbox:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-_NONE: Mapping[str, str] = MappingProxyType({})
+from handler.setting_parsers import Setting, parse_base_url, parse_email, parse_site
+
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
 # P or Q and capital letters or digits: 7 or 14 of them, and of other lengths with a digit. Ids are
@@ -23,7 +24,7 @@ class Provider(NamedTuple):
         id: what a policy calls it.
         name: what people call it.
         key: the secret setting that switches it on.
-        settings: its plain settings, with their defaults.
+        settings: its plain settings, where its API is the first of them.
         required: those of them that have to be set where the key is.
         title: its name in that of its bot, where the access system spells it in another way.
         ids: what the ids of its schedules and roles look like, as a regular expression.
@@ -33,7 +34,7 @@ class Provider(NamedTuple):
     id: str
     name: str
     key: str
-    settings: Mapping[str, str] = _NONE
+    settings: tuple[Setting, ...]
     required: tuple[str, ...] = ()
     title: str = ""
     ids: str = ""
@@ -42,6 +43,11 @@ class Provider(NamedTuple):
     def may_have_id(self, text: str) -> bool:
         """Whether a text looks like an id of this provider: a few names do, too."""
         return bool(self.ids) and re.fullmatch(self.ids, text) is not None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of its settings, the secret one first."""
+        return (self.key, *(row.name for row in self.settings))
 
     @property
     def bot(self) -> dict[str, Any]:
@@ -54,13 +60,21 @@ class Provider(NamedTuple):
         }
 
 
+def _base_url(name: str, provider: str, url: str, eu: str = "") -> Setting:
+    """Make the setting that says where a provider's API is."""
+    doc = f"Where {provider} answers{f'; for the EU, {eu}' if eu else ''}."
+    return Setting(name, partial(parse_base_url, example=url), doc, url)
+
+
+_PAGERDUTY = ("https://api.pagerduty.com", "https://api.eu.pagerduty.com")
+_OPSGENIE = ("https://api.opsgenie.com", "https://api.eu.opsgenie.com")
 # One line registers a provider.
 PROVIDERS = (
     Provider(
         "incidentio",
         "incident.io",
         "INCIDENTIO_API_KEY",
-        {"INCIDENTIO_BASE_URL": "https://api.incident.io"},
+        (_base_url("INCIDENTIO_BASE_URL", "incident.io", "https://api.incident.io"),),
         title="Incident.io",
         ids=_ULID,
     ),
@@ -68,25 +82,29 @@ PROVIDERS = (
         "pagerduty",
         "PagerDuty",
         "PAGERDUTY_KEY",
-        {"PAGERDUTY_BASE_URL": "https://api.pagerduty.com"},
+        (_base_url("PAGERDUTY_BASE_URL", "PagerDuty", *_PAGERDUTY),),
         ids=_PAGERDUTY_ID,
-        regions=("https://api.pagerduty.com", "https://api.eu.pagerduty.com"),
+        regions=_PAGERDUTY,
     ),
     Provider(
         "opsgenie",
         "Opsgenie",
         "OPSGENIE_KEY",
-        {"OPSGENIE_BASE_URL": "https://api.opsgenie.com"},
+        (_base_url("OPSGENIE_BASE_URL", "Opsgenie", *_OPSGENIE),),
         title="OpsGenie",
         ids=_UUID,
-        regions=("https://api.opsgenie.com", "https://api.eu.opsgenie.com"),
+        regions=_OPSGENIE,
     ),
     Provider(
         "jsm",
         "JSM Operations",
         "JSM_API_TOKEN",
-        {"JSM_SITE": "", "JSM_EMAIL": "", "JSM_BASE_URL": "https://api.atlassian.com"},
-        ("JSM_SITE", "JSM_EMAIL"),
+        (
+            _base_url("JSM_BASE_URL", "JSM Operations", "https://api.atlassian.com"),
+            Setting("JSM_SITE", parse_site, "Your Atlassian site, such as `acme`."),
+            Setting("JSM_EMAIL", parse_email, "The e-mail of the account of `JSM_API_TOKEN`."),
+        ),
+        required=("JSM_SITE", "JSM_EMAIL"),
         ids=_UUID,
     ),
 )
@@ -97,5 +115,5 @@ BY_NAME = MappingProxyType({provider.name: provider for provider in PROVIDERS})
 def other_region(provider: Provider, base_url: str) -> str:
     """Say how to ask the other region, whose keys this one does not know."""
     other = [url for url in provider.regions if url != base_url][-1]
-    setting = next(iter(provider.settings))
+    setting = provider.settings[0].name
     return f", or the key is of the other region: `pulumi config set {setting} {other}`"

@@ -23,7 +23,7 @@ from pulumi.runtime.mocks import MockEngine, MockMonitor, MockSettings
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import Stack, run_in_stack
 
-from infra.refusal import SAID_WHY
+from infra.refusal import EXIT_STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -140,7 +140,7 @@ def _run(
         try:
             outputs, secret = loop.run_until_complete(_outputs_of_program())
         except SystemExit as ended:
-            if ended.code != SAID_WHY:
+            if ended.code != EXIT_STATUS:
                 raise
             # What the CLI would print of it.
             raise pulumi.RunError("\n".join(engine.errors)) from None

@@ -9,8 +9,8 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from handler import emails
-from handler.duration_hints import typed_duration
 from handler.request import APPROVE, DURATION
+from policy.duration_hints import typed_duration
 from sandbox.demo_data import REVIEWERS
 from sandbox.page.duty_board import DutyBoard, SwitchError
 from sandbox.space import Space

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.main import main as oncall_main
-from handler.settings import SettingsError
+from handler.setting_parsers import SettingsError
 from infra import policy_file
 from policy.__main__ import main as policy_main
 from policy.remedies import report

@@ -231,7 +231,7 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
     stack.environment["AWS_REGION"] = "us-east-1"  # which the stack is not in
     answer = stack.run("report", "--stack", "dev", "--json")
     assert (answer.status, answer.json["decisions"]) == (0, 1)
-    assert stack.told == ["stack output --json --stack dev --non-interactive"]
+    assert stack.told == ["stack output --json --stack dev --non-interactive --color never"]
     stack.says("stack", "{}")
     said = "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
     assert stack.run("report", "--stack", "dev") == (2, "", said)

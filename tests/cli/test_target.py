@@ -28,8 +28,8 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
         assert stack.check().status == 1
         assert server.asked
     assert stack.told[:2] == [
-        "stack output --json --stack dev --non-interactive",
-        "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive",
+        "stack output --json --stack dev --non-interactive --color never",
+        "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive --color never",
     ]
 
 
@@ -132,17 +132,17 @@ def test_without_the_cli(stack: Stack) -> None:
     stack.environment["PATH"] = str(stack.bin)
     answer = stack.check()
     assert answer.status == 2
-    assert "there is no pulumi on PATH, which knows stack dev: https://" in answer.err
-    assert "leave --stack out beside `make up`" in answer.err
+    assert "there is no pulumi on PATH; install it: https://" in answer.err
+    assert "beside `make up`, leave --stack out" in answer.err
 
 
 def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
     """What the system says of it; and what is no text is no secret."""
     cli = stack.bin / "pulumi"
     cli.write_text("#!/nowhere/at/all\n", encoding="utf-8")
-    assert "cannot be run: No such file or directory" in stack.check().err
+    assert "can't be run: No such file or directory" in stack.check().err
     cli.write_text("#!/bin/sh\nprintf '\\377'\n", encoding="utf-8")
-    assert "printed what is no UTF-8" in stack.check().err
+    assert "printed something that isn't UTF-8" in stack.check().err
 
 
 def test_a_stack_that_is_not_there(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy_role import REPOSITORY, parse_repository
+from infra.settings import BY_NAME, DEPLOY_REPOSITORY
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.findall(r"`(tests/[\w/.]+)::(\w+)`", (ROOT / "docs/threat-model.md").read_text())
@@ -34,9 +34,9 @@ DEPLOY_ROLE = (ROOT / "docs/deploy-role.md").read_text(encoding="utf-8")
 
 def test_how_to_use_the_role_is_as_the_program_has_it() -> None:
     """The setting, both forms of the repository, both outputs, and the workflow's variables."""
-    assert f"pulumi config set {REPOSITORY} acme/oncall-approvals" in DEPLOY_ROLE
+    assert f"pulumi config set {DEPLOY_REPOSITORY} acme/oncall-approvals" in DEPLOY_ROLE
     forms = re.findall(r"`(acme[\w@-]*/[\w@-]+)`", DEPLOY_ROLE)
-    assert len({parse_repository(each, "dev") for each in forms}) == 2
+    assert len({BY_NAME[DEPLOY_REPOSITORY].read({DEPLOY_REPOSITORY: form}) for form in forms}) == 2
     program = (ROOT / "infra/__main__.py").read_text(encoding="utf-8")
     outputs = re.findall(r"pulumi stack output (\w+)", DEPLOY_ROLE)
     assert outputs == ["deploy_role_arn", "preview_role_arn"]

@@ -69,7 +69,7 @@ def _modules_that_run_pulumi() -> Iterator[tuple[Path, str]]:
 def test_programs_switch_it_off() -> None:
     """Each module that starts the CLI names the switch, or the one constant of it."""
     found = dict(_modules_that_run_pulumi())
-    assert {each.name for each in found} == {"pulumi_cli.py", "preview.py", "target.py"}
+    assert {each.name for each in found} == {"pulumi_cli.py"}
     for file, text in found.items():
         assert SWITCH in text or "NO_PLUGINS_OF_A_STATE" in text, file
 

@@ -9,8 +9,8 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
-from infra.config_keys import KEYS
 from infra.metrics import metrics_for
+from infra.settings import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

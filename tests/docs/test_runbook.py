@@ -12,7 +12,7 @@ import pytest
 from cli.main import _parser
 from handler.providers.registry import PROVIDERS
 from infra.alarms import MOST_APPROVALS_AN_HOUR, Alarm, alarms_for
-from infra.config_keys import KEYS
+from infra.settings import KEYS
 from tests.filter_pattern import matches
 from tests.runbook import FILE, SECTIONS, slug
 

@@ -31,7 +31,7 @@ from handler.providers.registry import BY_ID
 from handler.request import DURATION, EXPIRES, PETITION, Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy, policy_from_settings
-from handler.settings import parse_shift_end
+from handler.setting_parsers import parse_shift_end
 
 FOLDER = Path(__file__).parent / "decisions"
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

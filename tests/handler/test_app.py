@@ -446,7 +446,7 @@ class TestErrors:
         http, answer = hook.call({"info": True})
         assert (http, answer["status"]["code"]) == (500, 13)
         (line,) = hook.log
-        assert line["why"].startswith("AUTO_APPROVAL_DRY_RUN, AUTO_APPROVAL_DURATION are wrong: ")
+        assert line["why"].startswith("AUTO_APPROVAL_DURATION, AUTO_APPROVAL_DRY_RUN are wrong: ")
         assert "AUTO_APPROVAL_DURATION" not in json.dumps(answer)
 
     def test_unsigned_call_costs_no_secret(self, opened: Opener) -> None:

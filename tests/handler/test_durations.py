@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from handler.duration_hints import hint, nearest, short, typed_duration
 from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
+from policy.duration_hints import hint, nearest, short, typed_duration
 
 MICROSECOND = timedelta(microseconds=1)
 LONGEST = timedelta(microseconds=(2**63 - 1) // 1000)

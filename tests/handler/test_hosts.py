@@ -7,8 +7,9 @@ from urllib.parse import SplitResult
 
 import pytest
 
-from handler import settings
-from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, SettingsError, load
+from handler import setting_parsers
+from handler.setting_parsers import SettingsError
+from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, load
 
 ALL = {
     "INDENT_WEBHOOK_SECRET": "signing-secret-0123456789",
@@ -80,5 +81,5 @@ def test_a_host_that_can_be_one(host: str) -> None:
 def test_brackets_are_for_ipv6(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether or not the Python that runs it looks into them."""
     lenient = SplitResult("https", host, "", "", "")
-    monkeypatch.setattr(settings, "urlsplit", lambda _url: lenient)
+    monkeypatch.setattr(setting_parsers, "urlsplit", lambda _url: lenient)
     assert "IPv6 address" in str(refused({"INCIDENTIO_BASE_URL": "https://x"}))

@@ -6,7 +6,8 @@ import pytest
 
 from handler.http import Client
 from handler.providers import jsm
-from handler.settings import SettingsError, load
+from handler.setting_parsers import SettingsError
+from handler.settings import load
 from tests.handler.accounts import BOT, TOKEN
 from tests.handler.conftest import SetClock
 

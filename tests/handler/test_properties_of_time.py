@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handler.duration_hints import nearest, short
 from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
 from handler.duty import INCIDENT_ROLE, Duty, ProviderSnapshot
 from handler.request import ASKED_DURATION, DURATION, Request, Resource, claim
 from handler.rules.evaluate import decide, decide_all
 from handler.rules.model import policy_from_settings
+from policy.duration_hints import nearest, short
 from tests.handler.oracle import SECOND, wish
 from tests.handler.strategies import LABELS, NOW, STEADY, TEXT
 from tests.handler.worlds import WISHES

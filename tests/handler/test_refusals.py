@@ -27,7 +27,7 @@ def test_a_firewall_in_front(
     """Its page says nothing of a key's rights, and each call says who calls."""
     server = serve(reply(b"<html>", status))
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
-    settings |= dict.fromkeys((each for each in provider.settings if "URL" in each), server.url)
+    settings |= dict.fromkeys((name for name in provider.keys if "URL" in name), server.url)
     (asked,) = load_clients(client, set_clock.clock, {provider.id: settings}).values()
     found = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
@@ -61,4 +61,4 @@ def test_the_usual_region_is_the_first() -> None:
     """It is the default of the setting that the command sets."""
     for each in PROVIDERS:
         if each.regions:
-            assert next(iter(each.settings.values())) == each.regions[0]
+            assert each.settings[0].default == each.regions[0]

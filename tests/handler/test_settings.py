@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from handler import settings
+from handler.hosts import is_loopback
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall, PostedUpdate
 from handler.rules.model import ShiftEnd, policy_from_settings
-from handler.settings import Settings, SettingsError, load
+from handler.setting_parsers import Setting, SettingsError
+from handler.settings import Settings, load
 
 SIGNING = "signing-secret-1"
 API_KEY = "inc_live_key"
@@ -213,19 +215,19 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             for value in (
                 *("0", "0.0", "-1", "168.000001", "169", "168h1s", "999999999", "1e3"),
                 *("abc", "Infinity", "nan", "3.", ".5", "six", "999ms", "-90m", "1w1s", "1 month"),
-                *("2562048h", "\u0663", "0x3", "1_0", "1h1h", "1.5h30m", "3:30", "300h30", "1,500"),
-            )
-        ),
-        *(
-            ("AUTO_APPROVAL_DURATION", value, f"is {value!r}; did you mean {near}?", near)
-            for value, near in (
-                ("3h30", "3h30m"),
-                ("3,5", "3h30m"),
-                ("+3", "3h"),
-                ("1,5h", "1h30m"),
-                ("30m1h", "1h30m"),
-                ("6 huors", "6h"),
-                ("1 hour and 30 minutes", "1h30m"),
+                *(
+                    "2562048h",
+                    "\u0663",
+                    "0x3",
+                    "1_0",
+                    "1h1h",
+                    "1.5h30m",
+                    "3:30",
+                    "300h30",
+                    "1,500",
+                    "3h30",
+                    "+3",
+                ),
             )
         ),
         *(
@@ -370,14 +372,14 @@ def test_an_address_with_an_empty_query_or_fragment(mark: str) -> None:
 )
 def test_loopback(host: str, loopback: bool) -> None:  # noqa: FBT001 - a column of a table
     """Only names that no resolver can turn into another machine."""
-    assert settings.is_loopback(host) is loopback
+    assert is_loopback(host) is loopback
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
     """Every key and every sentence, in one error, which begins with the keys."""
     wrong = {
         "AUTO_APPROVAL_DURATION": "soon",
-        "AUTO_APPROVAL_SCHEDULES": '["DBA"]',
+        "AUTO_APPROVAL_SCHEDULES": ",",
         "AUTO_APPROVAL_POLICY": "policy/prod.yaml",
         "AUTO_APPROVAL_DRY_RUN": "perhaps",
         "INDENT_WEBHOOK_SECRET": "short-secret",
@@ -417,3 +419,18 @@ def test_settings_that_exclude_each_other() -> None:
     assert [dict(each.fixes) for each in problems if each.fixes] == [
         {key: None, "AUTO_APPROVAL_POLICY": None} for key in beside
     ]
+
+
+def test_check_sees_every_plain_text_and_no_secret() -> None:
+    """Trimmed, or the default; what it refuses is reported with all else."""
+    seen: dict[str, str] = {}
+
+    def check(row: Setting, text: str) -> None:
+        seen[row.name] = text
+        if row.name == settings.DRY_RUN:
+            raise SettingsError(row.name, "is odd")
+
+    with pytest.raises(SettingsError, match=r"^AUTO_APPROVAL_DRY_RUN is odd$"):
+        load({**LEAST, "AUTO_APPROVAL_SCHEDULES": " DBA "}, check=check)
+    assert tuple(seen) == settings.PLAIN_KEYS
+    assert (seen["AUTO_APPROVAL_SCHEDULES"], seen["AUTO_APPROVAL_DURATION"]) == ("DBA", "6")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from handler.app import App
-from handler.settings import END_WITH_SHIFT, SettingsError, load
+from handler.setting_parsers import SettingsError
+from handler.settings import END_WITH_SHIFT, load
 from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.webhook_calls import Webhook, in_process, request_of
 from tests.handler.conftest import ANA, API_KEY, SetClock

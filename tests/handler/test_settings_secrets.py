@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from handler import settings
-from handler.settings import SettingsError, load
+from handler.setting_parsers import SettingsError
+from handler.settings import load
 
 SIGNING = "signing-secret-1"
 API_KEY = "inc_live_key"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infra.made_up import Program
+from tests.infra.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

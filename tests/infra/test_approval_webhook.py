@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.lambda_url.archive import build_zip
-from tests.infra.made_up import OPEN
+from tests.infra.program import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.local_aws.program import ProgramRun, Registration
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 TAGS = {"project": "oncall-approvals", "stack": "dev"}
@@ -158,48 +158,6 @@ def test_every_taggable_resource_has_the_stacks_tags(program: Program) -> None:
         "aws:secretsmanager/secret:Secret",
     }
     assert tagged == {type_: {"project": "oncall-approvals", "stack": "prod"} for type_ in taggable}
-
-
-def test_every_resource_belongs_to_a_component(dev: ProgramRun) -> None:
-    """Components are the stack's children, everything else is a component's."""
-    stack = "urn:pulumi:dev::oncall-approvals::pulumi:pulumi:Stack::oncall-approvals-dev"
-    components = {made.urn: made.type for made in dev.registrations if made.parent == stack}
-    assert sorted(components.values()) == [
-        "oncall-approvals:infra:ApprovalWebhook",
-        "oncall-approvals:infra:HandlerSecret",
-        "oncall-approvals:infra:Monitoring",
-        "oncall-approvals:infra:StateBucket",
-    ]
-    families = {
-        made.type: components[made.parent].rpartition(":")[2]
-        for made in dev.registrations
-        if made.parent != stack
-    }
-    watching = {"LogMetricFilter", "MetricAlarm", "Dashboard"}
-    services = {"s3": "StateBucket", "secretsmanager": "HandlerSecret"}
-
-    def expected(type_: str) -> str:
-        _, module, kind = type_.split(":")
-        by_service = services.get(module.partition("/")[0], "ApprovalWebhook")
-        return "Monitoring" if kind in watching else by_service
-
-    assert families == {type_: expected(type_) for type_ in families}
-    assert len(families) == 14 + len(watching)
-
-
-def test_components_register_their_outputs(dev: ProgramRun) -> None:
-    """Each component hands its outputs to Pulumi, which is how it says that it is complete."""
-    by_component = {
-        urn.split("::")[2].rpartition(":")[2]: outputs
-        for urn, outputs in dev.component_outputs.items()
-    }
-    assert by_component["StateBucket"] == {"bucket": "indent-deploy-state-210987654321-dev"}
-    assert by_component["HandlerSecret"] == {"arn": "arn:handler-secret", "version_id": "version-1"}
-    assert by_component["ApprovalWebhook"] == {
-        "url": "https://abc.lambda-url.eu-north-1.on.aws/",
-        "function_name": "approval-webhook-name",
-        "log_group": "approval-webhook-log-name",
-    }
 
 
 def test_stack_outputs_are_exact_and_not_secret(dev: ProgramRun) -> None:

@@ -15,7 +15,7 @@ from infra.backend import parse_backend
 from infra.errors import SetupError
 from sandbox.local_aws.moto_server import Aws
 from tests.engine.aws_proxy import AwsProxy
-from tests.infra.played_bootstrap import Played
+from tests.infra.bootstrap_project import BootstrapProject
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -37,37 +37,34 @@ def gate(aws: Aws) -> Iterator[AwsProxy]:
 
 
 @pytest.fixture
-def played(tmp_path: Path, aws: Aws, gate: AwsProxy, monkeypatch: pytest.MonkeyPatch) -> Played:
+def project(
+    tmp_path: Path,
+    gate: AwsProxy,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> BootstrapProject:
     """A project with the stack dev, which its backend, the bucket, holds."""
-    made = Played(tmp_path, aws, gate, "dev")
-    made.sets()
-    made.holds("dev", "prod")
-    for key, value in {
-        "AWS_ENDPOINT_URL": gate.endpoint,
-        **aws.credentials.variables(),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "PULUMI_BACKEND_URL": _url(gate),
-    }.items():
-        monkeypatch.setenv(key, value)
-    for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(key, raising=False)
-    return made
+    project = BootstrapProject(tmp_path, gate, "dev", monkeypatch, capsys)
+    project.write_settings()
+    project.hold_stacks("dev", "prod")
+    for key in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(key, str(tmp_path / "none"))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate))
+    return project
 
 
 def _url(gate: AwsProxy, bucket: str = "ours", region: str = "us-west-2") -> str:
     return f"s3://{bucket}?region={region}&endpoint={gate.endpoint}&s3ForcePathStyle=true"
 
 
-def _check(played: Played, stack: str = "dev") -> int:
-    return backend.main([stack], played.environment(), played.folder)
+def _check(project: BootstrapProject, stack: str = "dev") -> int:
+    return backend.main([stack], project.environment(), project.folder)
 
 
-def _sentence(played: Played, capsys: pytest.CaptureFixture[str], stack: str = "dev") -> str:
+def _error(project: BootstrapProject, stack: str = "dev") -> str:
     """Run what has to be refused; all that is said is a line, beside a warning of the endpoint."""
-    assert _check(played, stack) == 1
-    said = capsys.readouterr()
+    assert _check(project, stack) == 1
+    said = project.capsys.readouterr()
     assert said.out == ""
     *warnings, line = said.err.splitlines()
     assert all(each.startswith("warning: AWS_ENDPOINT_URL") for each in warnings)
@@ -75,27 +72,25 @@ def _sentence(played: Played, capsys: pytest.CaptureFixture[str], stack: str = "
     return line
 
 
-def test_stack_in_a_bucket_of_ours(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stack_in_a_bucket_of_ours(project: BootstrapProject) -> None:
     """All is well, and the endpoint of this machine is warned of, with what takes it away."""
-    assert _check(played) == 0
-    (warning,) = capsys.readouterr().err.splitlines()
+    assert _check(project) == 0
+    (warning,) = project.capsys.readouterr().err.splitlines()
     assert "calls go to an AWS on this machine, not to your account" in warning
     assert warning.endswith("run `unset AWS_ENDPOINT_URL`")
-    ((words, (_, no_plugins)),) = played.told()
+    ((words, (_, no_plugins)),) = project.pulumi_calls()
     assert words[:2] == ["stack", "export"]
     assert no_plugins == "true"
 
 
-def test_state_in_a_folder(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_state_in_a_folder(project: BootstrapProject) -> None:
     """It needs no AWS here, and no warning where no endpoint is set."""
-    played.holds("dev", folder=True)
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
-    monkeypatch.delenv("AWS_ENDPOINT_URL")
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    assert _check(played) == 0
-    assert capsys.readouterr().err == ""
+    project.hold_stacks("dev", folder=True)
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", "file://~")
+    project.monkeypatch.delenv("AWS_ENDPOINT_URL")
+    project.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert _check(project) == 0
+    assert project.capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -109,46 +104,33 @@ def test_state_in_a_folder(
         ("\x1b[31m", "PULUMI_BACKEND_URL is '\\x1b[31m', which isn't"),
     ],
 )
-def test_address_that_is_none(
-    played: Played,
-    url: str,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_address_that_is_none(project: BootstrapProject, url: str, said: str) -> None:
     """What is wrong, and the line to type; Pulumi isn't asked."""
-    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
-    line = _sentence(played, capsys)
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    line = _error(project)
     assert said in line
     assert "run the `export` lines that `make bootstrap STACK=dev` prints" in line
-    assert played.told() == []
+    assert project.pulumi_calls() == []
 
 
-def test_bucket_of_another_account(
-    played: Played, gate: AwsProxy, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bucket_of_another_account(project: BootstrapProject, gate: AwsProxy) -> None:
     """Pulumi never reads what lies in it."""
     gate.foreign_buckets.add("ours")
-    line = _sentence(played, capsys)
+    line = _error(project)
     assert "bucket ours doesn't belong to account 123456789012" in line
     assert "STATE_BUCKET" in line
-    assert played.told() == []
+    assert project.pulumi_calls() == []
     assert gate.calls_without_owner == []
 
 
-def test_endpoint_that_is_not_awss(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_endpoint_that_is_not_awss(project: BootstrapProject, gate: AwsProxy) -> None:
     """Any server can say that any bucket is ours; one that is meant is named in the environment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    line = _sentence(played, capsys)
+    project.monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    line = _error(project)
     assert f"names the endpoint '{gate.endpoint}', which isn't AWS's" in line
     assert f"`export AWS_ENDPOINT_URL_S3={gate.endpoint}`" in line
     assert gate.calls == []
-    assert played.told() == []
+    assert project.pulumi_calls() == []
 
 
 @pytest.mark.parametrize(
@@ -190,37 +172,33 @@ def test_endpoints_of_aws(endpoint: str, taken: bool) -> None:  # noqa: FBT001 -
         ("hashivault://key", ""),
     ],
 )
-def test_key_of_another_account(
-    played: Played, address: str, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_key_of_another_account(project: BootstrapProject, address: str, said: str) -> None:
     """Its owner would read the stack's secrets: both commands refuse it before Pulumi is asked."""
     # Where there is no encrypted key, Pulumi makes one.
     encrypted = "encryptedkey: abc\n" if "alias" in address else ""
-    with played.file.open("a", encoding="utf-8") as file:
+    with project.file.open("a", encoding="utf-8") as file:
         file.write(f"secretsprovider: {address}\n{encrypted}")
     if not said:
-        assert _check(played) == 0
+        assert _check(project) == 0
         return
-    assert said in _sentence(played, capsys)
-    assert played.run() == 1
-    assert said in capsys.readouterr().err
-    assert played.told() == []
+    assert said in _error(project)
+    assert project.run() == 1
+    assert said in project.capsys.readouterr().err
+    assert project.pulumi_calls() == []
 
 
 @pytest.mark.parametrize(
     "key", ["aws:endpoints", "aws:profile", "aws:accessKey", "aws:assumeRoles", "aws:config:token"]
 )
-def test_config_that_leads_elsewhere(
-    played: Played, key: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_config_that_leads_elsewhere(project: BootstrapProject, key: str) -> None:
     """What is proven has to be what is deployed to: both commands refuse the stack's file."""
-    with played.file.open("a", encoding="utf-8") as file:
+    with project.file.open("a", encoding="utf-8") as file:
         file.write(f"  {key}: [{{s3: https://evil.example}}]\n")
     shown = key.replace("config:", "")
-    assert f"{shown} would have the deploy reach another AWS" in _sentence(played, capsys)
-    assert played.run() == 1
-    assert shown in capsys.readouterr().err
-    assert played.told() == []
+    assert f"{shown} would have the deploy reach another AWS" in _error(project)
+    assert project.run() == 1
+    assert shown in project.capsys.readouterr().err
+    assert project.pulumi_calls() == []
 
 
 def test_address_that_is_given_twice(gate: AwsProxy) -> None:
@@ -229,196 +207,152 @@ def test_address_that_is_given_twice(gate: AwsProxy) -> None:
     assert (found.endpoint, found.region) == (gate.endpoint, "us-west-2")
 
 
-def test_profile_that_needs_a_code(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
     """Nobody is asked for one of MFA: Pulumi couldn't. The command that asks is named."""
-    config = played.folder / "aws-config"
+    config = project.folder / "aws-config"
     config.write_text(
         "[profile keys]\naws_access_key_id = AKIA\naws_secret_access_key = of-a-test\n"
         "[profile ops]\nrole_arn = arn:aws:iam::123456789012:role/ops\nsource_profile = keys\n"
         "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n",
         encoding="utf-8",
     )
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    monkeypatch.setenv("AWS_PROFILE", "ops")
+    project.monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    project.monkeypatch.setenv("AWS_PROFILE", "ops")
     for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(key)
-    line = _sentence(played, capsys)
+        project.monkeypatch.delenv(key)
+    line = _error(project)
     assert "needs a code of an MFA device" in line
     assert '`eval "$(aws configure export-credentials --format env)"`' in line
     with pytest.raises(SetupError, match="credentials --profile ops --format env"):
         current_account("us-west-2", "ops")
 
 
-def test_region_that_is_not_enabled(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_region_that_is_not_enabled(project: BootstrapProject) -> None:
     """There, AWS calls good credentials invalid."""
-    _answers(gate, monkeypatch, "GetCallerIdentity", "403 Forbidden", "InvalidClientTokenId")
-    line = _sentence(played, capsys)
+    _answers(project, "GetCallerIdentity", "403 Forbidden", "InvalidClientTokenId")
+    line = _error(project)
     assert "wrong or expired, or the account has not enabled aws:region" in line
 
 
-def test_stacks_that_may_not_be_listed(
-    played: Played, gate: AwsProxy, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_stacks_that_may_not_be_listed(project: BootstrapProject, gate: AwsProxy) -> None:
     """The role of CI reads its own stack's state only; that it isn't there is said all the same."""
-    cli = played.folder / "bin" / "pulumi"
+    cli = project.folder / "bin" / "pulumi"
     refusing = 'if words[:2] == ["stack", "ls"]:\n    sys.exit("error: AccessDenied")\n'
     cli.write_text(
         cli.read_text("utf-8").replace(
             "words = sys.argv[1:]\n", f"words = sys.argv[1:]\n{refusing}"
         )
     )
-    (played.folder / "bin" / "stacks").write_text("prod")
-    line = _sentence(played, capsys)
+    (project.folder / "bin" / "stacks").write_text("prod")
+    line = _error(project)
     assert f"{_url(gate)} holds no stack 'dev'; export the PULUMI_BACKEND_URL" in line
 
 
-def test_bucket_that_is_gone(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_bucket_that_is_gone(project: BootstrapProject, gate: AwsProxy) -> None:
     """The address is stale: what prints the right one is named."""
-    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, "gone"))
-    line = _sentence(played, capsys)
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, "gone"))
+    line = _error(project)
     assert "names the bucket gone, and there is none; run `make bootstrap STACK=dev`" in line
 
 
-def test_region_that_is_not_the_buckets(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_region_that_is_not_the_buckets(project: BootstrapProject, gate: AwsProxy) -> None:
     """Both are named."""
-    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, region="eu-west-1"))
-    line = _sentence(played, capsys)
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, region="eu-west-1"))
+    line = _error(project)
     assert "the bucket ours is in us-west-2, and PULUMI_BACKEND_URL says eu-west-1" in line
 
 
 @pytest.mark.parametrize(("held", "told"), [("prod qa", "it holds prod, qa"), ("", "it is empty")])
 def test_stack_that_it_does_not_hold(
-    played: Played, gate: AwsProxy, held: str, told: str, capsys: pytest.CaptureFixture[str]
+    project: BootstrapProject, gate: AwsProxy, held: str, told: str
 ) -> None:
     """Which backend was looked at, what it holds, and what prints the right one."""
-    (played.folder / "bin" / "stacks").write_text(held)
-    line = _sentence(played, capsys)
+    (project.folder / "bin" / "stacks").write_text(held)
+    line = _error(project)
     assert f"{_url(gate)} holds no stack 'dev' ({told})" in line
     assert "`make bootstrap STACK=dev`" in line
 
 
 @pytest.mark.parametrize("url", ["file:///\x1b[2J", "s3://ours?region=us-west-2&x=\x1b[2J"])
-def test_address_steers_no_terminal(
-    played: Played,
-    url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_address_steers_no_terminal(project: BootstrapProject, url: str) -> None:
     """It is shown as an escape, also where it is an address that can be used."""
-    (played.folder / "bin" / "stacks").write_text("prod")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
-    line = _sentence(played, capsys)
+    (project.folder / "bin" / "stacks").write_text("prod")
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    line = _error(project)
     assert "\x1b" not in line
     assert r"\x1b[2J holds no stack 'dev'" in line
 
 
-def test_arguments_steer_no_terminal(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments_steer_no_terminal(project: BootstrapProject) -> None:
     """Of both commands, whatever is wrong with them."""
     for main in (backend.main, bootstrap.main):
         with pytest.raises(SystemExit):
-            main(["dev", "\x1b[2J"], played.environment(), played.folder)
-        assert r"unrecognized arguments: \x1b[2J" in capsys.readouterr().err
+            main(["dev", "\x1b[2J"], project.environment(), project.folder)
+        assert r"unrecognized arguments: \x1b[2J" in project.capsys.readouterr().err
 
 
-def test_stack_without_a_file(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stack_without_a_file(project: BootstrapProject) -> None:
     """A misspelt STACK."""
-    assert "there is no Pulumi.nope.yaml (there is dev)" in _sentence(played, capsys, "nope")
+    assert "there is no Pulumi.nope.yaml (there is dev)" in _error(project, "nope")
 
 
-def test_no_credentials(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_credentials(project: BootstrapProject) -> None:
     """How to sign in."""
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    line = _sentence(played, capsys)
+    project.monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    project.monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    line = _error(project)
     assert "AWS credentials are missing or expired" in line
     assert "run `aws sso login`, or export AWS_ACCESS_KEY_ID" in line
 
 
-def test_profile_that_is_none(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_profile_that_is_none(project: BootstrapProject) -> None:
     """It is named."""
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    assert "nobody" in _sentence(played, capsys)
+    project.monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert "nobody" in _error(project)
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
-def test_credentials_that_aws_refuses(
-    played: Played,
-    gate: AwsProxy,
-    code: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_credentials_that_aws_refuses(project: BootstrapProject, code: str) -> None:
     """AWS's own word for it, and how to sign in."""
-    _answers(gate, monkeypatch, "GetCallerIdentity", "403 Forbidden", code)
-    line = _sentence(played, capsys)
+    _answers(project, "GetCallerIdentity", "403 Forbidden", code)
+    line = _error(project)
     assert f"AWS doesn't accept the credentials ({code}), they are wrong or expired" in line
 
 
-def test_what_aws_says_is_escaped(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_aws_says_is_escaped(project: BootstrapProject) -> None:
     """Nothing that it quotes steers the terminal, or ends the line."""
-    _answers(gate, monkeypatch, "GetCallerIdentity", "400 Bad Request", "Odd\u202e&#10;::x")
-    line = _sentence(played, capsys)
+    _answers(project, "GetCallerIdentity", "400 Bad Request", "Odd\u202e&#10;::x")
+    line = _error(project)
     assert "\u202e" not in line
     assert "\\u202e" in line
 
 
-def test_answer_that_is_not_of_aws(
-    played: Played,
-    gate: AwsProxy,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_answer_that_is_not_of_aws(project: BootstrapProject) -> None:
     """A proxy or a guest network's page is said in a line, too."""
 
     def page(_environ: object, start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         start_response("500 Internal Server Error", [("Content-Type", "text/html")])
         return [b"<!doctype html>\n<title>Sign in</title>"]
 
-    monkeypatch.setattr(gate._aws, "answer", page)
-    assert "AWS can't be asked" in _sentence(played, capsys)
+    project.monkeypatch.setattr(project.gate._aws, "answer", page)
+    assert "AWS can't be asked" in _error(project)
 
 
-def test_endpoint_where_nobody_listens(
-    played: Played, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_endpoint_where_nobody_listens(project: BootstrapProject) -> None:
     """A sandbox that has ended: both lines say what takes its settings away."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"s3://ours?region=us-west-2&endpoint={NOBODY}")
-    line = _sentence(played, capsys)
+    project.monkeypatch.setenv("AWS_ENDPOINT_URL", NOBODY)
+    project.monkeypatch.setenv(
+        "PULUMI_BACKEND_URL", f"s3://ours?region=us-west-2&endpoint={NOBODY}"
+    )
+    line = _error(project)
     assert "AWS can't be reached" in line
     assert "`unset AWS_ENDPOINT_URL`" in line
 
 
-def test_cli_that_fails(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cli_that_fails(project: BootstrapProject) -> None:
     """In one line, whatever it says."""
-    played.fails("error: blob\x1b[2J\nmore")
-    line = _sentence(played, capsys)
+    project.fail_pulumi("error: blob\x1b[2J\nmore")
+    line = _error(project)
     assert "`pulumi stack export` failed at s3://ours" in line
     assert "error: blob\\x1b[2J more" in line
 
@@ -455,12 +389,11 @@ def test_address_is_read_whole() -> None:
         parse_backend("s3:b", "dev")
 
 
-def _answers(
-    gate: AwsProxy, monkeypatch: pytest.MonkeyPatch, call: str, status: str, code: str
-) -> None:
+def _answers(project: BootstrapProject, call: str, status: str, code: str) -> None:
     """Have the gate answer a call like that."""
+    gate = project.gate
     refuse = gate._refused_bucket
-    monkeypatch.setattr(
+    project.monkeypatch.setattr(
         gate,
         "_refused_bucket",
         lambda environ, name: (status, code) if name == call else refuse(environ, name),

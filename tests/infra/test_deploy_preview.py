@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.preview import MOST_CHARACTERS, MOST_STEPS, UNKNOWN, _steps, comment, for_a_person
+from infra.preview import MOST_CHARACTERS, MOST_STEPS, UNKNOWN, _steps, comment, steps_for_a_person
 from sandbox.local_aws.resources import RESOURCES
 
 ROLE = "aws:iam/role:Role"
@@ -61,7 +61,7 @@ ROWS: list[tuple[Any, bool]] = [
 @pytest.mark.parametrize(("taken", "by_ci"), ROWS)
 def test_step(taken: Any, *, by_ci: bool) -> None:  # noqa: ANN401 - JSON
     """What the table names is CI's, and nothing else is."""
-    assert (for_a_person([THERE, taken]) == []) is by_ci
+    assert (steps_for_a_person([THERE, taken]) == []) is by_ci
 
 
 @pytest.mark.parametrize("type_", RESOURCES)
@@ -72,12 +72,12 @@ def test_every_type_is_a_persons_to_make_anew_unless_the_table_says_so(type_: st
         "aws:secretsmanager/secretVersion:SecretVersion",
         ALARM,
     }
-    assert (for_a_person([THERE, step("replace", type_, "x")]) == []) is (type_ in by_ci)
+    assert (steps_for_a_person([THERE, step("replace", type_, "x")]) == []) is (type_ in by_ci)
 
 
 def test_stack_without_the_role_has_no_such_steps() -> None:
     """Who deploys it, nobody said."""
-    assert for_a_person([step("delete", FUNCTION, "approval-webhook")]) == []
+    assert steps_for_a_person([step("delete", FUNCTION, "approval-webhook")]) == []
 
 
 def test_comment_begins_with_what_a_person_has_to_deploy() -> None:
@@ -108,8 +108,8 @@ def test_comment_stays_within_githubs_limit() -> None:
     assert "and 7 more" in text
 
 
-@pytest.mark.parametrize("said", ["", "no JSON", "[]", "{}"])
-def test_preview_that_cannot_be_read_is_not_taken_for_none(said: str) -> None:
+@pytest.mark.parametrize("printed", [b"", b"no JSON", b"[]", b"{}", b"\xff"])
+def test_preview_that_cannot_be_read_is_not_taken_for_none(printed: bytes) -> None:
     """The comment says that it is not known."""
-    assert _steps(said) is None
+    assert _steps(printed) is None
     assert UNKNOWN in comment("dev", "", 0, None)

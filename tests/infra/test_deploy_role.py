@@ -12,7 +12,7 @@ from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.deploy_rights import ALARMS, LASTING, RIGHTS
 from sandbox.local_aws.program import ProgramRun
-from tests.infra.made_up import Program
+from tests.infra.program import Program
 from tests.infra.test_monitoring import ALL_KEYS, JSM
 
 ACCOUNT = "210987654321"
@@ -290,20 +290,6 @@ def test_alarms_without_a_topic_may_do_nothing(program: Program) -> None:
     run = program.run({"DEPLOY_REPOSITORY": "acme/oncall"})
     condition = _statements(run, "deploy-role-rights")[ALARMS.sid]["Condition"]
     assert condition == {"ForAllValues:StringEquals": {"cloudwatch:AlarmActions": "none"}}
-
-
-def test_policies_fit_into_iam(program: Program) -> None:
-    """With the longest names: 10,240 characters for a role's policies, 6,144 for a managed one."""
-    stack, bucket = "s" * 100, "b" * 63
-    run = program.run({**WITH_A_KEY, "STATE_BUCKET": bucket}, stack=stack)
-    for name, most in (
-        ("deploy-role-rights", 10_240),
-        ("deploy-role-preview-rights", 10_240),
-        ("approval-webhook-boundary", 6_144),
-    ):
-        policy = json.loads(_inputs(run, name)["policy"])
-        # The tests' ARNs are short: what is left is ample for a dozen real ones.
-        assert len(json.dumps(policy, separators=(",", ":"))) < most - 1_600, name
 
 
 def test_each_input_of_what_ci_updates_is_decided_on(program: Program) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.iam_evaluator import Call, UnknownToEvaluatorError, Values, is_allowed, may_assume
+from tests.infra.iam_evaluator import Call, UnknownToEvaluatorError, Values, is_allowed
 
 KEY = "iam:PermissionsBoundary"
 ACTIONS_KEY = "cloudwatch:AlarmActions"
@@ -32,35 +32,19 @@ def policy(*statements: dict[str, Any]) -> dict[str, Any]:
 
 # Operator, what the policy says, what the call has, and whether the condition holds.
 CONDITIONS: list[tuple[str, Values, Values | None, bool]] = [
-    ("StringEquals", "a", "a", True),
-    ("StringEquals", "a", "A", False),
     ("StringEquals", ["a", "b"], "b", True),
+    ("StringEquals", "a", "A", False),
     ("StringEquals", "a*", "ab", False),
     ("StringEquals", "a", None, False),
     ("StringEqualsIfExists", "a", None, True),
-    ("StringEqualsIfExists", "a", "b", False),
-    ("StringNotEquals", "a", "b", True),
-    ("StringNotEquals", "a", "a", False),
     ("StringNotEquals", ["a", "b"], "b", False),
     ("StringNotEquals", "a", None, True),
-    ("StringNotEqualsIfExists", "a", None, True),
     ("StringLike", "a*c", "abbc", True),
-    ("StringLike", "a?c", "abbc", False),
-    ("StringLike", "a*", None, False),
-    ("StringNotLike", "a*", "b", True),
-    ("StringNotLike", "a*", None, True),
-    ("ArnEquals", "arn:aws:iam::111122223333:policy/*", "arn:aws:iam::111122223333:policy/a", True),
-    ("ArnEquals", "arn:aws:iam::*:policy/a", "arn:aws:iam::111122223333:policy/a", True),
     ("ArnLike", "arn:*:policy/a", "arn:aws:iam::111122223333:policy/a", False),
-    ("ArnLike", "arn:aws:iam::1:policy/a", None, False),
     ("ArnNotLike", "arn:aws:iam::1:policy/a", None, True),
     ("Null", "true", None, True),
-    ("Null", "true", "a", False),
     ("Null", "false", None, False),
-    ("Null", "false", "a", True),
-    ("ForAllValues:StringEquals", ["a", "b"], ["a"], True),
     ("ForAllValues:StringEquals", ["a", "b"], ["a", "c"], False),
-    ("ForAllValues:StringEquals", "a", [], True),
     ("ForAllValues:StringEquals", "a", None, True),
     ("ForAnyValue:StringEquals", "a", ["a", "c"], True),
     ("ForAnyValue:StringEquals", "a", None, False),
@@ -135,23 +119,3 @@ def test_key_that_an_action_does_not_have_is_an_error() -> None:
     """A boundary is told for what changes a role, and not for what reads its policy."""
     with pytest.raises(UnknownToEvaluatorError, match="iam:GetRolePolicy has no"):
         Call("iam:GetRolePolicy", ROLE, {KEY: "a"})
-
-
-def test_trust_takes_the_provider_and_the_claims() -> None:
-    """Another provider, subject or audience takes nothing."""
-    subject, audience = (f"token.actions.githubusercontent.com:{each}" for each in ("sub", "aud"))
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Federated": "ours"},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {"StringEquals": {subject: "s", audience: "a"}},
-            }
-        ],
-    }
-    assert may_assume(trust, "ours", {subject: "s", audience: "a"})
-    assert not may_assume(trust, "theirs", {subject: "s", audience: "a"})
-    assert not may_assume(trust, "ours", {subject: "t", audience: "a"})
-    assert not may_assume(trust, "ours", {subject: "s"})

@@ -11,14 +11,13 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from infra.config import MOST_ENVIRONMENT_BYTES, MOST_SECRET_BYTES
-from infra.state_bucket import is_bucket_name
-from tests.infra.made_up import NARROWED, SECRETS, environment_of, inputs_of
+from tests.infra.program import NARROWED, SECRETS, Program, environment_of, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.local_aws.program import ProgramRun
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 # Pulumi's longest, with all that it allows.
 STACK = f"Prod_EU.x-{'s' * 90}"
@@ -56,10 +55,10 @@ LIMITS = {
 TAG = re.compile(r"[A-Za-z0-9 _.:/=+@-]*")
 
 
-@pytest.fixture
-def longest(program: Program) -> ProgramRun:
+@pytest.fixture(scope="module")
+def longest() -> ProgramRun:
     """All that there is, with the longest names."""
-    return program.run(ALL, KEYS, stack=STACK)
+    return Program().run(ALL, KEYS, stack=STACK)
 
 
 def inputs(run: ProgramRun) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -111,45 +110,6 @@ def test_names_that_are_not_given_are_pulumis(longest: ProgramRun) -> None:
     assert max(len(each.name) for each in longest.registrations) <= 45
 
 
-@pytest.mark.parametrize(
-    ("name", "good"),
-    [
-        ("abc", True),
-        ("ab", False),
-        ("a" * 63, True),
-        ("a" * 64, False),
-        ("state-123456789012-us-east-1-an", False),
-        ("state-an", False),
-        ("state-an2", True),
-        ("an", False),
-        ("xn--state", False),
-        ("sthree-state", False),
-        ("sthree-configurator", False),
-        ("amzn-s3-demo-state", False),
-        ("state-s3alias", False),
-        ("state--ol-s3", False),
-        ("state.mrap", False),
-        ("state--x-s3", False),
-        ("state--table-s3", False),
-        ("sthreestate", True),
-        ("state-x-s3", True),
-        ("192.168.5.4", False),
-        ("a..b", False),
-    ],
-)
-def test_bucket_names(name: str, *, good: bool) -> None:
-    """S3 user guide, "Bucket naming rules"."""
-    assert is_bucket_name(name) is good
-
-
-@pytest.mark.parametrize("stack", ["prod-an", "x-s3alias", "prod--x-s3", "Prod", "a_b", "s" * 31])
-def test_stack_that_leads_to_a_bad_bucket_name(program: Program, stack: str) -> None:
-    """The default name ends with the stack's."""
-    with pytest.raises(pulumi.RunError, match="can't be part of a bucket's name"):
-        program.run(stack=stack)
-    program.run({"STATE_BUCKET": "ours"}, stack=stack)
-
-
 def of_bytes(size: int, **others: str) -> str:
     """Make a list of schedules with which the settings take so many bytes, as JSON."""
     empty = json.dumps({**others, "AUTO_APPROVAL_SCHEDULES": ""}, separators=(",", ":"))
@@ -190,37 +150,9 @@ def test_size_of_the_secret(program: Program) -> None:
 @pytest.mark.parametrize(
     ("value", "noted"), [("0", False), ("900", False), ("901", True), ("1000", True)]
 )
-def test_concurrency_that_an_account_may_not_have(
-    program: Program, value: str, *, noted: bool
-) -> None:
+def test_concurrency_that_an_account_may_not_have(value: str, *, noted: bool) -> None:
     """AWS keeps 100 unreserved, of 1000 in a usual account and of 10 in some new ones."""
-    notes = program.run({"RESERVED_CONCURRENCY": value, **NARROWED}).notes
+    notes = read({"RESERVED_CONCURRENCY": value, **NARROWED}).warnings
     assert [note.partition(":")[0] for note in notes] == [
         f"RESERVED_CONCURRENCY is {value}"
     ] * noted
-
-
-@pytest.mark.parametrize(
-    ("address", "good"),
-    [
-        (f"{'l' * 64}@example.com", True),
-        (f"{'l' * 65}@example.com", False),
-        (f"l@{'d' * 63}.{'d' * 63}.{'d' * 63}.{'d' * 56}.com", True),
-        (f"l@{'d' * 63}.{'d' * 63}.{'d' * 63}.{'d' * 57}.com", False),
-        ("on.call+aws@example.com", True),
-        ("ön.call@example.com", False),
-        ("on..call@example.com", False),
-        (".oncall@example.com", False),
-        ("oncall@-example.com", False),
-        ("oncall@example..com", False),
-        ("on call@example.com", False),
-    ],
-)
-def test_address_for_alarms(program: Program, address: str, *, good: bool) -> None:
-    """What SNS takes: ASCII, 64 characters before the @, 254 in all."""
-    if good:
-        run = program.run({"ALARM_EMAIL": address})
-        assert inputs_of(run, "TopicSubscription")["endpoint"] == address
-    else:
-        with pytest.raises(pulumi.RunError, match=r"^ALARM_EMAIL is "):
-            program.run({"ALARM_EMAIL": address})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ import pytest
 from handler.providers.registry import PROVIDERS
 from infra.alarms import alarms_for
 from infra.metrics import metrics_for
+from infra.monitoring import dashboard_name
 from sandbox.local_aws.program import ProgramRun
-from tests.infra.made_up import SECRETS, Program, inputs_of
+from tests.infra.program import SECRETS, Program, inputs_of
 
 TAGS = {"project": "oncall-approvals", "stack": "dev"}
 TOPIC = "arn:aws:sns:eu-north-1:210987654321:monitoring-alarms"
@@ -42,81 +42,49 @@ def mailing() -> ProgramRun:
 
 
 def test_each_filter_counts_in_the_stacks_own_namespace(dev: ProgramRun) -> None:
-    """Six metrics and one for the provider; a pattern each, no dimension, on the function's log."""
-    counting = '{ $.message = "decision" && '
-    approved = counting + '$.outcome = "approve" && $.dry_run IS FALSE'
-    counts = {"value": "1", "defaultValue": "0", "unit": "Count"}
-    expected: dict[str, tuple[str, dict[str, str]]] = {
-        "Approved": (approved + " }", counts),
-        "LeftToHumans": (counting + '($.outcome = "abstain" || $.dry_run IS TRUE) }', counts),
-        "Failed": ('{ $.message = "failed" }', counts),
-        "SignaturesRefused": ('{ $.message = "refused" && $.http = 401 }', counts),
-        "SelfMade": (approved + " && $.self_made IS TRUE }", counts),
-        "DecisionTime": (
-            counting + "$.number = 0 && $.milliseconds >= 0 }",
-            {"value": "$.milliseconds", "unit": "Milliseconds"},
-        ),
-        "Failing-incidentio": (
-            counting + "$.failing.incidentio >= 0 }",
-            {"value": "$.failing.incidentio", "unit": "Count"},
-        ),
-    }
-    assert all_of(dev, "LogMetricFilter") == {
-        f"monitoring-{name}": {
-            "logGroupName": "approval-webhook-log-name",
-            "pattern": pattern,
-            "metricTransformation": {
-                "namespace": "oncall-approvals/dev",
-                "name": name,
-                **made,
-            },
-        }
-        for name, (pattern, made) in expected.items()
-    }
+    """On the function's log, without a dimension: each value of one would be another metric."""
+    filters = all_of(dev, "LogMetricFilter")
+    assert len(filters) == 7
+    for each in filters.values():
+        assert each["logGroupName"] == "approval-webhook-log-name"
+        assert each["metricTransformation"]["namespace"] == "oncall-approvals/dev"
+        assert "dimensions" not in each["metricTransformation"]
 
 
-def test_alarms_are_exact(mailing: ProgramRun) -> None:
-    """Every property of every alarm."""
-    common = {
-        "evaluationPeriods": 1,
-        "comparisonOperator": "GreaterThanOrEqualToThreshold",
-        "alarmActions": [TOPIC],
-        "tags": TAGS,
-    }
-    of_lambda = {
-        "namespace": "AWS/Lambda",
-        "dimensions": {"FunctionName": "approval-webhook-name"},
-    }
-    ours = {"namespace": "oncall-approvals/dev"}
-    rows: Mapping[str, tuple[str, Mapping[str, object], str, int, int, str, bool]] = {
-        "function-broken": ("Errors", of_lambda, "Sum", 300, 1, "notBreaching", True),
-        "calls-failed": ("Failed", ours, "Sum", 300, 1, "notBreaching", True),
-        "throttled": ("Throttles", of_lambda, "Sum", 300, 1, "notBreaching", True),
-        "signatures-refused": ("SignaturesRefused", ours, "Sum", 900, 5, "notBreaching", True),
-        "many-approvals": ("Approved", ours, "Sum", 3600, 20, "notBreaching", False),
-        "self-made-duty": ("SelfMade", ours, "Sum", 300, 1, "notBreaching", False),
-        "provider-failing-incidentio": (
-            *("Failing-incidentio", ours, "Minimum", 900, 1),
-            *("ignore", True),
-        ),
-    }
+def test_each_alarm_watches_what_is_counted_and_mails(mailing: ProgramRun) -> None:
+    """A metric of this stack's log, or Lambda's own of its function."""
+    filters = all_of(mailing, "LogMetricFilter").values()
+    counted = {("oncall-approvals/dev", each["metricTransformation"]["name"]) for each in filters}
+    for name, alarm in all_of(mailing, "MetricAlarm").items():
+        of_lambda = alarm["namespace"] == "AWS/Lambda"
+        assert of_lambda or (alarm["namespace"], alarm["metricName"]) in counted, name
+        dimensions = {"FunctionName": "approval-webhook-name"} if of_lambda else None
+        assert alarm.get("dimensions") == dimensions, name
+        assert alarm["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
+        assert alarm["alarmActions"] == [TOPIC]
+        assert alarm["tags"] == TAGS
+
+
+def test_when_somebody_is_told(mailing: ProgramRun) -> None:
+    """One failure is enough; a flood of refused calls or of approvals has a number."""
     alarms = all_of(mailing, "MetricAlarm")
-    for alarm in alarms.values():
-        assert alarm.pop("alarmDescription")
-    assert alarms == {
-        f"monitoring-{name}": {
-            "name": f"oncall-approvals-dev-{name}",
-            "metricName": metric,
-            "statistic": statistic,
-            "period": period,
-            "threshold": threshold,
-            "treatMissingData": missing,
-            **({"okActions": [TOPIC]} if ends else {}),
-            **of,
-            **common,
-        }
-        for name, (metric, of, statistic, period, threshold, missing, ends) in rows.items()
+    numbers = {
+        name.removeprefix("monitoring-"): (alarm["threshold"], alarm["period"] // 60)
+        for name, alarm in alarms.items()
     }
+    assert numbers == {
+        **dict.fromkeys(("function-broken", "calls-failed", "throttled", "self-made-duty"), (1, 5)),
+        "signatures-refused": (5, 15),
+        "many-approvals": (20, 60),
+        "provider-failing-incidentio": (1, 15),
+    }
+    # What happened once has no end that would be worth a mail.
+    without_end = {name for name, alarm in alarms.items() if "okActions" not in alarm}
+    assert without_end == {"monitoring-many-approvals", "monitoring-self-made-duty"}
+    # Silence is no failure, and no recovery of a provider that nobody has asked since.
+    missing = {name: alarm["treatMissingData"] for name, alarm in alarms.items()}
+    assert missing.pop("monitoring-provider-failing-incidentio") == "ignore"
+    assert set(missing.values()) == {"notBreaching"}
 
 
 @pytest.mark.parametrize("alarm", alarms_for(PROVIDERS), ids=lambda each: each.name)
@@ -197,14 +165,13 @@ def test_stacks_do_not_meet(program: Program) -> None:
     assert inputs_of(run, "Dashboard")["dashboardName"] == "oncall-approvals-prod-eu-8dbe6810"
 
 
-def test_a_dot_and_a_dash_are_two_dashboards(program: Program) -> None:
+def test_a_dot_and_a_dash_are_two_dashboards() -> None:
     """Each stack has its own, whose name CloudWatch takes; a name without a dot stays."""
     stacks = ("a.b.c", "a-b", "a.b", "a-b.c", "a.b-c", "a-b-c")
-    runs = [program.run(stack=each) for each in stacks]
-    names = [inputs_of(each, "Dashboard")["dashboardName"] for each in runs]
+    names = [dashboard_name(each) for each in stacks]
     assert len(set(names)) == len(stacks)
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", each) for each in names)
-    assert names[1] == "oncall-approvals-a-b"
+    assert names[1] == "a-b"
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from infra.archive import POLICY_IN_ZIP
 from policy import case_runner
 from policy.loader import load
 from sandbox.lambda_url.archive import build_zip
-from tests.infra.made_up import ROOT, SECRETS, environment_of, inputs_of
+from tests.infra.program import ROOT, SECRETS, environment_of, inputs_of, read
 from tests.policy.policy_folder import POLICY, TESTS, write_policy
 
 if TYPE_CHECKING:
     from sandbox.local_aws.program import ProgramRun
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 KEY = "AUTO_APPROVAL_POLICY"
 NAMED = {KEY: "policy/prod.yaml"}
@@ -52,11 +52,10 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def refusal(program: Program, root: Path, plain: dict[str, str]) -> str:
-    """Run the program at a preview, which must refuse before it registers or asks anything."""
+def refusal(root: Path, plain: dict[str, str]) -> str:
+    """Read a config that has to be refused."""
     with pytest.raises(pulumi.RunError) as refused:
-        program.run(plain, root=root, preview=True)
-    assert program.mocks.asked == []
+        read(plain, root=root)
     return str(refused.value)
 
 
@@ -109,39 +108,6 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
             'policy/prod.test.yaml:3: "on shift" is expected for 3 hours, and came out for 2 hours',
         ),
         (
-            "no case must not be approved",
-            POLICY[: POLICY.index("  - name: dry")],
-            TESTS[: TESTS.index("  - name: runs dry")],
-            (
-                "policy/prod.test.yaml:1: no case must not be approved: a policy that approves "
-                "everybody would pass"
-            ),
-        ),
-        (
-            "a rule is exercised by no case",
-            POLICY,
-            TESTS[: TESTS.index("  - name: the vault")],
-            (
-                'policy/prod.yaml:12: no case exercises the rule "no vault": in none of them it '
-                "denies"
-            ),
-        ),
-        (
-            "the policy is wrong",
-            POLICY.replace("any: [{on_call", "any: [{requester: {domains: [a.b]}}, {on_call"),
-            TESTS,
-            (
-                "policy/prod.yaml:4: no duty is needed on this path, so that anybody would be "
-                "approved for asking: put it under all, beside on_call or incident_role"
-            ),
-        ),
-        (
-            "the tests are wrong",
-            POLICY,
-            TESTS.replace("rule: DBAs", "rule: DBA"),
-            ('policy/prod.test.yaml:7: "DBA" is no rule of the policy; the nearest is "DBAs"'),
-        ),
-        (
             "more than one thing is wrong",
             POLICY.replace("3h", "3").replace("1h}", "1}"),
             TESTS,
@@ -153,7 +119,6 @@ def test_edit_of_the_policy_is_another_zip(program: Program, root: Path) -> None
     ],
 )
 def test_policy_that_does_not_pass_is_not_deployed(
-    program: Program,
     root: Path,
     what: str,
     policy: str,
@@ -162,19 +127,19 @@ def test_policy_that_does_not_pass_is_not_deployed(
 ) -> None:
     """One sentence says what is red, and what shows all of it."""
     write_policy(root / "policy", policy, tests)
-    assert refusal(program, root, NAMED) == f"{NOT_PASSED} {said}; run `make policy-test`", what
+    assert refusal(root, NAMED) == f"{NOT_PASSED} {said}; run `make policy-test`", what
 
 
-def test_missing_files_are_named(program: Program, root: Path) -> None:
+def test_missing_files_are_named(root: Path) -> None:
     """A policy without tests is not deployed; nor is one that is not there."""
     (root / "policy" / "prod.test.yaml").unlink()
-    assert refusal(program, root, NAMED) == (
+    assert refusal(root, NAMED) == (
         f"{KEY} is 'policy/prod.yaml': policy/prod.test.yaml {MISSING}; it holds the tests, "
         "without which no policy is used; to begin with the example, run "
         "`cp policy/example.test.yaml policy/prod.test.yaml`"
     )
     (root / "policy" / "prod.yaml").unlink()
-    assert refusal(program, root, NAMED) == (
+    assert refusal(root, NAMED) == (
         f"{KEY} is 'policy/prod.yaml', and there is no such file; to begin with the example, run "
         "`cp policy/example.yaml policy/prod.yaml && "
         "cp policy/example.test.yaml policy/prod.test.yaml`"
@@ -186,7 +151,7 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
     (root / "access").mkdir()
     write_policy(root / "access", tests=TESTS + ON_HIS_OWN)
     plain = {KEY: "access/prod.yaml", "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
-    assert refusal(program, root, plain) == (
+    assert refusal(root, plain) == (
         f"{KEY} is 'access/prod.yaml', which its tests do not let pass: access/prod.test.yaml:18: "
         '"own" is expected not approved, and came out approved by "DBAs" for 1 hour; '
         "run `make policy-test FILES=access/prod.yaml SELF_DECLARED=1`"
@@ -197,18 +162,14 @@ def test_remedy_shows_what_the_stack_lets_count(program: Program, root: Path) ->
 @pytest.mark.parametrize(
     "name",
     [
-        "my policies/prod.yaml",
         "x/$(touch pwned);.yaml",
-        "x/`touch pwned`.yaml",
-        "x/'; touch pwned; '.yaml",
-        'x/"quoted".yaml',
+        "x/'; touch `pwned`; '.yaml",
         "x/-o pwned.yaml",
-        "Zürich/a&b|c.yaml",
     ],
 )
-def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) -> None:
+def test_remedy_quotes_the_file_s_name(root: Path, name: str) -> None:
     """A shell that gets it evaluates nothing of the name, and hands it on as one word."""
-    _, _, remedy = refusal(program, root, {KEY: name}).rpartition(", run `")
+    _, _, remedy = refusal(root, {KEY: name}).rpartition(", run `")
     words = shlex.split(remedy.removesuffix("`"))
     begin = ["mkdir", "-p", str(Path(name).parent), "&&", "cp", "policy/example.yaml", name]
     assert words == [
@@ -235,38 +196,30 @@ def test_remedy_quotes_the_file_s_name(program: Program, root: Path, name: str) 
         "policy/away.yaml",
     ],
 )
-def test_file_outside_of_the_project_is_refused(program: Program, root: Path, name: str) -> None:
+def test_file_outside_of_the_project_is_refused(root: Path, name: str) -> None:
     """Nor is what is no policy; a link does not lead out, either."""
     (root / "policy" / "away.yaml").symlink_to(root.parent / "prod.yaml")
     write_policy(root.parent)
-    assert refusal(program, root, {KEY: name}) == PATH.format(name)
+    assert refusal(root, {KEY: name}) == PATH.format(name)
 
 
 @pytest.mark.parametrize(
     "beside",
-    [
-        "AUTO_APPROVAL_SCHEDULES",
-        "AUTO_APPROVAL_PAGERDUTY_SCHEDULES",
-        "AUTO_APPROVAL_INCIDENTIO_ROLES",
-        "AUTO_APPROVAL_RESOURCE_LABELS",
-        "AUTO_APPROVAL_END_WITH_SHIFT",
-    ],
+    ["AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_RESOURCE_LABELS", "AUTO_APPROVAL_END_WITH_SHIFT"],
 )
-def test_what_a_policy_says_is_not_said_beside_it(
-    program: Program, root: Path, beside: str
-) -> None:
+def test_what_a_policy_says_is_not_said_beside_it(root: Path, beside: str) -> None:
     """Two places that say who is approved would be one too many."""
     value = {"LABELS": "Env=Prod", "SHIFT": "15m"}.get(beside.rpartition("_")[2], "DBA")
-    assert refusal(program, root, {**NAMED, beside: value}) == (
+    assert refusal(root, {**NAMED, beside: value}) == (
         f"{KEY} is set beside {beside}: a policy file says that, too, so leave one of them out; "
         f"run `pulumi config rm {beside} --stack dev` or `pulumi config rm {KEY} --stack dev`"
     )
 
 
-def test_settings_without_effect_are_noted(program: Program, root: Path) -> None:
+def test_settings_without_effect_are_noted(root: Path) -> None:
     """They are deployed, and the user is told how to be rid of them."""
     beside = {"AUTO_APPROVAL_DURATION": "3", "INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
-    assert program.run({**NAMED, **beside}, root=root).notes == (
+    assert read({**NAMED, **beside}, root=root).warnings == (
         (
             "AUTO_APPROVAL_DURATION has no effect: each rule of policy/prod.yaml says how long; "
             "run `pulumi config rm AUTO_APPROVAL_DURATION --stack dev`"
@@ -278,10 +231,10 @@ def test_settings_without_effect_are_noted(program: Program, root: Path) -> None
         ),
     )
     defaults = {"AUTO_APPROVAL_DURATION": "6h", "INCIDENTIO_APPROVE_PARTICIPANTS": "false"}
-    assert program.run({**NAMED, **defaults}, root=root).notes == ()
+    assert read({**NAMED, **defaults}, root=root).warnings == ()
 
 
-def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None:
+def test_doubts_about_the_policy_are_noted(root: Path) -> None:
     """What the loader warns of is said where it is deployed."""
     policy = POLICY.replace("{kinds: [db]}", "{labels: {Env: Prod}}")
     write_policy(
@@ -289,7 +242,7 @@ def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None
         policy,
         TESTS.replace("{kind: db, id: orders}", "{kind: db, id: orders, labels: {Env: Prod}}"),
     )
-    assert program.run(NAMED, root=root).notes == (
+    assert read(NAMED, root=root).warnings == (
         (
             'policy/prod.yaml:2: "DBAs" opens whatever carries these labels, of any kind and id: '
             "labels are as trustworthy as who sets them"
@@ -297,37 +250,37 @@ def test_doubts_about_the_policy_are_noted(program: Program, root: Path) -> None
     )
 
 
-def test_provider_that_is_not_asked_is_noted(program: Program, root: Path) -> None:
+def test_provider_that_is_not_asked_is_noted(root: Path) -> None:
     """A rule that counts what nobody asks for never holds; the key that lacks is named."""
     policy = POLICY.replace("{schedules: [DBA]}", "{provider: opsgenie, schedules: [DBA]}")
     tests = TESTS.replace(
         "provider: incidentio, schedule: DBA", "provider: opsgenie, schedule: DBA"
     )
     write_policy(root / "policy", policy, tests)
-    assert program.run(NAMED, root=root).notes == (
+    assert read(NAMED, root=root).warnings == (
         (
             "policy/prod.yaml counts duties of Opsgenie, which is not asked: "
             "run `pulumi config set --secret OPSGENIE_KEY --stack dev`"
         ),
     )
-    assert program.run(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).notes == ()
+    assert read(NAMED, {**SECRETS, "OPSGENIE_KEY": "key"}, root=root).warnings == ()
 
 
-def test_schedule_without_its_provider_is_noted(program: Program, root: Path) -> None:
+def test_schedule_without_its_provider_is_noted(root: Path) -> None:
     """Where several are on, whoever names schedules at one of them names them for all."""
     two = {**SECRETS, "PAGERDUTY_KEY": "key"}
-    (note,) = program.run(NAMED, two, root=root).notes
+    (note,) = read(NAMED, two, root=root).warnings
     assert note == (
         'policy/prod.yaml:2: "DBAs" names schedules without their provider, and incident.io and '
         "PagerDuty are on: one of that name at either counts; write `provider: incidentio`, or "
         "whose they are, beside `schedules`"
     )
     write_policy(root / "policy", POLICY.replace("schedules: any", "schedules: [DBA]"))
-    (more,) = program.run(NAMED, two, root=root).notes
+    (more,) = read(NAMED, two, root=root).warnings
     assert more == note.replace('"DBAs"', '"DBAs" (and 1 more)')
-    assert program.run(NAMED, root=root).notes == ()
+    assert read(NAMED, root=root).warnings == ()
     write_policy(root / "policy", POLICY.replace("{schedules: [DBA]}", "{schedules: any}"))
-    assert program.run(NAMED, two, root=root).notes == ()
+    assert read(NAMED, two, root=root).warnings == ()
 
 
 def test_the_example_can_be_deployed(program: Program) -> None:
@@ -346,27 +299,27 @@ def test_the_example_can_be_deployed(program: Program) -> None:
         ("x/it's.yaml", """.venv/bin/python -m policy test -- 'x/it'"'"'s.yaml'"""),
     ],
 )
-def test_the_remedy_can_be_pasted(program: Program, root: Path, name: str, remedy: str) -> None:
+def test_the_remedy_can_be_pasted(root: Path, name: str, remedy: str) -> None:
     """Whatever the file is called, the command tests it and does nothing else."""
     (root / name).parent.mkdir(exist_ok=True)
     (root / name).write_text("rules: 1\n", encoding="utf-8")
     case_runner.tests_of(root / name).write_text("cases: 1\n", encoding="utf-8")
-    said = refusal(program, root, {KEY: name})
+    said = refusal(root, {KEY: name})
     assert said.endswith(f"; run `{remedy}`")
 
 
-def test_name_in_quotes_is_one_problem(program: Program, root: Path) -> None:
+def test_name_in_quotes_is_one_problem(root: Path) -> None:
     """What it names with them is not looked for."""
-    assert refusal(program, root, {KEY: "'policy/prod.yaml'"}) == (
+    assert refusal(root, {KEY: "'policy/prod.yaml'"}) == (
         f"""{KEY} is "'policy/prod.yaml'": the quotes are part of the value, so leave them out; """
         f"run `pulumi config set {KEY} policy/prod.yaml --stack dev`"
     )
 
 
-def test_policy_that_cannot_be_read_is_refused(program: Program, root: Path) -> None:
+def test_policy_that_cannot_be_read_is_refused(root: Path) -> None:
     """A folder of that name is not a file; no command mends that."""
     (root / "policy" / "prod.yaml").unlink()
     (root / "policy" / "prod.yaml").mkdir()
-    said = refusal(program, root, NAMED)
+    said = refusal(root, NAMED)
     assert said.startswith(f"{KEY} is 'policy/prod.yaml': policy/prod.yaml cannot be read: ")
     assert said.endswith("; make it a file that can be read")

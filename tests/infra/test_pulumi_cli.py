@@ -61,6 +61,7 @@ def test_interruption_is_handed_on_and_waited_for(pulumi: Pulumi, tmp_path: Path
         (tmp_path / "ready").read_text(encoding="utf-8")
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(InterruptedCommandError, match="interrupted at `pulumi wait`"):
@@ -68,7 +69,7 @@ def test_interruption_is_handed_on_and_waited_for(pulumi: Pulumi, tmp_path: Path
     thread.join()
     assert (tmp_path / "heeded").exists()
     assert (tmp_path / "group").read_text(encoding="utf-8") == "True"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_failure_is_one_line_without_escapes(pulumi: Pulumi) -> None:
@@ -78,3 +79,18 @@ def test_failure_is_one_line_without_escapes(pulumi: Pulumi) -> None:
     assert str(failed.value) == (
         "`pulumi fail` failed at s3://state: error: no \\x1b[31m such thing"
     )
+
+
+def test_what_it_prints_may_be_refused(tmp_path: Path) -> None:
+    """It isn't text, takes too long, or can't be run at all: each is a sentence."""
+    cli = tmp_path / "pulumi"
+    cli.write_text("#!/bin/sh\ntest $1 = sleep && exec sleep 60\nprintf '\\377'\n", "utf-8")
+    cli.chmod(0o755)
+    pulumi = Pulumi(tmp_path, "", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    with pytest.raises(SetupError, match=r"^`pulumi odd` printed something that isn't UTF-8$"):
+        pulumi.run("odd")
+    with pytest.raises(SetupError, match=r"^`pulumi sleep` did not end within 0 s$"):
+        pulumi.result("sleep", seconds=0.01)
+    cli.write_text("#!/nowhere\n", "utf-8")
+    with pytest.raises(SetupError, match=r"/pulumi can't be run: No such file or directory$"):
+        pulumi.run("odd")

@@ -8,12 +8,12 @@ import pulumi
 import pulumi_aws
 import pytest
 
-from handler.settings import SettingsError
+from handler.setting_parsers import SettingsError
 from infra.region import REGIONS, WITHOUT_FUNCTION_URLS, parse_region, region_of
-from tests.infra.made_up import NARROWED, SECRETS
+from tests.infra.program import NARROWED, SECRETS, read
 
 if TYPE_CHECKING:
-    from tests.infra.made_up import Program
+    from tests.infra.program import Program
 
 
 def test_regions_are_those_of_the_provider() -> None:
@@ -74,7 +74,7 @@ def test_wrong_region_is_one_sentence(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     with pytest.raises(pulumi.RunError, match=r"^aws:region is [^\n]*--stack dev`$"):
         program.run({"aws:region": value})
-    assert program.mocks.asked == []
+    assert program.mocks.requests == []
 
 
 def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:
@@ -97,7 +97,7 @@ def test_region_that_is_encrypted_is_not_quoted(program: Program) -> None:
         ("il-central-1", "is 'il-central-1', where AWS had no Lambda function URLs when this"),
     ],
 )
-def test_region_that_is_doubtful(program: Program, value: str, note: str) -> None:
+def test_region_that_is_doubtful(value: str, note: str) -> None:
     """A new one may be right, and function URLs come to more of them."""
-    notes = program.run({"aws:region": value, **NARROWED}).notes
+    notes = read({"aws:region": value, **NARROWED}).warnings
     assert [each.partition(" ")[2][: len(note)] for each in notes] == ([note] if note else [])

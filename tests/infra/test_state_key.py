@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infra.made_up import Program
+from tests.infra.program import Program
 
 if TYPE_CHECKING:
     from sandbox.local_aws.program import ProgramRun
@@ -94,8 +94,3 @@ def test_key_and_alias_are_protected_and_kept(run: ProgramRun) -> None:
     ours = [made for made in run.registrations if made.type in {KEY, ALIAS}]
     assert len(ours) == 2
     assert all(made.protect and made.retain_on_delete for made in ours)
-
-
-def test_longest_alias_is_taken(program: Program) -> None:
-    """250 characters, to which KMS counts `alias/`."""
-    program.run({"KMS_KEY_ALIAS": "a" * 250})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handler.settings import SettingsError, WrongSettingsError
+from handler.setting_parsers import SettingsError, WrongSettingsError
 from policy.remedies import ConfigError, config_set, in_file, in_stack, report
 
 AGE, DRY = "WEBHOOK_MAX_AGE", "AUTO_APPROVAL_DRY_RUN"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.stack_config import read_stack_config
+from infra.stack_file import read_stack_config
 from sandbox.local_aws.deployment import Deployment, deploy
 from sandbox.local_aws.program import PROJECT
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextvars
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
+from pulumi.runtime import settings
+from pulumi.runtime.config import set_all_config
 
-from infra.stack_config import read_stack_config
+from infra.config import StackConfig, read_config
+from infra.stack_file import read_stack_config
 from sandbox.local_aws.program import PROJECT, ProgramRun, run_program
 
 if TYPE_CHECKING:
@@ -45,21 +50,21 @@ def _defaults() -> Mapping[str, str]:
     return read_stack_config(ROOT, "without-a-file")[0]
 
 
-class MadeUp(pulumi.runtime.Mocks):
-    """Answers for each resource what a provider might, and remembers that it was asked."""
+class MockProvider(pulumi.runtime.Mocks):
+    """Answers for each resource what a provider might, and keeps what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Answer the only call there is: whose account this is."""
-        self.asked.append(args.token)
+        self.requests.append(args.token)
         caller = "arn:aws-cn:sts::210987654321:assumed-role/admin/somebody"
         return {"accountId": "210987654321", "arn": caller}, []
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Answer with all that any of the resources has beyond its inputs."""
-        self.asked.append(args.typ)
+        self.requests.append(args.typ)
         return f"{args.name}-id", {
             "name": f"{args.name}-name",
             "arn": f"{ARNS.get(args.typ, 'arn:')}{args.name}",
@@ -75,7 +80,7 @@ class Program:
     """The program, ready to be run with a stack's config."""
 
     def __init__(self) -> None:
-        self.mocks = MadeUp()
+        self.mocks = MockProvider()
 
     def run(
         self,
@@ -90,12 +95,37 @@ class Program:
 
         A key without a namespace is the project's.
         """
-        config = {**_defaults(), "aws:region": "eu-north-1"}
-        encrypted = SECRETS if secrets is None else secrets
-        given = {**(plain or {}), **encrypted}
-        config |= {_whole(key): value for key, value in given.items()}
-        secret_keys = {_whole(key) for key in encrypted}
+        config, secret_keys = _config(plain, secrets)
         return run_program(config, secret_keys, self.mocks, root=root, stack=stack, preview=preview)
+
+
+def read(
+    plain: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    root: Path = ROOT,
+    stack: str = "dev",
+) -> StackConfig:
+    """Read the same config as the program does, without what it would register."""
+
+    def in_context() -> StackConfig:
+        config, secret_keys = _config(plain, secrets)
+        set_all_config(config, list(secret_keys))
+        settings.configure(settings.Settings(project=PROJECT, stack=stack))
+        return read_config(root, os.environ)
+
+    # Pulumi keeps its state in context variables.
+    return contextvars.copy_context().run(in_context)
+
+
+def _config(
+    plain: Mapping[str, str] | None, secrets: Mapping[str, str] | None
+) -> tuple[dict[str, str], set[str]]:
+    encrypted = SECRETS if secrets is None else secrets
+    given = {**(plain or {}), **encrypted}
+    config = {**_defaults(), "aws:region": "eu-north-1"}
+    config |= {_whole(key): value for key, value in given.items()}
+    return config, {_whole(key) for key in encrypted}
 
 
 def _whole(key: str) -> str:

@@ -1,21 +1,19 @@
-"""Quotes around a name, and the lists and maps of Pulumi's, are refused: nothing is called so."""
+"""Quotes, lists and maps are refused, as nothing is called so; so is what is nearly a duration."""
 
 from __future__ import annotations
 
 import pytest
 
-from handler.settings import (
-    LABELS,
-    LISTS,
-    PLAIN_KEYS,
-    POLICY,
-    ROLES,
-    SCHEDULES,
-    SettingsError,
-    parse_text,
-)
+from handler.setting_parsers import SettingsError
+from handler.settings import BY_NAME, DURATION, LABELS, PLAIN_KEYS, POLICY, ROLES, SCHEDULES
+from policy.setting_hints import check_typed_text
 
 QUOTED = "the quotes are part of the value, so leave them out"
+
+
+def check(key: str, value: str) -> None:
+    """Check what somebody types into a setting."""
+    check_typed_text(BY_NAME[key], value.strip())
 
 
 @pytest.mark.parametrize(
@@ -45,10 +43,10 @@ QUOTED = "the quotes are part of the value, so leave them out"
 def test_quotes_are_refused(key: str, value: str, bare: str) -> None:
     """What mends it is the same without them."""
     with pytest.raises(SettingsError) as refused:
-        parse_text(key, value)
+        check(key, value)
     assert str(refused.value) == f"{key} is {value.strip()!r}: {QUOTED}"
     assert refused.value.fixes == {key: bare}
-    assert parse_text(key, bare) == bare
+    check(key, bare)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +63,7 @@ def test_quotes_are_refused(key: str, value: str, bare: str) -> None:
 def test_quotes_of_which_no_mending_is_certain(key: str, value: str) -> None:
     """They are refused all the same, and no command is offered."""
     with pytest.raises(SettingsError, match=QUOTED) as refused:
-        parse_text(key, value)
+        check(key, value)
     assert refused.value.fixes == {}
 
 
@@ -87,7 +85,7 @@ def test_quotes_of_which_no_mending_is_certain(key: str, value: str) -> None:
 )
 def test_a_name_may_hold_them(value: str) -> None:
     """A quote within a name, or brackets that are not JSON, are part of it."""
-    assert parse_text(SCHEDULES, f" {value} ") == value
+    check(SCHEDULES, f" {value} ")
 
 
 @pytest.mark.parametrize(
@@ -107,9 +105,9 @@ def test_a_name_may_hold_them(value: str) -> None:
 )
 def test_lists_and_maps_are_refused(key: str, value: str, kind: str, fixes: dict[str, str]) -> None:
     """Of `--path` or an editor: split at its commas, it would name what is not there."""
-    wanted = "one text, with commas in it" if key in LISTS else "a text"
+    wanted = "one text, with commas in it" if key in {SCHEDULES, LABELS} else "a text"
     with pytest.raises(SettingsError) as refused:
-        parse_text(key, value)
+        check(key, value)
     assert str(refused.value) == f"{key} is the {kind} {value!r}: must be {wanted}"
     assert refused.value.fixes == fixes
 
@@ -119,6 +117,33 @@ def test_lists_and_maps_are_refused(key: str, value: str, kind: str, fixes: dict
 def test_what_may_hold_a_password_is_not_repeated(key: str, value: str) -> None:
     """Before an @ there may be one."""
     with pytest.raises(SettingsError) as refused:
-        parse_text(key, value)
+        check(key, value)
     assert "hunter2" not in str(refused.value)
     assert refused.value.fixes == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "near"),
+    [
+        ("3h30", "3h30m"),
+        ("3,5", "3h30m"),
+        ("+3", "3h"),
+        ("1,5h", "1h30m"),
+        ("30m1h", "1h30m"),
+        ("6 huors", "6h"),
+        ("1 hour and 30 minutes", "1h30m"),
+    ],
+)
+def test_duration_that_is_nearly_one(value: str, near: str) -> None:
+    """The same numbers and units, as a duration: who copies it grants what they meant."""
+    with pytest.raises(SettingsError) as refused:
+        check(DURATION, value)
+    assert str(refused.value) == f"{DURATION} is {value!r}; did you mean {near}?"
+    assert (refused.value.example, refused.value.fixes) == (near, {DURATION: near})
+    check(DURATION, near)
+
+
+@pytest.mark.parametrize("value", ["6", "90m", "six", "300h30", "168h1s", "1 month"])
+def test_duration_of_which_no_mending_is_certain(value: str) -> None:
+    """A right one passes; of another, the parser says what is allowed, and no other length."""
+    check(DURATION, value)

@@ -1,4 +1,4 @@
-"""`make bootstrap` on a local AWS behind the gate, with a stand-in for the Pulumi CLI."""
+"""`make bootstrap` on a local AWS behind the gate, with a fake Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from infra import aws_account, bootstrap
-from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from tests.engine.aws_proxy import AwsProxy
 
@@ -61,7 +60,7 @@ class Killed(BaseException):
     """The process ends here, and nothing in it can do anything about it."""
 
 
-class Played:
+class BootstrapProject:
     """A project's folder whose stack is to be bootstrapped.
 
     Attributes:
@@ -69,10 +68,31 @@ class Played:
         aws: the local AWS.
         gate: the way to it.
         folder: the project's.
+        monkeypatch: changes the process for the test.
+        capsys: what is printed in it.
     """
 
-    def __init__(self, folder: Path, aws: Aws, gate: AwsProxy, stack: str) -> None:
-        self.aws, self.gate, self.stack, self.folder = aws, gate, stack, folder
+    def __init__(
+        self,
+        folder: Path,
+        gate: AwsProxy,
+        stack: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self.gate, self.stack, self.folder = gate, stack, folder
+        self.aws = gate._aws
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+        for key, value in {
+            "AWS_ENDPOINT_URL": gate.endpoint,
+            **self.aws.credentials.variables(),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PULUMI_CONFIG_PASSPHRASE": "of a test",
+        }.items():
+            monkeypatch.setenv(key, value)
+        for key in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(key, raising=False)
+        monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
         (folder / "Pulumi.yaml").write_text(_project(), encoding="utf-8")
         self._bin = folder / "bin"
         self._bin.mkdir()
@@ -95,7 +115,7 @@ class Played:
         """What says that something is this stack's."""
         return {"project": "oncall-approvals", "stack": self.stack}
 
-    def sets(self, region: str = "us-west-2", **settings: str) -> None:
+    def write_settings(self, region: str = "us-west-2", **settings: str) -> None:
         """Write the stack's file."""
         config = {f"oncall-approvals:{key}": value for key, value in settings.items()}
         where = {"aws:region": region} if region else {}
@@ -109,32 +129,39 @@ class Played:
         finally:
             os.umask(mask)
 
+    def error(self) -> str:
+        """Run it where it has to be refused, and give the last line that it prints."""
+        assert self.run() == 1
+        return self.capsys.readouterr().err.splitlines()[-1]
+
     def environment(self) -> dict[str, str]:
         """What the process has in its environment."""
         return {**os.environ, "PATH": str(self._bin)}
 
-    def holds(self, *stacks: str, folder: bool = False) -> None:
+    def hold_stacks(self, *stacks: str, folder: bool = False) -> None:
         """Have stacks in the bucket, or in a folder."""
         name = "stacks in a folder" if folder else "stacks"
         (self._bin / name).write_text(" ".join(stacks), encoding="utf-8")
 
-    def fails(self, words: str) -> None:
+    def fail_pulumi(self, words: str) -> None:
         """Have the CLI fail from now on."""
         (self._bin / "fails").write_text(words, encoding="utf-8")
 
-    def no_pulumi(self) -> None:
+    def remove_pulumi(self) -> None:
         """Take the CLI away."""
         (self._bin / "pulumi").unlink()
 
-    def told(self) -> list[tuple[list[str], list[str]]]:
+    def pulumi_calls(self) -> list[tuple[list[str], list[str]]]:
         """What the CLI was asked, and with which backend and switch."""
         path = self._bin / "told"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
-    def recorded(self) -> dict[str, str]:
+    def written_config(self) -> dict[str, str]:
         """What the stack's file is told of what was made, by the last `config set-all`."""
-        (words, _) = [each for each in self.told() if each[0][:2] == ["config", "set-all"]][-1]
+        (words, _) = [each for each in self.pulumi_calls() if each[0][:2] == ["config", "set-all"]][
+            -1
+        ]
         pairs = [each for each in words if "=" in each]
         return dict(each.split("=", 1) for each in pairs)
 
@@ -160,7 +187,7 @@ class Played:
             s3.put_object(Bucket=name, Key=keeps, Body=b"of others")
         return name
 
-    def settings_of(self, bucket: str) -> dict[str, Any]:
+    def bucket_settings(self, bucket: str) -> dict[str, Any]:
         """All that can be set of a bucket, as AWS has it; None where it is not set."""
         s3 = self.aws.client("s3")
 
@@ -181,7 +208,7 @@ class Played:
         }
 
 
-def each_call(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
+def watch_calls(monkeypatch: pytest.MonkeyPatch, look: Callable[[str, bool], None]) -> None:
     """Look before and after each call of AWS; who looks may raise `Killed`."""
     make = aws_account._client
 

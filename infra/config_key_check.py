@@ -8,43 +8,35 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from handler.providers.registry import PROVIDERS
+from handler.setting_parsers import SettingsError
 from handler.settings import (
+    DRY_RUN,
+    DURATION,
     LABELS,
+    MAX_AGE,
     OLDER_SCHEDULES,
-    PLAIN_KEYS,
     POLICY,
     ROLES,
     SCHEDULES,
     SECRET_KEYS,
-    SettingsError,
+    SIGNING_SECRET,
 )
-from infra.deploy_role import REPOSITORY
 from infra.region import REGION, parse_region
-from infra.state_bucket import BUCKET
-from infra.state_key import ALIAS
+from infra.settings import (
+    ALARM_EMAIL,
+    DEPLOY_REPOSITORY,
+    KEYS,
+    KMS_KEY_ALIAS,
+    LOG_RETENTION_DAYS,
+    MEMORY_MB,
+    RESERVED_CONCURRENCY,
+    STATE_BUCKET,
+)
 from policy.remedies import ConfigError, config_rm, config_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# What `make bootstrap` made, for the program to take over or to leave alone.
-BUCKET_MANAGED = "STATE_BUCKET_MANAGED"
-KEY_ID, KEY_MANAGED = "KMS_KEY_ID", "KMS_KEY_MANAGED"
-RETENTION, MEMORY = "LOG_RETENTION_DAYS", "MEMORY_MB"
-CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"
-STACK_DEFAULTS = {
-    BUCKET: "",
-    BUCKET_MANAGED: "",
-    ALIAS: "",
-    KEY_ID: "",
-    KEY_MANAGED: "",
-    RETENTION: "365",
-    MEMORY: "512",
-    CONCURRENCY: "",
-    ALARM_EMAIL: "",
-    REPOSITORY: "",
-}
-KEYS = (*SECRET_KEYS, *PLAIN_KEYS, *STACK_DEFAULTS)
 # Those of the aws provider (`pulumi_aws.config`; a test compares them).
 AWS_KEYS = frozenset(
     {
@@ -62,46 +54,46 @@ AWS_KEYS = frozenset(
 )
 _OF_PROVIDERS = {
     f"{name}_{ending}": key
-    for each in PROVIDERS
-    for name in {each.id.upper(), each.key.partition("_")[0]}
+    for provider in PROVIDERS
+    for name in {provider.id.upper(), provider.key.partition("_")[0]}
     for endings, key in (
-        (("KEY", "API_KEY", "TOKEN", "API_TOKEN"), each.key),
-        (("URL", "API_URL", "HOST", "API"), next(k for k in each.settings if "BASE_URL" in k)),
+        (("KEY", "API_KEY", "TOKEN", "API_TOKEN"), provider.key),
+        (("URL", "API_URL", "HOST", "API"), provider.settings[0].name),
         (("SCHEDULE", "SCHEDULES"), SCHEDULES),
     )
     for ending in endings
     if f"{name}_{ending}" not in KEYS
 }
 # What one would call a setting who does not know its name. In capitals, with _ between the words.
-MEANT = MappingProxyType(
+SYNONYMS = MappingProxyType(
     {
         **_OF_PROVIDERS,
         **{
-            f"AUTO_APPROVAL_{each}": SCHEDULES
-            for each in _OF_PROVIDERS
-            if "SCHEDULE" in each and f"AUTO_APPROVAL_{each}" != OLDER_SCHEDULES
+            f"AUTO_APPROVAL_{name}": SCHEDULES
+            for name in _OF_PROVIDERS
+            if "SCHEDULE" in name and f"AUTO_APPROVAL_{name}" != OLDER_SCHEDULES
         },
         **dict.fromkeys(("SCHEDULE", "SCHEDULES", "ONCALL_SCHEDULES"), SCHEDULES),
         **dict.fromkeys(("ROLES", "INCIDENTIO_ROLES", "INCIDENT_ROLES"), ROLES),
         **dict.fromkeys(("AUTO_APPROVAL_ROLES", "AUTO_APPROVAL_INCIDENT_ROLES"), ROLES),
         **dict.fromkeys(("LABELS", "RESOURCE_LABELS", "AUTO_APPROVAL_LABELS"), LABELS),
-        **dict.fromkeys(("DURATION", "APPROVAL_DURATION", "HOURS"), "AUTO_APPROVAL_DURATION"),
-        **dict.fromkeys(("AUTO_APPROVAL_HOURS", "MAX_DURATION"), "AUTO_APPROVAL_DURATION"),
+        **dict.fromkeys(("DURATION", "APPROVAL_DURATION", "HOURS"), DURATION),
+        **dict.fromkeys(("AUTO_APPROVAL_HOURS", "MAX_DURATION"), DURATION),
         **dict.fromkeys(("POLICY", "POLICY_FILE", "AUTO_APPROVAL_POLICY_FILE"), POLICY),
-        **dict.fromkeys(("DRY_RUN", "DRYRUN", "AUTO_APPROVAL_DRYRUN"), "AUTO_APPROVAL_DRY_RUN"),
-        **dict.fromkeys(("WEBHOOK_SECRET", "SIGNING_SECRET"), "INDENT_WEBHOOK_SECRET"),
-        **dict.fromkeys(("INDENT_SECRET", "INDENT_SIGNING_SECRET"), "INDENT_WEBHOOK_SECRET"),
-        **dict.fromkeys(("MAX_AGE", "WEBHOOK_AGE"), "WEBHOOK_MAX_AGE"),
+        **dict.fromkeys(("DRY_RUN", "DRYRUN", "AUTO_APPROVAL_DRYRUN"), DRY_RUN),
+        **dict.fromkeys(("WEBHOOK_SECRET", "SIGNING_SECRET"), SIGNING_SECRET),
+        **dict.fromkeys(("INDENT_SECRET", "INDENT_SIGNING_SECRET"), SIGNING_SECRET),
+        **dict.fromkeys(("MAX_AGE", "WEBHOOK_AGE"), MAX_AGE),
         **dict.fromkeys(("ATLASSIAN_TOKEN", "ATLASSIAN_API_TOKEN"), "JSM_API_TOKEN"),
         **dict.fromkeys(("ATLASSIAN_EMAIL", "JSM_USER"), "JSM_EMAIL"),
         **dict.fromkeys(("ATLASSIAN_SITE", "JSM_SITE_URL"), "JSM_SITE"),
-        **dict.fromkeys(("BUCKET", "STATE_BUCKET_NAME", "S3_BUCKET"), BUCKET),
-        **dict.fromkeys(("KMS_ALIAS", "KMS_KEY", "KEY_ALIAS"), ALIAS),
-        **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), RETENTION),
-        **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY),
-        **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), CONCURRENCY),
+        **dict.fromkeys(("BUCKET", "STATE_BUCKET_NAME", "S3_BUCKET"), STATE_BUCKET),
+        **dict.fromkeys(("KMS_ALIAS", "KMS_KEY", "KEY_ALIAS"), KMS_KEY_ALIAS),
+        **dict.fromkeys(("RETENTION", "RETENTION_DAYS", "LOG_RETENTION"), LOG_RETENTION_DAYS),
+        **dict.fromkeys(("MEMORY", "MEMORY_SIZE"), MEMORY_MB),
+        **dict.fromkeys(("CONCURRENCY", "RESERVED_CONCURRENT_EXECUTIONS"), RESERVED_CONCURRENCY),
         **dict.fromkeys(("EMAIL", "ALERT_EMAIL", "ALARM_MAIL", "NOTIFY_EMAIL"), ALARM_EMAIL),
-        **dict.fromkeys(("REPOSITORY", "REPO", "GITHUB_REPOSITORY"), REPOSITORY),
+        **dict.fromkeys(("REPOSITORY", "REPO", "GITHUB_REPOSITORY"), DEPLOY_REPOSITORY),
         **dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION"), REGION),
     }
 )
@@ -135,64 +127,64 @@ def wrong_keys(
                 command = config_set(name, stack, plaintext=True)
                 yield ConfigError(name, problem, f"run {command}")
         elif namespace == project:
-            yield _unknown(name, _meant(name), config, project, stack)
+            yield _unknown(name, _nearest_setting(name), config, project, stack)
         elif namespace == "aws":
             name = name.removeprefix("config:")
             if name not in AWS_KEYS:
-                yield _unknown(key, _meant_of_aws(name), config, project, stack)
+                yield _unknown(key, _nearest_aws_key(name), config, project, stack)
             elif name == "region" and is_secret(key):
                 problem = "is set with --secret, but is not a secret"
                 command = config_set(key, stack, plaintext=True)
                 yield ConfigError(key, problem, f"run {command}")
-        elif (meant := _meant_elsewhere(namespace, name, project)) and namespace != "pulumi":
-            yield _unknown(key, meant, config, project, stack)
+        elif (nearest := _setting_of_namespace(namespace, name, project)) and namespace != "pulumi":
+            yield _unknown(key, nearest, config, project, stack)
 
 
 def _unknown(
-    key: str, meant: str, config: Mapping[str, str], project: str, stack: str
+    key: str, nearest: str, config: Mapping[str, str], project: str, stack: str
 ) -> ConfigError:
     whole = key if ":" in key else f"{project}:{key}"
     problem = f"is not a setting of {'the aws provider' if key.startswith('aws:') else project}"
     remove = f"run {config_rm(key, stack)}"
-    if not meant and _words(key) in _PROFILE:
+    if not nearest and _words(key) in _PROFILE:
         return ConfigError(key, problem, f"{remove}, and export AWS_PROFILE instead")
-    if not meant:
+    if not nearest:
         return ConfigError(key, problem, remove)
-    problem = f"{problem}; the nearest is {meant}"
+    problem = f"{problem}; the nearest is {nearest}"
     value = ""
-    if meant == REGION:
+    if nearest == REGION:
         try:
             value = parse_region(config[whole])
         except SettingsError:
             value = ""
-    return ConfigError(key, problem, f"{remove}, then {config_set(meant, stack, value)}")
+    return ConfigError(key, problem, f"{remove}, then {config_set(nearest, stack, value)}")
 
 
-def _meant(name: str) -> str:
+def _nearest_setting(name: str) -> str:
     """Find the setting that is meant by another name, or the nearest; empty where there is none."""
     words = _words(name)
-    if words in KEYS or words in MEANT:
-        return MEANT.get(words, words)
-    known = {**MEANT, **{each: each for each in KEYS if each != OLDER_SCHEDULES}}
+    if words in KEYS or words in SYNONYMS:
+        return SYNONYMS.get(words, words)
+    known = {**SYNONYMS, **{key: key for key in KEYS if key != OLDER_SCHEDULES}}
     nearest = difflib.get_close_matches(words, known, n=1, cutoff=0.75)
     return known[nearest[0]] if nearest else ""
 
 
-def _meant_of_aws(name: str) -> str:
-    by_words = {_words(each): each for each in AWS_KEYS}
+def _nearest_aws_key(name: str) -> str:
+    by_words = {_words(key): key for key in AWS_KEYS}
     nearest = difflib.get_close_matches(_words(name), by_words, n=1, cutoff=0.75)
     if nearest:
         return f"aws:{by_words[nearest[0]]}"
     return "" if _words(name) not in KEYS else _words(name)
 
 
-def _meant_elsewhere(namespace: str, name: str, project: str) -> str:
+def _setting_of_namespace(namespace: str, name: str, project: str) -> str:
     """Find what is meant by a key of a namespace that is neither ours nor the provider's."""
     words = _words(name)
     if difflib.get_close_matches(_words(namespace), [_words(project)], n=1, cutoff=0.75):
-        return _meant(name)
+        return _nearest_setting(name)
     if _words(namespace) == "AWS":
-        return _meant_of_aws(name)
+        return _nearest_aws_key(name)
     return words if words in KEYS else ""
 
 

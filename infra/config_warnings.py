@@ -1,25 +1,28 @@
-"""What is allowed in a stack's config, and is doubtful or has no effect: warnings of a preview."""
+"""Warnings of a preview: what a stack's config may hold, but is doubtful or has no effect."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handler.providers.registry import BY_ID, PROVIDERS
+from handler.providers.registry import BY_ID as PROVIDER_BY_ID
+from handler.providers.registry import PROVIDERS
+from handler.setting_parsers import parse_list, parse_switch
 from handler.settings import (
-    DEFAULTS,
+    BY_NAME,
+    DURATION,
     LABELS,
     OLDER_SCHEDULES,
+    PARTICIPANTS,
     POLICY,
+    PREVIOUS_SIGNING_SECRET,
     ROLES,
     SCHEDULES,
-    SIGNING_KEYS,
-    parse_duration,
-    parse_list,
-    parse_switch,
+    SELF_DECLARED,
+    SIGNING_SECRET,
 )
-from infra.config_keys import CONCURRENCY
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
+from infra.settings import RESERVED_CONCURRENCY
 from policy.case_runner import SUFFIX, TEST_SUFFIX
 from policy.diagnostics import typographic_in
 from policy.lint import kinds_without_end, open_rules
@@ -32,13 +35,11 @@ if TYPE_CHECKING:
     from infra.config import StackConfig
     from policy.loader import Loaded
 
-DURATION, PARTICIPANTS = "AUTO_APPROVAL_DURATION", "INCIDENTIO_APPROVE_PARTICIPANTS"
-SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 # AWS's default quota for a region, and what Lambda keeps of it for functions that reserve nothing.
 USUAL_CONCURRENCY, UNRESERVED = 1000, 100
 
 
-def notes_on(
+def config_warnings(
     config: StackConfig, settings: Settings, policy: Loaded | None, region: str, stack: str
 ) -> Iterator[str]:
     """Give them, a sentence each.
@@ -54,53 +55,51 @@ def notes_on(
     if policy:
         yield from policy_notes(policy, {**plain, **config.secrets}, stack)
     else:
-        yield from _reach(settings, stack)
-    yield from _without_effect(plain, stack)
-    yield from _without_key(config, stack)
-    current, previous = (config.secrets.get(key, "") for key in SIGNING_KEYS)
-    if current == previous:
-        key = SIGNING_KEYS[1]
+        yield from _open_rules(settings, stack)
+    yield from _ineffective_settings(plain, stack)
+    yield from _settings_of_unused_providers(config, stack)
+    if config.secrets.get(SIGNING_SECRET) == config.secrets.get(PREVIOUS_SIGNING_SECRET):
+        key = PREVIOUS_SIGNING_SECRET
         yield f"{key} has no effect: it is the current one; run {config_rm(key, stack)}"
-    yield from _unassigned_schedules(config, stack)
+    yield from _schedules_without_provider(config, stack)
     yield from _spelling(plain)
-    yield from _of_region(region, stack)
+    yield from _region_warnings(region, stack)
     if (config.reserved_concurrency or 0) > USUAL_CONCURRENCY - UNRESERVED:
         yield (
-            f"{CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of an "
-            f"account's concurrent executions unreserved, so that one with the usual quota of "
+            f"{RESERVED_CONCURRENCY} is {config.reserved_concurrency}: AWS leaves {UNRESERVED} of "
+            f"an account's concurrent executions unreserved, so that one with the usual quota of "
             f"{USUAL_CONCURRENCY} refuses more than {USUAL_CONCURRENCY - UNRESERVED} in the middle "
             "of a deploy, and a new one, whose quota may be 10, refuses any; look at Lambda's "
             'quota "Concurrent executions" in this region first'
         )
 
 
-def _reach(settings: Settings, stack: str) -> Iterator[str]:
+def _open_rules(settings: Settings, stack: str) -> Iterator[str]:
     """Find where any duty opens what is requested, and where the shift's end shuts roles out."""
-    on = [BY_ID[each].name for each in settings.providers]
+    on = [PROVIDER_BY_ID[id_].name for id_ in settings.providers]
     tests = EXAMPLE.replace(SUFFIX, TEST_SUFFIX)
-    for each in open_rules(settings.policy, on):
-        said = each.describe(dry_run=settings.dry_run)
+    for rule in open_rules(settings.policy, on):
+        sentence = rule.describe(dry_run=settings.dry_run)
         yield (
-            f"{said[0].upper()}{said[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is set; "
-            f"narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or with a "
-            f"policy file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml "
+            f"{sentence[0].upper()}{sentence[1:]}: none of {SCHEDULES}, {ROLES} and {POLICY} is "
+            f"set; narrow it, for example with {config_set(SCHEDULES, stack, 'Production')}, or "
+            f"with a policy file: `cp policy/example.yaml {EXAMPLE}`, `cp policy/example.test.yaml "
             f"{tests}` and {config_set(POLICY, stack, EXAMPLE)}"
         )
     yield from kinds_without_end(settings.policy, on)
 
 
-def _without_effect(plain: Mapping[str, str], stack: str) -> Iterator[str]:
+def _ineffective_settings(plain: Mapping[str, str], stack: str) -> Iterator[str]:
     participants = parse_switch(PARTICIPANTS, plain.get(PARTICIPANTS, ""))
     roles = parse_list(ROLES, plain.get(ROLES, ""))
-    reporter = next((each for each in roles if each.lower() == "reporter"), None)
+    reporter = next((role for role in roles if role.lower() == "reporter"), None)
     if reporter and not parse_switch(SELF_DECLARED, plain.get(SELF_DECLARED, "")):
         yield (
             f"{reporter!r} in {ROLES} has no effect: the reporter is who declared the incident, "
             f"which counts only where {SELF_DECLARED} is true; leave {reporter!r} out"
         )
     if POLICY in plain:
-        given = parse_duration(DURATION, plain.get(DURATION, DEFAULTS[DURATION]))
-        if given != parse_duration(DURATION, DEFAULTS[DURATION]):
+        if BY_NAME[DURATION].read(plain) != BY_NAME[DURATION].read({}):
             yield (
                 f"{DURATION} has no effect: each rule of {plain[POLICY]} says how long; "
                 f"run {config_rm(DURATION, stack)}"
@@ -118,38 +117,38 @@ def _without_effect(plain: Mapping[str, str], stack: str) -> Iterator[str]:
         )
 
 
-def _without_key(config: StackConfig, stack: str) -> Iterator[str]:
+def _settings_of_unused_providers(config: StackConfig, stack: str) -> Iterator[str]:
     """Find settings of providers that are not asked."""
     plain = config.function_settings
     for provider in PROVIDERS:
         if provider.key in config.secrets:
             continue
-        named = [key for key in provider.settings if plain.get(key, "") != DEFAULTS.get(key, "")]
+        keys = [row.name for row in provider.settings if plain.get(row.name, "") != row.default]
         if provider.id == "incidentio":
             switches = (PARTICIPANTS, SELF_DECLARED)
-            named += [key for key in switches if parse_switch(key, plain.get(key, ""))]
-            named += [ROLES] if plain.get(ROLES) else []
-        for key in named:
+            keys += [key for key in switches if parse_switch(key, plain.get(key, ""))]
+            keys += [ROLES] if plain.get(ROLES) else []
+        for key in keys:
             yield (
                 f"{key} has no effect: {provider.name} is not asked, as {provider.key} is not "
                 f"set; run {config_set(provider.key, stack)} or {config_rm(key, stack)}"
             )
 
 
-def _unassigned_schedules(config: StackConfig, stack: str) -> Iterator[str]:
+def _schedules_without_provider(config: StackConfig, stack: str) -> Iterator[str]:
     """Find where a schedule of that name at any of several providers would do."""
     plain = config.function_settings
     key = SCHEDULES if SCHEDULES in plain else OLDER_SCHEDULES
-    providers = [BY_ID[each] for each in config.providers]
-    named = [
-        each
-        for each in parse_list(key, plain.get(key, ""))
-        if not any(provider.may_have_id(each) for provider in providers)
+    providers = [PROVIDER_BY_ID[id_] for id_ in config.providers]
+    schedules = [
+        schedule
+        for schedule in parse_list(key, plain.get(key, ""))
+        if not any(provider.may_have_id(schedule) for provider in providers)
     ]
-    if named and len(providers) > 1:
-        names = " and ".join(each.name for each in providers)
+    if schedules and len(providers) > 1:
+        names = " and ".join(provider.name for provider in providers)
         yield (
-            f"{key} names {named[0]!r} without its provider, and {names} are on: a schedule of "
+            f"{key} names {schedules[0]!r} without its provider, and {names} are on: a schedule of "
             f"that name at either counts; run {config_set(key, stack)} and give its id, or name "
             "the provider in a policy file"
         )
@@ -164,7 +163,7 @@ def _spelling(plain: Mapping[str, str]) -> Iterator[str]:
                     yield f"{key}: {text.strip()!r} {doubt}"
 
 
-def _of_region(region: str, stack: str) -> Iterator[str]:
+def _region_warnings(region: str, stack: str) -> Iterator[str]:
     if region in WITHOUT_FUNCTION_URLS:
         yield (
             f"{REGION} is {region!r}, where AWS had no Lambda function URLs when this version was "

@@ -1,0 +1,285 @@
+"""A row of the table of settings, the parsers of its values, and what is wrong with one. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from handler import durations
+from handler.folding import unseen_in
+from handler.hosts import host_problem, is_loopback
+from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE, ShiftEnd
+
+SHORTEST_SECRET = 16
+
+_T = TypeVar("_T")
+_NO_FIXES: Mapping[str, str | None] = MappingProxyType({})
+_SWITCHES = {
+    **dict.fromkeys(("yes", "y", "on", "1", "t"), "true"),
+    **dict.fromkeys(("no", "n", "off", "0", "f"), "false"),
+}
+_HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_HEADER_SAFE = re.compile(r"[!-~]+")
+_SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
+# What comes before a colon is the name that a password belongs to.
+_EMAIL = re.compile(r"[!-9;-?A-~]+@[!-9;-?A-~]+")
+
+
+class SettingsError(ValueError):
+    """A setting has a wrong value: which one, what is wrong, and how it is mended.
+
+    The sentence never holds the value of a secret.
+
+    Attributes:
+        key: the setting's name.
+        example: a right value, or empty where there can be none (secrets).
+        fixes: settings, each with the value to give it, or None to take it out: doing so for any
+            one of them is certain to mend this.
+        problems: all that is wrong: this alone, unless several settings are.
+    """
+
+    def __init__(
+        self, key: str, problem: str, example: str = "", fixes: Mapping[str, str | None] = _NO_FIXES
+    ) -> None:
+        super().__init__(f"{key} {problem}")
+        self.key = key
+        self.example = example
+        self.fixes = fixes
+        self.problems: tuple[SettingsError, ...] = (self,)
+
+
+class WrongSettingsError(SettingsError):
+    """Several settings have wrong values. The sentence begins with the names of all of them."""
+
+    def __init__(self, problems: Iterable[SettingsError]) -> None:
+        errors = tuple(problems)
+        keys = ", ".join(dict.fromkeys(error.key for error in errors))
+        super().__init__(keys, f"are wrong: {'; '.join(map(str, errors))}")
+        self.problems = errors
+
+
+class Problems(list[SettingsError]):
+    """Collects what is wrong with settings, so that all of it is reported at once."""
+
+    def read(self, parse: Callable[..., _T], *arguments: object) -> _T:
+        """Parse a setting; where it is wrong, note that.
+
+        What is returned then is None, whatever the type says: `check` comes before any use of it.
+        """
+        try:
+            return parse(*arguments)
+        except SettingsError as error:
+            self.extend(error.problems)
+        return None  # type: ignore[return-value] # as the docstring says
+
+    def check(self) -> None:
+        """Raise what was collected, if anything.
+
+        Raises:
+            SettingsError: for all of it.
+        """
+        if self:
+            raise self[0] if len(self) == 1 else WrongSettingsError(self)
+
+
+class Setting(NamedTuple):
+    """A row of the table of settings.
+
+    Attributes:
+        name: what the environment variable and the key of the stack's config are called.
+        parse: reads its text, given the name and the text; raises `SettingsError`.
+        doc: what it does, in a line of Markdown.
+        default: its text where none is given.
+        secret: whether it is kept encrypted, and never quoted.
+    """
+
+    name: str
+    parse: Callable[[str, str], Any]
+    doc: str
+    default: str = ""
+    secret: bool = False
+
+    def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
+        """Read it from the values of all settings; an empty text counts as unset.
+
+        Args:
+            values: the values.
+            check: looks at a plain setting's text first: what people type can get better advice.
+
+        Raises:
+            SettingsError: the value is wrong.
+        """
+        text = values.get(self.name, "")
+        if not self.secret:
+            text = text.strip() or self.default
+            if check:
+                check(self, text)
+        return self.parse(self.name, text)
+
+
+Check = Callable[[Setting, str], None]
+
+
+def parse_text(key: str, value: str) -> str:  # noqa: ARG001 - as all parsers
+    """Take any text."""
+    return value
+
+
+def parse_signing_secret(key: str, value: str) -> str:
+    """Check a secret by which calls are signed, without ever quoting it. Empty means unset."""
+    _check_edges(key, value)
+    if 0 < len(value) < SHORTEST_SECRET:
+        problem = f"has {len(value)} characters: at least {SHORTEST_SECRET} are needed"
+        raise SettingsError(key, problem)
+    return value
+
+
+def parse_api_key(key: str, value: str) -> str:
+    """Check a secret that travels in a header: a line break in it would be another header."""
+    _check_edges(key, value)
+    if value and not _HEADER_SAFE.fullmatch(value):
+        raise SettingsError(key, "holds a character that no API key has")
+    return value
+
+
+def _check_edges(key: str, value: str) -> None:
+    if value != value.strip():
+        raise SettingsError(key, "begins or ends with white space")
+
+
+def parse_duration(key: str, value: str) -> timedelta:
+    """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), cut down to whole seconds."""
+    duration = _approval(f"{value}h" if _HOURS.fullmatch(value) else value)
+    if duration is not None:
+        return timedelta(seconds=duration // timedelta(seconds=1))
+    allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
+    raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours")
+
+
+def _approval(text: str) -> timedelta | None:
+    """Read a duration for which an approval may last; None for any other text."""
+    duration = durations.parse_duration(text) or timedelta(0)
+    return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
+
+
+def parse_list(key: str, value: str) -> tuple[str, ...]:
+    """Split at commas and trim; duplicates count once. Empty means unset."""
+    entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if value and not entries:
+        # `,` read as "no list" would let every duty count.
+        raise SettingsError(key, f"is {value!r}: names nothing between its commas", "DBA, API")
+    if unseen := unseen_in("".join(entries)):
+        problem = f"holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
+        raise SettingsError(key, problem)
+    return entries
+
+
+def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Read `Env=Prod, Team=DB` as pairs. Empty means unset."""
+    labels: dict[str, str] = {}
+    for entry in parse_list(key, value):
+        name, equals, wanted = (part.strip() for part in entry.partition("="))
+        if not (name and equals and wanted):
+            problem = f"holds {entry!r}: each entry must be a label and its value"
+            raise SettingsError(key, problem, "Env=Prod, Team=DB")
+        if labels.setdefault(name, wanted) != wanted:
+            raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
+    return tuple(labels.items())
+
+
+def parse_switch(key: str, value: str) -> bool:
+    """Read `true` or `false`, in any case. Empty means false."""
+    if value.lower() not in {"", "true", "false"}:
+        meant = _SWITCHES.get(value.lower(), "")
+        raise SettingsError(key, f"is {value!r}: must be true or false", meant)
+    return value.lower() == "true"
+
+
+def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
+    """Read `true`, `false` or a grace in whole seconds (`15m`). Empty means false, None."""
+    if value.lower() in {"", "true", "false"}:
+        return ShiftEnd() if value.lower() == "true" else None
+    # A bare 0 may be meant as false.
+    grace = durations.parse_duration(value) if value[-1].isalpha() else None
+    nothing = timedelta(0)
+    if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
+        allowed = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
+        raise SettingsError(key, f"is {value!r}: must be {allowed}", "15m")
+    return ShiftEnd(grace)
+
+
+def parse_whole(key: str, value: str, *, least: int, most: int, example: str) -> int:
+    """Read a whole number within bounds."""
+    if not _WHOLE.fullmatch(value) or not least <= int(value) <= most:
+        problem = f"is {value!r}: must be a whole number from {least} to {most}"
+        raise SettingsError(key, problem, example)
+    return int(value)
+
+
+def parse_base_url(key: str, value: str, *, example: str) -> str:
+    """Accept https, or http on loopback: the API key travels there."""
+    return _checked_url(
+        key,
+        value,
+        value,
+        "is an https address, or http on loopback, without user, query or fragment",
+        example,
+    )
+
+
+def parse_site(key: str, value: str) -> str:
+    """Read a site's name (`acme`), host (`acme.atlassian.net`) or address as its address."""
+    if not value:
+        return ""
+    host = f"{value}.atlassian.net" if _SITE_NAME.fullmatch(value) else value
+    url = host if "://" in host else f"https://{host}"
+    allowed = "are a site's name, its host, or its https address without a path"
+    if "/" in url.rstrip("/").partition("://")[2]:
+        raise _wrong_url(key, value, allowed, "acme")
+    return _checked_url(key, value, url, allowed, "acme")
+
+
+def _checked_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
+    """Give an address that a key may travel to, without a slash at its end."""
+    url = url.rstrip("/")
+    parts = _split(url)
+    if parts is None:
+        raise _wrong_url(key, value, allowed, example)
+    problem = host_problem(parts.hostname or "")
+    if "[" in parts.netloc and ":" not in (parts.hostname or ""):
+        problem = "host isn't an IPv6 address, which is what brackets are for"
+    if parts.port == 0:
+        problem = "port is 0, where nothing can listen"
+    if problem:
+        raise SettingsError(key, f"is {value!r}, whose {problem}", example)
+    return url
+
+
+def _wrong_url(key: str, value: str, allowed: str, example: str) -> SettingsError:
+    # What stands before an @ may be a password.
+    quoted = "holds an @" if "@" in value else f"is {value!r}"
+    return SettingsError(key, f"{quoted}: allowed {allowed}", example)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take an address apart, whatever its host; None where a key may not travel to it."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    plain = bool(host) and not set("?#@") & set(url) and _HEADER_SAFE.fullmatch(url)
+    return parts if secure and plain else None
+
+
+def parse_email(key: str, value: str) -> str:
+    """Check an e-mail that travels before a password, without ever quoting it."""
+    if value and not _EMAIL.fullmatch(value):
+        raise SettingsError(key, "is not the e-mail of an account", "bot@example.com")
+    return value

@@ -1,0 +1,156 @@
+"""The table of the settings that only the program reads, and the table of all settings.
+
+`handler/settings.py` has the rows of the function's settings, of which the program passes the
+values on.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from handler.setting_parsers import Setting, SettingsError, parse_switch, parse_whole
+from handler.settings import SETTINGS
+from infra.bucket_names import parse_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STATE_BUCKET, STATE_BUCKET_MANAGED = "STATE_BUCKET", "STATE_BUCKET_MANAGED"
+KMS_KEY_ALIAS, KMS_KEY_ID, KMS_KEY_MANAGED = "KMS_KEY_ALIAS", "KMS_KEY_ID", "KMS_KEY_MANAGED"
+LOG_RETENTION_DAYS, MEMORY_MB = "LOG_RETENTION_DAYS", "MEMORY_MB"
+RESERVED_CONCURRENCY, ALARM_EMAIL = "RESERVED_CONCURRENCY", "ALARM_EMAIL"
+DEPLOY_REPOSITORY = "DEPLOY_REPOSITORY"
+
+# What CloudWatch's PutRetentionPolicy takes. "Never" is no length of time.
+LOG_RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+_LONGEST_EMAIL = 254
+_ATOM, _LABEL = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
+_ALIAS = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9/_-]{0,249}")
+_RESERVED_ALIAS = re.compile(r"aws(/.*)?|alias/.*")
+_KEY_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+# GitHub's own: a login of letters, digits and hyphens (and _ where a company manages it).
+_REPOSITORY = re.compile(
+    r"(?P<owner>[A-Za-z0-9][A-Za-z0-9_-]{0,38})(@(?P<owner_id>[1-9][0-9]{0,19}))?"
+    r"/(?P<name>(?!\.{1,2}(@|$))[A-Za-z0-9._-]{1,100})(@(?P<name_id>[1-9][0-9]{0,19}))?"
+)
+
+_T = TypeVar("_T")
+
+
+def _optional(parse: Callable[[str, str], _T]) -> Callable[[str, str], _T | None]:
+    """Read an empty text as None."""
+    return lambda key, value: parse(key, value) if value else None
+
+
+def _parse_alias(key: str, value: str) -> str:
+    """Check a key's alias by KMS's rules (API reference, "CreateAlias")."""
+    if _ALIAS.fullmatch(value) is None or _RESERVED_ALIAS.fullmatch(value) is not None:
+        allowed = "up to 250 letters, digits, /, _ and -, without alias/ and not aws/ before them"
+        raise SettingsError(key, f"is {value!r}: must be {allowed}", "oncall-state")
+    return value
+
+
+def _parse_key_id(key: str, value: str) -> str:
+    if _KEY_ID.fullmatch(value) is None:
+        problem = f"is {value!r}, which isn't the id of a key; `make bootstrap` sets it"
+        raise SettingsError(key, problem, fixes={key: None})
+    return value
+
+
+def _parse_retention(key: str, value: str) -> int:
+    allowed = {str(days): days for days in LOG_RETENTIONS}
+    if value not in allowed:
+        raise SettingsError(key, f"is {value!r}: must be one of {', '.join(allowed)}", "365")
+    return allowed[value]
+
+
+def _parse_email(key: str, value: str) -> str:
+    if not (_EMAIL.fullmatch(value) and len(value) <= _LONGEST_EMAIL):
+        raise SettingsError(key, f"is {value!r}: must be one e-mail address", "oncall@example.com")
+    return value
+
+
+def _parse_repository(key: str, value: str) -> str:
+    """Check a repository as GitHub's subject names it."""
+    match = _REPOSITORY.fullmatch(value)
+    if match is None or bool(match["owner_id"]) != bool(match["name_id"]):
+        problem = (
+            f"is {value!r}: must be OWNER/REPO, or OWNER@OWNERID/REPO@REPOID where GitHub's tokens "
+            "hold the ids, too"
+        )
+        raise SettingsError(key, problem, "acme/oncall-approvals")
+    return value
+
+
+PROGRAM_SETTINGS = (
+    Setting(
+        STATE_BUCKET,
+        _optional(parse_bucket),
+        "Name of the bucket that holds Pulumi's state; `make bootstrap` writes it here. Empty "
+        "means `indent-deploy-state-<account>-<stack>`.",
+    ),
+    Setting(
+        STATE_BUCKET_MANAGED,
+        _optional(parse_switch),
+        "Set by `make bootstrap`. `true` means that the stack manages the bucket, `false` that it "
+        "leaves it alone. Empty means that the stack makes it.",
+    ),
+    Setting(
+        KMS_KEY_ALIAS,
+        _optional(_parse_alias),
+        "Alias of the key that encrypts config and state, such as `oncall-state`. "
+        "[`make bootstrap`](#deploy-to-aws) makes it where there is none. Empty means that a "
+        "passphrase encrypts.",
+    ),
+    Setting(
+        KMS_KEY_ID,
+        _optional(_parse_key_id),
+        "Set by `make bootstrap`. The id of the key that has that alias.",
+    ),
+    Setting(
+        KMS_KEY_MANAGED,
+        _optional(parse_switch),
+        "Set by `make bootstrap`. `true` means that the stack manages the key, `false` that it "
+        "leaves it alone. Empty means that the stack makes it.",
+    ),
+    Setting(
+        LOG_RETENTION_DAYS,
+        _parse_retention,
+        "How long the decision log, the audit trail, is kept. `pulumi destroy` leaves it.",
+        "365",
+    ),
+    Setting(
+        MEMORY_MB,
+        partial(parse_whole, least=128, most=10240, example="512"),
+        "Memory of the function. Its share of a processor grows with it.",
+        "512",
+    ),
+    Setting(
+        RESERVED_CONCURRENCY,
+        _optional(partial(parse_whole, least=0, most=1000, example="10")),
+        "Calls answered at once, at most; `0` shuts the URL. Empty means the account's own limit. "
+        "AWS keeps 100 of an account's concurrent executions unreserved, so a usual account (1000) "
+        "can reserve at most 900, and a new one (its limit may be 10) none.",
+    ),
+    Setting(
+        ALARM_EMAIL,
+        _optional(_parse_email),
+        "Whom [alarms](#alarms-and-the-dashboard) are mailed to. Empty means nobody; the dashboard "
+        "shows them in any case.",
+    ),
+    Setting(
+        DEPLOY_REPOSITORY,
+        _optional(_parse_repository),
+        "The GitHub repository whose workflows deploy this stack, such as `acme/oncall-approvals`: "
+        "makes [the roles that CI takes](docs/deploy-role.md). Empty means none.",
+    ),
+)
+ALL_SETTINGS = (*SETTINGS, *PROGRAM_SETTINGS)
+KEYS = tuple(row.name for row in ALL_SETTINGS)
+BY_NAME = {row.name: row for row in ALL_SETTINGS}

@@ -1,0 +1,282 @@
+"""The stack's config: where each value goes, what is refused, and what a preview warns of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from handler.settings import PROVIDER_KEYS, SECRET_KEYS
+from infra.settings import ALL_SETTINGS
+from tests.infra.program import OPEN, Program, environment_of, inputs_of, read
+
+GOOD = {"INDENT_WEBHOOK_SECRET": "webhook-secret-16", "INCIDENTIO_API_KEY": "key"}
+SWITCHES = (
+    "AUTO_APPROVAL_END_WITH_SHIFT",
+    "AUTO_APPROVAL_DRY_RUN",
+    "INCIDENTIO_APPROVE_PARTICIPANTS",
+    "INCIDENTIO_APPROVE_SELF_DECLARED",
+)
+
+
+@pytest.mark.parametrize("value", ["FALSE", "", " true "])
+def test_switch_takes_either_case_and_white_space(program: Program, value: str) -> None:
+    """A switch reaches the function trimmed; an empty one does not."""
+    variables = environment_of(program.run(dict.fromkeys(SWITCHES, value)))
+    assert {variables.get(key) for key in SWITCHES} == {value.strip() or None}
+
+
+def test_right_values_reach_the_function(program: Program) -> None:
+    """A plain setting is an environment variable of the same name."""
+    plain = {
+        "AUTO_APPROVAL_DURATION": "1.5",
+        "AUTO_APPROVAL_SCHEDULES": "DBA, API",
+        "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident Lead",
+        "AUTO_APPROVAL_END_WITH_SHIFT": "15m",
+        "AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod, Team=DB",
+        "INCIDENTIO_BASE_URL": "http://127.0.0.1:8080",
+        "WEBHOOK_MAX_AGE": "3600",
+    }
+    assert plain.items() <= environment_of(program.run(plain)).items()
+
+
+def test_empty_values_count_as_unset(program: Program) -> None:
+    """With every plain key empty, the function gets none of them, and the stack its defaults."""
+    run = program.run({row.name: "" for row in ALL_SETTINGS if not row.secret})
+    assert environment_of(run).keys() == {
+        "HANDLER_SECRET_ARN",
+        "HANDLER_SECRET_VERSION",
+        "MALLOC_MMAP_THRESHOLD_",
+    }
+    assert inputs_of(run, "Function")["memorySize"] == 512
+    assert inputs_of(run, "LogGroup")["retentionInDays"] == 365
+
+
+def test_the_programs_settings_go_where_they_belong(program: Program) -> None:
+    """0 calls at once, which shut the URL, are a number like any other."""
+    run = program.run(
+        {
+            "MEMORY_MB": " 1769 ",
+            "RESERVED_CONCURRENCY": "0",
+            "LOG_RETENTION_DAYS": "7",
+            "STATE_BUCKET": "my-bucket.2",
+        }
+    )
+    function = inputs_of(run, "Function")
+    assert (function["memorySize"], function["reservedConcurrentExecutions"]) == (1769, 0)
+    assert inputs_of(run, "LogGroup")["retentionInDays"] == 7
+    assert run.outputs["state_bucket"] == inputs_of(run, "Bucket")["bucket"] == "my-bucket.2"
+    assert "aws:index/getCallerIdentity:getCallerIdentity" not in program.mocks.requests
+
+
+def test_repository_is_named_in_the_subject(program: Program) -> None:
+    """As GitHub's tokens have it, in either of its forms."""
+    run = program.run({"DEPLOY_REPOSITORY": " acme@1/oncall@23 "})
+    trust = [each.inputs.get("assumeRolePolicy", "") for each in run.registrations]
+    assert sum('"repo:acme@1/oncall@23:environment:dev"' in each for each in trust) == 1
+
+
+def refusal(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - of `read`
+    """Read a config that has to be refused."""
+    with pytest.raises(pulumi.RunError) as refused:
+        read(*args, **kwargs)
+    assert type(refused.value) is pulumi.RunError
+    return str(refused.value)
+
+
+def test_refused_config_registers_nothing(program: Program) -> None:
+    """Nor is the provider asked for anything; what the program says is the sentence alone."""
+    with pytest.raises(pulumi.RunError) as refused:
+        program.run({"MEMORY_MB": "127"})
+    assert str(refused.value) == refusal({"MEMORY_MB": "127"})
+    assert program.mocks.requests == []
+
+
+def test_warnings_are_the_programs(program: Program) -> None:
+    """They are said as it runs."""
+    assert program.run().notes == read().warnings == (OPEN,)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        (
+            "AUTO_APPROVAL_DURATION",
+            "169",
+            (
+                "AUTO_APPROVAL_DURATION is '169': use hours (for example 3 or 1.5) or units (for "
+                "example 90m or 1h30m), above 0 and at most 168 hours; "
+                "run `pulumi config set AUTO_APPROVAL_DURATION --stack dev`"
+            ),
+        ),
+        (
+            "AUTO_APPROVAL_DURATION",
+            "3h30",
+            (
+                "AUTO_APPROVAL_DURATION is '3h30'; did you mean 3h30m? "
+                "Run `pulumi config set AUTO_APPROVAL_DURATION 3h30m --stack dev`"
+            ),
+        ),
+        (
+            "AUTO_APPROVAL_SCHEDULES",
+            ",",
+            (
+                "AUTO_APPROVAL_SCHEDULES is ',': names nothing between its commas; for example, "
+                "run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API' --stack dev`"
+            ),
+        ),
+        (
+            "INCIDENTIO_BASE_URL",
+            "https://u:p@x",  # what stands before the @ may be a password
+            (
+                "INCIDENTIO_BASE_URL holds an @: allowed is an https address, or http on loopback, "
+                "without user, query or fragment; for example, run `pulumi config set "
+                "INCIDENTIO_BASE_URL https://api.incident.io --stack dev`"
+            ),
+        ),
+        (
+            "MEMORY_MB",
+            "127",
+            (
+                "MEMORY_MB is '127': must be a whole number from 128 to 10240; "
+                "for example, run `pulumi config set MEMORY_MB 512 --stack dev`"
+            ),
+        ),
+    ],
+)
+def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentence: str) -> None:
+    """A wrong value registers nothing; the sentence names key, value and what mends it."""
+    assert refusal({key: value}, GOOD) == sentence
+
+
+@pytest.mark.parametrize(
+    ("secrets", "problem", "key"),
+    [
+        (
+            {"INCIDENTIO_API_KEY": "key"},
+            "is not set: it is the webhook's signing secret, from Indent",
+            "INDENT_WEBHOOK_SECRET",
+        ),
+        (
+            {"INDENT_WEBHOOK_SECRET": "webhook-secret-16"},
+            (
+                f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: at least one provider's key "
+                "is needed to see who is on duty"
+            ),
+            "INCIDENTIO_API_KEY",
+        ),
+        (
+            {**GOOD, "INDENT_WEBHOOK_SECRET": "short-secret"},
+            "has 12 characters: at least 16 are needed",
+            "INDENT_WEBHOOK_SECRET",
+        ),
+        (
+            {**GOOD, "INCIDENTIO_API_KEY": "short secret"},
+            "holds a character that no API key has",
+            "INCIDENTIO_API_KEY",
+        ),
+    ],
+)
+def test_wrong_or_missing_secret(secrets: dict[str, str], problem: str, key: str) -> None:
+    """The command asks for it; its value is never quoted."""
+    said = refusal({}, secrets)
+    assert said == f"{key} {problem}; run `pulumi config set --secret {key} --stack dev`"
+
+
+def test_encrypted_value_under_a_misspelt_key() -> None:
+    """It may be a secret, and is not quoted; empty ones in plain text hide nothing."""
+    assert refusal({}, {**GOOD, "memory-mb": "hunter2"}) == (
+        "memory-mb is not a setting of oncall-approvals; the nearest is MEMORY_MB; run `pulumi "
+        "config rm memory-mb --stack dev`, then `pulumi config set MEMORY_MB --stack dev`"
+    )
+    read({"INDENT_WEBHOOK_SECRET_PREVIOUS": ""})
+
+
+def test_stack_name_that_no_bucket_may_have_is_refused(program: Program) -> None:
+    """The default name is checked before the account is known; STATE_BUCKET is the way out."""
+    assert refusal(stack="Prod") == (
+        "STATE_BUCKET is not set, and stack name 'Prod' can't be part of a bucket's name; for "
+        "example, run `pulumi config set STATE_BUCKET my-company-pulumi-state --stack Prod`"
+    )
+    assert program.run({"STATE_BUCKET": "ours"}, stack="Prod").outputs["state_bucket"] == "ours"
+
+
+def test_stack_of_another_ones_previews_gets_no_role() -> None:
+    """Whoever previews `dev` runs in the environment `dev-preview`."""
+    assert refusal({"DEPLOY_REPOSITORY": "acme/oncall"}, GOOD, stack="dev-preview") == (
+        "DEPLOY_REPOSITORY is set for stack 'dev-preview', but GitHub's environment of that name "
+        "is for previews of 'dev'; rename the stack, or run `pulumi config rm DEPLOY_REPOSITORY "
+        "--stack dev-preview`"
+    )
+
+
+def test_settings_that_lambda_would_refuse_are_refused_before() -> None:
+    """A function's environment holds 4 KB: the sentence names the setting that takes the most."""
+    schedules = ", ".join(f"Schedule number {number}" for number in range(200))
+    said = refusal({"AUTO_APPROVAL_SCHEDULES": schedules}, GOOD)
+    assert said.startswith("AUTO_APPROVAL_SCHEDULES takes ")
+    assert "of the 3800 bytes" in said
+    assert said.endswith(
+        "; shorten it, or write a policy file, which is no part of the environment"
+    )
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """A heading, and a line for each: settings of all kinds, keys, secrets, the policy's file."""
+    plain = {
+        "AUTO_APPROVAL_DURATION": "soon",
+        "AUTO_APPROVAL_POLICY": "policy/none.yaml",
+        "AUTO_APPROVAL_SCHEDULES": "'DBA'",
+        "MEMORY_MB": "1",
+        "LOG_RETENTION_DAYS": "2",
+        "ALARM_EMAIL": "nobody",
+        "colour": "crimson",
+        "aws:region": "us west 2",
+        "aws:profile": "acme",
+        "PAGERDUTY_BASE_URL": "api.eu.pagerduty.com",
+        "DEPLOY_REPOSITORY": "acme",
+        "STATE_BUCKET": "x-an",
+    }
+    secrets = {"INDENT_WEBHOOK_SECRET": "short-secret", "WEBHOOK_MAX_AGE": "hunter2"}
+    said = refusal(plain, secrets, root=tmp_path)
+    title, *lines = said.splitlines()
+    # No provider's key, and the policy beside the schedules.
+    assert title == f"Pulumi.dev.yaml has {len(plain) + len(secrets) + 2} problems:"
+    assert {line.split()[1] for line in lines} == {*plain, *secrets, "INCIDENTIO_API_KEY"}
+    assert all(line.startswith("- ") for line in lines)
+    for secret in ("short-secret", "hunter2", "crimson"):
+        assert secret not in said
+
+
+def test_plain_settings_that_are_encrypted() -> None:
+    """Somebody meant them to be secrets: AWS would show them, and none is quoted."""
+    keys = [row.name for row in ALL_SETTINGS if not row.secret]
+    first, *lines = refusal({}, {**GOOD, **dict.fromkeys(keys, "'hunter2'")}).splitlines()
+    assert "hunter2" not in f"{first}{lines}"
+    assert sorted(lines) == sorted(
+        f"- {key} is set with --secret, but is not a secret: AWS keeps it in plain text; "
+        f"run `pulumi config set --plaintext {key} --stack dev`"
+        for key in keys
+    )
+
+
+def test_secrets_in_plain_text() -> None:
+    """Each is named, and none is quoted."""
+    said = refusal(dict.fromkeys(SECRET_KEYS, "plain-secret-of-16"), {})
+    assert "plain-secret" not in said
+    for key in SECRET_KEYS:
+        assert (
+            f"{key} is a secret, but is set in plain text; run `pulumi config set --secret" in said
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [("AUTO_APPROVAL_DRY_RUN", "0", "false"), ("STATE_BUCKET", "'a-b'", "a-b")],
+)
+def test_remedy_is_not_what_approves_more(key: str, value: str, meant: str) -> None:
+    """An example is like what was written; who wrote 0 is not told to write true."""
+    said = refusal({key: value}, GOOD)
+    assert f"`pulumi config set {key} {meant} --stack dev`" in said

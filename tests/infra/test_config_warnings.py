@@ -1,0 +1,116 @@
+"""What a preview warns of: allowed, and doubtful or without effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.program import NARROWED, OPEN, SECRETS, read
+
+SCHEDULES, ROLES = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES"
+LABELS, END = "AUTO_APPROVAL_RESOURCE_LABELS", "AUTO_APPROVAL_END_WITH_SHIFT"
+PARTICIPANTS = "INCIDENTIO_APPROVE_PARTICIPANTS"
+SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
+NO_END = (
+    f"{END} is set: incident roles open nothing, since they have no end{{}}; in a policy file, "
+    "end_with_shift can say how long they count, such as `without_end: 1h`"
+)
+NO_NAMES = (
+    f"{PARTICIPANTS} has no effect: with {SCHEDULES} or {ROLES} set, only duties named there "
+    "count, and taking part in an incident has no name; "
+    f"run `pulumi config rm {PARTICIPANTS} --stack dev`"
+)
+REPORTER = (
+    f"'Reporter' in {ROLES} has no effect: the reporter is who declared the incident, which counts "
+    f"only where {SELF_DECLARED} is true; leave 'Reporter' out"
+)
+POSTED = OPEN.replace(
+    "any schedule opens", "any schedule or has posted an update to a live incident opens"
+)
+HOLDS = "holds a role other than the reporter's in a live incident or "
+QUOTE = (
+    f"{SCHEDULES}: '\u201cDBA' begins with U+201C LEFT DOUBLE QUOTATION MARK: leave it out, "
+    "and quote with \" or '"
+)
+DASH = f"{LABELS}: 'Prod\u2013EU' holds U+2013 EN DASH: write - instead"
+# The settings, and every warning.
+ROWS: list[tuple[dict[str, str], list[str]]] = [
+    ({}, [OPEN]),
+    ({SCHEDULES: " ", ROLES: ""}, [OPEN]),
+    ({"AUTO_APPROVAL_DRY_RUN": "true"}, [OPEN.replace("opens any", "would open any")]),
+    ({PARTICIPANTS: "true"}, [POSTED]),
+    ({SCHEDULES: "DBA"}, []),
+    ({ROLES: "DBA"}, []),
+    ({PARTICIPANTS: "true", SCHEDULES: "DBA"}, [NO_NAMES]),
+    ({PARTICIPANTS: "true", ROLES: "DBA"}, [NO_NAMES]),
+    ({ROLES: "Reporter"}, [REPORTER]),
+    ({ROLES: "Reporter", SELF_DECLARED: "true"}, []),
+    ({END: "15m"}, [OPEN.replace(HOLDS, ""), NO_END.format("")]),
+    ({END: "15m", ROLES: "lead"}, [NO_END.format(", so nobody is approved")]),
+    ({END: "15m", ROLES: "lead", SCHEDULES: "DBA"}, [NO_END.format("")]),
+    ({END: "15m", SCHEDULES: "DBA"}, []),
+    ({SCHEDULES: "API, \u201cDBA"}, [QUOTE]),
+    (
+        {LABELS: "Env=Prod\u2013EU"},
+        [OPEN.replace("any resource", "every resource that carries Env=Prod\u2013EU"), DASH],
+    ),
+    # Pulumi.yaml has the defaults for everybody.
+    ({"PAGERDUTY_BASE_URL": "https://api.pagerduty.com", **NARROWED}, []),
+]
+
+
+@pytest.mark.parametrize(("plain", "warnings"), ROWS)
+def test_row(plain: dict[str, str], warnings: list[str]) -> None:
+    """Each is one sentence, with the command that mends it where one does."""
+    assert read(plain).warnings == tuple(warnings)
+
+
+@pytest.mark.parametrize("key", [SCHEDULES, "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"])
+def test_schedule_without_its_provider(key: str) -> None:
+    """Where several are on, whoever names schedules at one of them names them for all."""
+    two = {**SECRETS, "PAGERDUTY_KEY": "key"}
+    assert read({key: "PIJ90N7, DBA, API"}, two).warnings == (
+        (
+            f"{key} names 'DBA' without its provider, and incident.io and PagerDuty are on: a "
+            f"schedule of that name at either counts; run `pulumi config set {key} --stack dev` "
+            "and give its id, or name the provider in a policy file"
+        ),
+    )
+    assert read({key: "PIJ90N7"}, two).warnings == ()
+    assert read({key: "DBA"}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "secret", "name"),
+    [
+        ("PAGERDUTY_BASE_URL", "https://api.eu.pagerduty.com", "PAGERDUTY_KEY", "PagerDuty"),
+        ("OPSGENIE_BASE_URL", "https://api.eu.opsgenie.com", "OPSGENIE_KEY", "Opsgenie"),
+        ("JSM_SITE", "acme", "JSM_API_TOKEN", "JSM Operations"),
+        ("JSM_EMAIL", "bot@acme.io", "JSM_API_TOKEN", "JSM Operations"),
+        (PARTICIPANTS, "true", "INCIDENTIO_API_KEY", "incident.io"),
+        (SELF_DECLARED, "true", "INCIDENTIO_API_KEY", "incident.io"),
+        (ROLES, "Lead", "INCIDENTIO_API_KEY", "incident.io"),
+    ],
+)
+def test_setting_of_a_provider_that_is_not_asked(
+    key: str, value: str, secret: str, name: str
+) -> None:
+    """Both ways out are offered; with the key there is nothing to note."""
+    every = {**SECRETS, "OPSGENIE_KEY": "k", "PAGERDUTY_KEY": "k", "JSM_API_TOKEN": "k"}
+    jsm = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io"}
+    warning = (
+        f"{key} has no effect: {name} is not asked, as {secret} is not set; run "
+        f"`pulumi config set --secret {secret} --stack dev` or "
+        f"`pulumi config rm {key} --stack dev`"
+    )
+    others = {name: value for name, value in every.items() if name != secret}
+    plain = {key: value} if secret == "JSM_API_TOKEN" else {**jsm, key: value}
+    assert warning in read(plain, others).warnings
+    assert warning not in read({**jsm, key: value}, every).warnings
+
+
+def test_previous_secret_that_is_the_current_one() -> None:
+    """A rotation that was not finished, or never begun."""
+    secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
+    (warning,) = read(NARROWED, secrets).warnings
+    assert warning.startswith("INDENT_WEBHOOK_SECRET_PREVIOUS has no effect")
+    assert SECRETS["INDENT_WEBHOOK_SECRET"] not in warning
