@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
-from sandbox.vendors.incidentio_faults import WRONG_UPDATES
 
 from handler.duty import (
     INCIDENT_ROLE,
@@ -563,7 +562,7 @@ class OnlyOf:
     def __call__(self, exchange: Exchange) -> None:
         """Play it, or answer right."""
         if exchange.request.query["incident_id"] == [self._incident_id]:
-            self._fault.play(exchange)
+            self._fault(exchange)
         else:
             exchange.send(exchange.response)
 
@@ -602,21 +601,12 @@ def test_nobody_posted(edit: Edited, double: IncidentIO, find_updates: FindUpdat
     assert find_updates()._replace(without_email=()) == ProviderSnapshot()
 
 
-def _in_the_first(fault: faults.WrongValue) -> Edited:
-    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        alone = {"incident_updates": body["incident_updates"][:1]}
-        changed = faults._replaced(alone, fault.path, fault.value)
-        body["incident_updates"][:1] = changed["incident_updates"]
-
-    return Edited(edit)
-
-
 @pytest.mark.parametrize(
     "fault",
     [
         pytest.param(fault, id=what)
-        for what, fault in WRONG_UPDATES.items()
-        if "*" in fault.path and what != "updater is null"
+        for what, fault in faults.INCIDENTIO["incident_updates"].items()
+        if "*" in fault.field and what != "incident_updates.*.updater: null"
     ],
 )
 def test_a_wrong_type_in_an_update(
@@ -626,7 +616,7 @@ def test_a_wrong_type_in_an_update(
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
-    double.fail(UPDATES, _in_the_first(fault))
+    double.fail(UPDATES, fault.in_first())
     found = find_updates()
     assert [each.holder for each in found.duties] == [ANA]
     problem = "1 entries could not be read"
@@ -637,7 +627,7 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
     """What is no list of updates is a failure, told without its body."""
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
-    double.fail(UPDATES, WRONG_UPDATES["incident_updates is an object"])
+    double.fail(UPDATES, faults.WrongValue("incident_updates", {}))
     problem = "the answer could not be read: incident_updates is not a list"
     assert find_updates() == ProviderSnapshot(
         failures=(Failure("incident.io", "updates of INC-1", problem),)

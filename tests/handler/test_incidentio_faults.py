@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from sandbox.vendors.incidentio_faults import WRONG_INCIDENTS, WRONG_PAGES, WRONG_SCHEDULES
 
 from handler.clock import Deadline
 from handler.duty import Duty, Failure, ProviderSnapshot
@@ -15,11 +14,12 @@ from handler.http import Client
 from handler.providers import incidentio
 from handler.providers.base import ask
 from sandbox.vendors import faults
+from sandbox.vendors.faults import INCIDENTIO, WrongValue
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.server import Fault
 from tests.handler.bad_answers import BAD_ANSWERS, takes_time
 from tests.handler.conftest import ANA, API_KEY, BO, CY, EVERYTHING, SetClock
-from tests.handler.edited_answers import HARMLESS, LISTS, Edited, put
+from tests.handler.edited_answers import HARMLESS, LISTS, put
 from tests.handler.scripted import Scripted, reply
 
 Find = Callable[..., ProviderSnapshot]
@@ -129,31 +129,21 @@ def _schedule(found: ProviderSnapshot) -> Duty:
     return duty
 
 
-def _first_only(fault: faults.WrongValue, name: str) -> Edited:
-    """The same fault in the first entry of the list only."""
-
-    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        alone = {name: body[name][:1]}
-        body[name][:1] = faults._replaced(alone, fault.path, fault.value)[name]
-
-    return Edited(edit)
-
-
-def _table(wrong: dict[str, faults.WrongValue]) -> list[Any]:
-    inside = {what: fault for what, fault in wrong.items() if "*" in fault.path}
+def _table(wrong: Mapping[str, WrongValue]) -> list[Any]:
+    inside = {what: fault for what, fault in wrong.items() if "*" in fault.field}
     return [pytest.param(fault, what in HARMLESS, id=what) for what, fault in inside.items()]
 
 
-@pytest.mark.parametrize(("fault", "harmless"), _table(WRONG_INCIDENTS))
+@pytest.mark.parametrize(("fault", "harmless"), _table(INCIDENTIO["incidents"]))
 def test_a_wrong_type_in_an_incident(
-    fault: faults.WrongValue,
+    fault: WrongValue,
     harmless: bool,  # noqa: FBT001 - a column of the table
     double: IncidentIO,
     find: Find,
 ) -> None:
     """It drops that incident only, whole, and is said; `null` is the same as absent."""
     double.declare_incident("Flood", by=CY, lead=CY)
-    double.fail("/v2/incidents", _first_only(fault, "incidents"))
+    double.fail("/v2/incidents", fault.in_first())
     found = find()
     left = ["INC-2", "INC-1"] if harmless else ["INC-1"]
     assert [each.reference for each in found.incidents] == left
@@ -162,9 +152,9 @@ def test_a_wrong_type_in_an_incident(
     assert found.failures == (() if harmless else (problem,))
 
 
-@pytest.mark.parametrize(("fault", "harmless"), _table(WRONG_SCHEDULES))
+@pytest.mark.parametrize(("fault", "harmless"), _table(INCIDENTIO["schedules"]))
 def test_a_wrong_type_in_a_schedule(
-    fault: faults.WrongValue,
+    fault: WrongValue,
     harmless: bool,  # noqa: FBT001 - a column of the table
     double: IncidentIO,
     find: Find,
@@ -172,7 +162,7 @@ def test_a_wrong_type_in_a_schedule(
     """It drops that schedule or shift only, and is said; `null` is the same as absent."""
     double.add_schedule("API")
     double.put_on_shift("API", CY)
-    double.fail("/v2/schedules", _first_only(fault, "schedules"))
+    double.fail("/v2/schedules", fault.in_first())
     found = find()
     assert {each.holder for each in found.duties if each.end} == {CY}
     problem = Failure("incident.io", "schedules", "1 entries could not be read")
@@ -200,24 +190,21 @@ def test_a_wrong_role_drops_its_incident(field: str, double: IncidentIO, find: F
 
 
 def _answers() -> list[Any]:
-    tables = {"incidents": WRONG_INCIDENTS, "schedules": WRONG_SCHEDULES}
     return [
         pytest.param(name, fault, what in HARMLESS, id=f"{name}: {what}")
-        for name, wrong in tables.items()
-        for what, fault in wrong.items()
-        if "*" not in fault.path
+        for name in LISTS
+        for what, fault in INCIDENTIO[name].items()
+        if "*" not in fault.field
     ] + [
-        pytest.param("incidents", faults.WrongValue("", {}), False, id="no list"),
-        pytest.param(
-            "schedules", faults.WrongValue("", {"incidents": []}), False, id="another list"
-        ),
+        pytest.param("incidents", WrongValue("", {}), False, id="no list"),
+        pytest.param("schedules", WrongValue("", {"incidents": []}), False, id="another list"),
     ]
 
 
 @pytest.mark.parametrize(("name", "fault", "harmless"), _answers())
 def test_a_wrong_answer(
     name: str,
-    fault: faults.WrongValue,
+    fault: WrongValue,
     harmless: bool,  # noqa: FBT001 - a column of the table
     double: IncidentIO,
     find: Find,
@@ -230,8 +217,8 @@ def test_a_wrong_answer(
     assert said == ([] if harmless else ["the answer could not be read"])
 
 
-@pytest.mark.parametrize("fault", WRONG_PAGES.values(), ids=WRONG_PAGES)
-def test_a_wrong_cursor(fault: faults.WrongValue, double: IncidentIO, find: Find) -> None:
+@pytest.mark.parametrize("fault", INCIDENTIO["pages"].values(), ids=INCIDENTIO["pages"])
+def test_a_wrong_cursor(fault: WrongValue, double: IncidentIO, find: Find) -> None:
     """Nobody knows whether more pages follow: the page counts, and its names are doubtful."""
     double.fail("/v2/schedules", fault)
     found = find()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -15,7 +15,7 @@ from handler.clock import Deadline
 from handler.http import Client
 from handler.providers import jsm
 from handler.providers.base import DutyQuery
-from sandbox.vendors import faults, jsm_faults
+from sandbox.vendors import faults
 from sandbox.vendors.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
 from sandbox.vendors.server import Exchange, Fault
 from tests.handler.accounts import (
@@ -56,7 +56,7 @@ def double(account: Account) -> JSM:
 
 
 def _account(double: JSM, email: str) -> str:
-    return next(each.id for each in double._tables.people.values() if each.email == email)
+    return next(each.id for each in double.people if each.email == email)
 
 
 # -- what is asked -------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_a_later_page_is_broken(fault: Fault, problem: str, account: Account, do
 def test_a_list_without_end(repeat: bool, account: Account, double: JSM) -> None:  # noqa: FBT001 - a parameter of the test
     """The same page again ends it; what came counts, by id only."""
     double.put_on_shift("Payments", ANA)
-    double.fail(SCHEDULES, jsm_faults.EndlessPages(repeat=repeat), times=2)
+    double.fail(SCHEDULES, faults.EndlessPages(repeat=repeat), times=2)
     found = account.find(PAYMENTS_ONLY)
     assert double.calls.paths() == [TENANT, SCHEDULES, SCHEDULES, ON_CALLS, USERS]
     assert problems(found) == ["a page says that there is another, and there is none"]
@@ -281,14 +281,14 @@ def test_the_flat_list_is_not_read(account: Account, double: JSM) -> None:
         assert problems(found) == ["the answer could not be read: onCallParticipants is missing"]
 
 
-@pytest.mark.parametrize("what", jsm_faults.WRONG_TREES)
+@pytest.mark.parametrize("what", faults.JSM["on-calls"])
 def test_trees_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong, and that is said."""
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
-    double.fail(ON_CALLS, jsm_faults.WRONG_TREES[what])
+    double.fail(ON_CALLS, faults.JSM["on-calls"][what])
     found = account.find()
-    counts = what == "those within are a string"  # nobody looks at those
+    counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # nobody looks at those
     assert holders(found) == [*([ANA] if counts else []), "bo@acme.example"]
     assert bool(found.failures) is not counts
     assert account.decide().approved is counts
@@ -361,15 +361,15 @@ def test_pages_of_users(account: Account, double: JSM) -> None:
     assert [each.query["startAt"] for each in double.calls if each.path == USERS] == [["0"], ["1"]]
 
 
-@pytest.mark.parametrize("what", jsm_faults.WRONG_USERS)
+@pytest.mark.parametrize("what", faults.JSM["users"])
 def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong; a missing e-mail needs no saying, all else does."""
     double.put_on_shift("Payments", ANA)
-    double.fail(USERS, jsm_faults.WRONG_USERS[what])
+    double.fail(USERS, faults.JSM["users"][what])
     found = account.find()
-    counts = what in {"isLast is a string", "total is a string"}
+    counts = what in {'isLast: "true"', 'total: "1"'}
     assert holders(found) == ([ANA] if counts else [])
-    harmless = {"emailAddress is null", "emailAddress is empty", "total is a string"}
+    harmless = {"values.*.emailAddress: null", 'values.*.emailAddress: ""', 'total: "1"'}
     assert bool(found.failures) is (what not in harmless)
     assert ANA not in repr(found.failures)
 
@@ -408,7 +408,8 @@ def test_an_account_that_is_closed_in_between(account: Account, double: JSM) -> 
     assert duty.end is None
 
 
-class _Closing(NamedTuple):
+@dataclass(frozen=True)
+class _Closing:
     """Ana's account is closed as the timeline is asked for."""
 
     double: JSM
@@ -469,11 +470,11 @@ def test_what_a_refusal_says(path: str, account: Account, double: JSM) -> None:
     assert problems(account.find()) == ["answered 403; the account may not see this"]
 
 
-@pytest.mark.parametrize("what", jsm_faults.WRONG_TENANTS)
+@pytest.mark.parametrize("what", faults.JSM["tenant"])
 def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> None:
     """Nothing but an id becomes part of an address, and the token is not sent without one."""
     double.put_on_shift("Payments", ANA)
-    double.fail(TENANT, jsm_faults.WRONG_TENANTS[what])
+    double.fail(TENANT, faults.JSM["tenant"][what])
     found = account.find()
     assert found.duties == ()
     assert len(found.failures) == 1
@@ -482,15 +483,15 @@ def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> No
     assert holders(account.find()) == [ANA]
 
 
-@pytest.mark.parametrize("what", jsm_faults.WRONG_SCHEDULES)
+@pytest.mark.parametrize("what", faults.JSM["schedules"])
 def test_schedules_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is approved by a name that was not read, and what is wrong is said."""
     double.put_on_shift("Payments", ANA)
-    double.fail(SCHEDULES, jsm_faults.WRONG_SCHEDULES[what])
+    double.fail(SCHEDULES, faults.JSM["schedules"][what])
     decision = account.decide()
     found = account.find(PAYMENTS_ONLY)
     assert not decision.approved
-    assert bool(found.failures) is (what != "its name is null")
+    assert bool(found.failures) is (what != "values.*.name: null")
 
 
 def test_token_and_e_mail_stay_out_of_what_is_said(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from handler.clock import Deadline
 from handler.http import Client
 from handler.providers.base import DutyQuery
-from sandbox.vendors import faults, opsgenie_faults
+from sandbox.vendors import faults
 from sandbox.vendors.opsgenie import Opsgenie
-from sandbox.vendors.server import Exchange, Fault, Response
+from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
     ANAS_END,
     OPSGENIE_KEY,
@@ -31,12 +31,13 @@ from tests.handler.edited_answers import Edited, drop, put
 ON_CALLS = "/v2/schedules/on-calls"
 FIRST = ("data", 0, "onCallParticipants", 0)
 STEP = (*FIRST, "onCallParticipants", 0)
+NO_STEP = "data.*.onCallParticipants.*.escalationTime: null"
 # Of the double's wrong types, those that only say that something is not there.
 HARMLESS = {
-    "its name is null",
-    "a participant's name is null",
-    "onCallParticipants is null",
-    "escalationTime is null",
+    "data.*._parent.name: null",
+    "data.*.onCallParticipants.*.name: null",
+    "data.*.onCallParticipants: null",
+    NO_STEP,
 }
 
 
@@ -279,7 +280,7 @@ WRONG_KEY = f"the key is wrong, or its integration is switched off{REGION}"
                 "configurations; or it is a team's, which may not see this"
             ),
         ),
-        (opsgenie_faults.Throttled(), "answered 429"),
+        (faults.TooManyRequests(60, retry_after=None), "answered 429"),
     ],
 )
 def test_on_calls_that_cannot_be_had(
@@ -303,39 +304,29 @@ def test_on_calls_that_cannot_be_had(
 
 def test_a_403_of_another_kind(account: Account, double: Opsgenie) -> None:
     """Only the code that says so is about the key's team."""
-    double.fail(ON_CALLS, _Refused(b'{"message": "40301", "code": 40302}'))
+    double.fail(ON_CALLS, faults.Status(403, b'{"message": "40301", "code": 40302}'))
     (failure,) = account.find().failures
     assert failure.problem.endswith("and to access configurations")
 
 
-class _Refused(NamedTuple):
-    """A refusal with this body."""
-
-    body: bytes
-    status: int = 403
-
-    def __call__(self, exchange: Exchange) -> None:
-        """Response with it."""
-        exchange.send(Response(self.status, self.body))
-
-
 def test_a_key_of_another_form(account: Account, double: Opsgenie) -> None:
     """A 422 is how the vendor refuses some keys of its other region."""
-    double.fail(ON_CALLS, _Refused(b'{"message": "Key format is not valid!", "took": 0}', 422))
+    body = b'{"message": "Key format is not valid!", "took": 0}'
+    double.fail(ON_CALLS, faults.Status(422, body))
     assert problems(account.find()) == [f"answered 422; the key isn't one of Opsgenie's{REGION}"]
 
 
-@pytest.mark.parametrize("what", opsgenie_faults.WRONG_TREES)
+@pytest.mark.parametrize("what", faults.OPSGENIE["on-calls"])
 def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> None:
     """Nobody is on call by what is wrong, and that is said."""
     double.put_on_shift("Payments", ANA)
-    double.fail(ON_CALLS, opsgenie_faults.WRONG_TREES[what])
+    double.fail(ON_CALLS, faults.OPSGENIE["on-calls"][what])
     found = account.find()
-    counts = what in {"its name is null", "escalationTime is null", "those within are null"}
+    counts = what in {"data.*._parent.name: null", NO_STEP}
     assert holders(found) == ([ANA] if counts else [])
     assert bool(found.failures) is (what not in HARMLESS)
     assert ANA not in repr(found.failures)
-    assert account.decide().approved is (what == "escalationTime is null")
+    assert account.decide().approved is (what == NO_STEP)
 
 
 def test_the_flat_list_is_not_read(account: Account, double: Opsgenie) -> None:

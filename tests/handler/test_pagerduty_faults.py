@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from sandbox.vendors.pagerduty_faults import (
-    WRONG_LAYERED,
-    WRONG_ONCALLS,
-    WRONG_PAGES,
-    WRONG_SCHEDULES,
-    WRONG_SHIFT_BASED,
-    WRONG_USERS,
-    EndlessPages,
-    RateLimited,
-)
 
 from handler.clock import Deadline
 from handler.duty import Failure
@@ -23,7 +12,7 @@ from handler.http import Client
 from handler.providers import pagerduty
 from handler.providers.base import DutyQuery
 from sandbox.vendors import faults
-from sandbox.vendors.faults import Replaced
+from sandbox.vendors.faults import PAGERDUTY, EndlessPages, TooManyRequests, WrongValue
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (
     LAYERED,
@@ -117,7 +106,7 @@ def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
         (faults.Garbage(), "the answer is not JSON"),
         (faults.HangUp("body"), "connection failed (IncompleteRead)"),
         (faults.Hang(), "no whole answer in time"),
-        (faults.WrongValue("", []), "could not be read: the answer is not an object"),
+        (WrongValue("", []), "could not be read: the answer is not an object"),
         (drop("more"), "could not be read: more is neither true nor false"),
     ],
     ids=lambda value: repr(value)[:30],
@@ -177,22 +166,16 @@ def test_empty_pages_without_end(path: str, account: Account) -> None:
 BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
 PATHS = {False: LAYERED, True: SHIFT_BASED}
 # Those that only say that something is not there; where it is the holder, nobody is on call.
-HARMLESS = {"escalation_policy is null", "the schedule's summary is null", "user is null"}
+HARMLESS = {
+    "oncalls.*.escalation_policy: null",
+    "oncalls.*.schedule.summary: null",
+    "oncalls.*.user: null",
+}
 UNREAD = "1 entries could not be read"
 
 
-def _first_only(fault: Replaced) -> Edited:
-    """The same fault in the first on-call only."""
-
-    def edit(body: Any) -> None:  # noqa: ANN401 - any JSON
-        alone = {"oncalls": body["oncalls"][:1]}
-        body["oncalls"][:1] = faults._replaced(alone, fault.path, fault.value)["oncalls"]
-
-    return Edited(edit)
-
-
-INSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" in fault.path}
-OUTSIDE = {what: fault for what, fault in WRONG_ONCALLS.items() if "*" not in fault.path}
+INSIDE = {what: fault for what, fault in PAGERDUTY["oncalls"].items() if "*" in fault.field}
+OUTSIDE = {what: fault for what, fault in PAGERDUTY["oncalls"].items() if "*" not in fault.field}
 
 
 @pytest.mark.parametrize("what", INSIDE)
@@ -200,9 +183,9 @@ def test_a_wrong_type_in_an_on_call(what: str, account: Account) -> None:
     """It drops that on-call only, and is said; null is the same as absent."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO)
-    account.double.fail(ON_CALLS, _first_only(INSIDE[what]))
+    account.double.fail(ON_CALLS, INSIDE[what].in_first())
     found = account.find()
-    counts = what in HARMLESS and what != "user is null"
+    counts = what in HARMLESS and what != "oncalls.*.user: null"
     assert holders(found) == ([ANA, "bo@acme.example"] if counts else ["bo@acme.example"])
     failure = Failure("PagerDuty", "on-calls", UNREAD)
     assert found.failures == (() if what in HARMLESS else (failure,))
@@ -241,8 +224,10 @@ def test_an_answer_that_is_no_list(fault: Fault, account: Account) -> None:
 
 
 @pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
-@pytest.mark.parametrize("fault", WRONG_SCHEDULES.values(), ids=WRONG_SCHEDULES)
-def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, account: Account) -> None:
+@pytest.mark.parametrize("fault", PAGERDUTY["schedules"].values(), ids=PAGERDUTY["schedules"])
+def test_a_wrong_type_in_a_list_of_schedules(
+    fault: WrongValue, path: str, account: Account
+) -> None:
     """It is said, and leaves every name in doubt; nobody's duty is lost by it."""
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO, v3=True)
@@ -250,20 +235,20 @@ def test_a_wrong_type_in_a_list_of_schedules(fault: Replaced, path: str, account
     found = account.named("Payments", PAYMENTS)
     assert holders(found) == [ANA, "bo@acme.example"]
     (problem,) = problems(found)
-    assert problem.startswith(UNREAD if "*" in fault.path else "the answer could not be read: ")
+    assert problem.startswith(UNREAD if "*" in fault.field else "the answer could not be read: ")
     assert not any(each.is_named(each.name) for each in found.duties)
     assert all(each.is_named(each.id) for each in found.duties)
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
-@pytest.mark.parametrize("what", WRONG_PAGES)
+@pytest.mark.parametrize("what", PAGERDUTY["pages"])
 def test_a_wrong_word_of_pages(what: str, path: str, account: Account) -> None:
     """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
     account.double.put_on_shift("Payments", ANA)
-    account.double.fail(path, WRONG_PAGES[what])
+    account.double.fail(path, PAGERDUTY["pages"][what])
     found = account.named("Payments")
     (duty,) = found.duties
-    wrong = what.startswith("more ")
+    wrong = what.startswith("more:")
     assert problems(found) == (
         ["the answer could not be read: more is neither true nor false"] if wrong else []
     )
@@ -272,13 +257,13 @@ def test_a_wrong_word_of_pages(what: str, path: str, account: Account) -> None:
 
 WRONG = [
     pytest.param(v3, fault, id=f"{PATHS[v3]}: {what}")
-    for v3, table in ((False, WRONG_LAYERED), (True, WRONG_SHIFT_BASED))
-    for what, fault in table.items()
+    for v3, name in ((False, "layer-based schedule"), (True, "shift-based schedule"))
+    for what, fault in PAGERDUTY[name].items()
 ]
 
 
 @pytest.mark.parametrize(("v3", "fault"), WRONG)
-def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, account: Account) -> None:  # noqa: FBT001 - a column of the table
+def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, account: Account) -> None:  # noqa: FBT001 - a column of the table
     """It proves nothing and is said; another schedule counts."""
     odd = account.on_shift("Odd", ANA, v3=v3, policy=False)
     account.on_shift("Other", BO, policy=False)
@@ -288,7 +273,7 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: Replaced, account: Account)
     (failure,) = found.failures
     assert failure.question == f"schedule {odd}"
     inside = "1 entries could not be read"
-    begins = inside if "*" in fault.path else "the answer could not be read: "
+    begins = inside if "*" in fault.field else "the answer could not be read: "
     assert failure.problem.startswith(begins)
 
 
@@ -307,7 +292,7 @@ def test_a_wrong_shift_hides_no_other(account: Account) -> None:
     "fault",
     [
         put("user", "id", value="POTHER1"),
-        *WRONG_USERS.values(),
+        *PAGERDUTY["user"].values(),
         WrongValue("", None),
         WrongValue("", []),
         faults.Status(403),
@@ -384,8 +369,8 @@ QUESTIONS = {
 }
 FAULTS = [
     *BAD_ANSWERS,
-    pytest.param(RateLimited(3600), "answered 429", id="limits the rate"),
-    pytest.param(RateLimited(), "answered 429", id="limits the rate without a word"),
+    pytest.param(TooManyRequests(3600, retry_after=None), "answered 429", id="limits the rate"),
+    pytest.param(faults.Status(429, b""), "answered 429", id="limits the rate without a word"),
     pytest.param(faults.Status(408), "answered 408", id="408"),
 ]
 
