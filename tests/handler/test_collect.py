@@ -12,7 +12,7 @@ import pytest
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.json_fields import ShapeError
-from handler.providers.base import DutyQuery, Page, Question, QuestionRunner
+from handler.providers.base import DutyQuery, Page, Question
 from handler.providers.collect import (
     FOLLOW_UPS_AT_ONCE,
     Outcome,
@@ -20,6 +20,7 @@ from handler.providers.collect import (
     dependencies,
     duty_query,
 )
+from handler.providers.runner import QuestionRunner
 from handler.request import Request
 from handler.rules.model import Policy, simple
 from tests.handler.builders import (

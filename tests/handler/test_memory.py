@@ -28,7 +28,8 @@ from handler.http import (
     _unpacked,
     _unpacked_bytes,
 )
-from handler.providers.base import MOST_HELD_BYTES, Page, Question, ask
+from handler.providers.base import Page, Question
+from handler.providers.runner import MOST_HELD_BYTES, ask
 from infra.approval_webhook import ALLOCATION
 from sandbox.local_aws.program import ROOT
 from tests.handler.conftest import SetClock
