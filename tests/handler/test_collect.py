@@ -189,7 +189,7 @@ def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
 
 
 def test_nothing_is_asked_twice(decide: Decide) -> None:
-    """A provider that has nothing new to ask ends the inquiry, also where nobody is approved."""
+    """A provider that has nothing new to ask ends the collection, also where nobody is approved."""
     calls: list[Deadline] = []
 
     def pages(deadline: Deadline) -> Iterator[Page]:
