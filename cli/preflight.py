@@ -14,8 +14,9 @@ from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
-from handler.providers.base import ProviderClient, Question, ask
+from handler.providers.base import ProviderClient, Question
 from handler.providers.collect import load_clients
+from handler.providers.runner import ask
 from handler.settings import Settings
 
 EXAMPLES = """examples:

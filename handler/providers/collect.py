@@ -11,8 +11,9 @@ from typing import NamedTuple
 from handler.clock import Clock, Deadline
 from handler.duty import Duty, ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, ProviderClient, QuestionRunner
+from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.registry import BY_ID
+from handler.providers.runner import QuestionRunner
 from handler.request import Request
 from handler.rules.conditions import (
     ANY,

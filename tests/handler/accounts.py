@@ -14,9 +14,10 @@ from typing import Any, Generic, Self, TypeVar
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, ProviderClient, ask
+from handler.providers.base import DutyQuery, ProviderClient
 from handler.providers.collect import MOST_ROUNDS, collect_and_decide, load_clients
 from handler.providers.registry import BY_ID
+from handler.providers.runner import ask
 from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.evaluate import Decision

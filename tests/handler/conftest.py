@@ -15,9 +15,10 @@ from handler import hedging
 from handler.clock import Clock, Deadline
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers import base
-from handler.providers.base import DutyQuery, ask
+from handler.providers import runner
+from handler.providers.base import DutyQuery
 from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.runner import ask
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
 
@@ -67,7 +68,7 @@ def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(function: Callable[..., object], args: tuple[object, ...]) -> None:
         threading.Thread(target=function, args=args, daemon=True).start()
 
-    monkeypatch.setattr(base, "start_new_thread", start)
+    monkeypatch.setattr(runner, "start_new_thread", start)
     monkeypatch.setattr(hedging, "start_new_thread", start)
 
 

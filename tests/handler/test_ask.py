@@ -22,7 +22,8 @@ from handler.duty import (
 )
 from handler.http import HttpError
 from handler.json_fields import ShapeError
-from handler.providers.base import CutShort, Page, ask
+from handler.providers.base import CutShort, Page
+from handler.providers.runner import ask
 from tests.handler.builders import (
     GIVEN_UP,
     LONG,
@@ -201,7 +202,8 @@ import threading
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from handler.clock import Clock, Deadline
-from handler.providers.base import Question, ask
+from handler.providers.base import Question
+from handler.providers.runner import ask
 
 clock = Clock(lambda: datetime.now(UTC), monotonic, sleep)
 never = threading.Event().wait

@@ -12,7 +12,7 @@ from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client
 from handler.providers import atlassian
 from handler.providers.base import DutyQuery
-from handler.settings import LONGEST_APPROVAL
+from handler.rules.model import LONGEST_APPROVAL
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
 from tests.handler.accounts import (

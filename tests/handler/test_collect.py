@@ -12,7 +12,7 @@ import pytest
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.json_fields import ShapeError
-from handler.providers.base import DutyQuery, Page, Question, QuestionRunner
+from handler.providers.base import DutyQuery, Page, Question
 from handler.providers.collect import (
     FOLLOW_UPS_AT_ONCE,
     Outcome,
@@ -20,6 +20,7 @@ from handler.providers.collect import (
     dependencies,
     duty_query,
 )
+from handler.providers.runner import QuestionRunner
 from handler.request import Request
 from handler.rules.model import Policy, policy_from_settings
 from tests.handler.builders import (
@@ -188,7 +189,7 @@ def test_an_end_is_looked_up_in_a_second_round(decide: Decide) -> None:
 
 
 def test_nothing_is_asked_twice(decide: Decide) -> None:
-    """A provider that has nothing new to ask ends the inquiry, also where nobody is approved."""
+    """A provider that has nothing new to ask ends the collection, also where nobody is approved."""
     calls: list[Deadline] = []
 
     def pages(deadline: Deadline) -> Iterator[Page]:

@@ -21,9 +21,10 @@ from handler.duty import (
     ProviderSnapshot,
 )
 from handler.providers import incidentio
-from handler.providers.base import DutyQuery, ask
+from handler.providers.base import DutyQuery
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
 from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import Category, IncidentIO, Mode
 from sandbox.vendors.server import Exchange

@@ -12,7 +12,7 @@ from handler.clock import Deadline
 from handler.duty import Duty, Failure, ProviderSnapshot
 from handler.http import Client
 from handler.providers import incidentio
-from handler.providers.base import ask
+from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.faults import INCIDENTIO, WrongValue
 from sandbox.vendors.incidentio import IncidentIO

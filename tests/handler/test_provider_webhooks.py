@@ -116,9 +116,15 @@ def test_bots(opened: Opener) -> None:
     }
 
 
-@pytest.mark.parametrize("down", ON_CALL)
 @pytest.mark.parametrize(
-    "fault", [faults.Hang(), faults.Status(500), faults.Garbage(), faults.HangUp()], ids=repr
+    ("down", "fault"),
+    [
+        *((provider, faults.Status(500)) for provider in ON_CALL),
+        *((provider, faults.Garbage()) for provider in ON_CALL),
+        ("pagerduty", faults.Hang()),
+        ("jsm", faults.HangUp()),
+    ],
+    ids=repr,
 )
 def test_one_that_is_down_hides_no_other(
     down: str, fault: Fault, running: dict[str, Any], opened: Opener

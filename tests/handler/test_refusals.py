@@ -9,9 +9,10 @@ import pytest
 from handler.connection import USER_AGENT
 from handler.duty import ProviderSnapshot
 from handler.http import Client
-from handler.providers.base import DutyQuery, ask
+from handler.providers.base import DutyQuery
 from handler.providers.collect import load_clients
 from handler.providers.registry import BY_ID, PROVIDERS, Provider, other_region
+from handler.providers.runner import ask
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply
 

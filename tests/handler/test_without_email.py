@@ -15,9 +15,10 @@ from handler.audit import decision_record
 from handler.clock import Deadline
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Incident, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client
-from handler.providers.base import Page, ask
+from handler.providers.base import Page
 from handler.providers.collect import Outcome, collect_and_decide, load_clients, without_email
 from handler.providers.registry import BY_ID
+from handler.providers.runner import ask
 from handler.request import Request, Resource
 from handler.rules.conditions import ANY, IncidentRole, OnCall
 from handler.rules.evaluate import Decision

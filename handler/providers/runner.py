@@ -1,0 +1,256 @@
+"""Asking the providers: all questions at once, within one deadline, no failure hiding an answer."""
+
+from __future__ import annotations
+
+from _queue import Empty, SimpleQueue
+from _thread import start_new_thread
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+from functools import cache
+
+from handler import emails
+from handler.clock import Deadline
+from handler.duty import Duty, Failure, ProviderSnapshot
+from handler.http import HttpError
+from handler.json_fields import ShapeError
+from handler.providers.base import CutShort, Page, Question
+from handler.providers.registry import BY_NAME
+
+# Of one question, all pages together: several times what the largest accounts have.
+MOST_HELD_BYTES = 16 * 1024 * 1024
+_ENTRY_BYTES, _CHARACTER_BYTES = 300, 4
+_EMPTY = ProviderSnapshot()
+
+
+class QuestionRun:
+    """What one question has brought so far: its thread adds to it, the runner reads it."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.pages: list[Page] = []
+        self.problem: str | None = "given up: no whole answer in time"
+
+    def run(self, deadline: Deadline) -> None:
+        """Ask. The problem is None once every page has come."""
+        held = 0
+        try:
+            for page in self.question.fetch(deadline):
+                held += _held_bytes(page)
+                if held > MOST_HELD_BYTES:
+                    raise CutShort("the rest of the list is too much to hold")  # noqa: TRY301 - one place says why
+                self.pages.append(page)  # at once: pages before a failure count
+            self.problem = None
+        except (HttpError, CutShort) as error:
+            self.problem = str(error)
+        except ShapeError as error:
+            self.problem = f"the answer could not be read: {error}"
+        except Exception as error:  # noqa: BLE001 - a strange answer must not hide another provider's
+            self.problem = f"the answer could not be read ({type(error).__name__})"
+
+
+def _held_bytes(page: Page) -> int:
+    """Estimate the memory that a page takes."""
+    texts: list[str] = []
+    for duty in page.duties:
+        texts += duty.id, duty.name, duty.shortform, duty.holder, duty.user, duty.link
+    for listed in page.schedules_and_roles:
+        texts += listed.id, *listed.names
+    for incident in page.incidents:
+        texts += incident.id, incident.reference
+    entries = len(page.duties) + len(page.schedules_and_roles) + len(page.incidents)
+    return entries * _ENTRY_BYTES + sum(map(len, texts)) * _CHARACTER_BYTES
+
+
+class _Batch:
+    """Questions that were asked in one go."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self.runs = [QuestionRun(question) for question in questions]
+        self.waiting = deque(self.runs)
+        self.unanswered = len(self.runs)
+        self._answer: ProviderSnapshot | None = None
+
+    def work(self, deadline: Deadline, answered: SimpleQueue[tuple[_Batch, str]]) -> None:
+        """Run what waits, one by one: one thread's work."""
+        while True:
+            try:
+                run = self.waiting.popleft()
+            except IndexError:
+                return
+            run.run(deadline)
+            answered.put((self, run.question.provider))
+
+    def snapshot(self) -> ProviderSnapshot:
+        """Give what was found up to now."""
+        if self._answer:
+            return self._answer
+        snapshot = _snapshot(self.runs)
+        if not self.unanswered:
+            self._answer = snapshot
+        return snapshot
+
+
+class QuestionRunner:
+    """Asks questions concurrently, and gives what they brought so far.
+
+    Args:
+        deadline: what is not answered by then is given up, and reported as a failure.
+        before: what was known before.
+    """
+
+    def __init__(self, deadline: Deadline, before: ProviderSnapshot = _EMPTY) -> None:
+        self._deadline = deadline
+        self._before = before
+        self._batches: list[_Batch] = []
+        self._answered: SimpleQueue[tuple[_Batch, str]] = SimpleQueue()
+        self._running: Counter[str] = Counter()
+
+    def start(self, questions: Iterable[Question], at_once: int = 8) -> None:
+        """Ask these, no more than so many of them at once."""
+        batch = _Batch(questions)
+        self._batches.append(batch)
+        self._running.update(run.question.provider for run in batch.runs)
+        for _ in range(min(at_once, len(batch.runs))):
+            # No Thread object: starting one waits for it to run, and joining one could wait for
+            # good. A thread started so holds up neither the answer nor the end of the process.
+            start_new_thread(batch.work, (self._deadline, self._answered))
+
+    def running(self, provider: str = "") -> int:
+        """Count the questions that are not answered yet, to one provider or in all."""
+        return self._running[provider] if provider else self._running.total()
+
+    def wait(self, until: Deadline) -> bool:
+        """Wait until all that was asked in one go is answered; False if nothing is in time.
+
+        A hanging question of another `start` does not hold that up.
+        """
+        while self.running():
+            try:
+                batch, provider = self._answered.get(timeout=until.left())
+            except Empty:
+                return False
+            self._running[provider] -= 1
+            batch.unanswered -= 1
+            if not batch.unanswered:
+                return True
+        return False
+
+    def stop(self) -> None:
+        """Begin nothing more. What is on its way ends by itself, and is not heard."""
+        for batch in self._batches:
+            batch.waiting.clear()
+
+    def snapshot(self) -> ProviderSnapshot:
+        """Give what was found up to now; pages that came before a failure count.
+
+        A name counts as shared where two schedules (or roles) of a provider bear it, and where a
+        list was not read to its end: the rest could bear it too. What is an id at one provider is
+        no name at another.
+        """
+        snapshot = self._before
+        for batch in self._batches:
+            snapshot = snapshot.merge(batch.snapshot())
+        return _mark_ambiguous_names(snapshot)
+
+
+def ask(
+    questions: Iterable[Question],
+    deadline: Deadline,
+    at_once: int = 8,
+    before: ProviderSnapshot = _EMPTY,
+) -> ProviderSnapshot:
+    """Ask concurrently until the deadline; gives what was known `before`, and the answers."""
+    runner = QuestionRunner(deadline, before)
+    runner.start(questions, at_once)
+    while runner.wait(deadline):
+        pass
+    runner.stop()
+    return runner.snapshot()
+
+
+def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
+    # A page that a thread adds after this line comes too late. The problem is read first: where
+    # there is none, all pages are there.
+    results = [(run.question, run.problem, tuple(run.pages)) for run in runs]
+    all_pages = [page for *_, pages in results for page in pages]
+    duties = [duty for page in all_pages for duty in page.duties]
+    # The one place that decides whether a duty can be matched with anybody, whatever the provider.
+    without_email = [duty for duty in duties if not emails.is_address(duty.holder)]
+    if without_email:
+        duties = [duty for duty in duties if emails.is_address(duty.holder)]
+    return ProviderSnapshot(
+        duties=tuple(duties),
+        failures=tuple(
+            Failure(question.provider, question.name, problem)
+            for question, last_problem, pages in results
+            for problem in (*(text for page in pages for text in page.problems), last_problem)
+            if problem
+        ),
+        incidents=tuple(incident for page in all_pages for incident in page.incidents),
+        schedules_and_roles=tuple(
+            listed for page in all_pages for listed in page.schedules_and_roles
+        ),
+        incomplete=frozenset(
+            (question.provider, question.listed_kind)
+            for question, problem, pages in results
+            if question.listed_kind and (problem or any(page.names_missing for page in pages))
+        ),
+        without_email=tuple(without_email),
+    )
+
+
+_NO_PROVIDERS = frozenset[str]()
+
+
+def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
+    """Mark in each duty the names that may mean something else."""
+    ids_by_name: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
+    providers_by_id: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for listed in snapshot.schedules_and_roles:
+        providers_by_id[listed.kind, listed.id].add(listed.provider)
+        # Its id, too: another one may bear that as its name.
+        for name in (listed.id, *listed.names):
+            ids_by_name[listed.provider, listed.kind, name].add(listed.id)
+    shared = {name for name, ids in ids_by_name.items() if len(ids) > 1}
+    incomplete = snapshot.incomplete
+    several = len({listed.provider for listed in snapshot.schedules_and_roles}) > 1
+    if not (shared or incomplete or several):
+        return snapshot
+
+    @cache  # hundreds of duties bear few names
+    def ambiguous(provider: str, kind: str, *names: str) -> tuple[frozenset[str], frozenset[str]]:
+        """Give the names that others bear, or may, and those that are ids elsewhere, or may be."""
+        all_doubtful = (provider, kind) in incomplete
+        unread = [other for other, of in incomplete if of == kind and other != provider]
+        shared_names = (
+            name for name in names if name and (all_doubtful or (provider, kind, name) in shared)
+        )
+        ids_elsewhere = (
+            name
+            for name in names
+            if name
+            and (
+                providers_by_id.get((kind, name), _NO_PROVIDERS) - {provider}
+                or _may_be_id(name, unread)
+            )
+        )
+        return frozenset(shared_names), frozenset(ids_elsewhere)
+
+    def marked(duty: Duty) -> Duty:
+        shared_names, ids_elsewhere = ambiguous(duty.provider, duty.kind, duty.name, duty.shortform)
+        if not (shared_names or ids_elsewhere):
+            return duty
+        return duty._replace(shared_names=shared_names, ids_elsewhere=ids_elsewhere)
+
+    return snapshot._replace(
+        duties=tuple(map(marked, snapshot.duties)),
+        without_email=tuple(map(marked, snapshot.without_email)),
+    )
+
+
+def _may_be_id(name: str, providers: Iterable[str]) -> bool:
+    """Whether it looks like an id of one of these, which did not list what they have.
+
+    Then it means nothing else: their outage must not make it the name of another one's schedule.
+    """
+    return any(other in BY_NAME and BY_NAME[other].may_have_id(name) for other in providers)
