@@ -134,7 +134,10 @@ def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ..
 
 
 def test_a_time_that_is_over_is_told() -> None:
-    """It is the only limit that was looked at."""
+    """It is the last of the limits that were looked at, and the policy's is none of them."""
+    both = {**ASKED_BOTH, "indent.com/time/expires": "2026-03-02T12:00:59Z"}
+    decision = decide(ASKED._replace(labels=both), ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.limits == ("the request asks for 3 hours", decision.reason)
     labels = {"indent.com/time/expires": "2026-03-02T12:00:59Z"}
     decision = decide(ASKED._replace(labels=labels), ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
