@@ -58,7 +58,7 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
 
 def _denies_all_of(denial: Rule, rule: Rule) -> bool:
     """Whether a rule denies, always, whatever another one is for."""
-    if not denial.deny or denial.when or rule.deny:
+    if not denial.deny or denial.when is not None or rule.deny:
         return False
     wide, narrow = denial.resources, rule.resources
     return set(wide.labels) <= set(narrow.labels) and all(

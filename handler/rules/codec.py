@@ -67,7 +67,7 @@ def _rule(body: Json) -> Rule:
     _no_more(body)
     if len(rule.name) > LONGEST_NAME or emails.may_be_in(rule.name):
         raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
-    if not rule.deny and not (rule.when and rule.duration):
+    if not rule.deny and (rule.when is None or not rule.duration):
         raise ValueError("an approving rule has no condition or no duration")
     if rule.duration > LONGEST_APPROVAL:
         raise ValueError(f"a rule's duration is over {in_words(LONGEST_APPROVAL)}")

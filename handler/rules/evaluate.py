@@ -174,7 +174,10 @@ def _evaluate_rules(
         if not any(map(rule.resources.covers, resources)):
             results.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
             continue
-        proof = prove(rule.when, facts, rule.access_end) if rule.when else Proof(holds=False)
+        # A condition without fields is an empty tuple: its truth says nothing.
+        proof = Proof(holds=False)
+        if rule.when is not None:
+            proof = prove(rule.when, facts, rule.access_end)
         notes = _notes(proof, facts)
         # A proof without a duty would approve somebody for asking.
         if not (proof.holds and proof.duties):

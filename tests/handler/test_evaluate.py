@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
+from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.request import Request, Resource
-from handler.rules.conditions import NOT_LISTED, AnyOf, IncidentRole, OnCall
+from handler.rules.conditions import NOT_LISTED, AnyOf, IncidentRole, OnCall, PostedUpdate
 from handler.rules.evaluate import (
     DENIED,
     DENIES_OTHERS,
@@ -134,7 +134,10 @@ def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ..
 
 
 def test_a_time_that_is_over_is_told() -> None:
-    """It is the only limit that was looked at."""
+    """It is the last of the limits that were looked at, and the policy's is none of them."""
+    both = {**ASKED_BOTH, "indent.com/time/expires": "2026-03-02T12:00:59Z"}
+    decision = decide(ASKED._replace(labels=both), ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.limits == ("the request asks for 3 hours", decision.reason)
     labels = {"indent.com/time/expires": "2026-03-02T12:00:59Z"}
     decision = decide(ASKED._replace(labels=labels), ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
@@ -161,3 +164,11 @@ def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
         "the request asks for 2 hours",
         "a request of the same petition gets 1 hour",
     )
+
+
+def test_a_condition_without_fields_is_one() -> None:
+    """An update alone may be all that a rule asks for."""
+    update = Duty("incident.io", INCIDENT_UPDATE, "U1", "", JANE, incident="INC-42")
+    policy = Policy((Rule("r", Selector(), PostedUpdate(), HOUR),))
+    assert decide(ASKED, ProviderSnapshot((update,)), policy, NOW).evidence == (update,)
+    assert not decide(ASKED, ProviderSnapshot((LEAD,)), policy, NOW).approved
