@@ -8,16 +8,14 @@ requester just as he was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from auditlog.log_lines import Record
-from handler.durations import parse_instant
+from handler.durations import parse_duration, parse_instant
 from handler.duty import Duty
-from handler.request import ASKED_DURATION, DURATION, EXPIRES, PETITION, Request, Resource
+from handler.request import Request, Resource
 
 ANOTHER = "another@stand-in.invalid"
-PERSON_LABEL = "indent.com/resource/email"
 
 
 def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:
@@ -55,31 +53,21 @@ def moment_of(text: str | None) -> datetime | None:
 
 def request_of(record: Record) -> Request:
     """Make the request: what it asks for as it was, persons as far as they matter."""
-    asked = record["trace"]["request"]
-    email, addresses = asked["requester"]["email"], asked["requester"]["emails"]
-    # Only more of them say anything that the e-mail does not.
-    labels = {PERSON_LABEL: ANOTHER} if addresses > bool(email) else {}
+    request = record["trace"]["request"]
+    email, addresses = request["requester"]["email"], request["requester"]["emails"]
     return Request(
-        Resource(email=email, labels=labels),
-        tuple(_resource(each, email) for each in asked["resources"]),
-        _labels(asked, record["petitions"]),
+        # Only more of them say anything that the e-mail does not.
+        Resource(email=email, other_emails=(ANOTHER,) if addresses > bool(email) else ()),
+        tuple(_resource(resource, email) for resource in request["resources"]),
+        requested_duration=parse_duration(request["asked_duration"] or ""),
+        requested_expiry=moment_of(request["asked_until"]),
+        unreadable_duration=request.get("unreadable_duration", ""),
+        unreadable_expiry=request.get("unreadable_until", ""),
+        groups=tuple(record["petitions"]),
     )
 
 
-def _resource(told: Record, requester: str) -> Resource:
+def _resource(resource: Record, requester: str) -> Resource:
     stand_ins = {"requester": requester, "another": ANOTHER}
-    email = stand_ins.get(told["person"], "")
-    return Resource(told["kind"], told["id"], email, dict(told["labels"]))
-
-
-def _labels(asked: Record, petitions: Sequence[str]) -> dict[str, str]:
-    labels = {
-        DURATION: asked["asked_duration"] or "",
-        EXPIRES: asked["asked_until"] or "",
-        # The one that can be read and the one that can't may stand in two labels of one name.
-        ASKED_DURATION: asked.get("unreadable_duration", ""),
-        EXPIRES + " ": asked.get("unreadable_until", ""),
-        # A name may be given more than once, under labels that differ in blanks alone.
-        **{PETITION[0] + " " * place: name for place, name in enumerate(petitions)},
-    }
-    return {name: value for name, value in labels.items() if value}
+    email = stand_ins.get(resource["person"], "")
+    return Resource(resource["kind"], resource["id"], email, dict(resource["labels"]))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from handler import emails
 from handler.duration_hints import typed_duration
-from handler.durations import format_go, parse_duration, parse_instant
-from handler.request import DURATION, Request, Resource
+from handler.durations import parse_duration, parse_instant
+from handler.request import Request, Resource
 
 # As `make bootstrap` takes it; anything else could name another file than Pulumi.NAME.yaml.
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -129,5 +129,5 @@ def request(
     return Request(
         Resource(email=who),
         tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
-        {DURATION: format_go(asked)} if asked else {},
+        asked,
     )

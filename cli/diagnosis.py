@@ -19,13 +19,11 @@ from cli.proxies import UnreachableError
 from cli.target import Deployed
 from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
 from handler import __version__
-from handler.app import NAME
-from handler.callers.indent import UNAVAILABLE
+from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE
 from handler.durations import parse_instant
 from handler.http1 import RemoteDisconnected, TooLarge
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
-from handler.request import APPROVE, DURATION, EXPIRES
 from handler.settings import SettingsError, max_age, parse_switch
 
 NO = "no"

@@ -12,8 +12,8 @@ from cli.config import Configured, configured
 from cli.context import World
 from cli.errors import CommandError
 from cli.provider_query import approving, open_to_any_duty, switched_off
-from handler.app import BUDGET_SECONDS
 from handler.audit import decision_record
+from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.durations import format_instant
 from handler.providers.collect import DutyCollector, Outcome

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from auditlog.explain import called
 from cli.context import World
-from handler.app import BUDGET_SECONDS
+from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery, QuestionRunner, Source

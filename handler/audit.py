@@ -72,7 +72,7 @@ def decision_record(
     # What is told first, then what it was decided from, then what became of the rules.
     tell, ground, ruled = (Redactor(requester, omitted) for _ in range(3))
     email = tell.text(requester)
-    reason, petitions = tell.text(decision.reason), tell.texts(request.petitions, "petitions")
+    reason, petitions = tell.text(decision.reason), tell.texts(request.groups, "petitions")
     unreadable = {
         "unreadable_duration": request.unreadable_duration,
         "unreadable_until": request.unreadable_expiry,
@@ -83,8 +83,8 @@ def decision_record(
             _resource(each, request.requester, ground)
             for each in ground.first(request.resources, "resources", each=_RESOURCE_BYTES)
         ],
-        "asked_duration": _go(request.asked_duration),
-        "asked_until": _instant(request.asked_expiry),
+        "asked_duration": _go(request.requested_duration),
+        "asked_until": _instant(request.requested_expiry),
         # Few requests have one of these.
         **{name: ground.text(value) for name, value in unreadable.items() if value},
     }

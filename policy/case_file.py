@@ -10,7 +10,7 @@ from handler import emails
 from handler.durations import parse_duration
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.registry import BY_ID
-from handler.request import DURATION, Request, Resource
+from handler.request import Request, Resource
 from policy.conditions import HAS_ROLES, read_provider
 from policy.diagnostics import Problem, Problems, nearest, quoted
 from policy.fields import Reader
@@ -107,13 +107,13 @@ class _CaseReader(Reader):
         who = self.email(found["who"], "who") if "who" in found else ""
         if "at" in found:
             now = self.instant(found["at"], "at")
-        labels = {}
+        wish = None
         if "duration" in found:
-            labels[DURATION] = self.duration(found["duration"], "duration", most=_LONGEST_ASKED)
+            wish = parse_duration(self.duration(found["duration"], "duration", most=_LONGEST_ASKED))
         return Case(
             node.line,
             self.text(found["name"], "name", MOST_CHARACTERS) if "name" in found else "",
-            Request(Resource("user", who, who), self._resources(found.get("asks_for")), labels),
+            Request(Resource("user", who, who), self._resources(found.get("asks_for")), wish),
             self._findings(found.get("providers_say"), who),
             now or datetime.min,  # noqa: DTZ901 - of a wrong case, which is never decided
             self._expected(found["expect"]) if "expect" in found else Expected(approved=False),

@@ -20,11 +20,11 @@ from auditlog.explain import spoken
 from cli.arguments import stack
 from cli.proxies import NAMES, connector
 from cli.webhook_client import Answer, SendError, request_event, send
+from handler.callers.indent import DURATION
 from handler.duration_hints import hint
 from handler.durations import parse_duration
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
-from handler.request import DURATION
 from policy.terminal import (
     Parser,
     columns_of,

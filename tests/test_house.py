@@ -74,7 +74,16 @@ def test_handler_is_standard_library_only() -> None:
 
 
 PURE = (
-    *("callers/indent", "request", "duty", "durations", "emails", "json_fields", "audit"),
+    *(
+        "callers/base",
+        "callers/indent",
+        "request",
+        "duty",
+        "durations",
+        "emails",
+        "json_fields",
+        "audit",
+    ),
     *("characters", "folding", "redaction", "settings"),
     *("rules/model", "rules/conditions", "rules/evaluate", "rules/codec", "rules/spelling"),
     *("rules/globs", "rules/typed"),

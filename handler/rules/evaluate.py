@@ -142,7 +142,7 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
     """Gather what the rules are held against for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
-    asked, expiry = request.asked_duration, request.asked_expiry
+    asked, expiry = request.requested_duration, request.requested_expiry
     if expiry is not None:
         left = expiry - now
         asked = left if asked is None else min(left, asked)
@@ -220,7 +220,7 @@ def _asked(
     limits: list[str] = []
     if asked is None:
         return asked, limits
-    duration, expiry = request.asked_duration, request.asked_expiry
+    duration, expiry = request.requested_duration, request.requested_expiry
     if duration is not None:
         limits.append(f"the request asks for {in_words(duration)}")
     if expiry is not None:
@@ -288,7 +288,7 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
             name = parent[name]
         return name
 
-    names = [list(map(fold, request.petitions)) for request in requests]
+    names = [list(map(fold, request.groups)) for request in requests]
     for each in names:
         for name in each:
             parent[first_of(name)] = first_of(each[0])

@@ -9,8 +9,8 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from handler import emails
+from handler.callers.indent import APPROVE, DURATION
 from handler.duration_hints import typed_duration
-from handler.request import APPROVE, DURATION
 from sandbox.demo_data import REVIEWERS
 from sandbox.page.rosters import Roster, RosterError
 from sandbox.space import Space

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from auditlog.explain import Told
+from handler.callers.indent import APPROVE, EXPIRES, REQUEST
 from handler.durations import in_words, parse_instant
-from handler.request import APPROVE, EXPIRES, REQUEST
 from sandbox.page import words
 from sandbox.space.petition import DENY, GRANT, REVOKE, Petition
 from sandbox.space.resources import PERSON

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from handler.callers.indent import APPROVE, PETITION, REQUEST, REQUESTED_DURATION
 from handler.durations import format_go, format_instant
-from handler.request import APPROVE, ASKED_DURATION, PETITION, REQUEST
 
 Json = dict[str, Any]
 Phase = Literal["open", "granted", "revoked", "closed"]
@@ -130,7 +130,7 @@ def opened(petition: Petition) -> Petition:
     """Begin: one request event for each petitioner, under labels that only the space sets."""
     labels = {**petition.labels, **dict.fromkeys(PETITION, petition.name)}
     if petition.duration:
-        labels[ASKED_DURATION] = format_go(petition.duration)
+        labels[REQUESTED_DURATION] = format_go(petition.duration)
     begun = replace(petition, labels=labels)
     events = tuple(
         begun.event(REQUEST, begun.created_at, person, begun.resources)

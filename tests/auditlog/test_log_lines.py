@@ -16,8 +16,8 @@ from auditlog.log_forms import Log, read_log
 from auditlog.log_lines import LineError, read_line
 from auditlog.replay import replay
 from cli.report import count
+from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request
 from handler.duty import INCIDENT_ROLE, Duty
-from handler.request import ASKED_DURATION, DURATION, EXPIRES
 from tests.policy.told import (
     DATABASE,
     JANE,
@@ -231,8 +231,8 @@ def test_no_field_of_a_record_ends_a_command() -> None:
         *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
         *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
     )
-    labels = {DURATION: "soonish", ASKED_DURATION: "1h", EXPIRES: "soon"}
-    asked = asks_for(DATABASE)._replace(labels=labels)
+    labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
+    asked = read_request(asks_for(DATABASE).requester, (DATABASE,), labels)
     unreadable, decided = (recorded(each, every) for each in (asked, asks_for(DATABASE)))
     told = decided["trace"]["duties"][0]
     assert len(told) == len(every) - len({"holder", "declarers", "user"})

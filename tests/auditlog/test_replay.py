@@ -12,9 +12,10 @@ from auditlog.explain import tree
 from auditlog.log_lines import read_line
 from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
 from handler.audit import decision_record
+from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
 from handler.providers.base import DutyQuery
-from handler.request import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
+from handler.request import Request, Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
 from handler.rules.evaluate import decide_all
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, simple
@@ -31,7 +32,7 @@ PETITION = {"petition": "p-1"}
 
 def asks(email: str = JANE, labels: dict[str, str] | None = None) -> Request:
     """A request for the database."""
-    return Request(Resource(email=email), (DATABASE,), labels or {})
+    return read_request(Resource(email=email), (DATABASE,), labels or {})
 
 
 def logged(
@@ -80,7 +81,7 @@ def test_the_same_policy_gives_the_same() -> None:
     ("labels", "shown"),
     [
         ({DURATION: "soonish"}, '"soonish"'),
-        ({DURATION: "1h", ASKED_DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: "1h", REQUESTED_DURATION: "soonish"}, '"soonish"'),
         ({DURATION: f"soonish {OMAR}"}, '"..."'),
         ({EXPIRES: "tomorrow", DURATION: "1h"}, '"tomorrow"'),
         ({EXPIRES: "x" * 300}, '"..."'),

@@ -87,7 +87,7 @@ class World(NamedTuple):
     ) -> Decision:
         """Decide a request for the database by a policy of one rule."""
         inquiry = DutyCollector(self.client, self.clock.clock, {self.provider: self.settings})
-        request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
+        request = Request(Resource("slack/user", "U1", email), (DATABASE,))
         policy = read_policy(json.dumps({"rules": [a_rule(**rule)], "aliases": {}}))
         outcome = inquiry.decide([request], policy, deadline or self.clock.deadline())
         return outcome.decisions[0]

@@ -89,7 +89,7 @@ def decided(
     """Decide a request for the database by a policy of this one rule."""
     settings = {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": world.double.url}
     inquiry = DutyCollector(world.client, world.clock.clock, {"pagerduty": settings})
-    request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
+    request = Request(Resource("slack/user", "U1", email), (DATABASE,))
     whole = {"name": "Payments", "resources": "any", "duration": "6h", **rule}
     policy = read_policy(json.dumps({"rules": [whole], "aliases": {}}))
     (decision,) = inquiry.decide([request], policy, deadline or world.clock.deadline()).decisions

@@ -19,7 +19,7 @@ from handler.rules.model import Policy, simple
 POLICY = simple(timedelta(hours=6))
 JANE = Resource("slack/user", "T1/U1", " Jane@Example.com")
 GROUP = Resource("okta.v1.Group", "00g1")
-REQUEST = Request(JANE, (GROUP,), {"petition": "p-1"})
+REQUEST = Request(JANE, (GROUP,), groups=("p-1",))
 SHIFT = Duty(
     "incident.io",
     ON_CALL,
@@ -78,7 +78,7 @@ def test_nobody_else_is_named_anywhere() -> None:
             Resource("u", "ann%40x.io"),
             Resource("k", "jane@example.com"),
         ),
-        {"petition": "for ann@x.io"},
+        groups=("for ann@x.io",),
     )
     shift = Duty("P", ON_CALL, "S1", "Override for ann@x.io", "jane@example.com")
     limits = ("because of ann@x.io", f"{'a' * 193} ann@x.io")
@@ -184,7 +184,7 @@ def test_what_was_wanted_and_whose_address_it_is() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        REQUEST._replace(labels={"petition": "p" * 201}),
+        REQUEST._replace(groups=("p" * 201,)),
         REQUEST._replace(requester=Resource(email=f"{'j' * 200}@example.com")),
     ],
 )
@@ -276,8 +276,7 @@ def test_however_much_is_asked_for() -> None:
     """The line stays far below the 256 KB of CloudWatch Logs, and tells how many there were."""
     long = "\u2705" * 1000
     many = (Resource(long, long),) * 5000
-    labels = {"indent.com/petition": long}
-    record = recorded(Decision(Request(Resource(email=long), many, labels), ""))
+    record = recorded(Decision(Request(Resource(email=long), many, groups=(long,)), ""))
     assert record["resource_count"] == 5000
     assert 40 < len(record["resources"]) <= 50
     assert {len(each) for each in record["resources"]} == {200}

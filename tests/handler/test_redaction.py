@@ -94,7 +94,7 @@ def test_whatever_comes_all_at_once(text: str) -> None:
     """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
     labels = {f"{each}{text}": text for each in range(500)}
     resources = tuple(Resource(text, f"{each}{text}", labels=labels) for each in range(200))
-    petitions = {f"petition{' ' * each}": f"{each}{text}" for each in range(300)}
+    groups = tuple(f"{each}{text}" for each in range(300))
     duties = tuple(
         Duty(
             *("incident.io", ON_CALL, f"{each}{text}", text, JANE, text),
@@ -118,7 +118,7 @@ def test_whatever_comes_all_at_once(text: str) -> None:
         for each in names
     )
     decision = Decision(
-        Request(Resource(email=text, id=text), resources, petitions),
+        Request(Resource(email=text, id=text), resources, groups=groups),
         *(text, duties, tuple(names), HOUR),
         duties=duties,
         rule_results=judged,

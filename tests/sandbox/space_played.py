@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler.callers.indent import read_signature, verify
-from handler.request import EXPIRES, claim, read_events
+from handler.callers.indent import EXPIRES, claim, read_events, read_signature, verify
 from sandbox.space import Space
 from sandbox.vendors.exchange import Answer, Request
 from sandbox.vendors.server import Double
@@ -58,7 +57,7 @@ class PlayedWebhook(Double):
 
 def approval(event: Json, hours: int = 6) -> Json:
     """The claim with which a bot approves a request, as the handler makes it."""
-    (request,) = read_events([event]).requests
+    _, (request,) = read_events([event])
     duration = timedelta(hours=hours)
     made = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
     # Over the expiry, which the handler gives too: a test that changes one of them means it.

@@ -13,9 +13,9 @@ import pytest
 from auditlog.explain import Told, spoken
 from cli.webhook_client import request_event
 from handler.audit import decision_record
+from handler.callers.indent import read_events
 from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
-from handler.request import read_events
 from handler.rules.evaluate import decide
 from handler.rules.model import Policy, simple
 from sandbox.demo_data import JANE
@@ -45,8 +45,8 @@ def decided(
     event = request_event(JANE, ["prod-db"], duration=asked_for)
     if petition:
         event["meta"]["labels"]["petition"] = petition
-    (request,) = read_events([event]).requests
-    decision = decide(request, ProviderSnapshot(duties, failures), policy, NOON)
+    _, (requested,) = read_events([event])
+    decision = decide(requested.request, ProviderSnapshot(duties, failures), policy, NOON)
     told = decision_record(
         decision,
         snapshot=ProviderSnapshot(duties, failures),
