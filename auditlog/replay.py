@@ -146,7 +146,7 @@ def _again(
     return decision_record(
         decision,
         snapshot=snapshot,
-        asked=[each["provider"] for each in record["trace"]["providers"]],
+        providers=[each["provider"] for each in record["trace"]["providers"]],
         policy=policy,
         dry_run=record["dry_run"],
         milliseconds=record["milliseconds"],

@@ -122,11 +122,11 @@ def _record(decision: Decision, outcome: Outcome, given: Configured) -> dict[str
     record = decision_record(
         decision,
         snapshot=outcome.snapshot,
-        asked=outcome.asked,
+        providers=outcome.asked,
         policy=given.policy,
         dry_run=given.settings.dry_run,
         milliseconds=0,
-        wants=outcome.wants,
+        queries=outcome.wants,
         without_email=outcome.without_email,
     )
     return {"message": "decision", **record}

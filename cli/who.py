@@ -158,7 +158,7 @@ def _why(decision: Decision, given: Configured) -> str:
     record = decision_record(
         decision,
         snapshot=ProviderSnapshot(),
-        asked=(),
+        providers=(),
         policy=given.policy,
         dry_run=given.settings.dry_run,
         milliseconds=0,

@@ -125,8 +125,8 @@ class App:
             record = decision_record(
                 decision,
                 snapshot=outcome.snapshot,
-                asked=outcome.asked,
-                wants=outcome.wants,
+                providers=outcome.asked,
+                queries=outcome.wants,
                 without_email=outcome.without_email,
                 policy=settings.policy,
                 dry_run=settings.dry_run,

@@ -84,7 +84,7 @@ PURE = (
         "json_fields",
         "audit",
     ),
-    *("characters", "folding", "redaction", "settings"),
+    *("characters", "folding", "settings"),
     *("rules/model", "rules/conditions", "rules/evaluate", "rules/codec", "rules/spelling"),
     *("rules/globs", "rules/typed"),
 )

@@ -26,7 +26,7 @@ POLICY = simple(6 * HOUR, schedules=("DBA",))
 SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + 2 * HOUR)
 LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
 DATABASE = Resource("db", "prod")
-WANTS = {"incident.io": DutyQuery(schedules=("DBA",))}
+QUERIES = {"incident.io": DutyQuery(schedules=("DBA",))}
 PETITION = {"petition": "p-1"}
 
 
@@ -39,7 +39,7 @@ def logged(
     *requests: Request,
     duties: tuple[Duty, ...] = (SHIFT,),
     policy: Policy = POLICY,
-    wants: dict[str, DutyQuery] | None = None,
+    queries: dict[str, DutyQuery] | None = None,
     call: str = "c-1",
 ) -> list[dict[str, Any]]:
     """What the function logs of a call, as it is read back."""
@@ -48,11 +48,11 @@ def logged(
         decision_record(
             each,
             snapshot=snapshot,
-            asked=["incident.io"],
+            providers=["incident.io"],
             policy=policy,
             dry_run=False,
             milliseconds=7,
-            wants=WANTS if wants is None else wants,
+            queries=QUERIES if queries is None else queries,
             call=call,
             number=number,
             of=len(requests),
@@ -112,7 +112,7 @@ def test_another_policy_gives_what_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wants", "rule", "known"),
+    ("queries", "rule", "known"),
     [
         # All that the other policy needs was asked for.
         (DutyQuery(schedules=("DBA", "API")), OnCall(("API",)), True),
@@ -126,9 +126,9 @@ def test_another_policy_gives_what_differs() -> None:
         (None, OnCall(("DBA",)), False),
     ],
 )
-def test_a_no_needs_all_facts(wants: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
+def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
     """A no by another policy is one only if all that it needs was asked for then."""
-    records = logged(asks(), duties=(), wants={"incident.io": wants} if wants else {})
+    records = logged(asks(), duties=(), queries={"incident.io": queries} if queries else {})
     (other,) = logged(asks(OMAR), call="c-2")
     policy = Policy((Rule("", Selector(), rule, HOUR),))
     replayed, _ = replay([*records, other], policy)
@@ -231,7 +231,7 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
         asks(),
         duties=(shift,),
         policy=simple(HOUR),
-        wants={"PagerDuty": DutyQuery(any_schedule=True)},
+        queries={"PagerDuty": DutyQuery(any_schedule=True)},
     )
     (replayed,) = replay(records, POLICY)
     assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem

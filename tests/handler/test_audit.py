@@ -59,7 +59,7 @@ def recorded(
     record = decision_record(
         decision,
         snapshot=ProviderSnapshot(failures=failures),
-        asked=("incident.io",),
+        providers=("incident.io",),
         policy=policy,
         dry_run=dry_run,
         milliseconds=milliseconds,
@@ -166,11 +166,11 @@ def test_what_was_wanted_and_whose_address_it_is() -> None:
     record = decision_record(
         Decision(REQUEST, "no duty", duties=(SHIFT, alias)),
         snapshot=ProviderSnapshot((SHIFT, alias)),
-        asked=("incident.io",),
+        providers=("incident.io",),
         policy=policy,
         dry_run=False,
         milliseconds=7,
-        wants={"incident.io": wants},
+        queries={"incident.io": wants},
     )
     trace = record["trace"]
     assert trace["wanted"] == {
@@ -211,7 +211,7 @@ def test_which_provider_fails() -> None:
     record = decision_record(
         Decision(REQUEST, "no duty"),
         snapshot=ProviderSnapshot(failures=(Failure("PagerDuty", "oncalls", "answered 500"),) * 2),
-        asked=("incident.io", "PagerDuty", "a provider of the past"),
+        providers=("incident.io", "PagerDuty", "a provider of the past"),
         policy=POLICY,
         dry_run=False,
         milliseconds=7,

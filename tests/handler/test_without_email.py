@@ -161,7 +161,7 @@ def recorded(outcome: Outcome) -> dict[str, Any]:
     return decision_record(
         outcome.decisions[0],
         snapshot=outcome.snapshot,
-        asked=outcome.asked,
+        providers=outcome.asked,
         policy=simple(HOURS),
         dry_run=False,
         milliseconds=0,

@@ -78,7 +78,7 @@ def recorded(
     record = decision_record(
         decision,
         snapshot=snapshot,
-        asked=asked,
+        providers=asked,
         policy=policy,
         dry_run=dry_run,
         milliseconds=7,

@@ -50,7 +50,7 @@ def decided(
     told = decision_record(
         decision,
         snapshot=ProviderSnapshot(duties, failures),
-        asked=("incident.io",),
+        providers=("incident.io",),
         policy=policy,
         dry_run=dry_run,
         milliseconds=7,
