@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from auditlog.log_lines import Record, is_decision
-from auditlog.reader import duties_of, moment_of
+from auditlog.record import Record, duties_of, is_decision, moment_of
 from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
 from handler.rules.conditions import NOT_LISTED

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from auditlog.log_lines import Record
-from auditlog.reader import ANOTHER, duties_of, request_of
+from auditlog.record import ANOTHER, Record, duties_of, request_of
 from handler import emails
 from handler.audit import decision_record
 from handler.durations import parse_instant

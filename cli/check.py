@@ -11,7 +11,7 @@ from typing import Any
 
 from auditlog import explain as telling
 from cli import arguments
-from cli.context import World
+from cli.context import Context
 from cli.diagnosis import (
     NO,
     Approval,
@@ -88,16 +88,16 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(options: argparse.Namespace, context: Context) -> int:
     """Make the calls, and print what came of each."""
     if not options.who and (options.resource or options.label):
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
-    webhook = deployed(options.stack, world)
-    checking = Checking(webhook, world)
+    webhook = deployed(options.stack, context)
+    checking = Checking(webhook, context)
     steps = [*checking.steps(_event(options, webhook.settings) if options.who else None)]
     works = all(each.level != PROBLEM for each in steps)
     good = works and bool(checking.approval or not options.who)
-    out = world.output(options)
+    out = context.output(options)
     if options.json:
         out.json(
             {
@@ -142,10 +142,10 @@ def _as_data(approval: Approval | None) -> dict[str, str] | None:
 class Checking:
     """The calls to one webhook, each made only if the one before was answered as it should be."""
 
-    def __init__(self, webhook: Deployed, world: World) -> None:
+    def __init__(self, webhook: Deployed, context: Context) -> None:
         self.webhook = webhook
         self.approval: Approval | None = None
-        self._world = world
+        self._world = context
 
     def steps(self, event: Mapping[str, Any] | None) -> Iterator[Step]:
         """Make the calls; the decision only where there is a request."""

@@ -9,7 +9,7 @@ from typing import Any
 from auditlog.explain import NOTE, Told, tree, why
 from cli import arguments, user_lookup
 from cli.config import Configured, configured
-from cli.context import World
+from cli.context import Context
 from cli.errors import CommandError
 from cli.provider_query import approving, open_to_any_duty, switched_off
 from handler.audit import decision_record
@@ -61,23 +61,23 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=explain)
 
 
-def explain(options: argparse.Namespace, world: World) -> int:
+def explain(options: argparse.Namespace, context: Context) -> int:
     """Decide, and tell why."""
-    given = configured(options, world.environment, world.folder)
-    at, notes = _moment(options.at, world)
+    given = configured(options, context.environment, context.folder)
+    at, notes = _moment(options.at, context)
     request = arguments.request(options.who, options.resource, options.label, options.duration)
-    client = world.client()
+    client = context.client()
     try:
-        clock = world.clock._replace(now=lambda: at) if options.at else world.clock
+        clock = context.clock._replace(now=lambda: at) if options.at else context.clock
         inquiry = DutyCollector(client, clock, given.settings.providers)
-        deadline = Deadline(world.clock, BUDGET_SECONDS)
+        deadline = Deadline(context.clock, BUDGET_SECONDS)
         outcome = inquiry.decide([request], given.policy, deadline)
     finally:
         client.close()
     (decision,) = outcome.decisions
     if outcome.asked and not decision.duties:
         who, asked = request.requester.email, outcome.asked
-        notes += user_lookup.about_a_stranger(who, asked, outcome.snapshot, given.settings, world)
+        notes += user_lookup.about_a_stranger(who, asked, outcome.snapshot, given.settings, context)
     notes += switched_off(given.settings, approving(given.policy, request.resources))
     notes.append(f"the policy is from {given.origin}")
     wide = open_to_any_duty(given.settings, request.resources)
@@ -85,7 +85,7 @@ def explain(options: argparse.Namespace, world: World) -> int:
     told = tree(record)
     told = told._replace(under=(*told.under, *(Told(each, NOTE) for each in (*wide, *notes))))
     claimed = decision.approved and not given.settings.dry_run
-    out = world.output(options)
+    out = context.output(options)
     if options.json:
         until = decision.now + decision.duration if decision.approved else None
         out.json(
@@ -105,8 +105,8 @@ def explain(options: argparse.Namespace, world: World) -> int:
     return 0 if claimed else 1
 
 
-def _moment(asked: datetime | timedelta | None, world: World) -> tuple[datetime, list[str]]:
-    now = world.clock.now()
+def _moment(asked: datetime | timedelta | None, context: Context) -> tuple[datetime, list[str]]:
+    now = context.clock.now()
     if asked is None:
         return now, []
     try:

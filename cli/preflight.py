@@ -9,7 +9,7 @@ from typing import Any
 from auditlog.explain import NO, YES
 from cli import arguments
 from cli.config import configured
-from cli.context import World
+from cli.context import Context
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, ask_for_all
 from handler.clock import Deadline
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(options: argparse.Namespace, world: Context) -> int:
     """Check, and print what was found."""
     given = configured(options, world.environment, world.folder)
     found = checked(given.settings, world)
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, world: World) -> int:
     return 0 if good else 1
 
 
-def checked(settings: Settings, world: World) -> list[Check]:
+def checked(settings: Settings, world: Context) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
     asked = ask_for_all(settings, world)
     snapshot = with_inventory(settings, asked.snapshot, world)
@@ -63,7 +63,7 @@ def checked(settings: Settings, world: World) -> list[Check]:
 
 
 def with_inventory(
-    settings: Settings, snapshot: ProviderSnapshot, world: World
+    settings: Settings, snapshot: ProviderSnapshot, world: Context
 ) -> ProviderSnapshot:
     """Add what sources can list beside duties: the names that the policy needs to be there."""
     client, clock = world.client(), world.clock

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from auditlog.explain import called
-from cli.context import World
+from cli.context import Context
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
 from handler.duty import ProviderSnapshot
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
 
 def ask_for_all(
-    settings: Settings, world: World, resources: Sequence[Resource] | None = None
+    settings: Settings, world: Context, resources: Sequence[Resource] | None = None
 ) -> Asked:
     """Ask each provider for all that the rules could need, whoever requests what.
 

@@ -12,9 +12,9 @@ from auditlog.replay import COMPARED, Replayed, replay
 from cli import arguments
 from cli.config import configured
 from cli.console import Output, listed
-from cli.context import World
+from cli.context import Context
 from cli.errors import CommandError
-from cli.logs import called_in_words, log_of_file, remarks
+from cli.logs import log_of_file, remarks, title_of
 
 EXAMPLES = """examples:
   aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
@@ -47,19 +47,19 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(options: argparse.Namespace, context: Context) -> int:
     """Decide again, and print what differs."""
-    given = configured(options, world.environment, world.folder, asks=False)
-    log = log_of_file(options.file, world)
+    given = configured(options, context.environment, context.folder, asks=False)
+    log = log_of_file(options.file, context)
     decisions = log.decisions
     if not decisions:
-        said = f"{called_in_words(options.file)} holds no decision"
+        said = f"{title_of(options.file)} holds no decision"
         raise CommandError("; ".join([said, *remarks(log)]))
     replayed = replay(decisions, given.policy)
     differing = [each for each in replayed if each.differences]
     undecided = [each for each in replayed if each.again is None]
     same = len(replayed) - len(differing) - len(undecided)
-    out = world.output(options)
+    out = context.output(options)
     if options.json:
         out.json(
             {

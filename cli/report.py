@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from auditlog.explain import NO, SETTINGS, hidden_emails
-from auditlog.log_forms import Log
-from auditlog.log_lines import DECISION, Record
+from auditlog.reader import Log
+from auditlog.record import DECISION, Record
 from cli import arguments
 from cli.console import Output
-from cli.context import World
+from cli.context import Context
 from cli.errors import CommandError
 from cli.logs import log_of_file, log_of_group, remarks
 from cli.target import log_group_of
@@ -68,13 +68,13 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(options: argparse.Namespace, context: Context) -> int:
     """Read the records, and count."""
     if [options.file, options.log_group, options.stack].count(None) != 2:  # noqa: PLR2004 - all others
         raise CommandError("give one of FILE, --stack NAME and --log-group NAME")
-    log = _log(options, world)
+    log = _log(options, context)
     counted = count(log.records)
-    out = world.output(options)
+    out = context.output(options)
     if options.json:
         out.json({**counted, "unreadable": log.unreadable, "gaps": log.gaps})
     else:
@@ -86,18 +86,18 @@ def run(options: argparse.Namespace, world: World) -> int:
     return 1 if remarks(log) else 0
 
 
-def _log(options: argparse.Namespace, world: World) -> Log:
-    now = world.clock.now()
+def _log(options: argparse.Namespace, context: Context) -> Log:
+    now = context.clock.now()
     try:
         since = now - (options.since or WEEK)
     except OverflowError:
         raise CommandError("--since reaches back too far") from None
     if options.stack:
-        group, region = log_group_of(options.stack, world)
-        return log_of_group(group, since, now, world.environment, region)
+        group, region = log_group_of(options.stack, context)
+        return log_of_group(group, since, now, context.environment, region)
     if options.log_group is not None:
-        return log_of_group(options.log_group, since, now, world.environment)
-    log = log_of_file(options.file, world)
+        return log_of_group(options.log_group, since, now, context.environment)
+    log = log_of_file(options.file, context)
     if options.since is None:
         return log
     return log._replace(records=[each for each in log.records if _is_from(each, since)])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from cli.console import listed
-from cli.context import World
+from cli.context import Context
 from handler import emails
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
@@ -103,7 +103,11 @@ _LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
 
 
 def about_a_stranger(
-    email: str, asked: Collection[str], snapshot: ProviderSnapshot, settings: Settings, world: World
+    email: str,
+    asked: Collection[str],
+    snapshot: ProviderSnapshot,
+    settings: Settings,
+    context: Context,
 ) -> list[str]:
     """Say whether the providers that were asked know somebody of whom they stated no duty.
 
@@ -112,10 +116,10 @@ def about_a_stranger(
         asked: the names of those providers.
         snapshot: all that they said.
         settings: their keys, and the policy, whose aliases are looked up, too.
-        world: how they are reached.
+        context: how they are reached.
     """
     others = settings.policy.addresses(email) - {email}
-    client, deadline = world.client(), Deadline(world.clock, _SECONDS)
+    client, deadline = context.client(), Deadline(context.clock, _SECONDS)
     try:
         states = {
             name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))

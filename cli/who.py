@@ -10,7 +10,7 @@ from auditlog.explain import NO, SETTINGS, clock_time, emails_missing, why
 from cli import arguments
 from cli.config import Configured, configured
 from cli.console import Output
-from cli.context import World
+from cli.context import Context
 from cli.errors import NOT_DONE
 from cli.provider_query import (
     Asked,
@@ -56,19 +56,19 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=who)
 
 
-def who(options: argparse.Namespace, world: World) -> int:
+def who(options: argparse.Namespace, context: Context) -> int:
     """Decide for each holder of a duty; list who is approved, and who is not."""
-    given = configured(options, world.environment, world.folder)
+    given = configured(options, context.environment, context.folder)
     kind, id_ = options.resource
     resource = Resource(kind, id_, labels=dict(options.label))
-    asked = ask_for_all(given.settings, world, [resource])
+    asked = ask_for_all(given.settings, context, [resource])
     snapshot = asked.snapshot
-    decisions = decided_for_all(resource, snapshot, given.policy, world.clock)
+    decisions = decided_for_all(resource, snapshot, given.policy, context.clock)
     approved = [each for each in decisions if each.approved]
-    objection = _objection(resource, given.policy, world.clock)
+    objection = _objection(resource, given.policy, context.clock)
     others = [] if objection else _others(decisions, given)
     needs = needs_of_rules(given.policy, [resource])
-    hidden = without_email(snapshot, (each.condition for each in needs), world.clock.now())
+    hidden = without_email(snapshot, (each.condition for each in needs), context.clock.now())
     unanswered = _unanswered(asked)
     answer, status = "", 0 if approved and not given.settings.dry_run else 1
     notes = [
@@ -88,7 +88,7 @@ def who(options: argparse.Namespace, world: World) -> int:
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _in_vain(len(others), snapshot))
     wide = open_to_any_duty(given.settings, [resource])
-    out = world.output(options)
+    out = context.output(options)
     if options.json:
         body = {
             "resource": f"{kind}:{id_}",

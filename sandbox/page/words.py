@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from auditlog.explain import Told, spoken, tree, why
-from auditlog.log_lines import is_decision
+from auditlog.record import is_decision
 from handler.durations import parse_duration, parse_instant
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auditlog.explain import tree
-from auditlog.log_lines import read_line
+from auditlog.record import read_line
 from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
 from handler.audit import decision_record
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cli.context import World
+from cli.context import Context
 from cli.main import main
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
@@ -70,7 +70,7 @@ class Command:
         out, err = _Stream(), io.StringIO()
         out.encoding = self.encoding
         given = stdin if isinstance(stdin, bytes) else stdin.encode()
-        world = World(
+        context = Context(
             self.environment,
             self.folder,
             io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"),
@@ -78,7 +78,7 @@ class Command:
             err,
             clock=self.clock,
         )
-        status = main([str(each) for each in arguments], world)
+        status = main([str(each) for each in arguments], context)
         answer = Answer(status, out.getvalue(), err.getvalue())
         assert API_KEY not in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err

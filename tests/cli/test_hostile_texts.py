@@ -238,5 +238,5 @@ def test_names_at_a_provider(oncall: Command, double: IncidentIO, arguments: lis
 
 
 def test_the_command_itself_cleans(capsys: Out) -> None:
-    """Without a world of a test's own, too."""
+    """Without a context of a test's own, too."""
     assert_clean(said_by(oncall_main, ["report", f"no{HOSTILE}such"], capsys))
