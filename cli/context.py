@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from cli.client import OperatorClient
 from cli.console import Output, output
-from cli.proxies import connector
+from cli.proxies import OperatorClient, connector
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from handler.connection import Connect

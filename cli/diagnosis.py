@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from auditlog.explain import SETTINGS, clock_time, spoken
+from auditlog.explain import SETTINGS, clock_time, duration_in_words
 from cli.console import listed
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
@@ -293,7 +293,7 @@ def told_of_decision(
     who = event["actor"]["email"]
     what = listed(f"{each['kind']}:{each['id']}" for each in event["resources"])
     if found:
-        lasts = f"{spoken(found.duration)}, until {clock_time(found.until, now)}"
+        lasts = f"{duration_in_words(found.duration)}, until {clock_time(found.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {found.why}")
     with suppress(SettingsError):
         if parse_switch("", deployed.settings.get("AUTO_APPROVAL_DRY_RUN", "").strip()):

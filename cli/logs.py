@@ -70,8 +70,8 @@ def _unpacked(file: IO[bytes], title: str) -> bytes:
             with gzip.open(io.BytesIO(data)) as packed:
                 data = packed.read(MOST_BYTES + 1)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            said = "what gzip packed is damaged or cut off"
-            raise CommandError(f"{title} cannot be read: {said}") from None
+            problem = "what gzip packed is damaged or cut off"
+            raise CommandError(f"{title} cannot be read: {problem}") from None
     if len(data) > MOST_BYTES:
         raise CommandError(f"{title} holds more than {MOST_BYTES // 2**20} MiB: split it")
     for magic, what in _PACKED.items():
@@ -97,11 +97,11 @@ def title_of(name: str) -> str:
 
 def remarks(log: Log) -> list[str]:
     """Say how many lines could not be read, and what else is missing; nothing if all is there."""
-    said = [f"not all of the log is here: {each}" for each in log.gaps]
+    gaps = [f"not all of the log is here: {gap}" for gap in log.gaps]
     if log.unreadable:
         lines = counted(log.unreadable, "line")
-        said.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
-    return said
+        gaps.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
+    return gaps
 
 
 def log_of_group(
@@ -137,8 +137,8 @@ def log_of_group(
         )
         return read_log("\n".join(event["message"] for page in pages for event in page["events"]))
     except ClientError as error:
-        said = error.response["Error"].get("Code", "an error")
-        raise CommandError(f"the log group {name} cannot be read: AWS says {said}") from None
+        code = error.response["Error"].get("Code", "an error")
+        raise CommandError(f"the log group {name} cannot be read: AWS says {code}") from None
     except NoCredentialsError:
         raise CommandError(f"AWS cannot be asked without credentials: {_CREDENTIALS}") from None
     except NoRegionError:

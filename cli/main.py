@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"oncall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for each in (explain, who, replay, preflight, report, check):
-        each.add(commands)
+    for command in (explain, who, replay, preflight, report, check):
+        command.add(commands)
     return parser
 
 
@@ -99,7 +99,7 @@ def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
 
 
 def _place_of(error: Exception) -> str:
-    """Say where, and nothing of what: that may hold a secret."""
+    """Give the place, and not the message, which may hold a secret."""
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from auditlog.explain import called, emails_missing
+from auditlog.explain import emails_missing, rule_title
 from cli.console import listed
 from cli.provider_query import approving, duties_named, open_to_any_duty
 from handler.duty import (
@@ -203,7 +203,7 @@ def _without_key(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[Check]:
             if provider and provider not in on:
                 setting = next(each.key for each in PROVIDERS if each.name == provider)
                 said = f"counts duties of {provider}, which nobody asks: {setting} is not set"
-                yield Check(PROBLEM, f"{called(rule.name)} {said}")
+                yield Check(PROBLEM, f"{rule_title(rule.name)} {said}")
 
 
 def _bearers(named: _Named, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
@@ -226,7 +226,7 @@ def _name(named: _Named, snapshot: ProviderSnapshot, now: datetime) -> Iterator[
     if not named.providers:
         if named.kind != ON_CALL:
             said = f"{what} {quoted} cannot be looked for: no provider that is asked lists them"
-            yield Check(NOTE, f"{called(named.rule)}: {said}")
+            yield Check(NOTE, f"{rule_title(named.rule)}: {said}")
         return
     found = {each: _bearers(named, each, snapshot) for each in named.providers}
     if not any(found.values()):
@@ -240,20 +240,20 @@ def _name(named: _Named, snapshot: ProviderSnapshot, now: datetime) -> Iterator[
         if owners and provider not in owners:
             said = f"the {what} of {provider} that is called {quoted} does not count"
             told = f"{quoted} is the id of one of {listed(owners)}"
-            yield Check(NOTE, f"{called(named.rule)}: {said}: {told}")
+            yield Check(NOTE, f"{rule_title(named.rule)}: {said}: {told}")
             continue
         if len(bearers) > 1 and named.kind not in _BY_NAME_ALONE:
             ids = listed(sorted(each.id for each in bearers))
             said = f"{len(bearers)} {what}s of {provider} go by {quoted}"
             level = NOTE if any(each.id == named.entry for each in bearers) else PROBLEM
             told = "it means the one with that id" if level == NOTE else "it counts for none"
-            yield Check(level, f"{called(named.rule)}: {said}: {told}; their ids are {ids}")
+            yield Check(level, f"{rule_title(named.rule)}: {said}: {told}; their ids are {ids}")
             continue
         if not bearers[0].enabled:
             said = f"the {what} {quoted} of {provider} is switched off: nobody is on duty by it"
-            yield Check(PROBLEM, f"{called(named.rule)}: {said}")
+            yield Check(PROBLEM, f"{rule_title(named.rule)}: {said}")
             continue
-        yield Check(OK, f"{called(named.rule)}: {what} {quoted} is at {provider}")
+        yield Check(OK, f"{rule_title(named.rule)}: {what} {quoted} is at {provider}")
         yield from _nobody(named, bearers[0], snapshot, now)
 
 
@@ -261,7 +261,7 @@ def _missing(named: _Named, snapshot: ProviderSnapshot) -> Iterator[Check]:
     where = listed(named.providers)
     unread = [each for each in named.providers if (each, named.kind) in snapshot.incomplete]
     what, quoted = _CALLED[named.kind], f'"{named.entry}"'
-    said = f"{called(named.rule)}: {what} {quoted}"
+    said = f"{rule_title(named.rule)}: {what} {quoted}"
     if unread:
         yield Check(PROBLEM, f"{said} cannot be looked for: {listed(unread)} did not list them all")
         return
@@ -310,7 +310,7 @@ def _nobody(
         said = f"nobody who is on call for {schedule} right now shows an e-mail"
     elif any(each.provider == titled.provider for each in snapshot.failures):
         said = f"who is on call for {schedule} right now is not known: not all could be asked"
-    yield Check(NOTE, f"{called(named.rule)}: {said}")
+    yield Check(NOTE, f"{rule_title(named.rule)}: {said}")
 
 
 def _remedy(named: _Named, max_level: int, on_call: Iterable[Duty]) -> str:

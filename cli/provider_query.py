@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from auditlog.explain import called
+from auditlog.explain import rule_title
 from cli.context import Context
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Clock, Deadline
@@ -124,7 +124,7 @@ def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = 
     """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
     on = [BY_ID[each].name for each in settings.providers]
     return [
-        f"by {called(each.rule)}, {each.told(dry_run=settings.dry_run)}; {each.remedy}"
+        f"by {rule_title(each.rule)}, {each.told(dry_run=settings.dry_run)}; {each.remedy}"
         for each in open_rules(settings.policy, on, resources)
     ]
 

@@ -72,7 +72,7 @@ def request_event(
         "timestamp": format_instant(datetime.now(UTC)),
         "reason": reason,
         "actor": {"kind": "user", "id": email, "email": email},
-        "resources": [_resource(each, resource_labels or {}) for each in resources],
+        "resources": [_resource(name, resource_labels or {}) for name in resources],
         "meta": {"labels": labels},
     }
 
@@ -155,8 +155,8 @@ def send(
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
         raise SendError(f"{url} does not answer ({cause})") from cause
     except (OSError, HttpError, BrokenError) as error:
-        said = str(error) or type(error).__name__
-        raise SendError(f"{url} does not answer ({said})") from error
+        problem = str(error) or type(error).__name__
+        raise SendError(f"{url} does not answer ({problem})") from error
     text, date = data.decode(errors="replace"), answered.get("date", "")
     try:
         return Answer(status, json.loads(text), date)

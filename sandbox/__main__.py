@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from auditlog.explain import spoken
+from auditlog.explain import duration_in_words
 from cli.arguments import stack
 from cli.proxies import NAMES, connector
 from cli.webhook_client import Answer, SendError, request_event, send
@@ -218,7 +218,7 @@ def _send(options: argparse.Namespace) -> int:
         return 1
     claims = _said_in(answer)
     for duration, reason in claims:
-        say(f"approved for {spoken(duration)}: {reason}", sys.stderr)
+        say(f"approved for {duration_in_words(duration)}: {reason}", sys.stderr)
     if not claims:
         say("no claim: humans decide; the function's log says why", sys.stderr)
     return 0

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from auditlog.explain import spoken, why
+from auditlog.explain import duration_in_words, why
 from cli.webhook_client import Answer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
@@ -47,7 +47,9 @@ class Played:
         if verdict == REFUSED:
             verdict = f"{REFUSED} ({self.answer.http})"
         elif verdict == APPROVED:
-            duration = spoken(self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"])
+            duration = duration_in_words(
+                self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
+            )
         mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from auditlog.explain import Told
+from auditlog.explain import Line
 from handler.callers.indent import APPROVE, EXPIRES, REQUEST
 from handler.durations import in_words, parse_instant
 from sandbox.page import words
@@ -38,7 +38,7 @@ class Entry:
     text: str
     until: datetime | None = None
     quote: str = ""
-    facts: tuple[Told, ...] = ()
+    facts: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from auditlog.explain import Told, spoken, tree, why
+from auditlog.explain import Line, duration_in_words, tree, why
 from auditlog.record import is_decision
 from handler.durations import parse_duration, parse_instant
 
@@ -31,7 +31,7 @@ class Verdict:
     at: datetime | None
     approves: bool
     headline: str
-    facts: tuple[Told, ...]
+    facts: tuple[Line, ...]
 
 
 def verdict(record: Mapping[str, Any]) -> Verdict | None:
@@ -57,11 +57,11 @@ def verdict(record: Mapping[str, Any]) -> Verdict | None:
 def _length(record: Mapping[str, Any]) -> str:
     """Say how long access lasts, and why no longer if more was asked for."""
     granted, asked = record["duration"], record["trace"]["request"]["asked_duration"]
-    said, limits = f"for {spoken(granted)}", record["trace"]["limits"]
+    said, limits = f"for {duration_in_words(granted)}", record["trace"]["limits"]
     lengths = parse_duration(granted), parse_duration(asked or "")
     if not (lengths[0] and lengths[1] and lengths[0] < lengths[1] and limits):
         return said
-    return f"{said} instead of {spoken(asked)}: {limits[-1]}"
+    return f"{said} instead of {duration_in_words(asked)}: {limits[-1]}"
 
 
 def sentence(text: str) -> str:

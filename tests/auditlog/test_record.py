@@ -15,7 +15,7 @@ from auditlog.explain import tree, why
 from auditlog.reader import Log, read_log
 from auditlog.record import LineError, read_line
 from auditlog.replay import replay
-from cli.report import count
+from auditlog.report import report
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request
 from handler.duty import INCIDENT_ROLE, Duty
 from tests.policy.told import (
@@ -145,11 +145,11 @@ def test_lines_from_before_people_were_counted() -> None:
     old = [missing_label(each, "without_email") for each in NO]
     log = read_log("\n".join(old))
     assert log.unreadable == 0
-    assert (count(NO)["without_email"], count(log.records)["without_email"]) == (
+    assert (report(NO)["without_email"], report(log.records)["without_email"]) == (
         {"PagerDuty": 2},
         {},
     )
-    assert count(log.records)["outcomes"] == count(NO)["outcomes"]
+    assert report(log.records)["outcomes"] == report(NO)["outcomes"]
     for of in (NO, log.decisions):
         assert [each.differences for each in replay(of, POLICY)] == [(), ()]
 
@@ -160,7 +160,7 @@ def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[
     """It is of another version of the function: it is counted as any other, and told."""
     log = read_log(missing_label(record, *place))
     assert (len(log.decisions), log.unreadable) == (1, 0)
-    assert count(log.records)["outcomes"] == count([record])["outcomes"]
+    assert report(log.records)["outcomes"] == report([record])["outcomes"]
     tree(log.decisions[0])
     replay(log.decisions, POLICY)
 
@@ -270,7 +270,7 @@ def test_whatever_one_record_holds_the_others_are_told_as_before(
     records[number] = changed(records[number], place, value)
     log = read_log("\n".join(map(json.dumps, records)))
     assert len(log.records) + log.unreadable in {len(RECORDS), len(RECORDS) - 1}
-    json.dumps(count(log.records))
+    json.dumps(report(log.records))
     call = RECORDS[number].get("call")
     again = {each.record["call"]: each for each in replay(log.decisions, POLICY)}
     for each in log.decisions:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.explain import Told, spoken
+from auditlog.explain import Line, duration_in_words
 from cli.webhook_client import request_event
 from handler.audit import decision_record
 from handler.callers.indent import read_events
@@ -102,7 +102,7 @@ def test_a_wish_that_cannot_be_read() -> None:
 def texts(found: Verdict) -> list[str]:
     """Every fact, in order, whatever it belongs to."""
 
-    def flat(facts: tuple[Told, ...]) -> Iterator[str]:
+    def flat(facts: tuple[Line, ...]) -> Iterator[str]:
         for each in facts:
             yield each.text
             yield from flat(each.under)
@@ -157,8 +157,8 @@ def test_other_records_are_no_decisions(record: dict[str, Any]) -> None:
 
 def test_what_is_no_duration_stays() -> None:
     """And a sentence has one full stop."""
-    assert spoken("soon") == "soon"
-    assert spoken("1h30m0s") == "1 hour 30 minutes"
+    assert duration_in_words("soon") == "soon"
+    assert duration_in_words("1h30m0s") == "1 hour 30 minutes"
     assert sentence("one.") == "One."
     assert sentence("") == "."
 
