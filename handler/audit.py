@@ -44,8 +44,7 @@ _LONGEST_BYTES = MOST_CHARACTERS * len(r"\uffff")
 # What an entry takes at most beside its texts.
 _ENTRY_BYTES, _RESOURCE_BYTES, _DUTY_BYTES = 10, 80, 550
 _RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
-_NO_QUERIES: Mapping[str, DutyQuery] = MappingProxyType({})
-_NOBODY: Mapping[str, tuple[int, int]] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _QUOTING = frozenset('"\\')
 # Compiled where it is used: seldom, and never at a cold start.
 _EMAIL = r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+'
@@ -59,26 +58,17 @@ def decision_record(
     policy: Policy,
     dry_run: bool,
     milliseconds: int,
-    queries: Mapping[str, DutyQuery] = _NO_QUERIES,
-    without_email: Mapping[str, tuple[int, int]] = _NOBODY,
+    queries: Mapping[str, DutyQuery] = _NONE,
+    without_email: Mapping[str, tuple[int, int]] = _NONE,
     call: str = "",
     number: int = 0,
     of: int = 1,
 ) -> dict[str, Any]:
     """Record what was decided about one request, on what grounds, by which policy and code.
 
-    Args:
-        decision: the decision.
-        snapshot: all that the providers stated for the call.
-        providers: the names of those that were asked.
-        policy: the one that it was decided by.
-        dry_run: whether the caller gets no approval, whatever the decision is.
-        milliseconds: how long the call took until here.
-        queries: what the rules needed to know, by provider.
-        without_email: how many people on duty show no e-mail there, and of how many, by provider.
-        call: the call's id.
-        number: of the request within its call, from 0.
-        of: how many requests the call holds.
+    `providers` are the names of those that were asked, `queries` what the rules needed to know of
+    each, and `without_email` how many people on duty show no e-mail there, and of how many. The
+    request has a `number`, from 0, `of` how many there are in its `call`.
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
@@ -87,11 +77,7 @@ def decision_record(
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
     reason, petitions = summary.text(decision.reason), summary.texts(request.groups, "petitions")
-    unreadable = {
-        "unreadable_duration": request.unreadable_duration,
-        "unreadable_until": request.unreadable_expiry,
-    }
-    wishes = {
+    wishes: dict[str, Any] = {
         "requester": {"email": email, "emails": len(request.requester.addresses)},
         "resources": [
             _resource(resource, request.requester, facts)
@@ -99,9 +85,11 @@ def decision_record(
         ],
         "asked_duration": _go(request.requested_duration),
         "asked_until": _instant(request.requested_expiry),
-        # Few requests have one of these.
-        **{name: facts.text(value) for name, value in unreadable.items() if value},
     }
+    if request.unreadable_duration:
+        wishes["unreadable_duration"] = facts.text(request.unreadable_duration)
+    if request.unreadable_expiry:
+        wishes["unreadable_until"] = facts.text(request.unreadable_expiry)
     duties = tuple(facts.first(decision.duties, "duties", size=_DUTY_BYTES))
     trace = {
         "request": wishes,
@@ -273,12 +261,7 @@ def _instant(moment: datetime | None) -> str | None:
 
 
 class Redactor:
-    """Cuts to size what a line holds, and hides everybody's e-mail but the requester's.
-
-    Attributes:
-        is_whole: whether nothing was cut or hidden.
-        omitted: how many were, by what they are.
-    """
+    """Cuts to size what a line holds, hides e-mails but the requester's, counts what is gone."""
 
     def __init__(self, requester: str) -> None:
         self._requester = requester

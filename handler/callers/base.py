@@ -24,13 +24,7 @@ _NAMELESS = "Approved by a duty whose name is not shown here; the log has it by 
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
-    """A call that gets an HTTP error.
-
-    Attributes:
-        http: the status.
-        message: the sentence that the caller reads.
-        why: the sentence that only the log has.
-    """
+    """A call that gets an HTTP error: `message` is for the caller, `why` for the log only."""
 
     def __init__(self, http: int, message: str, why: str = "") -> None:
         super().__init__(message)
@@ -40,7 +34,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
 
 
 def unauthenticated(why: str) -> Refusal:
-    """Refuse a stranger, who reads the same answer whatever is wrong; only the log has `why`."""
+    """Refuse a stranger: the answer is the same whatever is wrong."""
     return Refusal(401, "The call is not authenticated.", why)
 
 
@@ -54,14 +48,7 @@ class Call(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a caller may use to answer a call.
-
-    Attributes:
-        environment: the function's variables, without what the secret holds.
-        settings: gives the settings; the first use in an environment fetches the secret.
-        client: makes HTTP calls.
-        deadline: by when the answer has to be there.
-    """
+    """What a caller may use; `settings` may fetch the secret."""
 
     environment: Mapping[str, str]
     settings: Callable[[], Settings]
@@ -70,9 +57,9 @@ class Context(NamedTuple):
 
 
 class Caller(Protocol):
-    """A system that asks: one object for each call. Its file binds the class to `CALLER`.
+    """A system that asks: an object for each call. Its file binds the class to `CALLER`.
 
-    Each step may do I/O within the deadline, and may raise `Refusal`.
+    Each of the three steps may do I/O within the deadline, and may raise `Refusal`.
     """
 
     methods: ClassVar[Collection[str]]
@@ -81,13 +68,13 @@ class Caller(Protocol):
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
-        """Say how many seconds a call may take, all I/O included."""
+        """Give the seconds that a call may take."""
 
     def authenticate(self) -> None:
-        """Check who calls: first by what costs nothing, then by the secret."""
+        """Check who calls, first by what costs nothing."""
 
     def requests(self) -> Sequence[Request]:
-        """Read what is requested; nothing, if the call asks for something else."""
+        """Read what is requested: nothing, if the call is about something else."""
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer with the decisions, one for each request, in order."""
@@ -121,13 +108,13 @@ def read_call(event: Mapping[str, Any], methods: Collection[str], received_at: d
 
 
 def path_of(event: object) -> str:
-    """Give the path of a call, of whatever kind the event is: somebody has to answer it."""
+    """Give the path of a call, whatever the event is."""
     path = event.get("rawPath") if isinstance(event, dict) else ""
     return path if isinstance(path, str) and path else "/"
 
 
 def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Put a JSON answer in the form that a function URL returns."""
+    """Make a JSON answer in the form that a function URL returns."""
     headers = {"Content-Type": "application/json"}
     return {"statusCode": http, "headers": headers, "body": json.dumps(body)}
 

@@ -116,8 +116,8 @@ class Indent:
         """Verify the signature. Only a recent one is worth fetching the secret."""
         call, context = self._call, self._context
         age = max_age(context.environment)
-        signature = read_signature(call.headers, now=call.received_at, max_age=age)
-        verify(signature, call.body, context.settings().webhook_secrets)
+        signed = read_signature(call.headers, now=call.received_at, max_age=age)
+        verify(signed, call.body, context.settings().webhook_secrets)
 
     def requests(self) -> Sequence[Request]:
         """Read the requests of a GetDecision call."""
@@ -156,19 +156,10 @@ class Indent:
 CALLER = Indent
 
 
-class Signature(NamedTuple):
-    """What came in the two headers."""
-
-    timestamp: str
-    signature: str
-
-
-def read_signature(headers: Mapping[str, str], *, now: datetime, max_age: timedelta) -> Signature:
-    """Take the signature out of the headers, if it is recent. It is not verified yet.
-
-    Raises:
-        Refusal: always the same to the caller; `why` tells the cases apart.
-    """
+def read_signature(
+    headers: Mapping[str, str], *, now: datetime, max_age: timedelta
+) -> tuple[str, str]:
+    """Take timestamp and signature out of the headers, if they are recent and can be genuine."""
     timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
     if not timestamp or not signature:
         raise unauthenticated("the timestamp or the signature is missing")
@@ -179,18 +170,14 @@ def read_signature(headers: Mapping[str, str], *, now: datetime, max_age: timede
         raise unauthenticated("the timestamp is no RFC 3339 instant")
     if abs(now - signed_at) > max_age:
         raise unauthenticated(f"the timestamp is {(now - signed_at).total_seconds():.0f} s old")
-    return Signature(timestamp, signature)
+    return timestamp, signature
 
 
-def verify(signature: Signature, body: bytes, secrets: Sequence[str]) -> None:
-    """Check that one of the secrets signed this body.
-
-    Raises:
-        Refusal: the same as `read_signature` raises.
-    """
-    given = signature.signature.encode(errors="surrogatepass")
+def verify(signed: tuple[str, str], body: bytes, secrets: Sequence[str]) -> None:
+    """Check that one of the secrets signed this body; each is compared, in constant time."""
+    timestamp, signature = signed
     matches = [
-        hmac.compare_digest(sign(secret, signature.timestamp, body).encode(), given)
+        hmac.compare_digest(sign(secret, timestamp, body), signature)
         for secret in secrets
         if secret
     ]
@@ -265,11 +252,7 @@ def _values(body: bytes) -> tuple[Any, bool]:
 
 
 def read_events(value: object) -> tuple[set[str], tuple[Event, ...]]:
-    """Read all names of events, and the `access/request` events.
-
-    Raises:
-        ShapeError: a field has the wrong type.
-    """
+    """Read the names of all events, and the `access/request` events."""
     names, events = set(), []
     for index, item in enumerate(as_list(value, "events")):
         path = f"events[{index}]"
@@ -354,11 +337,7 @@ def _unreadable(texts: Iterable[str], parse: Callable[[str], object]) -> str:
 
 
 def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Give what a label says, under every spelling of its name, without what is empty.
-
-    Other readers of a label may be lax about case and blanks, so every spelling that a claim
-    drops is heeded here.
-    """
+    """Give what a label says under every spelling of its name: others may read them laxly."""
     values = (value.strip() for label, value in labels.items() if fold(label) == name)
     return tuple(filter(None, values))
 
