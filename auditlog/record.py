@@ -256,8 +256,8 @@ _DECISION = _fields(
     },
     ("timestamp", "omitted", "without_email"),
 )
-# What stands in place of fields that a line lacks: those that it was decided from, then those that
-# only tell of it.
+# What stands in place of fields that a line lacks: those that it was decided from, then other
+# details.
 _REQUEST_FIELDS: Record = {
     "requester": {"email": "", "emails": 0},
     "resources": [],
@@ -266,8 +266,8 @@ _REQUEST_FIELDS: Record = {
 }
 _TRACE_FIELDS: Record = {"request": _REQUEST_FIELDS, "duties": [], "wanted": {}}
 _FIELDS: Record = {"call": "", "number": 0, "of": 1, "petitions": [], "whole": False, "trace": {}}
-_TOLD_OF_TRACE: Record = {"rules": [], "other_rules": {}, "limits": [], "providers": []}
-_TOLD: Record = {
+_TRACE_DETAILS: Record = {"rules": [], "other_rules": {}, "limits": [], "providers": []}
+_DETAILS: Record = {
     **{name: [] for name in ("resources", "rules", "evidence", "provider_failures")},
     **dict.fromkeys(("resource_count", "milliseconds"), 0),
     "policy": "",
@@ -284,9 +284,9 @@ def _completed(record: Record) -> dict[str, Any]:
     if not isinstance(request, dict):
         return dict(record)  # which is wrong, not older
     parts = ((record, _FIELDS), (trace, _TRACE_FIELDS), (request, _REQUEST_FIELDS))
-    completed = {**_TOLD, **_FIELDS, **record}
+    completed = {**_DETAILS, **_FIELDS, **record}
     completed["trace"] = {
-        **_TOLD_OF_TRACE,
+        **_TRACE_DETAILS,
         **_TRACE_FIELDS,
         **trace,
         "request": {**_REQUEST_FIELDS, **request},
@@ -328,27 +328,27 @@ def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:
     """Make all of the requester's duties; `alias` holds those under another address of his."""
     email = record["trace"]["request"]["requester"]["email"]
     return tuple(
-        _duty(each, alias if each.get("alias") else email) for each in record["trace"]["duties"]
+        _duty(duty, alias if duty.get("alias") else email) for duty in record["trace"]["duties"]
     )
 
 
-def _duty(told: Record, holder: str) -> Duty:
+def _duty(fields: Record, holder: str) -> Duty:
     texts = ("id", "name", "shortform", "incident", "link")
     return Duty(
-        provider=told["provider"],
-        kind=told["kind"],
+        provider=fields["provider"],
+        kind=fields["kind"],
         holder=holder,
-        level=told.get("level", 1),
-        start=moment_of(told.get("start")),
-        end=moment_of(told.get("end")),
-        endless=told.get("endless", False),
-        reporter=told.get("reporter", False),
-        self_declared=told.get("self_declared", False),
-        severity=tuple(told.get("severity", ())),
-        type=tuple(told.get("type", ())),
-        shared_names=frozenset(told.get("shared_names", ())),
-        ids_elsewhere=frozenset(told.get("ids_elsewhere", ())),
-        **{field: told.get(field, "") for field in texts},
+        level=fields.get("level", 1),
+        start=moment_of(fields.get("start")),
+        end=moment_of(fields.get("end")),
+        endless=fields.get("endless", False),
+        reporter=fields.get("reporter", False),
+        self_declared=fields.get("self_declared", False),
+        severity=tuple(fields.get("severity", ())),
+        type=tuple(fields.get("type", ())),
+        shared_names=frozenset(fields.get("shared_names", ())),
+        ids_elsewhere=frozenset(fields.get("ids_elsewhere", ())),
+        **{name: fields.get(name, "") for name in texts},
     )
 
 
