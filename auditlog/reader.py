@@ -31,8 +31,9 @@ _BLANK = " \t\r\n\ufeff\0"
 _LISTS = ("events", "logEvents", "results")
 _MESSAGES = ("@message", "message")
 _IDS = ("eventId", "id", "@ptr")
-# An object, or a text on a line of its own.
-_VALUE = re.compile(r'\{|(?m:^)[ \t]*\[?[ \t]*"')
+# An object, or a text on a line of its own. What can be neither isn't tried: an error of json's
+# takes as long as the text before it.
+_VALUE = re.compile(r'\{(?=\s*\\*["}])|(?m:^)[ \t]*\[?[ \t]*"')
 _LIST_OF_EVENTS = re.compile(r'\{\s*"(?:events|logEvents|results)"\s*:\s*\[')
 _LIST = re.compile(r'\[\s*(?:\[\s*)?[{"]')
 _LONGEST_HEADER = 4096

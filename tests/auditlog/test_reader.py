@@ -18,7 +18,7 @@ import pytest
 from auditlog import reader
 from auditlog.reader import read_log
 from cli import logs
-from tests.auditlog.test_replay import asks, logged
+from tests.auditlog.records import asks, logged
 from tests.cli.conftest import OMAR, Command
 
 Records = list[dict[str, Any]]

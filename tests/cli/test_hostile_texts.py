@@ -20,7 +20,7 @@ from policy.terminal import safe
 from sandbox import environment
 from sandbox.__main__ import main as sandbox_main
 from sandbox.vendors.incidentio import IncidentIO
-from tests.auditlog.test_replay import asks, logged
+from tests.auditlog.records import asks, logged
 from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
 from tests.handler.scripted import Scripted, reply
 from tests.policy.tried import POLICY, TESTS, written

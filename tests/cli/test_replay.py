@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from handler.rules.model import simple
-from tests.auditlog.test_replay import POLICY, SHIFT, asks, logged
+from tests.auditlog.records import POLICY, SHIFT, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 
 STRICT = """

@@ -13,7 +13,7 @@ from handler.app import SYSTEM_CLOCK
 from handler.rules.conditions import OnCall
 from handler.rules.model import Policy, Rule, Selector
 from sandbox.local_aws.moto_server import Aws
-from tests.auditlog.test_replay import HOUR, POLICY, asks, logged
+from tests.auditlog.records import HOUR, POLICY, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 from tests.cli.stacks import Stack
 from tests.projects import project_in

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from handler.callers import indent
 from handler.callers.base import Refusal, response
 from handler.callers.indent import Indent, read_payload
 
@@ -177,37 +176,6 @@ class TestPayload:
 
 class TestAnswers:
     """The envelopes, to the letter."""
-
-    def test_get_info(self) -> None:
-        """The integration travels as JSON text inside a DebugInfo."""
-        assert indent.info("oncall-approvals", "1.2.3") == {
-            "status": {
-                "code": 0,
-                "details": [
-                    {
-                        "@type": "type.googleapis.com/google.rpc.DebugInfo",
-                        "detail": '{"integrations": [{"name": "oncall-approvals", '
-                        '"version": "1.2.3", "capabilities": ["GetDecision", "PullUpdate"]}]}',
-                    }
-                ],
-            }
-        }
-
-    @pytest.mark.parametrize(
-        ("kinds", "found"),
-        [
-            (("indent.v1.Bot",), [BOT]),
-            (("user", "indent.v1.Bot"), [BOT]),
-            ((), []),
-            (("user",), []),
-            (("indent.v1.bot",), []),
-            (("indent.v1.Bots",), []),
-            (("indent.v1.Bot ",), []),
-        ],
-    )
-    def test_pull_update(self, kinds: tuple[str, ...], found: list[object]) -> None:
-        """The bots are there for exactly their kind."""
-        assert indent.resources(kinds, [BOT]) == {"status": {"code": 0}, "resources": found}
 
     def test_response(self) -> None:
         """Status, content type, and the body as ASCII JSON: no text breaks it."""
