@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bench.measure import Figure
 from bench.processes import Sample, Usage
 from cli.diagnosis import approval_of
-from cli.webhook_client import Answer, SendError
+from cli.webhook_client import SendError, WebhookAnswer
 from handler.json_fields import ShapeError
 
 # What a call may get whose child was killed, or that found none.
@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     problem: str = ""
 
 
-def judged(asked: Asked, answer: Answer | SendError) -> Verdict:
+def judged(asked: Asked, answer: WebhookAnswer | SendError) -> Verdict:
     """Judge one answer."""
     who = asked.event["actor"]["email"]
     if isinstance(answer, SendError):
@@ -65,7 +65,7 @@ def judged(asked: Asked, answer: Answer | SendError) -> Verdict:
     return _decided(asked, answer, who)
 
 
-def _decided(asked: Asked, answer: Answer, who: str) -> Verdict:
+def _decided(asked: Asked, answer: WebhookAnswer, who: str) -> Verdict:
     try:
         approval = approval_of(answer, asked.event)
     except ShapeError as error:

@@ -22,7 +22,7 @@ from bench.chaos import Signing, Trouble
 from bench.measure import Figure, say
 from bench.oracle import Asked, Kind, Tally, growth_of_children, growth_of_sandbox, judged
 from bench.processes import Sample, sample
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, put_all_on_stage
 from sandbox.local_aws.program import PROJECT, ROOT
 from sandbox.stack import Sandbox, new_secret
@@ -80,7 +80,7 @@ class Soak:
         self._judge(asked)
 
     def _judge(self, asked: Asked) -> Kind:
-        answer: Answer | SendError
+        answer: WebhookAnswer | SendError
         with self._signing.with_secret() as secret:
             try:
                 signed_with = secret if asked.genuine else new_secret()

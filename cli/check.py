@@ -28,7 +28,7 @@ from cli.diagnosis import (
 from cli.errors import CommandError
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.target import Deployed, deployed
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
 from handler.json_fields import ShapeError
@@ -174,7 +174,9 @@ def _decision(
     return step, approval
 
 
-def _call(name: str, body: Mapping[str, Any], webhook: Deployed, context: Context) -> Answer | Step:
+def _call(
+    name: str, body: Mapping[str, Any], webhook: Deployed, context: Context
+) -> WebhookAnswer | Step:
     """Make one call; a step, where it came to no answer of the function's."""
     signed_at = context.clock.now()
     try:

@@ -17,7 +17,7 @@ from cli.console import listed
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
 from cli.target import Deployed
-from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
+from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
 from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE
 from handler.durations import parse_instant
@@ -91,13 +91,13 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
     return Step(call, PROBLEM, f"{deployed.url} {said}", remedy)
 
 
-def refused(call: str, answer: Answer, deployed: Deployed, now: datetime) -> Step:
+def refused(call: str, answer: WebhookAnswer, deployed: Deployed, now: datetime) -> Step:
     """Tell what an HTTP error means."""
     said, remedy = _meaning(answer, deployed, now)
     return Step(call, PROBLEM, f"HTTP {answer.http}: {said}", remedy)
 
 
-def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, str]:
+def _meaning(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> tuple[str, str]:
     remedy = log_remedy(deployed)
     host = urlsplit(deployed.url).hostname
     match answer.http:
@@ -156,7 +156,7 @@ def _concurrency_remedy(deployed: Deployed) -> str:
     )
 
 
-def _signature_remedy(answer: Answer, deployed: Deployed, now: datetime) -> str:
+def _signature_remedy(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> str:
     skew = _skew(answer.date, now)
     if skew and abs(skew) > _max_age(deployed.settings):
         way = "behind" if skew > timedelta(0) else "ahead of"
@@ -185,7 +185,7 @@ def _max_age(settings: Mapping[str, str]) -> timedelta:
         return max_age({})
 
 
-def _code(answer: Answer) -> object:
+def _code(answer: WebhookAnswer) -> object:
     """Give the google.rpc code that our function answers with; None of another's answer."""
     status = answer.body.get("status") if isinstance(answer.body, dict) else None
     return status.get("code") if isinstance(status, dict) else None
@@ -218,7 +218,7 @@ def _unset(key: str, deployed: Deployed) -> str:
     return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
 
 
-def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
+def told_of_info(call: str, answer: WebhookAnswer, deployed: Deployed) -> Iterator[Step]:
     """Tell which function answers."""
     try:
         name, version = _integration(answer)
@@ -235,7 +235,7 @@ def told_of_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step
         yield Step(call, NOTE, said, f"{_deploy(deployed)} deploys what is here")
 
 
-def _integration(answer: Answer) -> tuple[str, str]:
+def _integration(answer: WebhookAnswer) -> tuple[str, str]:
     """Read name and version, which travel as JSON text within a `DebugInfo`."""
     status = get_object(as_object(answer.body, "the answer"), "status")
     for each in get_list(status, "details"):
@@ -249,7 +249,7 @@ def _integration(answer: Answer) -> tuple[str, str]:
     return "", ""
 
 
-def told_of_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
+def told_of_bots(call: str, answer: WebhookAnswer, deployed: Deployed) -> Step:
     """Tell which providers are switched on."""
     try:
         found = get_list(as_object(answer.body, "the answer"), "resources")
@@ -262,7 +262,7 @@ def told_of_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
     return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
 
 
-def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
+def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | None:
     """Read the claim; None where there is none.
 
     Raises:

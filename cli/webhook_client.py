@@ -35,7 +35,7 @@ class SendError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebhookAnswer:
     """What the webhook answered: HTTP status and JSON body, or text where it is none.
 
     `date` is the server's own clock, as its header says it.
@@ -124,7 +124,7 @@ def send(
     timeout: float = TIMEOUT_SECONDS,
     most: int = MOST_BYTES,
     connect: Connect | None = None,
-) -> Answer:
+) -> WebhookAnswer:
     """POST a signed body and read the answer, within so many seconds and bytes.
 
     `connect` makes the socket for HTTPS; plain HTTP, and None, connects directly.
@@ -159,6 +159,6 @@ def send(
         raise SendError(f"{url} does not answer ({problem})") from error
     text, date = data.decode(errors="replace"), answered.get("date", "")
     try:
-        return Answer(status, json.loads(text), date)
+        return WebhookAnswer(status, json.loads(text), date)
     except (ValueError, RecursionError):
-        return Answer(status, text, date)
+        return WebhookAnswer(status, text, date)

@@ -19,7 +19,7 @@ import pulumi
 from auditlog.explain import duration_in_words
 from cli.arguments import stack
 from cli.proxies import NAMES, connector
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import DURATION
 from handler.duration_hints import hint
 from handler.durations import parse_duration
@@ -224,7 +224,7 @@ def _send(options: argparse.Namespace) -> int:
     return 0
 
 
-def _said_in(answer: Answer) -> list[tuple[str, str]]:
+def _said_in(answer: WebhookAnswer) -> list[tuple[str, str]]:
     """Read how long each claim approves for, and why."""
     try:
         claims = get_list(as_object(answer.body, "the answer"), "claims")

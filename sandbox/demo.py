@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from auditlog.explain import duration_in_words, why
-from cli.webhook_client import Answer, send
+from cli.webhook_client import WebhookAnswer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
 from sandbox.demo_data import SCENES, Scene, put_all_on_stage
@@ -29,7 +29,7 @@ class Played:
     """A scene with what came of it."""
 
     scene: Scene
-    answer: Answer
+    answer: WebhookAnswer
     why: str
     expected: bool
 
@@ -84,7 +84,9 @@ def _says_why(record: dict[str, Any]) -> bool:
     return record.get("message") in {"decision", "refused", "failed"}
 
 
-def as_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:
+def as_expected(
+    scene: Scene, answer: WebhookAnswer, settings: Settings, *, is_shut: bool = False
+) -> bool:
     """Tell whether the webhook answered a scene as a function with these settings has to.
 
     One that is shut is not even asked: its URL answers 429, whatever the call is.

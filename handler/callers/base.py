@@ -38,7 +38,7 @@ def unauthenticated(why: str) -> Refusal:
     return Refusal(401, "The call is not authenticated.", why)
 
 
-class Call(NamedTuple):
+class HttpCall(NamedTuple):
     """One HTTP call. The names of its headers are in lower case."""
 
     path: str
@@ -64,7 +64,7 @@ class Caller(Protocol):
 
     methods: ClassVar[Collection[str]]
 
-    def __init__(self, call: Call, context: Context) -> None: ...
+    def __init__(self, call: HttpCall, context: Context) -> None: ...
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
@@ -84,7 +84,9 @@ class Caller(Protocol):
         """Answer with an error. Nothing that its reader makes of it lets anybody in."""
 
 
-def read_call(event: Mapping[str, Any], methods: Collection[str], received_at: datetime) -> Call:
+def read_call(
+    event: Mapping[str, Any], methods: Collection[str], received_at: datetime
+) -> HttpCall:
     """Read a function URL's event (payload format 2.0).
 
     Raises:
@@ -104,7 +106,7 @@ def read_call(event: Mapping[str, Any], methods: Collection[str], received_at: d
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return Call(path_of(event), headers, body, received_at)
+    return HttpCall(path_of(event), headers, body, received_at)
 
 
 def path_of(event: object) -> str:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from handler import __version__
 from handler.callers.base import (
     BUDGET_SECONDS,
-    Call,
     Context,
+    HttpCall,
     Refusal,
     plain_text,
     response,
@@ -102,7 +102,7 @@ class Indent:
 
     methods = ("POST",)
 
-    def __init__(self, call: Call, context: Context) -> None:
+    def __init__(self, call: HttpCall, context: Context) -> None:
         self._call = call
         self._context = context
         self._payload = Payload("")

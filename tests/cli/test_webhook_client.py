@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.webhook_client import Answer, SendError, request_event, send, signed
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send, signed
 from handler.callers.indent import sign
 from handler.durations import parse_instant
 from tests.handler.scripted import (
@@ -104,7 +104,7 @@ def test_sends_what_it_signed() -> None:
     with Scripted(reply(b'{"claims": [{"reason": "x"}]}')) as server:
         answer = send(f"{server.url}/hook?stage=prod", SECRET, {"info": True})
     (asked,) = server.asked
-    assert answer == Answer(200, {"claims": [{"reason": "x"}]})
+    assert answer == WebhookAnswer(200, {"claims": [{"reason": "x"}]})
     assert answer.claims == [{"reason": "x"}]
     assert (asked.method, asked.target) == ("POST", "/hook?stage=prod")
     timestamp = asked.headers["x-indent-timestamp"]
@@ -126,7 +126,7 @@ def test_answer_that_is_no_json_is_its_text(body: bytes) -> None:
     """A proxy's page is no error, and holds no claim."""
     with Scripted(reply(body, 502)) as server:
         answer = send(server.url, SECRET, {})
-    assert answer == Answer(502, body.decode(errors="replace"))
+    assert answer == WebhookAnswer(502, body.decode(errors="replace"))
     assert answer.claims == []
 
 

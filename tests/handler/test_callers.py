@@ -11,7 +11,7 @@ import pytest
 
 from handler import app
 from handler.app import SYSTEM_CLOCK, App
-from handler.callers.base import Call, Context, Refusal, response, unauthenticated
+from handler.callers.base import Context, HttpCall, Refusal, response, unauthenticated
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors.incidentio import IncidentIO
@@ -27,7 +27,7 @@ class Fake:
     failing: ClassVar[str] = ""
     seconds: ClassVar[list[float]] = []
 
-    def __init__(self, call: Call, context: Context) -> None:
+    def __init__(self, call: HttpCall, context: Context) -> None:
         self.call = call
         self.context = context
 

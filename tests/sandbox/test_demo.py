@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 import sandbox.__main__ as commands
-from cli.webhook_client import Answer
+from cli.webhook_client import WebhookAnswer
 from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
@@ -100,23 +100,23 @@ def test_expectation_follows_the_settings(case: Case) -> None:
     assert approved == case.approved
 
 
-def answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
+def answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> WebhookAnswer:
     """Send what the demo sends for a scene."""
     event = scene.event(settings.policy)
     secret = "another-secret-altogether" if scene.forged else SECRET
     return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
 
 
-GRANTED = Answer(200, {"claims": [CLAIM]})
-NOT_GRANTED = Answer(200, {"claims": []})
+GRANTED = WebhookAnswer(200, {"claims": [CLAIM]})
+NOT_GRANTED = WebhookAnswer(200, {"claims": []})
 
 
 @pytest.mark.parametrize(
     ("scene", "answer"),
     [
         (JANE_LEADS, NOT_GRANTED),
-        (JANE_LEADS, Answer(200, {"claims": [CLAIM, CLAIM]})),
-        (JANE_LEADS, Answer(502, "Internal Server Error")),
+        (JANE_LEADS, WebhookAnswer(200, {"claims": [CLAIM, CLAIM]})),
+        (JANE_LEADS, WebhookAnswer(502, "Internal Server Error")),
         (HALF_AN_HOUR, GRANTED),
         (OMAR_IS_ON, NOT_GRANTED),
         (RITA_REPORTED, GRANTED),
@@ -126,7 +126,7 @@ NOT_GRANTED = Answer(200, {"claims": []})
         (FORGED, GRANTED),
     ],
 )
-def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
+def test_anything_else_is_not_as_expected(scene: Scene, answer: WebhookAnswer) -> None:
     """A claim too many or too few, for another time, or another HTTP status."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
     assert not as_expected(scene, answer, settings)
@@ -144,7 +144,7 @@ def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
             ("nora", "off duty", "left to humans", "-", "none"),
         ),
         (
-            Played(FORGED, Answer(401, {}), "wrong", expected=False),
+            Played(FORGED, WebhookAnswer(401, {}), "wrong", expected=False),
             ("jane", "a forged signature", "refused (401)", "-", "wrong  <- NOT AS EXPECTED"),
         ),
     ],
