@@ -15,7 +15,7 @@ from typing import Any
 from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
 from handler.callers import CALLERS
-from handler.callers.base import Caller, Context, Refusal, path_of, read_call
+from handler.callers.base import Caller, Refusal, Services, path_of, read_call
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
@@ -89,11 +89,10 @@ class App:
             return self._load(deadline)[0]
 
         call = read_call(event, caller.methods, self._clock.now())
-        session = caller(call, Context(self._environment, settings, self.client, deadline))
+        session = caller(call, Services(self._environment, settings, self.client, deadline))
         session.authenticate()
         requests = session.requests()
-        call_id = str((event.get("requestContext") or {}).get("requestId") or "")
-        return session.answer(self._decide(requests, deadline, call_id) if requests else ())
+        return session.answer(self._decide(requests, deadline, call.id) if requests else ())
 
     def _load(self, deadline: Deadline) -> tuple[Settings, DutyCollector]:
         """Read the settings once: what a call costs before this, any stranger can make us pay."""

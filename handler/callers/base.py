@@ -39,15 +39,18 @@ def unauthenticated(why: str) -> Refusal:
 
 
 class HttpCall(NamedTuple):
-    """One HTTP call. The names of its headers are in lower case."""
+    """One HTTP call: `id` and `host` are AWS's words; header names are in lower case."""
 
+    id: str
+    method: str
+    host: str
     path: str
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
 
 
-class Context(NamedTuple):
+class Services(NamedTuple):
     """What a caller may use; `settings` may fetch the secret."""
 
     environment: Mapping[str, str]
@@ -64,7 +67,7 @@ class Caller(Protocol):
 
     methods: ClassVar[Collection[str]]
 
-    def __init__(self, call: HttpCall, context: Context) -> None: ...
+    def __init__(self, call: HttpCall, services: Services) -> None: ...
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
@@ -92,7 +95,8 @@ def read_call(
     Raises:
         Refusal: another method, a body that is too large, or one that isn't valid base64.
     """
-    method = event["requestContext"]["http"]["method"]
+    context = event["requestContext"]
+    method = context["http"]["method"]
     if method not in methods:
         allowed = " or ".join(methods)
         raise Refusal(405, f"{method} is not answered here: use {allowed}")
@@ -106,7 +110,8 @@ def read_call(
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return HttpCall(path_of(event), headers, body, received_at)
+    id_, host = str(context.get("requestId") or ""), str(context.get("domainName") or "")
+    return HttpCall(id_, method, host, path_of(event), headers, body, received_at)
 
 
 def path_of(event: object) -> str:

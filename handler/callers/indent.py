@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from handler import __version__
 from handler.callers.base import (
     BUDGET_SECONDS,
-    Context,
     HttpCall,
     Refusal,
+    Services,
     plain_text,
     response,
     unauthenticated,
@@ -102,9 +102,9 @@ class Indent:
 
     methods = ("POST",)
 
-    def __init__(self, call: HttpCall, context: Context) -> None:
+    def __init__(self, call: HttpCall, services: Services) -> None:
         self._call = call
-        self._context = context
+        self._services = services
         self._payload = Payload("")
 
     @staticmethod
@@ -114,10 +114,10 @@ class Indent:
 
     def authenticate(self) -> None:
         """Verify the signature. Only a recent one is worth fetching the secret."""
-        call, context = self._call, self._context
-        age = max_age(context.environment)
+        call, services = self._call, self._services
+        age = max_age(services.environment)
         signed = read_signature(call.headers, now=call.received_at, max_age=age)
-        verify(signed, call.body, context.settings().webhook_secrets)
+        verify(signed, call.body, services.settings().webhook_secrets)
 
     def requests(self) -> Sequence[Request]:
         """Read the requests of a GetDecision call."""
@@ -130,7 +130,7 @@ class Indent:
         if payload.name == GET_INFO:
             return response(200, info(NAME, __version__))
         if payload.name == PULL_UPDATE:
-            bots = [BY_ID[id_].bot for id_ in self._context.settings().providers]
+            bots = [BY_ID[id_].bot for id_ in self._services.settings().providers]
             return response(200, resources(payload.kinds, bots))
         made = [
             claim(

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from handler import __version__
 from handler.audit import decision_record
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.base import DutyQuery
@@ -32,15 +31,6 @@ SHIFT = Duty(
 
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
-TOLD_SHIFT = {
-    "provider": "incident.io",
-    "kind": "on_call",
-    "id": "S1",
-    "name": "DBA",
-    "level": 1,
-    "end": "2026-03-04T18:00:00Z",
-    "link": "https://app.incident.io/s1",
-}
 
 
 def by(*names: str) -> Policy:
@@ -109,51 +99,6 @@ def test_the_trace_is_cut_to_size() -> None:
     assert {len(each["id"]) for each in trace["duties"]} == {200}
     assert (len(trace["rules"][0]["rule"]), trace["rules"][0]["duties"][0]["duty"]) == (200, 0)
     assert record["whole"] is False
-
-
-def test_an_approval() -> None:
-    """Who got what, for how long, on what grounds, by which policy and code."""
-    decision = Decision(
-        REQUEST, "Approved: x", (SHIFT,), ("",), timedelta(hours=3), duties=(SHIFT,), now=NOW
-    )
-    assert recorded(decision) == {
-        "call": "",
-        "number": 0,
-        "of": 1,
-        "petitions": ["p-1"],
-        "petition": "p-1",
-        "requester": "jane@example.com",
-        "resources": ["okta.v1.Group:00g1"],
-        "resource_count": 1,
-        "outcome": "approve",
-        "dry_run": False,
-        "reason": "Approved: x",
-        "rules": [""],
-        "evidence": [TOLD_SHIFT],
-        "duration": "3h0m0s",
-        "self_made": False,
-        "provider_failures": [],
-        "failing": {"incidentio": 0},
-        "decided_at": "2026-03-04T12:00:00Z",
-        "trace": {
-            "request": {
-                "requester": {"email": "jane@example.com", "emails": 1},
-                "resources": [{"kind": "okta.v1.Group", "id": "00g1", "labels": {}, "person": ""}],
-                "asked_duration": None,
-                "asked_until": None,
-            },
-            "duties": [TOLD_SHIFT],
-            "rules": [],
-            "other_rules": {},
-            "limits": [],
-            "providers": [{"provider": "incident.io", "failures": []}],
-            "wanted": {},
-        },
-        "whole": True,
-        "policy": POLICY.fingerprint,
-        "version": __version__,
-        "milliseconds": 7,
-    }
 
 
 def test_what_was_wanted_and_whose_address_it_is() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from handler import app
 from handler.app import SYSTEM_CLOCK, App
-from handler.callers.base import Context, HttpCall, Refusal, response, unauthenticated
+from handler.callers.base import HttpCall, Refusal, Services, response, unauthenticated
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from sandbox.vendors.incidentio import IncidentIO
@@ -27,9 +27,9 @@ class Fake:
     failing: ClassVar[str] = ""
     seconds: ClassVar[list[float]] = []
 
-    def __init__(self, call: HttpCall, context: Context) -> None:
+    def __init__(self, call: HttpCall, services: Services) -> None:
         self.call = call
-        self.context = context
+        self.services = services
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
@@ -43,8 +43,8 @@ class Fake:
 
     def requests(self) -> Sequence[Request]:
         """One for each line; the settings can be read, which happens once."""
-        self.seconds.append(self.context.deadline.left())
-        assert self.context.settings() is self.context.settings()
+        self.seconds.append(self.services.deadline.left())
+        assert self.services.settings() is self.services.settings()
         if self.failing == "requests":
             raise Refusal(410, "gone")
         emails = self.call.body.decode().split()

@@ -30,10 +30,13 @@ def raw_body(event: dict[str, Any]) -> bytes:
 
 
 def test_all_of_a_call() -> None:
-    """Its path, its headers in lower case, and when it came; without a path it is the root."""
+    """All of it, with headers in lower case; without a path it is for the root."""
     event = posted("x") | {"rawPath": "/a/b", "headers": {"X-Some": "Value"}}
-    assert read_call(event, ("POST",), NOW) == ("/a/b", {"x-some": "Value"}, b"x", NOW)
-    assert read_call(posted(None), ("GET", "POST"), NOW) == ("/", {}, b"", NOW)
+    event["requestContext"] |= {"requestId": "r-1", "domainName": "x.lambda-url.on.aws"}
+    call = read_call(event, ("POST",), NOW)
+    host = "x.lambda-url.on.aws"
+    assert call == ("r-1", "POST", host, "/a/b", {"x-some": "Value"}, b"x", NOW)
+    assert read_call(posted(None), ("GET", "POST"), NOW) == ("", "POST", "", "/", {}, b"", NOW)
 
 
 @pytest.mark.parametrize("event", [None, [], "x", {}, {"rawPath": None}, {"rawPath": 7}])
