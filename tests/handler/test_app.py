@@ -501,31 +501,6 @@ class TestParticipants:
         (claim,) = hook.ask(request_of("nora@example.com"))
         assert claim["reason"] == "Approved: posted an update to INC-1 (incident.io)"
 
-    def test_off_by_default(self, double: IncidentIO, opened: Opener) -> None:
-        """Without the switch an update counts for nothing, and is not asked for."""
-        double.post_update("INC-1", by="nora@example.com")
-        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="false").ask(
-            request_of("nora@example.com")
-        )
-        assert len(double.calls) == 2
-
-    def test_list_of_roles_applies_to_them(self, double: IncidentIO, opened: Opener) -> None:
-        """Where roles are named, posting an update does not help, nor is it asked for."""
-        double.post_update("INC-1", by="nora@example.com")
-        hook = opened(
-            INCIDENTIO_APPROVE_PARTICIPANTS="true",
-            AUTO_APPROVAL_INCIDENTIO_ROLES="lead",
-        )
-        assert not hook.ask(request_of("nora@example.com"))
-        assert [each.path for each in double.calls] == ["/v2/incidents"]
-
-    def test_update_to_his_own_incident_does_not_count(
-        self, double: IncidentIO, opened: Opener
-    ) -> None:
-        """Declaring an incident and posting to it lets nobody in."""
-        double.post_update("INC-2", by=DAN)
-        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(DAN))
-
 
 class TestSettings:
     """What the settings change."""
