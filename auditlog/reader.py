@@ -79,11 +79,8 @@ def read_log(text: str) -> Log:
         reader.table(text, *dialect)
     else:
         reader.text(text)
-        if (
-            (reader.records or reader.unreadable)
-            and _LIST.match(text)
-            and not text.rstrip(_BLANK).endswith("]")
-        ):
+        is_cut = _LIST.match(text) and not text.rstrip(_BLANK).endswith("]")
+        if (is_cut or reader.is_cut) and (reader.records or reader.unreadable):
             reader.gaps[BROKEN] = None
     if reader.is_followed:
         reader.gaps[NEXT_PAGE] = None
@@ -107,7 +104,7 @@ class _Reader:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.unreadable = 0
-        self.is_followed = False
+        self.is_followed = self.is_cut = False
         self.gaps: dict[str, None] = {}
         self._seen: set[str] = set()
 
@@ -142,15 +139,14 @@ class _Reader:
             try:
                 value, at = value_at(text, begin)
             except ValueError as error:
-                at = begin + 1
+                end = text.find("\n", begin) + 1 or len(text)
+                at = end if isinstance(error, TooDeepError) else begin + 1
                 if _LIST_OF_EVENTS.match(text, begin):
-                    self.gaps[BROKEN] = None  # its events are read one by one
+                    self.is_cut = True  # its events are read one by one
                 elif begin >= line_end and text[begin] == "{":
                     # However many values of a line are damaged, it is one line.
-                    line_end = text.find("\n", begin) + 1 or len(text)
-                    self.unreadable += looks_ours(text, begin, line_end)
-                if isinstance(error, TooDeepError):
-                    at = line_end
+                    line_end = end
+                    self.unreadable += looks_ours(text, begin, end)
                 continue
             line_end = 0
             if isinstance(value, dict):

@@ -371,3 +371,11 @@ def test_a_cell_without_end_is_counted() -> None:
     """A quote that nothing closes takes the rest of the file with it: that is said."""
     text = TEXT_FORMS["the console's CSV"](RECORDS)
     assert read_log(text + '1,"{').unreadable == 1
+
+
+@pytest.mark.parametrize("inner", ["[", '{"events": [', '{"a": ['])
+def test_lists_without_end_are_given_up(inner: str) -> None:
+    """However deep they are, the next line is read."""
+    log = read_log('{"events": [' + inner * 100_000 + "\n" + "\n".join(texts(RECORDS)))
+    assert (len(log.records), log.gaps) == (len(RECORDS), (reader.BROKEN,))
+    assert read_log('{"events": [' + inner * 100_000) == ([], 0, ())

@@ -78,6 +78,7 @@ def test_whole_records_are_read_as_they_are() -> None:
         '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
         "{not json",
         "[" * 100_000 + "{" * 100_000,
+        '{"x":' * 10_000,
         '{"level": "INFO", "message": "a library says something"}',
         '{"level": 7}',
         '{"message": {"level": "nested"}}',
