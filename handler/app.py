@@ -95,7 +95,7 @@ class App:
         return session.answer(self._decide(requests, deadline, call.id) if requests else ())
 
     def _load(self, deadline: Deadline) -> tuple[Settings, DutyCollector]:
-        """Read the settings once: what a call costs before this, any stranger can make us pay."""
+        """Read the settings, once; this may fetch the secret."""
         if self._ready:
             return self._ready
         values = dict(self._environment)
