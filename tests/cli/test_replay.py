@@ -124,23 +124,6 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
     assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "2026-03-04T12:00:01.123Z 2026/03/04/[$LATEST]0a1b {}",
-        '{{"timestamp": 1772625600000, "message": {quoted}}},',
-        '{{"eventId": "1", "message": {quoted}, "ingestionTime": 1}}',
-        "\t  {},",
-    ],
-)
-def test_logs_as_they_come_out_of_cloudwatch(dba: Command, line: str) -> None:
-    """A time and a stream before the record, or an event around it, do not hide it."""
-    (record,) = logged(asks())
-    text = json.dumps(record)
-    answer = dba("replay", "-", "--json", stdin=line.format(text, quoted=json.dumps(text)))
-    assert (answer.status, answer.json["same"]) == (0, 1)
-
-
 NONE_OF_OURS = (
     "log holds no line of the function's log; "
     "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
