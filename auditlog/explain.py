@@ -1,7 +1,7 @@
 """A decision in words a person can read: one line, or all of it as a tree. No I/O.
 
-What is told is the decision's log record: so last month's log, the sandbox's page and a question
-about now all say it in the same words.
+It explains the decision's log record: so last month's log, the sandbox's page and `oncall explain`
+all use the same words.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from auditlog.log_lines import Record, is_decision
-from auditlog.reader import duties_of, moment_of
+from auditlog.record import Record, duties_of, is_decision, moment_of
 from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
 from handler.rules.conditions import NOT_LISTED
@@ -21,22 +20,26 @@ YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"
 
 
-class Told(NamedTuple):
-    """One line of what is told.
+class Line(NamedTuple):
+    """One line of an explanation.
 
     Attributes:
         text: the line.
-        mark: `YES` speaks for an approval, `NO` against it, `NOTE` is just said.
-        under: what belongs to it.
+        mark: `YES` speaks for an approval, `NO` against it, `NOTE` for neither.
+        under: the lines that belong to it.
     """
 
     text: str
     mark: str = NOTE
-    under: tuple[Told, ...] = ()
+    under: tuple[Line, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """Give it as JSON can hold it."""
-        return {"text": self.text, "mark": self.mark, "under": [e.as_data() for e in self.under]}
+        return {
+            "text": self.text,
+            "mark": self.mark,
+            "under": [line.as_data() for line in self.under],
+        }
 
 
 def why(record: Record) -> str:
@@ -52,37 +55,37 @@ def why(record: Record) -> str:
         return f"dry run: {words}" if record["dry_run"] else words
     if reason != NO_DUTY:
         return reason
-    telling = next(_objections(record), "")
+    objection = next(_objections(record), "")
     failures = _failures(record)[:1]
-    if not (telling or failures):
-        telling = reason
-    return "; ".join(filter(None, (telling, *failures, *hidden_emails(record).values())))
+    if not (objection or failures):
+        objection = reason
+    return "; ".join(filter(None, (objection, *failures, *hidden_emails(record).values())))
 
 
 def _objections(record: Record) -> Iterator[str]:
     """Give what speaks against the rules that do not grant, the most telling first."""
-    names, said, unnamed = _duty_names(record), [], []
+    names, of_duties, others = _duty_names(record), [], []
     for rule in record["trace"]["rules"]:
         if rule["verdict"] != NO:
             continue
         judged = rule.get("duties", ())
-        if rule["why"] != NO_DUTY and not all(each["why"] for each in judged):
+        if rule["why"] != NO_DUTY and not all(duty["why"] for duty in judged):
             # Its duties would do: something else is missing.
-            yield f"{called(rule['rule'])}: {rule['why']}"
-        for each in judged:
-            told = f"{names[each['duty']]}: {each['why']}"
-            if each["why"] == NOT_LISTED:
-                unnamed.append(told)
-            elif each["why"]:
-                said.append(told)
+            yield f"{rule_title(rule['rule'])}: {rule['why']}"
+        for duty in judged:
+            objection = f"{names[duty['duty']]}: {duty['why']}"
+            if duty["why"] == NOT_LISTED:
+                others.append(objection)
+            elif duty["why"]:
+                of_duties.append(objection)
         if rule["why"] != NO_DUTY and not judged:
-            unnamed.append(f"{called(rule['rule'])}: {rule['why']}")
-    yield from said
-    yield from unnamed
+            others.append(f"{rule_title(rule['rule'])}: {rule['why']}")
+    yield from of_duties
+    yield from others
 
 
-def tree(record: Record) -> Told:
-    """Tell all of a decision: what was asked, each rule, duty and provider, and how long.
+def tree(record: Record) -> Line:
+    """Explain all of a decision: what was asked, each rule, duty and provider, and how long.
 
     Raises:
         ValueError: it is no decision's record, or one of an older form.
@@ -90,17 +93,17 @@ def tree(record: Record) -> Told:
     if not is_decision(record):
         raise ValueError("this is no record of a decision, or one of an older form")
     at = moment_of(record["decided_at"])
-    return Told(
+    return Line(
         _headline(record, at),
         _mark(record),
         (
-            Told(f"why: {why(record)}"),
+            Line(f"why: {why(record)}"),
             *_rules(record, at),
             *_duties(record),
             *_limits(record),
-            Told("providers", NOTE, tuple(_providers(record))),
+            Line("providers", NOTE, tuple(_providers(record))),
             *_remarks(record),
-            Told(f"decided at {record['decided_at']} by policy {record['policy']}"),
+            Line(f"decided at {record['decided_at']} by policy {record['policy']}"),
         ),
     )
 
@@ -116,8 +119,8 @@ def _headline(record: Record, at: datetime | None) -> str:
     if record["outcome"] != "approve":
         return f"no: humans decide whether {who} gets {what}"
     until = _until(record, at)
-    says = "in dry run, so no claim is made: else" if record["dry_run"] else "yes:"
-    return f"{says} {who} gets {what} for {spoken(record['duration'])}{until}"
+    answer = "in dry run, so no claim is made: else" if record["dry_run"] else "yes:"
+    return f"{answer} {who} gets {what} for {duration_in_words(record['duration'])}{until}"
 
 
 def _resources(record: Record) -> str:
@@ -131,7 +134,7 @@ def _until(record: Record, at: datetime | None) -> str:
     return f", until {clock_time(at + lasts, at)}" if at and lasts else ""
 
 
-def spoken(duration: str) -> str:
+def duration_in_words(duration: str) -> str:
     """Say a duration of a log line or a claim in words; what isn't one stays as it is."""
     read = parse_duration(duration)
     return duration if read is None else in_words(read)
@@ -144,19 +147,19 @@ def clock_time(moment: datetime, now: datetime) -> str:
     return f"{moment:{form}} UTC"
 
 
-def _rules(record: Record, at: datetime | None) -> Iterable[Told]:
+def _rules(record: Record, at: datetime | None) -> Iterable[Line]:
     names = _duty_names(record)
     for rule in record["trace"]["rules"]:
-        under = tuple(_judged(each, names) for each in rule.get("duties", ()))
-        yield Told(*_verdict(rule, at), under)
+        under = tuple(_judged(duty, names) for duty in rule.get("duties", ()))
+        yield Line(*_verdict(rule, at), under)
     for reason, rules in record["trace"]["other_rules"].items():
-        yield Told(f"{' and '.join(map(called, rules))}: {reason}")
+        yield Line(f"{' and '.join(map(rule_title, rules))}: {reason}")
 
 
 def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
     until = moment_of(rule.get("until"))
     by = f" until {clock_time(until, at)}" if until and at else ""
-    name = called(rule["rule"])
+    name = rule_title(rule["rule"])
     match rule["verdict"]:
         case "grants":
             return f"{name}: matched, and opens it{by}", YES
@@ -168,57 +171,58 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
             return f"{name}: not matched: {rule.get('why', 'the record does not say why')}", NO
 
 
-def _judged(judged: Record, names: Sequence[str]) -> Told:
+def _judged(judged: Record, names: Sequence[str]) -> Line:
     duty, objection = names[judged["duty"]], judged["why"]
-    return Told(f"{duty}: {objection}", NO) if objection else Told(f"{duty}: counts", YES)
+    return Line(f"{duty}: {objection}", NO) if objection else Line(f"{duty}: counts", YES)
 
 
-def _duties(record: Record) -> Iterable[Told]:
-    """Tell the duties at which no rule looked; and that there are none."""
+def _duties(record: Record) -> Iterable[Line]:
+    """List the duties at which no rule looked, or say that there are none."""
     looked_at = {
-        each["duty"] for rule in record["trace"]["rules"] for each in rule.get("duties", ())
+        duty["duty"] for rule in record["trace"]["rules"] for duty in rule.get("duties", ())
     }
     names = _duty_names(record)
-    if not names and (asked := record["trace"]["providers"]):
-        read = ", by what could be read" if any(each["failures"] for each in asked) else ""
-        yield Told(f"the providers state no duty of the requester{read}", NO)
+    if not names and (providers := record["trace"]["providers"]):
+        is_partial = any(provider["failures"] for provider in providers)
+        read = ", by what could be read" if is_partial else ""
+        yield Line(f"the providers state no duty of the requester{read}", NO)
     for place, name in enumerate(names):
         if place not in looked_at:
-            yield Told(f"{name}: no rule looked at it")
+            yield Line(f"{name}: no rule looked at it")
 
 
 def _duty_names(record: Record) -> list[str]:
     now = moment_of(record["decided_at"])
-    return [each.describe(now) for each in duties_of(record)] if now else []
+    return [duty.describe(now) for duty in duties_of(record)] if now else []
 
 
-def _limits(record: Record) -> Iterable[Told]:
+def _limits(record: Record) -> Iterable[Line]:
     limits = record["trace"]["limits"]
     if limits:
         *others, last = limits
-        under = (*(Told(each) for each in others), Told(f"{last}: this decides"))
-        yield Told("how long", NOTE, under)
+        under = (*map(Line, others), Line(f"{last}: this decides"))
+        yield Line("how long", NOTE, under)
 
 
-def _providers(record: Record) -> Iterable[Told]:
-    asked = record["trace"]["providers"]
-    for each in asked:
-        if each["failures"]:
-            for failure in each["failures"]:
-                yield Told(f"no answer from {each['provider']} {failure}", NO)
-        else:
-            yield Told(f"{each['provider']}: answered", YES)
-    for each in hidden_emails(record).values():
-        yield Told(f"{each}: nobody can be matched with them")
-    if not asked:
-        yield Told("none was asked: nothing that they could say would change it")
+def _providers(record: Record) -> Iterable[Line]:
+    providers = record["trace"]["providers"]
+    for provider in providers:
+        name = provider["provider"]
+        for failure in provider["failures"]:
+            yield Line(f"no answer from {name} {failure}", NO)
+        if not provider["failures"]:
+            yield Line(f"{name}: answered", YES)
+    for sentence in hidden_emails(record).values():
+        yield Line(f"{sentence}: nobody can be matched with them")
+    if not providers:
+        yield Line("none was asked: nothing that they could say would change it")
 
 
 def hidden_emails(record: Record) -> dict[str, str]:
     """Say of which people on duty the providers show no e-mail, by the provider's name."""
     counts = record.get("without_email", {}).items()
-    named = ((BY_ID[id_].name if id_ in BY_ID else id_, each) for id_, each in counts)
-    return {name: emails_missing(name, each["people"], each["of"]) for name, each in named}
+    names = ((BY_ID[id_].name if id_ in BY_ID else id_, count) for id_, count in counts)
+    return {name: emails_missing(name, count["people"], count["of"]) for name, count in names}
 
 
 def emails_missing(provider: str, people: int, of: int) -> str:
@@ -228,17 +232,17 @@ def emails_missing(provider: str, people: int, of: int) -> str:
 
 
 def _failures(record: Record) -> list[str]:
-    return [f"no answer from {each}" for each in record["provider_failures"]]
+    return [f"no answer from {failure}" for failure in record["provider_failures"]]
 
 
-def _remarks(record: Record) -> Iterable[Told]:
+def _remarks(record: Record) -> Iterable[Line]:
     omitted = record.get("omitted", {})
     if omitted or not record["whole"]:
-        counts = tuple(Told(f"{name} left out or cut: {count}") for name, count in omitted.items())
-        said = "the record was cut to size, or hides an e-mail: not all is told"
-        yield Told(said, NOTE, counts)
+        counts = tuple(Line(f"{name} left out or cut: {count}") for name, count in omitted.items())
+        remark = "the record was cut to size, or hides an e-mail: not all is told"
+        yield Line(remark, NOTE, counts)
 
 
-def called(rule: str) -> str:
+def rule_title(rule: str) -> str:
     """Name a rule: by its name, or as the settings' one."""
     return f'rule "{rule}"' if rule else SETTINGS

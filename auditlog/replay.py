@@ -1,7 +1,7 @@
 """Deciding logged decisions again, by the same policy or by another one. No I/O.
 
-What a record does not hold cannot be decided again, and is said so: a no that rests on what nobody
-asked then would be no answer.
+A record that does not hold enough is not decided again, and says why: a no for want of what nobody
+asked for then would be no answer.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from auditlog.log_lines import Record
-from auditlog.reader import ANOTHER, duties_of, request_of
+from auditlog.record import ANOTHER, Record, duties_of, request_of
 from handler import emails
 from handler.audit import decision_record
 from handler.durations import parse_instant
@@ -52,7 +51,7 @@ class Replayed(NamedTuple):
         again = self.again
         if again is None:
             return ()
-        return tuple(each for each in COMPARED if self.record[each] != again[each])
+        return tuple(name for name in COMPARED if self.record[name] != again[name])
 
 
 def replay(records: Iterable[Record], policy: Policy) -> list[Replayed]:
@@ -68,11 +67,12 @@ def replay(records: Iterable[Record], policy: Policy) -> list[Replayed]:
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
     """Put the records of each call together; a line that is there twice counts once."""
     calls: dict[object, list[Record]] = {}
-    unnamed = 0
+    firsts = 0
     for record in records:
         # Where calls have no id, the first request of the next one tells them apart.
-        unnamed += record["number"] == 0
-        call = calls.setdefault(record["call"] or unnamed, [])
+        if record["number"] == 0:
+            firsts += 1
+        call = calls.setdefault(record["call"] or firsts, [])
         if record not in call:
             call.append(record)
     return calls.values()
@@ -84,31 +84,31 @@ def _replay_call(
     if not _fit_together(call):
         yield from (Replayed(record, problem=CONTRADICTED) for record in call)
         return
-    complete = len(call) == call[0]["of"] and all(each["whole"] for each in call)
-    fit = []
+    complete = len(call) == call[0]["of"] and all(record["whole"] for record in call)
+    usable = []
     for record in call:
         if problem := _problem(record, complete=complete):
             yield Replayed(record, problem=problem)
         else:
-            fit.append(record)
-    if fit:
-        yield from _decide(fit, policy, providers)
+            usable.append(record)
+    if usable:
+        yield from _decide(usable, policy, providers)
 
 
 def _fit_together(call: Sequence[Record]) -> bool:
     """Whether these can be records of one call: decided at one moment, each number once.
 
-    What is known of somebody is the same in each: their duties are looked up once. Only of a
-    request that nothing could open are none told.
+    A requester's duties are the same in each: they are looked up once. Only the record of a request
+    that nothing could open has none.
     """
     duties: dict[str, object] = {}
-    for each in call:
-        own = each["trace"]["duties"]
-        if own and each["whole"] and duties.setdefault(each["requester"], own) != own:
+    for record in call:
+        own = record["trace"]["duties"]
+        if own and record["whole"] and duties.setdefault(record["requester"], own) != own:
             return False
     first = call[0]
-    return len({each["number"] for each in call}) == len(call) and all(
-        each[name] == first[name] for each in call for name in ("of", "decided_at", "policy")
+    return len({record["number"] for record in call}) == len(call) and all(
+        record[name] == first[name] for record in call for name in ("of", "decided_at", "policy")
     )
 
 
@@ -122,31 +122,31 @@ def _problem(record: Record, *, complete: bool) -> str:
 def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -> list[Replayed]:
     now = parse_instant(call[0]["decided_at"])
     assert now  # noqa: S101 - read so
-    requests = [request_of(each) for each in call]
-    found = [_findings(each, policy) for each in call]
-    together = ProviderSnapshot(tuple(duty for each in found for duty in each.duties))
-    decisions = decide_all(requests, together, policy, now)
+    requests = [request_of(record) for record in call]
+    snapshots = [_snapshot(record, policy) for record in call]
+    all_duties = tuple(duty for snapshot in snapshots for duty in snapshot.duties)
+    decisions = decide_all(requests, ProviderSnapshot(all_duties), policy, now)
     replayed = []
-    for record, snapshot, decision in zip(call, found, decisions, strict=True):
+    for record, snapshot, decision in zip(call, snapshots, decisions, strict=True):
         problem = _unknown(decision, record, policy, providers)
-        again = None if problem else _again(decision, record, policy, snapshot)
+        again = None if problem else _record(decision, record, policy, snapshot)
         replayed.append(Replayed(record, again, problem))
     return replayed
 
 
-def _findings(record: Record, policy: Policy) -> ProviderSnapshot:
+def _snapshot(record: Record, policy: Policy) -> ProviderSnapshot:
     email = record["trace"]["request"]["requester"]["email"]
     others = sorted(policy.addresses(email) - {email})
     return ProviderSnapshot(duties_of(record, alias=others[0] if others else ANOTHER))
 
 
-def _again(
+def _record(
     decision: Decision, record: Record, policy: Policy, snapshot: ProviderSnapshot
 ) -> dict[str, Any]:
     return decision_record(
         decision,
         snapshot=snapshot,
-        asked=[each["provider"] for each in record["trace"]["providers"]],
+        providers=[provider["provider"] for provider in record["trace"]["providers"]],
         policy=policy,
         dry_run=record["dry_run"],
         milliseconds=record["milliseconds"],
@@ -170,19 +170,19 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
         return "by this policy, duties under other addresses of the requester would count, too"
     needs = dependencies([decision.request], policy, decision.now)
     for name in sorted(providers):
-        wants = duty_query(name, needs)
-        asked = record["trace"]["wanted"].get(name, {})
-        if not wants.is_empty and not _covers(asked, wants, by_name=name in _LOOKED_UP_BY_NAME):
+        query = duty_query(name, needs)
+        logged = record["trace"]["wanted"].get(name, {})
+        if not query.is_empty and not _covers(logged, query, by_name=name in _LOOKED_UP_BY_NAME):
             return f"by this policy, {name} would have been asked for what the record does not hold"
     return ""
 
 
 def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
     """Say what could speak against it that no record holds, since it names nobody else."""
-    if any(each.holder != email for each in decision.evidence):
+    if any(duty.holder != email for duty in decision.evidence):
         return "it rests on a duty under another address of the requester, which is not logged"
     others = policy.known_as(email) - {emails.folded(email)}
-    if others and not policy.self_declared and any(each.incident for each in decision.evidence):
+    if others and not policy.self_declared and any(duty.incident for duty in decision.evidence):
         return (
             "by this policy, an incident that the requester declared under another address would "
             "not count, and who declared it is not logged"
@@ -190,22 +190,23 @@ def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
     return ""
 
 
-def _covers(asked: Record, wants: DutyQuery, *, by_name: bool) -> bool:
-    schedules = set(wants.schedules) <= set(asked.get("schedules", ()))
-    any_will_do = asked.get("any_schedule", False) and not by_name
-    return (schedules or any_will_do) and all(
-        asked.get(field, False) or not getattr(wants, field)
+def _covers(logged: Record, query: DutyQuery, *, by_name: bool) -> bool:
+    """Whether what a provider was asked for answers a query, too."""
+    has_schedules = set(query.schedules) <= set(logged.get("schedules", ()))
+    has_any = logged.get("any_schedule", False) and not by_name
+    return (has_schedules or has_any) and all(
+        logged.get(field, False) or not getattr(query, field)
         for field in ("any_schedule", "roles", "updates", "ends")
     )
 
 
 def _providers(records: Iterable[Record], policy: Policy) -> frozenset[str]:
     """Give the providers that there are: those that were asked, and those that the policy names."""
-    asked = (name for record in records for name in record["trace"]["wanted"])
+    logged = (name for record in records for name in record["trace"]["wanted"])
     named = (
         condition.provider
         for rule in policy.rules
         for condition in walk(rule.when)
         if isinstance(condition, OnCall) and condition.provider
     )
-    return frozenset((*asked, *named))
+    return frozenset((*logged, *named))

@@ -22,7 +22,7 @@ from bench.disruption import Disruptor, SigningSecret
 from bench.measure import Figure, show_progress
 from bench.processes import Sample, sample
 from bench.verdicts import ExpectedCall, Kind, Tally, growth_of_children, growth_of_sandbox, judge
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, seed_all
 from sandbox.local_aws.program import PROJECT, ROOT
 from sandbox.stack import Sandbox, new_secret
@@ -82,7 +82,7 @@ class Soak:
         self._judge(call)
 
     def _judge(self, call: ExpectedCall) -> Kind:
-        answer: Answer | SendError
+        answer: WebhookAnswer | SendError
         with self._signing.with_secret() as secret:
             try:
                 signed_with = secret if call.genuine else new_secret()

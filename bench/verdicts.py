@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bench.measure import Figure
 from bench.processes import Sample, Usage
 from cli.diagnosis import approval_of
-from cli.webhook_client import Answer, SendError
+from cli.webhook_client import SendError, WebhookAnswer
 from handler.json_fields import ShapeError
 
 # What a call may get whose child was killed, or that found none.
@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     problem: str = ""
 
 
-def judge(call: ExpectedCall, answer: Answer | SendError) -> Verdict:
+def judge(call: ExpectedCall, answer: WebhookAnswer | SendError) -> Verdict:
     """Judge one answer."""
     who = call.event["actor"]["email"]
     if isinstance(answer, SendError):
@@ -65,7 +65,7 @@ def judge(call: ExpectedCall, answer: Answer | SendError) -> Verdict:
     return _judge_decision(call, answer, who)
 
 
-def _judge_decision(call: ExpectedCall, answer: Answer, who: str) -> Verdict:
+def _judge_decision(call: ExpectedCall, answer: WebhookAnswer, who: str) -> Verdict:
     try:
         approval = approval_of(answer, call.event)
     except ShapeError as error:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from handler import emails
-from handler.durations import format_go, parse_duration, parse_instant
-from handler.request import DURATION, Request, Resource
+from handler.durations import parse_duration, parse_instant
+from handler.request import Request, Resource
 from infra.stack_file import is_stack_name
 from policy.duration_hints import typed_duration
 
@@ -129,5 +129,5 @@ def request(
     return Request(
         Resource(email=who),
         tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
-        {DURATION: format_go(asked)} if asked else {},
+        asked,
     )

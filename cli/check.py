@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from auditlog import explain as telling
-from cli import arguments
-from cli.context import World
+from auditlog.explain import NO as AGAINST
+from auditlog.explain import YES
+from cli import arguments, options
+from cli.context import Context
 from cli.diagnosis import (
     NO,
     Approval,
@@ -27,7 +28,7 @@ from cli.diagnosis import (
 from cli.errors import CommandError
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.target import Deployed, deployed
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
 from handler.json_fields import ShapeError
@@ -35,7 +36,7 @@ from handler.setting_parsers import SettingsError
 from handler.settings import BY_NAME, LABELS, POLICY
 from policy.setting_hints import check_typed_text
 
-EXAMPLES = """examples:
+EPILOG = """examples:
   . .sandbox/env && oncall check
   oncall check --stack dev --as jane@example.com
   oncall check --stack prod --as jane@example.com \\
@@ -56,81 +57,73 @@ exit status: 0 it works, and approves WHO where one is given, 1 it does not,
 ANY_RESOURCE = ("example.v1.Resource", "oncall-check")
 PETITION, REASON = "oncall-check-", "oncall check"
 _INDENT = 9
-_MARKS = {OK: telling.YES, PROBLEM: telling.NO, NO: telling.NO, NOTE: ""}
+_MARKS = {OK: YES, PROBLEM: AGAINST, NO: AGAINST, NOTE: ""}
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "check",
-        help="check what is deployed, by signed calls to it",
+        run,
+        summary="check what is deployed, by signed calls to it",
         description="Call the deployed webhook as the access system does, and tell what it means.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
     )
     parser.add_argument(
-        "--stack",
-        type=arguments.stack,
-        metavar="NAME",
-        help="whose webhook, by the Pulumi CLI",
+        "--stack", type=arguments.stack, metavar="NAME", help="whose webhook, by the Pulumi CLI"
     )
-    parser.add_argument(
-        "--as", dest="who", type=arguments.email, metavar="EMAIL", help="ask for a decision, too"
+    options.add_request(
+        parser,
+        required=False,
+        who="ask for a decision, too",
+        resource="for what; again for more; without a policy file any resource will do",
     )
-    parser.add_argument(
-        "--resource",
-        action="append",
-        default=[],
-        type=arguments.resource,
-        metavar="KIND:ID",
-        help="for what; again for more; without a policy file any resource will do",
-    )
-    arguments.for_labels(parser, "that the resources carry")
     arguments.for_scripts(parser)
-    parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(args: argparse.Namespace, context: Context) -> int:
     """Make the calls, and print what came of each."""
-    if not options.who and (options.resource or options.label):
+    if not args.who and (args.resource or args.label):
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
-    webhook = deployed(options.stack, world)
-    checking = Checking(webhook, world)
-    steps = [*checking.steps(_event(options, webhook.settings) if options.who else None)]
-    works = all(each.level != PROBLEM for each in steps)
-    good = works and bool(checking.approval or not options.who)
-    out = world.output(options)
-    if options.json:
+    webhook = deployed(args.stack, context)
+    steps, approval = call_webhook(
+        webhook, context, _event(args, webhook.settings) if args.who else None
+    )
+    works = all(step.level != PROBLEM for step in steps)
+    is_good = works and bool(approval or not args.who)
+    out = context.output(args)
+    if args.json:
         out.json(
             {
                 "ok": works,
-                "approved": bool(checking.approval) if options.who and works else None,
-                "url": checking.webhook.url,
-                "steps": [each._asdict() for each in steps],
-                "approval": _as_data(checking.approval),
+                "approved": bool(approval) if args.who and works else None,
+                "url": webhook.url,
+                "steps": [step._asdict() for step in steps],
+                "approval": _as_data(approval),
             }
         )
-        return 0 if good else 1
-    for each in steps:
-        out.line(f"{each.level:8} {each.call}: {each.text}", _MARKS[each.level], _INDENT)
-        if each.remedy:
-            out.line(f"{'':8} remedy: {each.remedy}", indent=_INDENT)
-    return 0 if good else 1
+        return 0 if is_good else 1
+    for step in steps:
+        out.line(f"{step.level:8} {step.call}: {step.text}", _MARKS[step.level], _INDENT)
+        if step.remedy:
+            out.line(f"{'':8} remedy: {step.remedy}", indent=_INDENT)
+    return 0 if is_good else 1
 
 
-def _event(options: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, Any]:
+def _event(args: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, Any]:
     """Make the request; for what is not said, since the settings know resources by labels only."""
-    named = settings.get(POLICY, "").strip()
-    if named and not options.resource:
-        raise CommandError(f"the rules of {named} are for resources: add --resource KIND:ID")
+    policy = settings.get(POLICY, "").strip()
+    if policy and not args.resource:
+        raise CommandError(f"the rules of {policy} are for resources: add --resource KIND:ID")
     try:
-        wanted = () if options.resource else BY_NAME[LABELS].read(settings, check_typed_text)
+        wanted = () if args.resource else BY_NAME[LABELS].read(settings, check_typed_text)
     except SettingsError as error:
         raise CommandError(f"{error}") from None
     return request_event(
-        options.who,
-        [f"{kind}:{id_}" for kind, id_ in options.resource or [ANY_RESOURCE]],
-        resource_labels={**dict(wanted), **dict(options.label)},
+        args.who,
+        [f"{kind}:{id_}" for kind, id_ in args.resource or [ANY_RESOURCE]],
+        resource_labels={**dict(wanted), **dict(args.label)},
         reason=REASON,
         petition=f"{PETITION}{uuid.uuid4()}",
     )
@@ -140,77 +133,70 @@ def _as_data(approval: Approval | None) -> dict[str, str] | None:
     return approval and {**approval._asdict(), "until": format_instant(approval.until)}
 
 
-class Checking:
-    """The calls to one webhook, each made only if the one before was answered as it should be."""
+def call_webhook(
+    webhook: Deployed, context: Context, event: Mapping[str, Any] | None
+) -> tuple[list[Step], Approval | None]:
+    """Make the calls, each only if the one before was answered as it should be.
 
-    def __init__(self, webhook: Deployed, world: World) -> None:
-        self.webhook = webhook
-        self.approval: Approval | None = None
-        self._world = world
-
-    def steps(self, event: Mapping[str, Any] | None) -> Iterator[Step]:
-        """Make the calls; the decision only where there is a request."""
-        steps = [*self._info()]
-        if steps[-1].level != PROBLEM:
-            steps.append(self._bots())
-        if event and steps[-1].level != PROBLEM:
-            steps.append(self._decision(event))
-        yield from steps
-
-    def _info(self) -> Iterator[Step]:
-        answer = self._call(GET_INFO, {"info": True})
-        if isinstance(answer, Step):
-            yield answer
-        else:
-            yield from check_info(GET_INFO, answer, self.webhook)
-
-    def _bots(self) -> Step:
-        answer = self._call(PULL_UPDATE, {"kinds": [BOT_KIND]})
-        if isinstance(answer, Step):
-            return answer
-        return check_bots(PULL_UPDATE, answer, self.webhook)
-
-    def _decision(self, event: Mapping[str, Any]) -> Step:
-        answer = self._call(GET_DECISION, {"events": [event]})
-        if isinstance(answer, Step):
-            return answer
-        petition = event["meta"]["labels"]["petition"]
-        log = log_remedy(self.webhook, petition)
-        try:
-            self.approval = approval_of(answer, event)
-        except ShapeError as error:
-            return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log)
-        now = self._world.clock.now()
-        step = check_decision(GET_DECISION, self.approval, event, self.webhook, now)
-        if step.level != NO or step.remedy:
-            return step
-        why = f"`{_explain(event, self.webhook)}` says why"
-        named = "a provider that fails or refuses its key is named there"
-        return step._replace(remedy=f"{why}; or {log}: {named}")
-
-    def _call(self, name: str, body: Mapping[str, Any]) -> Answer | Step:
-        signed_at = self._world.clock.now()
-        try:
-            answer = send(
-                self.webhook.url,
-                self.webhook.secret,
-                body,
-                signed_at=signed_at,
-                connect=self._world.connect,
-            )
-        except SendError as error:
-            return unreachable(name, error, self.webhook)
-        if answer.http == HTTPStatus.OK:
-            return answer
-        return refused(name, answer, self.webhook, self._world.clock.now())
+    The decision is asked for only where there is a request; its approval comes with the steps.
+    """
+    answer = _call(GET_INFO, {"info": True}, webhook, context)
+    if isinstance(answer, Step):
+        return [answer], None
+    steps = [*check_info(GET_INFO, answer, webhook)]
+    if steps[-1].level == PROBLEM:
+        return steps, None
+    answer = _call(PULL_UPDATE, {"kinds": [BOT_KIND]}, webhook, context)
+    if not isinstance(answer, Step):
+        answer = check_bots(PULL_UPDATE, answer, webhook)
+    steps.append(answer)
+    if steps[-1].level == PROBLEM or not event:
+        return steps, None
+    step, approval = _decision(event, webhook, context)
+    return [*steps, step], approval
 
 
-def _explain(event: Mapping[str, Any], webhook: Deployed) -> str:
+def _decision(
+    event: Mapping[str, Any], webhook: Deployed, context: Context
+) -> tuple[Step, Approval | None]:
+    answer = _call(GET_DECISION, {"events": [event]}, webhook, context)
+    if isinstance(answer, Step):
+        return answer, None
+    log = log_remedy(webhook, event["meta"]["labels"]["petition"])
+    try:
+        approval = approval_of(answer, event)
+    except ShapeError as error:
+        return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log), None
+    step = check_decision(GET_DECISION, approval, event, webhook, context.clock.now())
+    if step.level == NO and not step.remedy:
+        why = f"`{_explain_command(event, webhook)}` says why"
+        hint = "a provider that fails or refuses its key is named there"
+        step = step._replace(remedy=f"{why}; or {log}: {hint}")
+    return step, approval
+
+
+def _call(
+    name: str, body: Mapping[str, Any], webhook: Deployed, context: Context
+) -> WebhookAnswer | Step:
+    """Make one call; a step, where it came to no answer of the function's."""
+    signed_at = context.clock.now()
+    try:
+        answer = send(
+            webhook.url, webhook.secret, body, signed_at=signed_at, connect=context.connect
+        )
+    except SendError as error:
+        return unreachable(name, error, webhook)
+    if answer.http == HTTPStatus.OK:
+        return answer
+    return refused(name, answer, webhook, context.clock.now())
+
+
+def _explain_command(event: Mapping[str, Any], webhook: Deployed) -> str:
     """Give the command that decides the same here, and tells all about it."""
     resources = event["resources"]
     words = ["oncall", "explain", "--as", event["actor"]["email"]]
-    for each in resources:
-        words += ["--resource", f"{each['kind']}:{each['id']}"]
+    for resource in resources:
+        words += ["--resource", f"{resource['kind']}:{resource['id']}"]
     for name, value in resources[0]["labels"].items():
         words += ["--label", f"{name}={value}"]
     return shlex.join([*words, *(["--stack", webhook.stack] if webhook.stack else [])])

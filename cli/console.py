@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
-from auditlog.explain import NO, YES, Told
+from auditlog.explain import NO, YES, Line
 from policy.terminal import columns_of, json_text, safe, table, wrapped
 
 _GREEN, _RED, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
@@ -36,38 +36,37 @@ class Output(NamedTuple):
 
         Where it has to be broken, what follows is indented.
         """
-        for each in wrapped(safe(text), self.width, indent).split("\n"):
-            self.stream.write(f"{self._coloured(each, mark)}\n")
+        for part in wrapped(safe(text), self.width, indent).split("\n"):
+            self.stream.write(f"{self._coloured(part, mark)}\n")
 
-    def tree(self, told: Told) -> None:
+    def tree(self, root: Line) -> None:
         """Print a tree, with signs that any terminal knows where it knows no others."""
-        plain = not _can_show(self.stream, "├─└│✓✗")
-        signs = _ASCII if plain else _SIGNS
-        for root in wrapped(safe(told.text), self.width).split("\n"):
-            mark = self._coloured(root, told.mark)
-            self.stream.write(f"{_BOLD}{mark}{_END}\n" if self.colour else f"{root}\n")
-        for line in self._branches(told.under, "", signs):
+        signs = _SIGNS if _can_show(self.stream, "├─└│✓✗") else _ASCII
+        for text in wrapped(safe(root.text), self.width).split("\n"):
+            coloured = self._coloured(text, root.mark)
+            self.stream.write(f"{_BOLD}{coloured}{_END}\n" if self.colour else f"{text}\n")
+        for line in self._branches(root.under, "", signs):
             self.stream.write(f"{line}\n")
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print rows in columns, under their headings."""
         self.stream.write(f"{table(headings, rows, self.width)}\n")
 
-    def _branches(self, under: Sequence[Told], before: str, signs: _Signs) -> Iterator[str]:
-        for place, each in enumerate(under, 1):
-            last = place == len(under)
-            sign = signs.marks.get(each.mark, "")
-            branch = signs.last if last else signs.branch
-            further = before + (signs.gap if last else signs.trunk)
+    def _branches(self, lines: Sequence[Line], before: str, signs: _Signs) -> Iterator[str]:
+        for place, line in enumerate(lines, 1):
+            is_last = place == len(lines)
+            sign = signs.marks.get(line.mark, "")
+            branch = signs.last if is_last else signs.branch
+            further = before + (signs.gap if is_last else signs.trunk)
             # Beside the branches below it, where there are any.
-            beside = further + (signs.trunk if each.under else "")
+            beside = further + (signs.trunk if line.under else "")
             room = self.width and self.width - len(beside)
-            indent = 0 if each.under else len(sign)
-            first, *others = wrapped(sign + safe(each.text), room, indent).split("\n")
-            yield f"{before}{branch}{self._coloured(first, each.mark)}"
-            for line in others:
-                yield f"{beside}{self._coloured(line, each.mark)}"
-            yield from self._branches(each.under, further, signs)
+            indent = 0 if line.under else len(sign)
+            first, *others = wrapped(sign + safe(line.text), room, indent).split("\n")
+            yield f"{before}{branch}{self._coloured(first, line.mark)}"
+            for other in others:
+                yield f"{beside}{self._coloured(other, line.mark)}"
+            yield from self._branches(line.under, further, signs)
 
     def _coloured(self, text: str, mark: str) -> str:
         colour = _COLOURS.get(mark)

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from cli.client import OperatorClient
 from cli.console import Output, output
-from cli.proxies import connector
+from cli.proxies import OperatorClient, connector
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from handler.connection import Connect
@@ -19,7 +18,7 @@ from handler.http import Client
 from policy.terminal import say
 
 
-class World(NamedTuple):
+class Context(NamedTuple):
     """The process's surroundings."""
 
     environment: Mapping[str, str]
@@ -56,13 +55,13 @@ def discard(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def process() -> World:
+def process() -> Context:
     """Take the process as it is, also without a folder (it is deleted) or a stream (`>&-`)."""
     try:
         folder = Path.cwd()
     except OSError:
         folder = Path()
-    return World(
+    return Context(
         os.environ,
         folder,
         sys.stdin or Path(os.devnull).open(encoding="utf-8"),

@@ -12,20 +12,18 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from auditlog.explain import SETTINGS, clock_time, spoken
+from auditlog.explain import SETTINGS, clock_time, duration_in_words
 from cli.console import listed
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
 from cli.target import Deployed
-from cli.webhook_client import TIMEOUT_SECONDS, Answer, SendError
+from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
-from handler.app import NAME
-from handler.callers.indent import UNAVAILABLE
+from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE
 from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
-from handler.request import APPROVE, DURATION, EXPIRES
 from handler.setting_parsers import SettingsError
 from handler.settings import BY_NAME, DRY_RUN, max_age
 
@@ -94,13 +92,13 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
     return Step(call, PROBLEM, f"{deployed.url} {problem}", remedy)
 
 
-def refused(call: str, answer: Answer, deployed: Deployed, now: datetime) -> Step:
+def refused(call: str, answer: WebhookAnswer, deployed: Deployed, now: datetime) -> Step:
     """Report what an HTTP error means."""
     problem, remedy = _meaning(answer, deployed, now)
     return Step(call, PROBLEM, f"HTTP {answer.http}: {problem}", remedy)
 
 
-def _meaning(answer: Answer, deployed: Deployed, now: datetime) -> tuple[str, str]:
+def _meaning(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> tuple[str, str]:
     remedy = log_remedy(deployed)
     host = urlsplit(deployed.url).hostname
     match answer.http:
@@ -159,7 +157,7 @@ def _concurrency_remedy(deployed: Deployed) -> str:
     )
 
 
-def _signature_remedy(answer: Answer, deployed: Deployed, now: datetime) -> str:
+def _signature_remedy(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> str:
     skew = _skew(answer.date, now)
     if skew and abs(skew) > _max_age(deployed.settings):
         way = "behind" if skew > timedelta(0) else "ahead of"
@@ -188,7 +186,7 @@ def _max_age(settings: Mapping[str, str]) -> timedelta:
         return max_age({})
 
 
-def _code(answer: Answer) -> object:
+def _code(answer: WebhookAnswer) -> object:
     """Give the google.rpc code that our function answers with; None of another's answer."""
     status = answer.body.get("status") if isinstance(answer.body, dict) else None
     return status.get("code") if isinstance(status, dict) else None
@@ -221,7 +219,7 @@ def _unset(key: str, deployed: Deployed) -> str:
     return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
 
 
-def check_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
+def check_info(call: str, answer: WebhookAnswer, deployed: Deployed) -> Iterator[Step]:
     """Check which function answers."""
     try:
         name, version = _integration(answer)
@@ -238,7 +236,7 @@ def check_info(call: str, answer: Answer, deployed: Deployed) -> Iterator[Step]:
         yield Step(call, NOTE, text, f"{_deploy(deployed)} deploys what is here")
 
 
-def _integration(answer: Answer) -> tuple[str, str]:
+def _integration(answer: WebhookAnswer) -> tuple[str, str]:
     """Read name and version, which travel as JSON text within a `DebugInfo`."""
     status = get_object(as_object(answer.body, "the answer"), "status")
     for entry in get_list(status, "details"):
@@ -252,7 +250,7 @@ def _integration(answer: Answer) -> tuple[str, str]:
     return "", ""
 
 
-def check_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
+def check_bots(call: str, answer: WebhookAnswer, deployed: Deployed) -> Step:
     """Check which providers are switched on."""
     try:
         bots = get_list(as_object(answer.body, "the answer"), "resources")
@@ -265,7 +263,7 @@ def check_bots(call: str, answer: Answer, deployed: Deployed) -> Step:
     return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
 
 
-def approval_of(answer: Answer, event: Mapping[str, Any]) -> Approval | None:
+def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | None:
     """Read the claim; None where there is none.
 
     Raises:
@@ -300,7 +298,7 @@ def check_decision(
     who = event["actor"]["email"]
     what = listed(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
     if approval:
-        lasts = f"{spoken(approval.duration)}, until {clock_time(approval.until, now)}"
+        lasts = f"{duration_in_words(approval.duration)}, until {clock_time(approval.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
     with suppress(SettingsError):
         if BY_NAME[DRY_RUN].read(deployed.settings):

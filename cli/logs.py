@@ -6,23 +6,18 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO
 
-from auditlog.log_forms import LONGEST_LINE, Log, read_log
-from cli.context import World
+from auditlog.reader import Log, read_log
+from cli.context import Context
 from cli.errors import CommandError
 from policy.terminal import counted
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
 STANDARD_INPUT = "-"
-# Bytes that an export of S3 may unpack to: hundreds of thousands of decisions.
-MOST_UNPACKED = 1024**3
+# Hundreds of thousands of decisions.
+MOST_BYTES = 1024**3
 _NOT_UTF_8 = re.compile(r"[\udc80-\udcff]")
 # Of CreateLogGroup, in the API reference of CloudWatch Logs.
 _GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
@@ -30,7 +25,7 @@ _CREDENTIALS = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (
 _REGION = "export AWS_REGION, for example eu-west-1, or give --stack NAME in place of --log-group"
 _HOW = "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 _GZIP = b"\x1f\x8b"
-_MOST_MAGIC = 8
+# By how a file begins.
 _PACKED = {
     _GZIP: "packed by gzip twice: unpack it first",
     b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or export CSV",
@@ -38,147 +33,75 @@ _PACKED = {
     b"BZh": "packed by bzip2: unpack it first",
     b"\xfd7zXZ": "packed by xz: unpack it first",
 }
-_MARKS = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\0\0": "utf-32",
-    b"\0\0\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-_UTF_8 = frozenset({"utf-8", "utf-8-sig"})
+# As PowerShell writes what a command prints.
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def log_of_file(name: str, world: World) -> Log:
+def log_of_file(name: str, context: Context) -> Log:
     """Read the records of a file, or of standard input; `-` is that.
 
     Raises:
         CommandError: it cannot be read, or holds no line of the function's.
     """
-    called = called_in_words(name)
-    with ExitStack() as opened:
-        try:
-            data = world.stdin.buffer
-            if name != STANDARD_INPUT:
-                data = opened.enter_context((world.folder / Path(name)).open("rb"))
-        except OSError as error:
-            raise CommandError(f"{called} cannot be read: {error.strerror}") from None
-        except ValueError:
-            raise CommandError(f"{called} cannot be read: it isn't the name of a file") from None
-        log, is_damaged = _read(data, called)
+    title = title_of(name)
+    try:
+        if name == STANDARD_INPUT:
+            text = _text(_unpacked(context.stdin.buffer, title), title)
+        else:
+            with (context.folder / name).open("rb") as file:
+                text = _text(_unpacked(file, title), title)
+    except OSError as error:
+        raise CommandError(f"{title} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise CommandError(f"{title} cannot be read: it isn't the name of a file") from None
+    log = read_log(text)
     if log.records or log.unreadable:
         return log
-    if is_damaged:
-        raise CommandError(f"{called} cannot be read: it isn't text in UTF-8")
+    if _NOT_UTF_8.search(text):
+        raise CommandError(f"{title} cannot be read: it isn't text in UTF-8")
     why = f": {log.gaps[0]}" if log.gaps else f"; {_HOW}"
-    raise CommandError(f"{called} holds no line of the function's log{why}")
+    raise CommandError(f"{title} holds no line of the function's log{why}")
 
 
-def _read(data: IO[bytes], called: str) -> tuple[Log, bool]:
-    try:
-        lines = _Lines(data, called)
+def _unpacked(file: IO[bytes], title: str) -> bytes:
+    data = file.read(MOST_BYTES + 1)
+    if data.startswith(_GZIP):
         try:
-            return read_log(lines), lines.is_damaged
-        except UnicodeError:
-            said = f"{called} cannot be read: it isn't text in {lines.encoding.upper()}"
-            raise CommandError(said) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        said = f"{called} cannot be read: what gzip packed is damaged or cut off"
-        raise CommandError(said) from None
-    except OSError as error:
-        raise CommandError(f"{called} cannot be read: {error.strerror}") from None
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(MOST_BYTES + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            problem = "what gzip packed is damaged or cut off"
+            raise CommandError(f"{title} cannot be read: {problem}") from None
+    if len(data) > MOST_BYTES:
+        raise CommandError(f"{title} holds more than {MOST_BYTES // 2**20} MiB: split it")
+    for magic, what in _PACKED.items():
+        if data.startswith(magic):
+            raise CommandError(f"{title} is {what}")
+    return data
 
 
-class _Lines:
-    """The lines of a stream of bytes, unpacked and decoded, each with its line feed.
-
-    Attributes:
-        encoding: what it is decoded from.
-        is_damaged: whether a byte was not of UTF-8; it makes its own line unreadable, and no other.
-    """
-
-    def __init__(self, data: IO[bytes], called: str) -> None:
-        self._called = called
-        self._is_packed = False
-        self.is_damaged = False
-        self.encoding = "utf-8"
-        head, stream = _peeked(data)
-        if head.startswith(_GZIP):
-            self._is_packed = True
-            head, stream = _peeked(gzip.GzipFile(fileobj=stream))
-        for magic, said in _PACKED.items():
-            if head.startswith(magic):
-                raise CommandError(f"{called} is {said}")
-        self.encoding = _encoding(head)
-        errors = "surrogateescape" if self.encoding in _UTF_8 else "strict"
-        self._text = io.TextIOWrapper(stream, self.encoding, errors, newline="\n")
-
-    def __iter__(self) -> Iterator[str]:
-        total = 0
-        while line := self._text.readline(LONGEST_LINE):
-            total += len(line)
-            if len(line) == LONGEST_LINE:
-                raise CommandError(f"{self._called} has a line of over {LONGEST_LINE // 2**20} MiB")
-            if self._is_packed and total > MOST_UNPACKED:
-                most = MOST_UNPACKED // 2**20
-                raise CommandError(f"{self._called} unpacks to more than {most} MiB: split it")
-            if not line.isascii() and _NOT_UTF_8.search(line):
-                self.is_damaged = True
-            yield line
+def _text(data: bytes, title: str) -> str:
+    if not data.startswith(_UTF_16):
+        # A byte that is not of UTF-8 makes its own line unreadable, and no other.
+        return data.decode(errors="surrogateescape")
+    try:
+        return data.decode("utf-16")
+    except UnicodeError:
+        raise CommandError(f"{title} cannot be read: it isn't text in UTF-16") from None
 
 
-class _Bytes(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def _peeked(data: _Bytes) -> tuple[bytes, io.BufferedReader]:
-    """Give the first bytes, and a stream that begins with them, too."""
-    head = data.read(_MOST_MAGIC)
-    return head, io.BufferedReader(_Joined(head, data))
-
-
-class _Joined(io.RawIOBase):
-    """The bytes that were read of a stream, and those that follow. It leaves the stream open."""
-
-    def __init__(self, head: bytes, data: _Bytes) -> None:
-        self._head = head
-        self._data = data
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        piece = self._head[: len(view)] or self._data.read(len(view))
-        self._head = self._head[len(view) :]
-        view[: len(piece)] = piece
-        return len(piece)
-
-
-def _encoding(head: bytes) -> str:
-    for mark, encoding in _MARKS.items():
-        if head.startswith(mark):
-            return encoding
-    # Without a mark: in a log, what comes first is of ASCII, so that one byte of two is NUL.
-    match [*head[:2]]:
-        case [0, other] if other:
-            return "utf-16-be"
-        case [other, 0] if other:
-            return "utf-16-le"
-    return "utf-8"
-
-
-def called_in_words(name: str) -> str:
-    """Say which log it is."""
+def title_of(name: str) -> str:
+    """Give the name by which a message calls a file."""
     return "stdin" if name == STANDARD_INPUT else name
 
 
 def remarks(log: Log) -> list[str]:
     """Say how many lines could not be read, and what else is missing; nothing if all is there."""
-    said = [f"not all of the log is here: {each}" for each in log.gaps]
+    gaps = [f"not all of the log is here: {gap}" for gap in log.gaps]
     if log.unreadable:
         lines = counted(log.unreadable, "line")
-        said.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
-    return said
+        gaps.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
+    return gaps
 
 
 def log_of_group(
@@ -212,10 +135,10 @@ def log_of_group(
                 endTime=_milliseconds(until),
             )
         )
-        return read_log(each["message"] for page in pages for each in page["events"])
+        return read_log("\n".join(event["message"] for page in pages for event in page["events"]))
     except ClientError as error:
-        said = error.response["Error"].get("Code", "an error")
-        raise CommandError(f"the log group {name} cannot be read: AWS says {said}") from None
+        code = error.response["Error"].get("Code", "an error")
+        raise CommandError(f"the log group {name} cannot be read: AWS says {code}") from None
     except NoCredentialsError:
         raise CommandError(f"AWS cannot be asked without credentials: {_CREDENTIALS}") from None
     except NoRegionError:

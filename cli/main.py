@@ -12,7 +12,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from cli import check, explain, preflight, replay, report, who
-from cli.context import World, discard, process
+from cli.context import Context, discard, process
 from cli.errors import NOT_DONE, CommandError, ReportError
 from handler import __version__
 from policy.terminal import Parser, safe, show_anything
@@ -32,35 +32,35 @@ carried out"""
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
-def main(arguments: Sequence[str] | None = None, world: World | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, context: Context | None = None) -> int:
     """Run one command and give its exit status: 0 yes, 1 no, 2 could not be carried out."""
-    world = world or process()
-    show_anything(world.stdout, world.stderr)
+    context = context or process()
+    show_anything(context.stdout, context.stderr)
     options = _parser().parse_args(arguments)
-    if _outlived_sandbox(world.environment):
-        world.tell(
+    if _outlived_sandbox(context.environment):
+        context.tell(
             "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, "
             "or `make up` in another terminal and `. .sandbox/env` here"
         )
     try:
-        status: int = options.run(options, world)
-        world.stdout.flush()
+        status: int = options.run(options, context)
+        context.stdout.flush()
     except CommandError as error:
         lines = str(error).split("\n") if isinstance(error, ReportError) else [str(error)]
         for number, line in enumerate(lines):
-            world.tell(line if number else f"oncall: {line}")
+            context.tell(line if number else f"oncall: {line}")
         return NOT_DONE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
     except BrokenPipeError:
-        discard(world.stdout)
+        discard(context.stdout)
         return 128 + signal.SIGPIPE  # quietly, as other commands end (`| head`)
     except Exception as error:  # noqa: BLE001 - an error of ours is no riddle for who operates it
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            discard(world.stdout)
-            world.tell(f"oncall: the answer cannot be written: {error.strerror}")
+            discard(context.stdout)
+            context.tell(f"oncall: the answer cannot be written: {error.strerror}")
             return NOT_DONE
-        world.tell(
+        context.tell(
             f"oncall: something unexpected went wrong ({_place_of(error)}): please report it"
         )
         return NOT_DONE
@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"oncall {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for each in (explain, who, replay, preflight, report, check):
-        each.add(commands)
+    for command in (explain, who, replay, preflight, report, check):
+        command.add(commands)
     return parser
 
 
@@ -99,7 +99,7 @@ def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
 
 
 def _place_of(error: Exception) -> str:
-    """Say where, and nothing of what: that may hold a secret."""
+    """Give the place, and not the message, which may hold a secret."""
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next

@@ -9,7 +9,7 @@ from typing import Any
 from auditlog.explain import NO, YES
 from cli import arguments
 from cli.config import configured
-from cli.context import World
+from cli.context import Context
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
@@ -41,7 +41,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, world: World) -> int:
+def run(options: argparse.Namespace, world: Context) -> int:
     """Check, and print the results."""
     given = configured(options, world.environment, world.folder)
     results = check_providers(given.settings, world)
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, world: World) -> int:
     return 0 if good else 1
 
 
-def check_providers(settings: Settings, world: World) -> list[Check]:
+def check_providers(settings: Settings, world: Context) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
     report = query_all_duties(settings, world)
     snapshot = with_inventory(settings, report.snapshot, world)
@@ -64,7 +64,7 @@ def check_providers(settings: Settings, world: World) -> list[Check]:
 
 
 def with_inventory(
-    settings: Settings, snapshot: ProviderSnapshot, world: World
+    settings: Settings, snapshot: ProviderSnapshot, world: Context
 ) -> ProviderSnapshot:
     """Add what providers list beside duties: the names that the policy needs to be there."""
     client, clock = world.client(), world.clock

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from auditlog.explain import called, emails_missing
+from auditlog.explain import emails_missing, rule_title
 from cli.console import listed as listed_words
 from cli.provider_query import approving_rules, open_to_any_duty
 from handler.duty import (
@@ -88,7 +88,7 @@ class _PolicyName(NamedTuple):
 
     def check(self, level: str, text: str) -> Check:
         """Give the result of a check of it."""
-        return Check(level, f"{called(self.rule)}: {text}")
+        return Check(level, f"{rule_title(self.rule)}: {text}")
 
 
 def kinds_named(policy: Policy) -> frozenset[str]:
@@ -219,7 +219,9 @@ def _check_missing_keys(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[
             provider = condition.provider if isinstance(condition, OnCall) else ""
             if provider and provider not in on:
                 reason = f"which nobody asks: {_key_setting(provider)} is not set"
-                yield Check(PROBLEM, f"{called(rule.name)} counts duties of {provider}, {reason}")
+                yield Check(
+                    PROBLEM, f"{rule_title(rule.name)} counts duties of {provider}, {reason}"
+                )
 
 
 def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) -> Iterator[Check]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from auditlog.explain import called
-from cli.context import World
-from handler.app import BUDGET_SECONDS
+from auditlog.explain import rule_title
+from cli.context import Context
+from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
@@ -31,7 +31,7 @@ class DutyReport(NamedTuple):
 
 
 def query_all_duties(
-    settings: Settings, world: World, resources: Sequence[Resource] | None = None
+    settings: Settings, world: Context, resources: Sequence[Resource] | None = None
 ) -> DutyReport:
     """Ask each provider for all that the rules could need, whoever requests what.
 
@@ -84,7 +84,7 @@ def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = 
     """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
     on = [BY_ID[id_].name for id_ in settings.providers]
     return [
-        f"by {called(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
+        f"by {rule_title(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
         for each in open_rules(settings.policy, on, resources)
     ]
 

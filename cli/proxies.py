@@ -15,10 +15,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from handler.clock import Deadline
+from handler.clock import Clock, Deadline
 from handler.connection import Connect, Connection, encode_request, seconds_left
 from handler.hedging import HedgedRequest
-from handler.http import HttpError
+from handler.http import Client, HttpError
 
 # Those that curl and boto3 read, too. In lower case a variable comes before its capitals, even if
 # it is empty: so one command can do without the proxy.
@@ -37,6 +37,13 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
 _WANTS_PASSWORD = 407
 _ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
+# A certificate that is not trusted is no sign of a way that is missing.
+_UNRESOLVED = "cannot be resolved"
+_UNANSWERED = (
+    "connection failed (OSError",
+    "connection failed (Connection",
+    "no whole answer in time",
+)
 
 _Address = IPv4Address | IPv6Address
 
@@ -84,6 +91,35 @@ def connector(environment: Mapping[str, str]) -> Connect:
     return connect
 
 
+class OperatorClient(Client):
+    """A client that adds to a failure what may help on a machine behind a proxy."""
+
+    def __init__(self, clock: Clock, environment: Mapping[str, str]) -> None:
+        super().__init__(clock, connector(environment))
+        self._environment = environment
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
+    ) -> bytes:
+        """Send a request; for what is raised see the function's client."""
+        try:
+            return super().send(method, url, headers, body, deadline)
+        except UnreachableError:
+            raise
+        except HttpError as error:
+            problem = str(error)
+            if not (problem.startswith(_UNANSWERED) or problem.endswith(_UNRESOLVED)):
+                raise
+            parts = urlsplit(url)
+            remedy = remedy_for(parts.hostname or "", parts.port or 443, self._environment)
+            raise HttpError("; ".join(filter(None, (problem, remedy)))) from error
+
+
 def remedy_for(host: str, port: int, environment: Mapping[str, str]) -> str:
     """Say what may lead to a host that was not reached; "" where nothing here would."""
     variable, value = _setting(environment)
@@ -105,7 +141,7 @@ def _setting(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _first(names: tuple[str, str], environment: Mapping[str, str]) -> tuple[str, str]:
-    name = next((each for each in names if each in environment), names[0])
+    name = next((name for name in names if name in environment), names[0])
     return name, environment.get(name, "").strip()
 
 

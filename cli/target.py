@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cli.context import World
+from cli.context import Context
 from cli.errors import CommandError, ReportError
 from cli.stack_file import project_folder, stack_settings
 from handler.settings import SIGNING_SECRET
@@ -56,7 +56,7 @@ class Deployed(NamedTuple):
         return f"Deployed({self.url!r}, stack={self.stack!r})"
 
 
-def deployed(stack: str | None, world: World) -> Deployed:
+def deployed(stack: str | None, world: Context) -> Deployed:
     """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
 
     Raises:
@@ -76,7 +76,7 @@ def _of_environment(environment: Mapping[str, str]) -> Deployed:
     return Deployed(environment[URL], environment[SECRET], settings=environment)
 
 
-def _of_stack(stack: str, world: World) -> Deployed:
+def _of_stack(stack: str, world: Context) -> Deployed:
     folder = project_folder(world.folder)
     settings = stack_settings(folder, stack)
     outputs = _outputs_of(stack, folder, world.environment, needed="webhook_url")
@@ -91,7 +91,7 @@ def _of_stack(stack: str, world: World) -> Deployed:
     )
 
 
-def log_group_of(stack: str, world: World) -> tuple[str, str]:
+def log_group_of(stack: str, world: Context) -> tuple[str, str]:
     """Find a stack's log group, and the region in which it is.
 
     Raises:

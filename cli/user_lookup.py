@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
 from cli.console import listed
-from cli.context import World
+from cli.context import Context
 from handler import emails
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
@@ -102,24 +102,28 @@ _LOOKUPS: Mapping[str, Callable[[_Settings, str], _Lookup]] = {
 }
 
 
-def about_a_stranger(
-    email: str, asked: Collection[str], snapshot: ProviderSnapshot, settings: Settings, world: World
+def notes_on_user(
+    email: str,
+    providers: Collection[str],
+    snapshot: ProviderSnapshot,
+    settings: Settings,
+    context: Context,
 ) -> list[str]:
     """Say whether the providers that were asked know somebody of whom they stated no duty.
 
     Args:
-        email: who requests, in normal form.
-        asked: the names of those providers.
-        snapshot: all that they said.
+        email: the requester's, in normal form.
+        providers: the names of those providers.
+        snapshot: all that they stated.
         settings: their keys, and the policy, whose aliases are looked up, too.
-        world: how they are reached.
+        context: how they are reached.
     """
     others = settings.policy.addresses(email) - {email}
-    client, deadline = world.client(), Deadline(world.clock, _SECONDS)
+    client, deadline = context.client(), Deadline(context.clock, _SECONDS)
     try:
         states = {
             name: _state(client, settings, name, (email, *sorted(others)), deadline.part(_SHARE))
-            for name in asked
+            for name in providers
         }
     finally:
         client.close()
@@ -135,28 +139,28 @@ def _state(
     if id_ not in _LOOKUPS:
         return "`oncall` has no search for it"
     state = _UNKNOWN
-    for each in addresses:
-        lookup = _LOOKUPS[id_](settings.providers[id_], each)
+    for address in addresses:
+        lookup = _LOOKUPS[id_](settings.providers[id_], address)
         try:
             answer: object = client.get_json(lookup.url, lookup.headers, deadline)
             users = [as_object(user, "a user") for user in lookup.users(answer)]
-            shown = [emails.normal(get_str(user, lookup.field)) for user in users]
+            found = [emails.normal(get_str(user, lookup.field)) for user in users]
         except HttpError as error:
             if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
                 continue
             return str(error)
         except ShapeError as error:
             return f"the answer could not be read: {error}"
-        if any(emails.same(one, each) for one in shown):
+        if any(emails.same(one, address) for one in found):
             return _KNOWN
         # Found by an e-mail that is not shown: elsewhere it is a part of the name that fits.
-        if name == _JSM and "" in shown:
+        if name == _JSM and "" in found:
             state = _HIDDEN
     return state
 
 
 def _known(of: str, states: Mapping[str, str], snapshot: ProviderSnapshot) -> Iterable[str]:
-    failing = {each.provider for each in snapshot.failures}
+    failing = {failure.provider for failure in snapshot.failures}
     for name, state in states.items():
         if state == _KNOWN:
             now = "not all duties could be read" if name in failing else "off duty there right now"
@@ -173,29 +177,29 @@ def _unknown(
 ) -> Iterable[str]:
     without = [name for name, state in states.items() if state == _UNKNOWN]
     if len(without) == len(states):
-        said = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
-        yield f"{said}: check the spelling{_nearest_on_duty(email, snapshot)}"
+        nobody = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
+        yield f"{nobody}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
         yield f"{listed(without)}: no user with the e-mail {of}"
-    not_sure = {each.provider for each in snapshot.failures}
-    not_sure |= {each.provider for each in snapshot.without_email}
+    not_sure = {failure.provider for failure in snapshot.failures}
+    not_sure |= {duty.provider for duty in snapshot.without_email}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
-            said, user = "", f"a user with the e-mail {of}"
+            prefix, user = "", f"a user with the e-mail {of}"
             if name not in not_sure:
-                said, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
-            yield f"{said}whether {name} has {user} could not be looked up: {state}"
+                prefix, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
+            yield f"{prefix}whether {name} has {user} could not be looked up: {state}"
 
 
 def _nearest_on_duty(email: str, snapshot: ProviderSnapshot) -> str:
     """Give whose address on duty this one may have been meant to be: `oncall who` lists them."""
     local, _, domain = email.rpartition("@")
-    for each in sorted({duty.holder for duty in snapshot.duties}):
-        other, _, its_domain = each.rpartition("@")
+    for holder in sorted({duty.holder for duty in snapshot.duties}):
+        other, _, its_domain = holder.rpartition("@")
         if _alike(local, other) and _alike(domain, its_domain):
-            return f"; did you mean {each}, who is on duty?"
+            return f"; did you mean {holder}, who is on duty?"
     return ""
 
 

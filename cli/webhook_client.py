@@ -41,7 +41,7 @@ class SendError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebhookAnswer:
     """What the webhook answered: HTTP status and JSON body, or text where it is none.
 
     `date` is the server's own clock, as its header says it.
@@ -78,7 +78,7 @@ def request_event(
         "timestamp": format_instant(datetime.now(UTC)),
         "reason": reason,
         "actor": {"kind": "user", "id": email, "email": email},
-        "resources": [_resource(each, resource_labels or {}) for each in resources],
+        "resources": [_resource(name, resource_labels or {}) for name in resources],
         "meta": {"labels": labels},
     }
 
@@ -130,7 +130,7 @@ def send(
     timeout: float = TIMEOUT_SECONDS,
     most: int = MOST_BYTES,
     connect: Connect | None = None,
-) -> Answer:
+) -> WebhookAnswer:
     """POST a signed body and read the answer, within so many seconds and bytes.
 
     `connect` makes the socket for HTTPS; plain HTTP, and None, connects directly.
@@ -164,10 +164,10 @@ def send(
     except HTTPException as error:  # which may quote what came
         raise SendError(f"{url} does not answer ({type(error).__name__})") from error
     except (OSError, HttpError) as error:
-        said = str(error) or type(error).__name__
-        raise SendError(f"{url} does not answer ({said})") from error
+        problem = str(error) or type(error).__name__
+        raise SendError(f"{url} does not answer ({problem})") from error
     text, date = data.decode(errors="replace"), response.headers.get("Date", "")
     try:
-        return Answer(response.status, json.loads(text), date)
+        return WebhookAnswer(response.status, json.loads(text), date)
     except (ValueError, RecursionError):
-        return Answer(response.status, text, date)
+        return WebhookAnswer(response.status, text, date)

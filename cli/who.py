@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from auditlog.explain import NO, SETTINGS, clock_time, emails_missing, why
-from cli import arguments
+from cli import arguments, options
 from cli.config import Configured, configured
 from cli.console import Output
-from cli.context import World
+from cli.context import Context
 from cli.errors import NOT_DONE
 from cli.provider_query import (
     DutyReport,
@@ -25,12 +25,12 @@ from handler.clock import Clock
 from handler.durations import format_go, format_instant, in_words
 from handler.duty import ProviderSnapshot
 from handler.providers.collect import without_email
-from handler.request import Resource
+from handler.request import Request, Resource
 from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY, Decision, decide_all
 from handler.rules.model import Policy
 
-EXAMPLES = """examples:
+EPILOG = """examples:
   oncall who postgres.v1.Role:db-1 --label Env=Prod
   oncall who okta.v1.Group:admins --stack prod --json
 
@@ -42,42 +42,43 @@ _MOST_OTHERS = 20
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "who",
-        help="who would be approved for it right now, why, and until when",
+        run,
+        summary="who would be approved for it right now, why, and until when",
         description="Ask the providers for everybody on duty, and decide for each of them.\n"
         "Those who would not be approved are listed with the reason.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
     )
     parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
     arguments.for_labels(parser, "that it carries")
     arguments.for_a_policy(parser)
-    parser.set_defaults(run=who)
 
 
-def who(options: argparse.Namespace, world: World) -> int:
+def run(args: argparse.Namespace, context: Context) -> int:
     """Decide for each holder of a duty; list who is approved, and who is not."""
-    given = configured(options, world.environment, world.folder)
-    kind, id_ = options.resource
-    resource = Resource(kind, id_, labels=dict(options.label))
-    report = query_all_duties(given.settings, world, [resource])
+    config = configured(args, context.environment, context.folder)
+    settings, policy, clock = config.settings, config.policy, context.clock
+    kind, id_ = args.resource
+    resource = Resource(kind, id_, labels=dict(args.label))
+    report = query_all_duties(settings, context, [resource])
     snapshot = report.snapshot
-    decisions = decided_for_all(resource, snapshot, given.policy, world.clock)
-    approved = [each for each in decisions if each.approved]
-    objection = _objection(resource, given.policy, world.clock)
-    others = [] if objection else _others(decisions, given)
-    conditions = [each.condition for each in rule_dependencies(given.policy, [resource])]
-    hidden = without_email(snapshot, conditions, world.clock.now())
+    decisions = decisions_for_all(resource, snapshot, policy, clock)
+    approved = [decision for decision in decisions if decision.approved]
+    objection = _objection(resource, policy, clock)
+    others = [] if objection else _others(decisions, config)
+    conditions = [dependency.condition for dependency in rule_dependencies(policy, [resource])]
+    hidden = without_email(snapshot, conditions, clock.now())
     unanswered = _unanswered(report)
-    answer, status = "", 0 if approved and not given.settings.dry_run else 1
+    answer, status = "", 0 if approved and not settings.dry_run else 1
     notes = [
         f"{emails_missing(name, *counts)}; `oncall preflight` says what makes it visible"
         for name, counts in hidden.items()
     ]
-    notes += [f"no answer from {each}" for each in snapshot.failures]
-    notes += switched_off(given.settings, approving_rules(given.policy, [resource]))
-    if given.settings.dry_run:
+    notes += [f"no answer from {failure}" for failure in snapshot.failures]
+    notes += switched_off(settings, approving_rules(policy, [resource]))
+    if settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
         answer = "nobody would be approved"
@@ -86,57 +87,59 @@ def who(options: argparse.Namespace, world: World) -> int:
         elif unanswered and len(unanswered) == len(report.queries):
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
-            notes.insert(0, _in_vain(len(others), snapshot))
-    wide = open_to_any_duty(given.settings, [resource])
-    out = world.output(options)
-    if options.json:
-        body = {
-            "resource": f"{kind}:{id_}",
-            "dry_run": given.settings.dry_run,
-            "approved": [_as_data(each, given) for each in approved],
-            "not_approved": [{"who": one, "why": because} for one, because in others],
-            "unanswered": unanswered,
-            "open_to_any_duty": wide,
-            "notes": notes,
-        }
-        out.json(body)
+            notes.insert(0, _why_nobody(len(others), snapshot))
+    wide = open_to_any_duty(settings, [resource])
+    out = context.output(args)
+    if args.json:
+        out.json(
+            {
+                "resource": f"{kind}:{id_}",
+                "dry_run": settings.dry_run,
+                "approved": [_as_data(decision, config) for decision in approved],
+                "not_approved": [{"who": person, "why": reason} for person, reason in others],
+                "unanswered": unanswered,
+                "open_to_any_duty": wide,
+                "notes": notes,
+            }
+        )
     else:
-        _print(out, [_row(each, given) for each in approved], answer, others, (*notes, *wide))
+        rows = [_row(decision, config) for decision in approved]
+        _print(out, rows, answer, others, (*notes, *wide))
     return status
 
 
-def decided_for_all(
+def decisions_for_all(
     resource: Resource, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
 ) -> list[Decision]:
     """Decide for everybody on duty; by the end of the access, the latest first."""
     now = clock.now()
     people = _candidates(snapshot, policy)
-    requests = [arguments.request(each, [], [])._replace(resources=(resource,)) for each in people]
+    requests = [Request(Resource(email=person), (resource,)) for person in people]
     decisions = decide_all(requests, snapshot, policy, now)
-    return sorted(decisions, key=lambda each: -each.duration)
+    return sorted(decisions, key=lambda decision: -decision.duration)
 
 
 def _candidates(snapshot: ProviderSnapshot, policy: Policy) -> list[str]:
     """Give everybody who holds a duty, and whose duty it is by the policy's aliases."""
-    holders = {each.holder for each in snapshot.duties}
+    holders = {duty.holder for duty in snapshot.duties}
     owners = {email for email, others in policy.aliases.items() if holders & set(others)}
     return sorted(holders | owners)
 
 
 def _objection(resource: Resource, policy: Policy, clock: Clock) -> str:
     """Say why no duty could open it, or "" if one could."""
-    request = arguments.request(NOBODY, [], [])._replace(resources=(resource,))
+    request = Request(Resource(email=NOBODY), (resource,))
     (decision,) = decide_all([request], ProviderSnapshot(), policy, clock.now())
     return "" if decision.could_change else decision.reason
 
 
 def _has_a_duty_that_counts(decision: Decision) -> bool:
     """Whether something else is against it: a denial, a dry run, a duration that is not asked."""
-    counts = any(not why for each in decision.rule_results for _, why in each.duties)
+    counts = any(not why for result in decision.rule_results for _, why in result.duties)
     return counts or decision.reason != NO_DUTY
 
 
-def _in_vain(others: int, snapshot: ProviderSnapshot) -> str:
+def _why_nobody(others: int, snapshot: ProviderSnapshot) -> str:
     """Say that nobody is on duty, or that none of those who are would be approved."""
     read = ", by what could be read" if snapshot.failures else ""
     if not others and not snapshot.without_email:
@@ -153,43 +156,45 @@ def _unanswered(report: DutyReport) -> list[str]:
     return [each for each in report.queries if each in failing]
 
 
-def _why(decision: Decision, given: Configured) -> str:
+def _why(decision: Decision, config: Configured) -> str:
     """Say why in the words of `oncall explain`."""
     record = decision_record(
         decision,
         snapshot=ProviderSnapshot(),
-        asked=(),
-        policy=given.policy,
-        dry_run=given.settings.dry_run,
+        providers=(),
+        policy=config.policy,
+        dry_run=config.settings.dry_run,
         milliseconds=0,
     )
     return why(record)
 
 
-def _others(decisions: Iterable[Decision], given: Configured) -> list[tuple[str, str]]:
+def _others(decisions: Iterable[Decision], config: Configured) -> list[tuple[str, str]]:
     """Give who would not be approved, and why not; last those on duty for something else."""
     others = [
-        (each.request.requester.email, _why(each, given)) for each in decisions if not each.approved
+        (decision.request.requester.email, _why(decision, config))
+        for decision in decisions
+        if not decision.approved
     ]
-    return sorted(others, key=lambda each: (NOT_LISTED in each[1], each))
+    return sorted(others, key=lambda other: (NOT_LISTED in other[1], other))
 
 
-def _as_data(decision: Decision, given: Configured) -> dict[str, Any]:
+def _as_data(decision: Decision, config: Configured) -> dict[str, Any]:
     return {
         "who": decision.request.requester.email,
         "until": format_instant(decision.now + decision.duration),
         "duration": format_go(decision.duration),
-        "rules": [each or SETTINGS for each in decision.rules],
-        "why": _why(decision, given),
+        "rules": [rule or SETTINGS for rule in decision.rules],
+        "why": _why(decision, config),
     }
 
 
-def _row(decision: Decision, given: Configured) -> tuple[str, ...]:
+def _row(decision: Decision, config: Configured) -> tuple[str, ...]:
     return (
         decision.request.requester.email,
         clock_time(decision.now + decision.duration, decision.now),
         in_words(decision.duration),
-        _why(decision, given),
+        _why(decision, config),
     )
 
 

@@ -8,42 +8,47 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
-from handler import __version__
 from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
-from handler.callers import indent
+from handler.callers import CALLERS
+from handler.callers.base import Caller, Refusal, Services, path_of, read_call
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
 from handler.providers.base import ProviderClient
 from handler.providers.collect import collect_and_decide, load_clients
-from handler.providers.registry import BY_ID, BY_NAME
-from handler.request import Request, claim
+from handler.request import Request
+from handler.rules.evaluate import Decision
 from handler.setting_parsers import SettingsError
-from handler.settings import POLICY, SECRET_KEYS, Settings, load, max_age
+from handler.settings import POLICY, SECRET_KEYS, Settings, load
 
-NAME = "oncall-approvals"
-# The requester waits 10 s for the access system: this leaves it time for its own part.
-BUDGET_SECONDS = 6.0
 # Of why a call has no decision: a wrong setting is quoted.
 MOST_WHY = 2000
 # Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
+_FAILED = 500
+_LEFT_TO_HUMANS: dict[str, Any] = {
+    "reason": "in dry run, humans decide",
+    "evidence": (),
+    "rules": (),
+    "duration": timedelta(0),
+}
 SYSTEM_CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
 
 
 class App:
-    """Answers webhook calls. One per environment; the settings are read at its first call.
+    """Answers calls. One per environment; the settings are read at its first call.
 
     Args:
         environment: the function's environment variables.
         clock: how time comes in.
         log: takes one JSON object, written as one line.
-        budget: seconds for one call, everything upstream included.
+        budget: seconds for one call, all I/O included; the caller's own if None.
         policy_file: the policy, as JSON, where the environment names one.
     """
 
@@ -52,7 +57,7 @@ class App:
         environment: Mapping[str, str],
         clock: Clock,
         log: Callable[[Mapping[str, Any]], None],
-        budget: float = BUDGET_SECONDS,
+        budget: float | None = None,
         policy_file: str = POLICY_FILE,
     ) -> None:
         self._environment = environment
@@ -68,45 +73,40 @@ class App:
         # Looking for cycles, in hundreds of incidents or in a long policy, takes a tenth of a call
         # and finds none: what a call makes is freed as soon as it was used.
         gc.disable()
+        caller = find_caller(path_of(event))
         try:
-            return indent.response(200, self._answer(event, Deadline(self._clock, self._budget)))
-        except indent.Refusal as refusal:
-            self._write("WARN", "refused", http=refusal.http, why=refusal.why[:MOST_WHY])
-            return indent.refused(refusal)
-        except SecretError as error:
-            self._write("ERROR", "failed", http=503, why=str(error)[:MOST_WHY])
-            message = "The webhook's secret cannot be read; the log says why."
-            return indent.refused(indent.Refusal(503, indent.UNAVAILABLE, message))
+            return self._answer(caller, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
-            self._write("ERROR", "failed", http=500, why=_told_safely(error)[:MOST_WHY])
-            message = "The call could not be answered; the log says why."
-            return indent.refused(indent.Refusal(500, indent.INTERNAL, message))
+            refusal = _refusal_for(error)
+            level, message = ("WARN", "refused") if refusal.http < _FAILED else ("ERROR", "failed")
+            self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY])
+            return caller.failure(refusal.http, refusal.message)
         finally:
             gc.enable()
 
-    def _answer(self, event: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-        body = indent.raw_body(event)
-        # Before the secret is fetched: a call that bears no recent signature costs nothing.
-        signature = indent.read_signature(
-            event.get("headers") or {}, now=self._clock.now(), max_age=max_age(self._environment)
-        )
-        settings, clients = self._ready = self._ready or self._load(deadline)
-        indent.verify(signature, body, settings.webhook_secrets)
-        call = indent.read_call(body)
-        if call.name == indent.GET_INFO:
-            return indent.info(NAME, __version__)
-        if call.name == indent.PULL_UPDATE:
-            return indent.resources(call.kinds, [BY_ID[each].bot for each in settings.providers])
-        call_id = str((event.get("requestContext") or {}).get("requestId") or "")
-        return indent.claims(self._claims(call.requests, settings, clients, deadline, call_id))
+    def _answer(self, caller: type[Caller], event: Mapping[str, Any]) -> dict[str, Any]:
+        deadline = Deadline(self._clock, self._budget or caller.budget(self._environment))
+
+        def settings() -> Settings:
+            return self._load(deadline)[0]
+
+        call = read_call(event, caller.methods, self._clock.now())
+        session = caller(call, Services(self._environment, settings, self.client, deadline))
+        session.authenticate()
+        requests = session.requests()
+        return session.answer(self._decide(requests, deadline, call.id) if requests else ())
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
+        """Read the settings, once; this may fetch the secret."""
+        if self._ready:
+            return self._ready
         values = dict(self._environment)
         if values.get("HANDLER_SECRET_ARN"):
             secret = fetch(self.client, values, self._clock, deadline)
             values.update({key: secret.get(key, "") for key in SECRET_KEYS})
         settings = load(values, self._policy() if values.get(POLICY) else None)
-        return settings, load_clients(self.client, self._clock, settings.providers)
+        self._ready = settings, load_clients(self.client, self._clock, settings.providers)
+        return self._ready
 
     def _policy(self) -> str | None:
         try:
@@ -115,22 +115,19 @@ class App:
         except FileNotFoundError:
             return None
 
-    def _claims(
-        self,
-        requests: Sequence[Request],
-        settings: Settings,
-        clients: Mapping[str, ProviderClient],
-        deadline: Deadline,
-        call_id: str,
-    ) -> list[dict[str, Any]]:
+    def _decide(
+        self, requests: Sequence[Request], deadline: Deadline, call_id: str
+    ) -> Sequence[Decision]:
+        """Decide, and log each decision. In dry run, the caller gets no approval."""
+        settings, clients = self._load(deadline)
         started = deadline.left()
         outcome = collect_and_decide(requests, settings.policy, clients, self._clock, deadline)
-        for number, each in enumerate(outcome.decisions):
+        for number, decision in enumerate(outcome.decisions):
             record = decision_record(
-                each,
+                decision,
                 snapshot=outcome.snapshot,
-                asked=outcome.providers,
-                wants=outcome.queries,
+                providers=outcome.providers,
+                queries=outcome.queries,
                 without_email=outcome.without_email,
                 policy=settings.policy,
                 dry_run=settings.dry_run,
@@ -140,24 +137,33 @@ class App:
                 of=len(outcome.decisions),
             )
             self._write("INFO", "decision", **record)
-        return [
-            claim(
-                each.request,
-                actor=BY_NAME[each.evidence[0].provider].bot,
-                reason=each.reason,
-                now=each.now,
-                duration=each.duration,
-            )
-            for each in outcome.decisions
-            if each.approved and not settings.dry_run
-        ]
+        if not settings.dry_run:
+            return outcome.decisions
+        return [decision._replace(**_LEFT_TO_HUMANS) for decision in outcome.decisions]
 
     def _write(self, level: str, message: str, **fields: object) -> None:
         timestamp = format_instant(self._clock.now())
         self._log({"timestamp": timestamp, "level": level, "message": message, **fields})
 
 
-def _told_safely(error: Exception) -> str:
+def find_caller(path: str) -> type[Caller]:
+    """Find who calls this path; only its file is loaded."""
+    name = next(name for name, paths in CALLERS if not paths or path in paths)
+    caller: type[Caller] = import_module(f"handler.callers.{name}").CALLER
+    return caller
+
+
+def _refusal_for(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, SecretError):
+        message = "The webhook's secret cannot be read; the log says why."
+        return Refusal(503, message, str(error))
+    message = "The call could not be answered; the log says why."
+    return Refusal(_FAILED, message, _describe(error))
+
+
+def _describe(error: Exception) -> str:
     """Say what failed where. Only a wrong setting is quoted: other errors may hold a body."""
     if isinstance(error, SettingsError):
         return str(error)

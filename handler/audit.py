@@ -1,13 +1,16 @@
 """The decision's log line: the audit trail. No I/O.
 
-It holds all that the decision was made from, so that it can be made again (`replay.py`), but no
-secret, no body, no signature, and nobody's e-mail but the requester's.
+It holds all that the decision was made from, so that it can be made again (`auditlog/replay.py`),
+but no secret, no body, no signature, and nobody's e-mail but the requester's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring_ascii
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +19,6 @@ from handler.durations import format_go
 from handler.duty import INCIDENT_UPDATE, Duty, Failure, ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.registry import BY_NAME
-from handler.redaction import MOST_CHARACTERS, Redactor
 from handler.request import Resource
 from handler.rules.evaluate import (
     DENIED,
@@ -28,225 +30,223 @@ from handler.rules.evaluate import (
 )
 from handler.rules.model import Policy
 
-MOST_RULES = 600
+# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own: what is longer is cut, isn't
+# JSON then, and is counted by no metric. A body may ask for thousands of resources, one person may
+# have thousands of duties, and a policy hundreds of rules with long names.
+MOST_LINE_BYTES = 256_000
+# For each of the three parts of a line. Everything whose length is not ours is charged, as JSON
+# escapes it; all else is some 2,000 bytes.
+MOST_BYTES = 60_000
+MOST_ENTRIES, MOST_RULES = 50, 600
+MOST_CHARACTERS = 200
+MOST_LEVEL = 10**6
+_LONGEST_BYTES = MOST_CHARACTERS * len(r"\uffff")
 # What an entry takes at most beside its texts.
-_RESOURCE_BYTES, _DUTY_BYTES = 80, 550
+_ENTRY_BYTES, _RESOURCE_BYTES, _DUTY_BYTES = 10, 80, 550
 _RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
-_NONE: Mapping[str, DutyQuery] = MappingProxyType({})
-_NOBODY: Mapping[str, tuple[int, int]] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
+_QUOTING = frozenset('"\\')
+# Compiled where it is used: seldom, and never at a cold start.
+_EMAIL = r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+'
 
 
 def decision_record(
     decision: Decision,
     *,
     snapshot: ProviderSnapshot,
-    asked: Sequence[str],
+    providers: Sequence[str],
     policy: Policy,
     dry_run: bool,
     milliseconds: int,
-    wants: Mapping[str, DutyQuery] = _NONE,
-    without_email: Mapping[str, tuple[int, int]] = _NOBODY,
+    queries: Mapping[str, DutyQuery] = _NONE,
+    without_email: Mapping[str, tuple[int, int]] = _NONE,
     call: str = "",
     number: int = 0,
     of: int = 1,
 ) -> dict[str, Any]:
-    """Say what was decided about one request, on what grounds, by which policy and code.
+    """Record what was decided about one request, on what grounds, by which policy and code.
 
-    Args:
-        decision: the decision.
-        snapshot: all that was found out for the call.
-        asked: the providers that were asked.
-        policy: by which it was decided.
-        dry_run: whether no claim is made of it, whatever it says.
-        milliseconds: how long the call took until here.
-        wants: what the rules needed to know of each.
-        without_email: how many people on duty show no e-mail there, and of how many, by provider.
-        call: the call's id.
-        number: of the request within its call, from 0.
-        of: how many requests the call holds.
+    `providers` are the names of those that were asked, `queries` what the rules needed to know of
+    each, and `without_email` how many people on duty show no e-mail there, and of how many. The
+    request has a `number`, from 0, `of` how many there are in its `call`.
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
     own = policy.known_as(requester)
-    omitted: dict[str, int] = {}
-    # What is told first, then what it was decided from, then what became of the rules.
-    tell, ground, ruled = (Redactor(requester, omitted) for _ in range(3))
-    email = tell.text(requester)
-    reason, petitions = tell.text(decision.reason), tell.texts(request.petitions, "petitions")
-    unreadable = {
-        "unreadable_duration": request.unreadable_duration,
-        "unreadable_until": request.unreadable_expiry,
-    }
-    shown = {
+    # One budget each for the summary, for what was decided from, and for what came of the rules.
+    summary, facts, results = (Redactor(requester) for _ in range(3))
+    email = summary.text(requester)
+    reason, petitions = summary.text(decision.reason), summary.texts(request.groups, "petitions")
+    wishes: dict[str, Any] = {
         "requester": {"email": email, "emails": len(request.requester.addresses)},
         "resources": [
-            _resource(each, request.requester, ground)
-            for each in ground.first(request.resources, "resources", each=_RESOURCE_BYTES)
+            _resource(resource, request.requester, facts)
+            for resource in facts.first(request.resources, "resources", size=_RESOURCE_BYTES)
         ],
-        "asked_duration": _go(request.asked_duration),
-        "asked_until": _instant(request.asked_expiry),
-        # Few requests have one of these.
-        **{name: ground.text(value) for name, value in unreadable.items() if value},
+        "asked_duration": _go(request.requested_duration),
+        "asked_until": _instant(request.requested_expiry),
     }
-    duties = tuple(ground.first(decision.duties, "duties", each=_DUTY_BYTES))
+    if request.unreadable_duration:
+        wishes["unreadable_duration"] = facts.text(request.unreadable_duration)
+    if request.unreadable_expiry:
+        wishes["unreadable_until"] = facts.text(request.unreadable_expiry)
+    duties = tuple(facts.first(decision.duties, "duties", size=_DUTY_BYTES))
     trace = {
-        "request": shown,
-        "duties": [_duty(each, requester, own, ground) for each in duties],
-        **_rules(decision, policy, duties, ruled),
-        "limits": ruled.texts(decision.limits),
-        "providers": _providers(asked, snapshot.failures, ruled),
+        "request": wishes,
+        "duties": [_duty(duty, requester, own, facts) for duty in duties],
+        **_rules(decision, policy, duties, results),
+        "limits": results.texts(decision.limits),
+        "providers": _providers(providers, snapshot.failures, results),
     }
-    # Cut rules are no loss to who decides again, by the policy that has them.
-    whole = tell.whole and ground.whole
-    failed = {each.provider for each in snapshot.failures}
+    # What follows is not decided from; nor are rules that are cut: whoever decides again has them.
+    is_whole = summary.is_whole and facts.is_whole
+    failed = {failure.provider for failure in snapshot.failures}
     record = {
-        "call": tell.text(call),
+        "call": summary.text(call),
         "number": number,
         "of": of,
         "petition": " ".join(dict.fromkeys(petitions))[:MOST_CHARACTERS],
         "petitions": petitions,
         "requester": email,
         "resources": [
-            tell.pair(each.kind, each.id) for each in tell.first(request.resources, "resources")
+            summary.pair(resource.kind, resource.id)
+            for resource in summary.first(request.resources, "resources")
         ],
         "resource_count": len(request.resources),
         "outcome": "approve" if decision.approved else "abstain",
         "dry_run": dry_run,
         "reason": reason,
-        "rules": tell.texts(decision.rules, "rules"),
+        "rules": summary.texts(decision.rules, "rules"),
         "evidence": [
-            _duty(each, requester, own, tell)
-            for each in tell.first(decision.evidence, "evidence", each=_DUTY_BYTES)
+            _duty(duty, requester, own, summary)
+            for duty in summary.first(decision.evidence, "evidence", size=_DUTY_BYTES)
         ],
         "duration": format_go(decision.duration) if decision.approved else None,
-        # Whether anybody could have given himself the duty: by a switch, that counts.
+        # Whether the requester could have given themselves the duty: by a switch, that counts.
         "self_made": any(
-            each.kind == INCIDENT_UPDATE or each.is_declared_by(own) for each in decision.evidence
+            duty.kind == INCIDENT_UPDATE or duty.is_declared_by(own) for duty in decision.evidence
         ),
-        "provider_failures": tell.texts([str(each) for each in snapshot.failures], "failures"),
+        "provider_failures": summary.texts(list(map(str, snapshot.failures)), "failures"),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
-        "failing": {BY_NAME[each].id: int(each in failed) for each in asked if each in BY_NAME},
+        "failing": {BY_NAME[name].id: int(name in failed) for name in providers if name in BY_NAME},
         "decided_at": _instant(decision.now),
-        "trace": {**trace, "wanted": _all_wanted(wants, tell)},
-        "whole": whole,
+        "trace": {**trace, "wanted": _queries(queries, summary)},
+        "whole": is_whole,
         "policy": policy.fingerprint,
         "version": __version__,
         "milliseconds": milliseconds,
     }
     if without_email:
         record["without_email"] = {
-            BY_NAME[each].id: {"people": people, "of": of_all}
-            for each, (people, of_all) in without_email.items()
-            if each in BY_NAME
+            BY_NAME[name].id: {"people": people, "of": of_all}
+            for name, (people, of_all) in without_email.items()
+            if name in BY_NAME
         }
-    return {**record, "omitted": omitted} if omitted else record
+    omitted = summary.omitted + facts.omitted + results.omitted
+    return {**record, "omitted": dict(omitted)} if omitted else record
 
 
-def _resource(resource: Resource, requester: Resource, tell: Redactor) -> dict[str, Any]:
+def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict[str, Any]:
     person = ""
     if resource.is_person:
         person = "requester" if resource.may_be(requester) else "another"
-    labels = tell.first(tuple(resource.labels.items()), "labels")
+    labels = redact.first(tuple(resource.labels.items()), "labels")
     return {
-        "kind": tell.text(resource.kind),
-        "id": tell.text(resource.id),
-        "labels": {tell.text(name): tell.text(value) for name, value in labels},
+        "kind": redact.text(resource.kind),
+        "id": redact.text(resource.id),
+        "labels": {redact.text(name): redact.text(value) for name, value in labels},
         "person": person,
     }
 
 
-def _duty(duty: Duty, requester: str, own: frozenset[str], tell: Redactor) -> dict[str, Any]:
-    """Tell a duty, without saying under which other address of the requester it is held."""
-    told: dict[str, Any] = {
+def _duty(duty: Duty, requester: str, own: frozenset[str], redact: Redactor) -> dict[str, Any]:
+    """Record a duty, but not under which other address of the requester it is held."""
+    fields: dict[str, Any] = {
         "provider": duty.provider,
         "kind": duty.kind,
-        "id": tell.text(duty.id),
-        "name": tell.text(duty.name),
-        "shortform": tell.text(duty.shortform),
-        "level": tell.number(duty.level),
-        "incident": tell.text(duty.incident),
-        "severity": tell.texts(duty.severity),
-        "type": tell.texts(duty.type),
+        "id": redact.text(duty.id),
+        "name": redact.text(duty.name),
+        "shortform": redact.text(duty.shortform),
+        "level": redact.number(duty.level),
+        "incident": redact.text(duty.incident),
+        "severity": redact.texts(duty.severity),
+        "type": redact.texts(duty.type),
         "start": _instant(duty.start),
         "end": _instant(duty.end),
         "endless": duty.endless,
         "reporter": duty.reporter,
         "self_declared": duty.is_declared_by(own),
-        "shared_names": tell.texts(sorted(duty.shared_names)),
-        "ids_elsewhere": tell.texts(sorted(duty.ids_elsewhere)),
-        "link": tell.text(duty.link),
+        "shared_names": redact.texts(sorted(duty.shared_names)),
+        "ids_elsewhere": redact.texts(sorted(duty.ids_elsewhere)),
+        "link": redact.text(duty.link),
         "alias": duty.holder != requester,
     }
     # Most duties have few of these: the rest would only make the line long.
-    return {name: value for name, value in told.items() if value or name in {"provider", "kind"}}
+    return {name: value for name, value in fields.items() if value or name in {"provider", "kind"}}
 
 
 def _rules(
-    decision: Decision, policy: Policy, duties: Sequence[Duty], tell: Redactor
+    decision: Decision, policy: Policy, duties: Sequence[Duty], redact: Redactor
 ) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
-    """Tell the rules that were looked at; of the others, nearly all of a long policy, the names."""
-    judged = {each.rule: each for each in decision.rule_results}
-    denied = any(each.verdict == "denies" for each in decision.rule_results)
-    rules = policy.rules if judged else ()
-    to_the_point = [
-        found for rule in rules if (found := judged.get(rule.name)) and found.why not in IRRELEVANT
+    """Record the rules that matter; of the others, nearly all of a long policy, the names."""
+    by_name = {result.rule: result for result in decision.rule_results}
+    is_denied = any(result.verdict == "denies" for result in decision.rule_results)
+    rules = policy.rules if by_name else ()
+    relevant = [
+        result
+        for rule in rules
+        if (result := by_name.get(rule.name)) and result.why not in IRRELEVANT
     ]
     places = {duty: place for place, duty in enumerate(duties)}
-    looked_at = [
-        _rule(each, places, tell)
-        for each in tell.first(to_the_point, "rules", MOST_RULES, _RULE_BYTES)
+    results = [
+        _rule(result, places, redact)
+        for result in redact.first(relevant, "rules", MOST_RULES, _RULE_BYTES)
     ]
-    names = {each.rule for each in to_the_point}
+    names = {result.rule for result in relevant}
     others: dict[str, list[str]] = {}
-    beside = [each for each in rules if each.name not in names]
-    for rule in tell.first(beside, "rules", MOST_RULES - len(looked_at)):
-        why = DENIED if denied else DENIES_OTHERS if rule.deny else OTHER_RESOURCES
-        others.setdefault(why, []).append(tell.text(rule.name))
-    return {"rules": looked_at, "other_rules": others}
+    rest = [rule for rule in rules if rule.name not in names]
+    for rule in redact.first(rest, "rules", MOST_RULES - len(results)):
+        why = DENIED if is_denied else DENIES_OTHERS if rule.deny else OTHER_RESOURCES
+        others.setdefault(why, []).append(redact.text(rule.name))
+    return {"rules": results, "other_rules": others}
 
 
-def _rule(judged: RuleResult, places: Mapping[Duty, int], tell: Redactor) -> dict[str, Any]:
-    told: dict[str, Any] = {"rule": tell.text(judged.rule), "verdict": judged.verdict}
-    if judged.why:
-        told["why"] = tell.text(judged.why)
-    if judged.until:
-        told["until"] = _instant(judged.until)
-    if judged.duties:
-        known = [(places[duty], why) for duty, why in judged.duties if duty in places]
-        told["duties"] = [
-            {"duty": place, "why": tell.text(why)}
-            for place, why in tell.first(known, "judgements", each=_JUDGED_DUTY_BYTES)
+def _rule(result: RuleResult, places: Mapping[Duty, int], redact: Redactor) -> dict[str, Any]:
+    fields: dict[str, Any] = {"rule": redact.text(result.rule), "verdict": result.verdict}
+    if result.why:
+        fields["why"] = redact.text(result.why)
+    if result.until:
+        fields["until"] = _instant(result.until)
+    if result.duties:
+        judged = [(places[duty], why) for duty, why in result.duties if duty in places]
+        fields["duties"] = [
+            {"duty": place, "why": redact.text(why)}
+            for place, why in redact.first(judged, "judgements", size=_JUDGED_DUTY_BYTES)
         ]
-    return told
+    return fields
 
 
 def _providers(
-    asked: Sequence[str], failures: Sequence[Failure], tell: Redactor
+    names: Sequence[str], failures: Sequence[Failure], redact: Redactor
 ) -> list[dict[str, Any]]:
+    def problems(name: str) -> list[str]:
+        own = [failure for failure in failures if failure.provider == name]
+        return [f"{failure.question}: {failure.problem}" for failure in own]
+
     return [
-        {
-            "provider": each,
-            "failures": tell.texts(
-                [
-                    f"{failure.question}: {failure.problem}"
-                    for failure in failures
-                    if failure.provider == each
-                ],
-                "failures",
-            ),
-        }
-        for each in tell.first(asked, "providers", each=_PROVIDER_BYTES)
+        {"provider": name, "failures": redact.texts(problems(name), "failures")}
+        for name in redact.first(names, "providers", size=_PROVIDER_BYTES)
     ]
 
 
-def _all_wanted(wants: Mapping[str, DutyQuery], tell: Redactor) -> dict[str, dict[str, Any]]:
-    """Tell what of each provider was needed: by another policy, only that can be decided again."""
-    wanted = {}
-    for name in tell.first(tuple(wants), "providers", each=_PROVIDER_BYTES):
-        schedules = tell.texts(wants[name].schedules, "schedules")
-        told = {**wants[name]._asdict(), "schedules": schedules, "holders": ()}
-        wanted[name] = {each: value for each, value in told.items() if value}
-    return wanted
+def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, dict[str, Any]]:
+    """Record what was needed of each provider: by another policy, only that can be redecided."""
+    records = {}
+    for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
+        schedules = redact.texts(queries[name].schedules, "schedules")
+        fields = {**queries[name]._asdict(), "schedules": schedules, "holders": ()}
+        records[name] = {field: value for field, value in fields.items() if value}
+    return records
 
 
 def _go(duration: timedelta | None) -> str | None:
@@ -258,3 +258,79 @@ def _go(duration: timedelta | None) -> str | None:
 def _instant(moment: datetime | None) -> str | None:
     """Write an instant to the microsecond: made again, the decision has to be the same."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Redactor:
+    """Cuts to size what a line holds, hides e-mails but the requester's, counts what is gone."""
+
+    def __init__(self, requester: str) -> None:
+        self._requester = requester
+        self._left = MOST_BYTES
+        self.is_whole = True
+        self.omitted: Counter[str] = Counter()
+
+    def text(self, text: str) -> str:
+        """Redact a text."""
+        return self._charge(self._without_address(text), text)
+
+    def pair(self, one: str, two: str) -> str:
+        """Redact two texts and join them with a colon."""
+        redacted = f"{self._without_address(one)}:{self._without_address(two)}"
+        if emails.may_be_in(redacted) and not (emails.may_be_in(one) or emails.may_be_in(two)):
+            redacted = emails.HIDDEN
+        return self._charge(redacted, f"{one}:{two}")
+
+    def number(self, number: int) -> int:
+        """Cap a number, which may have thousands of digits."""
+        capped = min(number, MOST_LEVEL)
+        self.is_whole = self.is_whole and capped == number
+        return capped
+
+    def texts(self, texts: Sequence[str], name: str = "texts") -> list[str]:
+        """Redact the first of them."""
+        return [self.text(text) for text in self.first(texts, name)]
+
+    def first(
+        self, entries: Sequence[Any], name: str, most: int = MOST_ENTRIES, size: int = _ENTRY_BYTES
+    ) -> Iterator[Any]:
+        """Take as many as fit, and count the others."""
+        for number, entry in enumerate(entries):
+            if number == most or self._left < size + _LONGEST_BYTES:
+                self._omit(name, len(entries) - number)
+                return
+            self._left -= size
+            yield entry
+
+    def _charge(self, redacted: str, text: str) -> str:
+        redacted = _without_half_pairs(redacted[:MOST_CHARACTERS])
+        size = len(encode_basestring_ascii(redacted)) - len('""')
+        if size > self._left:
+            redacted, size = "", 0
+        self._left -= size
+        if redacted != text:
+            self._omit("texts", 1)
+        return redacted
+
+    def _omit(self, name: str, count: int) -> None:
+        self.is_whole = False
+        self.omitted[name] += count
+
+    def _without_address(self, text: str) -> str:
+        """Hide each address, or all of the text where it is not clear what belongs to one."""
+        if emails.same(text, self._requester) or not emails.may_be_in(text):
+            return text
+        if len(text) > 2 * MOST_CHARACTERS or not _QUOTING.isdisjoint(text):
+            return emails.HIDDEN
+        if emails.has_at(re.sub(_EMAIL, " ", text)):
+            return emails.HIDDEN
+        return re.sub(_EMAIL, self._hide, text)
+
+    def _hide(self, address: re.Match[str]) -> str:
+        return address[0] if emails.same(address[0], self._requester) else emails.HIDDEN
+
+
+def _without_half_pairs(text: str) -> str:
+    """Replace what JSON may escape, and strict readers refuse when it is written again."""
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

@@ -12,7 +12,7 @@ from handler import emails
 from handler.durations import parse_duration
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.registry import BY_ID
-from handler.request import DURATION, Request, Resource
+from handler.request import Request, Resource
 from policy import grammar
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
 from policy.reader import Reader
@@ -110,12 +110,12 @@ class CaseReader(Reader):
         fields = self.fields(node, grammar.CASE, () if self._has_time else ("at",))
         self._who = self.email(fields["who"], "who") if "who" in fields else ""
         case = self.values({key: fields[key] for key in fields if key != "who"}, grammar.CASE)
-        labels = {DURATION: case["duration"]} if "duration" in case else {}
+        wish = parse_duration(case["duration"]) if "duration" in case else None
         requester = Resource("user", self._who, self._who)
         return Case(
             line_of(node),
             case.get("name", ""),
-            Request(requester, case.get("asks_for", ()), labels),
+            Request(requester, case.get("asks_for", ()), wish),
             case.get("providers_say", ProviderSnapshot()),
             case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - of a wrong case only
             case.get("expect", Expected(approved=False)),

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from auditlog.explain import spoken
+from auditlog.explain import duration_in_words
 from cli import arguments as typed
 from cli.console import output
 from cli.proxies import NAMES, connector
-from cli.webhook_client import Answer, SendError, request_event, send
+from cli.webhook_client import SendError, WebhookAnswer, request_event, send
+from handler.callers.indent import DURATION
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from handler.providers.registry import PROVIDERS
-from handler.request import DURATION
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
 from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, run_scenes, summary
@@ -209,13 +209,13 @@ def _send(options: argparse.Namespace) -> int:
         return 1
     claims = _approvals_in(answer)
     for duration, reason in claims:
-        say(f"approved for {spoken(duration)}: {reason}", sys.stderr)
+        say(f"approved for {duration_in_words(duration)}: {reason}", sys.stderr)
     if not claims:
         say("no claim: humans decide; the function's log says why", sys.stderr)
     return 0
 
 
-def _approvals_in(answer: Answer) -> list[tuple[str, str]]:
+def _approvals_in(answer: WebhookAnswer) -> list[tuple[str, str]]:
     """Read how long each claim approves for, and why."""
     try:
         claims = get_list(as_object(answer.body, "the answer"), "claims")

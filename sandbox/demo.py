@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from auditlog.explain import spoken, why
-from cli.webhook_client import Answer, send
+from auditlog.explain import duration_in_words, why
+from cli.webhook_client import WebhookAnswer, send
 from handler.durations import parse_duration
 from handler.settings import Settings
 from sandbox.demo_data import SCENES, Scene, seed_all
@@ -36,7 +36,7 @@ class Outcome:
     """
 
     scene: Scene
-    answer: Answer
+    answer: WebhookAnswer
     why: str
     expected: bool
 
@@ -54,7 +54,9 @@ class Outcome:
         if verdict == REFUSED:
             verdict = f"{REFUSED} ({self.answer.http})"
         elif verdict == APPROVED:
-            duration = spoken(self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"])
+            duration = duration_in_words(
+                self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
+            )
         mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark
@@ -89,7 +91,9 @@ def _says_why(record: dict[str, Any]) -> bool:
     return record.get("message") in {"decision", "refused", "failed"}
 
 
-def is_expected(scene: Scene, answer: Answer, settings: Settings, *, is_shut: bool = False) -> bool:
+def is_expected(
+    scene: Scene, answer: WebhookAnswer, settings: Settings, *, is_shut: bool = False
+) -> bool:
     """Tell whether the webhook answered a scene as a function with these settings has to.
 
     One that is shut is not even asked: its URL answers 429, whatever the call is.

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from cli.webhook_client import request_event
+from handler.callers.indent import read_events
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
-from handler.request import read_events
 from handler.rules.evaluate import Decision, decide
 from handler.rules.model import Policy
 from sandbox.vendors.incidentio import IncidentIO
@@ -61,11 +61,11 @@ class Scene:
         return request_event(self.email, [RESOURCE], resource_labels=labels, duration=self.duration)
 
     def decision(self, policy: Policy, now: datetime) -> Decision:
-        """Decide on what the provider says, as the webhook has to; shifts have just begun."""
-        (request,) = read_events([self.event(policy)]).requests
+        """Decide on what the provider states, as the webhook has to; shifts have just begun."""
+        _, (event,) = read_events([self.event(policy)])
         ends = {ON_CALL: now + SHIFT}
         duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
-        return decide(request, ProviderSnapshot(duties), policy, now)
+        return decide(event.request, ProviderSnapshot(duties), policy, now)
 
 
 def _role(name: str, holder: str, *, reporter: bool = False, self_declared: bool = False) -> Duty:

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from handler.callers.indent import BOT_KIND
+from handler.callers.indent import APPROVE, BOT_KIND
 from handler.duty import ProviderSnapshot
-from handler.request import APPROVE, Request, Resource
+from handler.request import Request, Resource
 from handler.rules.evaluate import decide
 from handler.settings import Settings
 from policy.terminal import safe_lines

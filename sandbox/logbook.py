@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from auditlog.log_lines import DECISION, LineError, read_line
+from auditlog.record import DECISION, LineError, read_line
 
 MOST_RECORDS = 1000
 

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 
-from tests.replayed import all_decisions_replayed, replay_all
+from tests.decision_replay import all_decisions_replayed, replay_all
 
 if TYPE_CHECKING:
     from sandbox.stack import Sandbox

@@ -78,8 +78,17 @@ def test_handler_is_standard_library_only() -> None:
 
 
 PURE = (
-    *("callers/indent", "request", "duty", "durations", "emails", "json_fields", "audit"),
-    *("characters", "folding", "redaction", "settings", "setting_parsers", "hosts"),
+    *(
+        "callers/base",
+        "callers/indent",
+        "request",
+        "duty",
+        "durations",
+        "emails",
+        "json_fields",
+        "audit",
+    ),
+    *("characters", "folding", "settings", "setting_parsers", "hosts"),
     *("rules/model", "rules/conditions", "rules/evaluate", "rules/codec"),
     "rules/matching",
 )

@@ -1,139 +1,188 @@
-"""Indent's webhook protocol: signature, routing, envelopes. No I/O.
+"""Indent's webhook protocol. No I/O.
 
 Signature: hex HMAC-SHA256 over `v0:<timestamp>:<raw body>`, as in Indent's `@indent/webhook`
-package; that a call must be recent, and the HTTP codes, are ours.
+package; that a call must be recent, and the HTTP codes, are ours. Shapes: the `Event`, `Resource`
+and `Meta` messages of Indent's API, in proto-JSON: camelCase, every field may be absent, and `null`
+is the same as absent.
 """
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from handler.durations import parse_instant
-from handler.json_fields import ShapeError, as_list, as_str
-from handler.request import CHANGES, Request, read_events
+from handler import __version__
+from handler.callers.base import (
+    BUDGET_SECONDS,
+    HttpCall,
+    Refusal,
+    Services,
+    plain_text,
+    response,
+    unauthenticated,
+)
+from handler.durations import format_go, format_instant, parse_duration, parse_instant
+from handler.folding import fold
+from handler.json_fields import (
+    ShapeError,
+    as_list,
+    as_object,
+    as_str,
+    get_list,
+    get_object,
+    get_str,
+)
+from handler.providers.registry import BY_ID, BY_NAME
+from handler.request import Request, Resource, quotable
+from handler.rules.evaluate import Decision
+from handler.settings import max_age
 
-GET_INFO = "GetInfo"
-PULL_UPDATE = "PullUpdate"
-GET_DECISION = "GetDecision"
+NAME = "oncall-approvals"
+GET_INFO, PULL_UPDATE, GET_DECISION = "GetInfo", "PullUpdate", "GetDecision"
 CAPABILITIES = (GET_DECISION, PULL_UPDATE)
 BOT_KIND = "indent.v1.Bot"
 
-MOST_BODY_BYTES = 1024 * 1024
+REQUEST, APPROVE = "access/request", "access/approve"
+CHANGES = ("access/grant", "access/revoke")
+DURATION = "indent.com/time/duration"
+EXPIRES = "indent.com/time/expires"
+REQUESTED_DURATION = "indent.com/petition/duration"
+PETITION = ("indent.com/petition", "petition")
+_TIME_PREFIX = "indent.com/time/"
+_TIME_LABELS = (REQUESTED_DURATION, "expires")
+_EMAIL_LABEL = "indent.com/resource/email"
+# A duration that asks for as long as may be.
+_INDEFINITE, _NO_TIME = "indefinite", timedelta(0)
+
 # Of one call, all requests together: each is held against each rule, of which there are hundreds.
 MOST_RESOURCES = 200
-# The same: each label's name is read several times, and each text is folded for each rule.
+# Each label's name is read several times, and each text is folded for each rule.
 MOST_LABELS = 2000
 MOST_CHARACTERS = 50_000
+
 TIMESTAMP_HEADER = "x-indent-timestamp"
 SIGNATURE_HEADER = "x-indent-signature"
-
-# google.rpc.Code
-OK = 0
-INVALID_ARGUMENT = 3
-NOT_FOUND = 5
-INTERNAL = 13
-UNAVAILABLE = 14
-UNAUTHENTICATED = 16
-
-
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
+_NOT_SIGNED = "The call is not signed with this webhook's secret, or not recently."
+# google.rpc.Code
+OK, INVALID_ARGUMENT, NOT_FOUND, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 3, 5, 13, 14, 16
+_CODES = {401: UNAUTHENTICATED, 404: NOT_FOUND, 500: INTERNAL, 503: UNAVAILABLE}
 # An escape that means something only beside another one.
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
-    """A call that gets an HTTP error.
+class Event(NamedTuple):
+    """An `access/request` event; `echo` holds actor and resources as they came, for its claim."""
 
-    Attributes:
-        http, code: the HTTP status and the google.rpc code of the answer.
-        message: the sentence that the caller reads.
-        why: what only the log says.
-    """
+    actor: Resource
+    resources: tuple[Resource, ...]
+    labels: Mapping[str, str]
+    echo: tuple[Mapping[str, Any], ...] = ()
 
-    def __init__(self, http: int, code: int, message: str, why: str = "") -> None:
-        super().__init__(message)
-        self.http = http
-        self.code = code
-        self.message = message
-        self.why = why or message
+    @property
+    def request(self) -> Request:
+        """What it requests."""
+        return read_request(self.actor, self.resources, self.labels)
 
 
-class Call(NamedTuple):
-    """A webhook call that may be answered: its name, and what it brings."""
+class Payload(NamedTuple):
+    """A body: the name of what it asks, and what it brings."""
 
     name: str
     kinds: tuple[str, ...] = ()
-    requests: tuple[Request, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
-def raw_body(event: Mapping[str, Any]) -> bytes:
-    """Take the bytes that were sent out of a function URL's event (payload format 2.0).
+class Indent:
+    """A call by Indent's protocol."""
 
-    Raises:
-        Refusal: not a POST, too large, or base64 that is none.
-    """
-    method = event["requestContext"]["http"]["method"]
-    if method != "POST":
-        raise Refusal(405, INVALID_ARGUMENT, f"{method} is not answered here: use POST")
-    # Whatever cannot be encoded was not UTF-8 to begin with, and will not match its signature.
-    body = (event.get("body") or "").encode(errors="surrogatepass")
-    if event.get("isBase64Encoded"):
-        try:
-            body = binascii.a2b_base64(body, strict_mode=True)
-        except binascii.Error:
-            raise _unauthenticated("the body is marked as base64 and is none") from None
-    if len(body) > MOST_BODY_BYTES:
-        raise Refusal(413, INVALID_ARGUMENT, "the body is over 1 MiB")
-    return body
+    methods = ("POST",)
+
+    def __init__(self, call: HttpCall, services: Services) -> None:
+        self._call = call
+        self._services = services
+        self._payload = Payload("")
+
+    @staticmethod
+    def budget(_environment: Mapping[str, str]) -> float:
+        """Take the usual time."""
+        return BUDGET_SECONDS
+
+    def authenticate(self) -> None:
+        """Verify the signature. Only a recent one is worth fetching the secret."""
+        call, services = self._call, self._services
+        age = max_age(services.environment)
+        signed = read_signature(call.headers, now=call.received_at, max_age=age)
+        verify(signed, call.body, services.settings().webhook_secrets)
+
+    def requests(self) -> Sequence[Request]:
+        """Read the requests of a GetDecision call."""
+        self._payload = read_payload(self._call.body)
+        return [event.request for event in self._payload.events]
+
+    def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
+        """Answer with a claim for each approval, or with what else is asked."""
+        payload = self._payload
+        if payload.name == GET_INFO:
+            return response(200, info(NAME, __version__))
+        if payload.name == PULL_UPDATE:
+            bots = [BY_ID[id_].bot for id_ in self._services.settings().providers]
+            return response(200, resources(payload.kinds, bots))
+        made = [
+            claim(
+                event,
+                actor=BY_NAME[decision.evidence[0].provider].bot,
+                reason=decision.reason,
+                now=decision.now,
+                duration=decision.duration,
+            )
+            for event, decision in zip(payload.events, decisions, strict=True)
+            if decision.approved
+        ]
+        return response(200, {"status": {"code": OK}, "claims": made})
+
+    @staticmethod
+    def failure(http: int, message: str) -> dict[str, Any]:
+        """Answer with a `google.rpc.Status`: there is no claim in it."""
+        message = _NOT_SIGNED if http == 401 else message  # noqa: PLR2004 - Unauthorized
+        code = _CODES.get(http, INVALID_ARGUMENT)
+        return response(http, {"status": {"code": code, "message": message}})
 
 
-class Signature(NamedTuple):
-    """What came in the two headers."""
-
-    timestamp: str
-    signature: str
+CALLER = Indent
 
 
-def read_signature(headers: Mapping[str, str], *, now: datetime, max_age: timedelta) -> Signature:
-    """Take the signature out of the headers, if it is recent. It is not verified yet.
-
-    Raises:
-        Refusal: always the same to the caller; `why` tells the cases apart.
-    """
-    lowered = {name.lower(): value for name, value in headers.items()}
-    timestamp, signature = lowered.get(TIMESTAMP_HEADER), lowered.get(SIGNATURE_HEADER)
+def read_signature(
+    headers: Mapping[str, str], *, now: datetime, max_age: timedelta
+) -> tuple[str, str]:
+    """Take timestamp and signature out of the headers, if they are recent and can be genuine."""
+    timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
     if not timestamp or not signature:
-        raise _unauthenticated("the timestamp or the signature is missing")
+        raise unauthenticated("the timestamp or the signature is missing")
     if not _SIGNATURE.fullmatch(signature):
-        raise _unauthenticated("the signature is wrong")
+        raise unauthenticated("the signature is wrong")
     signed_at = parse_instant(timestamp)
     if signed_at is None:
-        raise _unauthenticated("the timestamp is no RFC 3339 instant")
+        raise unauthenticated("the timestamp is no RFC 3339 instant")
     if abs(now - signed_at) > max_age:
-        raise _unauthenticated(f"the timestamp is {(now - signed_at).total_seconds():.0f} s old")
-    return Signature(timestamp, signature)
+        raise unauthenticated(f"the timestamp is {(now - signed_at).total_seconds():.0f} s old")
+    return timestamp, signature
 
 
-def verify(signature: Signature, body: bytes, secrets: Sequence[str]) -> None:
-    """Check that one of the secrets signed this body.
-
-    Raises:
-        Refusal: the same as `read_signature` raises.
-    """
-    given = signature.signature.encode(errors="surrogatepass")
+def verify(signed: tuple[str, str], body: bytes, secrets: Sequence[str]) -> None:
+    """Check that one of the secrets signed this body; each is compared, in constant time."""
+    timestamp, signature = signed
     matches = [
-        hmac.compare_digest(sign(secret, signature.timestamp, body).encode(), given)
+        hmac.compare_digest(sign(secret, timestamp, body), signature)
         for secret in secrets
         if secret
     ]
     if not any(matches):
-        raise _unauthenticated("the signature is wrong")
+        raise unauthenticated("the signature is wrong")
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -141,7 +190,7 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
     return hmac.new(secret.encode(), b"v0:%b:%b" % (timestamp.encode(), body), "sha256").hexdigest()
 
 
-def read_call(body: bytes) -> Call:
+def read_payload(body: bytes) -> Payload:
     """Parse a verified body and find out what is asked.
 
     As in Indent's base handler, the first of `kinds`, `info` and `events` that is present names
@@ -152,43 +201,43 @@ def read_call(body: bytes) -> Call:
     """
     values, twice = _values(body)
     if not isinstance(values, dict):
-        raise Refusal(400, INVALID_ARGUMENT, "the body is not a JSON object")
+        raise Refusal(400, "the body is not a JSON object")
     try:
         if _present(values.get("kinds")):
             kinds = as_list(values["kinds"], "kinds")
-            return Call(PULL_UPDATE, kinds=tuple(as_str(each, "kinds") for each in kinds))
+            return Payload(PULL_UPDATE, kinds=tuple(as_str(kind, "kinds") for kind in kinds))
         if _present(values.get("info")):
-            return Call(GET_INFO)
+            return Payload(GET_INFO)
         if _present(values.get("events")):
             if twice:
-                raise Refusal(400, INVALID_ARGUMENT, "an object in the body has a name twice")
-            events = read_events(values["events"])
-            if not set(CHANGES).isdisjoint(events.names):
+                raise Refusal(400, "an object in the body has a name twice")
+            names, events = read_events(values["events"])
+            if not names.isdisjoint(CHANGES):
                 raise _not_answered("ApplyUpdate (access/grant, access/revoke)")
-            _check_size(events.requests)
-            return Call(GET_DECISION, requests=events.requests)
+            _check_size(events)
+            return Payload(GET_DECISION, events=events)
     except ShapeError as error:
-        raise Refusal(400, INVALID_ARGUMENT, str(error)) from None
+        raise Refusal(400, str(error)) from None
     raise _not_answered("a body with none of kinds, info and events")
 
 
 def _values(body: bytes) -> tuple[Any, bool]:
     """Parse JSON, and say whether an object in it has a name twice.
 
-    Whoever reads the same bytes may take the other value, so that nothing is decided by it.
+    Another reader of the same bytes may take the other value, so nothing is decided by it.
     """
     twice = False
 
-    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal twice
-        found = dict(pairs)
-        twice = twice or len(found) < len(pairs)
-        return found
+        fields = dict(pairs)
+        twice = twice or len(fields) < len(pairs)
+        return fields
 
     try:
         values = json.loads(
             body.decode(),
-            object_pairs_hook=as_object,
+            object_pairs_hook=unique,
             parse_constant=_no_constant,
             parse_float=_finite,
         )
@@ -196,24 +245,60 @@ def _values(body: bytes) -> tuple[Any, bool]:
             # What cannot be logged as it is must not be approved: not every reader takes it.
             json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise Refusal(400, INVALID_ARGUMENT, "a text in the body is not Unicode") from None
+        raise Refusal(400, "a text in the body is not Unicode") from None
     except (ValueError, RecursionError):
-        raise Refusal(400, INVALID_ARGUMENT, "the body is not JSON in UTF-8") from None
+        raise Refusal(400, "the body is not JSON in UTF-8") from None
     return values, twice
 
 
-def _check_size(requests: Sequence[Request]) -> None:
+def read_events(value: object) -> tuple[set[str], tuple[Event, ...]]:
+    """Read the names of all events, and the `access/request` events."""
+    names, events = set(), []
+    for index, item in enumerate(as_list(value, "events")):
+        path = f"events[{index}]"
+        event = as_object(item, path)
+        name = get_str(event, "event", f"{path}.")
+        names.add(name)
+        if name == REQUEST:
+            events.append(_event(event, f"{path}."))
+    return names, tuple(events)
+
+
+def _event(event: Mapping[str, Any], at: str) -> Event:
+    actor = _resource(event.get("actor"), f"{at}actor")
+    resources = [
+        _resource(resource, f"{at}resources[{index}]")
+        for index, resource in enumerate(get_list(event, "resources", at))
+    ]
+    echo = (event.get("actor") or {}, *(raw or {} for raw in get_list(event, "resources", at)))
+    meta = get_object(event, "meta", at)
+    return Event(actor, tuple(resources), _labels(meta, f"{at}meta."), echo)
+
+
+def _resource(value: object, path: str) -> Resource:
+    raw = as_object(value, path)
+    kind, id_, email = (get_str(raw, field, f"{path}.") for field in ("kind", "id", "email"))
+    return Resource(kind, id_, email, _labels(raw, f"{path}."))
+
+
+def _labels(parent: Mapping[str, Any], at: str) -> dict[str, str]:
+    # Names of labels are the requester's own words: an error repeats none of them.
+    labels = get_object(parent, "labels", at)
+    return {name: as_str(value, f"a value of {at}labels") for name, value in labels.items()}
+
+
+def _check_size(events: Sequence[Event]) -> None:
     """Refuse what could not be decided within the budget; a request for nothing counts as one."""
-    asked = sum(max(1, len(each.resources)) for each in requests)
-    if asked > MOST_RESOURCES:
-        raise _too_much(f"asks for {asked} resources: at most {MOST_RESOURCES}")
-    things = [thing for each in requests for thing in (each.requester, *each.resources)]
-    labels = [*(each.labels for each in requests), *(each.labels for each in things)]
+    count = sum(max(1, len(event.resources)) for event in events)
+    if count > MOST_RESOURCES:
+        raise _too_much(f"asks for {count} resources: at most {MOST_RESOURCES}")
+    entities = [entity for event in events for entity in (event.actor, *event.resources)]
+    labels = [*(event.labels for event in events), *(entity.labels for entity in entities)]
     count = sum(map(len, labels))
     if count > MOST_LABELS:
         raise _too_much(f"has {count} labels: at most {MOST_LABELS}")
-    length = sum(len(each.kind) + len(each.id) + len(each.email) for each in things)
-    length += sum(len(name) + len(each[name]) for each in labels for name in each)
+    length = sum(len(entity.kind) + len(entity.id) + len(entity.email) for entity in entities)
+    length += sum(len(name) + len(value) for some in labels for name, value in some.items())
     if length > MOST_CHARACTERS:
         raise _too_much(
             f"names and labels its resources in {length} characters: at most {MOST_CHARACTERS}"
@@ -221,7 +306,70 @@ def _check_size(requests: Sequence[Request]) -> None:
 
 
 def _too_much(what: str) -> Refusal:
-    return Refusal(413, INVALID_ARGUMENT, f"the call {what} are decided at once")
+    return Refusal(413, f"the call {what} are decided at once")
+
+
+def read_request(
+    actor: Resource, resources: Sequence[Resource], labels: Mapping[str, str]
+) -> Request:
+    """Make the request of an event: what its labels say of e-mails, time and petition."""
+    wishes = [*label_values(labels, DURATION), *label_values(labels, REQUESTED_DURATION)]
+    wishes = [text for text in wishes if text.lower() != _INDEFINITE]
+    positive = (length for text in wishes if (length := parse_duration(text)) and length > _NO_TIME)
+    ends = label_values(labels, EXPIRES)
+    return Request(
+        _with_emails(actor),
+        tuple(map(_with_emails, resources)),
+        requested_duration=min(positive, default=None),
+        requested_expiry=min(filter(None, map(parse_instant, ends)), default=None),
+        unreadable_duration=_unreadable(wishes, parse_duration),
+        unreadable_expiry=_unreadable(ends, parse_instant),
+        groups=tuple(value for name in PETITION for value in label_values(labels, name)),
+    )
+
+
+def _with_emails(resource: Resource) -> Resource:
+    return resource._replace(other_emails=label_values(resource.labels, _EMAIL_LABEL))
+
+
+def _unreadable(texts: Iterable[str], parse: Callable[[str], object]) -> str:
+    return next((quotable(text) for text in texts if parse(text) is None), "")
+
+
+def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Give what a label says under every spelling of its name: others may read them laxly."""
+    values = (value.strip() for label, value in labels.items() if fold(label) == name)
+    return tuple(filter(None, values))
+
+
+def claim(
+    event: Event,
+    *,
+    actor: Mapping[str, Any],
+    reason: str,
+    now: datetime,
+    duration: timedelta,
+) -> dict[str, Any]:
+    """Make the approving event: requester first, then the resources, for `duration` from `now`.
+
+    The labels of the request are echoed without any that speaks of time: those are ours alone.
+    """
+    labels = {name: value for name, value in event.labels.items() if not _speaks_of_time(name)}
+    labels[DURATION] = format_go(duration)
+    labels[EXPIRES] = format_instant(now + duration)
+    return {
+        "event": APPROVE,
+        "timestamp": format_instant(now),
+        "actor": dict(actor),
+        "reason": plain_text(reason),
+        "resources": list(event.echo),
+        "meta": {"labels": labels},
+    }
+
+
+def _speaks_of_time(label: str) -> bool:
+    name = fold(label)
+    return name.startswith(_TIME_PREFIX) or name in _TIME_LABELS
 
 
 def info(name: str, version: str) -> dict[str, Any]:
@@ -239,31 +387,9 @@ def resources(kinds: Sequence[str], bots: Iterable[Mapping[str, Any]]) -> dict[s
     return {"status": {"code": OK}, "resources": list(bots) if BOT_KIND in kinds else []}
 
 
-def claims(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Answer GetDecision."""
-    return {"status": {"code": OK}, "claims": list(made)}
-
-
-def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Put an answer in the form that a function URL returns."""
-    headers = {"Content-Type": "application/json"}
-    return {"statusCode": http, "headers": headers, "body": json.dumps(body)}
-
-
-def refused(refusal: Refusal) -> dict[str, Any]:
-    """Put a refusal in the form that a function URL returns."""
-    status = {"code": refusal.code, "message": refusal.message}
-    return response(refusal.http, {"status": status})
-
-
-def _unauthenticated(why: str) -> Refusal:
-    message = "The call is not signed with this webhook's secret, or not recently."
-    return Refusal(401, UNAUTHENTICATED, message, why)
-
-
 def _not_answered(what: str) -> Refusal:
     answered = ", ".join((*CAPABILITIES, GET_INFO))
-    return Refusal(404, NOT_FOUND, f"{what} is not answered here; these are: {answered}")
+    return Refusal(404, f"{what} is not answered here; these are: {answered}")
 
 
 def _present(value: object) -> bool:

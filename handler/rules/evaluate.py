@@ -154,7 +154,7 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
     """Gather what the rules are evaluated against for one request."""
     email = emails.normal(request.requester.email)
     addresses = policy.addresses(email)
-    requested, expiry = request.asked_duration, request.asked_expiry
+    requested, expiry = request.requested_duration, request.requested_expiry
     if expiry is not None:
         left = expiry - now
         requested = left if requested is None else min(left, requested)
@@ -242,7 +242,7 @@ def _requested(
     if requested is None:
         return None, ()
     limits = []
-    duration, expiry = request.asked_duration, request.asked_expiry
+    duration, expiry = request.requested_duration, request.requested_expiry
     if duration is not None:
         limits.append(f"the request asks for {in_words(duration)}")
     if expiry is not None:
@@ -322,7 +322,7 @@ def _petitions(requests: Sequence[Request]) -> Iterable[list[int]]:
             name = parent[name]
         return name
 
-    names = [list(map(fold, request.petitions)) for request in requests]
+    names = [list(map(fold, request.groups)) for request in requests]
     for own in names:
         for name in own:
             parent[first_of(name)] = first_of(own[0])

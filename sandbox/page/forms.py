@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from handler import emails
-from handler.request import APPROVE, DURATION
+from handler.callers.indent import APPROVE, DURATION
 from policy.duration_hints import typed_duration
 from sandbox.demo_data import REVIEWERS
 from sandbox.page.duty_board import DutyBoard, SwitchError

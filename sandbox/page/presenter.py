@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from auditlog.explain import Told, spoken, tree, why
-from auditlog.log_lines import is_decision
+from auditlog.explain import Line, duration_in_words, tree, why
+from auditlog.record import is_decision
+from handler.callers.indent import APPROVE, EXPIRES, REQUEST
 from handler.durations import in_words, parse_duration, parse_instant
 from handler.providers.registry import BY_ID
-from handler.request import APPROVE, EXPIRES, REQUEST
 from handler.settings import Settings
 from sandbox.logbook import Logbook
 from sandbox.page.duty_board import DutyBoard, Member, SlotGroup
@@ -91,7 +91,7 @@ class TimelineEntry:
     text: str
     until: datetime | None = None
     quote: str = ""
-    facts: tuple[Told, ...] = ()
+    facts: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class DecisionSummary:
     at: datetime | None
     approves: bool
     headline: str
-    facts: tuple[Told, ...]
+    facts: tuple[Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +222,11 @@ def summarize_decision(record: Mapping[str, Any]) -> DecisionSummary | None:
 def _granted_duration(record: Mapping[str, Any]) -> str:
     """How long access lasts, and why no longer if more was requested."""
     granted, requested = record["duration"], record["trace"]["request"]["asked_duration"]
-    text, limits = f"for {spoken(granted)}", record["trace"]["limits"]
+    text, limits = f"for {duration_in_words(granted)}", record["trace"]["limits"]
     lengths = parse_duration(granted), parse_duration(requested or "")
     if not (lengths[0] and lengths[1] and lengths[0] < lengths[1] and limits):
         return text
-    return f"{text} instead of {spoken(requested)}: {limits[-1]}"
+    return f"{text} instead of {duration_in_words(requested)}: {limits[-1]}"
 
 
 def _card(

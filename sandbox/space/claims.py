@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handler import emails
+from handler.callers.indent import APPROVE, DURATION, EXPIRES, PETITION
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
 from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
-from handler.request import APPROVE, DURATION, EXPIRES, PETITION
 from sandbox.space.api import (
     failed_precondition,
     invalid_argument,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from handler.callers.indent import APPROVE, PETITION, REQUEST, REQUESTED_DURATION
 from handler.durations import format_go, format_instant
-from handler.request import APPROVE, ASKED_DURATION, PETITION, REQUEST
 
 Json = dict[str, Any]
 Phase = Literal["open", "granted", "revoked", "closed"]
@@ -137,7 +137,7 @@ def open_petition(petition: Petition) -> Petition:
     """Add one request event for each petitioner, and the labels that only the space sets."""
     labels = {**petition.labels, **dict.fromkeys(PETITION, petition.name)}
     if petition.duration:
-        labels[ASKED_DURATION] = format_go(petition.duration)
+        labels[REQUESTED_DURATION] = format_go(petition.duration)
     petition = replace(petition, labels=labels)
     events = tuple(
         petition.event(REQUEST, petition.created_at, person, petition.resources)

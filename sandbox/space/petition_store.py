@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from handler.callers.indent import PETITION
 from handler.durations import parse_duration
 from handler.json_fields import as_object, as_str, get_list, get_object, get_str
-from handler.request import PETITION
 from sandbox.space.api import ApiError, failed_precondition, invalid_argument, not_found
 from sandbox.space.claims import (
     InvalidClaimError,

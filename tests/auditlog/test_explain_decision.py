@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from auditlog.explain import NO, NOTE, YES, Told, clock_time, tree, why
+from auditlog.explain import NO, NOTE, YES, Line, clock_time, tree, why
 from handler.duty import Failure
 from handler.rules.model import Policy, policy_from_settings
 from tests.policy.told import (
@@ -29,7 +29,7 @@ SETTINGS = policy_from_settings(DBAS.duration)
 ON_DBA = "on call for DBA (PagerDuty) until 14:00 UTC"
 
 
-def lines(told: Told) -> Iterator[str]:
+def lines(told: Line) -> Iterator[str]:
     """Every line of a tree, indented, its mark before it."""
     sign = {YES: "+", NO: "-", NOTE: " "}[told.mark]
     yield f"{sign} {told.text}"
@@ -226,7 +226,7 @@ def test_what_is_no_decision_has_no_tree() -> None:
 
 def test_a_tree_as_data() -> None:
     """The tree is plain JSON, for a page or a script."""
-    told = Told("a", YES, (Told("b"),))
+    told = Line("a", YES, (Line("b"),))
     assert told.as_data() == {
         "text": "a",
         "mark": "yes",

@@ -3,63 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from auditlog.explain import tree
-from auditlog.log_lines import read_line
+from auditlog.record import read_line
 from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
-from handler.audit import decision_record
-from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, ProviderSnapshot
+from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.providers.base import DutyQuery
-from handler.request import ASKED_DURATION, DURATION, EXPIRES, Request, Resource
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
-from handler.rules.evaluate import decide_all
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
+from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR
 
-HOUR = timedelta(hours=1)
-POLICY = policy_from_settings(6 * HOUR, schedules=("DBA",))
-SHIFT = Duty("incident.io", ON_CALL, "S1", "DBA", JANE, end=NOW + 2 * HOUR)
-LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Incident Lead", JANE, incident="INC-7")
-DATABASE = Resource("db", "prod")
-WANTS = {"incident.io": DutyQuery(schedules=("DBA",))}
 PETITION = {"petition": "p-1"}
-
-
-def asks(email: str = JANE, labels: dict[str, str] | None = None) -> Request:
-    """A request for the database."""
-    return Request(Resource(email=email), (DATABASE,), labels or {})
-
-
-def logged(
-    *requests: Request,
-    duties: tuple[Duty, ...] = (SHIFT,),
-    policy: Policy = POLICY,
-    wants: dict[str, DutyQuery] | None = None,
-    call: str = "c-1",
-) -> list[dict[str, Any]]:
-    """What the function logs of a call, as it is read back."""
-    snapshot = ProviderSnapshot(duties)
-    records = [
-        decision_record(
-            each,
-            snapshot=snapshot,
-            asked=["incident.io"],
-            policy=policy,
-            dry_run=False,
-            milliseconds=7,
-            wants=WANTS if wants is None else wants,
-            call=call,
-            number=number,
-            of=len(requests),
-        )
-        for number, each in enumerate(decide_all(requests, snapshot, policy, NOW))
-    ]
-    read: list[dict[str, Any]] = json.loads(json.dumps(records))
-    return [{"level": "INFO", "message": "decision", **each} for each in read]
 
 
 def problems(replayed: list[Replayed]) -> list[str]:
@@ -80,7 +37,7 @@ def test_the_same_policy_gives_the_same() -> None:
     ("labels", "shown"),
     [
         ({DURATION: "soonish"}, '"soonish"'),
-        ({DURATION: "1h", ASKED_DURATION: "soonish"}, '"soonish"'),
+        ({DURATION: "1h", REQUESTED_DURATION: "soonish"}, '"soonish"'),
         ({DURATION: f"soonish {OMAR}"}, '"..."'),
         ({EXPIRES: "tomorrow", DURATION: "1h"}, '"tomorrow"'),
         ({EXPIRES: "x" * 300}, '"..."'),
@@ -111,7 +68,7 @@ def test_another_policy_gives_what_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wants", "rule", "known"),
+    ("queries", "rule", "known"),
     [
         # All that the other policy needs was asked for.
         (DutyQuery(schedules=("DBA", "API")), OnCall(("API",)), True),
@@ -125,9 +82,9 @@ def test_another_policy_gives_what_differs() -> None:
         (None, OnCall(("DBA",)), False),
     ],
 )
-def test_a_no_needs_all_facts(wants: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
+def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
     """A no by another policy is one only if all that it needs was asked for then."""
-    records = logged(asks(), duties=(), wants={"incident.io": wants} if wants else {})
+    records = logged(asks(), duties=(), queries={"incident.io": queries} if queries else {})
     (other,) = logged(asks(OMAR), call="c-2")
     policy = Policy((Rule("", Selector(), rule, HOUR),))
     replayed, _ = replay([*records, other], policy)
@@ -230,7 +187,7 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
         asks(),
         duties=(shift,),
         policy=policy_from_settings(HOUR),
-        wants={"PagerDuty": DutyQuery(any_schedule=True)},
+        queries={"PagerDuty": DutyQuery(any_schedule=True)},
     )
     (replayed,) = replay(records, POLICY)
     assert "PagerDuty would have been asked for what the record does not hold" in replayed.problem

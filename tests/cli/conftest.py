@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cli.context import World
+from cli.context import Context
 from cli.main import main
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
@@ -56,21 +56,21 @@ class _Stream(io.StringIO):
 
 
 class Command:
-    """The command, in process, at `NOW`, in a folder of its own; `environment` may be changed."""
+    """The command, in process, at `NOW`, in a folder of its own; it never waits before a retry."""
 
     encoding = "ascii"
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self.environment = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": API_KEY}
-        self.clock = Clock(lambda: NOW, time.monotonic, time.sleep)
+        self.clock = Clock(lambda: NOW, time.monotonic, lambda _: None)
 
     def __call__(self, *arguments: str | Path, stdin: str | bytes = "") -> Answer:
         """Run it; neither keys nor stack traces are ever printed."""
         out, err = _Stream(), io.StringIO()
         out.encoding = self.encoding
         given = stdin if isinstance(stdin, bytes) else stdin.encode()
-        world = World(
+        context = Context(
             self.environment,
             self.folder,
             io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"),
@@ -78,7 +78,7 @@ class Command:
             err,
             clock=self.clock,
         )
-        status = main([str(each) for each in arguments], world)
+        status = main([str(each) for each in arguments], context)
         answer = Answer(status, out.getvalue(), err.getvalue())
         assert API_KEY not in answer.out + answer.err
         assert "Traceback" not in answer.out + answer.err
@@ -86,7 +86,7 @@ class Command:
 
     def by_the_machines_clock(self) -> Command:
         """The same, at whatever time it is."""
-        self.clock = SYSTEM_CLOCK
+        self.clock = self.clock._replace(now=SYSTEM_CLOCK.now)
         return self
 
     def write(self, name: str, text: str) -> Path:

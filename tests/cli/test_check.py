@@ -22,8 +22,8 @@ from cli.target import Deployed
 from cli.webhook_client import SendError
 from handler import __version__
 from handler.callers import indent
+from handler.callers.indent import claim, read_events
 from handler.connection import ResponseTooLargeError
-from handler.request import claim, read_events
 from sandbox.demo_data import JANE, NORA, RESOURCE
 from sandbox.local_aws.program import ROOT
 from sandbox.stack import Sandbox
@@ -220,9 +220,9 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
     return [each.replace(server.url, "URL") for each in answer.lines]
 
 
-def our_refusal(http: int, code: int) -> Answer:
+def our_refusal(http: int) -> Answer:
     """An error as the function answers it."""
-    answer = indent.refused(indent.Refusal(http, code, "as the log says"))
+    answer = indent.Indent.failure(http, "as the log says")
     return reply(answer["body"].encode(), http)
 
 
@@ -240,7 +240,7 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         "if RESERVED_CONCURRENCY was deployed as 0, the URL is shut",
     ),
     "503 of ours": (
-        our_refusal(503, indent.UNAVAILABLE),
+        our_refusal(503),
         "HTTP 503: the function cannot read its secret",
         f"see the log: {LOG}; its role may read",
     ),
@@ -253,7 +253,7 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
         )
         for http, body in ((401, b"<html>"), (403, b"\r\n<p>"), (407, b"{}"), (503, b"<html>"))
     },
-    "500": (our_refusal(500, indent.INTERNAL), "HTTP 500: the function failed", LOG),
+    "500": (our_refusal(500), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
     "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
     "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
@@ -311,7 +311,7 @@ def claiming(**changes: Any) -> Answer:  # noqa: ANN401 - whatever a field holds
     """A claim for whatever was asked, with other fields."""
 
     def answer(talk: Talk) -> None:
-        (request,) = read_events(json.loads(talk.asked.body)["events"]).requests
+        _, (request,) = read_events(json.loads(talk.asked.body)["events"])
         made = claim(
             request,
             actor={},

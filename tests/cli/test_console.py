@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from auditlog.explain import NO, YES, Told
+from auditlog.explain import NO, YES, Line
 from cli.console import Output, output
 from policy.terminal import safe
 
-TREE = Told("yes", YES, (Told("why", under=(Told("a", YES), Told("b", NO))), Told("end")))
+TREE = Line("yes", YES, (Line("why", under=(Line("a", YES), Line("b", NO))), Line("end")))
 GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
 
@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def printed(told: Told, encoding: str, *, colour: bool = False) -> str:
+def printed(told: Line, encoding: str, *, colour: bool = False) -> str:
     """A tree on a stream of this encoding."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     Output(stream, colour).tree(told)
@@ -95,7 +95,7 @@ def test_nothing_steers_the_terminal(text: str, shown: str) -> None:
     stream = io.StringIO()
     out = Output(stream)
     out.line(text)
-    out.tree(Told(text, NO, (Told(text),)))
+    out.tree(Line(text, NO, (Line(text),)))
     out.table(("a",), [(text,)])
     said = stream.getvalue()
     assert said.count(shown) == 4
@@ -117,7 +117,7 @@ def test_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     out = output(stream, {"TERM": "xterm", "NO_COLOR": "1"}, as_json=False)
     words = "one two three four five six"
     out.line(f"ok   {words}", indent=5)
-    out.tree(Told(words, YES, (Told(words, NO, (Told(words),)), Told(words, YES))))
+    out.tree(Line(words, YES, (Line(words, NO, (Line(words),)), Line(words, YES))))
     assert stream.getvalue().splitlines() == [
         "ok   one two three four",
         "     five six",

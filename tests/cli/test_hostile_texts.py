@@ -20,7 +20,7 @@ from policy.terminal import safe
 from sandbox import env_file
 from sandbox.__main__ import main as sandbox_main
 from sandbox.vendors.incidentio import IncidentIO
-from tests.auditlog.test_replay import asks, logged
+from tests.auditlog.records import asks, logged
 from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
 from tests.handler.scripted import Scripted, reply
 from tests.policy.policy_folder import POLICY, TESTS, write_policy
@@ -238,5 +238,5 @@ def test_names_at_a_provider(oncall: Command, double: IncidentIO, arguments: lis
 
 
 def test_the_command_itself_cleans(capsys: Out) -> None:
-    """Without a world of a test's own, too."""
+    """Without a context of a test's own, too."""
     assert_clean(said_by(oncall_main, ["report", f"no{HOSTILE}such"], capsys))

@@ -51,11 +51,9 @@ def test_each_command_asks_through_the_proxy(
     assert API_KEY not in str(proxy.asked)
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
-def test_each_command_says_that_a_proxy_refuses(
-    arguments: tuple[str, ...], oncall: Command
-) -> None:
-    """By the variable's name, without the password in it."""
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
+def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall: Command) -> None:
+    """By the variable's name, without the password in it; one of providers, and one of ours."""
     with Scripted(reply(status=407)) as proxy:
         oncall.environment["ALL_PROXY"] = proxy.url.replace("://", "://jane:pa55@")
         answer = oncall(*arguments)
@@ -66,8 +64,8 @@ def test_each_command_says_that_a_proxy_refuses(
     assert "pa55" not in answer.out + answer.err
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda each: each[0])
-def test_each_command_names_the_variable_that_is_missing(
+@pytest.mark.parametrize("arguments", COMMANDS[1::2], ids=lambda each: each[0])
+def test_a_command_names_the_variable_that_is_missing(
     arguments: tuple[str, ...], oncall: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the name cannot be resolved, which is all that such a machine sees."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from handler.rules.model import policy_from_settings
-from tests.auditlog.test_replay import POLICY, SHIFT, asks, logged
+from tests.auditlog.records import POLICY, SHIFT, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 
 STRICT = """
@@ -122,23 +122,6 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
     none = dba("replay", "-", stdin=json.dumps(odd))
     said = "1 line could not be read: cut off, damaged, or of an older form"
     assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "2026-03-04T12:00:01.123Z 2026/03/04/[$LATEST]0a1b {}",
-        '{{"timestamp": 1772625600000, "message": {quoted}}},',
-        '{{"eventId": "1", "message": {quoted}, "ingestionTime": 1}}',
-        "\t  {},",
-    ],
-)
-def test_logs_as_they_come_out_of_cloudwatch(dba: Command, line: str) -> None:
-    """A time and a stream before the record, or an event around it, do not hide it."""
-    (record,) = logged(asks())
-    text = json.dumps(record)
-    answer = dba("replay", "-", "--json", stdin=line.format(text, quoted=json.dumps(text)))
-    assert (answer.status, answer.json["same"]) == (0, 1)
 
 
 NONE_OF_OURS = (

@@ -13,7 +13,7 @@ from handler.app import SYSTEM_CLOCK
 from handler.rules.conditions import OnCall
 from handler.rules.model import Policy, Rule, Selector
 from sandbox.local_aws.moto_server import Aws
-from tests.auditlog.test_replay import HOUR, POLICY, asks, logged
+from tests.auditlog.records import HOUR, POLICY, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 from tests.cli.stacks import Stack
 from tests.projects import project_in
@@ -188,7 +188,7 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     # By the machine's clock: AWS refuses events of another time.
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
-    (record,) = logged(asks(OMAR), wants={})
+    (record,) = logged(asks(OMAR), queries={})
     # More than one answer holds, and one before the period.
     ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
     events = [

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cli.webhook_client import Answer
+from cli.webhook_client import WebhookAnswer
 from handler.app import App
 from handler.callers.indent import sign
 from handler.clock import Clock
@@ -202,7 +202,7 @@ class TestRouting:
     @pytest.mark.parametrize("body", [{"events": []}, {"events": [{"event": "sso.login"}]}])
     def test_no_request_is_no_crash(self, deployed: Webhook, body: object) -> None:
         """Events without a request among them were an access of null: HTTP 500."""
-        assert deployed.call(body) == Answer(200, NOTHING)
+        assert deployed.call(body) == WebhookAnswer(200, NOTHING)
 
     @pytest.mark.parametrize("field", ["actor", "resources", "reason", "timestamp", "meta"])
     def test_missing_field_is_no_crash(self, deployed: Webhook, field: str) -> None:
@@ -379,7 +379,7 @@ class TestIncidentIO:
     ) -> None:
         """It was HTTP 500 for the whole decision, with the text of the exception."""
         provider.fail("/", fault)
-        assert handler().call({"events": [request_of(JANE)]}) == Answer(200, NOTHING)
+        assert handler().call({"events": [request_of(JANE)]}) == WebhookAnswer(200, NOTHING)
 
     def test_nobody_waits_for_good(self, provider: IncidentIO, handler: Open) -> None:
         """There was no timeout: a provider that hung held the call until Lambda ended it."""

@@ -19,7 +19,7 @@ from bench.verdicts import (
     growth_of_sandbox,
     judge,
 )
-from cli.webhook_client import Answer, SendError, request_event
+from cli.webhook_client import SendError, WebhookAnswer, request_event
 
 EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")
 MAY, MAY_NOT = ExpectedCall(EVENT, may_be_approved=True), ExpectedCall(EVENT, may_be_approved=False)
@@ -36,9 +36,9 @@ CLAIM: dict[str, Any] = {
         }
     },
 }
-APPROVED = Answer(200, {"claims": [CLAIM]})
-OTHER = Answer(200, {"claims": [CLAIM | {"resources": [EVENT["actor"]]}]})
-LEFT = Answer(200, {"claims": []})
+APPROVED = WebhookAnswer(200, {"claims": [CLAIM]})
+OTHER = WebhookAnswer(200, {"claims": [CLAIM | {"resources": [EVENT["actor"]]}]})
+LEFT = WebhookAnswer(200, {"claims": []})
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ LEFT = Answer(200, {"claims": []})
         (MAY, APPROVED, Kind.APPROVED),
         (MAY, LEFT, Kind.LEFT),
         (MAY_NOT, LEFT, Kind.LEFT),
-        (MAY, Answer(502, {"message": "x"}), Kind.ERROR),
-        (MAY, Answer(503, {"status": {}}), Kind.ERROR),
-        (FORGED, Answer(502, {"message": "x"}), Kind.ERROR),
-        (FORGED, Answer(401, {"status": {}}), Kind.REFUSED),
+        (MAY, WebhookAnswer(502, {"message": "x"}), Kind.ERROR),
+        (MAY, WebhookAnswer(503, {"status": {}}), Kind.ERROR),
+        (FORGED, WebhookAnswer(502, {"message": "x"}), Kind.ERROR),
+        (FORGED, WebhookAnswer(401, {"status": {}}), Kind.REFUSED),
     ],
 )
-def test_what_may_be(call: ExpectedCall, answer: Answer, kind: Kind) -> None:
+def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> None:
     """A claim for who may have it, an empty list, a clean error, and a forged call refused."""
     assert judge(call, answer) == Verdict(kind)
 
@@ -63,20 +63,20 @@ def test_what_may_be(call: ExpectedCall, answer: Answer, kind: Kind) -> None:
     [
         (MAY_NOT, APPROVED, Kind.WRONG, "was approved: the settings: on call"),
         (MAY, OTHER, Kind.WRONG, "a claim that is wrong: it approves something else"),
-        (MAY, Answer(200, {"claims": [7]}), Kind.WRONG, "a claim that is wrong"),
+        (MAY, WebhookAnswer(200, {"claims": [7]}), Kind.WRONG, "a claim that is wrong"),
         (FORGED, APPROVED, Kind.WRONG, "a forged call got HTTP 200"),
         (FORGED, LEFT, Kind.WRONG, "a forged call got HTTP 200"),
-        (MAY, Answer(401, {"status": {}}), Kind.LOST, "got HTTP 401, with ['status']"),
-        (MAY, Answer(500, {"status": {}}), Kind.LOST, "got HTTP 500"),
-        (MAY, Answer(502, "<html>"), Kind.LOST, "got HTTP 502, with []"),
-        (MAY, Answer(200, {"status": {}}), Kind.LOST, "got HTTP 200, with ['status']"),
-        (MAY, Answer(200, "[]"), Kind.LOST, "got HTTP 200"),
+        (MAY, WebhookAnswer(401, {"status": {}}), Kind.LOST, "got HTTP 401, with ['status']"),
+        (MAY, WebhookAnswer(500, {"status": {}}), Kind.LOST, "got HTTP 500"),
+        (MAY, WebhookAnswer(502, "<html>"), Kind.LOST, "got HTTP 502, with []"),
+        (MAY, WebhookAnswer(200, {"status": {}}), Kind.LOST, "got HTTP 200, with ['status']"),
+        (MAY, WebhookAnswer(200, "[]"), Kind.LOST, "got HTTP 200"),
         (MAY, SendError("gone"), Kind.LOST, "got no answer: gone"),
         (FORGED, SendError("gone"), Kind.LOST, "got no answer: gone"),
     ],
 )
 def test_what_must_not_be(
-    call: ExpectedCall, answer: Answer | SendError, kind: Kind, told: str
+    call: ExpectedCall, answer: WebhookAnswer | SendError, kind: Kind, told: str
 ) -> None:
     """It is counted as what it is, and told."""
     verdict = judge(call, answer)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handler import __version__
-from handler.callers.indent import MOST_BODY_BYTES
+from handler.callers.base import MOST_BODY_BYTES
 from handler.providers.registry import PROVIDERS
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS

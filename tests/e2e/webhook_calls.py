@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.webhook_client import Answer, request_event
+from cli.webhook_client import WebhookAnswer, request_event
 from handler.app import App
 from handler.callers.indent import sign
 from handler.durations import format_instant
@@ -35,11 +35,11 @@ class Webhook:
         self._transport = transport
         self._now = now
 
-    def post(self, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Answer:
+    def post(self, body: bytes, headers: Mapping[str, str], method: str = "POST") -> WebhookAnswer:
         """Send bytes under these headers."""
         request = Request(method, "/", "HTTP/1.1", tuple(headers.items()), body, "127.0.0.1")
         response = self._transport(request)
-        return Answer(response.status, json.loads(response.body))
+        return WebhookAnswer(response.status, json.loads(response.body))
 
     def call(
         self,
@@ -48,7 +48,7 @@ class Webhook:
         secret: str | None = None,
         age: timedelta = timedelta(0),
         headers: Mapping[str, str] = JSON,
-    ) -> Answer:
+    ) -> WebhookAnswer:
         """Sign and send a body: bytes and text as they are, anything else as JSON."""
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         raw = text.encode() if isinstance(text, str) else text

@@ -96,7 +96,7 @@ class Account(Generic[_Double]):
 
         Without changes, it gives whoever is on call for Payments any resource for six hours.
         """
-        request = Request(Resource("slack/user", "U1", email), (DATABASE,), {})
+        request = Request(Resource("slack/user", "U1", email), (DATABASE,))
         when = {"on_call": {"schedules": ["Payments"]}}
         whole = {"name": "Payments", "resources": "any", "when": when, "duration": "6h", **rule}
         policy = read_policy(json.dumps({"rules": [whole], "aliases": {}}))

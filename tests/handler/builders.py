@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from handler.callers.indent import read_request
 from handler.clock import Deadline
 from handler.duty import ON_CALL, Duty, ScheduleOrRole
 from handler.providers.base import Page, Question
@@ -25,7 +26,7 @@ FOR_JOAN = {"requester": {"emails": [JOAN]}}
 
 def make_request(kind: str = "db", email: str = JANE, **labels: str) -> Request:
     """Jane asks for a database, if not said otherwise."""
-    return Request(Resource(email=email), (Resource(kind, "1"),), labels)
+    return read_request(Resource(email=email), (Resource(kind, "1"),), labels)
 
 
 def make_policy(when: dict[str, Any], *rules: dict[str, Any], **more: object) -> Policy:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from fractions import Fraction
 
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
-from handler.request import DURATION, EXPIRES, Resource
+from handler.request import Resource
 from handler.rules.conditions import (
     AllOf,
     AnyOf,
@@ -47,8 +47,8 @@ _DURATION = re.compile(
 
 def allowed(world: World) -> timedelta:
     """Say for how long access is granted; nothing is a no."""
-    labels, until = world.request.labels, world.request.asked_expiry
-    if wish(labels.get(DURATION, "")) is None or bool(labels.get(EXPIRES)) != bool(until):
+    until = world.request.requested_expiry
+    if world.request.unreadable_duration or world.request.unreadable_expiry:
         return NOTHING
     if until and until - NOW < MINUTE:
         return NOTHING
@@ -178,7 +178,7 @@ def wish(text: str) -> timedelta | None:
 
 
 def _asked(world: World) -> timedelta | None:
-    asked, until = wish(world.request.labels.get(DURATION, "")), world.request.asked_expiry
+    asked, until = world.request.requested_duration, world.request.requested_expiry
     spans = [asked] if asked else []
     spans += [until - NOW] if until else []
     return min(spans, default=None)

@@ -25,10 +25,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from handler import emails
+from handler.callers.indent import DURATION, EXPIRES, PETITION, read_request
 from handler.durations import parse_duration, parse_instant
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.providers.registry import BY_ID
-from handler.request import DURATION, EXPIRES, PETITION, Request, Resource
+from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy, policy_from_settings
 from handler.setting_parsers import parse_shift_end
@@ -163,7 +164,7 @@ class _Reader:
             labels[EXPIRES] = _instant_text(told["until"])
         who = told.get("who", self._told.get("who", JANE))
         person = {"email": who} if isinstance(who, str) else who
-        return Request(
+        return read_request(
             _resource({"kind": "slack/user", "id": "U1", **person}),
             tuple(map(_resource, asked if isinstance(asked, list) else [asked])),
             labels,

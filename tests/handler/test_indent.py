@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from handler.callers import indent
-from handler.callers.indent import Refusal, read_call
+from handler.callers.base import Refusal, response
+from handler.callers.indent import Indent, read_payload
 
 BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
 
 
-class TestReadCall:
+class TestPayload:
     """The first of `kinds`, `info` and `events` that is present names the call."""
 
     @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ class TestReadCall:
     )
     def test_routing(self, body: str, name: str) -> None:
         """Present is what JavaScript takes for true, and so `[]` and `{}` are."""
-        assert read_call(body.encode()).name == name
+        assert read_payload(body.encode()).name == name
 
     @pytest.mark.parametrize(
         ("body", "what"),
@@ -81,8 +81,8 @@ class TestReadCall:
     def test_what_is_not_answered(self, body: str, what: str) -> None:
         """404 names what was asked and what is answered; grants are carried out elsewhere."""
         with pytest.raises(Refusal) as caught:
-            read_call(body.encode())
-        assert (caught.value.http, caught.value.code) == (404, 5)
+            read_payload(body.encode())
+        assert caught.value.http == 404
         assert caught.value.message == (
             f"{what} is not answered here; these are: GetDecision, PullUpdate, GetInfo"
         )
@@ -113,16 +113,16 @@ class TestReadCall:
     def test_not_json(self, body: bytes) -> None:
         """Not UTF-8, not JSON, or nested absurdly deep: 400."""
         with pytest.raises(Refusal) as caught:
-            read_call(body)
-        assert (caught.value.http, caught.value.code) == (400, 3)
+            read_payload(body)
+        assert caught.value.http == 400
         assert caught.value.message == "the body is not JSON in UTF-8"
 
     @pytest.mark.parametrize("body", ["null", "[]", "true", "1", '"info"', '[{"info": true}]'])
     def test_not_an_object(self, body: str) -> None:
         """JSON of another kind is no call: 400."""
         with pytest.raises(Refusal) as caught:
-            read_call(body.encode())
-        assert (caught.value.http, caught.value.code) == (400, 3)
+            read_payload(body.encode())
+        assert caught.value.http == 400
         assert caught.value.message == "the body is not a JSON object"
 
     @pytest.mark.parametrize(
@@ -149,81 +149,51 @@ class TestReadCall:
     def test_the_wrong_shape(self, body: object, message: str) -> None:
         """400 names the field, so that whoever sends it can mend it."""
         with pytest.raises(Refusal) as caught:
-            read_call(json.dumps(body).encode())
-        assert (caught.value.http, caught.value.code) == (400, 3)
+            read_payload(json.dumps(body).encode())
+        assert caught.value.http == 400
         assert caught.value.message == message
 
     def test_what_a_call_brings(self) -> None:
         """PullUpdate brings the kinds; GetDecision the requests, in order."""
-        assert read_call(b'{"kinds": ["a", "b", "a"]}').kinds == ("a", "b", "a")
+        assert read_payload(b'{"kinds": ["a", "b", "a"]}').kinds == ("a", "b", "a")
         events = [
             {"event": "access/request", "actor": {"email": "jane@example.com"}},
             {"event": "access/approve", "actor": {"email": "mary@example.com"}},
             {"event": "access/request", "actor": {"email": "joan@example.com"}},
         ]
-        call = read_call(json.dumps({"events": events}).encode())
-        found = [each.requester.email for each in call.requests]
-        assert found == ["jane@example.com", "joan@example.com"]
+        call = read_payload(json.dumps({"events": events}).encode())
+        emails = [event.actor.email for event in call.events]
+        assert emails == ["jane@example.com", "joan@example.com"]
         assert call.kinds == ()
 
     @pytest.mark.parametrize("number", ["1e999", "-1e999", f"1{'0' * 400}.0"])
     def test_a_number_beyond_all_bounds(self, number: str) -> None:
         """Python reads it as infinity, and would echo it as `Infinity`, which is not JSON."""
         with pytest.raises(Refusal) as caught:
-            read_call(f'{{"info": {number}}}'.encode())
-        assert (caught.value.http, caught.value.code) == (400, 3)
+            read_payload(f'{{"info": {number}}}'.encode())
+        assert caught.value.http == 400
 
 
 class TestAnswers:
     """The envelopes, to the letter."""
 
-    def test_get_info(self) -> None:
-        """The integration travels as JSON text inside a DebugInfo."""
-        assert indent.info("oncall-approvals", "1.2.3") == {
-            "status": {
-                "code": 0,
-                "details": [
-                    {
-                        "@type": "type.googleapis.com/google.rpc.DebugInfo",
-                        "detail": '{"integrations": [{"name": "oncall-approvals", '
-                        '"version": "1.2.3", "capabilities": ["GetDecision", "PullUpdate"]}]}',
-                    }
-                ],
-            }
-        }
-
-    @pytest.mark.parametrize(
-        ("kinds", "found"),
-        [
-            (("indent.v1.Bot",), [BOT]),
-            (("user", "indent.v1.Bot"), [BOT]),
-            ((), []),
-            (("user",), []),
-            (("indent.v1.bot",), []),
-            (("indent.v1.Bots",), []),
-            (("indent.v1.Bot ",), []),
-        ],
-    )
-    def test_pull_update(self, kinds: tuple[str, ...], found: list[object]) -> None:
-        """The bots are there for exactly their kind."""
-        assert indent.resources(kinds, [BOT]) == {"status": {"code": 0}, "resources": found}
-
-    @pytest.mark.parametrize("made", [[], [{"event": "access/approve"}]])
-    def test_get_decision(self, made: list[dict[str, str]]) -> None:
-        """No claim is an empty list, not an absent one."""
-        assert indent.claims(made) == {"status": {"code": 0}, "claims": made}
-
     def test_response(self) -> None:
         """Status, content type, and the body as ASCII JSON: no text breaks it."""
-        assert indent.response(200, {"reason": "é \ud800"}) == {
+        assert response(200, {"reason": "é \ud800"}) == {
             "statusCode": 200,
             "headers": {"Content-Type": "application/json"},
             "body": '{"reason": "\\u00e9 \\ud800"}',
         }
 
-    def test_refused(self) -> None:
-        """A refusal answers its own sentence; what only the log says stays out."""
-        answer = indent.refused(Refusal(503, indent.UNAVAILABLE, "a sentence", "the why"))
-        assert answer["statusCode"] == 503
-        assert json.loads(answer["body"]) == {"status": {"code": 14, "message": "a sentence"}}
-        assert Refusal(400, 3, "a sentence").why == "a sentence"
+    @pytest.mark.parametrize(
+        ("http", "code"),
+        [(400, 3), (401, 16), (404, 5), (405, 3), (413, 3), (500, 13), (503, 14)],
+    )
+    def test_failure(self, http: int, code: int) -> None:
+        """Each status has its google.rpc code; the sentence is the refusal's but to a stranger."""
+        answer = Indent.failure(http, "a sentence")
+        assert answer["statusCode"] == http
+        status = json.loads(answer["body"])["status"]
+        assert status["code"] == code
+        assert (status["message"] == "a sentence") is (http != 401)
+        assert Refusal(http, "a sentence").why == "a sentence"

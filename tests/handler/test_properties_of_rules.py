@@ -110,7 +110,7 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     if not decision.approved:
         return
     until = NOW + decision.duration
-    asked, expiry = world.request.asked_duration, world.request.asked_expiry
+    asked, expiry = world.request.requested_duration, world.request.requested_expiry
     assert asked is None or decision.duration <= asked
     assert expiry is None or until <= expiry
     rules = [each for each in world.policy.rules if each.name in decision.rules]
@@ -236,7 +236,7 @@ def requests_of_one_call(world: World, draw: Draw) -> None:
     """Alone, each is decided as by itself; in one petition, all stand or fall, for the shortest."""
     asked = [world.request, *draw(st.lists(requests(), max_size=2))]
     if together := draw(st.booleans()):
-        asked = [each._replace(labels={**each.labels, "petition": "p"}) for each in asked]
+        asked = [each._replace(groups=("p",)) for each in asked]
     alone = [decided(world._replace(request=each)) for each in asked]
     found = decide_all(asked, world.snapshot, world.policy, NOW)
     if not together:

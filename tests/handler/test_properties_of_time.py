@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from handler.callers.indent import DURATION, REQUESTED_DURATION, Event, claim, read_request
 from handler.durations import format_go, format_instant, in_words, parse_duration, parse_instant
 from handler.duty import INCIDENT_ROLE, Duty, ProviderSnapshot
-from handler.request import ASKED_DURATION, DURATION, Request, Resource, claim
+from handler.request import Resource
 from handler.rules.evaluate import decide, decide_all
 from handler.rules.model import policy_from_settings
 from policy.duration_hints import nearest, short
@@ -38,11 +39,11 @@ LEAD = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", inci
 def test_no_label_widens_what_is_granted(labels: Mapping[str, str], allowed: timedelta) -> None:
     """Neither longer nor until later than the policy lets it, and no other label speaks of time."""
     policy, snapshot = policy_from_settings(allowed), ProviderSnapshot((LEAD,))
-    request = Request(JANE, (GROUP,), labels)
-    decision = decide(request, snapshot, policy, NOW)
+    event = Event(JANE, (GROUP,), labels)
+    decision = decide(event.request, snapshot, policy, NOW)
     if not decision.approved:
         return
-    made = claim(request, actor={}, reason="", now=NOW, duration=decision.duration)
+    made = claim(event, actor={}, reason="", now=NOW, duration=decision.duration)
     told = made["meta"]["labels"]
     duration = parse_duration(told["indent.com/time/duration"])
     expiry = parse_instant(told["indent.com/time/expires"])
@@ -76,7 +77,7 @@ DURATIONS = st.one_of(
 @STEADY
 @given(
     text=DURATIONS,
-    label=st.sampled_from([DURATION, ASKED_DURATION]),
+    label=st.sampled_from([DURATION, REQUESTED_DURATION]),
     allowed=st.integers(1, 168 * 3600).map(lambda seconds: timedelta(seconds=seconds)),
 )
 @example(text="9" * 63 + "h", label=DURATION, allowed=timedelta(hours=6))
@@ -84,7 +85,7 @@ DURATIONS = st.one_of(
 def test_a_wish_is_read_or_left_to_humans(text: str, label: str, allowed: timedelta) -> None:
     """Any text: humans decide, or access is for as long as both say, and never longer."""
     decision = decide(
-        Request(JANE, (GROUP,), {label: text}),
+        read_request(JANE, (GROUP,), {label: text}),
         ProviderSnapshot((LEAD,)),
         policy_from_settings(allowed),
         NOW,
@@ -108,7 +109,7 @@ def test_no_label_makes_a_duty(
     """Without a duty of the requester there is no approval, whatever the request says."""
     mary = LEAD._replace(holder=MARY)
     resource = GROUP._replace(labels=resource_labels)
-    requests = [Request(JANE, (resource,), labels), Request(JANE, (GROUP,), labels)]
+    requests = [read_request(JANE, (each,), labels) for each in (resource, GROUP)]
     decisions = decide_all(
         requests, ProviderSnapshot((mary,)), policy_from_settings(timedelta(hours=6)), NOW
     )

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from handler.audit import decision_record
+from handler.audit import MOST_LINE_BYTES, decision_record
 from handler.duty import ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.registry import PROVIDERS
-from handler.redaction import MOST_LINE_BYTES
 from handler.request import Request, Resource
 from handler.rules.conditions import OnCall
 from handler.rules.evaluate import Decision, RuleResult, decide_all
@@ -42,7 +41,7 @@ def line_of(
     record = decision_record(
         decision,
         snapshot=snapshot or ProviderSnapshot(),
-        asked=ASKED,
+        providers=ASKED,
         policy=policy,
         dry_run=False,
         milliseconds=7,
@@ -94,7 +93,7 @@ def test_whatever_comes_all_at_once(text: str) -> None:
     """Request, duties, policy, providers and reasons, each as long and as hostile as can be."""
     labels = {f"{each}{text}": text for each in range(500)}
     resources = tuple(Resource(text, f"{each}{text}", labels=labels) for each in range(200))
-    petitions = {f"petition{' ' * each}": f"{each}{text}" for each in range(300)}
+    groups = tuple(f"{each}{text}" for each in range(300))
     duties = tuple(
         Duty(
             *("incident.io", ON_CALL, f"{each}{text}", text, JANE, text),
@@ -118,7 +117,7 @@ def test_whatever_comes_all_at_once(text: str) -> None:
         for each in names
     )
     decision = Decision(
-        Request(Resource(email=text, id=text), resources, petitions),
+        Request(Resource(email=text, id=text), resources, groups=groups),
         *(text, duties, tuple(names), HOUR),
         duties=duties,
         rule_results=judged,
@@ -134,7 +133,7 @@ def test_whatever_comes_all_at_once(text: str) -> None:
         decision,
         policy_of(names),
         ProviderSnapshot(duties, failures),
-        wants=wants,
+        queries=wants,
         call=text,
         number=199,
         of=200,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from handler.callers import indent
-from handler.callers.indent import Refusal
+from handler.callers.base import Refusal, read_call
 from handler.durations import parse_instant
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -51,7 +51,9 @@ def verify(
     max_age: timedelta,
 ) -> None:
     """Check a call as the handler does: is it recent, then is it signed."""
-    signature = indent.read_signature(given, now=now, max_age=max_age)
+    event = {"requestContext": {"http": {"method": "POST"}}, "headers": given}
+    sent = read_call(event, ("POST",), now).headers
+    signature = indent.read_signature(sent, now=now, max_age=max_age)
     indent.verify(signature, body, secrets)
 
 
@@ -223,7 +225,7 @@ class TestVerify:
         found = refusal({name: value for name, value in changed.items() if value is not None})
         assert found is not None
         assert found.why == why
-        answer = indent.refused(found)
+        answer = indent.Indent.failure(found.http, found.message)
         assert answer["statusCode"] == 401
         message = "The call is not signed with this webhook's secret, or not recently."
         assert json.loads(answer["body"]) == {"status": {"code": 16, "message": message}}

@@ -127,7 +127,7 @@ def recorded(outcome: Outcome) -> dict[str, Any]:
     return decision_record(
         outcome.decisions[0],
         snapshot=outcome.snapshot,
-        asked=outcome.providers,
+        providers=outcome.providers,
         policy=policy_from_settings(HOURS),
         dry_run=False,
         milliseconds=0,

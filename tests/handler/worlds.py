@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from handler.callers.indent import DURATION, EXPIRES, read_request
 from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, ProviderSnapshot
-from handler.request import DURATION, EXPIRES, Request, Resource
+from handler.request import Request, Resource
 from handler.rules.conditions import (
     ANY,
     AllOf,
@@ -202,7 +203,7 @@ def requests() -> st.SearchStrategy[Request]:
     who = PEOPLE.map(lambda email: Resource("user", "u1", email))
     both = st.just((Resource("db", "x"), Resource("app", "x")))
     resources = both | st.lists(RESOURCES, min_size=1, max_size=2).map(tuple)
-    return st.builds(Request, who, resources, labels)
+    return st.builds(read_request, who, resources, labels)
 
 
 FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: ProviderSnapshot(tuple(each)))

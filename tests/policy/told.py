@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from handler.audit import decision_record
+from handler.durations import parse_duration
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
-from handler.request import DURATION, Request, Resource
+from handler.request import Request, Resource
 from handler.rules.conditions import AllOf, AnyOf, IncidentRole, OnCall, Requester
 from handler.rules.evaluate import decide_all
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd
@@ -59,7 +60,7 @@ POLICY = Policy((DBAS, LEADS, VAULT_KEEPERS, VAULTS))
 
 def asks_for(*resources: Resource, duration: str = "") -> Request:
     """A request of Jane's."""
-    return Request(Resource(email=JANE), resources, {DURATION: duration} if duration else {})
+    return Request(Resource(email=JANE), resources, parse_duration(duration))
 
 
 def recorded(
@@ -77,7 +78,7 @@ def recorded(
     record = decision_record(
         decision,
         snapshot=snapshot,
-        asked=asked,
+        providers=asked,
         policy=policy,
         dry_run=dry_run,
         milliseconds=7,

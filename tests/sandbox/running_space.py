@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from handler.callers.indent import read_signature, verify
-from handler.request import EXPIRES, claim, read_events
+from handler.callers.indent import EXPIRES, claim, read_events, read_signature, verify
 from sandbox.space import Space
 from sandbox.vendors.server import Double, Request, Response
 from tests.sandbox.vendor_accounts import Watch
@@ -61,7 +60,7 @@ class FakeWebhook(Double):
 
 def approval(event: Json, hours: int = 6) -> Json:
     """The claim with which a bot approves a request, as the handler makes it."""
-    (request,) = read_events([event]).requests
+    _, (request,) = read_events([event])
     duration = timedelta(hours=hours)
     made = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
     # The handler gives an expiry, too: without it, a test that changes the duration means it.

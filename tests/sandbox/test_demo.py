@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 import sandbox.__main__ as commands
-from cli.webhook_client import Answer
+from cli.webhook_client import WebhookAnswer
 from handler.app import App
 from handler.clock import Clock
 from handler.settings import Settings, load
@@ -98,22 +98,22 @@ def test_expectation_follows_the_settings(case: Case) -> None:
     assert approved == case.approved
 
 
-def _answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> Answer:
+def _answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> WebhookAnswer:
     event = scene.event(settings.policy)
     secret = "another-secret-altogether" if scene.forged else SECRET
     return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
 
 
-GRANTED = Answer(200, {"claims": [CLAIM]})
-NOT_GRANTED = Answer(200, {"claims": []})
+GRANTED = WebhookAnswer(200, {"claims": [CLAIM]})
+NOT_GRANTED = WebhookAnswer(200, {"claims": []})
 
 
 @pytest.mark.parametrize(
     ("scene", "answer"),
     [
         (JANE_LEADS, NOT_GRANTED),
-        (JANE_LEADS, Answer(200, {"claims": [CLAIM, CLAIM]})),
-        (JANE_LEADS, Answer(502, "Internal Server Error")),
+        (JANE_LEADS, WebhookAnswer(200, {"claims": [CLAIM, CLAIM]})),
+        (JANE_LEADS, WebhookAnswer(502, "Internal Server Error")),
         (HALF_AN_HOUR, GRANTED),
         (OMAR_IS_ON, NOT_GRANTED),
         (RITA_REPORTED, GRANTED),
@@ -123,7 +123,7 @@ NOT_GRANTED = Answer(200, {"claims": []})
         (FORGED, GRANTED),
     ],
 )
-def test_anything_else_is_not_as_expected(scene: Scene, answer: Answer) -> None:
+def test_anything_else_is_not_as_expected(scene: Scene, answer: WebhookAnswer) -> None:
     """A claim too many or too few, for another time, or another HTTP status."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
     assert not is_expected(scene, answer, settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sandbox.__main__ as commands
-from cli.webhook_client import Answer
+from cli.webhook_client import WebhookAnswer
 from handler.settings import load
 from sandbox import demo
 from sandbox.demo import is_expected
@@ -49,10 +49,10 @@ def test_expectation_follows_the_settings(settings: Mapping[str, str], approved:
 def test_a_shut_function_answers_nobody(scene: Scene) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
-    assert is_expected(scene, Answer(429, "Too Many Requests"), settings, is_shut=True)
+    assert is_expected(scene, WebhookAnswer(429, "Too Many Requests"), settings, is_shut=True)
     for http in (200, 401, 502):
-        assert not is_expected(scene, Answer(http, {"claims": []}), settings, is_shut=True)
-    assert not is_expected(scene, Answer(429, {}), settings)
+        assert not is_expected(scene, WebhookAnswer(http, {"claims": []}), settings, is_shut=True)
+    assert not is_expected(scene, WebhookAnswer(429, {}), settings)
 
 
 @pytest.fixture

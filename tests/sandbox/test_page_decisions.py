@@ -10,9 +10,9 @@ import pytest
 
 from cli.webhook_client import request_event
 from handler.audit import decision_record
+from handler.callers.indent import read_events
 from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
-from handler.request import read_events
 from handler.rules.evaluate import decide
 from handler.rules.model import Policy, policy_from_settings
 from sandbox.demo_data import JANE
@@ -39,12 +39,12 @@ def log_record(
 ) -> dict[str, Any]:
     """The record that the function itself would write of Jane's request."""
     event = request_event(JANE, ["prod-db"], duration=duration, petition=petition)
-    (request,) = read_events([event]).requests
+    _, (requested,) = read_events([event])
     snapshot = ProviderSnapshot(duties, failures)
     fields = decision_record(
-        decide(request, snapshot, policy, NOON),
+        decide(requested.request, snapshot, policy, NOON),
         snapshot=snapshot,
-        asked=("incident.io",),
+        providers=("incident.io",),
         policy=policy,
         dry_run=dry_run,
         milliseconds=7,

@@ -1,9 +1,11 @@
-"""One line of the function's log, read strictly: what it gives can be used without a further check.
+"""A record of the function's log: read strictly, and turned back into the values it was made of.
 
 A log comes from a file that anybody may have edited, or that was cut. So whatever else here uses of
 a record is checked in this one place, type by type; a line that is not as `handler/audit.py`
 writes it cannot be read, and is counted as such. A field that is merely absent is no fault: another
 version of the function wrote the line. Only what every version says has to be there.
+
+A record names nobody but the requester: other people have a stand-in here.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from handler.durations import parse_duration, parse_instant
+from handler.duty import Duty
+from handler.request import Request, Resource
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
@@ -30,8 +34,15 @@ _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _Check: TypeAlias = Callable[[Any], bool]
 
 
+ANOTHER = "another@stand-in.invalid"
+
+
 class LineError(ValueError):
     """A line of the function's log that cannot be read: cut, damaged, or of an older form."""
+
+
+class TooDeepError(ValueError):
+    """JSON that is nested more deeply than anything is here."""
 
 
 def read_line(line: str) -> Record | None:
@@ -46,7 +57,7 @@ def read_line(line: str) -> Record | None:
     try:
         value, _ = value_at(line, begin)
     except ValueError:
-        if looks_ours(line, begin):
+        if looks_ours(line, begin, len(line)):
             raise LineError("the line is not JSON") from None
         return None
     return record_of(value)
@@ -85,15 +96,15 @@ def value_at(text: str, begin: int) -> tuple[Any, int]:
         if _HALF_A_PAIR.search(read):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise TooDeepError from None
     return value, end
 
 
-def looks_ours(text: str, begin: int = 0) -> bool:
-    """Whether what begins there, and could not be read, looks like a line of the function's."""
-    if _BEGINNING.search(text, begin):
+def looks_ours(text: str, begin: int, end: int) -> bool:
+    """Whether what is between there, and could not be read, looks like a record."""
+    if _BEGINNING.match(text, begin) or _BEGINNING.search(text, begin, end):
         return True
-    return {each.strip('\\"') for each in _OURS.findall(text, begin)} == {"message", "level"}
+    return {name.strip('\\"') for name in _OURS.findall(text, begin, end)} == {"message", "level"}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -245,8 +256,8 @@ _DECISION = _fields(
     },
     ("timestamp", "omitted", "without_email"),
 )
-# What stands in place of fields that a line lacks: those that it was decided from, then those that
-# only tell of it.
+# What stands in place of fields that a line lacks: those that it was decided from, then other
+# details.
 _REQUEST_FIELDS: Record = {
     "requester": {"email": "", "emails": 0},
     "resources": [],
@@ -255,8 +266,8 @@ _REQUEST_FIELDS: Record = {
 }
 _TRACE_FIELDS: Record = {"request": _REQUEST_FIELDS, "duties": [], "wanted": {}}
 _FIELDS: Record = {"call": "", "number": 0, "of": 1, "petitions": [], "whole": False, "trace": {}}
-_TOLD_OF_TRACE: Record = {"rules": [], "other_rules": {}, "limits": [], "providers": []}
-_TOLD: Record = {
+_TRACE_DETAILS: Record = {"rules": [], "other_rules": {}, "limits": [], "providers": []}
+_DETAILS: Record = {
     **{name: [] for name in ("resources", "rules", "evidence", "provider_failures")},
     **dict.fromkeys(("resource_count", "milliseconds"), 0),
     "policy": "",
@@ -273,9 +284,9 @@ def _completed(record: Record) -> dict[str, Any]:
     if not isinstance(request, dict):
         return dict(record)  # which is wrong, not older
     parts = ((record, _FIELDS), (trace, _TRACE_FIELDS), (request, _REQUEST_FIELDS))
-    completed = {**_TOLD, **_FIELDS, **record}
+    completed = {**_DETAILS, **_FIELDS, **record}
     completed["trace"] = {
-        **_TOLD_OF_TRACE,
+        **_TRACE_DETAILS,
         **_TRACE_FIELDS,
         **trace,
         "request": {**_REQUEST_FIELDS, **request},
@@ -311,3 +322,58 @@ def _is_consistent(record: Record) -> bool:
         and (record["outcome"] == "approve") == (record["duration"] is not None)
         and all(place < duties for place in places)
     )
+
+
+def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:
+    """Make all of the requester's duties; `alias` holds those under another address of his."""
+    email = record["trace"]["request"]["requester"]["email"]
+    return tuple(
+        _duty(duty, alias if duty.get("alias") else email) for duty in record["trace"]["duties"]
+    )
+
+
+def _duty(fields: Record, holder: str) -> Duty:
+    texts = ("id", "name", "shortform", "incident", "link")
+    return Duty(
+        provider=fields["provider"],
+        kind=fields["kind"],
+        holder=holder,
+        level=fields.get("level", 1),
+        start=moment_of(fields.get("start")),
+        end=moment_of(fields.get("end")),
+        endless=fields.get("endless", False),
+        reporter=fields.get("reporter", False),
+        self_declared=fields.get("self_declared", False),
+        severity=tuple(fields.get("severity", ())),
+        type=tuple(fields.get("type", ())),
+        shared_names=frozenset(fields.get("shared_names", ())),
+        ids_elsewhere=frozenset(fields.get("ids_elsewhere", ())),
+        **{name: fields.get(name, "") for name in texts},
+    )
+
+
+def moment_of(text: str | None) -> datetime | None:
+    """Read an instant of the record."""
+    return parse_instant(text) if text else None
+
+
+def request_of(record: Record) -> Request:
+    """Make the request: what it asks for as it was, persons as far as they matter."""
+    request = record["trace"]["request"]
+    email, addresses = request["requester"]["email"], request["requester"]["emails"]
+    return Request(
+        # Only more of them say anything that the e-mail does not.
+        Resource(email=email, other_emails=(ANOTHER,) if addresses > bool(email) else ()),
+        tuple(_resource(resource, email) for resource in request["resources"]),
+        requested_duration=parse_duration(request["asked_duration"] or ""),
+        requested_expiry=moment_of(request["asked_until"]),
+        unreadable_duration=request.get("unreadable_duration", ""),
+        unreadable_expiry=request.get("unreadable_until", ""),
+        groups=tuple(record["petitions"]),
+    )
+
+
+def _resource(resource: Record, requester: str) -> Resource:
+    stand_ins = {"requester": requester, "another": ANOTHER}
+    email = stand_ins.get(resource["person"], "")
+    return Resource(resource["kind"], resource["id"], email, dict(resource["labels"]))

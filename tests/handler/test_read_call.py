@@ -1,17 +1,17 @@
-"""The bytes that were sent, out of a function URL's event."""
+"""The call that was made, out of a function URL's event."""
 
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from handler.callers import indent
-from handler.callers.indent import Refusal, raw_body
+from handler.callers.base import Refusal, path_of, read_call, unauthenticated
 
 MIB = 1024 * 1024
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 
 def posted(body: str | None, *, base64: bool = False, method: str = "POST") -> dict[str, Any]:
@@ -22,6 +22,27 @@ def posted(body: str | None, *, base64: bool = False, method: str = "POST") -> d
         "body": body,
         "isBase64Encoded": base64,
     }
+
+
+def raw_body(event: dict[str, Any]) -> bytes:
+    """The bytes of the body, for a caller that takes POST."""
+    return read_call(event, ("POST",), NOW).body
+
+
+def test_all_of_a_call() -> None:
+    """All of it, with headers in lower case; without a path it is for the root."""
+    event = posted("x") | {"rawPath": "/a/b", "headers": {"X-Some": "Value"}}
+    event["requestContext"] |= {"requestId": "r-1", "domainName": "x.lambda-url.on.aws"}
+    call = read_call(event, ("POST",), NOW)
+    host = "x.lambda-url.on.aws"
+    assert call == ("r-1", "POST", host, "/a/b", {"x-some": "Value"}, b"x", NOW)
+    assert read_call(posted(None), ("GET", "POST"), NOW) == ("", "POST", "", "/", {}, b"", NOW)
+
+
+@pytest.mark.parametrize("event", [None, [], "x", {}, {"rawPath": None}, {"rawPath": 7}])
+def test_no_path(event: object) -> None:
+    """Somebody has to answer whatever comes."""
+    assert path_of(event) == "/"
 
 
 def test_plain() -> None:
@@ -55,9 +76,8 @@ def test_marked_as_base64_and_is_none(body: str) -> None:
     with pytest.raises(Refusal) as caught:
         raw_body(posted(body, base64=True))
     assert caught.value.why == "the body is marked as base64 and is none"
-    with pytest.raises(Refusal) as unsigned:
-        indent.read_signature({}, now=datetime.now(UTC), max_age=timedelta(0))
-    assert indent.refused(caught.value) == indent.refused(unsigned.value)
+    stranger = unauthenticated("")
+    assert (caught.value.http, caught.value.message) == (stranger.http, stranger.message)
 
 
 def test_a_lone_surrogate_raises_nothing() -> None:
@@ -77,7 +97,7 @@ def test_up_to_one_mebibyte(flag: bool) -> None:  # noqa: FBT001 - a row of a ta
     assert raw_body(event(largest)) == largest
     with pytest.raises(Refusal) as caught:
         raw_body(event(larger))
-    assert (caught.value.http, caught.value.code) == (413, 3)
+    assert caught.value.http == 413
     assert caught.value.message == "the body is over 1 MiB"
 
 
@@ -93,5 +113,5 @@ def test_only_post(method: str) -> None:
     """Any other method gets 405, before anything else is looked at."""
     with pytest.raises(Refusal) as caught:
         raw_body(posted("x" * (MIB + 1), method=method))
-    assert (caught.value.http, caught.value.code) == (405, 3)
+    assert caught.value.http == 405
     assert caught.value.message == f"{method} is not answered here: use POST"

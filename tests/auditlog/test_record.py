@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditlog.explain import tree, why
-from auditlog.log_forms import Log, read_log
-from auditlog.log_lines import LineError, read_line
+from auditlog.reader import Log, read_log
+from auditlog.record import LineError, read_line
 from auditlog.replay import replay
-from cli.report import count
+from auditlog.report import report
+from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request
 from handler.duty import INCIDENT_ROLE, Duty
-from handler.request import ASKED_DURATION, DURATION, EXPIRES
 from tests.policy.told import (
     DATABASE,
     JANE,
@@ -61,7 +61,7 @@ DUPLICATED = json.dumps(YES[0]).replace('"level":', '"level": 7, "level":', 1)
 
 def read(*lines: str) -> Log:
     """Read lines among which are whole ones."""
-    return read_log([*lines, *map(json.dumps, RECORDS)])
+    return read_log("\n".join([*lines, *map(json.dumps, RECORDS)]))
 
 
 def test_whole_records_are_read_as_they_are() -> None:
@@ -78,6 +78,7 @@ def test_whole_records_are_read_as_they_are() -> None:
         '{"time": "2026-03-04", "type": "platform.report", "record": {}}',
         "{not json",
         "[" * 100_000 + "{" * 100_000,
+        '{"x":' * 10_000,
         '{"level": "INFO", "message": "a library says something"}',
         '{"level": 7}',
         '{"message": {"level": "nested"}}',
@@ -143,13 +144,13 @@ TOLD_ONLY = [
 def test_lines_from_before_people_were_counted() -> None:
     """They lack the counts; all else is told, counted and decided again as ever."""
     old = [missing_label(each, "without_email") for each in NO]
-    log = read_log(old)
+    log = read_log("\n".join(old))
     assert log.unreadable == 0
-    assert (count(NO)["without_email"], count(log.records)["without_email"]) == (
+    assert (report(NO)["without_email"], report(log.records)["without_email"]) == (
         {"PagerDuty": 2},
         {},
     )
-    assert count(log.records)["outcomes"] == count(NO)["outcomes"]
+    assert report(log.records)["outcomes"] == report(NO)["outcomes"]
     for of in (NO, log.decisions):
         assert [each.differences for each in replay(of, POLICY)] == [(), ()]
 
@@ -158,9 +159,9 @@ def test_lines_from_before_people_were_counted() -> None:
 @pytest.mark.parametrize("place", [*DECIDED_FROM, *TOLD_ONLY, ("rules",), ("policy",)])
 def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[str, ...]) -> None:
     """It is of another version of the function: it is counted as any other, and told."""
-    log = read_log([missing_label(record, *place)])
+    log = read_log(missing_label(record, *place))
     assert (len(log.decisions), log.unreadable) == (1, 0)
-    assert count(log.records)["outcomes"] == count([record])["outcomes"]
+    assert report(log.records)["outcomes"] == report([record])["outcomes"]
     tree(log.decisions[0])
     replay(log.decisions, POLICY)
 
@@ -168,14 +169,14 @@ def test_a_line_that_lacks_a_field_is_read(record: dict[str, Any], place: tuple[
 @pytest.mark.parametrize("place", DECIDED_FROM)
 def test_a_line_that_lacks_what_it_was_decided_from(place: tuple[str, ...]) -> None:
     """It is not decided again: what is missing could have changed it."""
-    (again,) = replay(read_log([missing_label(YES[0], *place)]).decisions, POLICY)
+    (again,) = replay(read_log(missing_label(YES[0], *place)).decisions, POLICY)
     assert "of an older version" in again.problem
 
 
 @pytest.mark.parametrize("place", TOLD_ONLY)
 def test_a_line_that_lacks_what_only_tells_of_it(place: tuple[str, ...]) -> None:
     """It is decided again, and nothing differs."""
-    (again,) = replay(read_log([missing_label(YES[0], *place)]).decisions, POLICY)
+    (again,) = replay(read_log(missing_label(YES[0], *place)).decisions, POLICY)
     assert (again.problem, again.differences) == ("", ())
 
 
@@ -191,7 +192,7 @@ def test_a_rule_of_which_a_line_does_not_say_why() -> None:
     """It is told all the same."""
     record = copy.deepcopy(YES[0])
     record["trace"]["rules"] = [{"rule": "databases", "verdict": "no"}]
-    (read_one,) = read_log([json.dumps(record)]).decisions
+    (read_one,) = read_log(json.dumps(record)).decisions
     assert "the record does not say why" in str(tree(read_one))
 
 
@@ -231,8 +232,8 @@ def test_no_field_of_a_record_ends_a_command() -> None:
         *(now, NOW + timedelta(hours=1), True, "https://example.com", "INC-1", True),
         *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
     )
-    labels = {DURATION: "soonish", ASKED_DURATION: "1h", EXPIRES: "soon"}
-    asked = asks_for(DATABASE)._replace(labels=labels)
+    labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
+    asked = read_request(asks_for(DATABASE).requester, (DATABASE,), labels)
     unreadable, decided = (recorded(each, every) for each in (asked, asks_for(DATABASE)))
     told = decided["trace"]["duties"][0]
     assert len(told) == len(every) - len({"holder", "declarers", "user"})
@@ -241,7 +242,7 @@ def test_no_field_of_a_record_ends_a_command() -> None:
     for record in of_call("every", unreadable, decided):
         for place in places(record):
             for value in ODD_VALUES:
-                log = read_log([json.dumps(changed(record, place, value))])
+                log = read_log(json.dumps(changed(record, place, value)))
                 for each in log.decisions:
                     tree(each)
                 replay(log.decisions, POLICY)
@@ -268,9 +269,9 @@ def test_whatever_one_record_holds_the_others_are_told_as_before(
     number, place = edit
     records: list[dict[str, Any]] = [*RECORDS]
     records[number] = changed(records[number], place, value)
-    log = read_log(map(json.dumps, records))
+    log = read_log("\n".join(map(json.dumps, records)))
     assert len(log.records) + log.unreadable in {len(RECORDS), len(RECORDS) - 1}
-    json.dumps(count(log.records))
+    json.dumps(report(log.records))
     call = RECORDS[number].get("call")
     again = {each.record["call"]: each for each in replay(log.decisions, POLICY)}
     for each in log.decisions:
@@ -288,7 +289,7 @@ def test_bytes_changed_anywhere(at: int, put: bytes) -> None:
     line = json.dumps(YES[0]).encode()
     at %= len(line)
     damaged = (line[:at] + put + line[at + len(put) :]).decode(errors="surrogateescape")
-    log = read_log([*damaged.split("\n"), *map(json.dumps, RECORDS)])
+    log = read_log("\n".join([damaged, *map(json.dumps, RECORDS)]))
     assert log.records[-len(RECORDS) :] == RECORDS
     replay(log.decisions, POLICY)
     assert JANE in json.dumps(log.records)

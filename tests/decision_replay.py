@@ -88,7 +88,7 @@ def _records(
         decision_record(
             each,
             snapshot=snapshot,
-            asked=(),
+            providers=(),
             policy=policy,
             dry_run=False,
             milliseconds=0,

@@ -1,0 +1,67 @@
+"""Counts of a period's decisions by outcome, rule and provider; they name nobody. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from auditlog.explain import SETTINGS, hidden_emails
+from auditlog.record import DECISION, FAILED, REFUSED, Record
+from handler.durations import parse_instant
+
+# What is counted, and its heading.
+COUNTS = {
+    "outcomes": "decisions",
+    "rules": "approved by rule",
+    "providers": "approved by a duty at",
+    "failures": "no answer from",
+    "without_email": "somebody on duty shows no e-mail at",
+    REFUSED: "calls refused",
+    FAILED: "calls failed",
+    "policies": "decided by policy",
+}
+
+
+def report(records: Iterable[Record]) -> dict[str, Any]:
+    """Count decisions, and the calls that came to none.
+
+    Gives the number of `decisions`, `from` and `to` as instants (None without any), and for each of
+    `COUNTS` a dictionary of how often, the most frequent first.
+    """
+    counters: dict[str, Counter[str]] = {name: Counter() for name in COUNTS}
+    times = []
+    for record in records:
+        if record["message"] != DECISION:
+            counters[record["message"]][record.get("why", "")] += 1
+            continue
+        times.append(record.get("timestamp") or record["decided_at"])
+        for name, value in _facts(record):
+            counters[name][value] += 1
+    return {
+        "decisions": len(times),
+        "from": min(times, default=None),
+        "to": max(times, default=None),
+        **{name: dict(counter.most_common()) for name, counter in counters.items()},
+    }
+
+
+def _facts(record: Record) -> Iterator[tuple[str, str]]:
+    outcome = "approved" if record["outcome"] == "approve" else "left to humans"
+    yield "outcomes", f"{outcome}, in dry run" if record["dry_run"] else outcome
+    yield "policies", record["policy"]
+    for rule in record["rules"]:
+        yield "rules", rule or SETTINGS
+    for provider in {duty["provider"] for duty in record["evidence"]}:
+        yield "providers", provider
+    for failure in record["provider_failures"]:
+        yield "failures", failure
+    for provider in hidden_emails(record):
+        yield "without_email", provider
+
+
+def is_since(record: Record, since: datetime) -> bool:
+    """Whether a record is from then on; one that does not say when counts, lest it be missed."""
+    logged_at = parse_instant(record.get("timestamp") or record.get("decided_at", ""))
+    return logged_at is None or logged_at >= since

@@ -1,0 +1,64 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from cli import arguments
+from cli.context import Context
+
+FORMS_OF_LOGS = """FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
+Insights or the console, or an export to S3, with or without gzip."""
+
+
+def add_command(
+    commands: Any,  # noqa: ANN401 - argparse names no type for it
+    name: str,
+    run: Callable[[argparse.Namespace, Context], int],
+    *,
+    summary: str,
+    description: str,
+    epilog: str,
+) -> argparse.ArgumentParser:
+    """Add a command; the summary stands in the list of all of them."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_request(
+    parser: argparse.ArgumentParser, *, required: bool, who: str, resource: str
+) -> None:
+    """Add what says who requests which resources."""
+    parser.add_argument(
+        "--as", dest="who", required=required, type=arguments.email, metavar="EMAIL", help=who
+    )
+    parser.add_argument(
+        "--resource",
+        action="append",
+        required=required,
+        default=None if required else [],
+        type=arguments.resource,
+        metavar="KIND:ID",
+        help=resource,
+    )
+    arguments.for_labels(parser, "that the resources carry")
+
+
+def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Add the file that holds a log."""
+    parser.add_argument(
+        "file",
+        nargs=None if required else "?",
+        type=arguments.file,
+        metavar="FILE",
+        help="lines of the function's log; - is stdin",
+    )
