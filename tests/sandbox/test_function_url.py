@@ -11,7 +11,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -385,6 +385,7 @@ def test_failed_call_is_a_bad_gateway(start: Start, what: str) -> None:
     else:
         assert second.json != first
         assert_gone(first)
+    function.close()  # the child's lines come by a thread, which ends with it
     assert any(REASONS[what] in line for line in lines)
 
 
@@ -527,7 +528,8 @@ def test_close_in_the_middle_of_calls_leaves_nothing_running(
     with closing(connect(function)) as idle:
         idle.connect()
         function.close()
-        assert idle.sock.recv(1) == b""
+        with suppress(ConnectionResetError):  # where nobody has accepted it yet
+            assert idle.sock.recv(1) == b""
     for pid in pids:
         assert_gone(pid)
     left = set(threading.enumerate()) - before
