@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from handler.clock import Deadline
+from handler.clock import Clock, Deadline
 from handler.duty import Duty, Incident, ProviderSnapshot, ScheduleOrRole
-from handler.http import Client
+from handler.http import Client, HttpError
 from handler.json_fields import as_object
 
 _T = TypeVar("_T")
@@ -77,10 +77,9 @@ class DutyQuery(NamedTuple):
 
 
 class ProviderClient(Protocol):
-    """One provider, ready to be asked.
+    """One account at a provider. `handler/providers/<id>.py` binds the class to `CLIENT`."""
 
-    `handler/providers/<id>.py` has `connect(client, clock, settings)`, which makes it.
-    """
+    def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None: ...
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Give what to ask, given what is known so far.
@@ -100,14 +99,20 @@ def fetch_object(
     headers: Mapping[str, str],
     deadline: Deadline,
     read: Callable[[Mapping[str, Any]], _T],
+    hint: Callable[[HttpError], str] = lambda _: "",
 ) -> _T:
-    """Get a JSON object, and read it.
+    """Get a JSON object, and read it; `hint` says what the provider means by an error.
 
     Raises:
         HttpError: there is no such answer.
-        ShapeError: it is no object, or not what `read` expects.
+        ShapeError: it isn't an object, or not what `read` expects.
     """
-    return client.get_json(url, headers, deadline, lambda body: read(as_object(body, "the answer")))
+    try:
+        return client.get_json(
+            url, headers, deadline, lambda body: read(as_object(body, "the answer"))
+        )
+    except HttpError as error:
+        raise error.with_hint(hint(error)) from error
 
 
 def unread_problem(count: int) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def load_clients(
         providers: the settings of each, by its id. The files of others are not loaded.
     """
     return {
-        BY_ID[id_].name: import_module(f"handler.providers.{id_}").connect(client, clock, settings)
+        BY_ID[id_].name: import_module(f"handler.providers.{id_}").CLIENT(client, clock, settings)
         for id_, settings in providers.items()
     }
 

@@ -62,7 +62,7 @@ _HINTS: Mapping[int | None, str] = {
 }
 
 
-class PagerDuty:
+class PagerDutyClient:
     """Questions to one PagerDuty account."""
 
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
@@ -187,18 +187,16 @@ class PagerDuty:
         self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Read[_T]
     ) -> _T:
         url = f"{self._base_url}{path}?{urlencode(query)}"
-        try:
-            return fetch_object(self._client, url, self._headers, deadline, read)
-        except HttpError as error:
-            hint = _HINTS.get(error.status, "")
-            if error.status == _UNAUTHORIZED:
-                hint += other_region(BY_ID["pagerduty"], self._base_url)
-            raise error.with_hint(hint) from error
+        return fetch_object(self._client, url, self._headers, deadline, read, self._hint)
+
+    def _hint(self, error: HttpError) -> str:
+        hint = _HINTS.get(error.status, "")
+        if error.status == _UNAUTHORIZED:
+            hint += other_region(BY_ID["pagerduty"], self._base_url)
+        return hint
 
 
-def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> PagerDuty:
-    """Make the provider's client from its settings."""
-    return PagerDuty(client, clock, settings)
+CLIENT = PagerDutyClient
 
 
 def has_more(body: JsonObject) -> bool:

@@ -17,7 +17,7 @@ from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.providers import runner
 from handler.providers.base import DutyQuery
-from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.incidentio import IncidentIOClient
 from handler.providers.runner import ask
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
@@ -116,10 +116,10 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 
 
 @pytest.fixture
-def incidentio_client(client: Client, double: IncidentIO) -> IncidentIOClient:
+def incidentio_client(client: Client, double: IncidentIO, set_clock: SetClock) -> IncidentIOClient:
     """The double as the handler sees it."""
     settings = {"INCIDENTIO_BASE_URL": double.url, "INCIDENTIO_API_KEY": API_KEY}
-    return IncidentIOClient(client, settings)
+    return IncidentIOClient(client, set_clock.clock, settings)
 
 
 @pytest.fixture

@@ -20,10 +20,9 @@ from handler.duty import (
     Incident,
     ProviderSnapshot,
 )
-from handler.providers import incidentio
 from handler.providers.base import DutyQuery
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
-from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.incidentio import IncidentIOClient
 from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import Category, IncidentIO, Mode
@@ -448,7 +447,7 @@ FindUpdates = Callable[[], ProviderSnapshot]
 
 
 @pytest.fixture
-def find_updates(incidentio_client: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
+def find_updates(incidentio_client: IncidentIOClient, set_clock: SetClock) -> FindUpdates:
     """Ask for the updates of all live incidents, as the handler does."""
 
     def found() -> ProviderSnapshot:

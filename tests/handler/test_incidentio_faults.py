@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.duty import Duty, Failure, ProviderSnapshot
 from handler.http import Client
@@ -33,8 +34,9 @@ def one_of_each(double: IncidentIO) -> None:
     double.put_on_shift("DBA", BO)
 
 
-def _client(client: Client, url: str, key: str) -> incidentio.IncidentIO:
-    return incidentio.IncidentIO(client, {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": key})
+def _client(client: Client, url: str, key: str) -> incidentio.IncidentIOClient:
+    settings = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": key}
+    return incidentio.IncidentIOClient(client, SYSTEM_CLOCK, settings)
 
 
 def _kinds(found: ProviderSnapshot) -> set[str]:
