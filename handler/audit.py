@@ -72,7 +72,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    own = policy.known_as(requester)
+    known_as = policy.known_as(requester)
     # One budget each for the summary, for what was decided from, and for what came of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
@@ -93,7 +93,7 @@ def decision_record(
     duties = tuple(facts.first(decision.duties, "duties", size=_DUTY_BYTES))
     trace = {
         "request": wishes,
-        "duties": [_duty(duty, requester, own, facts) for duty in duties],
+        "duties": [_duty(duty, requester, known_as, facts) for duty in duties],
         **_rules(decision, policy, duties, results),
         "limits": results.texts(decision.limits),
         "providers": _providers(providers, snapshot.failures, results),
@@ -118,13 +118,14 @@ def decision_record(
         "reason": reason,
         "rules": summary.texts(decision.rules, "rules"),
         "evidence": [
-            _duty(duty, requester, own, summary)
+            _duty(duty, requester, known_as, summary)
             for duty in summary.first(decision.evidence, "evidence", size=_DUTY_BYTES)
         ],
         "duration": format_go(decision.duration) if decision.approved else None,
         # Whether the requester could have given themselves the duty: by a switch, that counts.
         "self_made": any(
-            duty.kind == INCIDENT_UPDATE or duty.is_declared_by(own) for duty in decision.evidence
+            duty.kind == INCIDENT_UPDATE or duty.is_declared_by(known_as)
+            for duty in decision.evidence
         ),
         "provider_failures": summary.texts(list(map(str, snapshot.failures)), "failures"),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
@@ -159,7 +160,7 @@ def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict
     }
 
 
-def _duty(duty: Duty, requester: str, own: frozenset[str], redact: Redactor) -> dict[str, Any]:
+def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor) -> dict[str, Any]:
     """Record a duty, but not under which other address of the requester it is held."""
     fields: dict[str, Any] = {
         "provider": duty.provider,
@@ -175,7 +176,7 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], redact: Redactor) -> 
         "end": _instant(duty.end),
         "endless": duty.endless,
         "reporter": duty.reporter,
-        "self_declared": duty.is_declared_by(own),
+        "self_declared": duty.is_declared_by(known_as),
         "shared_names": redact.texts(sorted(duty.shared_names)),
         "ids_elsewhere": redact.texts(sorted(duty.ids_elsewhere)),
         "link": redact.text(duty.link),

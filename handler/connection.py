@@ -118,11 +118,13 @@ class Connection:
             if stream.socket:
                 return stream.socket.getpeername()
         # Bytes, here and for TLS: a `str` is put through IDNA, whose module takes long to load.
-        found = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
-        for *_, address in found:
+        addresses = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
+        for *_, address in addresses:
             attempts.setdefault(address, 0)
         failure = OSError("the name has no address")
-        for family, kind, protocol, _, address in sorted(found, key=lambda each: attempts[each[4]]):
+        for family, kind, protocol, _, address in sorted(
+            addresses, key=lambda info: attempts[info[4]]
+        ):
             attempts[address] += 1
             stream.socket = socket.socket(family, kind, protocol)
             try:
@@ -175,7 +177,7 @@ class Connection:
         """Refuse what `http.client` puts up with: a head from which the body's end is unclear."""
         if response.status < 200:  # noqa: PLR2004 - the final response is still to come
             raise BadStatusLine(str(response.status))
-        lengths = {each.strip() for each in response.headers.get_all("Content-Length", ())}
+        lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}
         codings = response.headers.get_all("Transfer-Encoding", ())
         if (
             self._stream.is_at_end  # the headers are cut off

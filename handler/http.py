@@ -46,7 +46,7 @@ _KEY_REFUSALS = frozenset({401, 402, _FORBIDDEN})
 _MAX_IDLE = timedelta(seconds=10)
 
 _Read = TypeVar("_Read")
-IdleConnection: TypeAlias = tuple[Connection, datetime]
+_IdleConnection: TypeAlias = tuple[Connection, datetime]
 
 
 class HttpError(Exception):
@@ -88,9 +88,7 @@ class Client:
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
         self._clock = clock
         self._connect = connect
-        self._idle: defaultdict[tuple[str, str], deque[tuple[Connection, datetime]]] = defaultdict(
-            deque
-        )
+        self._idle: defaultdict[tuple[str, str], deque[_IdleConnection]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
         self._tls_lock = allocate_lock()
         self._parsing = allocate_lock()
@@ -222,12 +220,12 @@ class Client:
         idle = self._idle[url.scheme, url.netloc]
         while idle and may_be_kept:
             try:
-                kept, since = idle.pop()
+                connection, since = idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if self._clock.now() - since < _MAX_IDLE and kept.is_idle():
-                return kept
-            kept.close()
+            if self._clock.now() - since < _MAX_IDLE and connection.is_idle():
+                return connection
+            connection.close()
         tls = None
         if url.scheme == "https":
             with self._tls_lock:  # loading the certificates takes long: once, for all threads

@@ -154,14 +154,14 @@ def _check_edges(key: str, value: str) -> None:
 
 def parse_duration(key: str, value: str) -> timedelta:
     """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), cut down to whole seconds."""
-    duration = _approval(f"{value}h" if _HOURS.fullmatch(value) else value)
+    duration = _approval_duration(f"{value}h" if _HOURS.fullmatch(value) else value)
     if duration is not None:
         return timedelta(seconds=duration // timedelta(seconds=1))
     allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
     raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours")
 
 
-def _approval(text: str) -> timedelta | None:
+def _approval_duration(text: str) -> timedelta | None:
     """Read a duration for which an approval may last; None for any other text."""
     duration = durations.parse_duration(text) or timedelta(0)
     return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
@@ -223,7 +223,7 @@ def parse_whole(key: str, value: str, *, least: int, most: int, example: str) ->
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:
     """Accept https, or http on loopback: the API key travels there."""
-    return _checked_url(
+    return _check_url(
         key,
         value,
         value,
@@ -241,10 +241,10 @@ def parse_site(key: str, value: str) -> str:
     allowed = "are a site's name, its host, or its https address without a path"
     if "/" in url.rstrip("/").partition("://")[2]:
         raise _wrong_url(key, value, allowed, "acme")
-    return _checked_url(key, value, url, allowed, "acme")
+    return _check_url(key, value, url, allowed, "acme")
 
 
-def _checked_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
+def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
     """Give an address that a key may travel to, without a slash at its end."""
     url = url.rstrip("/")
     parts = _split(url)

@@ -42,10 +42,7 @@ def load_clients(
 ) -> dict[str, ProviderClient]:
     """Make the client of each provider that is on, by name.
 
-    Args:
-        client: how they are reached.
-        clock: what time it is.
-        providers: the settings of each, by its id. The files of others are not loaded.
+    `providers` has the settings of each, by its id. The files of others are not loaded.
     """
     return {
         BY_ID[id_].name: import_module(f"handler.providers.{id_}").CLIENT(client, clock, settings)
@@ -63,7 +60,7 @@ class DutyCollector:
     3. After `UNTIL_ONE_PROVIDER`, ask on beside what hangs, and stop once nothing is undecided.
 
     Attributes:
-        snapshot: what was found up to now.
+        snapshot: what has come so far.
         queries: the first query to each provider; no later one needs more.
     """
 
@@ -164,7 +161,7 @@ def collect_and_decide(
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.
     counted = requests if snapshot.without_email else ()
-    conditions = [each.condition for each in dependencies(counted, policy, now)]
+    conditions = [dependency.condition for dependency in dependencies(counted, policy, now)]
     return Outcome(
         decisions,
         snapshot,
@@ -190,17 +187,17 @@ class Dependency(NamedTuple):
 
 def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
     """Say on which duties it depends whether these requests are approved."""
-    found: list[Dependency] = []
+    result: list[Dependency] = []
     for request in requests:
         facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
             if not rule.deny and any(map(rule.resources.covers, request.resources)):
                 ends = rule.shift_end is not None
-                found += (
+                result += (
                     Dependency(condition, ends, facts.addresses)
                     for condition in duty_conditions(rule.when, facts)
                 )
-    return found
+    return result
 
 
 def duty_queries(

@@ -8,7 +8,7 @@ any other field that is not required may be.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -43,7 +43,6 @@ from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
 _Read: TypeAlias = Callable[[JsonObject], _T]
-_Shift: TypeAlias = tuple[str, str, datetime | None]
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
 PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
@@ -95,9 +94,16 @@ class PagerDutyClient:
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         query = {"include[]": "users", "time_zone": "UTC"}
-        shifts: dict[_Shift, Duty] = {}
-        read = partial(read_on_calls, known=shifts)
-        yield from self._pages("/oncalls", query, PAGE_SIZE, deadline, read)
+        shifts: dict[tuple[str, str, datetime | None], Duty] = {}
+        for page in self._pages("/oncalls", query, PAGE_SIZE, deadline, read_on_calls):
+            # One for each escalation policy that uses the schedule: only what is new, or better.
+            better = {}
+            for duty in page.duties:
+                shift = duty.id, duty.holder or duty.user, duty.start
+                best = _best_known(shifts.get(shift, duty), duty)
+                if best != shifts.get(shift):
+                    shifts[shift] = better[shift] = best
+            yield page._replace(duties=tuple(better.values()))
 
     def _schedules(self, path: str, size: int, deadline: Deadline) -> Iterator[Page]:
         read = partial(read_schedules, path=path)
@@ -206,12 +212,9 @@ def has_more(body: JsonObject) -> bool:
     return more
 
 
-def read_on_calls(rows: Iterable[Any], known: MutableMapping[_Shift, Duty]) -> Page:
-    """Read a page of on-calls, one for each escalation policy that uses a schedule.
-
-    `known` holds the shifts of the pages before: the page has those that are new, or better known.
-    """
-    duties: dict[_Shift, Duty] = {}
+def read_on_calls(rows: Iterable[Any]) -> Page:
+    """Read a page of on-calls: a duty for each row with a schedule and a person."""
+    duties: list[Duty] = []
     schedules: dict[ScheduleOrRole, None] = {}
     unread = 0
     for row in rows:
@@ -227,14 +230,11 @@ def read_on_calls(rows: Iterable[Any], known: MutableMapping[_Shift, Duty]) -> P
         except ShapeError:
             unread += 1
             continue
-        person = duty.holder or duty.user
-        shift = duty.id, person, duty.start
-        best = _best_known(known.get(shift, duty), duty)
-        if person and best != known.get(shift):
-            known[shift] = duties[shift] = best
+        if duty.holder or duty.user:
+            duties.append(duty)
     # Schedules that nobody is on call for, or no policy uses, are missing: any could bear a name.
     problems = unread_problem(unread)
-    return Page(tuple(duties.values()), tuple(schedules), problems=problems, names_missing=True)
+    return Page(tuple(duties), tuple(schedules), problems=problems, names_missing=True)
 
 
 def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:

@@ -212,9 +212,9 @@ def duty_conditions(
     condition: Condition | None, facts: Facts | None = None
 ) -> Iterator[DutyCondition]:
     """Give the conditions on duties within a condition, as `walk` does."""
-    for one in walk(condition, facts):
-        if isinstance(one, OnCall | IncidentRole | PostedUpdate):
-            yield one
+    for member in walk(condition, facts):
+        if isinstance(member, OnCall | IncidentRole | PostedUpdate):
+            yield member
 
 
 def accepts(condition: DutyCondition, duty: Duty) -> bool:

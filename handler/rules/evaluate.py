@@ -98,7 +98,9 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
     folded = policy.fold_resources(request.resources)
-    denying = [rule for rule in policy.rules if any(rule.denies(one, facts) for one in folded)]
+    denying = [
+        rule for rule in policy.rules if any(rule.denies(resource, facts) for resource in folded)
+    ]
     if denying:
         results = tuple(
             RuleResult(rule.name, "denies")
