@@ -30,9 +30,8 @@ from handler.rules.evaluate import (
 )
 from handler.rules.model import Policy
 
-# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own: what is longer is cut, isn't
-# JSON then, and is counted by no metric. A body may ask for thousands of resources, one person may
-# have thousands of duties, and a policy hundreds of rules with long names.
+# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own; a longer one is cut, and is no
+# JSON then. One person may have thousands of duties, and a policy hundreds of rules.
 MOST_LINE_BYTES = 256_000
 # For each of the three parts of a line. Everything whose length is not ours is charged, as JSON
 # escapes it; all else is some 2,000 bytes.
@@ -251,9 +250,11 @@ def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, di
 
 
 def _go(duration: timedelta | None) -> str | None:
-    if duration is None or duration % timedelta(seconds=1) == timedelta(0):
-        return None if duration is None else format_go(duration)
-    return f"{duration // timedelta(microseconds=1)}us"
+    if duration is None:
+        return None
+    if duration % timedelta(seconds=1):
+        return f"{duration // timedelta(microseconds=1)}us"
+    return format_go(duration)
 
 
 def _instant(moment: datetime | None) -> str | None:

@@ -63,15 +63,10 @@ def encode_request(
 
 
 class Connection:
-    """A connection to a host, for one request after the other.
+    """A connection to a URL's host, for one request after the other.
 
     One thread uses it at a time; others may only `abandon` it. Whatever fails raises OSError, and
-    TimeoutError if that is because of the deadline.
-
-    Args:
-        url: its scheme, host and port say where to.
-        tls: how to verify the host, for https.
-        connect: gives the socket; None to connect directly.
+    TimeoutError if that is because of the deadline. `tls` is for https only.
 
     Attributes:
         address: the peer's, once the connection is open.
@@ -222,7 +217,6 @@ class _DeadlineStream(io.RawIOBase):
     """What a socket receives, as a stream, and the time-out of each of the socket's operations.
 
     Attributes:
-        socket: the socket, as soon as there is one.
         deadline: when to give up; None is not to wait at all.
         bytes_left: how much may still be received.
         is_at_end: whether the peer has ended the connection.

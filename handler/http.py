@@ -26,10 +26,9 @@ from handler.hosts import is_loopback
 RETRIES = 2
 # Several times a full page of incidents.
 MAX_BODY_BYTES = 6 * 1024 * 1024
-# What a body may take in memory once it is parsed, which is up to 66 times its length: ordinary
-# JSON of any length that is read, in any script, takes less. Seven bodies may be on their way at
-# once. Of the large ones, one is parsed and read at a time, so that all of it fits the function's
-# memory; the interpreter parses one at a time in any case. Small ones don't wait.
+# What a body may take in memory once it is parsed: up to 66 times its length, but ordinary JSON
+# takes less than this. Seven bodies may be on their way at once; so that all fits the function's
+# memory, one large body is parsed and read at a time. Small ones don't wait.
 MAX_PARSED_BYTES = 96 * 1024 * 1024
 _MAX_GROWTH = 66
 SMALL_BODY_BYTES = 192 * 1024
@@ -79,10 +78,8 @@ class HttpError(Exception):
 class Client:
     """Sends requests over connections that it keeps. Safe to share between threads.
 
-    Args:
-        clock: what time it is.
-        connect: gives a socket that leads to a host, or None to connect directly, as the function
-            always does. If it raises HttpError, the request fails with that, without a retry.
+    `connect` gives a socket that leads to a host, or None to connect directly, as the function
+    always does. If it raises HttpError, the request fails with that, without a retry.
     """
 
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:

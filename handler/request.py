@@ -22,9 +22,8 @@ class Resource(NamedTuple):
     """A thing or a person: what is requested, or who requests it.
 
     Attributes:
-        kind, id, labels: what rules select it by.
         email: the person's, as written.
-        other_emails: more e-mails that the caller states for it.
+        other_emails: more that the caller states for it.
     """
 
     kind: str = ""
@@ -57,11 +56,10 @@ class Request(NamedTuple):
 
     Attributes:
         requester: who gets the access.
-        resources: all that it is for.
-        requested_duration: the shortest positive one that is wished for; None without one.
-        requested_expiry: the end that is wished for, in UTC; None without one.
+        requested_duration: the shortest positive one that is wished for.
+        requested_expiry: the end that is wished for, in UTC.
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
-        groups: names; the requests of one call that share one are approved together or not at all.
+        groups: requests of one call that share a name here are approved together or not at all.
     """
 
     requester: Resource

@@ -36,10 +36,9 @@ class SettingsError(ValueError):
     The sentence never holds the value of a secret.
 
     Attributes:
-        key: the setting's name.
-        example: a right value, or empty where there can be none (secrets).
-        fixes: settings, each with the value to give it, or None to take it out: doing so for any
-            one of them is certain to mend this.
+        example: a right value; "" for secrets.
+        fixes: settings, with the value to give each, or None to take it out; any one of these is
+            certain to mend this.
         problems: all that is wrong: this alone, unless several settings are.
     """
 
@@ -91,11 +90,11 @@ class Setting(NamedTuple):
     """A row of the table of settings.
 
     Attributes:
-        name: what the environment variable and the key of the stack's config are called.
+        name: of the environment variable and of the key of the stack's config.
         parse: reads its text, given the name and the text; raises `SettingsError`.
         doc: what it does, in a line of Markdown.
         default: its text where none is given.
-        secret: whether it is kept encrypted, and never quoted.
+        secret: whether it is encrypted, and never quoted.
     """
 
     name: str
@@ -107,9 +106,7 @@ class Setting(NamedTuple):
     def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
         """Read it from the values of all settings; an empty text counts as unset.
 
-        Args:
-            values: the values.
-            check: looks at a plain setting's text first: what people type can get better advice.
+        `check` looks at a plain setting's text first: what people type can get better advice.
 
         Raises:
             SettingsError: the value is wrong.

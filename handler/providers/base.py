@@ -17,11 +17,11 @@ class Page(NamedTuple):
     """One page of a provider's answer.
 
     Attributes:
-        duties: the current duties on it, also those whose holder's e-mail it does not show.
-        schedules_and_roles: every schedule or role on it, held by somebody or not.
-        incidents: the live incidents on it, newest first.
+        duties: the current ones, also those whose holder's e-mail it does not show.
+        schedules_and_roles: all of them, held by somebody or not.
+        incidents: the live ones, newest first.
         problems: what could not be read or was left out, in words safe to log.
-        names_missing: whether something that was left out may bear a name of the policy.
+        names_missing: whether something that was left out may have a name of the policy.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -50,12 +50,12 @@ class DutyQuery(NamedTuple):
     """What the rules for some requests need to know of a provider.
 
     Attributes:
-        schedules: the schedules that rules name, by name or id.
+        schedules: those that rules name, by name or id.
         any_schedule: whether being on call for any other counts, too.
         roles: whether a role in a live incident may count.
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
-        holders: the e-mails, in normal form, of the people whose duties matter.
+        holders: whose duties matter, by e-mail in normal form.
     """
 
     schedules: tuple[str, ...] = ()
@@ -84,8 +84,8 @@ class ProviderClient(Protocol):
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Give what to ask, given what is known so far.
 
-        Called until it gives no new question: those that were asked are left out by name, so what
-        an answer leaves open is asked in the next round.
+        Called until it gives no new question, by name: so what an answer leaves open is asked in
+        the next round.
         """
 
 

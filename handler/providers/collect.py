@@ -51,9 +51,9 @@ def load_clients(
 
 
 class DutyCollector:
-    """Asks providers round by round: for duties, what these leave open, and what that leaves open.
+    """Asks providers round by round; each has rounds of its own.
 
-    Each provider has rounds of its own, and all of the time, in three phases:
+    They have all of the time, in three phases:
 
     1. Wait until all have answered; then ask each for what its answers leave open.
     2. After `UNTIL_ALL` of the time, ask each as soon as it has answered all that it was asked.
@@ -125,7 +125,6 @@ class Outcome(NamedTuple):
 
     Attributes:
         decisions: one for each request, in order.
-        snapshot: what the providers answered.
         providers: the names of those that were asked.
         queries: what the rules needed to know of each.
         without_email: by provider, how many people on duty have no e-mail there, and of how many.
@@ -175,7 +174,6 @@ class Dependency(NamedTuple):
     """A condition on a duty that could make a rule hold.
 
     Attributes:
-        condition: the condition.
         ends: whether the rule's access ends with the duty.
         holders: whose duty it has to be, by e-mail.
     """

@@ -46,7 +46,7 @@ class Facts(NamedTuple):
         addresses: those whose duties count for the requester.
         known_as: every address known to be theirs, folded, for what speaks against them.
         duties: the requester's, sorted.
-        requested: how long access is requested for; None is as long as possible.
+        requested: for how long; None is as long as possible.
         self_declared: whether duties count in an incident that the requester declared.
     """
 
@@ -176,7 +176,6 @@ class RequestedDuration(NamedTuple):
         return facts.requested is not None and facts.requested <= self.up_to
 
     def __str__(self) -> str:
-        """Say it for the log."""
         return f"at most {in_words(self.up_to)} is asked for"
 
 

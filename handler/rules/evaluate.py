@@ -46,10 +46,10 @@ class Decision(NamedTuple):
     """What was decided about one request.
 
     Attributes:
-        reason: one sentence for the claim, which names the evidence by reference.
+        reason: one sentence, which names the evidence by reference.
         evidence: the duties that an approval rests on; none means that humans decide.
-        rules: the names of the rules that approve.
-        duration: how long an approval lasts, in whole seconds.
+        rules: the names of those that approve.
+        duration: of the approval, in whole seconds.
         could_change: more facts could change it: a duty, or when one ends.
         duties: the requester's, sorted.
         rule_results: in the policy's order.
