@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+
+# Garbage collection takes a twentieth of a cold start, and finds nothing in what is loaded.
+gc.disable()
+
 import json
 import os
 import sys
@@ -25,6 +29,9 @@ from handler.request import Request
 from handler.rules.evaluate import Decision
 from handler.setting_parsers import SettingsError
 from handler.settings import POLICY, SECRET_KEYS, Settings, load
+
+gc.freeze()
+gc.enable()
 
 # Characters that say why a call has no decision: a wrong setting is quoted.
 MOST_WHY = 2000
@@ -69,7 +76,7 @@ class App:
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
-        # Looking for cycles takes a tenth of a call, and finds none.
+        # It takes a tenth of a call, too: what a call makes is freed without it.
         gc.disable()
         caller = find_caller(path_of(event))
         try:

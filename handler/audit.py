@@ -30,8 +30,8 @@ from handler.rules.evaluate import (
 )
 from handler.rules.model import Policy
 
-# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own; a longer one is cut, and is no
-# JSON then. One person may have thousands of duties, and a policy hundreds of rules.
+# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own; a longer one is cut, and then
+# isn't JSON. One person may have thousands of duties, and a policy hundreds of rules.
 MOST_LINE_BYTES = 256_000
 # For each of the three parts of a line. Everything whose length is not ours is charged, as JSON
 # escapes it; all else is some 2,000 bytes.

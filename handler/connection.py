@@ -162,14 +162,14 @@ class Connection:
             body += piece
             if len(body) > max_bytes:
                 raise ResponseTooLargeError
-        # `http.client` takes the end of the connection for that of a body or trailer.
+        # `http.client` takes the end of the connection for the end of a body or trailer.
         if response.length or (response.chunked and stream.is_at_end):
             raise IncompleteRead(b"")
         stream.bytes_left = _BUFFER_BYTES
         return response, bytes(body)
 
     def _check_head(self, response: HTTPResponse) -> None:
-        """Refuse what `http.client` puts up with: a head from which the body's end is unclear."""
+        """Refuse a head that leaves unclear where the body ends; `http.client` doesn't."""
         if response.status < 200:  # noqa: PLR2004 - the final response is still to come
             raise BadStatusLine(str(response.status))
         lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}

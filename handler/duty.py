@@ -11,7 +11,7 @@ from handler import emails
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
-# What an incident is classified by, and a provider's key: no duties, but what has a name, too.
+# Other things with names: what an incident is classified by, and a provider's key.
 SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
 _BEST_EVIDENCE_FIRST = {INCIDENT_ROLE: 0, ON_CALL: 1}
 

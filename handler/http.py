@@ -39,7 +39,7 @@ _LEAST_BYTES = 4096
 _FIRST_PAUSE = 0.2
 _FORBIDDEN, _PROXY_AUTHENTICATION, _TOO_MANY_REQUESTS = 403, 407, 429
 _RETRIED = frozenset({_TOO_MANY_REQUESTS, *range(500, 600)})
-# What a provider says about the key by these, something in front of it says about the call.
+# By these a provider refuses the key, and something in front of it the call.
 _KEY_REFUSALS = frozenset({401, 402, _FORBIDDEN})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
 _MAX_IDLE = timedelta(seconds=10)
@@ -157,12 +157,12 @@ class Client:
         except TimeoutError as error:
             raise HttpError("no whole answer in time") from error
         except ssl.SSLCertVerificationError as error:
-            # It stays wrong, however often it is looked at.
+            # Asking again would not mend it.
             problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
             raise HttpError(problem) from error
 
     def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until a response will do, or as often as may be."""
+        """Try until a response will do, or the retries are used up."""
         failures, retry_after = 0, 0.0
         hedged.start()
         while True:
@@ -180,7 +180,7 @@ class Client:
                 failure = _status_error(response.status, body, url.hostname)
                 if response.status not in _RETRIED:
                     break
-                # Also where a request beside fails later: they asked for this pause.
+                # The host asked for this pause, also if another attempt fails later.
                 retry_after = max(retry_after, self._retry_after(response))
             pause = retry_after or _FIRST_PAUSE * 2**failures
             failures += 1
@@ -213,7 +213,7 @@ class Client:
         return response, body
 
     def _connection(self, url: SplitResult, *, may_be_kept: bool) -> Connection:
-        """Take a connection that was kept a short time and is still idle, or make a new one."""
+        """Take a connection that is idle and not old, or make a new one."""
         idle = self._idle[url.scheme, url.netloc]
         while idle and may_be_kept:
             try:
@@ -267,8 +267,8 @@ def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON i
 
 
 def _estimate_parsed_bytes(body: bytes) -> int:
-    """Say how much memory a body takes at most once it is parsed, by CPython's objects."""
-    # As a whole and in its parts; one wide character makes all of a text as wide.
+    """Estimate the most memory that a parsed body takes as CPython's objects."""
+    # Texts as a whole, and in parts. One wide character makes the whole text wide.
     characters, width = len(body), 1
     if not body.isascii():
         characters = len(body.translate(None, _CONTINUATION_BYTES))

@@ -14,7 +14,7 @@ from handler.folding import fold, unseen_in
 # A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
-# Of a wish that can't be read, and what stands for one that may not be repeated.
+# The longest unreadable wish that is quoted, and what stands for one that isn't.
 _MOST_QUOTED, NOT_QUOTED = 30, "..."
 
 

@@ -159,7 +159,7 @@ def parse_duration(key: str, value: str) -> timedelta:
 
 
 def _approval_duration(text: str) -> timedelta | None:
-    """Read a duration for which an approval may last; None for any other text."""
+    """Read a duration that an approval may have; None for any other text."""
     duration = durations.parse_duration(text) or timedelta(0)
     return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
 

@@ -20,8 +20,8 @@ from handler.json_fields import (
 )
 from handler.providers.base import DutyQuery
 
-# A timeline begins with today, and what reaches out of it is cut. However late today is, more than
-# the longest approval is left: an end that is only the timeline's cuts no access short.
+# A timeline begins today, and cuts what reaches beyond it. Of eight days, more than the longest
+# approval is left however late it is: an end that is only the timeline's shortens no access.
 TIMELINE = "timeline?interval=8&intervalUnit=days"
 MOST_TIMELINES = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")

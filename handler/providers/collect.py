@@ -30,7 +30,7 @@ from handler.rules.model import Policy
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
-# In all: it is memory that so many large answers take.
+# Of all providers: large answers take memory.
 MOST_AT_ONCE = 7
 # What is waited for, in turn, and for which part of the time.
 _ALL, _ONE_PROVIDER, _ANY_ANSWER, _NOTHING = range(4)

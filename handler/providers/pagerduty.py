@@ -46,7 +46,7 @@ _Read: TypeAlias = Callable[[JsonObject], _T]
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
 PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
-# Offset and limit in sum: the vendor refuses more.
+# The vendor refuses more (offset and limit in sum).
 MOST_ROWS = 10_000
 MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
@@ -161,7 +161,7 @@ class PagerDutyClient:
         deadline: Deadline,
         read: Callable[[list[Any]], Page],
     ) -> Iterator[Page]:
-        """Read a list to its end; a page begins after the rows that came, if few for the limit."""
+        """Read a list to its end; a page may hold fewer rows than its limit."""
 
         def read_page(body: JsonObject) -> tuple[Page, Callable[[], bool], int]:
             rows = require_list(body, path.rpartition("/")[2])
@@ -243,7 +243,7 @@ def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
         raise ShapeError("escalation_level is no level")
     endless = entry.get("end", "") is None
     user = get_object(entry, "user")
-    # One who was deleted is a bare reference, without an e-mail.
+    # A deleted user is a bare reference, without an e-mail.
     holder = emails.normal(get_str(user, "email"))
     return Duty(
         PROVIDER,
@@ -261,7 +261,7 @@ def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
 
 
 def _best_known(*duties: Duty) -> Duty:
-    """Make one duty of one shift: on the lowest level, until the latest end on that level."""
+    """Choose the duty on the lowest level, and of those the one that ends last."""
     return max(duties, key=lambda duty: (-duty.level, duty.endless, duty.end))
 
 

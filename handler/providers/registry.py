@@ -61,7 +61,6 @@ class Provider(NamedTuple):
 
 
 def _base_url(name: str, provider: str, url: str, eu: str = "") -> Setting:
-    """Make the setting that says where a provider's API is."""
     doc = f"Where {provider} answers{f'; for the EU, {eu}' if eu else ''}."
     return Setting(name, partial(parse_base_url, example=url), doc, url)
 

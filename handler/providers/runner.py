@@ -49,7 +49,6 @@ class QuestionRun:
 
 
 def _estimate_bytes(page: Page) -> int:
-    """Estimate the memory that a page takes."""
     texts: list[str] = []
     for duty in page.duties:
         texts += duty.id, duty.name, duty.shortform, duty.holder, duty.user, duty.link
@@ -169,8 +168,7 @@ def ask(
 
 
 def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
-    # A page that a thread adds after this line comes too late. The problem is read first: where
-    # there is none, all pages are there.
+    # The problem is read first: where there is none, all pages are there.
     results = [(run.question, run.problem, tuple(run.pages)) for run in runs]
     all_pages = [page for *_, pages in results for page in pages]
     duties = [duty for page in all_pages for duty in page.duties]
@@ -203,7 +201,7 @@ _NO_PROVIDERS = frozenset[str]()
 
 
 def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
-    """Mark in each duty the names that may mean something else."""
+    """Note in each duty which of its names may mean something else."""
     ids_by_name: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     providers_by_id: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for listed in snapshot.schedules_and_roles:

@@ -262,7 +262,6 @@ def _policy_limit(grant: _Grant, left: timedelta) -> str:
 
 
 def _reason(granted: Sequence[_Grant], now: datetime) -> str:
-    """Name the rules and their evidence."""
     reasons = []
     for rule, proof, _ in dict.fromkeys(granted):
         evidence = " and ".join(duty.describe(now) for duty in proof.duties)
@@ -286,7 +285,7 @@ def decide_all(
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
-        # One that no further fact can lift comes first: asking on for any would be in vain.
+        # One that no further fact can lift comes first: then nobody is asked in vain.
         refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:

@@ -135,7 +135,7 @@ class Policy(NamedTuple):
     def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that decide nothing about these resources.
 
-        A policy's only rule stays: it says itself what it is not for.
+        A policy's only rule stays: it says why it isn't for them.
         """
         if len(self.rules) == 1:
             return self
