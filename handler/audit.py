@@ -181,7 +181,7 @@ def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor
         "link": redact.text(duty.link),
         "alias": duty.holder != requester,
     }
-    # Most duties have few of these: the rest would only make the line long.
+    # Most duties have few of these.
     return {name: value for name, value in fields.items() if value or name in {"provider", "kind"}}
 
 
@@ -240,7 +240,7 @@ def _providers(
 
 
 def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, dict[str, Any]]:
-    """Record what was needed of each provider: by another policy, only that can be redecided."""
+    """Record what was needed of each provider: another policy can be tried on that only."""
     records = {}
     for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
         schedules = redact.texts(queries[name].schedules, "schedules")
@@ -332,7 +332,7 @@ class Redactor:
 
 
 def _without_half_pairs(text: str) -> str:
-    """Replace what JSON may escape, and strict readers refuse when it is written again."""
+    """Replace lone surrogates: JSON may escape them, but strict readers refuse them."""
     if text.isprintable():
         return text
     return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

@@ -149,7 +149,7 @@ class Connection:
 
         Raises:
             HTTPException: it isn't a whole response of HTTP/1.1.
-            ResponseTooLargeError: its body has more than `max_bytes`, or what is around it no end.
+            ResponseTooLargeError: its body has more than `max_bytes`, or endless framing.
         """
         self.is_sent = False
         stream = self._stream

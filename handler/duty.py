@@ -94,7 +94,7 @@ class Duty(NamedTuple):
         return emails.HIDDEN if emails.may_be_in(self.id) else self.id
 
     def describe(self, now: datetime) -> str:
-        """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""
+        """Describe it: `on call for DBA (PagerDuty) until 14:00 UTC`; another day has its date."""
         incident = emails.HIDDEN if emails.may_be_in(self.incident) else self.incident
         if self.kind == INCIDENT_ROLE:
             words = f"{self.title} of {incident}"
@@ -164,7 +164,7 @@ class Incident(NamedTuple):
         return frozenset([email for email, _ in self.declarers if email])
 
     def may_be_declared_by(self, holder: str, user_id: str) -> bool:
-        """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
+        """Whether a person declared it, or might have: an e-mail and an id may be one person's."""
         folded = emails.folded(holder)
         for email, id_ in self.declarers:
             if folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email):
@@ -173,7 +173,7 @@ class Incident(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Something that a provider could not be asked, in words that hold no secret and no e-mail."""
+    """A question without a whole answer, in words that hold no secret and no e-mail."""
 
     provider: str
     question: str

@@ -21,7 +21,7 @@ _Event: TypeAlias = tuple[Connection, bool | Exception]
 
 
 class HedgedRequest:
-    """Attempts at one and the same request, until one of them brings a response that will do.
+    """Attempts at one request, until one of them brings a usable response.
 
     A slow attempt goes on until the deadline, since it may still succeed; another one starts beside
     it. So neither an address where nobody answers nor a lost request uses up the time. Leaving the

@@ -137,7 +137,7 @@ class Client:
         """Send a request that may be repeated, and return the body of its 2xx response.
 
         Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
-        Where nothing comes for a while, it is sent once more beside: see `HedgedRequest`.
+        If nothing comes for a while, it is sent a second time: see `HedgedRequest`.
 
         Raises:
             HttpError: see `get_json`.
@@ -162,7 +162,7 @@ class Client:
             raise HttpError(problem) from error
 
     def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until a response will do, or the retries are used up."""
+        """Try until a response is usable, or the retries are used up."""
         failures, retry_after = 0, 0.0
         hedged.start()
         while True:

@@ -72,6 +72,6 @@ class Request(NamedTuple):
 
 
 def quotable(text: str) -> str:
-    """Give a wish that can't be read as it may be repeated; what is long may be a key or a body."""
+    """Quote a wish that can't be read, if that is safe; what is long may be a key or a body."""
     plain = len(text) <= _MOST_QUOTED and not unseen_in(text) and '"' not in text
     return text if plain and not emails.has_at(text) else NOT_QUOTED

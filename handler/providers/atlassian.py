@@ -49,7 +49,7 @@ def duties_without_end(
 def read_shift_ends(
     timeline: JsonObject, person_of: Callable[[JsonObject], str], now: datetime
 ) -> tuple[dict[str, datetime], int]:
-    """Read when the shift of each person ends who is on shift now; count the unreadable entries.
+    """Read when the shift of each person on shift ends; count the unreadable entries.
 
     Periods of one person that touch or overlap, in whatever rotations, are one. `person_of` gives
     the person of a period, or "" where it is nobody, or a team's or an escalation's.
@@ -76,7 +76,7 @@ def read_shift_ends(
 
 
 def read_schedule(provider: str, schedule: JsonObject) -> tuple[ScheduleOrRole, bool]:
-    """Read a schedule, and whether it says if it is switched on: one that does not, is not."""
+    """Read a schedule, and whether it says if it is on: one that doesn't say so is off."""
     enabled = schedule.get("enabled")
     names = (get_str(schedule, "name"),)
     listed = ScheduleOrRole(provider, ON_CALL, require_id(schedule, "id"), names, enabled is True)

@@ -76,8 +76,8 @@ class PagerDutyClient:
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
 
-        The lists are read whole rather than searched: only so does it show that what the policy
-        names by id is not the name of another schedule.
+        The lists are read whole rather than searched, to see whether an id in the policy is the
+        name of another schedule.
         """
         if not query.on_call:
             return
@@ -305,8 +305,7 @@ def schedules_to_look_up(
 def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], tuple[str, ...]]:
     """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
 
-    There is none where an escalation policy uses it: the on-calls alone tell on which level.
-    Where that is not said, it could be on any.
+    If an escalation policy uses the schedule there is none: only the on-calls show the level.
     """
     entry = get_object(body, "schedule")
     schedule = _listed(entry)

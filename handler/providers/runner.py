@@ -70,7 +70,7 @@ class _Batch:
         self._whole: ProviderSnapshot | None = None
 
     def work(self, deadline: Deadline, answered: SimpleQueue[tuple[_Batch, str]]) -> None:
-        """Run what waits, one by one: one thread's work."""
+        """Ask waiting questions, one by one: one thread's work."""
         while True:
             try:
                 run = self.waiting.popleft()
@@ -135,7 +135,7 @@ class QuestionRunner:
         return False
 
     def stop(self) -> None:
-        """Begin nothing more. What is on its way ends by itself, and is not heard."""
+        """Begin nothing more, and ignore the answers that are still on their way."""
         for batch in self._batches:
             batch.waiting.clear()
 
@@ -249,6 +249,6 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:
     """Whether it looks like an id of one of these, which did not list what they have.
 
-    Then it means nothing else: their outage must not make it the name of another one's schedule.
+    Their outage must not make it the name of another provider's schedule.
     """
     return any(other in BY_NAME and BY_NAME[other].may_have_id(name) for other in providers)

@@ -224,8 +224,7 @@ def accepts(condition: DutyCondition, duty: Duty) -> bool:
 def may_hold(condition: Condition, facts: Facts) -> bool:
     """Whether a condition could hold, given any duties, and any duration if none is requested.
 
-    That is when a rule denies: leaving out the duration, or using another account, must not lift a
-    denial.
+    By this a rule denies: leaving out the duration, or using another account, must not lift it.
     """
     if isinstance(condition, AnyOf):
         return any(may_hold(member, facts) for member in condition.members)

@@ -93,7 +93,7 @@ class Rule(NamedTuple):
         return self.when is None or may_hold(self.when, facts)
 
     def access_end(self, duty: Duty, facts: Facts) -> AccessEnd:
-        """Say when access by this rule ends that is based on a duty of the requester."""
+        """Say when access ends that this rule bases on a duty of the requester."""
         end = longest = facts.now + self.duration
         objection = ""
         if not facts.self_declared and duty.is_declared_by(facts.known_as):
