@@ -128,7 +128,7 @@ def find(
 ) -> Callable[..., ProviderSnapshot]:
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
-    def found(deadline: Deadline | None = None) -> ProviderSnapshot:
+    def find(deadline: Deadline | None = None) -> ProviderSnapshot:
         snapshot = ask(
             incidentio_client.questions(EVERYTHING, ProviderSnapshot()),
             deadline or set_clock.deadline(),
@@ -140,7 +140,7 @@ def find(
             schedules_and_roles=()
         )  # every test of its own would have to list them
 
-    return found
+    return find
 
 
 @pytest.fixture

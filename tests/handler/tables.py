@@ -144,7 +144,7 @@ class _Reader:
             told, ("row", "duties", *(("requests",) if "requests" in told else (*ASKS, *OUTCOME)))
         )
         duties = told.get("duties", [])
-        own = tuple(self._duties[each] if isinstance(each, str) else _duty(each) for each in duties)
+        own = tuple(self._duties[duty] if isinstance(duty, str) else _duty(duty) for duty in duties)
         return Row(
             told["row"],
             tuple(map(self._request, asks)),

@@ -110,7 +110,7 @@ def test_an_address_that_is_not_shown(
         outcome = decide(BO, *others)
     assert outcome.snapshot.failures == ()
     assert dict(outcome.without_email) == {BY_ID[provider].name: (1, 2)}
-    assert [each.approved for each in outcome.decisions] == [True, *(False for _ in others)]
+    assert [decision.approved for decision in outcome.decisions] == [True, *(False for _ in others)]
 
 
 @pytest.mark.parametrize("provider", SHOWN)
@@ -266,7 +266,7 @@ def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
     found = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
     assert found.duties == ()
-    assert [each.shared_names for each in found.without_email] == [frozenset({"DBA"})]
+    assert [duty.shared_names for duty in found.without_email] == [frozenset({"DBA"})]
 
 
 def test_without_an_email_nobody_is_anybody() -> None:
