@@ -215,7 +215,7 @@ def test_an_end_that_nobody_needs_is_not_asked_for(wants: DutyQuery, account: Ac
     account.double.add_schedule("Search")
     account.double.put_on_shift("Payments", ANA)
     account.find(wants)
-    assert account.asked("/timeline") == 0
+    assert account.count_calls("/timeline") == 0
 
 
 def test_a_call_for_each_schedule(account: Account) -> None:
@@ -230,7 +230,7 @@ def test_a_call_for_each_schedule(account: Account) -> None:
     people = frozenset({ANA, "bo@acme.example"})
     snapshot = account.find(DutyQuery(schedules=("Payments", "Search"), ends=True, holders=people))
     assert {duty.name for duty in snapshot.duties if duty.end} == {"Payments", "Search"}
-    assert account.asked("/timeline") == 2
+    assert account.count_calls("/timeline") == 2
     (query, _) = (call.query for call in account.double.calls if call.path.endswith("/timeline"))
     assert query == {"interval": ["8"], "intervalUnit": ["days"]}
 
@@ -243,7 +243,7 @@ def test_ends_of_the_first_schedules_only(
     account.double.put_on_shift("Payments", ANA)
     account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
     assert sorted(bool(duty.end) for duty in account.find(ANAS_END).duties) == [False, True]
-    assert account.asked("/timeline") == 1
+    assert account.count_calls("/timeline") == 1
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_access_ends_with_the_shift(account: Account) -> None:
     )
     assert account.decide(end_with_shift={"grace": "15m"}).duration == 2.25 * HOUR
     assert account.decide(end_with_shift={}, duration="1h").duration == HOUR
-    assert account.asked("/timeline") == 3
+    assert account.count_calls("/timeline") == 3
 
 
 def test_the_end_is_asked_for_once(account: Account) -> None:
@@ -356,7 +356,7 @@ def test_the_end_is_asked_for_once(account: Account) -> None:
     decision = account.decide(end_with_shift={})
     assert not decision.approved
     assert UNREAD in str(decision.rule_results)
-    assert account.asked("/timeline") == 1
+    assert account.count_calls("/timeline") == 1
 
 
 def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(account: Account) -> None:

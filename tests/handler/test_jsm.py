@@ -108,7 +108,7 @@ def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None
         assert asked == [f"{SCHEDULES}/{each}/on-calls" for each in ids]
     before = len(double.calls)
     account.find(DutyQuery(any_schedule=True))
-    assert account.asked("/on-calls") == 2 + 3
+    assert account.count_calls("/on-calls") == 2 + 3
     assert not any("query" in each.query for each in double.calls)
     assert not any("Payments" in each for each in double.calls.paths())
 
@@ -122,7 +122,7 @@ def test_the_first_schedules_only(
         double.put_on_shift(double.add_schedule(name), ANA)
     snapshot = account.find(DutyQuery(schedules=("S3",), any_schedule=True))
     assert {duty.name for duty in snapshot.duties} == {"S3"}
-    assert account.asked("/on-calls") == 2
+    assert account.count_calls("/on-calls") == 2
     assert problems(snapshot) == ["only the first 2 of the schedules were asked about"]
     assert snapshot.duties[0].is_named("S3")
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 4)
@@ -265,7 +265,7 @@ def test_only_who_is_on_shift_himself(account: Account, double: JSM) -> None:
         double.put_on_shift("Payments", thing)
     snapshot = account.find(PAYMENTS_ONLY)
     assert (snapshot.duties, snapshot.failures) == ((), ())
-    assert account.asked("/bulk") == 0
+    assert account.count_calls("/bulk") == 0
     double.put_on_shift("Payments", BO)
     assert holders(account.find(PAYMENTS_ONLY)) == ["bo@acme.example"]
 
@@ -340,10 +340,10 @@ def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.Monkey
     for number, each in enumerate(people):
         double.put_on_shift("Payments", each, rotation=f"R{number}")
     assert len(holders(account.find())) == 30
-    assert account.asked("/bulk") == 1
+    assert account.count_calls("/bulk") == 1
     monkeypatch.setattr(jsm, "ACCOUNTS_A_CALL", 15)
     assert len(holders(account.find())) == 30
-    assert account.asked("/bulk") == 3
+    assert account.count_calls("/bulk") == 3
 
 
 def test_pages_of_users(account: Account, double: JSM) -> None:

@@ -117,7 +117,7 @@ def test_one_shift_in_several_policies(account: Account) -> None:
         account.double.fail(ON_CALLS, Edited(edit))
         (duty,) = (duty for duty in account.find().duties if duty.holder == ANA)
         assert duty.level == 1
-    assert account.asked(ON_CALLS) == 2
+    assert account.count_calls(ON_CALLS) == 2
 
 
 def test_shift_based_schedules(account: Account) -> None:

@@ -144,7 +144,7 @@ def test_a_list_without_end(path: str, most: int, account: Account) -> None:
     account.double.add_schedule("Lone", v3=True)
     account.double.fail(path, EndlessPages())
     snapshot = account.named("Payments")
-    assert account.asked(path) == most
+    assert account.count_calls(path) == most
     assert problems(snapshot) == [f"only the first {most} pages were read"]
     (duty,) = snapshot.duties
     assert duty.is_named(PAYMENTS)
@@ -157,7 +157,7 @@ def test_empty_pages_without_end(path: str, account: Account) -> None:
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, EndlessPages(empty=True))
     snapshot = account.named("Payments")
-    assert account.asked(path) == 1
+    assert account.count_calls(path) == 1
     assert problems(snapshot) == ["an empty page was not the last one"]
     assert holders(snapshot) == ([] if path == ON_CALLS else [ANA])
     assert not any(duty.is_named("Payments") for duty in snapshot.duties)

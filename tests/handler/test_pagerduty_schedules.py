@@ -91,7 +91,7 @@ def test_a_schedule_that_a_policy_uses(level: int, v3: bool, account: Account) -
     assert account.counts(used) is (level == 1)
     account.double.fail(ON_CALLS, faults.Status(500))
     assert not account.counts(used)
-    assert account.asked(f"{PATHS[v3]}/{used}") == 1
+    assert account.count_calls(f"{PATHS[v3]}/{used}") == 1
     account.double.fail(ON_CALLS, faults.WrongValue("oncalls", []))
     assert not account.counts(used)
 
@@ -209,15 +209,15 @@ def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) 
     layered = account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(f"{LAYERED}/{layered}", faults.Status(status))
     assert problems(account.named(layered))[0].startswith(f"answered {status}")
-    assert account.asked(f"{SHIFT_BASED}/{layered}") == 0
+    assert account.count_calls(f"{SHIFT_BASED}/{layered}") == 0
     tries = 3 if status == 500 else 1
-    assert account.asked(f"{LAYERED}/{layered}") == tries
+    assert account.count_calls(f"{LAYERED}/{layered}") == tries
     account.double.clear_faults()
     account.double.fail(LAYERED, faults.Garbage(), times=1)
     account.double.fail(f"{SHIFT_BASED}/", faults.Status(status))
     account.double.calls.clear()
     account.named(layered)
-    assert account.asked(f"{LAYERED}/{layered}") == (status == 400)
+    assert account.count_calls(f"{LAYERED}/{layered}") == (status == 400)
 
 
 @BOTH_KINDS
@@ -230,8 +230,8 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
     account.double.fail(PATHS[not v3], faults.Status(500), times=3)
     account.double.calls.clear()
     assert account.counts(forgotten)
-    assert account.asked(f"{PATHS[v3]}/{forgotten}") == 1
-    assert account.asked(f"{PATHS[not v3]}/{forgotten}") == 0
+    assert account.count_calls(f"{PATHS[v3]}/{forgotten}") == 1
+    assert account.count_calls(f"{PATHS[not v3]}/{forgotten}") == 0
 
 
 @pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])

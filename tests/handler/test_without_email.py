@@ -119,10 +119,10 @@ def test_everybody_shows_an_address(provider: str, client: Client, set_clock: Se
     with on_duty(provider, client, set_clock) as (_, decide):
         outcome = decide(BO)
     assert (dict(outcome.without_email), outcome.snapshot.without_email) == ({}, ())
-    assert "without_email" not in recorded(outcome)
+    assert "without_email" not in record_of(outcome)
 
 
-def recorded(outcome: Outcome) -> dict[str, Any]:
+def record_of(outcome: Outcome) -> dict[str, Any]:
     """The first decision's log line."""
     return decision_record(
         outcome.decisions[0],
@@ -174,8 +174,8 @@ def test_a_user_who_was_deleted(client: Client, set_clock: SetClock) -> None:
         gone = double.delete_person(ANA)
         outcome = decide(ANA)
     assert dict(outcome.without_email) == {"PagerDuty": (1, 2)}
-    assert recorded(outcome)["without_email"] == {"pagerduty": {"people": 1, "of": 2}}
-    told = json.dumps(recorded(outcome))
+    assert record_of(outcome)["without_email"] == {"pagerduty": {"people": 1, "of": 2}}
+    told = json.dumps(record_of(outcome))
     assert gone.id not in told
     assert BO.lower() not in told
 
@@ -288,4 +288,4 @@ def test_a_provider_without_a_metric_is_left_out() -> None:
     """The line names providers by their ids."""
     decisions = (Decision(Request(Resource(email=ANA), (RESOURCE,))),)
     outcome = Outcome(decisions, ProviderSnapshot(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
-    assert recorded(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}
+    assert record_of(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}
