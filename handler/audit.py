@@ -30,9 +30,8 @@ from handler.rules.evaluate import (
 )
 from handler.rules.model import Policy
 
-# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own: what is longer is cut, isn't
-# JSON then, and is counted by no metric. A body may ask for thousands of resources, one person may
-# have thousands of duties, and a policy hundreds of rules with long names.
+# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own; a longer one is cut, and then
+# isn't JSON. One person may have thousands of duties, and a policy hundreds of rules.
 MOST_LINE_BYTES = 256_000
 # For each of the three parts of a line. Everything whose length is not ours is charged, as JSON
 # escapes it; all else is some 2,000 bytes.
@@ -72,7 +71,7 @@ def decision_record(
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
-    own = policy.known_as(requester)
+    known_as = policy.known_as(requester)
     # One budget each for the summary, for what was decided from, and for what came of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
@@ -93,7 +92,7 @@ def decision_record(
     duties = tuple(facts.first(decision.duties, "duties", size=_DUTY_BYTES))
     trace = {
         "request": wishes,
-        "duties": [_duty(duty, requester, own, facts) for duty in duties],
+        "duties": [_duty(duty, requester, known_as, facts) for duty in duties],
         **_rules(decision, policy, duties, results),
         "limits": results.texts(decision.limits),
         "providers": _providers(providers, snapshot.failures, results),
@@ -118,13 +117,14 @@ def decision_record(
         "reason": reason,
         "rules": summary.texts(decision.rules, "rules"),
         "evidence": [
-            _duty(duty, requester, own, summary)
+            _duty(duty, requester, known_as, summary)
             for duty in summary.first(decision.evidence, "evidence", size=_DUTY_BYTES)
         ],
         "duration": format_go(decision.duration) if decision.approved else None,
         # Whether the requester could have given themselves the duty: by a switch, that counts.
         "self_made": any(
-            duty.kind == INCIDENT_UPDATE or duty.is_declared_by(own) for duty in decision.evidence
+            duty.kind == INCIDENT_UPDATE or duty.is_declared_by(known_as)
+            for duty in decision.evidence
         ),
         "provider_failures": summary.texts(list(map(str, snapshot.failures)), "failures"),
         # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
@@ -159,7 +159,7 @@ def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict
     }
 
 
-def _duty(duty: Duty, requester: str, own: frozenset[str], redact: Redactor) -> dict[str, Any]:
+def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor) -> dict[str, Any]:
     """Record a duty, but not under which other address of the requester it is held."""
     fields: dict[str, Any] = {
         "provider": duty.provider,
@@ -175,13 +175,13 @@ def _duty(duty: Duty, requester: str, own: frozenset[str], redact: Redactor) -> 
         "end": _instant(duty.end),
         "endless": duty.endless,
         "reporter": duty.reporter,
-        "self_declared": duty.is_declared_by(own),
+        "self_declared": duty.is_declared_by(known_as),
         "shared_names": redact.texts(sorted(duty.shared_names)),
         "ids_elsewhere": redact.texts(sorted(duty.ids_elsewhere)),
         "link": redact.text(duty.link),
         "alias": duty.holder != requester,
     }
-    # Most duties have few of these: the rest would only make the line long.
+    # Most duties have few of these.
     return {name: value for name, value in fields.items() if value or name in {"provider", "kind"}}
 
 
@@ -240,7 +240,7 @@ def _providers(
 
 
 def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, dict[str, Any]]:
-    """Record what was needed of each provider: by another policy, only that can be redecided."""
+    """Record what was needed of each provider: another policy can be tried on that only."""
     records = {}
     for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
         schedules = redact.texts(queries[name].schedules, "schedules")
@@ -250,9 +250,11 @@ def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, di
 
 
 def _go(duration: timedelta | None) -> str | None:
-    if duration is None or duration % timedelta(seconds=1) == timedelta(0):
-        return None if duration is None else format_go(duration)
-    return f"{duration // timedelta(microseconds=1)}us"
+    if duration is None:
+        return None
+    if duration % timedelta(seconds=1):
+        return f"{duration // timedelta(microseconds=1)}us"
+    return format_go(duration)
 
 
 def _instant(moment: datetime | None) -> str | None:
@@ -330,7 +332,7 @@ class Redactor:
 
 
 def _without_half_pairs(text: str) -> str:
-    """Replace what JSON may escape, and strict readers refuse when it is written again."""
+    """Replace lone surrogates: JSON may escape them, but strict readers refuse them."""
     if text.isprintable():
         return text
     return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

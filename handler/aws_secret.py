@@ -22,7 +22,7 @@ _ARN_PARTS = 7
 
 
 class SecretError(Exception):
-    """The secret cannot be had. The message never holds any of it."""
+    """The secret cannot be read. The message never holds any of it."""
 
 
 class Credentials(NamedTuple):

@@ -52,12 +52,12 @@ def fold_characters(text: str) -> str:
 
     Letter by letter: normalized as a whole, a text of marks takes time by its length squared.
     """
-    decomposed = _ordered(one for letter in text for one in normalize("NFKD", letter))
-    return "".join(_ordered(one for letter in decomposed for one in _folded(letter)))
+    decomposed = _order_marks(char for letter in text for char in normalize("NFKD", letter))
+    return "".join(_order_marks(char for letter in decomposed for char in _fold(letter)))
 
 
 def is_unseen(character: str) -> bool:
-    """Whether nothing shows where a character stands. A space is no such: everybody knows it."""
+    """Whether nothing shows where a character stands; a space doesn't count as unseen."""
     point = ord(character)
     return (
         not character.isprintable()
@@ -67,19 +67,19 @@ def is_unseen(character: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _folded(character: str) -> str:
+def _fold(character: str) -> str:
     folded, before = character, ""
     while folded != before:
         before = folded
         folded = "".join(
-            "-" if category(one) == "Pd" else ALIKE.get(one, one)
-            for one in normalize("NFKD", before.casefold())
-            if one != " " and not is_unseen(one)
+            "-" if category(char) == "Pd" else ALIKE.get(char, char)
+            for char in normalize("NFKD", before.casefold())
+            if char != " " and not is_unseen(char)
         )
     return folded
 
 
-def _ordered(characters: Iterable[str]) -> Iterator[str]:
+def _order_marks(characters: Iterable[str]) -> Iterator[str]:
     """Put marks in their canonical order, and leave out the dot that an i has anyway."""
     marks: list[str] = []
     base = ""

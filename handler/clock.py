@@ -27,5 +27,5 @@ class Deadline:
         return max(0.0, self._at - self._clock.monotonic())
 
     def part(self, share: float) -> Deadline:
-        """Give a sooner one, which leaves the rest of the time for what comes after."""
+        """Give a sooner one, after this share of the time that is left."""
         return Deadline(self._clock, self.left() * share)

@@ -63,15 +63,10 @@ def encode_request(
 
 
 class Connection:
-    """A connection to a host, for one request after the other.
+    """A connection to a URL's host, for one request after the other.
 
     One thread uses it at a time; others may only `abandon` it. Whatever fails raises OSError, and
-    TimeoutError if that is because of the deadline.
-
-    Args:
-        url: its scheme, host and port say where to.
-        tls: how to verify the host, for https.
-        connect: gives the socket; None to connect directly.
+    TimeoutError if that is because of the deadline. `tls` is for https only.
 
     Attributes:
         address: the peer's, once the connection is open.
@@ -118,11 +113,13 @@ class Connection:
             if stream.socket:
                 return stream.socket.getpeername()
         # Bytes, here and for TLS: a `str` is put through IDNA, whose module takes long to load.
-        found = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
-        for *_, address in found:
+        addresses = socket.getaddrinfo(self._host.encode(), self._port, 0, socket.SOCK_STREAM)
+        for *_, address in addresses:
             attempts.setdefault(address, 0)
         failure = OSError("the name has no address")
-        for family, kind, protocol, _, address in sorted(found, key=lambda each: attempts[each[4]]):
+        for family, kind, protocol, _, address in sorted(
+            addresses, key=lambda info: attempts[info[4]]
+        ):
             attempts[address] += 1
             stream.socket = socket.socket(family, kind, protocol)
             try:
@@ -152,7 +149,7 @@ class Connection:
 
         Raises:
             HTTPException: it isn't a whole response of HTTP/1.1.
-            ResponseTooLargeError: its body has more than `max_bytes`, or what is around it no end.
+            ResponseTooLargeError: its body has more than `max_bytes`, or endless framing.
         """
         self.is_sent = False
         stream = self._stream
@@ -165,17 +162,17 @@ class Connection:
             body += piece
             if len(body) > max_bytes:
                 raise ResponseTooLargeError
-        # `http.client` takes the end of the connection for that of a body or trailer.
+        # `http.client` takes the end of the connection for the end of a body or trailer.
         if response.length or (response.chunked and stream.is_at_end):
             raise IncompleteRead(b"")
         stream.bytes_left = _BUFFER_BYTES
         return response, bytes(body)
 
     def _check_head(self, response: HTTPResponse) -> None:
-        """Refuse what `http.client` puts up with: a head from which the body's end is unclear."""
+        """Refuse a head that leaves unclear where the body ends; `http.client` doesn't."""
         if response.status < 200:  # noqa: PLR2004 - the final response is still to come
             raise BadStatusLine(str(response.status))
-        lengths = {each.strip() for each in response.headers.get_all("Content-Length", ())}
+        lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}
         codings = response.headers.get_all("Transfer-Encoding", ())
         if (
             self._stream.is_at_end  # the headers are cut off
@@ -220,7 +217,6 @@ class _DeadlineStream(io.RawIOBase):
     """What a socket receives, as a stream, and the time-out of each of the socket's operations.
 
     Attributes:
-        socket: the socket, as soon as there is one.
         deadline: when to give up; None is not to wait at all.
         bytes_left: how much may still be received.
         is_at_end: whether the peer has ended the connection.

@@ -11,7 +11,7 @@ from handler import emails
 ON_CALL = "on_call"
 INCIDENT_ROLE = "incident_role"
 INCIDENT_UPDATE = "incident_update"
-# What an incident is classified by, and a provider's key: no duties, but what has a name, too.
+# Other things with names: what an incident is classified by, and a provider's key.
 SEVERITY, INCIDENT_TYPE, KEY = "severity", "incident_type", "key"
 _BEST_EVIDENCE_FIRST = {INCIDENT_ROLE: 0, ON_CALL: 1}
 
@@ -20,24 +20,23 @@ class Duty(NamedTuple):
     """One person's duty.
 
     Attributes:
-        provider: the provider's name for people (`incident.io`).
+        provider: its name for people (`incident.io`).
         kind: `ON_CALL`, `INCIDENT_ROLE` or `INCIDENT_UPDATE`.
         id, name, shortform: what the schedule or role is called at the provider.
-        holder: the person's e-mail, in the normal form of `emails.normal`. No address at all where
-            the provider does not show one: then nobody is matched with it (`ProviderSnapshot`).
-        level: the escalation level on which a schedule is reached; 1 where there are none.
-        start, end: when the shift begins and ends; None where a duty has no such time, or where
-            nobody has read it.
-        endless: whether the provider says that an on-call duty has no end.
+        holder: the person's e-mail, in the form of `emails.normal`; no address where the provider
+            shows none, and then nobody is matched with it (`ProviderSnapshot`).
+        level: the escalation level; 1 where there are none.
+        start, end: of the shift; None where there is no such time, or nobody has read it.
+        endless: whether the provider says that the shift has no end.
         link: where a person can look the duty up.
         incident: the incident's reference (`INC-42`), never its title.
         reporter: whether the role only says who declared the incident.
         severity, type: the incident's, by id and by name; empty where it has none.
-        self_declared: whether the holder declared the incident.
+        self_declared: whether the holder declared the incident, or may have.
         declarers: the e-mails of who declared it, in normal form.
-        shared_names: those of its names that another schedule or role bears too, or might.
-        ids_elsewhere: those that are the id of another provider's schedule or role, or may be.
-        user: the provider's own id of a holder without an e-mail, who is only counted.
+        shared_names: its names that another schedule or role has too, or may have.
+        ids_elsewhere: its names that are the id of another provider's, or may be.
+        user: the provider's id of a holder without an e-mail, who is only counted.
     """
 
     provider: str
@@ -69,7 +68,7 @@ class Duty(NamedTuple):
         return entry == self.id or named
 
     def is_declared_by(self, addresses: frozenset[str]) -> bool:
-        """Whether who has these folded addresses declared the duty's incident."""
+        """Whether the person with these folded addresses declared the duty's incident."""
         return self.self_declared or not addresses.isdisjoint(map(emails.folded, self.declarers))
 
     def runs_at(self, now: datetime) -> bool:
@@ -95,7 +94,7 @@ class Duty(NamedTuple):
         return emails.HIDDEN if emails.may_be_in(self.id) else self.id
 
     def describe(self, now: datetime) -> str:
-        """Say it by reference: `on call for DBA (PagerDuty) until 14:00 UTC`, if that is today."""
+        """Describe it: `on call for DBA (PagerDuty) until 14:00 UTC`; another day has its date."""
         incident = emails.HIDDEN if emails.may_be_in(self.incident) else self.incident
         if self.kind == INCIDENT_ROLE:
             words = f"{self.title} of {incident}"
@@ -135,8 +134,8 @@ class ScheduleOrRole(NamedTuple):
     """A schedule, role or the like that a provider lists, held by anyone or not.
 
     Attributes:
-        enabled: whether the schedule is switched on: by one that is not, nobody is on duty.
-        path: where it is asked for by itself, if the provider has several places for such things.
+        enabled: whether the schedule is switched on; if not, nobody is on duty.
+        path: where its API is, if the provider has several for schedules.
     """
 
     provider: str
@@ -151,9 +150,8 @@ class Incident(NamedTuple):
     """A live incident.
 
     Attributes:
-        id: where it is asked for.
         reference: what people call it (`INC-42`).
-        declarers: e-mail and user id of each person who declared it; one of both may be empty.
+        declarers: e-mail and user id of each person who declared it; one of them may be empty.
     """
 
     id: str
@@ -166,7 +164,7 @@ class Incident(NamedTuple):
         return frozenset([email for email, _ in self.declarers if email])
 
     def may_be_declared_by(self, holder: str, user_id: str) -> bool:
-        """Whether a person declared it, or might have: an id cannot be told from a mere e-mail."""
+        """Whether a person declared it, or might have: an e-mail and an id may be one person's."""
         folded = emails.folded(holder)
         for email, id_ in self.declarers:
             if folded == emails.folded(email) != "" or (user_id == id_ if user_id else not email):
@@ -175,14 +173,13 @@ class Incident(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Something that a provider could not be asked, in words that hold no secret and no e-mail."""
+    """A question without a whole answer, in words that hold no secret and no e-mail."""
 
     provider: str
     question: str
     problem: str
 
     def __str__(self) -> str:
-        """Put provider, question and problem in one line."""
         return f"{self.provider} {self.question}: {self.problem}"
 
 
@@ -190,13 +187,12 @@ class ProviderSnapshot(NamedTuple):
     """What the providers have answered so far.
 
     Attributes:
-        duties: the duties; each has a holder.
-        failures: what they could not answer.
-        incidents: the live incidents, newest first.
-        schedules_and_roles: every schedule and role that was listed, held by somebody or not.
+        duties: those with a holder.
+        incidents: the live ones, newest first.
+        schedules_and_roles: all that were listed, held by somebody or not.
         incomplete: provider and kind of each list that was not read to its end.
-        without_email: the duties of people whose e-mail the provider does not show. They are kept
-            apart, so that nobody can be approved by one.
+        without_email: duties of people whose e-mail the provider does not show. They are apart, so
+            that nobody can be approved by one.
     """
 
     duties: tuple[Duty, ...] = ()

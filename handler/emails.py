@@ -17,7 +17,7 @@ _QUOTES = "\"'"
 # Compiled where they are used: seldom, and never at a cold start.
 _WORDS = r"(?s)\w(?:.*\w)?"
 _AT_IN_HTML = "(?i)&(?:#0*64|#x0*40|commat);?"
-# All that is folded to one of these, too: those of full width, and the small ones.
+# With their full-width and small forms.
 _AT_OR_ESCAPE = frozenset("@%&\uff20\uff05\uff06\ufe6b\ufe6a\ufe60")
 _MOST_UNQUOTED = 8
 
@@ -30,7 +30,7 @@ def normal(address: object) -> str:
     if not isinstance(address, str):
         return ""
     trimmed = address.strip(_BLANKS)
-    # The same thing, faster, for nearly all there are.
+    # Faster, and the same for ASCII.
     return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
 
 

@@ -15,7 +15,7 @@ def fold(text: str) -> str:
     """Fold a text; no blanks are left."""
     if text.isascii():
         if not text.isprintable() or " " in text:
-            text = "".join(one for one in text if "!" <= one <= "~")
+            text = "".join(char for char in text if "!" <= char <= "~")
         return text.lower()
     from handler.characters import fold_characters  # noqa: PLC0415 - nearly all texts are ASCII
 

@@ -21,16 +21,15 @@ _Event: TypeAlias = tuple[Connection, bool | Exception]
 
 
 class HedgedRequest:
-    """Attempts at one and the same request, until one of them brings a response that will do.
+    """Attempts at one request, until one of them brings a usable response.
 
-    Time ends none of them before the deadline, since a slow one may still succeed: it only has
-    another one start beside it. So neither an address where nobody answers nor a request that got
-    lost uses up the time. Leaving the context gives up those that are still on their way.
+    A slow attempt goes on until the deadline, since it may still succeed; another one starts beside
+    it. So neither an address where nobody answers nor a lost request uses up the time. Leaving the
+    context gives up those that are still on their way.
 
     Args:
-        connect: gives a connection; an open one, which was kept, only if it is asked to.
+        connect: gives a connection; True allows an open one, from an earlier request.
         request: what is sent, maybe more than once; None only opens a connection.
-        deadline: when to give up.
 
     Attributes:
         may_start: whether another attempt may start where one takes long.
@@ -47,13 +46,12 @@ class HedgedRequest:
         # By attempt: False when its request is sent, True when its response begins (or, without a
         # request, when it is open), or its error.
         self._events: SimpleQueue[_Event] = SimpleQueue()
-        # One over a kept connection, for the response to which no thread waits.
+        # The one over a kept connection: no thread waits for its response.
         self._unwatched: Connection | None = None
         self._is_over = False
         self.may_start = True
 
     def __enter__(self) -> Self:
-        """Give itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

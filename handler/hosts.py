@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address  # urllib.parse has loaded it anyway
+
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
 _OCTETS, _LARGEST_OCTET = 4, 255
 _DIGITS = frozenset("0123456789")
@@ -52,8 +54,6 @@ def _is_ipv4(host: str) -> bool:
 
 
 def _is_ipv6(host: str) -> bool:
-    from ipaddress import IPv6Address  # noqa: PLC0415 - slow to load, and rare
-
     try:
         return not IPv6Address(host).scope_id  # a scope means something on one machine only
     except ValueError:

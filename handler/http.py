@@ -26,10 +26,9 @@ from handler.hosts import is_loopback
 RETRIES = 2
 # Several times a full page of incidents.
 MAX_BODY_BYTES = 6 * 1024 * 1024
-# What a body may take in memory once it is parsed, which is up to 66 times its length: ordinary
-# JSON of any length that is read, in any script, takes less. Seven bodies may be on their way at
-# once. Of the large ones, one is parsed and read at a time, so that all of it fits the function's
-# memory; the interpreter parses one at a time in any case. Small ones don't wait.
+# What a body may take in memory once it is parsed: up to 66 times its length, but ordinary JSON
+# takes less than this. Seven bodies may be on their way at once; so that all fits the function's
+# memory, one large body is parsed and read at a time. Small ones don't wait.
 MAX_PARSED_BYTES = 96 * 1024 * 1024
 _MAX_GROWTH = 66
 SMALL_BODY_BYTES = 192 * 1024
@@ -40,13 +39,13 @@ _LEAST_BYTES = 4096
 _FIRST_PAUSE = 0.2
 _FORBIDDEN, _PROXY_AUTHENTICATION, _TOO_MANY_REQUESTS = 403, 407, 429
 _RETRIED = frozenset({_TOO_MANY_REQUESTS, *range(500, 600)})
-# What a provider says about the key by these, something in front of it says about the call.
+# By these a provider refuses the key, and something in front of it the call.
 _KEY_REFUSALS = frozenset({401, 402, _FORBIDDEN})
 # A frozen Lambda keeps connections that its network has long forgotten; using one would hang.
 _MAX_IDLE = timedelta(seconds=10)
 
 _Read = TypeVar("_Read")
-IdleConnection: TypeAlias = tuple[Connection, datetime]
+_IdleConnection: TypeAlias = tuple[Connection, datetime]
 
 
 class HttpError(Exception):
@@ -79,18 +78,14 @@ class HttpError(Exception):
 class Client:
     """Sends requests over connections that it keeps. Safe to share between threads.
 
-    Args:
-        clock: what time it is.
-        connect: gives a socket that leads to a host, or None to connect directly, as the function
-            always does. If it raises HttpError, the request fails with that, without a retry.
+    `connect` gives a socket that leads to a host, or None to connect directly, as the function
+    always does. If it raises HttpError, the request fails with that, without a retry.
     """
 
     def __init__(self, clock: Clock, connect: Connect | None = None) -> None:
         self._clock = clock
         self._connect = connect
-        self._idle: defaultdict[tuple[str, str], deque[tuple[Connection, datetime]]] = defaultdict(
-            deque
-        )
+        self._idle: defaultdict[tuple[str, str], deque[_IdleConnection]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
         self._tls_lock = allocate_lock()
         self._parsing = allocate_lock()
@@ -142,7 +137,7 @@ class Client:
         """Send a request that may be repeated, and return the body of its 2xx response.
 
         Retries 429, 5xx and lost connections, twice at most, as long as the wait fits the deadline.
-        Where nothing comes for a while, it is sent once more beside: see `HedgedRequest`.
+        If nothing comes for a while, it is sent a second time: see `HedgedRequest`.
 
         Raises:
             HttpError: see `get_json`.
@@ -162,12 +157,12 @@ class Client:
         except TimeoutError as error:
             raise HttpError("no whole answer in time") from error
         except ssl.SSLCertVerificationError as error:
-            # It stays wrong, however often it is looked at.
+            # Asking again would not mend it.
             problem = f"the certificate of {parts.hostname} is not valid: {error.verify_message}"
             raise HttpError(problem) from error
 
     def _exchange(self, hedged: HedgedRequest, url: SplitResult, deadline: Deadline) -> bytes:
-        """Try until a response will do, or as often as may be."""
+        """Try until a response is usable, or the retries are used up."""
         failures, retry_after = 0, 0.0
         hedged.start()
         while True:
@@ -185,7 +180,7 @@ class Client:
                 failure = _status_error(response.status, body, url.hostname)
                 if response.status not in _RETRIED:
                     break
-                # Also where a request beside fails later: they asked for this pause.
+                # The host asked for this pause, also if another attempt fails later.
                 retry_after = max(retry_after, self._retry_after(response))
             pause = retry_after or _FIRST_PAUSE * 2**failures
             failures += 1
@@ -218,16 +213,16 @@ class Client:
         return response, body
 
     def _connection(self, url: SplitResult, *, may_be_kept: bool) -> Connection:
-        """Take a connection that was kept a short time and is still idle, or make a new one."""
+        """Take a connection that is idle and not old, or make a new one."""
         idle = self._idle[url.scheme, url.netloc]
         while idle and may_be_kept:
             try:
-                kept, since = idle.pop()
+                connection, since = idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if self._clock.now() - since < _MAX_IDLE and kept.is_idle():
-                return kept
-            kept.close()
+            if self._clock.now() - since < _MAX_IDLE and connection.is_idle():
+                return connection
+            connection.close()
         tls = None
         if url.scheme == "https":
             with self._tls_lock:  # loading the certificates takes long: once, for all threads
@@ -272,8 +267,8 @@ def _parse_json(body: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON i
 
 
 def _estimate_parsed_bytes(body: bytes) -> int:
-    """Say how much memory a body takes at most once it is parsed, by CPython's objects."""
-    # As a whole and in its parts; one wide character makes all of a text as wide.
+    """Estimate the most memory that a parsed body takes as CPython's objects."""
+    # Texts as a whole, and in parts. One wide character makes the whole text wide.
     characters, width = len(body), 1
     if not body.isascii():
         characters = len(body.translate(None, _CONTINUATION_BYTES))

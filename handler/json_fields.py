@@ -37,7 +37,7 @@ def as_list(value: object, path: str) -> list[Any]:
     return value or []
 
 
-# Those that read a field take the right type first: a page holds thousands of fields.
+# Each looks for the right type first: a page holds thousands of fields.
 
 
 def get_object(parent: JsonObject, field: str, at: str = "") -> JsonObject:
@@ -59,7 +59,7 @@ def get_list(parent: JsonObject, field: str, at: str = "") -> list[Any]:
 
 
 def deferred(read: Callable[[], _T]) -> Callable[[], _T]:
-    """Read now, and raise what is wrong when the value is asked for: what came before it counts."""
+    """Read now, but raise an error only when the value is asked for: what came before it counts."""
     try:
         value = read()
     except ShapeError as error:
@@ -82,7 +82,7 @@ def require_str(parent: JsonObject, field: str) -> str:
 
 
 def require_list(parent: JsonObject, field: str) -> list[Any]:
-    """Read a list that must be there: taken for empty, it would hide what should be on it."""
+    """Read a list that must be there; as an empty one, it would hide what should be on it."""
     if parent.get(field) is None:
         raise ShapeError(f"{field} is missing")
     return get_list(parent, field)
@@ -96,7 +96,7 @@ def require_instant(parent: JsonObject, field: str) -> datetime:
 
 
 def read_entries(entries: Iterable[Any], read: Callable[[JsonObject], _T]) -> tuple[list[_T], int]:
-    """Read objects one by one, since one that is odd hides no other; count the unreadable ones."""
+    """Read objects, so that an odd one hides no other; count the unreadable ones."""
     values, unread = [], 0
     for entry in entries:
         try:

@@ -14,7 +14,7 @@ from handler.folding import fold, unseen_in
 # A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
-# Of a wish that can't be read, and what stands for one that may not be repeated.
+# The longest unreadable wish that is quoted, and what stands for one that isn't.
 _MOST_QUOTED, NOT_QUOTED = 30, "..."
 
 
@@ -22,9 +22,8 @@ class Resource(NamedTuple):
     """A thing or a person: what is requested, or who requests it.
 
     Attributes:
-        kind, id, labels: what rules select it by.
         email: the person's, as written.
-        other_emails: more e-mails that the caller states for it.
+        other_emails: more that the caller states for it.
     """
 
     kind: str = ""
@@ -57,11 +56,10 @@ class Request(NamedTuple):
 
     Attributes:
         requester: who gets the access.
-        resources: all that it is for.
-        requested_duration: the shortest positive one that is wished for; None without one.
-        requested_expiry: the end that is wished for, in UTC; None without one.
+        requested_duration: the shortest positive one that is wished for.
+        requested_expiry: the end that is wished for, in UTC.
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
-        groups: names; the requests of one call that share one are approved together or not at all.
+        groups: requests of one call that share a name here are approved together or not at all.
     """
 
     requester: Resource
@@ -74,6 +72,6 @@ class Request(NamedTuple):
 
 
 def quotable(text: str) -> str:
-    """Give a wish that can't be read as it may be repeated; what is long may be a key or a body."""
+    """Quote a wish that can't be read, if that is safe; what is long may be a key or a body."""
     plain = len(text) <= _MOST_QUOTED and not unseen_in(text) and '"' not in text
     return text if plain and not emails.has_at(text) else NOT_QUOTED

@@ -36,10 +36,9 @@ class SettingsError(ValueError):
     The sentence never holds the value of a secret.
 
     Attributes:
-        key: the setting's name.
-        example: a right value, or empty where there can be none (secrets).
-        fixes: settings, each with the value to give it, or None to take it out: doing so for any
-            one of them is certain to mend this.
+        example: a right value; "" for secrets.
+        fixes: settings, with the value to give each, or None to take it out; any one of these is
+            certain to mend this.
         problems: all that is wrong: this alone, unless several settings are.
     """
 
@@ -91,11 +90,11 @@ class Setting(NamedTuple):
     """A row of the table of settings.
 
     Attributes:
-        name: what the environment variable and the key of the stack's config are called.
+        name: of the environment variable and of the key of the stack's config.
         parse: reads its text, given the name and the text; raises `SettingsError`.
         doc: what it does, in a line of Markdown.
         default: its text where none is given.
-        secret: whether it is kept encrypted, and never quoted.
+        secret: whether it is encrypted, and never quoted.
     """
 
     name: str
@@ -107,9 +106,7 @@ class Setting(NamedTuple):
     def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
         """Read it from the values of all settings; an empty text counts as unset.
 
-        Args:
-            values: the values.
-            check: looks at a plain setting's text first: what people type can get better advice.
+        `check` looks at a plain setting's text first: what people type can get better advice.
 
         Raises:
             SettingsError: the value is wrong.
@@ -154,15 +151,15 @@ def _check_edges(key: str, value: str) -> None:
 
 def parse_duration(key: str, value: str) -> timedelta:
     """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), cut down to whole seconds."""
-    duration = _approval(f"{value}h" if _HOURS.fullmatch(value) else value)
+    duration = _approval_duration(f"{value}h" if _HOURS.fullmatch(value) else value)
     if duration is not None:
         return timedelta(seconds=duration // timedelta(seconds=1))
     allowed = "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m)"
     raise SettingsError(key, f"is {value!r}: {allowed}, above 0 and at most 168 hours")
 
 
-def _approval(text: str) -> timedelta | None:
-    """Read a duration for which an approval may last; None for any other text."""
+def _approval_duration(text: str) -> timedelta | None:
+    """Read a duration that an approval may have; None for any other text."""
     duration = durations.parse_duration(text) or timedelta(0)
     return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
 
@@ -223,7 +220,7 @@ def parse_whole(key: str, value: str, *, least: int, most: int, example: str) ->
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:
     """Accept https, or http on loopback: the API key travels there."""
-    return _checked_url(
+    return _check_url(
         key,
         value,
         value,
@@ -241,10 +238,10 @@ def parse_site(key: str, value: str) -> str:
     allowed = "are a site's name, its host, or its https address without a path"
     if "/" in url.rstrip("/").partition("://")[2]:
         raise _wrong_url(key, value, allowed, "acme")
-    return _checked_url(key, value, url, allowed, "acme")
+    return _check_url(key, value, url, allowed, "acme")
 
 
-def _checked_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
+def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
     """Give an address that a key may travel to, without a slash at its end."""
     url = url.rstrip("/")
     parts = _split(url)

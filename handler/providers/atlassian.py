@@ -20,8 +20,8 @@ from handler.json_fields import (
 )
 from handler.providers.base import DutyQuery
 
-# A timeline begins with today, and what reaches out of it is cut. However late today is, more than
-# the longest approval is left: an end that is only the timeline's cuts no access short.
+# A timeline begins today, and cuts what reaches beyond it. Of eight days, more than the longest
+# approval is left however late it is: an end that is only the timeline's shortens no access.
 TIMELINE = "timeline?interval=8&intervalUnit=days"
 MOST_TIMELINES = 20
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -49,7 +49,7 @@ def duties_without_end(
 def read_shift_ends(
     timeline: JsonObject, person_of: Callable[[JsonObject], str], now: datetime
 ) -> tuple[dict[str, datetime], int]:
-    """Read when the shift of each person ends who is on shift now; count the unreadable entries.
+    """Read when the shift of each person on shift ends; count the unreadable entries.
 
     Periods of one person that touch or overlap, in whatever rotations, are one. `person_of` gives
     the person of a period, or "" where it is nobody, or a team's or an escalation's.
@@ -76,7 +76,7 @@ def read_shift_ends(
 
 
 def read_schedule(provider: str, schedule: JsonObject) -> tuple[ScheduleOrRole, bool]:
-    """Read a schedule, and whether it says if it is switched on: one that does not, is not."""
+    """Read a schedule, and whether it says if it is on: one that doesn't say so is off."""
     enabled = schedule.get("enabled")
     names = (get_str(schedule, "name"),)
     listed = ScheduleOrRole(provider, ON_CALL, require_id(schedule, "id"), names, enabled is True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from handler.clock import Deadline
+from handler.clock import Clock, Deadline
 from handler.duty import Duty, Incident, ProviderSnapshot, ScheduleOrRole
-from handler.http import Client
+from handler.http import Client, HttpError
 from handler.json_fields import as_object
 
 _T = TypeVar("_T")
@@ -17,11 +17,11 @@ class Page(NamedTuple):
     """One page of a provider's answer.
 
     Attributes:
-        duties: the current duties on it, also those whose holder's e-mail it does not show.
-        schedules_and_roles: every schedule or role on it, held by somebody or not.
-        incidents: the live incidents on it, newest first.
+        duties: the current ones, also those whose holder's e-mail it does not show.
+        schedules_and_roles: all of them, held by somebody or not.
+        incidents: the live ones, newest first.
         problems: what could not be read or was left out, in words safe to log.
-        names_missing: whether something that was left out may bear a name of the policy.
+        names_missing: whether something that was left out may have a name of the policy.
     """
 
     duties: tuple[Duty, ...] = ()
@@ -50,12 +50,12 @@ class DutyQuery(NamedTuple):
     """What the rules for some requests need to know of a provider.
 
     Attributes:
-        schedules: the schedules that rules name, by name or id.
+        schedules: those that rules name, by name or id.
         any_schedule: whether being on call for any other counts, too.
         roles: whether a role in a live incident may count.
         updates: whether an update to a live incident may count.
         ends: whether it matters when a shift ends.
-        holders: the e-mails, in normal form, of the people whose duties matter.
+        holders: whose duties matter, by e-mail in normal form.
     """
 
     schedules: tuple[str, ...] = ()
@@ -77,16 +77,15 @@ class DutyQuery(NamedTuple):
 
 
 class ProviderClient(Protocol):
-    """One provider, ready to be asked.
+    """One account at a provider. `handler/providers/<id>.py` binds the class to `CLIENT`."""
 
-    `handler/providers/<id>.py` has `connect(client, clock, settings)`, which makes it.
-    """
+    def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None: ...
 
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterable[Question]:
         """Give what to ask, given what is known so far.
 
-        Called until it gives no new question: those that were asked are left out by name, so what
-        an answer leaves open is asked in the next round.
+        Called until it gives no new question, by name: so what an answer leaves open is asked in
+        the next round.
         """
 
 
@@ -100,14 +99,20 @@ def fetch_object(
     headers: Mapping[str, str],
     deadline: Deadline,
     read: Callable[[Mapping[str, Any]], _T],
+    hint: Callable[[HttpError], str] = lambda _: "",
 ) -> _T:
-    """Get a JSON object, and read it.
+    """Get a JSON object, and read it; `hint` says what the provider means by an error.
 
     Raises:
         HttpError: there is no such answer.
-        ShapeError: it is no object, or not what `read` expects.
+        ShapeError: it isn't an object, or not what `read` expects.
     """
-    return client.get_json(url, headers, deadline, lambda body: read(as_object(body, "the answer")))
+    try:
+        return client.get_json(
+            url, headers, deadline, lambda body: read(as_object(body, "the answer"))
+        )
+    except HttpError as error:
+        raise error.with_hint(hint(error)) from error
 
 
 def unread_problem(count: int) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from handler.rules.model import Policy
 # The duties, what they leave open, and what that leaves open.
 MOST_ROUNDS = 3
 FOLLOW_UPS_AT_ONCE = 4
-# In all: it is memory that so many large answers take.
+# Of all providers: large answers take memory.
 MOST_AT_ONCE = 7
 # What is waited for, in turn, and for which part of the time.
 _ALL, _ONE_PROVIDER, _ANY_ANSWER, _NOTHING = range(4)
@@ -42,28 +42,25 @@ def load_clients(
 ) -> dict[str, ProviderClient]:
     """Make the client of each provider that is on, by name.
 
-    Args:
-        client: how they are reached.
-        clock: what time it is.
-        providers: the settings of each, by its id. The files of others are not loaded.
+    `providers` has the settings of each, by its id. The files of others are not loaded.
     """
     return {
-        BY_ID[id_].name: import_module(f"handler.providers.{id_}").connect(client, clock, settings)
+        BY_ID[id_].name: import_module(f"handler.providers.{id_}").CLIENT(client, clock, settings)
         for id_, settings in providers.items()
     }
 
 
 class DutyCollector:
-    """Asks providers round by round: for duties, what these leave open, and what that leaves open.
+    """Asks providers round by round; each has rounds of its own.
 
-    Each provider has rounds of its own, and all of the time, in three phases:
+    They have all of the time, in three phases:
 
     1. Wait until all have answered; then ask each for what its answers leave open.
     2. After `UNTIL_ALL` of the time, ask each as soon as it has answered all that it was asked.
     3. After `UNTIL_ONE_PROVIDER`, ask on beside what hangs, and stop once nothing is undecided.
 
     Attributes:
-        snapshot: what was found up to now.
+        snapshot: what has come so far.
         queries: the first query to each provider; no later one needs more.
     """
 
@@ -128,7 +125,6 @@ class Outcome(NamedTuple):
 
     Attributes:
         decisions: one for each request, in order.
-        snapshot: what the providers answered.
         providers: the names of those that were asked.
         queries: what the rules needed to know of each.
         without_email: by provider, how many people on duty have no e-mail there, and of how many.
@@ -164,7 +160,7 @@ def collect_and_decide(
     snapshot, now = collector.snapshot, clock.now()
     # Nearly always there is nobody to count.
     counted = requests if snapshot.without_email else ()
-    conditions = [each.condition for each in dependencies(counted, policy, now)]
+    conditions = [dependency.condition for dependency in dependencies(counted, policy, now)]
     return Outcome(
         decisions,
         snapshot,
@@ -178,7 +174,6 @@ class Dependency(NamedTuple):
     """A condition on a duty that could make a rule hold.
 
     Attributes:
-        condition: the condition.
         ends: whether the rule's access ends with the duty.
         holders: whose duty it has to be, by e-mail.
     """
@@ -190,17 +185,17 @@ class Dependency(NamedTuple):
 
 def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> list[Dependency]:
     """Say on which duties it depends whether these requests are approved."""
-    found: list[Dependency] = []
+    result: list[Dependency] = []
     for request in requests:
         facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
             if not rule.deny and any(map(rule.resources.covers, request.resources)):
                 ends = rule.shift_end is not None
-                found += (
+                result += (
                     Dependency(condition, ends, facts.addresses)
                     for condition in duty_conditions(rule.when, facts)
                 )
-    return found
+    return result
 
 
 def duty_queries(

@@ -72,10 +72,10 @@ _TAKEN_ON_PURPOSE = frozenset({"lead", "custom"})
 _NO_PERSON = ("api_key", "workflow", "alert")
 
 
-class IncidentIO:
+class IncidentIOClient:
     """Questions to one incident.io organisation."""
 
-    def __init__(self, client: Client, settings: Mapping[str, str]) -> None:
+    def __init__(self, client: Client, _clock: Clock, settings: Mapping[str, str]) -> None:
         self._client = client
         self._base_url = settings["INCIDENTIO_BASE_URL"]
         self._headers = {"Authorization": f"Bearer {settings['INCIDENTIO_API_KEY']}"}
@@ -148,19 +148,16 @@ class IncidentIO:
     def _get(
         self, target: str, name: str, deadline: Deadline, read: Callable[[JsonObject], _T]
     ) -> _T:
-        try:
-            return fetch_object(
-                self._client, self._base_url + target, self._headers, deadline, read
-            )
-        except HttpError as error:
+        def hint(error: HttpError) -> str:
             scope = _SCOPES.get(name, f"{name}.view")
-            hint = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
-            raise error.with_hint(f"{hint}{_request_id(error.body)}") from error
+            needed = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
+            return needed + _request_id(error.body)
+
+        url = self._base_url + target
+        return fetch_object(self._client, url, self._headers, deadline, read, hint)
 
 
-def connect(client: Client, _clock: Clock, settings: Mapping[str, str]) -> IncidentIO:
-    """Make the provider's client from its settings."""
-    return IncidentIO(client, settings)
+CLIENT = IncidentIOClient
 
 
 def _request_id(body: bytes) -> str:

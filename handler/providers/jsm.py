@@ -25,7 +25,6 @@ from handler.duty import ON_CALL, Duty, ProviderSnapshot, ScheduleOrRole
 from handler.http import Client, HttpError
 from handler.json_fields import (
     JsonObject,
-    as_object,
     deferred,
     get_object,
     get_str,
@@ -58,13 +57,13 @@ MOST_SCHEDULES = 20
 ACCOUNTS_A_CALL = 50
 _KINDS = frozenset({"user", "team", "escalation", "schedule", "noone"})
 _OPS, _USERS = "read:ops-config:jira-service-management", "read:jira-user"
-_HINTS = {
+_HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
 }
 
 
-class JSM:
+class JSMClient:
     """Questions to one site; one per environment, for which the site's cloud id is kept."""
 
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
@@ -168,29 +167,27 @@ class JSM:
     def _schedules(self, deadline: Deadline) -> str:
         """Give the address of the schedules, for which the site tells its cloud id to anybody."""
         if not self._schedules_url:
-            try:
-                url = f"{self._site}/_edge/tenant_info"
-                body: object = self._client.get_json(url, {}, deadline)
-                cloud_id = require_id(as_object(body, "the answer"), "cloudId")
-            except HttpError as error:
-                hint = "; so the site tells no cloud id: JSM_SITE may be wrong"
-                raise error.with_hint(hint) from error
+            cloud_id = fetch_object(
+                self._client,
+                f"{self._site}/_edge/tenant_info",
+                {},
+                deadline,
+                lambda body: require_id(body, "cloudId"),
+                lambda _: "; so the site tells no cloud id: JSM_SITE may be wrong",
+            )
             self._schedules_url = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
         return self._schedules_url
 
     def _get(
         self, url: str, scope: str, deadline: Deadline, read: Callable[[JsonObject], _T]
     ) -> _T:
-        try:
-            return fetch_object(self._client, url, self._headers, deadline, read)
-        except HttpError as error:
-            hint = _HINTS.get(error.status or 0, "").format(scope=scope)
-            raise error.with_hint(hint) from error
+        def hint(error: HttpError) -> str:
+            return _HINTS.get(error.status, "").format(scope=scope)
+
+        return fetch_object(self._client, url, self._headers, deadline, read, hint)
 
 
-def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> JSM:
-    """Make the provider's client from its settings."""
-    return JSM(client, clock, settings)
+CLIENT = JSMClient
 
 
 def read_schedules(values: list[Any]) -> Page:

@@ -40,19 +40,19 @@ _T = TypeVar("_T")
 PROVIDER = BY_ID["opsgenie"].name
 _OPENED = frozenset({"team", "escalation", "schedule"})
 _USUAL = "default"
-_HINTS = {
-    401: "the key is wrong, or its integration is switched off",
-    402: "the account's plan does not include this",
-    403: "the key's integration needs the right to read, and to access configurations",
+_HINTS: Mapping[int | None, str] = {
+    401: "; the key is wrong, or its integration is switched off",
+    402: "; the account's plan does not include this",
+    403: "; the key's integration needs the right to read, and to access configurations",
 }
-_OF_A_TEAM = "; or it is a team's, which may not see this"
+_TEAM_KEY = "; or it is a team's, which may not see this"
 _UNAUTHORIZED = 401
 # How a 422 says that the key is of another region, or none at all.
 _NO_KEY = b"Key format is not valid"
 _NO_RIGHT = re.compile(rb'"code"\s*:\s*40301\b')
 
 
-class Opsgenie:
+class OpsgenieClient:
     """Questions to one Opsgenie account."""
 
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
@@ -89,21 +89,20 @@ class Opsgenie:
 
     def _get(self, path: str, deadline: Deadline, read: Callable[[JsonObject], _T]) -> _T:
         url = f"{self._schedules}/{path}"
-        try:
-            return fetch_object(self._client, url, self._headers, deadline, read)
-        except HttpError as error:
-            hint = f"; {_HINTS[error.status]}" if error.status in _HINTS else ""
-            hint += _OF_A_TEAM if _NO_RIGHT.search(error.body) else ""
-            if _NO_KEY in error.body:
-                hint = "; the key isn't one of Opsgenie's"
-            if error.status == _UNAUTHORIZED or _NO_KEY in error.body:
-                hint += other_region(BY_ID["opsgenie"], self._base_url)
-            raise error.with_hint(hint) from error
+        return fetch_object(self._client, url, self._headers, deadline, read, self._hint)
+
+    def _hint(self, error: HttpError) -> str:
+        hint = _HINTS.get(error.status, "")
+        if _NO_RIGHT.search(error.body):
+            hint += _TEAM_KEY
+        if _NO_KEY in error.body:
+            hint = "; the key isn't one of Opsgenie's"
+        if error.status == _UNAUTHORIZED or _NO_KEY in error.body:
+            hint += other_region(BY_ID["opsgenie"], self._base_url)
+        return hint
 
 
-def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> Opsgenie:
-    """Make the provider's client from its settings."""
-    return Opsgenie(client, clock, settings)
+CLIENT = OpsgenieClient
 
 
 def read_on_calls(body: JsonObject) -> Page:

@@ -8,7 +8,7 @@ any other field that is not required may be.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
@@ -43,11 +43,10 @@ from handler.providers.registry import BY_ID, other_region
 
 _T = TypeVar("_T")
 _Read: TypeAlias = Callable[[JsonObject], _T]
-_Shift: TypeAlias = tuple[str, str, datetime | None]
 PROVIDER = BY_ID["pagerduty"].name
 LAYERED, SHIFT_BASED = "/schedules", "/v3/schedules"
 PAGE_SIZE, SHIFT_BASED_PAGE_SIZE = 100, 1000
-# Offset and limit in sum: the vendor refuses more.
+# The vendor refuses more (offset and limit in sum).
 MOST_ROWS = 10_000
 MOST_LOOKED_UP = 20
 MOST_ON_SHIFT = 20
@@ -62,7 +61,7 @@ _HINTS: Mapping[int | None, str] = {
 }
 
 
-class PagerDuty:
+class PagerDutyClient:
     """Questions to one PagerDuty account."""
 
     def __init__(self, client: Client, clock: Clock, settings: Mapping[str, str]) -> None:
@@ -77,8 +76,8 @@ class PagerDuty:
     def questions(self, query: DutyQuery, snapshot: ProviderSnapshot) -> Iterator[Question]:
         """Ask who is on call and, where names matter, for all schedules; then for single ones.
 
-        The lists are read whole rather than searched: only so does it show that what the policy
-        names by id is not the name of another schedule.
+        The lists are read whole rather than searched, to see whether an id in the policy is the
+        name of another schedule.
         """
         if not query.on_call:
             return
@@ -95,9 +94,16 @@ class PagerDuty:
 
     def _on_calls(self, deadline: Deadline) -> Iterator[Page]:
         query = {"include[]": "users", "time_zone": "UTC"}
-        shifts: dict[_Shift, Duty] = {}
-        read = partial(read_on_calls, known=shifts)
-        yield from self._pages("/oncalls", query, PAGE_SIZE, deadline, read)
+        shifts: dict[tuple[str, str, datetime | None], Duty] = {}
+        for page in self._pages("/oncalls", query, PAGE_SIZE, deadline, read_on_calls):
+            # One for each escalation policy that uses the schedule: only what is new, or better.
+            better = {}
+            for duty in page.duties:
+                shift = duty.id, duty.holder or duty.user, duty.start
+                best = _best_known(shifts.get(shift, duty), duty)
+                if best != shifts.get(shift):
+                    shifts[shift] = better[shift] = best
+            yield page._replace(duties=tuple(better.values()))
 
     def _schedules(self, path: str, size: int, deadline: Deadline) -> Iterator[Page]:
         read = partial(read_schedules, path=path)
@@ -155,7 +161,7 @@ class PagerDuty:
         deadline: Deadline,
         read: Callable[[list[Any]], Page],
     ) -> Iterator[Page]:
-        """Read a list to its end; a page begins after the rows that came, if few for the limit."""
+        """Read a list to its end; a page may hold fewer rows than its limit."""
 
         def read_page(body: JsonObject) -> tuple[Page, Callable[[], bool], int]:
             rows = require_list(body, path.rpartition("/")[2])
@@ -187,18 +193,16 @@ class PagerDuty:
         self, path: str, query: Mapping[str, str | int], deadline: Deadline, read: _Read[_T]
     ) -> _T:
         url = f"{self._base_url}{path}?{urlencode(query)}"
-        try:
-            return fetch_object(self._client, url, self._headers, deadline, read)
-        except HttpError as error:
-            hint = _HINTS.get(error.status, "")
-            if error.status == _UNAUTHORIZED:
-                hint += other_region(BY_ID["pagerduty"], self._base_url)
-            raise error.with_hint(hint) from error
+        return fetch_object(self._client, url, self._headers, deadline, read, self._hint)
+
+    def _hint(self, error: HttpError) -> str:
+        hint = _HINTS.get(error.status, "")
+        if error.status == _UNAUTHORIZED:
+            hint += other_region(BY_ID["pagerduty"], self._base_url)
+        return hint
 
 
-def connect(client: Client, clock: Clock, settings: Mapping[str, str]) -> PagerDuty:
-    """Make the provider's client from its settings."""
-    return PagerDuty(client, clock, settings)
+CLIENT = PagerDutyClient
 
 
 def has_more(body: JsonObject) -> bool:
@@ -208,12 +212,9 @@ def has_more(body: JsonObject) -> bool:
     return more
 
 
-def read_on_calls(rows: Iterable[Any], known: MutableMapping[_Shift, Duty]) -> Page:
-    """Read a page of on-calls, one for each escalation policy that uses a schedule.
-
-    `known` holds the shifts of the pages before: the page has those that are new, or better known.
-    """
-    duties: dict[_Shift, Duty] = {}
+def read_on_calls(rows: Iterable[Any]) -> Page:
+    """Read a page of on-calls: a duty for each row with a schedule and a person."""
+    duties: list[Duty] = []
     schedules: dict[ScheduleOrRole, None] = {}
     unread = 0
     for row in rows:
@@ -229,14 +230,11 @@ def read_on_calls(rows: Iterable[Any], known: MutableMapping[_Shift, Duty]) -> P
         except ShapeError:
             unread += 1
             continue
-        person = duty.holder or duty.user
-        shift = duty.id, person, duty.start
-        best = _best_known(known.get(shift, duty), duty)
-        if person and best != known.get(shift):
-            known[shift] = duties[shift] = best
+        if duty.holder or duty.user:
+            duties.append(duty)
     # Schedules that nobody is on call for, or no policy uses, are missing: any could bear a name.
     problems = unread_problem(unread)
-    return Page(tuple(duties.values()), tuple(schedules), problems=problems, names_missing=True)
+    return Page(tuple(duties), tuple(schedules), problems=problems, names_missing=True)
 
 
 def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
@@ -245,7 +243,7 @@ def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
         raise ShapeError("escalation_level is no level")
     endless = entry.get("end", "") is None
     user = get_object(entry, "user")
-    # One who was deleted is a bare reference, without an e-mail.
+    # A deleted user is a bare reference, without an e-mail.
     holder = emails.normal(get_str(user, "email"))
     return Duty(
         PROVIDER,
@@ -263,7 +261,7 @@ def _on_call(entry: JsonObject, schedule: ScheduleOrRole, link: str) -> Duty:
 
 
 def _best_known(*duties: Duty) -> Duty:
-    """Make one duty of one shift: on the lowest level, until the latest end on that level."""
+    """Choose the duty on the lowest level, and of those the one that ends last."""
     return max(duties, key=lambda duty: (-duty.level, duty.endless, duty.end))
 
 
@@ -307,8 +305,7 @@ def schedules_to_look_up(
 def read_schedule(body: JsonObject, now: datetime) -> tuple[Mapping[str, Duty], tuple[str, ...]]:
     """Read who is on shift in one schedule: by user id, a duty without its holder's e-mail.
 
-    There is none where an escalation policy uses it: the on-calls alone tell on which level.
-    Where that is not said, it could be on any.
+    If an escalation policy uses the schedule there is none: only the on-calls show the level.
     """
     entry = get_object(body, "schedule")
     schedule = _listed(entry)

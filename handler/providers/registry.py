@@ -26,9 +26,9 @@ class Provider(NamedTuple):
         key: the secret setting that switches it on.
         settings: its plain settings, where its API is the first of them.
         required: those of them that have to be set where the key is.
-        title: its name in that of its bot, where the access system spells it in another way.
+        title: its name in that of its bot, where the access system spells it otherwise.
         ids: what the ids of its schedules and roles look like, as a regular expression.
-        regions: where its API is, each of which knows the keys of its own accounts only.
+        regions: where its API is; each knows the keys of its own accounts only.
     """
 
     id: str
@@ -61,7 +61,6 @@ class Provider(NamedTuple):
 
 
 def _base_url(name: str, provider: str, url: str, eu: str = "") -> Setting:
-    """Make the setting that says where a provider's API is."""
     doc = f"Where {provider} answers{f'; for the EU, {eu}' if eu else ''}."
     return Setting(name, partial(parse_base_url, example=url), doc, url)
 

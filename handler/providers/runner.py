@@ -23,7 +23,7 @@ _EMPTY = ProviderSnapshot()
 
 
 class QuestionRun:
-    """What one question has brought so far: its thread adds to it, the runner reads it."""
+    """What one question has brought so far: its thread adds to it; the runner reads it."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -32,11 +32,11 @@ class QuestionRun:
 
     def run(self, deadline: Deadline) -> None:
         """Ask. The problem is None once every page has come."""
-        held = 0
+        held_bytes = 0
         try:
             for page in self.question.fetch(deadline):
-                held += _held_bytes(page)
-                if held > MOST_HELD_BYTES:
+                held_bytes += _estimate_bytes(page)
+                if held_bytes > MOST_HELD_BYTES:
                     raise CutShort("the rest of the list is too much to hold")  # noqa: TRY301 - one place says why
                 self.pages.append(page)  # at once: pages before a failure count
             self.problem = None
@@ -48,8 +48,7 @@ class QuestionRun:
             self.problem = f"the answer could not be read ({type(error).__name__})"
 
 
-def _held_bytes(page: Page) -> int:
-    """Estimate the memory that a page takes."""
+def _estimate_bytes(page: Page) -> int:
     texts: list[str] = []
     for duty in page.duties:
         texts += duty.id, duty.name, duty.shortform, duty.holder, duty.user, duty.link
@@ -68,10 +67,10 @@ class _Batch:
         self.runs = [QuestionRun(question) for question in questions]
         self.waiting = deque(self.runs)
         self.unanswered = len(self.runs)
-        self._answer: ProviderSnapshot | None = None
+        self._whole: ProviderSnapshot | None = None
 
     def work(self, deadline: Deadline, answered: SimpleQueue[tuple[_Batch, str]]) -> None:
-        """Run what waits, one by one: one thread's work."""
+        """Ask waiting questions, one by one: one thread's work."""
         while True:
             try:
                 run = self.waiting.popleft()
@@ -81,17 +80,17 @@ class _Batch:
             answered.put((self, run.question.provider))
 
     def snapshot(self) -> ProviderSnapshot:
-        """Give what was found up to now."""
-        if self._answer:
-            return self._answer
+        """Give what has come so far."""
+        if self._whole:
+            return self._whole
         snapshot = _snapshot(self.runs)
         if not self.unanswered:
-            self._answer = snapshot
+            self._whole = snapshot
         return snapshot
 
 
 class QuestionRunner:
-    """Asks questions concurrently, and gives what they brought so far.
+    """Asks questions concurrently.
 
     Args:
         deadline: what is not answered by then is given up, and reported as a failure.
@@ -136,12 +135,12 @@ class QuestionRunner:
         return False
 
     def stop(self) -> None:
-        """Begin nothing more. What is on its way ends by itself, and is not heard."""
+        """Begin nothing more, and ignore the answers that are still on their way."""
         for batch in self._batches:
             batch.waiting.clear()
 
     def snapshot(self) -> ProviderSnapshot:
-        """Give what was found up to now; pages that came before a failure count.
+        """Give what has come so far; pages that came before a failure count.
 
         A name counts as shared where two schedules (or roles) of a provider bear it, and where a
         list was not read to its end: the rest could bear it too. What is an id at one provider is
@@ -169,8 +168,7 @@ def ask(
 
 
 def _snapshot(runs: Iterable[QuestionRun]) -> ProviderSnapshot:
-    # A page that a thread adds after this line comes too late. The problem is read first: where
-    # there is none, all pages are there.
+    # The problem is read first: where there is none, all pages are there.
     results = [(run.question, run.problem, tuple(run.pages)) for run in runs]
     all_pages = [page for *_, pages in results for page in pages]
     duties = [duty for page in all_pages for duty in page.duties]
@@ -203,7 +201,7 @@ _NO_PROVIDERS = frozenset[str]()
 
 
 def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
-    """Mark in each duty the names that may mean something else."""
+    """Note in each duty which of its names may mean something else."""
     ids_by_name: defaultdict[tuple[str, str, str], set[str]] = defaultdict(set)
     providers_by_id: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for listed in snapshot.schedules_and_roles:
@@ -220,10 +218,10 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
     @cache  # hundreds of duties bear few names
     def ambiguous(provider: str, kind: str, *names: str) -> tuple[frozenset[str], frozenset[str]]:
         """Give the names that others bear, or may, and those that are ids elsewhere, or may be."""
-        all_doubtful = (provider, kind) in incomplete
-        unread = [other for other, of in incomplete if of == kind and other != provider]
+        is_incomplete = (provider, kind) in incomplete
+        unread = [other for other, listed in incomplete if listed == kind and other != provider]
         shared_names = (
-            name for name in names if name and (all_doubtful or (provider, kind, name) in shared)
+            name for name in names if name and (is_incomplete or (provider, kind, name) in shared)
         )
         ids_elsewhere = (
             name
@@ -236,21 +234,21 @@ def _mark_ambiguous_names(snapshot: ProviderSnapshot) -> ProviderSnapshot:
         )
         return frozenset(shared_names), frozenset(ids_elsewhere)
 
-    def marked(duty: Duty) -> Duty:
+    def mark(duty: Duty) -> Duty:
         shared_names, ids_elsewhere = ambiguous(duty.provider, duty.kind, duty.name, duty.shortform)
         if not (shared_names or ids_elsewhere):
             return duty
         return duty._replace(shared_names=shared_names, ids_elsewhere=ids_elsewhere)
 
     return snapshot._replace(
-        duties=tuple(map(marked, snapshot.duties)),
-        without_email=tuple(map(marked, snapshot.without_email)),
+        duties=tuple(map(mark, snapshot.duties)),
+        without_email=tuple(map(mark, snapshot.without_email)),
     )
 
 
 def _may_be_id(name: str, providers: Iterable[str]) -> bool:
     """Whether it looks like an id of one of these, which did not list what they have.
 
-    Then it means nothing else: their outage must not make it the name of another one's schedule.
+    Their outage must not make it the name of another provider's schedule.
     """
     return any(other in BY_NAME and BY_NAME[other].may_have_id(name) for other in providers)

@@ -46,7 +46,7 @@ class Facts(NamedTuple):
         addresses: those whose duties count for the requester.
         known_as: every address known to be theirs, folded, for what speaks against them.
         duties: the requester's, sorted.
-        requested: how long access is requested for; None is as long as possible.
+        requested: for how long; None is as long as possible.
         self_declared: whether duties count in an incident that the requester declared.
     """
 
@@ -176,7 +176,6 @@ class RequestedDuration(NamedTuple):
         return facts.requested is not None and facts.requested <= self.up_to
 
     def __str__(self) -> str:
-        """Say it for the log."""
         return f"at most {in_words(self.up_to)} is asked for"
 
 
@@ -212,9 +211,9 @@ def duty_conditions(
     condition: Condition | None, facts: Facts | None = None
 ) -> Iterator[DutyCondition]:
     """Give the conditions on duties within a condition, as `walk` does."""
-    for one in walk(condition, facts):
-        if isinstance(one, OnCall | IncidentRole | PostedUpdate):
-            yield one
+    for member in walk(condition, facts):
+        if isinstance(member, OnCall | IncidentRole | PostedUpdate):
+            yield member
 
 
 def accepts(condition: DutyCondition, duty: Duty) -> bool:
@@ -225,8 +224,7 @@ def accepts(condition: DutyCondition, duty: Duty) -> bool:
 def may_hold(condition: Condition, facts: Facts) -> bool:
     """Whether a condition could hold, given any duties, and any duration if none is requested.
 
-    That is when a rule denies: leaving out the duration, or using another account, must not lift a
-    denial.
+    By this a rule denies: leaving out the duration, or using another account, must not lift it.
     """
     if isinstance(condition, AnyOf):
         return any(may_hold(member, facts) for member in condition.members)

@@ -46,10 +46,10 @@ class Decision(NamedTuple):
     """What was decided about one request.
 
     Attributes:
-        reason: one sentence for the claim, which names the evidence by reference.
+        reason: one sentence, which names the evidence by reference.
         evidence: the duties that an approval rests on; none means that humans decide.
-        rules: the names of the rules that approve.
-        duration: how long an approval lasts, in whole seconds.
+        rules: the names of those that approve.
+        duration: of the approval, in whole seconds.
         could_change: more facts could change it: a duty, or when one ends.
         duties: the requester's, sorted.
         rule_results: in the policy's order.
@@ -98,7 +98,9 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
     folded = policy.fold_resources(request.resources)
-    denying = [rule for rule in policy.rules if any(rule.denies(one, facts) for one in folded)]
+    denying = [
+        rule for rule in policy.rules if any(rule.denies(resource, facts) for resource in folded)
+    ]
     if denying:
         results = tuple(
             RuleResult(rule.name, "denies")
@@ -260,7 +262,6 @@ def _policy_limit(grant: _Grant, left: timedelta) -> str:
 
 
 def _reason(granted: Sequence[_Grant], now: datetime) -> str:
-    """Name the rules and their evidence."""
     reasons = []
     for rule, proof, _ in dict.fromkeys(granted):
         evidence = " and ".join(duty.describe(now) for duty in proof.duties)
@@ -284,7 +285,7 @@ def decide_all(
         decisions.append(decide(request, snapshot._replace(duties=own), policy, now))
     for group in _petitions(requests):
         refusals = [decisions[i] for i in group if not decisions[i].approved]
-        # One that no further fact can lift comes first: asking on for any would be in vain.
+        # One that no further fact can lift comes first: then nobody is asked in vain.
         refusal = min(refusals, key=lambda decision: decision.could_change, default=None)
         shortest = min(decisions[i].duration for i in group)
         for i in group:

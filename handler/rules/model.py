@@ -93,7 +93,7 @@ class Rule(NamedTuple):
         return self.when is None or may_hold(self.when, facts)
 
     def access_end(self, duty: Duty, facts: Facts) -> AccessEnd:
-        """Say when access by this rule ends that is based on a duty of the requester."""
+        """Say when access ends that this rule bases on a duty of the requester."""
         end = longest = facts.now + self.duration
         objection = ""
         if not facts.self_declared and duty.is_declared_by(facts.known_as):
@@ -135,7 +135,7 @@ class Policy(NamedTuple):
     def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
         """Leave out the rules that decide nothing about these resources.
 
-        A policy's only rule stays: it says itself what it is not for.
+        A policy's only rule stays: it says why it isn't for them.
         """
         if len(self.rules) == 1:
             return self

@@ -131,7 +131,7 @@ class PagerDutyAccount(Account[PagerDuty]):
             self.double.add_escalation_policy(f"Policy of {schedule.id}", schedule)
         return schedule.id
 
-    def asked(self, path: str) -> int:
+    def count_calls(self, path: str) -> int:
         """How many calls there were to exactly this path."""
         return self.double.calls.paths().count(path)
 
@@ -156,7 +156,7 @@ class AtlassianAccount(Account[Opsgenie | JSM]):
         """Where a period of a timeline says who it is."""
         return "responder" if self.provider == "jsm" else "recipient"
 
-    def asked(self, ending: str) -> int:
+    def count_calls(self, ending: str) -> int:
         """How many calls there were whose path ends so."""
         return sum(path.endswith(ending) for path in self.double.calls.paths())
 

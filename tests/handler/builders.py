@@ -45,8 +45,8 @@ def make_page(*duties: Duty) -> Page:
     return Page(
         duties,
         tuple(
-            ScheduleOrRole(each.provider, each.kind, each.id, (each.name, each.shortform))
-            for each in duties
+            ScheduleOrRole(duty.provider, duty.kind, duty.id, (duty.name, duty.shortform))
+            for duty in duties
         ),
     )
 

@@ -17,7 +17,7 @@ from handler.duty import ProviderSnapshot
 from handler.http import Client
 from handler.providers import runner
 from handler.providers.base import DutyQuery
-from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.incidentio import IncidentIOClient
 from handler.providers.runner import ask
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Answer, Scripted
@@ -116,10 +116,10 @@ def double(set_clock: SetClock) -> Iterator[IncidentIO]:
 
 
 @pytest.fixture
-def incidentio_client(client: Client, double: IncidentIO) -> IncidentIOClient:
+def incidentio_client(client: Client, double: IncidentIO, set_clock: SetClock) -> IncidentIOClient:
     """The double as the handler sees it."""
     settings = {"INCIDENTIO_BASE_URL": double.url, "INCIDENTIO_API_KEY": API_KEY}
-    return IncidentIOClient(client, settings)
+    return IncidentIOClient(client, set_clock.clock, settings)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def find(
 ) -> Callable[..., ProviderSnapshot]:
     """Ask the double what is asked for every decision: `find()`, or `find(deadline)`."""
 
-    def found(deadline: Deadline | None = None) -> ProviderSnapshot:
+    def find(deadline: Deadline | None = None) -> ProviderSnapshot:
         snapshot = ask(
             incidentio_client.questions(EVERYTHING, ProviderSnapshot()),
             deadline or set_clock.deadline(),
@@ -140,7 +140,7 @@ def find(
             schedules_and_roles=()
         )  # every test of its own would have to list them
 
-    return found
+    return find
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ sys.stdout.write(
             "peak": peak,
             "approved": outcome.decisions[0].approved,
             "asked": outcome.providers,
-            "problems": sorted({each.problem for each in outcome.snapshot.failures}),
+            "problems": sorted({failure.problem for failure in outcome.snapshot.failures}),
         }
     )
 )

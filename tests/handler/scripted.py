@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PIECE = 64 * 1024
 
 
-class Asked(NamedTuple):
+class ReceivedRequest(NamedTuple):
     """One request as it arrived; header names are in lower case, connections count from 1."""
 
     connection: int
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
 class Talk(NamedTuple):
     """The answering side of one request."""
 
-    asked: Asked
+    asked: ReceivedRequest
     connection: socket.socket
     stopped: threading.Event
 
@@ -154,7 +154,7 @@ class Scripted:
     """
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
         self.connections = 0
         self.stopped = threading.Event()
         self._answers = deque(answers or [say_and_hang_up()])
@@ -226,7 +226,7 @@ class Scripted:
                 answer(Talk(asked, connection, self.stopped))
 
 
-def _read(connection: socket.socket, number: int) -> Asked | None:
+def _read(connection: socket.socket, number: int) -> ReceivedRequest | None:
     with connection.makefile("rb") as stream:
         line = stream.readline().decode()
         if not line:
@@ -237,7 +237,7 @@ def _read(connection: socket.socket, number: int) -> Asked | None:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         body = stream.read(int(headers.get("content-length", "0")))
-    return Asked(number, method, target, headers, body)
+    return ReceivedRequest(number, method, target, headers, body)
 
 
 CHUNKED = head(200, {"Transfer-Encoding": "chunked"})

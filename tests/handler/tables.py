@@ -113,56 +113,57 @@ def read_tables() -> Iterator[Table]:
         # Texts are texts (`12:30` is a time of day), but the policy's numbers and switches are not.
         texts = yaml.load_all(text, yaml.CBaseLoader)
         typed = yaml.load_all(text, yaml.CSafeLoader)
-        for number, (told, values) in enumerate(zip(texts, typed, strict=True), 1):
-            yield _Reader(told).table(f"{file.stem} {number}", values)
+        for number, (fields, values) in enumerate(zip(texts, typed, strict=True), 1):
+            yield _Reader(fields).table(f"{file.stem} {number}", values)
 
 
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
-        self._told = _only(told, TABLE)
-        self._duties = {name: _duty(each) for name, each in told.get("duties", {}).items()}
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._table = _only(fields, TABLE)
+        self._duties = {name: _duty(each) for name, each in fields.get("duties", {}).items()}
 
     def table(self, name: str, values: Mapping[str, Any]) -> Table:
         """Read the whole of it."""
-        rows = tuple(map(self._row, self._told["rows"]))
+        rows = tuple(map(self._row, self._table["rows"]))
         assert len({row.name for row in rows}) == len(rows), "two rows have one name"
-        assert self._told["about"]
+        assert self._table["about"]
         return Table(
             name,
             values.get("policy"),
-            self._told.get("settings", {}),
+            self._table.get("settings", {}),
             bool(values.get("self_declared", False)),
             bool(values.get("odd")),
             rows,
         )
 
-    def _row(self, told: Mapping[str, Any]) -> Row:
-        asks = told.get("requests", [told])
+    def _row(self, fields: Mapping[str, Any]) -> Row:
+        asks = fields.get("requests", [fields])
         _only(
-            told, ("row", "duties", *(("requests",) if "requests" in told else (*ASKS, *OUTCOME)))
+            fields,
+            ("row", "duties", *(("requests",) if "requests" in fields else (*ASKS, *OUTCOME))),
         )
-        duties = told.get("duties", [])
-        own = tuple(self._duties[each] if isinstance(each, str) else _duty(each) for each in duties)
+        duties = fields.get("duties", [])
+        own = tuple(self._duties[duty] if isinstance(duty, str) else _duty(duty) for duty in duties)
         return Row(
-            told["row"],
+            fields["row"],
             tuple(map(self._request, asks)),
             own,
             tuple(self._expected(each, own) for each in asks),
         )
 
-    def _request(self, told: Mapping[str, Any]) -> Request:
-        if told.get("row") is None:
-            _only(told, (*ASKS, *OUTCOME))
-        asked = told.get("asks_for", self._told.get("asks_for", DATABASE))
-        labels = dict(told.get("labels", {}))
+    def _request(self, fields: Mapping[str, Any]) -> Request:
+        if fields.get("row") is None:
+            _only(fields, (*ASKS, *OUTCOME))
+        asked = fields.get("asks_for", self._table.get("asks_for", DATABASE))
+        labels = dict(fields.get("labels", {}))
         for key, label in (("duration", DURATION), ("petition", PETITION[0])):
-            if key in told:
-                labels[label] = told[key]
-        if "until" in told:
-            labels[EXPIRES] = _instant_text(told["until"])
-        who = told.get("who", self._told.get("who", JANE))
+            if key in fields:
+                labels[label] = fields[key]
+        if "until" in fields:
+            labels[EXPIRES] = _instant_text(fields["until"])
+        who = fields.get("who", self._table.get("who", JANE))
         person = {"email": who} if isinstance(who, str) else who
         return read_request(
             _resource({"kind": "slack/user", "id": "U1", **person}),
@@ -170,12 +171,12 @@ class _Reader:
             labels,
         )
 
-    def _expected(self, told: Mapping[str, Any], own: tuple[Duty, ...]) -> Expected:
-        asks_on = {"true": True, "false": False}[told["asks_on"]] if "asks_on" in told else None
-        if "left_to_humans" in told:
-            assert "approved" not in told, told
-            return Expected(None, (), (), told["left_to_humans"], "", asks_on)
-        approved = _only(told["approved"], APPROVED)
+    def _expected(self, fields: Mapping[str, Any], own: tuple[Duty, ...]) -> Expected:
+        asks_on = {"true": True, "false": False}[fields["asks_on"]] if "asks_on" in fields else None
+        if "left_to_humans" in fields:
+            assert "approved" not in fields, fields
+            return Expected(None, (), (), fields["left_to_humans"], "", asks_on)
+        approved = _only(fields["approved"], APPROVED)
         on: tuple[Duty, ...] | None = own if len(own) == 1 else None
         if "on" in approved:
             on = tuple(self._duties[each] for each in _listed(approved["on"]))
@@ -186,50 +187,50 @@ class _Reader:
         return Expected(duration, rules, on, why, reason, asks_on)
 
 
-def _duty(told: Mapping[str, Any]) -> Duty:
-    _only(told, (*WHICH, *SHIFT, *INCIDENT))
+def _duty(fields: Mapping[str, Any]) -> Duty:
+    _only(fields, (*WHICH, *SHIFT, *INCIDENT))
     kinds = {"schedule": ON_CALL, "role": INCIDENT_ROLE, "update": INCIDENT_UPDATE}
-    ((key, kind),) = ((key, kind) for key, kind in kinds.items() if key in told)
+    ((key, kind),) = ((key, kind) for key, kind in kinds.items() if key in fields)
     shift = kind == ON_CALL
-    until = told.get("until", "20:00" if shift else "none")
-    name = "" if kind == INCIDENT_UPDATE else told[key]
+    until = fields.get("until", "20:00" if shift else "none")
+    name = "" if kind == INCIDENT_UPDATE else fields[key]
     return Duty(
-        BY_ID[told.get("provider", "pagerduty" if shift else "incidentio")].name,
+        BY_ID[fields.get("provider", "pagerduty" if shift else "incidentio")].name,
         kind,
-        told.get("id", f"id of {name}"),
+        fields.get("id", f"id of {name}"),
         name,
-        emails.normal(told.get("who", JANE)),
-        shortform=told.get("shortform", ""),
-        level=int(told.get("level", "1")),
-        start=_instant(told.get("from", "08:00")) if shift else None,
+        emails.normal(fields.get("who", JANE)),
+        shortform=fields.get("shortform", ""),
+        level=int(fields.get("level", "1")),
+        start=_instant(fields.get("from", "08:00")) if shift else None,
         end=None if until in {"never", "unread", "none"} else _instant(until),
-        endless=until == "never" or told.get("endless") == "true",
-        incident="" if shift else told.get("incident", "INC-42"),
-        reporter=told.get("reporter") == "true",
-        severity=tuple(_listed(told.get("severity", []))),
-        type=tuple(_listed(told.get("type", []))),
-        self_declared=told.get("self_declared") == "true",
-        declarers=frozenset(_listed(told.get("declared_by", []))),
-        shared_names=frozenset(_listed(told.get("shares", []))),
-        ids_elsewhere=frozenset(_listed(told.get("id_elsewhere", []))),
+        endless=until == "never" or fields.get("endless") == "true",
+        incident="" if shift else fields.get("incident", "INC-42"),
+        reporter=fields.get("reporter") == "true",
+        severity=tuple(_listed(fields.get("severity", []))),
+        type=tuple(_listed(fields.get("type", []))),
+        self_declared=fields.get("self_declared") == "true",
+        declarers=frozenset(_listed(fields.get("declared_by", []))),
+        shared_names=frozenset(_listed(fields.get("shares", []))),
+        ids_elsewhere=frozenset(_listed(fields.get("id_elsewhere", []))),
     )
 
 
-def _resource(told: str | Mapping[str, Any]) -> Resource:
-    if isinstance(told, str):
-        kind, _, id_ = told.partition(":")
+def _resource(fields: str | Mapping[str, Any]) -> Resource:
+    if isinstance(fields, str):
+        kind, _, id_ = fields.partition(":")
         return Resource(kind, id_)
-    return Resource(**_only(told, ("kind", "id", "email", "labels")))
+    return Resource(**_only(fields, ("kind", "id", "email", "labels")))
 
 
-def _from_settings(told: Mapping[str, Any]) -> Policy:
+def _from_settings(fields: Mapping[str, Any]) -> Policy:
     lists, switches = ("schedules", "incident_roles"), ("participants", "self_declared")
-    _only(told, ("duration", "resource_labels", "end_with_shift", *lists, *switches))
-    settings: dict[str, Any] = {key: tuple(told.get(key, ())) for key in lists}
-    settings |= {key: told.get(key) == "true" for key in switches}
-    settings["resource_labels"] = tuple(told.get("resource_labels", {}).items())
-    settings["shift_end"] = parse_shift_end("end_with_shift", told.get("end_with_shift", ""))
-    duration = parse_duration(told.get("duration", "6h"))
+    _only(fields, ("duration", "resource_labels", "end_with_shift", *lists, *switches))
+    settings: dict[str, Any] = {key: tuple(fields.get(key, ())) for key in lists}
+    settings |= {key: fields.get(key) == "true" for key in switches}
+    settings["resource_labels"] = tuple(fields.get("resource_labels", {}).items())
+    settings["shift_end"] = parse_shift_end("end_with_shift", fields.get("end_with_shift", ""))
+    duration = parse_duration(fields.get("duration", "6h"))
     assert duration
     return policy_from_settings(duration, **settings)
 
@@ -246,12 +247,12 @@ def _instant_text(text: str) -> str:
     return f"{NOW.date()}T{text}{seconds[len(text)]}" if len(text) in seconds else text
 
 
-def _listed(told: Any) -> list[str]:  # noqa: ANN401 - a text or a list of them
-    return [told] if isinstance(told, str) else told
+def _listed(value: Any) -> list[str]:  # noqa: ANN401 - a text or a list of them
+    return [value] if isinstance(value, str) else value
 
 
-def _only(told: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - a mapping
+def _only(fields: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - a mapping
     """Refuse what nobody reads: a misspelt key would make a row that shows nothing."""
-    assert isinstance(told, dict), told
-    assert told.keys() <= set(keys), f"{told.keys() - set(keys)} is none of {keys}"
-    return told
+    assert isinstance(fields, dict), fields
+    assert fields.keys() <= set(keys), f"{fields.keys() - set(keys)} is none of {keys}"
+    return fields

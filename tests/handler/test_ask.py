@@ -48,7 +48,7 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
     """Duties, incidents and problems of every page are found."""
     first, second, third = make_duty("A"), make_duty("B"), make_duty("C")
     incidents = tuple(Incident(f"0{n}", f"INC-{n}", ()) for n in (3, 2, 1))
-    found = ask(
+    snapshot = ask(
         iter(
             (
                 make_question(
@@ -66,9 +66,9 @@ def test_all_pages_of_all_questions(set_clock: SetClock) -> None:
         ),
         set_clock.deadline(),
     )
-    assert sorted(found.duties) == [first, second, third]
-    assert found.incidents == incidents
-    assert found.failures == (Failure("P", "one", "2 are odd"),)
+    assert sorted(snapshot.duties) == [first, second, third]
+    assert snapshot.incidents == incidents
+    assert snapshot.failures == (Failure("P", "one", "2 are odd"),)
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
@@ -116,15 +116,15 @@ def test_only_so_many_at_once(at_once: int, set_clock: SetClock) -> None:
 def test_a_failure_hides_nothing(error: Exception, problem: str, set_clock: SetClock) -> None:
     """A question that fails keeps its early pages and the other answers; only its kind is told."""
     early, other = make_duty("early"), make_duty("other", kind=INCIDENT_ROLE)
-    found = ask(
+    snapshot = ask(
         [
             make_question("broken", fetching(make_page(early), then=error)),
             make_question("whole", fetching(make_page(other)), lists=INCIDENT_ROLE),
         ],
         set_clock.deadline(),
     )
-    assert {each.id for each in found.duties} == {early.id, other.id}
-    assert found.failures == (Failure("P", "broken", problem),)
+    assert {duty.id for duty in snapshot.duties} == {early.id, other.id}
+    assert snapshot.failures == (Failure("P", "broken", problem),)
 
 
 def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> None:
@@ -133,8 +133,10 @@ def test_a_question_that_fails_before_its_first_page(set_clock: SetClock) -> Non
     def unable(_deadline: Deadline) -> Iterator[Page]:
         raise OSError
 
-    found = ask([make_question("broken", unable)], set_clock.deadline())
-    assert [each.problem for each in found.failures] == ["the answer could not be read (OSError)"]
+    snapshot = ask([make_question("broken", unable)], set_clock.deadline())
+    assert [failure.problem for failure in snapshot.failures] == [
+        "the answer could not be read (OSError)"
+    ]
 
 
 def test_a_hanging_question_is_given_up(
@@ -154,7 +156,7 @@ def test_a_hanging_question_is_given_up(
         yield make_page(late)
         ended.set()
 
-    found = ask(
+    snapshot = ask(
         [
             make_question("hanging", hanging),
             make_question("whole", fetching(make_page(other)), lists=INCIDENT_ROLE),
@@ -162,11 +164,11 @@ def test_a_hanging_question_is_given_up(
         real_deadline(0.3),
     )
     assert not ended.is_set()
-    assert {each.id for each in found.duties} == {early.id, other.id}
-    assert found.failures == (Failure("P", "hanging", GIVEN_UP),)
+    assert {duty.id for duty in snapshot.duties} == {early.id, other.id}
+    assert snapshot.failures == (Failure("P", "hanging", GIVEN_UP),)
     released.set()
     assert ended.wait(LONG)
-    assert len(found.duties) == 2
+    assert len(snapshot.duties) == 2
 
 
 def test_what_waits_behind_a_hanging_question_is_not_asked(
@@ -185,8 +187,8 @@ def test_what_waits_behind_a_hanging_question_is_not_asked(
         yield Page()
 
     questions = [make_question("hanging", hanging), make_question("behind", never)]
-    found = ask(questions, real_deadline(0.2), at_once=1)
-    assert found.failures == (
+    snapshot = ask(questions, real_deadline(0.2), at_once=1)
+    assert snapshot.failures == (
         Failure("P", "hanging", GIVEN_UP),
         Failure("P", "behind", GIVEN_UP),
     )
@@ -222,7 +224,7 @@ def test_a_question_that_never_comes_to_an_end(
 ) -> None:
     """A source with always one more page at hand is given up at the deadline like a silent one."""
     wanted, there, returned = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
-    found: list[ProviderSnapshot] = []
+    snapshot: list[ProviderSnapshot] = []
 
     def endless(_deadline: Deadline) -> Iterator[Page]:
         while not released.is_set():
@@ -237,12 +239,12 @@ def test_a_question_that_never_comes_to_an_end(
             return 0.0
 
     def caller() -> None:
-        found.append(ask([make_question("endless", endless)], Passed(set_clock.clock, 0)))
+        snapshot.append(ask([make_question("endless", endless)], Passed(set_clock.clock, 0)))
         returned.set()
 
     threading.Thread(target=caller, daemon=True).start()
     assert returned.wait(5)
-    assert found[0].failures == (Failure("P", "endless", GIVEN_UP),)
+    assert snapshot[0].failures == (Failure("P", "endless", GIVEN_UP),)
 
 
 DBA = make_duty("DBA", "1")
@@ -263,10 +265,10 @@ SHARED_NAMES: dict[str, tuple[list[Duty], dict[str, set[str]]]] = {
 @pytest.mark.parametrize(("duties", "shared"), SHARED_NAMES.values(), ids=SHARED_NAMES)
 def test_shared_names(duties: list[Duty], shared: dict[str, set[str]], set_clock: SetClock) -> None:
     """A name that two schedules, or two roles, of a provider bear is marked in both."""
-    questions = [make_question("all", fetching(*(make_page(each) for each in duties)))]
-    found = ask(questions, set_clock.deadline()).duties
-    assert {each.id: set(each.shared_names) for each in found if each.shared_names} == shared
-    assert len(found) == len(duties)
+    questions = [make_question("all", fetching(*(make_page(duty) for duty in duties)))]
+    all_duties = ask(questions, set_clock.deadline()).duties
+    assert {each.id: set(each.shared_names) for each in all_duties if each.shared_names} == shared
+    assert len(all_duties) == len(duties)
 
 
 def test_a_name_is_shared_with_what_nobody_holds(set_clock: SetClock) -> None:
@@ -325,11 +327,11 @@ def test_a_list_that_was_given_up_makes_its_names_doubtful(
 def test_a_name_that_is_another_ones_id(set_clock: SetClock) -> None:
     """Who may name a schedule may name it after the id of one that counts: it means that one."""
     true, false = make_duty("DBA", "S1"), make_duty("S1", "S2")
-    found = ask(
+    snapshot = ask(
         [make_question("schedules", fetching(make_page(true, false)))], set_clock.deadline()
     )
-    assert [each.id for each in found.duties if each.is_named("S1")] == ["S1"]
-    assert [each.id for each in found.duties if each.is_named("S2")] == ["S2"]
+    assert [duty.id for duty in snapshot.duties if duty.is_named("S1")] == ["S1"]
+    assert [duty.id for duty in snapshot.duties if duty.is_named("S2")] == ["S2"]
 
 
 PAGERDUTY, OPSGENIE = "PagerDuty", "Opsgenie"
@@ -359,10 +361,12 @@ def test_names_that_are_ids_elsewhere(
 ) -> None:
     """Who may name a schedule at one provider may name it after the id of another's."""
     questions = [
-        make_question(each.id, fetching(make_page(each)), ON_CALL, each.provider) for each in duties
+        make_question(duty.id, fetching(make_page(duty)), ON_CALL, duty.provider) for duty in duties
     ]
-    found = ask(questions, set_clock.deadline()).duties
-    assert {each.id: set(each.ids_elsewhere) for each in found if each.ids_elsewhere} == elsewhere
+    all_duties = ask(questions, set_clock.deadline()).duties
+    assert {
+        each.id: set(each.ids_elsewhere) for each in all_duties if each.ids_elsewhere
+    } == elsewhere
 
 
 @pytest.mark.parametrize(
@@ -424,5 +428,7 @@ def test_what_comes_later_lifts_the_doubt(set_clock: SetClock) -> None:
         "id", fetching(make_page(_of(PAGERDUTY, "DBA", "P1DBA"))), ON_CALL, PAGERDUTY
     )
     for first, second in ((name, id_), (id_, name)):
-        found = ask([second], deadline, before=ask([first], deadline))
-        assert [set(each.ids_elsewhere) for each in found.duties if each.id == "O1"] == [{"P1DBA"}]
+        snapshot = ask([second], deadline, before=ask([first], deadline))
+        assert [set(duty.ids_elsewhere) for duty in snapshot.duties if duty.id == "O1"] == [
+            {"P1DBA"}
+        ]

@@ -45,8 +45,8 @@ def account(
 def test_who_is_on_shift(account: Account) -> None:
     """A duty has the schedule's id and name, the holder's e-mail, and an end yet unread."""
     account.double.put_on_shift("Payments", BO)
-    found = account.find()
-    assert found.duties == (
+    snapshot = account.find()
+    assert snapshot.duties == (
         Duty(
             provider=account.name,
             kind=ON_CALL,
@@ -55,11 +55,11 @@ def test_who_is_on_shift(account: Account) -> None:
             holder="bo@acme.example",
         ),
     )
-    assert found.schedules_and_roles == (
+    assert snapshot.schedules_and_roles == (
         ScheduleOrRole(account.name, ON_CALL, PAYMENTS, ("Payments",)),
     )
-    assert found.failures == ()
-    (duty,) = found.duties
+    assert snapshot.failures == ()
+    (duty,) = snapshot.duties
     assert duty.has_end
     assert duty.runs_at(NOW)
 
@@ -69,8 +69,8 @@ def test_nobody_on_shift(account: Account) -> None:
     account.double.put_on_shift("Payments", None)
     account.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW)
     account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
-    found = account.find()
-    assert (found.duties, found.failures) == ((), ())
+    snapshot = account.find()
+    assert (snapshot.duties, snapshot.failures) == ((), ())
     account.clock.advance(3600)
     assert holders(account.find()) == ["bo@acme.example"]
 
@@ -81,8 +81,12 @@ def test_several_people(account: Account) -> None:
     account.double.put_on_shift("Payments", BO, rotation="Nights")
     account.double.put_on_shift("Payments", ANA, rotation="Nights")
     account.double.put_on_shift(account.double.add_schedule("Search"), CY)
-    found = {(each.name, each.holder) for each in account.find().duties}
-    assert found == {("Payments", ANA), ("Payments", "bo@acme.example"), ("Search", CY)}
+    holders_by_schedule = {(duty.name, duty.holder) for duty in account.find().duties}
+    assert holders_by_schedule == {
+        ("Payments", ANA),
+        ("Payments", "bo@acme.example"),
+        ("Search", CY),
+    }
     assert len(account.find().duties) == 3
 
 
@@ -90,9 +94,9 @@ def test_a_disabled_schedule(account: Account) -> None:
     """Nobody is on call by it, though the provider tells people; its name is known all the same."""
     off = account.double.add_schedule("Old", enabled=False)
     account.double.put_on_shift(off, ANA)
-    found = account.find(DutyQuery(any_schedule=True, schedules=("Old", off.id)))
-    assert (found.duties, found.failures) == ((), ())
-    assert [(each.id, each.enabled) for each in found.schedules_and_roles] == [
+    snapshot = account.find(DutyQuery(any_schedule=True, schedules=("Old", off.id)))
+    assert (snapshot.duties, snapshot.failures) == ((), ())
+    assert [(listed.id, listed.enabled) for listed in snapshot.schedules_and_roles] == [
         (PAYMENTS, True),
         (off.id, False),
     ]
@@ -145,12 +149,12 @@ def test_an_entry_that_is_odd_hides_no_other(account: Account) -> None:
     first = ("values", 0, "id") if account.provider == "jsm" else ("data", 0, "_parent", "id")
     listed = account.schedules if account.provider == "jsm" else f"{account.schedules}/on-calls"
     account.double.fail(listed, drop(*first), times=1)
-    found = account.find()
-    (duty,) = found.duties
+    snapshot = account.find()
+    (duty,) = snapshot.duties
     assert duty.holder == ANA
     assert duty.is_named(duty.id)
     assert not duty.is_named("Search")
-    assert problems(found) == ["1 entries could not be read"]
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 @pytest.mark.parametrize("bad", ["../x", "a/b", "a?b", "a b", "é", "%2e", "", "x" * 101])
@@ -164,9 +168,9 @@ def test_an_id_that_cannot_be_part_of_an_address(bad: str, account: Account) -> 
         entry["id"] = bad  # type: ignore[assignment]  # an entry of the one has what the other's parent has
 
     account.double.fail(account.schedules, Edited(edit))
-    found = account.find(ANY_SCHEDULE)
-    assert (found.duties, found.schedules_and_roles) == ((), ())
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.find(ANY_SCHEDULE)
+    assert (snapshot.duties, snapshot.schedules_and_roles) == ((), ())
+    assert problems(snapshot) == ["1 entries could not be read"]
     assert len(account.double.calls) == (2 if jsm else 1)
 
 
@@ -180,8 +184,8 @@ HARMLESS = {
 }
 
 
-def _end(found: ProviderSnapshot) -> datetime | None:
-    (duty,) = (each for each in found.duties if each.holder == ANA)
+def _end(snapshot: ProviderSnapshot) -> datetime | None:
+    (duty,) = (duty for duty in snapshot.duties if duty.holder == ANA)
     return duty.end
 
 
@@ -189,9 +193,9 @@ def test_the_end_of_a_shift(account: Account) -> None:
     """It is the duty's, and takes the place of what was known before."""
     account.double.put_on_shift("Payments", ANA, NOW - HOUR, NOW + 2 * HOUR)
     account.double.put_on_shift("Payments", BO, NOW - HOUR, NOW + HOUR, rotation="Nights")
-    found = account.find(ANAS_END)
-    assert found.failures == ()
-    assert sorted(found.duties) == [
+    snapshot = account.find(ANAS_END)
+    assert snapshot.failures == ()
+    assert sorted(snapshot.duties) == [
         Duty(account.name, ON_CALL, PAYMENTS, "Payments", ANA, end=NOW + 2 * HOUR),
         Duty(account.name, ON_CALL, PAYMENTS, "Payments", "bo@acme.example"),
     ]
@@ -211,7 +215,7 @@ def test_an_end_that_nobody_needs_is_not_asked_for(wants: DutyQuery, account: Ac
     account.double.add_schedule("Search")
     account.double.put_on_shift("Payments", ANA)
     account.find(wants)
-    assert account.asked("/timeline") == 0
+    assert account.count_calls("/timeline") == 0
 
 
 def test_a_call_for_each_schedule(account: Account) -> None:
@@ -224,9 +228,9 @@ def test_a_call_for_each_schedule(account: Account) -> None:
         account.double.put_on_shift(name, ANA)
     account.double.put_on_shift("Payments", BO)
     people = frozenset({ANA, "bo@acme.example"})
-    found = account.find(DutyQuery(schedules=("Payments", "Search"), ends=True, holders=people))
-    assert {each.name for each in found.duties if each.end} == {"Payments", "Search"}
-    assert account.asked("/timeline") == 2
+    snapshot = account.find(DutyQuery(schedules=("Payments", "Search"), ends=True, holders=people))
+    assert {duty.name for duty in snapshot.duties if duty.end} == {"Payments", "Search"}
+    assert account.count_calls("/timeline") == 2
     (query, _) = (call.query for call in account.double.calls if call.path.endswith("/timeline"))
     assert query == {"interval": ["8"], "intervalUnit": ["days"]}
 
@@ -238,8 +242,8 @@ def test_ends_of_the_first_schedules_only(
     monkeypatch.setattr(atlassian, "MOST_TIMELINES", 1)
     account.double.put_on_shift("Payments", ANA)
     account.double.put_on_shift(account.double.add_schedule("Search"), ANA)
-    assert sorted(bool(each.end) for each in account.find(ANAS_END).duties) == [False, True]
-    assert account.asked("/timeline") == 1
+    assert sorted(bool(duty.end) for duty in account.find(ANAS_END).duties) == [False, True]
+    assert account.count_calls("/timeline") == 1
 
 
 @pytest.mark.parametrize(
@@ -342,7 +346,7 @@ def test_access_ends_with_the_shift(account: Account) -> None:
     )
     assert account.decide(end_with_shift={"grace": "15m"}).duration == 2.25 * HOUR
     assert account.decide(end_with_shift={}, duration="1h").duration == HOUR
-    assert account.asked("/timeline") == 3
+    assert account.count_calls("/timeline") == 3
 
 
 def test_the_end_is_asked_for_once(account: Account) -> None:
@@ -352,7 +356,7 @@ def test_the_end_is_asked_for_once(account: Account) -> None:
     decision = account.decide(end_with_shift={})
     assert not decision.approved
     assert UNREAD in str(decision.rule_results)
-    assert account.asked("/timeline") == 1
+    assert account.count_calls("/timeline") == 1
 
 
 def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(account: Account) -> None:
@@ -361,9 +365,9 @@ def test_nobody_who_is_not_on_call_gets_by_on_a_timeline(account: Account) -> No
     cy = next(each for each in account.double.people if each.email == CY)
     who = {"id": cy.id, "name": CY, "type": "user"}
     account.double.fail(account.timeline, _period({account.person: who}))
-    found = account.find(ANAS_END._replace(holders=frozenset({ANA, CY})))
-    assert [(each.holder, each.end) for each in found.duties] == [(ANA, None)]
-    assert found.failures == ()
+    snapshot = account.find(ANAS_END._replace(holders=frozenset({ANA, CY})))
+    assert [(duty.holder, duty.end) for duty in snapshot.duties] == [(ANA, None)]
+    assert snapshot.failures == ()
 
 
 # -- timelines that cannot be read ---------------------------------------------------------------
@@ -388,9 +392,9 @@ def test_a_timeline_that_cannot_be_had(
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(account.timeline, fault)
     slow = takes_time(fault)
-    found = account.find(ANAS_END, real_deadline(0.5) if slow else None)
-    assert (holders(found), _end(found)) == ([ANA], None)
-    (failure,) = found.failures
+    snapshot = account.find(ANAS_END, real_deadline(0.5) if slow else None)
+    assert (holders(snapshot), _end(snapshot)) == ([ANA], None)
+    (failure,) = snapshot.failures
     assert failure.question == f"timeline of {PAYMENTS}"
     assert problem in failure.problem
     if not slow:
@@ -416,9 +420,9 @@ def test_a_timeline_of_wrong_types(
     with open_atlassian(provider, client, set_clock) as account:
         account.double.put_on_shift("Payments", ANA)
         account.double.fail(account.timeline, fault)
-        found = account.find(ANAS_END)
-        assert (holders(found), _end(found)) == ([ANA], None)
-        assert bool(found.failures) is (what not in HARMLESS)
+        snapshot = account.find(ANAS_END)
+        assert (holders(snapshot), _end(snapshot)) == ([ANA], None)
+        assert bool(snapshot.failures) is (what not in HARMLESS)
         assert not account.decide(end_with_shift={}).approved
         assert account.decide().approved
 
@@ -430,9 +434,9 @@ def test_a_period_that_is_odd_hides_no_other(account: Account) -> None:
     at = ("data", "finalTimeline") if account.provider == "opsgenie" else ("finalTimeline",)
     path = (*at, "rotations", 0, "periods", 1, "endDate")
     account.double.fail(account.timeline, put(*path, value=7))
-    found = account.find(ANAS_END)
-    assert _end(found) == NOW + HOUR
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.find(ANAS_END)
+    assert _end(snapshot) == NOW + HOUR
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 def test_a_rotation_that_is_odd_hides_no_other(account: Account) -> None:
@@ -441,9 +445,9 @@ def test_a_rotation_that_is_odd_hides_no_other(account: Account) -> None:
     account.double.put_on_shift("Payments", ANA, end=NOW + 2 * HOUR, rotation="Nights")
     at = ("data", "finalTimeline") if account.provider == "opsgenie" else ("finalTimeline",)
     account.double.fail(account.timeline, put(*at, "rotations", 1, value=[]))
-    found = account.find(ANAS_END)
-    assert _end(found) == NOW + HOUR
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.find(ANAS_END)
+    assert _end(snapshot) == NOW + HOUR
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 def test_an_end_long_before_any_clock(account: Account) -> None:

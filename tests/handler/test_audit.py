@@ -38,7 +38,7 @@ def by(*names: str) -> Policy:
     return POLICY._replace(rules=tuple(POLICY.rules[0]._replace(name=each) for each in names))
 
 
-def recorded(
+def record_of(
     decision: Decision,
     *failures: Failure,
     policy: Policy = POLICY,
@@ -83,7 +83,7 @@ def test_nobody_else_is_named_anywhere() -> None:
         other_limits=limits[:1],
         deciding_limit=limits[1],
     )
-    record = recorded(decision, policy=by("for ann@x.io"))
+    record = record_of(decision, policy=by("for ann@x.io"))
     assert len(record["trace"]["rules"]) == 1
     assert "ann" not in str(record)
     assert record["resources"][2] == "k:jane@example.com"
@@ -98,7 +98,7 @@ def test_the_trace_is_cut_to_size() -> None:
     names = [f"rule {number}" for number in range(5000)]
     judged = (long, *(RuleResult(each, "no") for each in names))
     decision = Decision(REQUEST, "no", duties=duties, rule_results=judged)
-    record = recorded(decision, policy=by(long.rule, *names))
+    record = record_of(decision, policy=by(long.rule, *names))
     trace = record["trace"]
     assert len(trace["duties"]) == 50
     assert 400 < len(trace["rules"]) < 600
@@ -141,13 +141,13 @@ def test_what_was_wanted_and_whose_address_it_is() -> None:
 )
 def test_what_decides_is_whole_or_said_not_to_be(request_: Request) -> None:
     """A petition's or a requester's name that is cut could be another's."""
-    assert recorded(Decision(request_, "no duty"))["whole"] is False
+    assert record_of(Decision(request_, "no duty"))["whole"] is False
 
 
 def test_an_abstention() -> None:
     """No duty, no duration, but the reason, and which provider could not be asked."""
     failure = Failure("incident.io", "schedules", "answered 500")
-    record = recorded(Decision(REQUEST, "no duty"), failure, dry_run=True)
+    record = record_of(Decision(REQUEST, "no duty"), failure, dry_run=True)
     assert record["outcome"] == "abstain"
     assert record["evidence"] == []
     assert record["duration"] is None
@@ -185,15 +185,15 @@ def test_a_duty_that_one_can_give_oneself(duty: Duty, self_made: bool) -> None: 
     """Declaring an incident, under whatever address, and posting an update; no other duty."""
     policy = POLICY._replace(aliases={"jane@example.com": ("j@corp.example",)})
     decision = Decision(REQUEST, "Approved", (SHIFT, duty), duties=(SHIFT, duty))
-    assert recorded(decision, policy=policy)["self_made"] is self_made
+    assert record_of(decision, policy=policy)["self_made"] is self_made
     # What was held, and did not count, says nothing.
-    assert recorded(decision._replace(evidence=()), policy=policy)["self_made"] is False
+    assert record_of(decision._replace(evidence=()), policy=policy)["self_made"] is False
 
 
 def test_a_duty_without_end() -> None:
     """A role in an incident has no end; the incident is there by reference."""
     role = Duty("incident.io", INCIDENT_ROLE, "R1", "Lead", "jane@example.com", incident="INC-42")
-    (duty,) = recorded(Decision(REQUEST, "", (role,)))["evidence"]
+    (duty,) = record_of(Decision(REQUEST, "", (role,)))["evidence"]
     assert "end" not in duty
     assert duty["incident"] == "INC-42"
 
@@ -212,14 +212,14 @@ def test_a_duty_without_end() -> None:
 def test_nobody_elses_address(id_: str, named: str) -> None:
     """A resource whose id is another person's e-mail is named without it, the requester's with."""
     request = Request(JANE, (Resource("user", id_, "mary@example.com"),))
-    record = recorded(Decision(request, ""))
+    record = record_of(Decision(request, ""))
     assert record["resources"] == [named]
     assert "mary@example.com" not in json.dumps(record)
 
 
 def test_a_missing_requester() -> None:
     """An event without an actor is logged, too."""
-    record = recorded(Decision(Request(Resource(), ()), "the requester has no e-mail"))
+    record = record_of(Decision(Request(Resource(), ()), "the requester has no e-mail"))
     assert (record["requester"], record["petition"], record["resources"]) == ("", "", [])
 
 
@@ -227,7 +227,7 @@ def test_however_much_is_asked_for() -> None:
     """The line stays far below the 256 KB of CloudWatch Logs, and tells how many there were."""
     long = "\u2705" * 1000
     many = (Resource(long, long),) * 5000
-    record = recorded(Decision(Request(Resource(email=long), many, groups=(long,)), ""))
+    record = record_of(Decision(Request(Resource(email=long), many, groups=(long,)), ""))
     assert record["resource_count"] == 5000
     assert 40 < len(record["resources"]) <= 50
     assert {len(each) for each in record["resources"]} == {200}

@@ -31,14 +31,14 @@ Fetch = Callable[[Mapping[str, str]], dict[str, str]]
 
 
 @pytest.fixture
-def fetched(client: Client, set_clock: SetClock) -> Fetch:
+def fetch_secret(client: Client, set_clock: SetClock) -> Fetch:
     """Fetch with this environment, besides the ARN and the credentials."""
 
-    def fetched(environment: Mapping[str, str]) -> dict[str, str]:
+    def fetch_secret(environment: Mapping[str, str]) -> dict[str, str]:
         whole = {"HANDLER_SECRET_ARN": ARN, **KEYS, **environment}
         return fetch(client, whole, set_clock.clock, set_clock.deadline())
 
-    return fetched
+    return fetch_secret
 
 
 def holding(secret: object) -> Answer:
@@ -46,10 +46,10 @@ def holding(secret: object) -> Answer:
     return reply(json.dumps({"ARN": ARN, "SecretString": json.dumps(secret)}).encode())
 
 
-def refused(fetched: Fetch, environment: Mapping[str, str]) -> str:
+def fetch_error(fetch_secret: Fetch, environment: Mapping[str, str]) -> str:
     """What the fetch fails with; nothing secret is in it, however it is printed."""
     with pytest.raises(SecretError) as caught:
-        fetched(environment)
+        fetch_secret(environment)
     printed = "".join(traceback.format_exception(caught.value))
     assert "qjz" not in f"{printed}{caught.value!r}{caught.value.args}"
     return str(caught.value)
@@ -58,10 +58,10 @@ def refused(fetched: Fetch, environment: Mapping[str, str]) -> str:
 class TestAsking:
     """One signed POST of `GetSecretValue`."""
 
-    def test_the_request(self, serve: Serve, fetched: Fetch) -> None:
+    def test_the_request(self, serve: Serve, fetch_secret: Fetch) -> None:
         """Target, type and body of the JSON protocol; the newest version without a word on it."""
         server = serve(holding({"INDENT_WEBHOOK_SECRET": VALUE}))
-        assert fetched({"AWS_ENDPOINT_URL": server.url}) == {"INDENT_WEBHOOK_SECRET": VALUE}
+        assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"INDENT_WEBHOOK_SECRET": VALUE}
         (asked,) = server.asked
         assert (asked.method, asked.target) == ("POST", "/")
         assert json.loads(asked.body) == {"SecretId": ARN}
@@ -76,37 +76,39 @@ class TestAsking:
             ", SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, "
         )
 
-    def test_a_version(self, serve: Serve, fetched: Fetch) -> None:
+    def test_a_version(self, serve: Serve, fetch_secret: Fetch) -> None:
         """By its id, so that a changed secret is never mixed up with the one before."""
         server = serve(holding({}))
-        fetched({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": "v-1"})
+        fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": "v-1"})
         assert json.loads(server.asked[0].body) == {"SecretId": ARN, "VersionId": "v-1"}
 
-    def test_an_empty_version_is_none(self, serve: Serve, fetched: Fetch) -> None:
+    def test_an_empty_version_is_none(self, serve: Serve, fetch_secret: Fetch) -> None:
         """Empty means unset."""
         server = serve(holding({}))
-        fetched({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": ""})
+        fetch_secret({"AWS_ENDPOINT_URL": server.url, "HANDLER_SECRET_VERSION": ""})
         assert json.loads(server.asked[0].body) == {"SecretId": ARN}
 
-    def test_a_key_without_token(self, serve: Serve, fetched: Fetch) -> None:
+    def test_a_key_without_token(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A long-lived key has none: no header is sent, and none is signed."""
         server = serve(holding({}))
-        fetched({"AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": ""})
+        fetch_secret({"AWS_ENDPOINT_URL": server.url, "AWS_SESSION_TOKEN": ""})
         headers = server.asked[0].headers
         assert "x-amz-security-token" not in headers
         assert "x-amz-security-token" not in headers["authorization"]
 
-    def test_the_endpoint_of_the_service_comes_first(self, serve: Serve, fetched: Fetch) -> None:
+    def test_the_endpoint_of_the_service_comes_first(
+        self, serve: Serve, fetch_secret: Fetch
+    ) -> None:
         """As in the SDKs, the service's own variable beats that of all services."""
         own, general = serve(holding({"from": "own"})), serve(holding({"from": "general"}))
         both = {"AWS_ENDPOINT_URL_SECRETS_MANAGER": own.url, "AWS_ENDPOINT_URL": general.url}
-        assert fetched(both) == {"from": "own"}
-        assert fetched({**both, "AWS_ENDPOINT_URL_SECRETS_MANAGER": ""}) == {"from": "general"}
+        assert fetch_secret(both) == {"from": "own"}
+        assert fetch_secret({**both, "AWS_ENDPOINT_URL_SECRETS_MANAGER": ""}) == {"from": "general"}
 
-    def test_a_slash_at_the_end_of_the_endpoint(self, serve: Serve, fetched: Fetch) -> None:
+    def test_a_slash_at_the_end_of_the_endpoint(self, serve: Serve, fetch_secret: Fetch) -> None:
         """It makes no second one."""
         server = serve(holding({}))
-        fetched({"AWS_ENDPOINT_URL": f"{server.url}/"})
+        fetch_secret({"AWS_ENDPOINT_URL": f"{server.url}/"})
         assert server.asked[0].target == "/"
 
     @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ class TestAsking:
         fetch(client, environment, set_clock.clock, set_clock.deadline())
         assert client.asked == [(f"https://{host}/", host)]
 
-    def test_plain_http_stays_on_this_machine(self, fetched: Fetch) -> None:
+    def test_plain_http_stays_on_this_machine(self, fetch_secret: Fetch) -> None:
         """The session token is among the headers."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": "http://secretsmanager.evil.test"})
-        assert said == "Secrets Manager: refused to speak plain HTTP beyond this machine"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": "http://secretsmanager.evil.test"})
+        assert error == "Secrets Manager: refused to speak plain HTTP beyond this machine"
 
 
 class TestAnswers:
@@ -141,10 +143,10 @@ class TestAnswers:
         "secret", [{}, {"INDENT_WEBHOOK_SECRET": VALUE, "INCIDENTIO_API_KEY": "", "other": "é ✅"}]
     )
     def test_an_object_of_strings(
-        self, serve: Serve, fetched: Fetch, secret: dict[str, str]
+        self, serve: Serve, fetch_secret: Fetch, secret: dict[str, str]
     ) -> None:
         """It is returned as it is."""
-        assert fetched({"AWS_ENDPOINT_URL": serve(holding(secret)).url}) == secret
+        assert fetch_secret({"AWS_ENDPOINT_URL": serve(holding(secret)).url}) == secret
 
     @pytest.mark.parametrize(
         "body",
@@ -165,24 +167,24 @@ class TestAnswers:
             b"\xff\xfe",
         ],
     )
-    def test_no_json_object(self, serve: Serve, fetched: Fetch, body: bytes) -> None:
+    def test_no_json_object(self, serve: Serve, fetch_secret: Fetch, body: bytes) -> None:
         """Missing, binary, or no JSON in it: one sentence for all."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": serve(reply(body)).url})
-        assert said == "the secret is not a JSON object"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(reply(body)).url})
+        assert error == "the secret is not a JSON object"
 
     @pytest.mark.parametrize("answer", [reply(b"[" * 100_000), reply(DEEP)], ids=["all", "text"])
-    def test_nested_absurdly_deep(self, serve: Serve, fetched: Fetch, answer: Answer) -> None:
+    def test_nested_absurdly_deep(self, serve: Serve, fetch_secret: Fetch, answer: Answer) -> None:
         """Python's parser gives up with an error that is no ValueError."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": serve(answer).url})
-        assert said == "the secret is not a JSON object"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(answer).url})
+        assert error == "the secret is not a JSON object"
 
     @pytest.mark.parametrize(
         "secret", ["qjz", 7, None, True, ["qjz"], {"a": 1}, {"a": "qjz", "b": None}, {"a": ["qjz"]}]
     )
-    def test_no_object_of_strings(self, serve: Serve, fetched: Fetch, secret: object) -> None:
+    def test_no_object_of_strings(self, serve: Serve, fetch_secret: Fetch, secret: object) -> None:
         """A number would be a secret that was written without its quotes."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": serve(holding(secret)).url})
-        assert said == "the secret is not a JSON object of strings"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(holding(secret)).url})
+        assert error == "the secret is not a JSON object of strings"
 
     @pytest.mark.parametrize(
         ("status", "body", "told"),
@@ -199,32 +201,32 @@ class TestAnswers:
         ],
     )
     def test_an_error_of_aws(
-        self, serve: Serve, fetched: Fetch, status: int, body: bytes, told: str
+        self, serve: Serve, fetch_secret: Fetch, status: int, body: bytes, told: str
     ) -> None:
         """The status and AWS's own name for it; nothing else of the body."""
         server = serve(reply(body, status))
-        said = refused(fetched, {"AWS_ENDPOINT_URL": server.url})
-        assert said == f"Secrets Manager: answered {status}{told}"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": server.url})
+        assert error == f"Secrets Manager: answered {status}{told}"
         assert len(server.asked) == 1
 
-    def test_a_firewall(self, serve: Serve, fetched: Fetch) -> None:
+    def test_a_firewall(self, serve: Serve, fetch_secret: Fetch) -> None:
         """Its page is not taken for an answer of AWS."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": serve(reply(b"<html>", 403)).url})
-        assert said == (
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve(reply(b"<html>", 403)).url})
+        assert error == (
             "Secrets Manager: something in front of 127.0.0.1 (a firewall or proxy) refused the "
             "call (403)"
         )
 
-    def test_an_error_that_passes(self, serve: Serve, fetched: Fetch) -> None:
+    def test_an_error_that_passes(self, serve: Serve, fetch_secret: Fetch) -> None:
         """5xx and 429 are asked again, with the same signature."""
         server = serve(reply(status=500), reply(status=429), holding({"a": "b"}))
-        assert fetched({"AWS_ENDPOINT_URL": server.url}) == {"a": "b"}
+        assert fetch_secret({"AWS_ENDPOINT_URL": server.url}) == {"a": "b"}
         assert len({asked.headers["authorization"] for asked in server.asked}) == 1
 
-    def test_nobody_there(self, serve: Serve, fetched: Fetch) -> None:
+    def test_nobody_there(self, serve: Serve, fetch_secret: Fetch) -> None:
         """A lost connection is an error like any other."""
-        said = refused(fetched, {"AWS_ENDPOINT_URL": serve().url})
-        assert said == "Secrets Manager: connection failed (RemoteDisconnected)"
+        error = fetch_error(fetch_secret, {"AWS_ENDPOINT_URL": serve().url})
+        assert error == "Secrets Manager: connection failed (RemoteDisconnected)"
 
 
 class TestEnvironment:
@@ -249,10 +251,10 @@ class TestEnvironment:
             f"{ARN}:key:AWSCURRENT:",
         ],
     )
-    def test_no_secrets_arn(self, fetched: Fetch, arn: str) -> None:
+    def test_no_secrets_arn(self, fetch_secret: Fetch, arn: str) -> None:
         """It is quoted: an ARN is no secret."""
-        said = refused(fetched, {"HANDLER_SECRET_ARN": arn})
-        assert said == f"HANDLER_SECRET_ARN is {arn!r}, which is no secret's ARN"
+        error = fetch_error(fetch_secret, {"HANDLER_SECRET_ARN": arn})
+        assert error == f"HANDLER_SECRET_ARN is {arn!r}, which is no secret's ARN"
 
     def test_credentials_do_not_print(self) -> None:
         """Neither by themselves nor within anything else."""

@@ -54,7 +54,7 @@ class Fake:
         """Whether each is approved."""
         if self.failing == "answer":
             raise RuntimeError("the vendor is gone, key=hunter2")
-        return response(200, {"yes": [each.approved for each in decisions]})
+        return response(200, {"yes": [decision.approved for decision in decisions]})
 
     @staticmethod
     def failure(http: int, message: str) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def test_any_json_in_any_place(spot: tuple[str | int, ...], value: object) -> No
         policy = read_policy(json.dumps(changed["body"]))
     except ShapeError:
         return
-    assert all(each.name and (each.deny or each.when) for each in policy.rules)
+    assert all(rule.name and (rule.deny or rule.when) for rule in policy.rules)
 
 
 def test_fingerprint_is_of_what_was_read() -> None:

@@ -116,7 +116,7 @@ UNASKED = [
 def test_nothing_is_asked(by: Policy, requests: list[Request], decide: Decide) -> None:
     """Where no duty of this provider could help, it hears nothing."""
     outcome = decide(by, requests, PagerDuty=FakeClient(lambda *_: pytest.fail("it was asked")))
-    assert not any(each.approved for each in outcome.decisions)
+    assert not any(decision.approved for decision in outcome.decisions)
     assert (outcome.snapshot, outcome.providers, outcome.queries) == (ProviderSnapshot(), (), {})
 
 
@@ -125,7 +125,7 @@ def test_a_duty_that_is_found(decide: Decide) -> None:
     outcome = decide(
         make_policy(DBA), PagerDuty=client_asking(question("on-calls", with_duties(SHIFT)))
     )
-    assert [each.evidence for each in outcome.decisions] == [(SHIFT,)]
+    assert [decision.evidence for decision in outcome.decisions] == [(SHIFT,)]
     assert outcome.snapshot == ProviderSnapshot((SHIFT,))
     assert outcome.providers == ("PagerDuty",)
     assert outcome.queries == {"PagerDuty": DutyQuery(("DBA",), holders=frozenset({JANE}))}
@@ -156,7 +156,7 @@ def test_who_is_wanted_is_who_is_undecided(decide: Decide) -> None:
         [make_request(), make_request(email=JOAN)],
         PagerDuty=FakeClient(questions),
     )
-    assert [each.approved for each in outcome.decisions] == [True, False]
+    assert [decision.approved for decision in outcome.decisions] == [True, False]
     assert [each.holders for each in queries] == [{JANE, JOAN}, {JOAN}]
     assert outcome.queries["PagerDuty"].holders == {JANE, JOAN}
 
@@ -245,7 +245,7 @@ def test_every_provider_has_the_whole_time(decide: Decide, set_clock: SetClock) 
         **{"incident.io": client_asking(question("incidents", slow, "incident.io"))},
     )
     assert outcome.decisions[0].evidence == (LEAD,)
-    assert {each.provider for each in outcome.snapshot.failures} <= {"PagerDuty"}
+    assert {failure.provider for failure in outcome.snapshot.failures} <= {"PagerDuty"}
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_who_hangs_leaves_time_for_every_round(
 
     outcome = decide_in(1, make_policy(DBA, end_with_shift={}), PagerDuty=FakeClient(questions))
     assert outcome.decisions[0].duration == timedelta(hours=1)
-    assert [each.question for each in outcome.snapshot.failures] == [schedules.name]
+    assert [failure.question for failure in outcome.snapshot.failures] == [schedules.name]
 
 
 def test_who_is_approved_does_not_wait_for_who_hangs(
@@ -396,7 +396,7 @@ def test_follow_ups_beside_many_that_hang(decide_in: DecideIn, released: threadi
             )
         },
     )
-    assert [each.provider for each in outcome.snapshot.failures] == ["incident.io"] * 7
+    assert [failure.provider for failure in outcome.snapshot.failures] == ["incident.io"] * 7
     assert len(outcome.snapshot.duties) == 21
 
 

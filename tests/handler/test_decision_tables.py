@@ -57,7 +57,9 @@ def _is_left_to_humans(decision: Decision, expected: Expected) -> None:
     open_ = decision.reason.endswith((NO_DUTY, IN_DRY_RUN))
     # Where only duties are missing, a row may name what speaks against one of them, or a rule.
     said = {
-        why for each in decision.rule_results for why in (each.why, *dict(each.duties).values())
+        why
+        for result in decision.rule_results
+        for why in (result.why, *dict(result.duties).values())
     }
     assert expected.why in {decision.reason, *(said if open_ else ())}, decision
     assert decision.could_change is (open_ if expected.asks_on is None else expected.asks_on)
@@ -96,7 +98,7 @@ def test_decoys(table: Table, row: Row) -> None:
 def test_every_rule_counts(table: Table) -> None:
     """Each rule does something in one row, and each that approves does not in another."""
     judged = [
-        each for row in table.rows for one in decided(table, row) for each in one.rule_results
+        result for row in table.rows for one in decided(table, row) for result in one.rule_results
     ]
     acts = {each.rule for each in judged if each.verdict != "no"}
     fails = {each.rule for each in judged if each.verdict == "no" and each.why not in IRRELEVANT}

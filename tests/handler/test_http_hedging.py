@@ -165,7 +165,7 @@ def test_a_try_that_hangs(
     server = serve(hang, reply(b"[1]"))
     assert client.send(method, server.url, {}, None, real_deadline(LONG)) == b"[1]"
     assert gone.wait(LONG)
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]
     assert server.asked[0]._replace(connection=2) == server.asked[1]
 
 
@@ -176,7 +176,7 @@ def test_a_kept_connection_that_hangs(
     server = serve(reply(b"[1]"), say_and_hang(), reply(b"[2]"))
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [1]
     assert client.get_json(server.url, {}, real_deadline(LONG)) == [2]
-    assert [each.connection for each in server.asked] == [1, 1, 2]
+    assert [request.connection for request in server.asked] == [1, 1, 2]
 
 
 def test_kept_connections_that_hang(client: Client, serve: Serve, real_deadline: InSeconds) -> None:

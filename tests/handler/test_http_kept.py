@@ -36,7 +36,7 @@ def test_connections_are_kept(client: Client, serve: Serve, set_clock: SetClock)
     failure_of(client, server, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 1, 1, 1]
+    assert [request.connection for request in server.asked] == [1, 1, 1, 1]
 
 
 def test_connections_are_kept_by_address(client: Client, serve: Serve, set_clock: SetClock) -> None:
@@ -65,7 +65,7 @@ def test_an_announced_end_is_heeded(client: Client, serve: Serve, set_clock: Set
     server = serve(reply(headers={"Connection": "close"}), reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_more_than_an_answer_is_not_the_next(
     server = serve(say(first + unasked), reply(b"3"))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
     assert client.get_json(server.url, {}, set_clock.deadline()) == 3
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]
 
 
 def wait_for_the_end(client: Client, server: Scripted) -> None:
@@ -103,7 +103,7 @@ def test_a_kept_connection_that_ended_is_noticed(
     wait_for_the_end(client, server)
     set_clock.advance(1)
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]
     assert set_clock.waits == []
 
 
@@ -115,7 +115,7 @@ def test_a_kept_connection_that_ends_too_late_is_retried(
     server = serve(reply(), ends, reply())
     client.get_json(server.url, {}, set_clock.deadline())
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 1, 2]
+    assert [request.connection for request in server.asked] == [1, 1, 2]
     assert set_clock.waits == [0.2]
 
 
@@ -163,7 +163,7 @@ def test_a_failed_request_keeps_no_connection(
     server = serve(drip(head(200, {"Content-Length": "100"}), b"[]"), reply(json.dumps(1).encode()))
     failure_of(client, server, real_deadline(0.2))
     assert client.get_json(server.url, {}, set_clock.deadline()) == 1
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]
 
 
 def test_closing_a_client(client: Client, serve: Serve, set_clock: SetClock) -> None:
@@ -173,4 +173,4 @@ def test_closing_a_client(client: Client, serve: Serve, set_clock: SetClock) -> 
     client.close()
     client.close()
     client.get_json(server.url, {}, set_clock.deadline())
-    assert [each.connection for each in server.asked] == [1, 2]
+    assert [request.connection for request in server.asked] == [1, 2]

@@ -123,7 +123,7 @@ def test_lost_connections_are_tried_again(
     server = serve(answer)
     error = failure_of(client, server, set_clock.deadline())
     assert (str(error), error.status) == (f"connection failed ({named})", None)
-    assert [each.connection for each in server.asked] == [1, 2, 3]
+    assert [request.connection for request in server.asked] == [1, 2, 3]
     recovered = serve(answer, answer, reply(b"[1]"))
     assert client.get_json(recovered.url, {}, set_clock.deadline()) == [1]
 

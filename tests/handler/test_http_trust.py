@@ -33,7 +33,7 @@ def test_a_trusted_server(
     with serve_tls(certificate, reply(b"[1]")) as server:
         for _ in range(2):
             assert client.get_json(server.url, {}, set_clock.deadline()) == [1]
-        assert [each.connection for each in server.asked] == [1, 1]
+        assert [request.connection for request in server.asked] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,9 @@ from handler.duty import (
     Incident,
     ProviderSnapshot,
 )
-from handler.providers import incidentio
 from handler.providers.base import DutyQuery
 from handler.providers.collect import FOLLOW_UPS_AT_ONCE
-from handler.providers.incidentio import IncidentIO as IncidentIOClient
+from handler.providers.incidentio import IncidentIOClient
 from handler.providers.runner import ask
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import Category, IncidentIO, Mode
@@ -36,8 +35,8 @@ HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
 SHIFT = ("schedules", 0, "current_shifts", 0)
 
 
-def _holders(found: ProviderSnapshot) -> list[str]:
-    return sorted(each.holder for each in found.duties)
+def _holders(snapshot: ProviderSnapshot) -> list[str]:
+    return sorted(duty.holder for duty in snapshot.duties)
 
 
 def test_two_calls_for_a_decision(double: IncidentIO, find: Find) -> None:
@@ -97,7 +96,7 @@ def test_a_provider_whose_clock_is_wrong(
     double.add_schedule("DBA")
     double.put_on_shift("DBA", ANA)
     double.fail("/v2/schedules", _times(start, end))
-    assert not any(each.runs_at(NOW) for each in find().duties)
+    assert not any(duty.runs_at(NOW) for duty in find().duties)
 
 
 def _times(start: str, end: str) -> Edited:
@@ -115,9 +114,9 @@ def test_nobody_on_shift(double: IncidentIO, find: Find, set_clock: SetClock) ->
     double.put_on_shift("without e-mail", ghost)
     double.put_on_shift("past", ANA, NOW - 2 * HOUR, NOW - HOUR)
     double.put_on_shift("to come", BO, NOW + HOUR, NOW + 2 * HOUR)
-    found = find()
-    assert [each.name for each in found.without_email] == ["without e-mail"]
-    assert found._replace(without_email=()) == ProviderSnapshot()
+    snapshot = find()
+    assert [duty.name for duty in snapshot.without_email] == ["without e-mail"]
+    assert snapshot._replace(without_email=()) == ProviderSnapshot()
     set_clock.advance(3600)
     assert _holders(find()) == ["bo@acme.example"]
 
@@ -150,17 +149,17 @@ def test_optional_fields_of_a_schedule(
     double.add_schedule("DBA")
     double.put_on_shift("DBA", ANA)
     double.fail("/v2/schedules", edit)
-    found = find()
-    assert _holders(found) == holders
-    assert found.failures == ()
+    snapshot = find()
+    assert _holders(snapshot) == holders
+    assert snapshot.failures == ()
 
 
 ROLE = ("incidents", 0, "incident_role_assignments")
 CREATOR = ("incidents", 0, "creator")
 
 
-def _lead(found: ProviderSnapshot) -> Duty:
-    (duty,) = (each for each in found.duties if each.name == "Incident Lead")
+def _lead(snapshot: ProviderSnapshot) -> Duty:
+    (duty,) = (duty for duty in snapshot.duties if duty.name == "Incident Lead")
     return duty
 
 
@@ -177,8 +176,8 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
         "type": ("01HZT000000000000000000001", "Production"),
         "declarers": frozenset({ANA}),
     }
-    found = find()
-    assert found.duties == (
+    snapshot = find()
+    assert snapshot.duties == (
         Duty(
             provider="incident.io",
             kind=INCIDENT_ROLE,
@@ -199,8 +198,10 @@ def test_who_holds_a_role(double: IncidentIO, find: Find) -> None:
             **about,
         ),
     )
-    assert found.duties[1].describe(NOW) == "Communications Lead of INC-1 (incident.io)"
-    assert [(each.id, each.reference) for each in found.incidents] == [(incident.id, "INC-1")]
+    assert snapshot.duties[1].describe(NOW) == "Communications Lead of INC-1 (incident.io)"
+    assert [(incident.id, incident.reference) for incident in snapshot.incidents] == [
+        (incident.id, "INC-1")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -275,16 +276,16 @@ def test_who_declared_it_himself(
         ]
 
     double.fail("/v2/incidents", Edited(edit))
-    found = find()
-    assert found.failures == ()
-    assert _lead(found).self_declared is self_declared
+    snapshot = find()
+    assert snapshot.failures == ()
+    assert _lead(snapshot).self_declared is self_declared
 
 
 def test_declaring_taints_one_incident_only(double: IncidentIO, find: Find) -> None:
     """Who declared one incident may hold a role in another one."""
     double.declare_incident("Fire", by=ANA, lead=ANA)
     double.declare_incident("Flood", by=BO, lead=ANA)
-    leads = [each for each in find().duties if each.name == "Incident Lead"]
+    leads = [duty for duty in find().duties if duty.name == "Incident Lead"]
     assert [(each.incident, each.self_declared) for each in leads] == [
         ("INC-2", False),
         ("INC-1", True),
@@ -304,9 +305,9 @@ def test_only_standard_incidents(
     double.declare_incident("Fire", lead=ANA)
     if sent_anyway:
         double.fail("/v2/incidents", put("incidents", 1, "mode", value=mode))
-    found = find()
-    assert (_holders(found), found.failures) == ([ANA], ())
-    assert [each.reference for each in found.incidents] == ["INC-2"]
+    snapshot = find()
+    assert (_holders(snapshot), snapshot.failures) == ([ANA], ())
+    assert [incident.reference for incident in snapshot.incidents] == ["INC-2"]
 
 
 @pytest.mark.parametrize("category", sorted(set(get_args(Category)) - {"live"}))
@@ -323,9 +324,9 @@ def test_only_live_incidents(
     if sent_anyway:
         path = ("incidents", 1, "incident_status", "category")
         double.fail("/v2/incidents", put(*path, value=category))
-    found = find()
-    assert (_holders(found), found.failures) == ([ANA], ())
-    assert [each.reference for each in found.incidents] == ["INC-2"]
+    snapshot = find()
+    assert (_holders(snapshot), snapshot.failures) == ([ANA], ())
+    assert [incident.reference for incident in snapshot.incidents] == ["INC-2"]
 
 
 @pytest.mark.parametrize(
@@ -355,10 +356,10 @@ def test_optional_fields_of_an_incident(
     """What may be absent is no failure: an incident without roles is one nobody has a role in."""
     double.declare_incident("Fire", lead=ANA, by=None)
     double.fail("/v2/incidents", edit)
-    found = find()
-    assert _holders(found) == holders
-    assert found.failures == ()
-    assert [each.reference for each in found.incidents] == ["INC-1"]
+    snapshot = find()
+    assert _holders(snapshot) == holders
+    assert snapshot.failures == ()
+    assert [incident.reference for incident in snapshot.incidents] == ["INC-1"]
 
 
 @pytest.mark.parametrize("reporter", [{"name": "Ana"}, {"user": {}}, {"id": "", "email": ""}])
@@ -437,9 +438,9 @@ def test_an_incident_that_hides_its_creator(
     """Without the required `creator` nobody can tell who declared it: it proves nothing."""
     double.declare_incident("Fire", lead=ANA)
     double.fail("/v2/incidents", creator)
-    found = find()
-    assert found.duties == ()
-    assert [each.problem for each in found.failures] == ["1 entries could not be read"]
+    snapshot = find()
+    assert snapshot.duties == ()
+    assert [failure.problem for failure in snapshot.failures] == ["1 entries could not be read"]
 
 
 UPDATES = "/v2/incident_updates"
@@ -448,10 +449,10 @@ FindUpdates = Callable[[], ProviderSnapshot]
 
 
 @pytest.fixture
-def find_updates(incidentio_client: incidentio.IncidentIO, set_clock: SetClock) -> FindUpdates:
+def find_updates(incidentio_client: IncidentIOClient, set_clock: SetClock) -> FindUpdates:
     """Ask for the updates of all live incidents, as the handler does."""
 
-    def found() -> ProviderSnapshot:
+    def find() -> ProviderSnapshot:
         query = DutyQuery(updates=True)
         live = ask(incidentio_client.questions(query, ProviderSnapshot()), set_clock.deadline())
         first, *questions = incidentio_client.questions(query, live)
@@ -462,7 +463,7 @@ def find_updates(incidentio_client: incidentio.IncidentIO, set_clock: SetClock) 
             assert "@" not in str(failure)
         return updates
 
-    return found
+    return find
 
 
 def _asked(double: IncidentIO) -> list[str]:
@@ -474,8 +475,8 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
     incident = double.declare_incident("Fire", by=BO)
     for _ in range(3):
         double.post_update(incident, by=ANA, message="Project Nightshade is on fire.")
-    found = find_updates()
-    assert found == ProviderSnapshot(
+    snapshot = find_updates()
+    assert snapshot == ProviderSnapshot(
         duties=(
             Duty(
                 provider="incident.io",
@@ -488,7 +489,7 @@ def test_who_posted(double: IncidentIO, find_updates: FindUpdates) -> None:
             ),
         )
     )
-    assert found.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
+    assert snapshot.duties[0].describe(NOW) == "posted an update to INC-1 (incident.io)"
     (call,) = (each for each in double.calls if each.path == UPDATES)
     assert call.query == {"incident_id": [incident.id], "page_size": ["250"]}
     assert call.headers["authorization"] == f"Bearer {API_KEY}"
@@ -501,7 +502,7 @@ def test_several_people_in_several_incidents(double: IncidentIO, find_updates: F
     double.close_incident("INC-3")
     for who, reference in ((ANA, "INC-1"), (BO, "INC-1"), (ANA, "INC-2"), (CY, "INC-3")):
         double.post_update(reference, by=who)
-    assert {(each.holder, each.incident) for each in find_updates().duties} == {
+    assert {(duty.holder, duty.incident) for duty in find_updates().duties} == {
         (ANA, "INC-1"),
         ("bo@acme.example", "INC-1"),
         (ANA, "INC-2"),
@@ -517,10 +518,10 @@ def test_an_update_of_another_incident(
     double.post_update("INC-1", by=BO)
     double.post_update("INC-1", by=ANA)
     double.fail(UPDATES, put("incident_updates", 0, "incident_id", value=other))
-    found = find_updates()
-    holders = [each.holder for each in found.duties]
+    snapshot = find_updates()
+    holders = [duty.holder for duty in snapshot.duties]
     assert len(holders) == (1 if other else 2)
-    assert bool(found.failures) is bool(other)
+    assert bool(snapshot.failures) is bool(other)
 
 
 def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -528,9 +529,9 @@ def test_an_update_without_a_person(double: IncidentIO, find_updates: FindUpdate
     double.declare_incident("Fire")
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=None)
-    found = find_updates()
-    assert [each.holder for each in found.duties] == [ANA]
-    assert found.failures == ()
+    snapshot = find_updates()
+    assert [duty.holder for duty in snapshot.duties] == [ANA]
+    assert snapshot.failures == ()
 
 
 def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -538,8 +539,8 @@ def test_who_declared_it_posts(double: IncidentIO, find_updates: FindUpdates) ->
     double.declare_incident("Fire", by=BO)
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
-    found = {each.holder: each.self_declared for each in find_updates().duties}
-    assert found == {ANA: False, "bo@acme.example": True}
+    self_declared = {duty.holder: duty.self_declared for duty in find_updates().duties}
+    assert self_declared == {ANA: False, "bo@acme.example": True}
 
 
 def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -547,10 +548,10 @@ def test_only_of_the_newest_incidents(double: IncidentIO, find_updates: FindUpda
     incidents = [double.declare_incident(f"Fire {number}") for number in range(25)]
     for each in incidents:
         double.post_update(each, by=ANA)
-    found = find_updates()
-    assert {each.incident for each in found.duties} == {f"INC-{n}" for n in range(6, 26)}
+    snapshot = find_updates()
+    assert {duty.incident for duty in snapshot.duties} == {f"INC-{n}" for n in range(6, 26)}
     assert sorted(_asked(double)) == sorted(each.id for each in incidents[5:])
-    assert found.failures == ()
+    assert snapshot.failures == ()
 
 
 class OnlyOf:
@@ -574,9 +575,9 @@ def test_one_incident_failing_hides_no_other(double: IncidentIO, find_updates: F
         incident = double.declare_incident(name)
         double.post_update(incident, by=ANA)
     double.fail(UPDATES, OnlyOf(incident.id, faults.Status(403)))
-    found = find_updates()
-    assert [each.incident for each in found.duties] == ["INC-1"]
-    (failure,) = found.failures
+    snapshot = find_updates()
+    assert [duty.incident for duty in snapshot.duties] == ["INC-1"]
+    (failure,) = snapshot.failures
     assert failure.question == "updates of INC-2"
     said = "answered 403; the key needs the scope incidents.view; request_id "
     assert failure.problem.startswith(said)
@@ -618,10 +619,10 @@ def test_a_wrong_type_in_an_update(
     double.post_update("INC-1", by=ANA)
     double.post_update("INC-1", by=BO)
     double.fail(UPDATES, fault.in_first())
-    found = find_updates()
-    assert [each.holder for each in found.duties] == [ANA]
+    snapshot = find_updates()
+    assert [duty.holder for duty in snapshot.duties] == [ANA]
     problem = "1 entries could not be read"
-    assert found.failures == (Failure("incident.io", "updates of INC-1", problem),)
+    assert snapshot.failures == (Failure("incident.io", "updates of INC-1", problem),)
 
 
 def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
@@ -637,9 +638,9 @@ def test_a_wrong_answer(double: IncidentIO, find_updates: FindUpdates) -> None:
 
 def inventory(incidentio_client: IncidentIOClient, set_clock: SetClock) -> ProviderSnapshot:
     """What the provider lists beside duties."""
-    found = ask(incidentio_client.inventory(), set_clock.deadline())
-    assert API_KEY not in str(found)
-    return found
+    snapshot = ask(incidentio_client.inventory(), set_clock.deadline())
+    assert API_KEY not in str(snapshot)
+    return snapshot
 
 
 def test_all_that_has_a_name(
@@ -647,8 +648,8 @@ def test_all_that_has_a_name(
 ) -> None:
     """Roles are there whether an incident is live or not, and severities, types and the key."""
     double.add_role("Communications Lead", "comms")
-    found = inventory(incidentio_client, set_clock)
-    assert {(each.kind, each.names) for each in found.schedules_and_roles} == {
+    snapshot = inventory(incidentio_client, set_clock)
+    assert {(listed.kind, listed.names) for listed in snapshot.schedules_and_roles} == {
         (KEY, ("viewer", "schedules_reader", "global_access")),
         (INCIDENT_ROLE, ("Incident Lead", "lead")),
         (INCIDENT_ROLE, ("Reporter", "")),
@@ -656,8 +657,8 @@ def test_all_that_has_a_name(
         *((SEVERITY, (name, "")) for name in ("Minor", "Major", "Critical")),
         *((INCIDENT_TYPE, (name, "")) for name in ("Production", "Security")),
     }
-    assert found.failures == ()
-    assert found.incomplete == frozenset()
+    assert snapshot.failures == ()
+    assert snapshot.incomplete == frozenset()
 
 
 def test_an_odd_list_is_a_failure(
@@ -667,10 +668,10 @@ def test_an_odd_list_is_a_failure(
     double.fail("/v1/severities", drop("severities"))
     double.fail("/v1/incident_types", put("incident_types", 0, value="x"))
     double.fail("/v1/identity", put("identity", value=[]))
-    found = inventory(incidentio_client, set_clock)
-    assert {(each.question, each.problem) for each in found.failures} == {
+    snapshot = inventory(incidentio_client, set_clock)
+    assert {(failure.question, failure.problem) for failure in snapshot.failures} == {
         ("severities", "the answer could not be read: severities is missing"),
         ("incident_types", "the answer could not be read: incident_types is not an object"),
         ("identity", "the answer could not be read: identity is not an object"),
     }
-    assert {kind for _, kind in found.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}
+    assert {kind for _, kind in snapshot.incomplete} == {SEVERITY, INCIDENT_TYPE, KEY}

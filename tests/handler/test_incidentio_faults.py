@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.duty import Duty, Failure, ProviderSnapshot
 from handler.http import Client
@@ -33,12 +34,13 @@ def one_of_each(double: IncidentIO) -> None:
     double.put_on_shift("DBA", BO)
 
 
-def _client(client: Client, url: str, key: str) -> incidentio.IncidentIO:
-    return incidentio.IncidentIO(client, {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": key})
+def _client(client: Client, url: str, key: str) -> incidentio.IncidentIOClient:
+    settings = {"INCIDENTIO_BASE_URL": url, "INCIDENTIO_API_KEY": key}
+    return incidentio.IncidentIOClient(client, SYSTEM_CLOCK, settings)
 
 
-def _kinds(found: ProviderSnapshot) -> set[str]:
-    return {each.kind for each in found.duties}
+def _kinds(snapshot: ProviderSnapshot) -> set[str]:
+    return {duty.kind for duty in snapshot.duties}
 
 
 @pytest.mark.parametrize("broken", sorted(LISTS))
@@ -57,9 +59,9 @@ def test_one_answer_failing_hides_no_other(
     """However the one list fails, within the budget the other one is read, and the log says it."""
     double.fail(f"/v2/{broken}", fault)
     slow = takes_time(fault)
-    found = find(real_deadline(0.4) if slow else None)
-    assert _kinds(found) == set(LISTS.values()) - {LISTS[broken]}
-    (failure,) = found.failures
+    snapshot = find(real_deadline(0.4) if slow else None)
+    assert _kinds(snapshot) == set(LISTS.values()) - {LISTS[broken]}
+    (failure,) = snapshot.failures
     assert (failure.provider, failure.question) == ("incident.io", broken)
     assert problem in failure.problem
 
@@ -109,8 +111,10 @@ def test_request_ids(
 ) -> None:
     """Only what looks like an id is quoted out of an error's body."""
     incidentio_client = _client(client, serve(reply(body, 404)).url, API_KEY)
-    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
-    assert {each.problem for each in found.failures} == {f"answered 404{told}"}
+    snapshot = ask(
+        incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
+    )
+    assert {failure.problem for failure in snapshot.failures} == {f"answered 404{told}"}
 
 
 def test_the_body_of_a_good_answer_is_never_told(
@@ -119,13 +123,15 @@ def test_the_body_of_a_good_answer_is_never_told(
     """What the provider says of people stays out of failures, whatever is wrong with it."""
     body = json.dumps({"incidents": [{"id": ANA, "creator": ANA}], "schedules": [{"id": [ANA]}]})
     incidentio_client = _client(client, serve(reply(body.encode())).url, API_KEY)
-    found = ask(incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
-    assert len(found.failures) == 2
-    assert ANA not in repr(found.failures)
+    snapshot = ask(
+        incidentio_client.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline()
+    )
+    assert len(snapshot.failures) == 2
+    assert ANA not in repr(snapshot.failures)
 
 
-def _schedule(found: ProviderSnapshot) -> Duty:
-    (duty,) = (each for each in found.duties if each.kind == "on_call")
+def _schedule(snapshot: ProviderSnapshot) -> Duty:
+    (duty,) = (duty for duty in snapshot.duties if duty.kind == "on_call")
     return duty
 
 
@@ -144,12 +150,12 @@ def test_a_wrong_type_in_an_incident(
     """It drops that incident only, whole, and is said; `null` is the same as absent."""
     double.declare_incident("Flood", by=CY, lead=CY)
     double.fail("/v2/incidents", fault.in_first())
-    found = find()
+    snapshot = find()
     left = ["INC-2", "INC-1"] if harmless else ["INC-1"]
-    assert [each.reference for each in found.incidents] == left
-    assert {each.holder for each in found.duties if each.incident} == {ANA}
+    assert [incident.reference for incident in snapshot.incidents] == left
+    assert {duty.holder for duty in snapshot.duties if duty.incident} == {ANA}
     problem = Failure("incident.io", "incidents", "1 entries could not be read")
-    assert found.failures == (() if harmless else (problem,))
+    assert snapshot.failures == (() if harmless else (problem,))
 
 
 @pytest.mark.parametrize(("fault", "harmless"), _table(INCIDENTIO["schedules"]))
@@ -163,10 +169,10 @@ def test_a_wrong_type_in_a_schedule(
     double.add_schedule("API")
     double.put_on_shift("API", CY)
     double.fail("/v2/schedules", fault.in_first())
-    found = find()
-    assert {each.holder for each in found.duties if each.end} == {CY}
+    snapshot = find()
+    assert {duty.holder for duty in snapshot.duties if duty.end} == {CY}
     problem = Failure("incident.io", "schedules", "1 entries could not be read")
-    assert found.failures == (() if harmless else (problem,))
+    assert snapshot.failures == (() if harmless else (problem,))
 
 
 def test_a_wrong_shift_drops_no_other_of_its_schedule(double: IncidentIO, find: Find) -> None:
@@ -174,9 +180,9 @@ def test_a_wrong_shift_drops_no_other_of_its_schedule(double: IncidentIO, find: 
     double.put_on_shift("DBA", CY)
     path = ("schedules", 0, "current_shifts", 0, "user")
     double.fail("/v2/schedules", put(*path, value="Bo"))
-    found = find()
-    assert {each.holder for each in found.duties} == {ANA, CY}
-    assert [each.problem for each in found.failures] == ["1 entries could not be read"]
+    snapshot = find()
+    assert {duty.holder for duty in snapshot.duties} == {ANA, CY}
+    assert [failure.problem for failure in snapshot.failures] == ["1 entries could not be read"]
 
 
 @pytest.mark.parametrize("field", ["id", "name", "shortform"])
@@ -184,9 +190,9 @@ def test_a_wrong_role_drops_its_incident(field: str, double: IncidentIO, find: F
     """A role that cannot be told from others leaves its whole incident without proof."""
     path = ("incidents", 0, "incident_role_assignments", 1, "role", field)
     double.fail("/v2/incidents", put(*path, value=7))
-    found = find()
-    assert _kinds(found) == {"on_call"}
-    assert found.incidents == ()
+    snapshot = find()
+    assert _kinds(snapshot) == {"on_call"}
+    assert snapshot.incidents == ()
 
 
 def _answers() -> list[Any]:
@@ -211,9 +217,9 @@ def test_a_wrong_answer(
 ) -> None:
     """An answer that is not such a list at all is a failure, unlike a list that is empty."""
     double.fail(f"/v2/{name}", fault)
-    found = find()
-    assert _kinds(found) == set(LISTS.values()) - {LISTS[name]}
-    said = [each.problem.partition(":")[0] for each in found.failures]
+    snapshot = find()
+    assert _kinds(snapshot) == set(LISTS.values()) - {LISTS[name]}
+    said = [failure.problem.partition(":")[0] for failure in snapshot.failures]
     assert said == ([] if harmless else ["the answer could not be read"])
 
 
@@ -221,9 +227,9 @@ def test_a_wrong_answer(
 def test_a_wrong_cursor(fault: WrongValue, double: IncidentIO, find: Find) -> None:
     """Nobody knows whether more pages follow: the page counts, and its names are doubtful."""
     double.fail("/v2/schedules", fault)
-    found = find()
-    assert _schedule(found).shared_names == {"DBA"}
-    (failure,) = found.failures
+    snapshot = find()
+    assert _schedule(snapshot).shared_names == {"DBA"}
+    (failure,) = snapshot.failures
     assert failure.problem.startswith("the answer could not be read: ")
 
 

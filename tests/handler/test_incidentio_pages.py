@@ -31,8 +31,8 @@ def _schedules(double: IncidentIO, count: int) -> list[str]:
     return ids
 
 
-def _on_call(found: ProviderSnapshot) -> list[Duty]:
-    return [each for each in found.duties if each.kind == "on_call"]
+def _on_call(snapshot: ProviderSnapshot) -> list[Duty]:
+    return [duty for duty in snapshot.duties if duty.kind == "on_call"]
 
 
 def _asked(double: IncidentIO, path: str) -> list[list[str] | None]:
@@ -44,9 +44,9 @@ def _asked(double: IncidentIO, path: str) -> list[list[str] | None]:
 def test_all_schedules(count: int, calls: int, double: IncidentIO, find: Find) -> None:
     """Each page asks for the next by its last id, until there is none; none is asked twice."""
     ids = _schedules(double, count)
-    found = find()
-    assert [each.id for each in found.duties] == ids
-    assert found.failures == ()
+    snapshot = find()
+    assert [duty.id for duty in snapshot.duties] == ids
+    assert snapshot.failures == ()
     cursors = [[ids[at]] for at in range(1, count - 1, 2)]
     assert _asked(double, "/v2/schedules") == [None, *cursors]
     assert len(_asked(double, "/v2/schedules")) == calls
@@ -57,9 +57,11 @@ def test_all_incidents(double: IncidentIO, find: Find) -> None:
     """Every page asks for live standard incidents; the newest comes first over all."""
     for number in range(5):
         double.declare_incident(f"Fire {number}", by=BO, lead=ANA)
-    found = find()
-    assert [each.reference for each in found.incidents] == [f"INC-{n}" for n in (5, 4, 3, 2, 1)]
-    leads = [each.incident for each in found.duties if each.holder == ANA]
+    snapshot = find()
+    assert [incident.reference for incident in snapshot.incidents] == [
+        f"INC-{n}" for n in (5, 4, 3, 2, 1)
+    ]
+    leads = [duty.incident for duty in snapshot.duties if duty.holder == ANA]
     assert leads == ["INC-5", "INC-4", "INC-3", "INC-2", "INC-1"]
     calls = [call.query for call in double.calls if call.path == "/v2/incidents"]
     assert len(calls) == 3
@@ -73,10 +75,10 @@ def test_without_pagination_meta(double: IncidentIO, find: Find) -> None:
     """An answer that says nothing of pages is whole: the vendor's schema calls it optional."""
     (schedule,) = _schedules(double, 1)
     double.fail("/v2/schedules", drop("pagination_meta"))
-    found = find()
-    assert [each.id for each in found.duties] == [schedule]
-    assert found.failures == ()
-    assert _on_call(found)[0].is_named("S1")
+    snapshot = find()
+    assert [duty.id for duty in snapshot.duties] == [schedule]
+    assert snapshot.failures == ()
+    assert _on_call(snapshot)[0].is_named("S1")
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -105,15 +107,15 @@ def test_a_later_page_is_broken(
     ids = _schedules(double, 5)
     double.declare_incident("Fire", lead=BO)
     double.fail("/v2/schedules", fault, page=2)
-    found = find(real_deadline(0.4) if isinstance(fault, faults.Hang) else None)
-    (failure,) = found.failures
+    snapshot = find(real_deadline(0.4) if isinstance(fault, faults.Hang) else None)
+    (failure,) = snapshot.failures
     assert failure.question == "schedules"
     assert problem in failure.problem
-    duties = _on_call(found)
-    assert [each.id for each in duties] == ids[:2]
-    assert [each.is_named(each.id) for each in duties] == [True, True]
-    assert [each.is_named(each.name) for each in duties] == [False, False]
-    (role,) = (each for each in found.duties if each.incident)
+    duties = _on_call(snapshot)
+    assert [duty.id for duty in duties] == ids[:2]
+    assert [duty.is_named(duty.id) for duty in duties] == [True, True]
+    assert [duty.is_named(duty.name) for duty in duties] == [False, False]
+    (role,) = (duty for duty in snapshot.duties if duty.incident)
     assert role.is_named("Incident Lead")
 
 
@@ -130,24 +132,26 @@ def test_a_list_without_end(
     """The rest is left, and that is reported; what came counts, by id only."""
     (schedule,) = _schedules(double, 1)
     double.fail("/v2/schedules", fault)
-    found = find()
+    snapshot = find()
     assert len(_asked(double, "/v2/schedules")) == calls
-    assert [each.problem for each in found.failures] == [problem]
-    assert _on_call(found)
-    assert all(each.is_named(schedule) for each in _on_call(found))
-    assert not any(each.is_named("S1") for each in _on_call(found))
+    assert [failure.problem for failure in snapshot.failures] == [problem]
+    assert _on_call(snapshot)
+    assert all(each.is_named(schedule) for each in _on_call(snapshot))
+    assert not any(each.is_named("S1") for each in _on_call(snapshot))
 
 
 @pytest.mark.usefixtures("_pages_of_two")
 def test_the_last_page_that_is_read(double: IncidentIO, find: Find) -> None:
     """A list of exactly 20 pages is read whole; one more entry is one too many."""
     ids = _schedules(double, 40)
-    found = find()
-    assert ([each.id for each in found.duties], found.failures) == (ids, ())
+    snapshot = find()
+    assert ([duty.id for duty in snapshot.duties], snapshot.failures) == (ids, ())
     _schedules(double, 1)
-    found = find()
-    assert [each.id for each in found.duties] == ids
-    assert [each.problem for each in found.failures] == ["only the first 20 pages were read"]
+    snapshot = find()
+    assert [duty.id for duty in snapshot.duties] == ids
+    assert [failure.problem for failure in snapshot.failures] == [
+        "only the first 20 pages were read"
+    ]
 
 
 def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
@@ -156,5 +160,5 @@ def test_shared_names_of_roles(double: IncidentIO, find: Find) -> None:
     double.add_role("talk", "t")
     incident = double.declare_incident("Fire", lead=BO)
     double.assign_role(incident, comms, ANA)
-    (duty,) = (each for each in find().duties if each.holder == ANA)
+    (duty,) = (duty for duty in find().duties if duty.holder == ANA)
     assert [duty.is_named(entry) for entry in ("Comms", "talk", comms.id)] == [True, False, True]

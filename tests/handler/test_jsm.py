@@ -108,7 +108,7 @@ def test_only_schedules_that_a_rule_names(account: Account, double: JSM) -> None
         assert asked == [f"{SCHEDULES}/{each}/on-calls" for each in ids]
     before = len(double.calls)
     account.find(DutyQuery(any_schedule=True))
-    assert account.asked("/on-calls") == 2 + 3
+    assert account.count_calls("/on-calls") == 2 + 3
     assert not any("query" in each.query for each in double.calls)
     assert not any("Payments" in each for each in double.calls.paths())
 
@@ -120,11 +120,11 @@ def test_the_first_schedules_only(
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 2)
     for name in ("S1", "S2", "S3"):
         double.put_on_shift(double.add_schedule(name), ANA)
-    found = account.find(DutyQuery(schedules=("S3",), any_schedule=True))
-    assert {each.name for each in found.duties} == {"S3"}
-    assert account.asked("/on-calls") == 2
-    assert problems(found) == ["only the first 2 of the schedules were asked about"]
-    assert found.duties[0].is_named("S3")
+    snapshot = account.find(DutyQuery(schedules=("S3",), any_schedule=True))
+    assert {duty.name for duty in snapshot.duties} == {"S3"}
+    assert account.count_calls("/on-calls") == 2
+    assert problems(snapshot) == ["only the first 2 of the schedules were asked about"]
+    assert snapshot.duties[0].is_named("S3")
     monkeypatch.setattr(jsm, "MOST_SCHEDULES", 4)
     assert account.find(DutyQuery(schedules=("S3",), any_schedule=True)).failures == ()
 
@@ -134,11 +134,11 @@ def test_one_schedule_failing_hides_no_other(account: Account, double: JSM) -> N
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.Status(404))
-    found = account.find()
-    assert [(each.holder, each.is_named("Search")) for each in found.duties] == [
+    snapshot = account.find()
+    assert [(duty.holder, duty.is_named("Search")) for duty in snapshot.duties] == [
         ("bo@acme.example", True)
     ]
-    assert [str(each) for each in found.failures] == [
+    assert [str(failure) for failure in snapshot.failures] == [
         f"JSM Operations on-calls of {PAYMENTS}: answered 404"
     ]
 
@@ -156,8 +156,8 @@ def _pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_schedules(more: int, calls: int, account: Account, double: JSM) -> None:
     """Page by page, to the end, and none twice."""
     ids = [PAYMENTS, *(double.add_schedule(f"S{number}").id for number in range(more))]
-    found = account.find(DutyQuery(schedules=("Nothing",)))
-    assert ([each.id for each in found.schedules_and_roles], found.failures) == (ids, ())
+    snapshot = account.find(DutyQuery(schedules=("Nothing",)))
+    assert ([listed.id for listed in snapshot.schedules_and_roles], snapshot.failures) == (ids, ())
     offsets = [each.query["offset"] for each in double.calls if each.path == SCHEDULES]
     assert offsets == [[str(2 * number)] for number in range(calls)]
 
@@ -179,9 +179,9 @@ def test_a_later_page_is_broken(fault: Fault, problem: str, account: Account, do
         double.add_schedule(name)
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, fault, page=2)
-    found = account.find(PAYMENTS_ONLY)
-    assert problems(found) == [problem]
-    (duty,) = found.duties
+    snapshot = account.find(PAYMENTS_ONLY)
+    assert problems(snapshot) == [problem]
+    (duty,) = snapshot.duties
     assert duty.is_named(PAYMENTS)
     assert not duty.is_named("Payments")
     assert not account.decide().approved
@@ -193,10 +193,10 @@ def test_a_list_without_end(repeat: bool, account: Account, double: JSM) -> None
     """The same page again ends it; what came counts, by id only."""
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, faults.EndlessPages(repeat=repeat), times=2)
-    found = account.find(PAYMENTS_ONLY)
+    snapshot = account.find(PAYMENTS_ONLY)
     assert double.calls.paths() == [TENANT, SCHEDULES, SCHEDULES, ON_CALLS, USERS]
-    assert problems(found) == ["a page says that there is another, and there is none"]
-    (duty,) = found.duties
+    assert problems(snapshot) == ["a page says that there is another, and there is none"]
+    (duty,) = snapshot.duties
     assert duty.is_named(PAYMENTS)
     assert not duty.is_named("Payments")
 
@@ -211,10 +211,10 @@ def test_the_last_page_that_is_read(
         double.add_schedule(name)
     assert account.find(DutyQuery(schedules=("x",))).failures == ()
     double.add_schedule("S4")
-    found = account.find(DutyQuery(schedules=("x",)))
-    assert problems(found) == ["only the first 2 pages were read"]
-    assert len(found.schedules_and_roles) == 4
-    assert found.incomplete == {("JSM Operations", "on_call")}
+    snapshot = account.find(DutyQuery(schedules=("x",)))
+    assert problems(snapshot) == ["only the first 2 pages were read"]
+    assert len(snapshot.schedules_and_roles) == 4
+    assert snapshot.incomplete == {("JSM Operations", "on_call")}
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -238,8 +238,8 @@ def test_a_link_is_never_followed(
         double.add_schedule(name)
     told = link.format(evil=evil.url, host=host)
     double.fail(SCHEDULES, put("links", "next", value=told), page=1)
-    found = account.find(DutyQuery(schedules=("x",)))
-    assert (len(found.schedules_and_roles), found.failures) == (3, ())
+    snapshot = account.find(DutyQuery(schedules=("x",)))
+    assert (len(snapshot.schedules_and_roles), snapshot.failures) == (3, ())
     assert evil.asked == []
 
 
@@ -263,9 +263,9 @@ def test_only_who_is_on_shift_himself(account: Account, double: JSM) -> None:
         inner,
     ):
         double.put_on_shift("Payments", thing)
-    found = account.find(PAYMENTS_ONLY)
-    assert (found.duties, found.failures) == ((), ())
-    assert account.asked("/bulk") == 0
+    snapshot = account.find(PAYMENTS_ONLY)
+    assert (snapshot.duties, snapshot.failures) == ((), ())
+    assert account.count_calls("/bulk") == 0
     double.put_on_shift("Payments", BO)
     assert holders(account.find(PAYMENTS_ONLY)) == ["bo@acme.example"]
 
@@ -276,9 +276,9 @@ def test_the_flat_list_is_not_read(account: Account, double: JSM) -> None:
     ana = _account(double, ANA)
     for flat in ({"onCallUsers": [ana]}, {"onCallRecipients": [ANA]}):
         double.fail(ON_CALLS, faults.WrongValue("", flat))
-        found = account.find()
-        assert found.duties == ()
-        assert problems(found) == ["the answer could not be read: onCallParticipants is missing"]
+        snapshot = account.find()
+        assert snapshot.duties == ()
+        assert problems(snapshot) == ["the answer could not be read: onCallParticipants is missing"]
 
 
 @pytest.mark.parametrize("what", faults.JSM["on-calls"])
@@ -287,10 +287,10 @@ def test_trees_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     double.put_on_shift("Payments", ANA)
     double.put_on_shift(double.add_schedule("Search"), BO)
     double.fail(ON_CALLS, faults.JSM["on-calls"][what])
-    found = account.find()
+    snapshot = account.find()
     counts = what.startswith("onCallParticipants.*.onCallParticipants:")  # nobody looks at those
-    assert holders(found) == [*([ANA] if counts else []), "bo@acme.example"]
-    assert bool(found.failures) is not counts
+    assert holders(snapshot) == [*([ANA] if counts else []), "bo@acme.example"]
+    assert bool(snapshot.failures) is not counts
     assert account.decide().approved is counts
 
 
@@ -299,9 +299,9 @@ def test_a_participant_that_is_odd_hides_no_other(account: Account, double: JSM)
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
     double.fail(ON_CALLS, put("onCallParticipants", 0, "id", value=7))
-    found = account.find()
-    assert holders(found) == ["bo@acme.example"]
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.find()
+    assert holders(snapshot) == ["bo@acme.example"]
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 # -- whose account it is -------------------------------------------------------------------------
@@ -340,10 +340,10 @@ def test_many_on_shift(account: Account, double: JSM, monkeypatch: pytest.Monkey
     for number, each in enumerate(people):
         double.put_on_shift("Payments", each, rotation=f"R{number}")
     assert len(holders(account.find())) == 30
-    assert account.asked("/bulk") == 1
+    assert account.count_calls("/bulk") == 1
     monkeypatch.setattr(jsm, "ACCOUNTS_A_CALL", 15)
     assert len(holders(account.find())) == 30
-    assert account.asked("/bulk") == 3
+    assert account.count_calls("/bulk") == 3
 
 
 def test_pages_of_users(account: Account, double: JSM) -> None:
@@ -366,12 +366,12 @@ def test_users_of_wrong_types(what: str, account: Account, double: JSM) -> None:
     """Nobody is on call by what is wrong; a missing e-mail needs no saying, all else does."""
     double.put_on_shift("Payments", ANA)
     double.fail(USERS, faults.JSM["users"][what])
-    found = account.find()
+    snapshot = account.find()
     counts = what in {'isLast: "true"', 'total: "1"'}
-    assert holders(found) == ([ANA] if counts else [])
+    assert holders(snapshot) == ([ANA] if counts else [])
     harmless = {"values.*.emailAddress: null", 'values.*.emailAddress: ""', 'total: "1"'}
-    assert bool(found.failures) is (what not in harmless)
-    assert ANA not in repr(found.failures)
+    assert bool(snapshot.failures) is (what not in harmless)
+    assert ANA not in repr(snapshot.failures)
 
 
 def test_a_user_who_is_odd_hides_no_other(account: Account, double: JSM) -> None:
@@ -379,17 +379,17 @@ def test_a_user_who_is_odd_hides_no_other(account: Account, double: JSM) -> None
     double.put_on_shift("Payments", ANA)
     double.put_on_shift("Payments", BO)
     double.fail(USERS, put("values", 0, "emailAddress", value=7))
-    found = account.find()
-    assert holders(found) == ["bo@acme.example"]
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.find()
+    assert holders(snapshot) == ["bo@acme.example"]
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 def test_accounts_by_team_have_no_end(account: Account, double: JSM) -> None:
     """The timeline's own people are looked up, and nobody else."""
     double.put_on_shift("Payments", double.add_team("Core", [ANA]), rotation="Nights")
     double.put_on_shift("Payments", ANA)
-    found = account.find(ANAS_END)
-    assert [bool(each.end) for each in found.duties] == [True]
+    snapshot = account.find(ANAS_END)
+    assert [bool(duty.end) for duty in snapshot.duties] == [True]
     assert double.calls.paths() == [
         TENANT,
         SCHEDULES,
@@ -447,9 +447,9 @@ def test_what_cannot_be_had(
     double.put_on_shift("Payments", ANA)
     double.fail(path, fault)
     slow = takes_time(fault)
-    found = account.find(deadline=real_deadline(0.5) if slow else None)
-    assert found.duties == ()
-    (failure,) = found.failures
+    snapshot = account.find(deadline=real_deadline(0.5) if slow else None)
+    assert snapshot.duties == ()
+    (failure,) = snapshot.failures
     assert failure.question == _STAGES[path]
     assert problem in failure.problem
     assert ("JSM_SITE may be wrong" in failure.problem) is (
@@ -475,9 +475,9 @@ def test_cloud_ids_that_are_none(what: str, account: Account, double: JSM) -> No
     """Nothing but an id becomes part of an address, and the token is not sent without one."""
     double.put_on_shift("Payments", ANA)
     double.fail(TENANT, faults.JSM["tenant"][what])
-    found = account.find()
-    assert found.duties == ()
-    assert len(found.failures) == 1
+    snapshot = account.find()
+    assert snapshot.duties == ()
+    assert len(snapshot.failures) == 1
     assert double.calls.paths() == [TENANT]
     double.clear_faults()
     assert holders(account.find()) == [ANA]
@@ -489,9 +489,9 @@ def test_schedules_of_wrong_types(what: str, account: Account, double: JSM) -> N
     double.put_on_shift("Payments", ANA)
     double.fail(SCHEDULES, faults.JSM["schedules"][what])
     decision = account.decide()
-    found = account.find(PAYMENTS_ONLY)
+    snapshot = account.find(PAYMENTS_ONLY)
     assert not decision.approved
-    assert bool(found.failures) is (what != "values.*.name: null")
+    assert bool(snapshot.failures) is (what != "values.*.name: null")
 
 
 def test_token_and_e_mail_stay_out_of_what_is_said(
@@ -500,9 +500,9 @@ def test_token_and_e_mail_stay_out_of_what_is_said(
     """Whatever an error's body repeats, nothing of it is told."""
     body = json.dumps({"message": f"{BOT} {TOKEN}", "cloudId": "c1"}).encode()
     server = serve(reply(body), reply(body, 401))
-    found = account.reconnect(JSM_SITE=server.url, JSM_BASE_URL=server.url).find()
-    assert len(found.failures) == 1
-    assert [urlsplit(each.target).path for each in server.asked] == [
+    snapshot = account.reconnect(JSM_SITE=server.url, JSM_BASE_URL=server.url).find()
+    assert len(snapshot.failures) == 1
+    assert [urlsplit(request.target).path for request in server.asked] == [
         TENANT,
         "/jsm/ops/api/c1/v1/schedules",
     ]

@@ -123,6 +123,6 @@ def test_a_token_that_no_header_holds(value: str) -> None:
 def test_the_header_is_one_line(client: Client, set_clock: SetClock) -> None:
     """However long e-mail and token are."""
     settings = {**GOOD, "JSM_BASE_URL": "", "JSM_API_TOKEN": "x" * 500}
-    (header,) = jsm.connect(client, set_clock.clock, settings)._headers.values()
+    (header,) = jsm.CLIENT(client, set_clock.clock, settings)._headers.values()
     assert header.startswith("Basic ")
     assert "\n" not in header

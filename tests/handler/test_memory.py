@@ -239,7 +239,9 @@ def test_what_a_question_brings_is_bounded(set_clock: SetClock) -> None:
             yield Page(schedules_and_roles=titled)
 
     found = ask([Question("P", "schedules", ON_CALL, pages)], set_clock.deadline())
-    assert [each.problem for each in found.failures] == ["the rest of the list is too much to hold"]
-    assert sum(len(each.names[0]) for each in found.schedules_and_roles) < MOST_HELD_BYTES
-    assert [each.id for each in found.duties] == ["S0"]
+    assert [failure.problem for failure in found.failures] == [
+        "the rest of the list is too much to hold"
+    ]
+    assert sum(len(listed.names[0]) for listed in found.schedules_and_roles) < MOST_HELD_BYTES
+    assert [duty.id for duty in found.duties] == ["S0"]
     assert found.incomplete == {("P", ON_CALL)}

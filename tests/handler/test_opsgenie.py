@@ -86,8 +86,8 @@ def test_steps_that_come_at_once(account: Account, double: Opsgenie) -> None:
     """Those notified with the first alert count, and nobody whom it reaches later."""
     steps = double.add_escalation("Steps", [(ANA, 0), (BO, 1), (CY, 30)])
     double.put_on_shift("Payments", steps)
-    found = account.find()
-    assert (holders(found), found.failures) == ([ANA], ())
+    snapshot = account.find()
+    assert (holders(snapshot), snapshot.failures) == ([ANA], ())
 
 
 @pytest.mark.parametrize(("minutes", "people"), [(0, ["bo@acme.example", CY]), (5, [])])
@@ -100,9 +100,9 @@ def test_what_is_behind_a_step(
     core = double.add_team("Core", [CY])
     steps = double.add_escalation("Steps", [(core, minutes), (nights, minutes)])
     double.put_on_shift("Payments", steps)
-    found = account.find(DutyQuery(schedules=("Payments",)))
-    assert sorted(each.holder for each in found.duties if each.id == PAYMENTS) == people
-    assert found.failures == ()
+    snapshot = account.find(DutyQuery(schedules=("Payments",)))
+    assert sorted(duty.holder for duty in snapshot.duties if duty.id == PAYMENTS) == people
+    assert snapshot.failures == ()
 
 
 def test_escalations_within_one_another(account: Account, double: Opsgenie) -> None:
@@ -128,7 +128,7 @@ def test_a_schedule_on_shift_of_another(account: Account, double: Opsgenie) -> N
     outer = double.add_schedule("Outer", team=team)
     double.put_on_shift(inner, ANA)
     double.put_on_shift(outer, inner)
-    assert {(each.name, each.holder) for each in account.find().duties} == {
+    assert {(duty.name, duty.holder) for duty in account.find().duties} == {
         ("Inner", ANA),
         ("Outer", ANA),
     }
@@ -199,10 +199,10 @@ def test_what_is_not_understood_does_not_count(
     double.put_on_shift("Payments", BO)
     double.put_on_shift(double.add_schedule("Search"), CY)
     double.fail(ON_CALLS, edit)
-    found = account.find()
-    assert holders(found) == ["bo@acme.example", CY]
-    assert problems(found) == ["1 entries could not be read"]
-    assert all(each.is_named(each.name) for each in found.duties)
+    snapshot = account.find()
+    assert holders(snapshot) == ["bo@acme.example", CY]
+    assert problems(snapshot) == ["1 entries could not be read"]
+    assert all(duty.is_named(duty.name) for duty in snapshot.duties)
 
 
 def test_nothing_where_a_tree_should_be(account: Account, double: Opsgenie) -> None:
@@ -211,11 +211,11 @@ def test_nothing_where_a_tree_should_be(account: Account, double: Opsgenie) -> N
     double.put_on_shift(double.add_schedule("Search"), CY)
     for edit in (put(*FIRST[:3], value=None), drop(*FIRST[:3])):
         double.fail(ON_CALLS, edit)
-        found = account.find()
-        assert (holders(found), found.failures) == ([CY], ())
+        snapshot = account.find()
+        assert (holders(snapshot), snapshot.failures) == ([CY], ())
     double.fail(ON_CALLS, put(*FIRST, value={"type": "none"}))
-    found = account.find()
-    assert (holders(found), found.failures) == ([CY], ())
+    snapshot = account.find()
+    assert (holders(snapshot), snapshot.failures) == ([CY], ())
 
 
 def test_a_tree_that_is_deep(account: Account, double: Opsgenie) -> None:
@@ -240,9 +240,9 @@ def test_no_end_for_who_is_not_on_shift_himself(account: Account, double: Opsgen
         double.add_escalation("Steps", [(ANA, 0)]),
     ):
         double.put_on_shift("Payments", thing)
-        found = account.find(ANAS_END)
-        assert [(each.holder, each.end) for each in found.duties] == [(ANA, None)]
-        assert found.failures == ()
+        snapshot = account.find(ANAS_END)
+        assert [(duty.holder, duty.end) for duty in snapshot.duties] == [(ANA, None)]
+        assert snapshot.failures == ()
         decision = account.decide(end_with_shift={})
         assert not decision.approved
         assert "its end could not be read" in str(decision.rule_results)
@@ -294,12 +294,12 @@ def test_on_calls_that_cannot_be_had(
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, fault)
     slow = takes_time(fault)
-    found = account.find(deadline=real_deadline(0.5) if slow else None)
-    assert found.duties == ()
-    (failure,) = found.failures
+    snapshot = account.find(deadline=real_deadline(0.5) if slow else None)
+    assert snapshot.duties == ()
+    (failure,) = snapshot.failures
     assert failure.question == "on-calls"
     assert failure.problem == problem or (slow and problem in failure.problem)
-    assert found.incomplete == {("Opsgenie", "on_call")}
+    assert snapshot.incomplete == {("Opsgenie", "on_call")}
 
 
 def test_a_403_of_another_kind(account: Account, double: Opsgenie) -> None:
@@ -321,11 +321,11 @@ def test_trees_of_wrong_types(what: str, account: Account, double: Opsgenie) -> 
     """Nobody is on call by what is wrong, and that is said."""
     double.put_on_shift("Payments", ANA)
     double.fail(ON_CALLS, faults.OPSGENIE["on-calls"][what])
-    found = account.find()
+    snapshot = account.find()
     counts = what in {"data.*._parent.name: null", NO_STEP}
-    assert holders(found) == ([ANA] if counts else [])
-    assert bool(found.failures) is (what not in HARMLESS)
-    assert ANA not in repr(found.failures)
+    assert holders(snapshot) == ([ANA] if counts else [])
+    assert bool(snapshot.failures) is (what not in HARMLESS)
+    assert ANA not in repr(snapshot.failures)
     assert account.decide().approved is (what == NO_STEP)
 
 

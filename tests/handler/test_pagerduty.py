@@ -66,8 +66,8 @@ def test_nothing_is_asked_in_vain(wants: DutyQuery, account: Account) -> None:
 def test_who_is_on_call(account: Account) -> None:
     """A duty has the schedule's id, name and link, the holder's e-mail, the level and the times."""
     account.double.put_on_shift("Payments", BO, NOW - HOUR, NOW + HOUR)
-    found = account.find()
-    assert found.duties == (
+    snapshot = account.find()
+    assert snapshot.duties == (
         Duty(
             provider="PagerDuty",
             kind=ON_CALL,
@@ -81,15 +81,15 @@ def test_who_is_on_call(account: Account) -> None:
             shared_names=frozenset({"Payments"}),
         ),
     )
-    assert found.failures == ()
+    assert snapshot.failures == ()
 
 
 def test_whom_a_policy_pages_directly(account: Account) -> None:
     """Such a person is on call for good and never for a schedule: that proves nothing."""
     account.double.add_escalation_policy("Boss", ANA)
     account.double.put_on_shift("Payments", BO)
-    found = account.find()
-    assert (holders(found), found.failures) == (["bo@acme.example"], ())
+    snapshot = account.find()
+    assert (holders(snapshot), snapshot.failures) == (["bo@acme.example"], ())
     assert not account.decide_by(ANA, schedules="any").approved
     assert account.decide_by(BO, schedules="any").approved
 
@@ -115,21 +115,21 @@ def test_one_shift_in_several_policies(account: Account) -> None:
     account.double.add_target("Third", "Payments", level=2)
     for edit in (lambda _: None, lambda body: body["oncalls"].reverse()):
         account.double.fail(ON_CALLS, Edited(edit))
-        (duty,) = (each for each in account.find().duties if each.holder == ANA)
+        (duty,) = (duty for duty in account.find().duties if duty.holder == ANA)
         assert duty.level == 1
-    assert account.asked(ON_CALLS) == 2
+    assert account.count_calls(ON_CALLS) == 2
 
 
 def test_shift_based_schedules(account: Account) -> None:
     """Everybody on shift in one counts, by a longer id and another type of reference."""
     wanted = account.on_shift("Search", ANA, BO, v3=True)
     assert len(wanted) > 7
-    found = account.find()
-    assert {(each.id, each.name, each.holder) for each in found.duties} == {
+    snapshot = account.find()
+    assert {(duty.id, duty.name, duty.holder) for duty in snapshot.duties} == {
         (wanted, "Search", ANA),
         (wanted, "Search", "bo@acme.example"),
     }
-    assert found.failures == ()
+    assert snapshot.failures == ()
 
 
 def test_nobody_on_call(account: Account) -> None:
@@ -139,14 +139,14 @@ def test_nobody_on_call(account: Account) -> None:
         account.double.put_on_shift(account.on_shift(f"Unassigned {each}", v3=each), None)
     account.double.put_on_shift("Payments", ANA, NOW - 2 * HOUR, NOW - HOUR)
     account.double.put_on_shift("Payments", BO, NOW + HOUR, NOW + 2 * HOUR)
-    found = account.find()
-    assert (found.duties, found.failures) == ((), ())
+    snapshot = account.find()
+    assert (snapshot.duties, snapshot.failures) == ((), ())
     account.clock.advance(3600)
     assert holders(account.find()) == ["bo@acme.example"]
 
 
 @pytest.mark.parametrize(
-    ("edit", "found"),
+    ("edit", "on_call"),
     [
         (drop(*ROW, "escalation_policy"), [ANA]),
         (put(*ROW, "escalation_policy", value=None), [ANA]),
@@ -167,12 +167,12 @@ def test_nobody_on_call(account: Account) -> None:
         (put("news", value={"of": "tomorrow"}), [ANA]),
     ],
 )
-def test_optional_fields(edit: Edited, found: list[str], account: Account) -> None:
+def test_optional_fields(edit: Edited, on_call: list[str], account: Account) -> None:
     """What the vendor's schema does not require may be absent or null, and new things may come."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, edit)
-    told = account.find()
-    assert (holders(told), told.failures) == (found, ())
+    snapshot = account.find()
+    assert (holders(snapshot), snapshot.failures) == (on_call, ())
 
 
 def test_a_schedule_without_a_name(account: Account) -> None:
@@ -323,8 +323,8 @@ def test_no_more_calls_for_somebody_else(staffed: Account) -> None:
 def test_every_schedule_is_told(staffed: Account) -> None:
     """Also those that nobody is on call for, with the place where each is shown."""
     search = staffed.on_shift("Search", v3=True)
-    found = set(staffed.named("Payments").schedules_and_roles)
-    assert found == {
+    snapshot = set(staffed.named("Payments").schedules_and_roles)
+    assert snapshot == {
         ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",)),
         ScheduleOrRole("PagerDuty", ON_CALL, PAYMENTS, ("Payments",), path=LAYERED),
         ScheduleOrRole("PagerDuty", ON_CALL, search, ("Search",), path=SHIFT_BASED),
@@ -399,9 +399,9 @@ def test_an_entry_that_cannot_be_read(
     staffed.on_shift("Search", BO, v3=True)
     staffed.double.add_schedule("Other", v3=path == SHIFT_BASED)
     staffed.double.fail(path, put("schedules", 1, field, value=value))
-    found = staffed.named("Payments", "Search")
-    assert problems(found) == ["1 entries could not be read"]
-    assert holders(found) == [ANA, "bo@acme.example"]
+    snapshot = staffed.named("Payments", "Search")
+    assert problems(snapshot) == ["1 entries could not be read"]
+    assert holders(snapshot) == [ANA, "bo@acme.example"]
     assert not staffed.counts("Payments")
     assert staffed.counts(PAYMENTS)
 
@@ -433,12 +433,12 @@ def test_a_summary_that_is_not_the_name(field: str, staffed: Account) -> None:
 
 def test_names_prove_nothing_where_no_list_was_asked_for(staffed: Account) -> None:
     """A rule for any schedule needs one call, after which no name counts that was not checked."""
-    found = staffed.find()
-    (duty,) = found.duties
+    snapshot = staffed.find()
+    (duty,) = snapshot.duties
     assert not duty.is_named("Payments")
     assert duty.is_named(PAYMENTS)
     # One rule came to want names only after the other's answer was there.
-    later = staffed.client.questions(DutyQuery(schedules=("Payments",)), found)
+    later = staffed.client.questions(DutyQuery(schedules=("Payments",)), snapshot)
     assert {each.name for each in later} > {"layer-based schedules", "shift-based schedules"}
 
 
@@ -446,6 +446,6 @@ def test_any_beside_a_name(staffed: Account) -> None:
     """Where one rule takes any schedule and another names some, names are checked, too."""
     staffed.on_shift("Search", CY)
     both = DutyQuery(schedules=("Payments",), any_schedule=True)
-    found = {each.name: each.is_named(each.name) for each in staffed.find(both).duties}
-    assert found == {"Payments": True, "Search": True}
+    named = {duty.name: duty.is_named(duty.name) for duty in staffed.find(both).duties}
+    assert named == {"Payments": True, "Search": True}
     assert len(staffed.double.calls) == 3

@@ -58,9 +58,9 @@ def _offsets(account: Account, path: str) -> list[str]:
 def test_all_on_calls(count: int, calls: int, account: Account) -> None:
     """Each page asks for the next until there is none; none is asked for twice."""
     ids = _schedules(account, count)
-    found = account.find()
-    assert [each.id for each in found.duties] == ids
-    assert found.failures == ()
+    snapshot = account.find()
+    assert [duty.id for duty in snapshot.duties] == ids
+    assert snapshot.failures == ()
     assert _offsets(account, ON_CALLS) == [str(2 * page) for page in range(calls)]
 
 
@@ -72,13 +72,13 @@ def test_a_shift_told_on_two_pages(account: Account) -> None:
         account.double.add_escalation_policy(f"More {number}", BO if number < 3 else "Payments")
         if number < 3:
             account.double.add_target(f"More {number}", "Payments", level=2)
-    assert [each.level for each in account.find().duties] == [1]
+    assert [duty.level for duty in account.find().duties] == [1]
 
     def first_is_on_level_2(body: dict[str, list[dict[str, object]]]) -> None:
         body["oncalls"][0]["escalation_level"] = 2
 
     account.double.fail(ON_CALLS, Edited(first_is_on_level_2), page=1)
-    assert [each.level for each in account.find().duties] == [2, 1]
+    assert [duty.level for duty in account.find().duties] == [2, 1]
     assert account.decide_by(ANA, schedules="any").approved
 
 
@@ -91,9 +91,9 @@ def test_a_page_that_is_shorter_than_asked(account: Account) -> None:
         del body["oncalls"][1:]
 
     account.double.fail(ON_CALLS, Edited(shorter), page=1)
-    found = account.find()
-    assert {each.id for each in found.duties} == set(ids)
-    assert found.failures == ()
+    snapshot = account.find()
+    assert {duty.id for duty in snapshot.duties} == set(ids)
+    assert snapshot.failures == ()
 
 
 @pytest.mark.usefixtures("_pages_of_two")
@@ -124,15 +124,15 @@ def test_a_later_page_is_broken(
     _schedules(account, 3, v3=True)
     account.double.fail(path, fault, page=2)
     slow = isinstance(fault, faults.Hang)
-    found = account.named(PAYMENTS, *ids, deadline=real_deadline(0.4) if slow else None)
-    failure = found.failures[0]
+    snapshot = account.named(PAYMENTS, *ids, deadline=real_deadline(0.4) if slow else None)
+    failure = snapshot.failures[0]
     assert problem in failure.problem
-    read = {each.id for each in found.duties} & set(ids)
+    read = {duty.id for duty in snapshot.duties} & set(ids)
     pages = 1 if not isinstance(fault, Edited) else 2  # that one could be read itself
     assert read == set(ids[: 2 * pages] if path == ON_CALLS else ids)
-    assert all(each.is_named(each.id) for each in found.duties)
+    assert all(duty.is_named(duty.id) for duty in snapshot.duties)
     doubtful = path != ON_CALLS
-    assert not doubtful or not any(each.is_named(each.name) for each in found.duties)
+    assert not doubtful or not any(duty.is_named(duty.name) for duty in snapshot.duties)
 
 
 @pytest.mark.parametrize(
@@ -143,10 +143,10 @@ def test_a_list_without_end(path: str, most: int, account: Account) -> None:
     account.double.put_on_shift("Payments", ANA)
     account.double.add_schedule("Lone", v3=True)
     account.double.fail(path, EndlessPages())
-    found = account.named("Payments")
-    assert account.asked(path) == most
-    assert problems(found) == [f"only the first {most} pages were read"]
-    (duty,) = found.duties
+    snapshot = account.named("Payments")
+    assert account.count_calls(path) == most
+    assert problems(snapshot) == [f"only the first {most} pages were read"]
+    (duty,) = snapshot.duties
     assert duty.is_named(PAYMENTS)
     assert duty.is_named("Payments") is (path == ON_CALLS)
 
@@ -156,11 +156,11 @@ def test_empty_pages_without_end(path: str, account: Account) -> None:
     """An empty page that is not the last is the last that is asked for, and that is said."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, EndlessPages(empty=True))
-    found = account.named("Payments")
-    assert account.asked(path) == 1
-    assert problems(found) == ["an empty page was not the last one"]
-    assert holders(found) == ([] if path == ON_CALLS else [ANA])
-    assert not any(each.is_named("Payments") for each in found.duties)
+    snapshot = account.named("Payments")
+    assert account.count_calls(path) == 1
+    assert problems(snapshot) == ["an empty page was not the last one"]
+    assert holders(snapshot) == ([] if path == ON_CALLS else [ANA])
+    assert not any(duty.is_named("Payments") for duty in snapshot.duties)
 
 
 BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
@@ -184,11 +184,11 @@ def test_a_wrong_type_in_an_on_call(what: str, account: Account) -> None:
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO)
     account.double.fail(ON_CALLS, INSIDE[what].in_first())
-    found = account.find()
+    snapshot = account.find()
     counts = what in HARMLESS and what != "oncalls.*.user: null"
-    assert holders(found) == ([ANA, "bo@acme.example"] if counts else ["bo@acme.example"])
+    assert holders(snapshot) == ([ANA, "bo@acme.example"] if counts else ["bo@acme.example"])
     failure = Failure("PagerDuty", "on-calls", UNREAD)
-    assert found.failures == (() if what in HARMLESS else (failure,))
+    assert snapshot.failures == (() if what in HARMLESS else (failure,))
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, 1.5, [1], {}], ids=repr)
@@ -196,8 +196,8 @@ def test_what_is_no_level(value: object, account: Account) -> None:
     """Somebody whose level nobody knows is on none that counts."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, put("oncalls", 0, "escalation_level", value=value))
-    found = account.find()
-    assert (holders(found), problems(found)) == ([], [UNREAD])
+    snapshot = account.find()
+    assert (holders(snapshot), problems(snapshot)) == ([], [UNREAD])
 
 
 @pytest.mark.parametrize("field", ["start", "end"])
@@ -207,8 +207,8 @@ def test_a_time_that_is_missing(field: str, value: object, account: Account) -> 
     account.double.put_on_shift("Payments", ANA)
     row = ("oncalls", 0, field)
     account.double.fail(ON_CALLS, drop(*row) if value is None else put(*row, value=value))
-    found = account.find()
-    assert (holders(found), problems(found)) == ([], [UNREAD])
+    snapshot = account.find()
+    assert (holders(snapshot), problems(snapshot)) == ([], [UNREAD])
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,11 @@ def test_an_answer_that_is_no_list(fault: Fault, account: Account) -> None:
     """It is a failure, unlike a list that is empty."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(ON_CALLS, fault)
-    found = account.find()
-    assert found.duties == ()
-    assert [each.partition(":")[0] for each in problems(found)] == ["the answer could not be read"]
+    snapshot = account.find()
+    assert snapshot.duties == ()
+    assert [each.partition(":")[0] for each in problems(snapshot)] == [
+        "the answer could not be read"
+    ]
 
 
 @pytest.mark.parametrize("path", [LAYERED, SHIFT_BASED])
@@ -232,12 +234,12 @@ def test_a_wrong_type_in_a_list_of_schedules(
     account.double.put_on_shift("Payments", ANA)
     account.on_shift("Search", BO, v3=True)
     account.double.fail(path, fault)
-    found = account.named("Payments", PAYMENTS)
-    assert holders(found) == [ANA, "bo@acme.example"]
-    (problem,) = problems(found)
+    snapshot = account.named("Payments", PAYMENTS)
+    assert holders(snapshot) == [ANA, "bo@acme.example"]
+    (problem,) = problems(snapshot)
     assert problem.startswith(UNREAD if "*" in fault.field else "the answer could not be read: ")
-    assert not any(each.is_named(each.name) for each in found.duties)
-    assert all(each.is_named(each.id) for each in found.duties)
+    assert not any(duty.is_named(duty.name) for duty in snapshot.duties)
+    assert all(duty.is_named(duty.id) for duty in snapshot.duties)
 
 
 @pytest.mark.parametrize("path", [ON_CALLS, LAYERED, SHIFT_BASED])
@@ -246,10 +248,10 @@ def test_a_wrong_word_of_pages(what: str, path: str, account: Account) -> None:
     """Nobody knows whether more follow: the page counts, names do not. Limits are moot."""
     account.double.put_on_shift("Payments", ANA)
     account.double.fail(path, PAGERDUTY["pages"][what])
-    found = account.named("Payments")
-    (duty,) = found.duties
+    snapshot = account.named("Payments")
+    (duty,) = snapshot.duties
     wrong = what.startswith("more:")
-    assert problems(found) == (
+    assert problems(snapshot) == (
         ["the answer could not be read: more is neither true nor false"] if wrong else []
     )
     assert duty.is_named("Payments") is (not wrong or path == ON_CALLS)
@@ -268,9 +270,9 @@ def test_a_wrong_type_in_a_schedule(v3: bool, fault: WrongValue, account: Accoun
     odd = account.on_shift("Odd", ANA, v3=v3, policy=False)
     account.on_shift("Other", BO, policy=False)
     account.double.fail(f"{PATHS[v3]}/{odd}", fault)
-    found = account.named("Odd", "Other")
-    assert holders(found) == ["bo@acme.example"]
-    (failure,) = found.failures
+    snapshot = account.named("Odd", "Other")
+    assert holders(snapshot) == ["bo@acme.example"]
+    (failure,) = snapshot.failures
     assert failure.question == f"schedule {odd}"
     inside = "1 entries could not be read"
     begins = inside if "*" in fault.field else "the answer could not be read: "
@@ -283,9 +285,9 @@ def test_a_wrong_shift_hides_no_other(account: Account) -> None:
     shifts = ("schedule", "final_schedule", "computed_shift_assignments")
     odd = put(*shifts, 0, "member", "user_id", value="../users")
     account.double.fail(f"{SHIFT_BASED}/{schedule}", odd)
-    found = account.named("Shared")
-    assert holders(found) == ["bo@acme.example", CY]
-    assert problems(found) == ["1 entries could not be read"]
+    snapshot = account.named("Shared")
+    assert holders(snapshot) == ["bo@acme.example", CY]
+    assert problems(snapshot) == ["1 entries could not be read"]
 
 
 @pytest.mark.parametrize(
@@ -302,9 +304,9 @@ def test_a_user_that_cannot_be_read(fault: Fault, account: Account) -> None:
     """He hides no other, and is said, without his name."""
     account.on_shift("Shared", ANA, BO, v3=True, policy=False)
     account.double.fail("/users/", fault, times=1)
-    found = account.named("Shared")
-    assert holders(found) == ["bo@acme.example"]
-    (problem,) = problems(found)
+    snapshot = account.named("Shared")
+    assert holders(snapshot) == ["bo@acme.example"]
+    (problem,) = problems(snapshot)
     assert problem.startswith("somebody on shift: ")
 
 
@@ -337,9 +339,9 @@ def test_which_policies_use_it_is_not_said(edit: Edited, account: Account, *, v3
     """Somebody on a later level could be on shift there: nobody counts, and it is said."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", edit)
-    found = account.named(schedule)
-    assert found.duties == ()
-    assert problems(found) == ["the answer could not be read: escalation_policies is missing"]
+    snapshot = account.named(schedule)
+    assert snapshot.duties == ()
+    assert problems(snapshot) == ["the answer could not be read: escalation_policies is missing"]
 
 
 @BOTH_KINDS
@@ -390,13 +392,13 @@ def test_one_answer_failing_hides_no_other(
     """
     staffed.double.fail(path, fault)
     slow = takes_time(fault)
-    found = staffed.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
-    failure = next(each for each in found.failures if each.question == QUESTIONS[path])
+    snapshot = staffed.named(PAYMENTS, deadline=real_deadline(0.4) if slow else None)
+    failure = next(failure for failure in snapshot.failures if failure.question == QUESTIONS[path])
     assert problem in failure.problem
-    assert holders(found) == ([] if path == ON_CALLS else [ANA])
-    assert [each.is_named(PAYMENTS) for each in found.duties] == [True] * len(found.duties)
-    assert not any(each.is_named("Payments") for each in found.duties)
-    assert bool(found.schedules_and_roles)
+    assert holders(snapshot) == ([] if path == ON_CALLS else [ANA])
+    assert [duty.is_named(PAYMENTS) for duty in snapshot.duties] == [True] * len(snapshot.duties)
+    assert not any(duty.is_named("Payments") for duty in snapshot.duties)
+    assert bool(snapshot.schedules_and_roles)
 
 
 @pytest.mark.parametrize("path", QUESTIONS)
@@ -423,8 +425,8 @@ def test_single_schedules_that_fail(email: str, staffed: Account) -> None:
     odd = staffed.on_shift("Odd", ANA, policy=False)
     staffed.on_shift("Other", BO, v3=True, policy=False)
     staffed.double.fail(f"{LAYERED}/{odd}", faults.Status(500))
-    found = staffed.named("Odd", "Other")
-    assert [each.question for each in found.failures] == [f"schedule {odd}"]
+    snapshot = staffed.named("Odd", "Other")
+    assert [failure.question for failure in snapshot.failures] == [f"schedule {odd}"]
     assert staffed.decide_by(email, schedules=["Odd", "Other"]).approved is (email == BO)
 
 

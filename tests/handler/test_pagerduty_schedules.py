@@ -91,7 +91,7 @@ def test_a_schedule_that_a_policy_uses(level: int, v3: bool, account: Account) -
     assert account.counts(used) is (level == 1)
     account.double.fail(ON_CALLS, faults.Status(500))
     assert not account.counts(used)
-    assert account.asked(f"{PATHS[v3]}/{used}") == 1
+    assert account.count_calls(f"{PATHS[v3]}/{used}") == 1
     account.double.fail(ON_CALLS, faults.WrongValue("oncalls", []))
     assert not account.counts(used)
 
@@ -102,7 +102,7 @@ def test_while_the_on_calls_fail(v3: bool, account: Account) -> None:  # noqa: F
     account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(ON_CALLS, faults.Status(500))
     assert account.counts("Forgotten")
-    assert [each.question for each in account.named("Forgotten").failures] == ["on-calls"]
+    assert [failure.question for failure in account.named("Forgotten").failures] == ["on-calls"]
 
 
 @BOTH_KINDS
@@ -113,8 +113,8 @@ def test_only_whoever_is_on_shift_now(v3: bool, account: Account) -> None:  # no
     account.double.put_on_shift(schedule, None, NOW, NOW + timedelta(seconds=10))
     account.double.put_on_shift(schedule, BO, NOW + timedelta(seconds=10), NOW + HOUR)
     account.double.put_on_shift(schedule, CY, NOW + HOUR, NOW + 2 * HOUR)
-    found = account.named("Forgotten")
-    assert (found.duties, found.failures) == ((), ())
+    snapshot = account.named("Forgotten")
+    assert (snapshot.duties, snapshot.failures) == ((), ())
     assert len(_calls(account)) == 1
     account.clock.advance(10)
     assert holders(account.named("Forgotten")) == ["bo@acme.example"]
@@ -137,8 +137,8 @@ def test_several_on_shift_at_once(account: Account) -> None:
     account.double.put_on_shift(schedule, ANA, NOW - TICK, NOW + HOUR)
     account.double.put_on_shift(schedule, BO, NOW - HOUR, NOW + HOUR)
     account.double.put_on_shift(schedule, BO, NOW - HOUR, NOW + 3 * HOUR)
-    found = {each.holder: each.end for each in account.named("Forgotten").duties}
-    assert found == {ANA: NOW + 2 * HOUR, "bo@acme.example": NOW + 3 * HOUR}
+    ends = {duty.holder: duty.end for duty in account.named("Forgotten").duties}
+    assert ends == {ANA: NOW + 2 * HOUR, "bo@acme.example": NOW + 3 * HOUR}
     assert len(_calls(account)) == 3
 
 
@@ -156,8 +156,8 @@ def test_a_schedule_that_is_gone(v3: bool, account: Account) -> None:  # noqa: F
     """It was listed and is no more: nobody is on call for it, and that is no failure."""
     schedule = account.on_shift("Forgotten", ANA, v3=v3, policy=False)
     account.double.fail(f"{PATHS[v3]}/{schedule}", faults.Status(404))
-    found = account.named("Forgotten")
-    assert (found.duties, found.failures) == ((), ())
+    snapshot = account.named("Forgotten")
+    assert (snapshot.duties, snapshot.failures) == ((), ())
 
 
 def test_at_most_so_many_people(account: Account) -> None:
@@ -168,11 +168,11 @@ def test_at_most_so_many_people(account: Account) -> None:
         account.double.add_person(f"P{number}", email)
         account.double.put_on_shift(schedule, email)
         if number == MOST_ON_SHIFT - 1:
-            found = account.named("All hands")
-            assert (len(found.duties), found.failures) == (MOST_ON_SHIFT, ())
-    found = account.named("All hands")
-    assert len(found.duties) == MOST_ON_SHIFT
-    assert problems(found) == [f"only the first {MOST_ON_SHIFT} people on shift were asked for"]
+            snapshot = account.named("All hands")
+            assert (len(snapshot.duties), snapshot.failures) == (MOST_ON_SHIFT, ())
+    snapshot = account.named("All hands")
+    assert len(snapshot.duties) == MOST_ON_SHIFT
+    assert problems(snapshot) == [f"only the first {MOST_ON_SHIFT} people on shift were asked for"]
 
 
 BOTH_KINDS = pytest.mark.parametrize("v3", [False, True], ids=["layer-based", "shift-based"])
@@ -209,15 +209,15 @@ def test_the_other_kind_is_not_asked_for_in_vain(status: int, account: Account) 
     layered = account.on_shift("Forgotten", ANA, policy=False)
     account.double.fail(f"{LAYERED}/{layered}", faults.Status(status))
     assert problems(account.named(layered))[0].startswith(f"answered {status}")
-    assert account.asked(f"{SHIFT_BASED}/{layered}") == 0
+    assert account.count_calls(f"{SHIFT_BASED}/{layered}") == 0
     tries = 3 if status == 500 else 1
-    assert account.asked(f"{LAYERED}/{layered}") == tries
+    assert account.count_calls(f"{LAYERED}/{layered}") == tries
     account.double.clear_faults()
     account.double.fail(LAYERED, faults.Garbage(), times=1)
     account.double.fail(f"{SHIFT_BASED}/", faults.Status(status))
     account.double.calls.clear()
     account.named(layered)
-    assert account.asked(f"{LAYERED}/{layered}") == (status == 400)
+    assert account.count_calls(f"{LAYERED}/{layered}") == (status == 400)
 
 
 @BOTH_KINDS
@@ -230,8 +230,8 @@ def test_an_id_means_that_schedule(v3: bool, account: Account) -> None:  # noqa:
     account.double.fail(PATHS[not v3], faults.Status(500), times=3)
     account.double.calls.clear()
     assert account.counts(forgotten)
-    assert account.asked(f"{PATHS[v3]}/{forgotten}") == 1
-    assert account.asked(f"{PATHS[not v3]}/{forgotten}") == 0
+    assert account.count_calls(f"{PATHS[v3]}/{forgotten}") == 1
+    assert account.count_calls(f"{PATHS[not v3]}/{forgotten}") == 0
 
 
 @pytest.mark.parametrize("entry", ["DBA", "Payments primary", "../users", "a/b", "é", "PNONE"])
@@ -241,8 +241,8 @@ def test_what_is_no_schedule_of_the_account(entry: str, account: Account) -> Non
     assert len(account.double.calls) == 3
     account.double.calls.clear()
     account.double.fail(SHIFT_BASED, faults.Status(400), times=1)
-    found = account.named(entry)
-    assert [each.question for each in found.failures] == ["shift-based schedules"]
+    snapshot = account.named(entry)
+    assert [failure.question for failure in snapshot.failures] == ["shift-based schedules"]
     is_id = entry.isascii() and entry.isalnum()
     assert _calls(account) == ([f"{SHIFT_BASED}/{entry}"] if is_id else [])
 
@@ -286,10 +286,10 @@ def test_the_schedule_that_another_provider_has(account: Account) -> None:
     """A duty of another provider's schedule of the same id is none here."""
     forgotten = account.on_shift("Forgotten", ANA, policy=False)
     wants = DutyQuery(schedules=(forgotten,))
-    found = account.named("Payments")
-    elsewhere = found._replace(duties=(Duty("incident.io", ON_CALL, forgotten, "x", ANA),))
+    snapshot = account.named("Payments")
+    elsewhere = snapshot._replace(duties=(Duty("incident.io", ON_CALL, forgotten, "x", ANA),))
     asked = [each.name for each in account.client.questions(wants, elsewhere)]
     assert asked[3:] == [f"schedule {forgotten}"]
-    here = found._replace(duties=(Duty("PagerDuty", ON_CALL, forgotten, "x", ANA),))
+    here = snapshot._replace(duties=(Duty("PagerDuty", ON_CALL, forgotten, "x", ANA),))
     assert len(list(account.client.questions(wants, here))) == 3
     assert PAYMENTS not in " ".join(asked)

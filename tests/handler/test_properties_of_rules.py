@@ -113,10 +113,10 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     asked, expiry = world.request.requested_duration, world.request.requested_expiry
     assert asked is None or decision.duration <= asked
     assert expiry is None or until <= expiry
-    rules = [each for each in world.policy.rules if each.name in decision.rules]
-    assert not any(each.deny or each.dry_run for each in rules)
+    rules = [rule for rule in world.policy.rules if rule.name in decision.rules]
+    assert not any(rule.deny or rule.dry_run for rule in rules)
     for resource in world.request.resources:
-        opened = (each for each in rules if each.resources.covers(resource))
+        opened = (rule for rule in rules if rule.resources.covers(resource))
         assert any(decision.duration <= each.duration for each in opened)
     for rule in rules:
         end = rule.shift_end
@@ -179,11 +179,11 @@ def a_provider_that_fails(world: World, draw: Draw) -> None:
     provider, half = draw(st.sampled_from(PROVIDERS)), draw(st.booleans())
     failure = Failure(provider, "everything", "answered 500")
     duties = tuple(
-        each._replace(shared_names=frozenset({each.name, each.shortform}) - {""})
-        if each.provider == provider
-        else each
-        for each in world.snapshot.duties
-        if half or each.provider != provider
+        duty._replace(shared_names=frozenset({duty.name, duty.shortform}) - {""})
+        if duty.provider == provider
+        else duty
+        for duty in world.snapshot.duties
+        if half or duty.provider != provider
     )
     brings_no_more(world._replace(snapshot=ProviderSnapshot(duties, (failure,))), world)
 
@@ -201,8 +201,8 @@ def no_alias(world: World, _: Draw) -> None:
 
     What speaks against somebody is looked for under all of his addresses.
     """
-    duties = tuple(each._replace(declarers=frozenset()) for each in world.snapshot.duties)
-    rules = [each._replace(when=None) if each.deny else each for each in world.policy.rules]
+    duties = tuple(duty._replace(declarers=frozenset()) for duty in world.snapshot.duties)
+    rules = [rule._replace(when=None) if rule.deny else rule for rule in world.policy.rules]
     world = with_rules(world._replace(snapshot=ProviderSnapshot(duties)), *rules)
     brings_no_more(world._replace(policy=world.policy._replace(aliases={})), world)
 
@@ -221,7 +221,7 @@ WORSE: list[Callable[[Duty, World], Duty]] = [
 def what_speaks_against_somebody(world: World, _: Draw) -> None:
     """A duty in an incident that he declared, on a higher level, or over sooner: no longer."""
     for worsen in WORSE:
-        duties = tuple(worsen(each, world) for each in world.snapshot.duties)
+        duties = tuple(worsen(duty, world) for duty in world.snapshot.duties)
         brings_no_more(world._replace(snapshot=ProviderSnapshot(duties)), world)
 
 
@@ -236,8 +236,8 @@ def requests_of_one_call(world: World, draw: Draw) -> None:
     """Alone, each is decided as by itself; in one petition, all stand or fall, for the shortest."""
     asked = [world.request, *draw(st.lists(requests(), max_size=2))]
     if together := draw(st.booleans()):
-        asked = [each._replace(groups=("p",)) for each in asked]
-    alone = [decided(world._replace(request=each)) for each in asked]
+        asked = [request._replace(groups=("p",)) for request in asked]
+    alone = [decided(world._replace(request=request)) for request in asked]
     found = decide_all(asked, world.snapshot, world.policy, NOW)
     if not together:
         assert list(found) == alone

@@ -113,7 +113,7 @@ def test_no_label_makes_a_duty(
     decisions = decide_all(
         requests, ProviderSnapshot((mary,)), policy_from_settings(timedelta(hours=6)), NOW
     )
-    assert not any(each.approved for each in decisions)
+    assert not any(decision.approved for decision in decisions)
 
 
 @STEADY

@@ -165,7 +165,7 @@ def test_rules_that_were_looked_at_come_first() -> None:
     """However many others there are, and whatever they are called."""
     names = rule_names(CYRILLIC)
     rules = [*policy_of(names).rules]
-    rules = [each._replace(resources=Selector(kinds=("vault",))) for each in rules]
+    rules = [rule._replace(resources=Selector(kinds=("vault",))) for rule in rules]
     rules[-1] = rules[-1]._replace(resources=Selector(kinds=("db",)))
     policy = Policy(tuple(rules), digest="0123456789abcdef")
     request = Request(Resource(email=JANE), (Resource("db", "prod"),))

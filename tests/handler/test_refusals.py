@@ -30,10 +30,10 @@ def test_a_firewall_in_front(
     settings = {provider.key: "k3y", "JSM_EMAIL": "bot@acme.example", "JSM_SITE": server.url}
     settings |= dict.fromkeys((name for name in provider.keys if "URL" in name), server.url)
     (asked,) = load_clients(client, set_clock.clock, {provider.id: settings}).values()
-    found = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
+    snapshot = ask(asked.questions(EVERYTHING, ProviderSnapshot()), set_clock.deadline())
     said = f"something in front of 127.0.0.1 (a firewall or proxy) refused the call ({status})"
-    assert {each.problem for each in found.failures} == {said}
-    assert {each.headers["user-agent"] for each in server.asked} == {USER_AGENT}
+    assert {failure.problem for failure in snapshot.failures} == {said}
+    assert {request.headers["user-agent"] for request in server.asked} == {USER_AGENT}
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
         Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
-    assert [each.name for each in Policy(rules).relevant_to(asked).rules] == near
+    assert [rule.name for rule in Policy(rules).relevant_to(asked).rules] == near
 
 
 def test_the_only_rule_stays() -> None:

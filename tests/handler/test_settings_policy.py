@@ -31,7 +31,7 @@ TEXT = json.dumps({"rules": [RULE], "aliases": {}})
 def test_its_rules_are_the_policys() -> None:
     """And the switch for what one declared oneself holds for it, too."""
     policy = load({**NAMED, "INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, TEXT).policy
-    assert [each.name for each in policy.rules] == ["leads"]
+    assert [rule.name for rule in policy.rules] == ["leads"]
     assert policy.self_declared
     assert not load(NAMED, TEXT).policy.self_declared
 

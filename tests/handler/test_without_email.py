@@ -110,7 +110,7 @@ def test_an_address_that_is_not_shown(
         outcome = decide(BO, *others)
     assert outcome.snapshot.failures == ()
     assert dict(outcome.without_email) == {BY_ID[provider].name: (1, 2)}
-    assert [each.approved for each in outcome.decisions] == [True, *(False for _ in others)]
+    assert [decision.approved for decision in outcome.decisions] == [True, *(False for _ in others)]
 
 
 @pytest.mark.parametrize("provider", SHOWN)
@@ -119,10 +119,10 @@ def test_everybody_shows_an_address(provider: str, client: Client, set_clock: Se
     with on_duty(provider, client, set_clock) as (_, decide):
         outcome = decide(BO)
     assert (dict(outcome.without_email), outcome.snapshot.without_email) == ({}, ())
-    assert "without_email" not in recorded(outcome)
+    assert "without_email" not in record_of(outcome)
 
 
-def recorded(outcome: Outcome) -> dict[str, Any]:
+def record_of(outcome: Outcome) -> dict[str, Any]:
     """The first decision's log line."""
     return decision_record(
         outcome.decisions[0],
@@ -174,8 +174,8 @@ def test_a_user_who_was_deleted(client: Client, set_clock: SetClock) -> None:
         gone = double.delete_person(ANA)
         outcome = decide(ANA)
     assert dict(outcome.without_email) == {"PagerDuty": (1, 2)}
-    assert recorded(outcome)["without_email"] == {"pagerduty": {"people": 1, "of": 2}}
-    told = json.dumps(recorded(outcome))
+    assert record_of(outcome)["without_email"] == {"pagerduty": {"people": 1, "of": 2}}
+    told = json.dumps(record_of(outcome))
     assert gone.id not in told
     assert BO.lower() not in told
 
@@ -266,7 +266,7 @@ def test_a_name_that_is_shared_counts_for_nobody(set_clock: SetClock) -> None:
     titled = tuple(ScheduleOrRole("P", ON_CALL, each, ("DBA",)) for each in (hidden.id, "another"))
     found = ask([make_question("q", fetching(Page((hidden,), titled)))], set_clock.deadline())
     assert found.duties == ()
-    assert [each.shared_names for each in found.without_email] == [frozenset({"DBA"})]
+    assert [duty.shared_names for duty in found.without_email] == [frozenset({"DBA"})]
 
 
 def test_without_an_email_nobody_is_anybody() -> None:
@@ -288,4 +288,4 @@ def test_a_provider_without_a_metric_is_left_out() -> None:
     """The line names providers by their ids."""
     decisions = (Decision(Request(Resource(email=ANA), (RESOURCE,))),)
     outcome = Outcome(decisions, ProviderSnapshot(), (), {}, {"Acme": (1, 2), "Opsgenie": (1, 2)})
-    assert recorded(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}
+    assert record_of(outcome)["without_email"] == {"opsgenie": {"people": 1, "of": 2}}
