@@ -7,11 +7,13 @@ each operation gets what is left of the deadline.
 from __future__ import annotations
 
 import io
+import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http.client import BadStatusLine, HTTPResponse, IncompleteRead
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
+from http.client import BadStatusLine, HTTPResponse, IncompleteRead, LineTooLong
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult
 
@@ -26,9 +28,13 @@ Connect: TypeAlias = Callable[[str, int, Deadline], socket.socket | None]
 USER_AGENT = f"oncall-approvals/{__version__}"
 _BUFFER_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
-# What may come beside a body: `http.client` limits the number of headers and the length of a line,
-# but neither interim responses (1xx) nor trailers.
+# `http.client` takes 100 lines of 64 KiB, of each of which its parser may make many headers.
+_MAX_HEAD_BYTES = 256 * 1024
+# What may come beside a body: `http.client` limits neither trailers nor the lines between chunks.
 _MAX_FRAMING_BYTES = 1024 * 1024
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}[ \r]")
+_SWITCHING_PROTOCOLS = 101
+_HEAD_DEFECTS = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
 class ResponseTooLargeError(Exception):
@@ -153,10 +159,12 @@ class Connection:
         """
         self.is_sent = False
         stream = self._stream
-        stream.deadline, stream.bytes_left = deadline, max_bytes + _MAX_FRAMING_BYTES
-        response = HTTPResponse(self)  # type: ignore[arg-type]  # all it takes is `makefile`
-        response.begin()
-        self._check_head(response)
+        stream.deadline, stream.bytes_left = deadline, _MAX_HEAD_BYTES
+        try:
+            response = self._read_head()
+        except ResponseTooLargeError:
+            raise LineTooLong("headers") from None
+        stream.bytes_left += max_bytes + _MAX_FRAMING_BYTES
         body = bytearray()
         while piece := response.read1(_PIECE_BYTES):
             body += piece
@@ -168,17 +176,31 @@ class Connection:
         stream.bytes_left = _BUFFER_BYTES
         return response, bytes(body)
 
+    def _read_head(self) -> HTTPResponse:
+        """Read the head of the final response; `http.client` itself skips only 100 Continue."""
+        while True:
+            response = HTTPResponse(self)  # type: ignore[arg-type]  # all it takes is `makefile`
+            is_plain = _STATUS_LINE.match(self._reader.peek(1))
+            response.begin()
+            self._check_head(response)
+            if response.status >= 200:  # noqa: PLR2004 - not an interim one
+                break
+            if response.status == _SWITCHING_PROTOCOLS:
+                raise BadStatusLine(str(response.status))
+        # Where the status line is odd, so may be where the response ends.
+        response.will_close |= not is_plain
+        return response
+
     def _check_head(self, response: HTTPResponse) -> None:
         """Refuse a head that leaves unclear where the body ends; `http.client` doesn't."""
-        if response.status < 200:  # noqa: PLR2004 - the final response is still to come
-            raise BadStatusLine(str(response.status))
         lengths = {length.strip() for length in response.headers.get_all("Content-Length", ())}
         codings = response.headers.get_all("Transfer-Encoding", ())
         if (
             self._stream.is_at_end  # the headers are cut off
-            or response.headers.defects
+            or any(isinstance(defect, _HEAD_DEFECTS) for defect in response.headers.defects)
             or len(codings) > response.chunked  # in another coding, or in several
-            or (lengths - {str(response.length)} and not response.chunked)  # odd, or several
+            # Odd, or several; `http.client` takes what it can't read for none.
+            or (not response.chunked and lengths and lengths != {str(response.length or 0)})
         ):
             raise IncompleteRead(b"")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from _queue import Empty, SimpleQueue
 from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self, TypeAlias
 
 from handler.clock import Deadline
@@ -61,10 +62,7 @@ class HedgedRequest:
             attempt.abandon()
         if self._unwatched:
             self._unwatched.close()
-        while not self._events.empty():
-            attempt, outcome = self._events.get()
-            if outcome is True:
-                attempt.close()
+        self._close_unclaimed()
 
     @property
     def is_running(self) -> bool:
@@ -150,9 +148,22 @@ class HedgedRequest:
             self._fail(attempt, error)
         else:
             self._events.put((attempt, True))
-            if self._is_over:  # nobody takes it any more
-                attempt.close()
+            if self._is_over:
+                self._close_unclaimed()
+
+    def _close_unclaimed(self) -> None:
+        """Close what nobody will take. Who takes a connection from the queue owns it.
+
+        So no thread closes one that is in use: TLS would end under a request, which then went out
+        in clear.
+        """
+        with suppress(Empty):
+            while True:
+                attempt, outcome = self._events.get(block=False)
+                if outcome is True:
+                    attempt.close()
 
     def _fail(self, attempt: Connection, error: Exception) -> None:
-        attempt.close()
+        with suppress(OSError):
+            attempt.close()
         self._events.put((attempt, error))

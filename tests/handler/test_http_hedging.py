@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,29 @@ def join_attempts() -> None:
     for thread in threading.enumerate():
         if "(_run)" in thread.name:
             thread.join(LONG)
+
+
+def test_a_connection_is_closed_by_who_has_it(
+    serve: Serve, client: Client, real_deadline: InSeconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However late its thread goes on, a connection that was handed over stays open."""
+    handed_over, read = threading.Event(), threading.Event()
+
+    class LateQueue(SimpleQueue[Any]):
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ANN401, FBT001, FBT002 - as it is declared
+            super().put(item, block, timeout)
+            if item[1] is True:
+                read.wait(LONG)
+                handed_over.set()
+
+    monkeypatch.setattr(hedging, "SimpleQueue", LateQueue)
+    server = serve(reply(), reply())
+    client.get_json(server.url, {}, real_deadline(LONG))
+    read.set()
+    assert handed_over.wait(LONG)
+    join_attempts()
+    client.get_json(server.url, {}, real_deadline(LONG))
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("order", ["dead, good", "dead, refused, dead, good", "dead, dead, good"])

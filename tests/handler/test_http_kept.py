@@ -60,6 +60,36 @@ def test_old_connections_are_not_used(
     assert server.asked[-1].connection == connections
 
 
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 +200 OK", b"HTTP/1.1 2_00 OK", b"HTTP/1.1 0200 OK", b"HTTP/0.9 200 OK"]
+)
+def test_an_odd_status_line_is_the_last(
+    line: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """Python reads it; where such a response ends is as doubtful, so that nothing follows it."""
+    server = serve(say(line + b"\r\nContent-Length: 2\r\n\r\n{}"), reply())
+    client.get_json(server.url, {}, set_clock.deadline())
+    client.get_json(server.url, {}, set_clock.deadline())
+    assert [each.connection for each in server.asked] == [1, 2]
+
+
+@pytest.mark.parametrize("interim", [head(100), head(103, {"Link": "</a>"}), head(102) + head(103)])
+def test_interim_responses_are_skipped(
+    interim: bytes, client: Client, serve: Serve, set_clock: SetClock
+) -> None:
+    """RFC 9110, 15.2: any number of them may come before the final one."""
+    server = serve(say(interim + head(200, {"Content-Length": "1"}) + b"1"))
+    for _ in range(2):
+        assert client.get_json(server.url, {}, set_clock.deadline()) == 1
+    assert server.connections == 1
+
+
+def test_a_media_type_is_no_matter(client: Client, serve: Serve, set_clock: SetClock) -> None:
+    """Python's header parser calls a multipart type without a boundary a defect."""
+    server = serve(reply(b"1", headers={"Content-Type": "multipart/mixed"}))
+    assert client.get_json(server.url, {}, set_clock.deadline()) == 1
+
+
 def test_an_announced_end_is_heeded(client: Client, serve: Serve, set_clock: SetClock) -> None:
     """After `Connection: close` the next request opens another."""
     server = serve(reply(headers={"Connection": "close"}), reply())

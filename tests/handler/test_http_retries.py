@@ -84,7 +84,25 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
         ),
         pytest.param(say_and_hang_up(b"H" * 70_000), "LineTooLong", id="a status line too long"),
         pytest.param(
-            say_and_hang_up(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "BadStatusLine", id="a mere hint"
+            say_and_hang_up(b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+            "RemoteDisconnected",
+            id="a mere hint",
+        ),
+        pytest.param(
+            say_and_hang_up(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            "BadStatusLine",
+            id="another protocol",
+        ),
+        pytest.param(
+            say_and_hang_up(
+                b"HTTP/1.1 200 OK\r\n"
+                + b"A: b\ra:\ra:\r\n" * 3
+                + b"B: "
+                + b"b" * 60_000
+                + (b"\r\nC: " + b"c" * 60_000) * 6
+            ),
+            "LineTooLong",
+            id="headers that are too much together",
         ),
         *(
             pytest.param(
@@ -95,6 +113,7 @@ def test_gives_up_after_two_retries(client: Client, serve: Serve, set_clock: Set
             for headers in (
                 *(b"Content-Length: -2\r\n", b"Content-Length: +2\r\n", b"Content-Length: 1_0\r\n"),
                 *(b"Content-Length: \xb2\r\n", b"Content-Length: 2, 2\r\n", b"Content-Length:\r\n"),
+                b"Content-Length: None\r\n",
                 b"Content-Length: 2\r\nContent-Length: 3\r\n",
                 *(b"Transfer-Encoding: gzip\r\n", b"Transfer-Encoding: gzip, chunked\r\n"),
                 b"Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
