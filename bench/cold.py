@@ -16,7 +16,7 @@ from sandbox.lambda_url.archive import build_zip
 from sandbox.lambda_url.server import unpack
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from tests.certificates import make_certificate
+from tests.support.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")

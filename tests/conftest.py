@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 
-from tests.decision_replay import all_decisions_replayed, replay_all
+from tests.support.decision_replay import all_decisions_replayed, replay_all
 
 if TYPE_CHECKING:
     from sandbox.stack import Sandbox
@@ -48,7 +48,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     # Moto and Pulumi: a second's import, for those alone who have use for it.
     from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415
-    from tests.projects import project_in  # noqa: PLC0415
+    from tests.support.projects import project_in  # noqa: PLC0415
 
     with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as running:
         assert running.double

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import project_with_code_in
+from tests.support.projects import project_with_code_in
 
 ROOT = Path(__file__).resolve().parent.parent
 AWKWARD = "a b'c$d \"é"

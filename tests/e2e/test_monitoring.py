@@ -7,7 +7,7 @@ from datetime import timedelta
 from sandbox.demo_data import JANE, NORA
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, over_http, request_of
-from tests.filter_pattern import matches, value_in
+from tests.support.filter_pattern import matches, value_in
 
 
 def test_what_is_written_is_counted(sandbox: Sandbox) -> None:

@@ -21,8 +21,8 @@ from handler.providers.registry import PROVIDERS
 from sandbox.demo_space import open_space, variables
 from sandbox.page import page_of
 from sandbox.stack import Sandbox
-from tests.listening import ports
-from tests.projects import project_in
+from tests.support.listening_ports import ports
+from tests.support.projects import project_in
 
 EVIL = "https://evil.example"
 LOOPBACK = "0100007F"

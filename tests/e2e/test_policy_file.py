@@ -12,7 +12,7 @@ from sandbox.demo import run_scenes
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, duration_of, over_http
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 POLICY = """\
 rules:

@@ -19,7 +19,7 @@ from sandbox.local_aws.resources.awslambda import Function, is_public
 from sandbox.logbook import Logbook
 from tests.e2e.webhook_calls import Webhook, over_http
 from tests.engine.command import Command, Result
-from tests.projects import project_with_code_in
+from tests.support.projects import project_with_code_in
 
 NO_WAY_OUT = "http://127.0.0.1:9"
 STAND_IN = f"""#!{sys.executable}

@@ -28,7 +28,7 @@ if sys.argv[1:3] != ["logs", "tail"]:
     os.execv({{aws!r}}, ["aws", *sys.argv[1:]])
 sys.path.insert(0, {str(ROOT)!r})
 import boto3
-from tests.filter_pattern import matches
+from tests.support.filter_pattern import matches
 
 parser = argparse.ArgumentParser()
 parser.add_argument("group")

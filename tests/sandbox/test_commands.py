@@ -23,9 +23,9 @@ from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources import RESOURCES
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
-from tests.processes import children_of
-from tests.projects import broken_home_in, project_in, project_with_code_in
 from tests.sandbox.page_client import PageClient
+from tests.support.child_processes import children_of
+from tests.support.projects import broken_home_in, project_in, project_with_code_in
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"

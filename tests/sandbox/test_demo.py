@@ -34,7 +34,7 @@ from sandbox.name_checks import MADE_UP, check_names
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.webhook_calls import Webhook, in_process
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
 CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}

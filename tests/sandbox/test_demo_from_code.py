@@ -19,7 +19,7 @@ from sandbox.demo_space import open_space
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 KEYS = {"INDENT_WEBHOOK_SECRET": "wks0-secret-of-the-demo", "INCIDENTIO_API_KEY": "inc-key"}
 JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = SCENES

@@ -23,8 +23,8 @@ from sandbox.local_aws.resources.moto_workarounds import (
 )
 from sandbox.local_aws.resources.resource import Existing, UnknownToSandboxError
 from sandbox.stack import Sandbox, new_secret
-from tests.projects import project_in
 from tests.sandbox.deployments import REGION, SECRETS, deployed
+from tests.support.projects import project_in
 
 
 @pytest.fixture(scope="module")

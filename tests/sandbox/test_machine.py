@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sandbox import env_file
 from sandbox.demo_data import SCENES
-from tests.projects import broken_home_in, project_with_code_in
+from tests.support.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 120
 NO_WAY_OUT = "http://127.0.0.1:9"

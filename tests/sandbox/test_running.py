@@ -19,8 +19,8 @@ from handler.settings import PLAIN_KEYS
 from sandbox.demo_data import JANE
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from sandbox.stack import Sandbox
-from tests.processes import children_of
-from tests.projects import project_in
+from tests.support.child_processes import children_of
+from tests.support.projects import project_in
 
 
 def assert_closed(address: str) -> None:
