@@ -275,15 +275,17 @@ def _timeline(prefix: str, person: str, name: str) -> dict[str, WrongValue]:
             f"{timeline}.rotations.*": ["Weekly"],
             f"{timeline}.rotations.*.periods": [{}],
             period: [None],
-            f"{period}.startDate": [1_700_000_000],
-            f"{period}.endDate": [NOT_RFC_3339, "whenever", None],
+            f"{period}.startDate": [1_700_000_000, PAST_WITHOUT_OFFSET],
+            f"{period}.endDate": [FUTURE_WITHOUT_OFFSET, "whenever", None],
             f"{period}.{person}": [name, None],
             f"{period}.{person}.id": [7],
         }
     )
 
 
-NOT_RFC_3339 = "2099-01-01T00:00:00"  # it has no offset
+# RFC 3339 wants an offset. Whoever read these without one would take a shift for a current one.
+PAST_WITHOUT_OFFSET = "2020-01-01T00:00:00"
+FUTURE_WITHOUT_OFFSET = "2099-01-01T00:00:00"
 
 INCIDENTIO: Mapping[str, Mapping[str, WrongValue]] = {
     "incidents": wrong_values(
@@ -316,7 +318,7 @@ INCIDENTIO: Mapping[str, Mapping[str, WrongValue]] = {
             "schedules.*.current_shifts.*": ["Ana"],
             "schedules.*.current_shifts.*.user": [[], None],
             "schedules.*.current_shifts.*.user.email": [7, None],
-            "schedules.*.current_shifts.*.start_at": [1_700_000_000, NOT_RFC_3339],
+            "schedules.*.current_shifts.*.start_at": [1_700_000_000, PAST_WITHOUT_OFFSET],
             "schedules.*.current_shifts.*.end_at": [None, "whenever"],
         }
     ),
@@ -345,7 +347,7 @@ PAGERDUTY: Mapping[str, Mapping[str, WrongValue]] = {
             "oncalls.*.schedule.summary": [None, []],
             "oncalls.*.user": [None, "Ana"],
             "oncalls.*.user.email": [7, ["ana@acme.example"]],
-            "oncalls.*.start": [1_700_000_000, NOT_RFC_3339],
+            "oncalls.*.start": [1_700_000_000, PAST_WITHOUT_OFFSET],
             "oncalls.*.end": ["whenever", False],
         }
     ),
