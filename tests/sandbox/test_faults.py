@@ -10,7 +10,8 @@ from sandbox.vendors import create_double, faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import CLOUD_ID
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox.vendor_accounts import ANA, HOUR, get, iso, read
+from tests.sandbox.manual_clock import HOUR
+from tests.sandbox.vendor_accounts import ANA, get, iso, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,8 @@ from incident_io.types import UNSET, Unset
 
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.sandbox.vendor_accounts import ANA, BO, HOUR, KEY, NOON
+from tests.sandbox.manual_clock import HOUR, NOON
+from tests.sandbox.vendor_accounts import ANA, BO, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

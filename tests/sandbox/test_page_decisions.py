@@ -19,8 +19,8 @@ from sandbox.demo_data import JANE
 from sandbox.logbook import Logbook
 from sandbox.page.presenter import summarize_decision
 from sandbox.space import Space
+from tests.sandbox.manual_clock import NOON
 from tests.sandbox.page_client import PageClient, request_access
-from tests.sandbox.running_space import NOON
 
 LEAD = Duty("incident.io", INCIDENT_ROLE, "r1", "Incident Lead", JANE, incident="INC-1")
 OWN = LEAD._replace(incident="INC-2", self_declared=True)

@@ -10,7 +10,8 @@ import pagerduty
 import pytest
 
 from sandbox.vendors import faults
-from tests.sandbox.vendor_accounts import ANA, HOUR, KEY, NOON, iso
+from tests.sandbox.manual_clock import HOUR, NOON
+from tests.sandbox.vendor_accounts import ANA, KEY, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

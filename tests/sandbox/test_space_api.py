@@ -12,10 +12,10 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.vendors import faults
+from tests.sandbox.manual_clock import NOON, ManualClock
 from tests.sandbox.running_space import (
     ADA,
     JANE,
-    NOON,
     SECRET,
     TEST,
     Client,
@@ -24,7 +24,6 @@ from tests.sandbox.running_space import (
     approve_all,
     phase_of,
 )
-from tests.sandbox.vendor_accounts import Watch
 
 NOT_FOUND = {"code": 5, "message": "Not Found.", "error": "Not Found.", "details": []}
 HALF = "half \ud800 pair"
@@ -45,7 +44,7 @@ def forge(token: str) -> str:
     return f"{head}.{base64.urlsafe_b64encode(text).rstrip(b'=').decode()}.{signature}"
 
 
-def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> None:
+def test_tokens_that_open_nothing(space: Space, clock: ManualClock, jane: Client) -> None:
     """None, nonsense, a forged one, one without signature, another space's, an expired one."""
     with Space("other") as other:
         strange = other.token_for(JANE)
@@ -54,7 +53,7 @@ def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> N
         for path in ("/resources", "/nothing"):
             status, body = Client(space, token)("GET", path)
             assert (status, body["code"]) == (401, 16), token
-    watch.time = NOON + timedelta(days=30)
+    clock.time = NOON + timedelta(days=30)
     assert jane("GET", "/resources")[0] == 401
 
 

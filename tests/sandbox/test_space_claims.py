@@ -17,7 +17,8 @@ from sandbox.space.petition import Petition, add_claim, open_petition
 from sandbox.space.tokens import Owner
 from sandbox.vendors.server import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
-from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approval
+from tests.sandbox.manual_clock import NOON
+from tests.sandbox.running_space import ADA, BOT, JANE, OMAR, Json, approval
 
 PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
 TEST: Json = {**PROD, "id": "test"}
