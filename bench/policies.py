@@ -73,7 +73,7 @@ def _task(folder: Path, count: int) -> Path:
 
 def policy(count: int) -> dict[str, Any]:
     """Make a policy of so many rules, as various as people write them; the last one approves."""
-    return {"rules": [*(_rule(each) for each in range(count - 1)), _LAST], "aliases": {}}
+    return {"rules": [*(_rule(number) for number in range(count - 1)), _LAST], "aliases": {}}
 
 
 def _rule(number: int) -> dict[str, Any]:

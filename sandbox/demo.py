@@ -12,6 +12,7 @@ from typing import Any
 
 from auditlog.explain import duration_in_words, why
 from cli.webhook_client import WebhookAnswer, send
+from handler.callers.indent import DURATION
 from handler.durations import parse_duration
 from handler.settings import Settings
 from sandbox.demo_data import SCENES, Scene, seed_all
@@ -54,9 +55,7 @@ class Outcome:
         if verdict == REFUSED:
             verdict = f"{REFUSED} ({self.answer.http})"
         elif verdict == APPROVED:
-            duration = duration_in_words(
-                self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
-            )
+            duration = duration_in_words(self.answer.claims[0]["meta"]["labels"][DURATION])
         mark = "" if self.expected else NOT_EXPECTED
         name = self.scene.email.partition("@")[0]
         return name, self.scene.who, verdict, duration, self.why + mark
@@ -105,11 +104,9 @@ def is_expected(
     decision = scene.decision(settings.policy, datetime.now(UTC))
     if scene.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
         return not answer.claims
-    granted = [
-        parse_duration(each["meta"]["labels"]["indent.com/time/duration"]) for each in answer.claims
-    ]
+    granted = [parse_duration(claim["meta"]["labels"][DURATION]) for claim in answer.claims]
     # Where access ends with the shift, that began with the first scene, not now.
-    ends_with_shift = any(each.shift_end for each in settings.policy.rules)
+    ends_with_shift = any(rule.shift_end for rule in settings.policy.rules)
     least = decision.duration - (_LONGEST_RUN if ends_with_shift else timedelta(0))
     return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
 
@@ -119,12 +116,15 @@ def summary(verdicts: Sequence[tuple[str, bool]]) -> list[str]:
 
     That all is as the settings say is no comfort where they let nobody in.
     """
-    expected = sum(as_it_should for _, as_it_should in verdicts)
-    counted = Counter(verdict for verdict, _ in verdicts)
-    counts = ", ".join(
-        f"{counted[each]} {each}"
-        for each in (APPROVED, LEFT_TO_HUMANS, REFUSED)
-        if counted[each] or each == APPROVED
+    expected_count = sum(expected for _, expected in verdicts)
+    counts = Counter(verdict for verdict, _ in verdicts)
+    count_texts = [
+        f"{counts[verdict]} {verdict}"
+        for verdict in (APPROVED, LEFT_TO_HUMANS, REFUSED)
+        if counts[verdict] or verdict == APPROVED
+    ]
+    line = (
+        f"{expected_count} of {len(verdicts)} came out as the stack's settings say: "
+        f"{', '.join(count_texts)}."
     )
-    line = f"{expected} of {len(verdicts)} came out as the stack's settings say: {counts}."
-    return [line] if counted[APPROVED] else [line, "Nobody was approved."]
+    return [line] if counts[APPROVED] else [line, "Nobody was approved."]

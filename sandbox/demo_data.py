@@ -64,7 +64,7 @@ class Scene:
         """Decide on what the provider states, as the webhook has to; shifts have just begun."""
         _, (event,) = read_events([self.event(policy)])
         ends = {ON_CALL: now + SHIFT}
-        duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
+        duties = tuple(duty._replace(end=ends.get(duty.kind)) for duty in self.duties)
         return decide(event.request, ProviderSnapshot(duties), policy, now)
 
 

@@ -72,7 +72,9 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
     ) as script:
         try:
             first = script.stdout.readline() if script.stdout else ""
-            approved = [_approved_by_bot(space, each.name) for each in space.petitions.all()]
+            approved = [
+                _approved_by_bot(space, petition.name) for petition in space.petitions.all()
+            ]
             rest, errors = script.communicate(timeout=_PATIENCE)
         finally:
             script.kill()
@@ -93,4 +95,4 @@ def _approved_by_bot(space: Space, name: str) -> bool:
     if petition.phase == "open":
         claim = {"event": APPROVE, "reason": "Nobody's duty answers for this."}
         space.petitions.review(Owner(NORA, admin=True), name, claim)
-    return any(each.event["actor"]["kind"] == BOT_KIND for each in petition.claims)
+    return any(claim.event["actor"]["kind"] == BOT_KIND for claim in petition.claims)

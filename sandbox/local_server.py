@@ -140,7 +140,7 @@ class LocalHandler(BaseHTTPRequestHandler):
         return "sandbox"
 
     def log_message(self, *_: object) -> None:
-        """Stay silent: what is worth a line is said elsewhere."""
+        """Print nothing for a call."""
 
     def _is_allowed(self) -> bool:
         refusal = self.server.refusal(self.path, self.headers)
@@ -262,7 +262,7 @@ class LocalServer(socketserver.TCPServer):
     def _serve(self, connection: socket.socket, address: Any) -> None:  # noqa: ANN401 - as in socketserver
         try:
             self.finish_request(connection, address)
-        except Exception:  # noqa: BLE001 - as in socketserver: told there, and the server goes on
+        except Exception:  # noqa: BLE001 - as in socketserver: it is printed, and the server goes on
             self.handle_error(connection, address)
         finally:
             self.shutdown_request(connection)

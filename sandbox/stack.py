@@ -77,7 +77,9 @@ class Sandbox:
         self.webhook_secret = new_secret()
         self._previous_secret = ""
         self._variables = dict(variables)
-        self.doubles = {} if live else {each.id: create_double(each.id) for each in PROVIDERS}
+        self.doubles = (
+            {} if live else {provider.id: create_double(provider.id) for provider in PROVIDERS}
+        )
         self._provider_settings = dict(live)
         for double in self.doubles.values():
             self._provider_settings |= double.settings

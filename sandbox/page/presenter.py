@@ -267,9 +267,14 @@ def _timeline(petition: Petition, decisions: Iterable[DecisionSummary]) -> list[
     requests = [_event_entry(petition, event) for event in petition.requests]
     notes = [TimelineEntry(_milliseconds(note.at), "note", note.text) for note in petition.notes]
     decided = [
-        TimelineEntry(one.at, "yes" if one.approves else "open", one.headline, facts=one.facts)
-        for one in decisions
-        if petition.name in one.petitions
+        TimelineEntry(
+            decision.at,
+            "yes" if decision.approves else "open",
+            decision.headline,
+            facts=decision.facts,
+        )
+        for decision in decisions
+        if petition.name in decision.petitions
     ]
     changes = [_event_entry(petition, event) for event in _distinct_changes(petition.events)]
     # The sort is stable: at the same time, requests come first, and what they led to last.

@@ -84,12 +84,12 @@ class ResourceStore(NamedStore[Json]):
 
     def find(self, kind: str, id_: str) -> Json | None:
         """The resource of this kind and id."""
-        return next((one for one in self.all() if key_of(one) == (kind, id_)), None)
+        return next((resource for resource in self.all() if key_of(resource) == (kind, id_)), None)
 
     def find_person(self, email: str) -> Json | None:
         """The person with this e-mail address."""
         people = filter(_is_person, self.all())
-        return next((one for one in people if emails.same(one.get("email"), email)), None)
+        return next((person for person in people if emails.same(person.get("email"), email)), None)
 
     def in_view(self, view: str) -> list[Json]:
         """The resources in a view, or every one for none (""); ApiError for an unknown view."""

@@ -71,8 +71,8 @@ class Space(Double):
         self._client = WebhookClient(now, webhook_timeout, webhook_pauses)
         self.petitions = PetitionStore(name, now, self.resources, self.webhooks, self._client)
         self._key = secrets.token_bytes(32)
-        read = {**self._petition_routes(), **self._read_routes()}
-        administrate = {
+        read_routes = {**self._petition_routes(), **self._read_routes()}
+        administration_routes = {
             path: _for_administrators(route)
             for path, route in self._administration_routes().items()
         }
@@ -83,7 +83,7 @@ class Space(Double):
             },
             f"GET /v1/spaces/{name}": lambda _: space,
         }
-        for path, route in (read | administrate).items():
+        for path, route in (read_routes | administration_routes).items():
             routes[path.replace(" ", f" /v1/spaces/{name}")] = route
         super().__init__({path: _as_answer(route) for path, route in routes.items()}, now)
 
@@ -126,13 +126,13 @@ class Space(Double):
         return tokens.issue(self._key, Owner(email, admin), self.now())
 
     def answer(self, request: Request) -> Response:
-        """Response a request; who has no valid token does not learn which paths there are."""
+        """Answer a request; without a valid token, nobody learns which paths there are."""
         try:
             owner = self._owner(request)
-            found = self.route_of(request)
-            if found is None:
+            match = self.route_of(request)
+            if match is None:
                 return self.error(404)
-            route, parts = found
+            route, parts = match
             names = {key: unquote(part) for key, part in parts.items()}
             return route(read_request(request, owner), **names)
         except ApiError as error:

@@ -78,7 +78,9 @@ class WebhookPolicy:
 
     def matches(self, resources: Sequence[Mapping[str, Any]]) -> bool:
         """Whether it selects its webhooks for these resources."""
-        return all(selectors.matches(self.selector, one.get("labels", {})) for one in resources)
+        return all(
+            selectors.matches(self.selector, resource.get("labels", {})) for resource in resources
+        )
 
 
 class WebhookStore(NamedStore[Webhook]):

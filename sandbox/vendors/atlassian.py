@@ -187,7 +187,7 @@ class Organisation(Store):
     @property
     def visible_schedules(self) -> list[Schedule]:
         """The schedules that the key sees."""
-        return [one for one in self.schedules if self._only_team in {None, one.team}]
+        return [schedule for schedule in self.schedules if self._only_team in {None, schedule.team}]
 
     def add_person(self, name: str, email: str | None) -> Person:
         """Add a user."""
@@ -344,8 +344,8 @@ class Organisation(Store):
             return Participant(to, after, forwarded_from=responder)
         within = () if responder in above else self._within(responder, moment)
         inner = tuple(
-            self._participant(one, moment, responder, *above, after=minutes)
-            for one, minutes in within
+            self._participant(member, moment, responder, *above, after=minutes)
+            for member, minutes in within
         )
         return Participant(responder, after, within=inner)
 
@@ -356,8 +356,12 @@ class Organisation(Store):
         match responder:
             case Team(id=id_, members=members):
                 # An alert for a team goes by the team's escalation, if it has one.
-                escalations = [one.id for one in self._escalations.values() if one.team == id_]
-                return [(one, None) for one in escalations[:1] or members]
+                escalations = [
+                    escalation.id
+                    for escalation in self._escalations.values()
+                    if escalation.team == id_
+                ]
+                return [(member, None) for member in escalations[:1] or members]
             case Escalation(steps=steps):
                 return [(step.who, step.after) for step in steps]
             case Schedule(enabled=True):

@@ -471,7 +471,11 @@ class IncidentIO(Organisation, Double):
     def _visible(self) -> list[Incident]:
         """Give the incidents that the key may see, newest first."""
         sees_all = "global_access" in self.key_roles
-        return [one for one in reversed(self.incidents) if sees_all or one.visibility == "public"]
+        return [
+            incident
+            for incident in reversed(self.incidents)
+            if sees_all or incident.visibility == "public"
+        ]
 
 
 def create_double() -> IncidentIO:

@@ -123,7 +123,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class EscalationPolicy:
     """An escalation policy: the ids of the schedules and people at each level, the first first."""
 
     id: str
@@ -166,7 +166,7 @@ class Account(Store):
         super().__init__(now)
         self._people: dict[str, Person] = {}
         self._schedules: dict[str, Schedule] = {}
-        self._policies: dict[str, Policy] = {}
+        self._policies: dict[str, EscalationPolicy] = {}
 
     @property
     def people(self) -> list[Person]:
@@ -179,7 +179,7 @@ class Account(Store):
         return list(self._schedules.values())
 
     @property
-    def escalation_policies(self) -> list[Policy]:
+    def escalation_policies(self) -> list[EscalationPolicy]:
         """Every escalation policy."""
         return list(self._policies.values())
 
@@ -235,15 +235,17 @@ class Account(Store):
             others = tuple(shift for shift in row.shifts if shift.person_id != person.id)
             self._save(self._schedules, replace(row, shifts=others))
 
-    def add_escalation_policy(self, name: str, *targets: Target) -> Policy:
+    def add_escalation_policy(self, name: str, *targets: Target) -> EscalationPolicy:
         """Add a policy with these at its first level; names may be shared."""
         with self._lock:
-            policy = self._save(self._policies, Policy(self._id(), name))
+            policy = self._save(self._policies, EscalationPolicy(self._id(), name))
             for target in targets:
                 policy = self.add_target(policy, target)
             return policy
 
-    def add_target(self, policy: Policy | str, target: Target, level: int = 1) -> Policy:
+    def add_target(
+        self, policy: EscalationPolicy | str, target: Target, level: int = 1
+    ) -> EscalationPolicy:
         """Have a level of the policy page a schedule, or a person, who is then always on call.
 
         Raises:
@@ -284,7 +286,7 @@ _Row = TypeVar("_Row")
 class _OnCall(NamedTuple):
     """A person on call at a level of a policy: by a schedule, or paged directly, so always."""
 
-    policy: Policy
+    policy: EscalationPolicy
     level: int
     person_id: str
     schedule: Schedule | None = None
@@ -388,7 +390,7 @@ class PagerDuty(Account, Double):
         )
 
     def _on_calls_by(
-        self, policy: Policy, level: int, target: str, now: datetime
+        self, policy: EscalationPolicy, level: int, target: str, now: datetime
     ) -> Iterator[_OnCall]:
         if target in self._people:
             yield _OnCall(policy, level, target)
@@ -625,7 +627,7 @@ def _schedule_reference(schedule: Schedule) -> Json:
     return {**_reference("schedule_v3", schedule.id, schedule.name, "v3/schedules"), **page}
 
 
-def _policy_reference(policy: Policy) -> Json:
+def _policy_reference(policy: EscalationPolicy) -> Json:
     return _reference("escalation_policy", policy.id, policy.name, "escalation_policies")
 
 

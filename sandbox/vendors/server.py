@@ -83,8 +83,8 @@ class Request:
 
     def is_authorized(self, authorization: str) -> bool:
         """Tell whether the call has this Authorization header; takes the same time in any case."""
-        given = self.headers.get("authorization", "")
-        return hmac.compare_digest(given.encode(), authorization.encode())
+        header = self.headers.get("authorization", "")
+        return hmac.compare_digest(header.encode(), authorization.encode())
 
     def lacks_right(self, rights: Mapping[str, str], granted: Collection[str]) -> bool:
         """Tell whether a key misses the right that the path needs.
