@@ -13,8 +13,8 @@ from typing import Any
 
 from handler import emails
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import as_str, get_object, get_str
-from sandbox.space.api import ApiError, Code, invalid_argument
+from handler.json_fields import get_str
+from sandbox.space.api import ApiError, Code, invalid_argument, read_labels
 from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
@@ -123,16 +123,12 @@ class ResourceStore(NamedStore[Json]):
         return person
 
     def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
-        labels = {
-            label: as_str(value, "a value of labels")
-            for label, value in get_object(body, "labels").items()
-        }
         resource: Json = {
             "kind": kind,
             "id": id_,
             "displayName": get_str(body, "displayName") or id_,
+            "labels": {**read_labels(body), NAME: name},
         }
-        resource["labels"] = {**labels, NAME: name}
         if email := get_str(body, "email"):
             resource["email"] = resource["labels"][EMAIL] = email
         return self.save(name, resource)

@@ -27,7 +27,7 @@ from sandbox.space.api import (
     read_request,
     unimplemented,
 )
-from sandbox.space.claims import check_may_administrate
+from sandbox.space.permissions import check_may_administrate
 from sandbox.space.petition import Petition
 from sandbox.space.petition_store import PetitionStore, petition_name
 from sandbox.space.resources import NAME, PERSON, ResourceStore, key_of
