@@ -19,12 +19,11 @@ from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Double
+from sandbox.vendors.store import SHIFT
 
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"
 RESOURCE = "prod-db"
-# How long one is on shift at the doubles, if not said otherwise.
-SHIFT = timedelta(hours=8)
 
 
 @dataclass(frozen=True)

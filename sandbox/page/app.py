@@ -75,7 +75,7 @@ class Page:
     ) -> None:
         routes = _Routes(space, boards, Presenter(space, boards, log, settings))
         key = SecretPath()
-        self._server = WsgiServer(_make_app(routes), key, mounted_at=key.prefix)
+        self._server = WsgiServer(_make_app(routes), key, mount_path=key.prefix)
         self.url = f"{self._server.url}{key.prefix}/"
 
     def __enter__(self) -> Self:

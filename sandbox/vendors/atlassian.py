@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from sandbox.vendors.server import Clock, InvalidParameterError, Json, Request
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 AccountType: TypeAlias = Literal["atlassian", "app", "customer"]
 Kind: TypeAlias = Literal["user", "team", "escalation", "schedule"]
 PeriodKind: TypeAlias = Literal["base", "forwarding", "historical"]
 
-_SHIFT, _YEAR, _DAY = timedelta(hours=8), timedelta(days=365), timedelta(days=1)
+_YEAR, _DAY = timedelta(days=365), timedelta(days=1)
 _MOST_DAYS = 100
 
 
@@ -242,7 +242,7 @@ class Organisation(Store):
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
             responder_id = None if who is None else self._responder_id(who)
-            shift = Shift(responder_id, start, end or start + _SHIFT, rotation)
+            shift = Shift(responder_id, start, end or start + SHIFT, rotation)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))
             return shift
 
@@ -263,9 +263,7 @@ class Organisation(Store):
         """Give all that comes to one person to another, by default from now for 8 hours."""
         with self._lock:
             start, people = start or self.now(), self._people
-            row = Forwarding(
-                find(people, who).id, find(people, to).id, start, end or start + _SHIFT
-            )
+            row = Forwarding(find(people, who).id, find(people, to).id, start, end or start + SHIFT)
             self._forwardings.append(row)
             return row
 

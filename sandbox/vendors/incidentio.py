@@ -12,7 +12,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Literal, TypeAlias, TypeVar, get_args
 
@@ -26,7 +26,7 @@ from sandbox.vendors.server import (
     Response,
     utc_now,
 )
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 Category: TypeAlias = Literal[
     "triage", "live", "learning", "paused", "closed", "declined", "canceled", "merged"
@@ -35,7 +35,7 @@ Mode: TypeAlias = Literal["standard", "retrospective", "test", "tutorial"]
 Visibility: TypeAlias = Literal["public", "private"]
 RoleType: TypeAlias = Literal["lead", "reporter", "custom"]
 
-_SHIFT = timedelta(hours=8)
+
 _LIMIT = 1200
 _SET_UP = "2024-01-08T09:00:00Z"
 _APP = "https://app.incident.io/sandbox"
@@ -205,7 +205,7 @@ class Organisation(Store):
         """Add a shift, by default from now for 8 hours; `who` None leaves it to nobody."""
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
-            shift = Shift(self._id(), self._person(who), start, end or start + _SHIFT)
+            shift = Shift(self._id(), self._person(who), start, end or start + SHIFT)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))
             return shift
 

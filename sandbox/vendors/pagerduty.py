@@ -26,10 +26,10 @@ from sandbox.vendors.server import (
     Response,
     utc_now,
 )
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_SHIFT, _TURN = timedelta(hours=8), timedelta(weeks=1)
+_TURN = timedelta(weeks=1)
 _TIME_ZONE = "Europe/Berlin"  # the account's
 _LIMIT, _MINUTE = 960, 60
 _MOST_ROWS = 10_000
@@ -222,7 +222,7 @@ class Account(Store):
         """
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
-            end = None if for_good else end or start + _SHIFT
+            end = None if for_good else end or start + SHIFT
             person_id = None if who is None else find(self._people, who).id
             shift = Shift(self._long_id(), person_id, start, end)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))

@@ -206,7 +206,7 @@ def application() -> Iterator[WsgiServer]:
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
         return [" ".join(found).encode("latin-1"), b" ", body]
 
-    with WsgiServer(echo, checked_by_service, mounted_at="/at") as one:
+    with WsgiServer(echo, checked_by_service, mount_path="/at") as one:
         yield one
 
 
