@@ -31,7 +31,7 @@ def pytest_collection_finish() -> None:
 def _no_aws_of_this_machine() -> Iterator[None]:
     """Neither a profile nor a file of the developer's changes what a test finds of AWS."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [each for each in os.environ if each.startswith("AWS_")]:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, os.devnull)

@@ -173,7 +173,7 @@ def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
     folder = project(tmp_path / AWKWARD.replace("$", ""))
     done = make(folder, "packages")
     assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(each.suffix for each in (folder / "dist").iterdir()) == [
+    assert sorted(file.suffix for file in (folder / "dist").iterdir()) == [
         *(".gz", ".gz", ".whl", ".whl")
     ]
 

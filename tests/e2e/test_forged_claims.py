@@ -141,7 +141,7 @@ def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
 def test_every_petitioner_needs_his_own(tampered: tuple[Space, Proxy]) -> None:
     """For two on duty the webhook answers two claims: with one of them lost, nothing is granted."""
     space, proxy = tampered
-    both: list[Resource] = [{"kind": "user", "email": each} for each in (JANE, OMAR)]
+    both: list[Resource] = [{"kind": "user", "email": email} for email in (JANE, OMAR)]
     for email in (JANE, OMAR):
         space.add_person(email)
     with client_of(space, NORA, admin=True) as boss:

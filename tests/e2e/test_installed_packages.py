@@ -53,8 +53,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
     """A space that asks the deployed webhook."""
-    with open_space(sandbox) as one:
-        yield one
+    with open_space(sandbox) as space:
+        yield space
 
 
 @pytest.mark.parametrize("name", ["indentapi", "approvals"])

@@ -24,16 +24,16 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
     )["metricFilters"]
     sums: dict[str, float] = {}
     times: dict[str, int] = {}
-    for each in found:
-        (made,) = each["metricTransformations"]
+    for metric_filter in found:
+        (made,) = metric_filter["metricTransformations"]
         values = [
             value_in(made["metricValue"], line)
             for line in lines
-            if matches(each["filterPattern"], line)
+            if matches(metric_filter["filterPattern"], line)
         ]
         times[made["metricName"]] = len(values)
         sums[made["metricName"]] = sum(value or 0 for value in values)
-    providers = {f"Failing-{each}": 2 for each in sandbox.doubles}
+    providers = {f"Failing-{provider}": 2 for provider in sandbox.doubles}
     assert times == {
         "Approved": 1,
         "LeftToHumans": 1,

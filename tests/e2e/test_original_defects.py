@@ -158,18 +158,18 @@ class TestRuntime:
         handler().call({"events": [request_of(UMA)]}, secret="some-other-secret-00")
         written = json.dumps(log)
         assert UMA in written
-        assert not any(each in written for each in ("hunter2", JANE, OMAR, RITA, SECRET, API_KEY))
+        assert not any(text in written for text in ("hunter2", JANE, OMAR, RITA, SECRET, API_KEY))
 
     def test_each_decision_leaves_a_record(
         self, handler: Open, log: list[Mapping[str, Any]]
     ) -> None:
         """The log said what went in and out, and not why; now a line does, approved or not."""
         handler().ask(request_of(JANE), request_of(UMA))
-        assert [(each["requester"], each["outcome"]) for each in log] == [
+        assert [(line["requester"], line["outcome"]) for line in log] == [
             (JANE, "approve"),
             (UMA, "abstain"),
         ]
-        assert all(each["trace"] and each["policy"] for each in log)
+        assert all(line["trace"] and line["policy"] for line in log)
 
 
 class TestRouting:
@@ -214,7 +214,7 @@ class TestRouting:
     def test_every_request_is_decided(self, handler: Open) -> None:
         """Only the first request of a call counted; the others got its answer."""
         claims = handler().ask(request_of(UMA), request_of(JANE), request_of(OMAR))
-        assert [each["resources"][0]["email"] for each in claims] == [JANE, OMAR]
+        assert [claim["resources"][0]["email"] for claim in claims] == [JANE, OMAR]
 
 
 class TestClaim:

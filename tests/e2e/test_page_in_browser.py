@@ -50,8 +50,8 @@ def page(sandbox: Sandbox, space: Space) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all of the tests: to start it takes longer than any of them."""
-    with Browser() as one:
-        yield one
+    with Browser() as browser:
+        yield browser
 
 
 @pytest.fixture

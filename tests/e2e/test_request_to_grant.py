@@ -46,7 +46,7 @@ def test_on_duty_is_granted(space: Space) -> None:
     with client_of(space, JANE) as indent:
         petition = asked(indent)
     assert petition["state"]["status"]["phase"] == "granted"
-    reasons = [each.get("reason") for each in petition["state"]["eventHistory"]]
+    reasons = [event.get("reason") for event in petition["state"]["eventHistory"]]
     assert "Approved: Incident Lead of INC-1 (incident.io)" in reasons
 
 

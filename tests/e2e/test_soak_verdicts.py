@@ -86,7 +86,7 @@ def test_what_must_not_be(
 
 def broken(figures: list[Figure]) -> list[str]:
     """Those whose bound is not kept."""
-    return [each.name for each in figures if not each.holds]
+    return [figure.name for figure in figures if not figure.holds]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ FAILURES: dict[str, tuple[Callable[[Proxy], None], str]] = {
 @pytest.fixture
 def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
     """What the space asks instead of the webhook itself."""
-    with Proxy(sandbox.url) as one:
-        yield one
+    with Proxy(sandbox.url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -65,11 +65,13 @@ def space(
     It is Jane, who is on duty, that asks it.
     """
     timeout = getattr(request, "param", PATIENCE)
-    with space_asking(f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)) as one:
-        monkeypatch.setenv("INDENT_API_URL", one.url)
-        monkeypatch.setenv("INDENT_SPACE", one.name)
-        monkeypatch.setenv("INDENT_API_TOKEN", one.token_for(JANE))
-        yield one
+    with space_asking(
+        f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)
+    ) as space:
+        monkeypatch.setenv("INDENT_API_URL", space.url)
+        monkeypatch.setenv("INDENT_SPACE", space.name)
+        monkeypatch.setenv("INDENT_API_TOKEN", space.token_for(JANE))
+        yield space
 
 
 @pytest.mark.parametrize(("fails", "noted"), FAILURES.values(), ids=FAILURES)

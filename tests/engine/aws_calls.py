@@ -59,14 +59,14 @@ class AwsCalls:
         run()
         lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
         noted = [json.loads(line) for line in lines]
-        by_plugin = [call for each in noted for call in self._by_plugin(*each)]
+        by_plugin = [call for note in noted for call in self._by_plugin(*note)]
         names = self._proxy.calls[before:]
-        on_state = [each for each in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", each)]
+        on_state = [name for name in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", name)]
         # What AWS is asked by path is the plugin's.
-        others = {each for each in names if " /" not in each} - {name for _, name, _ in noted}
+        others = {name for name in names if " /" not in name} - {name for _, name, _ in noted}
         assert others <= {*CRYPTOGRAPHY, "GetCallerIdentity"}
-        by_key = [Call(f"kms:{each}", key) for each in sorted(others & CRYPTOGRAPHY)]
-        return [*by_plugin, *(self._on_state(each) for each in on_state), *by_key]
+        by_key = [Call(f"kms:{name}", key) for name in sorted(others & CRYPTOGRAPHY)]
+        return [*by_plugin, *(self._on_state(name) for name in on_state), *by_key]
 
     def _on_state(self, name: str) -> Call:
         method, _, path = name.partition(" /")
@@ -110,8 +110,8 @@ class AwsCalls:
             yield Call("cloudwatch:TagResource", alarm)
         else:
             assert name == "DeleteAlarms"
-            for each in asked["AlarmNames"]:
-                yield Call(action, self._arn("cloudwatch", f"alarm:{each}"))
+            for alarm_name in asked["AlarmNames"]:
+                yield Call(action, self._arn("cloudwatch", f"alarm:{alarm_name}"))
 
     def _arn(self, service: str, rest: str) -> str:
         aws = self._project.aws
@@ -120,7 +120,7 @@ class AwsCalls:
 
 def policy_in(project: PulumiProject, name: str) -> Policy:
     """Give the policy of a role, as the state has it."""
-    (found,) = (each for each in project.state() if each["urn"].endswith(f"::{name}"))
+    (found,) = (resource for resource in project.state() if resource["urn"].endswith(f"::{name}"))
     policy: Policy = json.loads(found["inputs"]["policy"])
     return policy
 

@@ -47,8 +47,8 @@ class PulumiProject:
         self.aws = aws
         self.folder = folder / "project"
         self.transcript: list[str] = []  # all that the commands printed
-        for each in (self.folder, folder / "home", folder / "state", folder / "bin"):
-            each.mkdir()
+        for new_folder in (self.folder, folder / "home", folder / "state", folder / "bin"):
+            new_folder.mkdir()
         project_with_code_in(self.folder)
         (self.folder / "requirements.txt").write_bytes((ROOT / "requirements.txt").read_bytes())
         (self.folder / ".venv").symlink_to(sys.prefix)
@@ -126,7 +126,7 @@ class PulumiProject:
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """The one resource of a type in the exported state."""
-        (found,) = (each for each in self.state() if each["type"] == kind)
+        (found,) = (resource for resource in self.state() if resource["type"] == kind)
         return found
 
     def outputs(self) -> dict[str, str]:

@@ -35,9 +35,9 @@ parser.add_argument("group")
 parser.add_argument("--since", required=True)
 parser.add_argument("--filter-pattern")
 options = parser.parse_args(sys.argv[3:])
-for each in boto3.client("logs").filter_log_events(logGroupName=options.group)["events"]:
-    if not options.filter_pattern or matches(options.filter_pattern, each["message"]):
-        print("2026-11-24T10:00:00", each["logStreamName"], each["message"])
+for event in boto3.client("logs").filter_log_events(logGroupName=options.group)["events"]:
+    if not options.filter_pattern or matches(options.filter_pattern, event["message"]):
+        print("2026-11-24T10:00:00", event["logStreamName"], event["message"])
 """
 # Set up already: it is the one that runs this test.
 MAKE = """#!/bin/sh
@@ -74,8 +74,8 @@ class RunbookProject(PulumiProject):
             tool = folder / "bin" / name
             tool.write_text(text, encoding="utf-8")
             tool.chmod(0o755)
-        for each in ("Makefile", ".gitignore"):
-            shutil.copy(ROOT / each, self.folder)
+        for name in ("Makefile", ".gitignore"):
+            shutil.copy(ROOT / name, self.folder)
         region = {"AWS_REGION": aws.region, "AWS_DEFAULT_REGION": aws.region}
         self._environment |= {
             **region,

@@ -168,7 +168,8 @@ def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, st
         "the function": json.dumps(function, default=str),
     }
     assert all(
-        "HANDLER_SECRET_VERSION" in places[each] for each in ("the function", "the exported state")
+        "HANDLER_SECRET_VERSION" in places[place]
+        for place in ("the function", "the exported state")
     )
     hidden = {**secrets, "the next INDENT_WEBHOOK_SECRET": NEXT_SECRET}
     # Names only: what is found in clear is not to be told.
@@ -184,8 +185,8 @@ def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
     assert "protect" in refused.text
     assert "pulumi state unprotect" in refused.text
     project.run_pulumi("destroy", "--yes", "--exclude-protected")
-    left = {each["type"] for each in project.state() if each["type"].startswith("aws:")}
-    assert left == {each for each in RESOURCES if each.startswith("aws:s3/")}
+    left = {resource["type"] for resource in project.state() if resource["type"].startswith("aws:")}
+    assert left == {kind for kind in RESOURCES if kind.startswith("aws:s3/")}
     s3 = project.aws.client("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -205,7 +206,9 @@ def test_destroy_leaves_the_audit_trail(project: PulumiProject) -> None:
     """Its log group is there with its retention, and no longer the stack's."""
     (group,) = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert group["retentionInDays"] == 365
-    assert "aws:cloudwatch/logGroup:LogGroup" not in {each["type"] for each in project.state()}
+    assert "aws:cloudwatch/logGroup:LogGroup" not in {
+        resource["type"] for resource in project.state()
+    }
 
 
 def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
@@ -213,4 +216,4 @@ def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
     project.run_pulumi("up", "--yes")
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert len(groups) == 2
-    assert project.outputs()["log_group"] in {each["logGroupName"] for each in groups}
+    assert project.outputs()["log_group"] in {log_group["logGroupName"] for log_group in groups}

@@ -232,7 +232,7 @@ def test_live_up_asks_the_real_provider(
     printed = capsys.readouterr()
     assert f"{vendor.url} (the real one)" in printed.out
     assert "are asked (LIVE=1)" in pages[0]
-    assert {each.target for each in proxy.asked} == {"api.pagerduty.test:443"}
+    assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
     assert LIVE_KEY not in printed.out + printed.err
     assert not file.exists()
@@ -400,11 +400,11 @@ class TestSend:
         (event,) = json.loads(request.body)["events"]
         assert request.target == "/hook"
         assert event["actor"]["email"] == "jane@example.com"
-        assert [(each["kind"], each["id"]) for each in event["resources"]] == [
+        assert [(resource["kind"], resource["id"]) for resource in event["resources"]] == [
             ("example.v1.Resource", "prod-db"),
             ("group", "g1"),
         ]
-        assert {json.dumps(each["labels"]) for each in event["resources"]} == {
+        assert {json.dumps(resource["labels"]) for resource in event["resources"]} == {
             '{"Env": "Prod", "Team": "a=b"}'
         }
         assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"

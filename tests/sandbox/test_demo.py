@@ -38,7 +38,7 @@ from tests.support.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
 CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}
-AT_INCIDENTIO = [each for each in SCENES if each.provider == "incidentio"]
+AT_INCIDENTIO = [scene for scene in SCENES if scene.provider == "incidentio"]
 JANE_LEADS, HALF_AN_HOUR, _, OMAR_IS_ON, RITA_REPORTED, DAN_LEADS, NORA_IS_OFF, STALE, FORGED = (
     AT_INCIDENTIO
 )
@@ -147,7 +147,7 @@ def test_demo_fails_when_something_is_not_as_it_should(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The status is 1, and the line is marked: here Nora, of whom a duty is wrongly expected."""
-    duties = tuple(each._replace(holder=NORA) for each in JANE_LEADS.duties)
+    duties = tuple(duty._replace(holder=NORA) for duty in JANE_LEADS.duties)
     wrong = replace(NORA_IS_OFF, duties=duties)
     monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, wrong, STALE])
     assert commands.main(["demo"]) == 1

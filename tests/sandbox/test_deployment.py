@@ -48,10 +48,10 @@ def deployment(aws: Aws) -> Deployment:
 
 def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     """The list is what a person is shown: type, name, id, and never what is secret."""
-    assert {each.type for each in deployment.resources} == set(RESOURCES)
-    names = [(each.type, each.name) for each in deployment.resources]
+    assert {resource.type for resource in deployment.resources} == set(RESOURCES)
+    names = [(resource.type, resource.name) for resource in deployment.resources]
     assert len(names) == len(set(names))
-    assert all(each.name and each.id for each in deployment.resources)
+    assert all(resource.name and resource.id for resource in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
 
 
@@ -190,8 +190,8 @@ def test_stand_in_for_the_plugin_serves_no_other_aws(
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox whose secrets are changed."""
-    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as one:
-        yield one
+    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as sandbox:
+        yield sandbox
 
 
 def _status(sandbox: Sandbox, secret: str) -> int:
@@ -216,7 +216,9 @@ def test_new_secret_is_a_version_of_the_same(running: Sandbox) -> None:
     before = running.deployment
     running.rotate(new := new_secret())
     after = running.deployment
-    assert [each.name for each in after.resources] == [each.name for each in before.resources]
+    assert [resource.name for resource in after.resources] == [
+        resource.name for resource in before.resources
+    ]
     changed = after.function.config.environment.items() - before.function.config.environment.items()
     assert {key for key, _ in changed} == {"HANDLER_SECRET_VERSION"}
     variables = after.function.config.environment

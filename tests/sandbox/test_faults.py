@@ -98,7 +98,9 @@ def values_at(body: Any, field: str) -> list[Any]:  # noqa: ANN401 - any JSON
     found = [body]
     for step in field.split(".") if field else []:
         found = [
-            value for one in found for value in (one if step == "*" else [one.get(step, "absent")])
+            value
+            for item in found
+            for value in (item if step == "*" else [item.get(step, "absent")])
         ]
     return found
 

@@ -52,7 +52,7 @@ def tree(double: JSM) -> list[dict[str, Any]]:
 
 def bulk(double: JSM, accounts: list[str], more: str = "") -> Any:  # noqa: ANN401 - any JSON
     """Look accounts up."""
-    return read(double, f"{BULK}?{'&'.join(f'accountId={each}' for each in accounts)}{more}")
+    return read(double, f"{BULK}?{'&'.join(f'accountId={account}' for account in accounts)}{more}")
 
 
 def test_anybody_may_ask_for_the_cloud_id(double: JSM) -> None:

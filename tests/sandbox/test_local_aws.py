@@ -54,9 +54,9 @@ GET_SECRET = {
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     """A local AWS with a secret."""
-    with Aws(REGION) as one:
-        one.client("secretsmanager").create_secret(Name="it", SecretString="real-key")
-        yield one
+    with Aws(REGION) as aws:
+        aws.client("secretsmanager").create_secret(Name="it", SecretString="real-key")
+        yield aws
 
 
 def request_of(aws: Aws, kind: Any = SigV4Auth, **other: str) -> AWSRequest:  # noqa: ANN401 - botocore has no types

@@ -76,7 +76,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     folder.mkdir()
     temporary.mkdir()
     project_with_code_in(folder, region="eu-central-1", AUTO_APPROVAL_DURATION="3")
-    everything = {name: value for each in MACHINES.values() for name, value in each.items()}
+    everything = {name: value for machine in MACHINES.values() for name, value in machine.items()}
     demo = subprocess.run(
         [sys.executable, "-m", "sandbox", "demo"],
         cwd=folder,
@@ -103,7 +103,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     assert "Granted\nThe password of user 123 is reset.\n" in printed
     answers = [line.split() for line in printed.splitlines() if " approved " in line]
     durations = [line[line.index("approved") + 1 :][:2] for line in answers]
-    assert [" ".join(each) for each in durations] == [
+    assert [" ".join(words) for words in durations] == [
         "3 hours",
         "30 minutes",
         *["3 hours"] * 5,

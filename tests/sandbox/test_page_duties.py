@@ -325,7 +325,9 @@ class TestAtlassian:
         """Whoever gets what is another's is on until that ends; switches that do nothing say so."""
         jsm.forward(ANA, BO, end=clock.time + HOUR)
         (slot,) = group(board).slots
-        assert [(one.person.email, one.until) for one in slot.holders] == [(BO, clock.time + HOUR)]
+        assert [(holder.person.email, holder.until) for holder in slot.holders] == [
+            (BO, clock.time + HOUR)
+        ]
         with pytest.raises(SwitchError, match="is forwarded to Bo Berg now"):
             board.switch(slot.id, ANA, on=True)
         with pytest.raises(SwitchError, match="Bo Berg is on shift for Ana Lima, who forwards it"):

@@ -112,11 +112,11 @@ def test_vendor_client_reads_both_kinds_of_schedules(
     account.put_on_shift(layers, ANA)
     account.put_on_shift(shifts, ANA)
     for path, called in (("schedules", "Layers"), ("v3/schedules", "Shifts")):
-        names = [each["summary"] for each in vendor.iter_all(path)]
+        names = [schedule["summary"] for schedule in vendor.iter_all(path)]
         assert names == [f"{called} {number}" for number in range(120)]
     window = {"since": iso(NOON), "until": iso(NOON + HOUR), "include[]": ["final_schedule"]}
     told = vendor.rget(f"schedules/{layers.id}", params=window)["final_schedule"]
-    assert [each["user"]["summary"] for each in told["rendered_schedule_entries"]] == ["Ana Lima"]
+    assert [entry["user"]["summary"] for entry in told["rendered_schedule_entries"]] == ["Ana Lima"]
     told = vendor.rget(f"v3/schedules/{shifts.id}", params=window)["final_schedule"]
     (assignment,) = told["computed_shift_assignments"]
     member = vendor.rget(f"users/{assignment['member']['user_id']}")

@@ -62,8 +62,8 @@ class Machine:
         self.run(*pip_, "install", "--quiet", "--no-deps", "tiny", **variables)
         (packages,) = self.venv.glob("lib/python*/site-packages")
         installed = (packages / "tiny.py").exists()
-        for each in packages.glob("tiny*"):
-            each.unlink() if each.is_file() else shutil.rmtree(each)
+        for file in packages.glob("tiny*"):
+            file.unlink() if file.is_file() else shutil.rmtree(file)
         return installed
 
 
@@ -183,7 +183,7 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
     """Each that pip itself would look for; none where it says so."""
     shell = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     shell["PIP_CONFIG_FILE"] = str(tmp_path / "named")
-    ours = [str(each) for each in run_pip.config_files(shell, Path(sys.prefix))]
+    ours = [str(file) for file in run_pip.config_files(shell, Path(sys.prefix))]
     output = subprocess.run(
         [sys.executable, "-I", "-m", "pip", "config", "debug"],
         env={"PATH": os.environ["PATH"], **shell},
@@ -193,7 +193,7 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
         check=True,
     ).stdout
     theirs = [line.strip().partition(", exists:")[0] for line in output.splitlines()]
-    read = [each for each in theirs if each.endswith("pip.conf")]
+    read = [file for file in theirs if file.endswith("pip.conf")]
     assert read
     assert set(read) <= set(ours)
     assert ours[-1] == str(tmp_path / "named")

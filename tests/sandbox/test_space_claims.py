@@ -203,4 +203,4 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         if not admin and answer.status == 200:
             # Her own petition, one more or the old one taken back: nothing is granted by her.
             assert path.startswith("/petitions")
-            assert sum(one.phase == "granted" for one in space.petitions.all()) == granted
+            assert sum(petition.phase == "granted" for petition in space.petitions.all()) == granted
