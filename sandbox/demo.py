@@ -72,7 +72,7 @@ def run_scenes(sandbox: Sandbox) -> list[Outcome]:
 def _run(sandbox: Sandbox, scene: Scene) -> Outcome:
     settings = sandbox.settings
     secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
-    logged = sandbox.log.count
+    count_before = sandbox.log.count
     answer = send(
         sandbox.url,
         secret,
@@ -81,7 +81,7 @@ def _run(sandbox: Sandbox, scene: Scene) -> Outcome:
     )
     # Of a call that never reached the function there is no line to wait for.
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
-    line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
+    line = (sandbox.log.wait_for(_says_why, since=count_before) if reached else None) or {}
     expected = is_expected(scene, answer, settings, is_shut=sandbox.is_shut)
     return Outcome(scene, answer, why(line) or NOT_REACHED, expected)
 

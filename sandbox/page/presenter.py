@@ -174,7 +174,7 @@ class Presenter:
             for board in self._boards
         ]
         petitions = self._space.petitions.all()[::-1]
-        decisions = [found for found in map(summarize_decision, self._log.records) if found]
+        decisions = [summary for summary in map(summarize_decision, self._log.records) if summary]
         resources = self._space.resources
         cards = [_card(petition, decisions, resources) for petition in petitions[:MAX_PETITIONS]]
         durations = (rule.duration for rule in self._settings.policy.rules)
@@ -266,7 +266,7 @@ def _timeline(petition: Petition, decisions: Iterable[DecisionSummary]) -> list[
     """All that happened, oldest first, and what is awaited."""
     requests = [_event_entry(petition, event) for event in petition.requests]
     notes = [TimelineEntry(_milliseconds(note.at), "note", note.text) for note in petition.notes]
-    decided = [
+    decision_entries = [
         TimelineEntry(
             decision.at,
             "yes" if decision.approves else "open",
@@ -278,12 +278,12 @@ def _timeline(petition: Petition, decisions: Iterable[DecisionSummary]) -> list[
     ]
     changes = [_event_entry(petition, event) for event in _distinct_changes(petition.events)]
     # The sort is stable: at the same time, requests come first, and what they led to last.
-    past = [*requests, *notes, *decided, *changes]
-    past.sort(key=lambda entry: entry.at or _BEGINNING)
+    entries = [*requests, *notes, *decision_entries, *changes]
+    entries.sort(key=lambda entry: entry.at or _BEGINNING)
     if petition.phase != "open":
-        return past
+        return entries
     awaited = "a human to approve or deny" if petition.reviewable else "the webhook's answer"
-    return [*past, TimelineEntry(None, "waits", f"Waiting for {awaited}.")]
+    return [*entries, TimelineEntry(None, "waits", f"Waiting for {awaited}.")]
 
 
 def _event_entry(petition: Petition, event: Json) -> TimelineEntry:

@@ -357,8 +357,8 @@ class PagerDuty(Account, Double):
         error: Json = {"message": message, "code": code or _CODES.get(status, 2000)}
         if detail:
             error["errors"] = [detail]
-        left = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
-        headers = _rate_limit(0 if status == _TOO_MANY else _LIMIT - 1, left)
+        seconds = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
+        headers = _rate_limit(0 if status == _TOO_MANY else _LIMIT - 1, seconds)
         return Response(status, {"error": error}, {} if status == _UNAUTHORIZED else headers)
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's

@@ -19,20 +19,20 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
     webhook.call({"info": True}, age=timedelta(hours=1))
     assert sandbox.log.wait_for(lambda line: "s old" in str(line.get("why")), seconds=30)
     lines = sandbox.log.file.read_text(encoding="utf-8").splitlines()
-    found = sandbox.aws.client("logs").describe_metric_filters(
+    metric_filters = sandbox.aws.client("logs").describe_metric_filters(
         logGroupName=sandbox.deployment.outputs["log_group"]
     )["metricFilters"]
     sums: dict[str, float] = {}
     times: dict[str, int] = {}
-    for metric_filter in found:
-        (made,) = metric_filter["metricTransformations"]
+    for metric_filter in metric_filters:
+        (transformation,) = metric_filter["metricTransformations"]
         values = [
-            value_in(made["metricValue"], line)
+            value_in(transformation["metricValue"], line)
             for line in lines
             if matches(metric_filter["filterPattern"], line)
         ]
-        times[made["metricName"]] = len(values)
-        sums[made["metricName"]] = sum(value or 0 for value in values)
+        times[transformation["metricName"]] = len(values)
+        sums[transformation["metricName"]] = sum(value or 0 for value in values)
     providers = {f"Failing-{provider}": 2 for provider in sandbox.doubles}
     assert times == {
         "Approved": 1,

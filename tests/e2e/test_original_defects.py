@@ -234,22 +234,22 @@ class TestClaim:
     ) -> None:
         """The request's own labels went over the computed ones: access for as long as one liked."""
         (claim,) = deployed.ask(request_of(JANE, meta={"labels": {**labels, "team": "db"}}))
-        made = parse_instant(claim["timestamp"])
-        assert made is not None
+        decided_at = parse_instant(claim["timestamp"])
+        assert decided_at is not None
         assert claim["meta"]["labels"] == {
             "team": "db",
             "indent.com/time/duration": "6h0m0s",
-            "indent.com/time/expires": format_instant(made + timedelta(hours=6)),
+            "indent.com/time/expires": format_instant(decided_at + timedelta(hours=6)),
         }
 
     def test_duration_and_expiry_never_contradict(self, handler: Open) -> None:
         """Either label could be the request's while the other was computed."""
         labels = {"indent.com/petition/duration": "45m"}
         (claim,) = handler().ask(request_of(JANE, meta={"labels": labels}))
-        made = parse_instant(claim["timestamp"])
+        decided_at = parse_instant(claim["timestamp"])
         expires = parse_instant(claim["meta"]["labels"]["indent.com/time/expires"])
-        assert made is not None
-        assert expires == made + timedelta(minutes=45)
+        assert decided_at is not None
+        assert expires == decided_at + timedelta(minutes=45)
         assert duration_of(claim) == "45m0s"
 
     def test_fraction_of_an_hour_is_a_duration(self, handler: Open) -> None:

@@ -162,9 +162,9 @@ def test_another_site_gets_nothing(
     """Whatever it sends, to whichever server: not even who knows a path is answered."""
     for url in running.servers.values():
         port = urlsplit(url).port
-        sent = {name: value.format(port=port) for name, value in headers.items()}
+        filled_headers = {name: value.format(port=port) for name, value in headers.items()}
         for path in ("/", urlsplit(url).path or "/"):
-            answer = call(url, method, path, sent, b"{}" if method == "POST" else None)
+            answer = call(url, method, path, filled_headers, b"{}" if method == "POST" else None)
             assert answer.status == status, url
             assert_nothing_told(running, answer)
 
@@ -205,12 +205,12 @@ def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
     """Two sandboxes share no key, token or secret."""
     root = project_in(tmp_path)
 
-    def made() -> list[Any]:
+    def credentials_of_new_sandbox() -> list[Any]:
         sandbox = Sandbox(root, log=Path(".sandbox") / "unused.log")
         for double in sandbox.doubles.values():
             double.close()
         keys = [sandbox._provider_settings[provider.key] for provider in PROVIDERS]
         return [sandbox.webhook_secret, *sandbox.aws.credentials.variables().values(), *keys]
 
-    first, second = made(), made()
+    first, second = credentials_of_new_sandbox(), credentials_of_new_sandbox()
     assert len(set(first + second)) == 2 * len(first)

@@ -74,9 +74,9 @@ def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
     """Its scenes come out as they should where access ends with a shift, too."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:
-        played = {outcome.scene.who: outcome for outcome in run_scenes(sandbox)}
-        assert [outcome.row for outcome in played.values() if not outcome.expected] == []
-        claim = played["on shift for Production"].answer.claims[0]
+        outcomes = {outcome.scene.who: outcome for outcome in run_scenes(sandbox)}
+        assert [outcome.row for outcome in outcomes.values() if not outcome.expected] == []
+        claim = outcomes["on shift for Production"].answer.claims[0]
         assert duration_of(claim).startswith("8h1")
 
 

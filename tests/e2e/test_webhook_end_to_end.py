@@ -56,14 +56,14 @@ class Log:
     def next(self, message: str, **parts: str) -> dict[str, Any]:
         """Wait for the first line with this message whose fields hold these parts."""
 
-        def wanted(line: dict[str, Any]) -> bool:
+        def matches(line: dict[str, Any]) -> bool:
             return line.get("message") == message and all(
                 part in str(line[field]) for field, part in parts.items()
             )
 
-        found = self._book.wait_for(wanted, since=self._since, seconds=30)
-        assert found, self._book.records[self._since :]
-        return found
+        record = self._book.wait_for(matches, since=self._since, seconds=30)
+        assert record, self._book.records[self._since :]
+        return record
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ class TestOrder:
             assert log.next("refused", why=why)["http"] == 401
 
     @pytest.mark.parametrize(
-        ("body", "told"),
+        ("body", "problem"),
         [
             ("", "not JSON"),
             ("[]", "not a JSON object"),
@@ -123,11 +123,11 @@ class TestOrder:
             ({"events": [{"event": "access/request", "actor": {"email": []}}]}, "actor.email"),
         ],
     )
-    def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, told: str) -> None:
+    def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, problem: str) -> None:
         """A signed body of the wrong shape is a 400 that names what is wrong."""
         answer = webhook.call(body)
         assert (answer.http, answer.body["status"]["code"]) == (400, 3)
-        assert told in answer.body["status"]["message"]
+        assert problem in answer.body["status"]["message"]
 
     @pytest.mark.parametrize(
         "body", [{}, {"hello": 1}, {"events": [request_of(JANE), {"event": "access/grant"}]}]

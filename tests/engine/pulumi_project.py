@@ -126,8 +126,8 @@ class PulumiProject:
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """The one resource of a type in the exported state."""
-        (found,) = (resource for resource in self.state() if resource["type"] == kind)
-        return found
+        (resource,) = (resource for resource in self.state() if resource["type"] == kind)
+        return resource
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
@@ -148,13 +148,13 @@ class PulumiProject:
     @contextmanager
     def function_url(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
         """Serve it, in place of its URL, and give where."""
-        made = function or self.of_type(Function.type)
-        deployed = read_function(self.aws, made["id"], made["inputs"])
+        state = function or self.of_type(Function.type)
+        deployed = read_function(self.aws, state["id"], state["inputs"])
         with FunctionUrl(
             deployed.config,
             deployed.zip,
             concurrency=1,
-            is_public=lambda: is_public(self.aws, made["id"]),
+            is_public=lambda: is_public(self.aws, state["id"]),
             log=Logbook(log),
             extra_environment=self.aws.function_variables(),
         ) as url:
@@ -169,8 +169,8 @@ def _with_plugin(folder: Path) -> dict[str, str]:
         plugin.chmod(0o755)
         return {}
     plugins = PULUMI_HOME / "plugins"
-    wanted = plugins / f"resource-aws-v{version('pulumi_aws')}"
-    assert wanted.is_dir(), f"AWS_PLUGIN=installed, but there is no {wanted}: run `pulumi install`"
+    plugin = plugins / f"resource-aws-v{version('pulumi_aws')}"
+    assert plugin.is_dir(), f"AWS_PLUGIN=installed, but there is no {plugin}: run `pulumi install`"
     home = folder / "home" / ".pulumi"
     home.mkdir()
     (home / "plugins").symlink_to(plugins)

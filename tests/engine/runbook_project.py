@@ -145,10 +145,10 @@ class RunbookProject(PulumiProject):
 
     def function(self) -> dict[str, Any]:
         """What the function is now, at AWS."""
-        found: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
+        configuration: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
             FunctionName=self.outputs()["function_name"]
         )
-        return found
+        return configuration
 
     def variables(self) -> dict[str, str]:
         """The function's environment."""

@@ -41,10 +41,10 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
 
 def _state(project: BootstrapProject, stack: str, bucket: str = "") -> dict[str, Any]:
     """Read a stack's state out of its bucket."""
-    found = project.aws.client("s3").get_object(
+    state_object = project.aws.client("s3").get_object(
         Bucket=bucket or BUCKET.format(stack), Key=STATE.format(stack)
     )
-    loaded: dict[str, Any] = json.loads(found["Body"].read())["checkpoint"]["latest"]
+    loaded: dict[str, Any] = json.loads(state_object["Body"].read())["checkpoint"]["latest"]
     return loaded
 
 

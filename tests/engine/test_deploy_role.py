@@ -26,7 +26,7 @@ def aws_calls(project: PulumiProject, proxy: AwsProxy) -> AwsCalls:
 
 
 def _comment(project: PulumiProject) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "infra.preview", "dev"],
         cwd=project.folder,
         env={**project._environment, "PYTHONPATH": str(ROOT)},
@@ -35,8 +35,8 @@ def _comment(project: PulumiProject) -> str:
         timeout=PATIENCE,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.fixture(scope="module")

@@ -126,8 +126,8 @@ def test_destroying_one_leaves_the_other(project: PulumiProject, tmp_path: Path)
     project.select("prod")
     project.run_pulumi("preview", "--expect-no-changes")
     project.run_pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
-    (left,) = project.aws.client("lambda").list_functions()["Functions"]
-    assert left["FunctionName"] == project.outputs()["function_name"]
+    (function,) = project.aws.client("lambda").list_functions()["Functions"]
+    assert function["FunctionName"] == project.outputs()["function_name"]
     with project.webhook(SECRETS["prod"], tmp_path / "log") as webhook:
         assert webhook.call(INFO).http == 200
 

@@ -92,7 +92,7 @@ def test_up_runs_all_until_it_is_interrupted(
         assert "Jane Lind: Incident Lead, INC-1" in PageClient(page).get().words
         monkeypatch.setattr(commands, "ROOT", root)
         assert commands.main(["send", *JANE_ASKS, "--duration", "45m"]) == 0
-        sent = capsys.readouterr()
+        send_output = capsys.readouterr()
         assert "✅ Granted\nThe password of user 123 is reset.\n" in from_code(root)
         children = children_of(up.pid)
         assert children
@@ -113,9 +113,12 @@ def test_up_runs_all_until_it_is_interrupted(
         assert f" {root / name}" in printed
     assert f"\n  Open  {page}\n        in a browser" in printed
     assert printed.endswith("\nStopping ...\n")
-    (claim,) = json.loads(sent.out)["claims"]
+    (claim,) = json.loads(send_output.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
-    assert sent.err == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+    assert (
+        send_output.err
+        == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+    )
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
     with pytest.raises(ConnectionRefusedError):
@@ -130,7 +133,7 @@ def test_up_runs_all_until_it_is_interrupted(
     assert '"message": "decision"' in log
     tokens = ("INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN")
     for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY", *tokens):
-        assert variables[name] not in printed + sent.out + sent.err + log
+        assert variables[name] not in printed + send_output.out + send_output.err + log
 
 
 def from_code(root: Path) -> str:

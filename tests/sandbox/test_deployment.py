@@ -71,8 +71,8 @@ def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> 
     assert (function.handler, function.timeout) == ("handler.app.handle", 15)
     assert (function.log_format, function.log_group) == ("JSON", deployment.outputs["log_group"])
     assert deployment.function.reserved_concurrency == 7
-    found = aws.client("lambda").get_function(FunctionName=function.name)
-    assert not any(value in json.dumps(found, default=str) for value in SECRETS.values())
+    configuration = aws.client("lambda").get_function(FunctionName=function.name)
+    assert not any(value in json.dumps(configuration, default=str) for value in SECRETS.values())
 
 
 def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: Deployment) -> None:

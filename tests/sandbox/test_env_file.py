@@ -72,7 +72,7 @@ AS_SET = "".join(f"sandbox {name} exported\n" for name in SET)
 
 def output_of(shell: str, folder: Path, script: str) -> str:
     """What a shell prints that runs this in a folder, with the variables of before."""
-    done = subprocess.run(
+    process = subprocess.run(
         [shell, "-euc", f"{OWN}; {script}"],
         cwd=folder,
         env={"PATH": os.environ["PATH"], **BEFORE},
@@ -80,8 +80,8 @@ def output_of(shell: str, folder: Path, script: str) -> str:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -95,14 +95,14 @@ def filled(provider: str) -> tuple[Double, str]:
 
 def values_at(body: Any, field: str) -> list[Any]:  # noqa: ANN401 - any JSON
     """Give what is in a field, of every item of the lists on the way."""
-    found = [body]
+    values = [body]
     for step in field.split(".") if field else []:
-        found = [
+        values = [
             value
-            for item in found
+            for item in values
             for value in (item if step == "*" else [item.get(step, "absent")])
         ]
-    return found
+    return values
 
 
 @pytest.mark.parametrize(("provider", "path", "wrong"), CASES)

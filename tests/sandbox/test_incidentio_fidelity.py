@@ -117,9 +117,9 @@ def test_vendor_client_reads_all_pages_of_incidents(
         after = next_cursor(result.pagination_meta)
     assert after is UNSET
     assert seen == [f"INC-{number}" for number in range(7, 0, -1)]
-    asked = double.calls[1].query
-    assert asked["status_category[one_of]"] == ["live"]
-    assert asked["after"]
+    query = double.calls[1].query
+    assert query["status_category[one_of]"] == ["live"]
+    assert query["after"]
 
 
 def test_vendor_client_reads_schedules_with_shifts(

@@ -46,8 +46,8 @@ def ids(double: JSM) -> list[str]:
 
 def tree(double: JSM) -> list[dict[str, Any]]:
     """Give the participants of the schedule."""
-    found: list[dict[str, Any]] = read(double, ON_CALLS)["onCallParticipants"]
-    return found
+    participants: list[dict[str, Any]] = read(double, ON_CALLS)["onCallParticipants"]
+    return participants
 
 
 def bulk(double: JSM, accounts: list[str], more: str = "") -> Any:  # noqa: ANN401 - any JSON

@@ -201,10 +201,10 @@ def application() -> Iterator[WsgiServer]:
 
     def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
-        found = [str(environ.get(name)) for name in names]
+        values = [str(environ.get(name)) for name in names]
         body = environ["wsgi.input"].read() if environ["PATH_INFO"] != "/unread" else b""
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
-        return [" ".join(found).encode("latin-1"), b" ", body]
+        return [" ".join(values).encode("latin-1"), b" ", body]
 
     with WsgiServer(echo, checked_by_service, mount_path="/at") as server:
         yield server

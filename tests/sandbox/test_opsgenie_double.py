@@ -31,8 +31,8 @@ def double(clock: ManualClock) -> Iterator[Opsgenie]:
 
 def tree(double: Opsgenie) -> list[dict[str, Any]]:
     """Give the participants of the first schedule."""
-    found: list[dict[str, Any]] = read(double, ON_CALLS)["data"][0]["onCallParticipants"]
-    return found
+    participants: list[dict[str, Any]] = read(double, ON_CALLS)["data"][0]["onCallParticipants"]
+    return participants
 
 
 def names(participants: list[dict[str, Any]]) -> list[str]:
@@ -44,8 +44,8 @@ def periods(double: Opsgenie, days: int = 1) -> list[dict[str, Any]]:
     """Give the periods of the schedule's one rotation, from today's midnight on."""
     body = read(double, TIMELINE, intervalUnit="days", interval=days)["data"]
     (rotation,) = body["finalTimeline"]["rotations"]
-    found: list[dict[str, Any]] = rotation["periods"]
-    return found
+    periods_of_rotation: list[dict[str, Any]] = rotation["periods"]
+    return periods_of_rotation
 
 
 def test_users_by_name_or_id(double: Opsgenie) -> None:

@@ -93,9 +93,9 @@ OWNS = "Incident Lead of INC-2 (incident.io): declared by the requester himself"
 )
 def test_headlines(record: dict[str, Any], approves: bool, headline: str) -> None:  # noqa: FBT001 - expected
     """What was decided, why, and for how long; a dry run opens nothing."""
-    found = summarize_decision(record)
-    assert found
-    assert (found.approves, found.at, found.headline) == (approves, NOON, headline)
+    summary = summarize_decision(record)
+    assert summary
+    assert (summary.approves, summary.at, summary.headline) == (approves, NOON, headline)
 
 
 def test_a_decision_is_among_its_petition_s_events(

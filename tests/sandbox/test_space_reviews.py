@@ -65,8 +65,8 @@ def test_the_actor_is_the_token_s_owner(jane: Client, ada: Client) -> None:
     ):
         claim = {"event": "access/approve", "actor": bot, "resources": [JANE_USER, TEST], **extra}
         assert jane("POST", path, {"claim": claim})[0] == 403
-    status, kept = ada.review(name, "access/approve", actor=bot)
-    assert (status, kept["actor"]["email"]) == (200, ADA)
+    status, claim = ada.review(name, "access/approve", actor=bot)
+    assert (status, claim["actor"]["email"]) == (200, ADA)
 
 
 @pytest.mark.parametrize("others", [[], [{"email": JANE}]])

@@ -275,9 +275,9 @@ def test_a_defect_leaves_no_petition_waiting(
     monkeypatch.setattr(space._client, "get_decision", fails)
     petition = jane.request(PROD)
     assert phase_of(petition) == "open"
-    kept = space.petitions.get(petition["name"])
-    assert kept.reviewable
-    assert kept.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
+    current = space.petitions.get(petition["name"])
+    assert current.reviewable
+    assert current.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
 
 
 def test_waiting_for_the_webhooks_ends(

@@ -184,11 +184,11 @@ def _outputs(bucket: str, aws: Clients) -> dict[str, Any]:
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
+    body: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
     if expiry := rule.get("noncurrentVersionExpiration"):
         days = int(expiry["noncurrentDays"])
-        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+        body["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
     if abort := rule.get("abortIncompleteMultipartUpload"):
         days = int(abort["daysAfterInitiation"])
-        made["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
-    return made
+        body["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
+    return body
