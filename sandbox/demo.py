@@ -112,9 +112,9 @@ def is_expected(
 
 
 def summary(verdicts: Sequence[tuple[str, bool]]) -> list[str]:
-    """Sum up verdicts, each with whether it is as expected: what happened, then whether to worry.
+    """Sum up verdicts, each with whether it is as expected.
 
-    That all is as the settings say is no comfort where they let nobody in.
+    Where nobody was approved, a line of its own says so, even if the settings want that.
     """
     expected_count = sum(expected for _, expected in verdicts)
     counts = Counter(verdict for verdict, _ in verdicts)

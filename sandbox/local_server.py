@@ -230,7 +230,7 @@ class LocalServer(socketserver.TCPServer):
             print(safe_lines(traceback.format_exc()), file=sys.stderr)
 
     def _is_of_own_site(self, headers: Message) -> bool:
-        """Tell whether no browser says that another site makes this call.
+        """Whether the call comes from our own site, or not from a browser.
 
         No page can set these headers. The Origin of a form is `null` where its page sends no
         referrer, as is that of many others: only beside a `Sec-Fetch-Site` it says nothing bad.

@@ -1,4 +1,4 @@
-"""All of it, running: the local AWS, the deployed program, its URL, the provider's double."""
+"""The whole system, running: local AWS, deployed program, function URL, the providers' doubles."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from sandbox.vendors.incidentio import IncidentIO
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
-# What says of the account's own bucket and key that the program is to take them over: here it makes
-# its own, and asks no AWS but this one.
-OF_REAL_AWS = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
+# These settings name an existing bucket and key for the program to manage. The sandbox leaves them
+# out: the program then makes its own, in the local AWS.
+EXISTING_RESOURCES = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 
 
 class Sandbox:
@@ -69,7 +69,7 @@ class Sandbox:
         self._config = {
             key: value
             for key, value in _stack_config(root, stack).items()
-            if key not in {f"{PROJECT}:{name}" for name in OF_REAL_AWS}
+            if key not in {f"{PROJECT}:{name}" for name in EXISTING_RESOURCES}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
         region = _region(self._config, stack)

@@ -69,7 +69,7 @@ class LocalAwsProvider(provider.Provider):
         return provider.InvokeResponse(_wrap_all(answer_invoke(request.tok, self._aws)))
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
-        """Refuse inputs that nothing heeds, and give a name: once, since a name lasts."""
+        """Refuse unknown inputs, and give a random name, which later updates keep."""
         resource, inputs = _resource(request.urn), dict(request.new_inputs)
         checked = resource.check(request.name, _unwrap_all(inputs))
         key = resource.name_input
@@ -138,7 +138,7 @@ class LocalAwsProvider(provider.Provider):
         return provider.UpdateResponse({**previous, **request.news, **_wrap_all(outputs)})
 
     async def delete(self, request: provider.DeleteRequest) -> None:
-        """Delete it; what is gone already is well gone."""
+        """Delete it; it may be gone already."""
         existing = Existing(request.resource_id, _unwrap_all(request.properties))
         try:
             _resource(request.urn).delete(existing, self._aws)

@@ -44,8 +44,8 @@ _BLOCK = "access-manager"
 class Space(Double):
     """A space that runs from `with` to the end of it; `fail` makes it answer with faults.
 
-    A fault that answers without doing (a status, a hang-up before a byte) leaves no petition
-    behind; one that spoils the answer (in its body, garbage) does, as in life.
+    A fault that replaces the answer (a status, a hang-up before it) creates no petition; one that
+    spoils the answer (garbage, a hang-up in its body) comes after the petition is created.
 
     Args:
         name: the space's name.

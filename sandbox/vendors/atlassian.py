@@ -1,6 +1,6 @@
 """What the doubles of Opsgenie and JSM Operations share: an organisation and who is on call in it.
 
-Things refer to each other by id: what is renamed is so wherever it is shown.
+Rows refer to each other by id, so a new name shows everywhere.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ class Period:
 class Organisation(Store):
     """People, teams, escalations, schedules and forwardings, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, the name of anything else, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, the name of anything else.
     """
 
     person_id = "{}"
@@ -207,7 +207,7 @@ class Organisation(Store):
         *,
         team: Team | str | None = None,
     ) -> Escalation:
-        """Add who is notified after how many minutes; a team's first one stands for the team."""
+        """Add who is notified after how many minutes; alerts for a team go by its first one."""
         with self._lock:
             ordered = tuple(Step(self._responder_id(who), after) for who, after in steps)
             row = Escalation(self._id(), name, ordered, self._team_id(team))
@@ -327,7 +327,7 @@ class Organisation(Store):
     def _participant(
         self, who: str | None, moment: datetime, *above: Responder, after: int | None = None
     ) -> Participant:
-        """Give a participant with all who are on call by it; what comes again below itself isn't.
+        """Give a participant with all who are on call by it, without cycles.
 
         Args:
             who: its id.
@@ -376,7 +376,7 @@ class Organisation(Store):
     # -- until when --
 
     def _periods(self, shifts: Iterable[Shift], start: datetime, end: datetime) -> Iterator[Period]:
-        """Give what of the shifts is between two times, cut there and where forwardings change."""
+        """Give the parts of shifts between two times, cut where a forwarding begins or ends."""
         now = self.now()
         for shift in shifts:
             moments = {shift.start, shift.end}
@@ -402,8 +402,8 @@ class Organisation(Store):
         """Give who was, is and will be on call, from today on for `interval` days.
 
         The first day begins at midnight of UTC, which is the time zone of every schedule here.
-        What reaches out of the timeline is cut: the end of a period is the end of a shift only
-        inside. An answer about one day knows no end after midnight.
+        Periods are cut at both ends of the timeline: a period that ends there may be part of a
+        longer shift. A timeline of one day shows no end after midnight.
         """
         if request.parameter("intervalUnit") != "days":
             raise InvalidParameterError("intervalUnit", "must be days: no other unit is known here")
@@ -433,6 +433,6 @@ def time_json(moment: datetime) -> str:
 
 
 def period_json(period: Period) -> Json:
-    """Write what both vendors tell of a period in the same words."""
+    """Write the fields of a period that both vendors have."""
     start, end = time_json(period.start), time_json(period.end)
     return {"startDate": start, "endDate": end, "type": period.kind}

@@ -1,7 +1,7 @@
-"""What a provider does on a bad day: each fault is a small value for `double.fail(path, fault)`.
+"""Faults of a provider: each is a small value for `double.fail(path, fault)`.
 
-First the faults that any provider may have; then, by provider and list, its right answers with one
-value of the wrong type.
+First the faults that any provider may have; then, by provider and list, its normal answers with one
+wrong value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Right, but after so many seconds, or once released, whichever comes first."""
+    """Answers normally after so many seconds, or once released, whichever comes first."""
 
     seconds: float = inf
     released: threading.Event = field(default_factory=threading.Event)
@@ -62,7 +62,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Right, but from the headers or the body on a byte at a time, `interval` seconds apart."""
+    """Answers normally, but drips the headers or the body: a byte each `interval` seconds."""
 
     interval: float
     since: Literal["headers", "body"] = "body"
@@ -92,7 +92,7 @@ class EndlessBody:
 
 @dataclass(frozen=True, slots=True)
 class Huge:
-    """The right body behind a field of so many megabytes: valid JSON for a client that reads it."""
+    """Adds a field of so many megabytes to the normal body, which stays valid JSON."""
 
     megabytes: int
 
@@ -198,7 +198,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """The right body behind a field of lists within lists, too deep for any parser."""
+    """Adds a field of lists within lists to the normal body, too deep for any parser."""
 
     depth: int = 200_000
 
@@ -211,7 +211,7 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class WrongValue:
-    """The right body with another value in one field.
+    """Replaces the value of one field in the normal body.
 
     Attributes:
         field: "incidents.*.id", for example: `*` is each item of a list, "0" its first, and ""

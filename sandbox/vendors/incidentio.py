@@ -151,8 +151,8 @@ class Update:
 class Organisation(Store):
     """People, schedules, roles, incidents and updates, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, a schedule's or role's name, an incident's reference, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, a schedule's or role's name, an incident's reference.
     """
 
     def __init__(self, now: Clock) -> None:

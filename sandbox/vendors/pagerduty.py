@@ -100,7 +100,7 @@ class Schedule:
         It has all shifts of a shift-based schedule. In one of layers only one person is on at a
         time: of shifts that overlap, the one added last.
         """
-        shifts = self.shifts if self.v3 else _topmost(self.shifts)
+        shifts = self.shifts if self.v3 else _cut_overlaps(self.shifts)
         return sorted(shifts, key=lambda shift: shift.start)
 
     @property
@@ -124,7 +124,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class EscalationPolicy:
-    """An escalation policy: the ids of the schedules and people at each level, the first first."""
+    """Who is paged, level by level: the ids of schedules and people."""
 
     id: str
     name: str
@@ -138,8 +138,8 @@ class EscalationPolicy:
                 yield number, target
 
 
-def _topmost(shifts: Iterable[Shift]) -> list[Shift]:
-    """Lay shifts one upon the other, and give what can be seen from above."""
+def _cut_overlaps(shifts: Iterable[Shift]) -> list[Shift]:
+    """Cut from each shift what a later one in the list overlaps, as overrides do."""
     visible: list[Shift] = []
     for top in shifts:
         below = [
@@ -158,8 +158,8 @@ Target: TypeAlias = Schedule | Person | str
 class Account(Store):
     """People, schedules and escalation policies, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, a schedule's or policy's name, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, a schedule's or policy's name.
     """
 
     def __init__(self, now: Clock) -> None:
@@ -274,7 +274,7 @@ class Account(Store):
         return f"P{next(self._numbers):06d}"
 
     def _long_id(self) -> str:
-        """Make one as long as the vendor's newer ones: nobody may rely on the short form."""
+        """Make an id as long as the newer ones: a client must not rely on the short form."""
         return f"Q{next(self._numbers):013d}"
 
 
@@ -564,7 +564,7 @@ def create_double() -> PagerDuty:
 
 
 def _rate_limit(remaining: int, seconds: int) -> dict[str, str]:
-    """Tell of a minute in which only this request was made: the double limits nobody."""
+    """Make the headers of a rate limit; the double itself has none."""
     return {
         "ratelimit-limit": str(_LIMIT),
         "ratelimit-remaining": str(remaining),
