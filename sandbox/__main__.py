@@ -26,7 +26,7 @@ from handler.json_fields import ShapeError, as_object, get_list, get_object, get
 from handler.providers.registry import PROVIDERS
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
-from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, run_scenes, summary
+from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, send_requests, summary
 from sandbox.demo_data import RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
@@ -164,7 +164,7 @@ def _demo(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...")
     # Beside a sandbox that is up, whose log is another.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
-        outcomes = run_scenes(sandbox)
+        outcomes = send_requests(sandbox)
         by_webhook = must_approve_script(sandbox.settings, is_shut=sandbox.is_shut)
         with open_space(sandbox) as space:
             script = run_script(space, by_webhook=by_webhook)

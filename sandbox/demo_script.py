@@ -14,7 +14,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import decide
 from handler.settings import Settings
 from policy.terminal import safe_lines
-from sandbox.demo_data import JANE, NORA, SCENES
+from sandbox.demo_data import DEMO_REQUESTS, JANE, NORA
 from sandbox.demo_space import variables
 from sandbox.local_aws.program import ROOT
 from sandbox.space import Space
@@ -46,7 +46,7 @@ def must_approve_script(settings: Settings, *, is_shut: bool = False) -> bool:
     """Whether the webhook of these settings has to approve what the script asks for."""
     request = Request(Resource(kind="user", id=JANE, email=JANE), (_ACTION,))
     decision = decide(
-        request, ProviderSnapshot(SCENES[0].duties), settings.policy, datetime.now(UTC)
+        request, ProviderSnapshot(DEMO_REQUESTS[0].duties), settings.policy, datetime.now(UTC)
     )
     return decision.approved and not (is_shut or settings.dry_run)
 

@@ -170,7 +170,7 @@ def _unmarshal(value: Any) -> PropertyValue:  # noqa: ANN401 - protobuf has no t
     """Keep archives and assets as they came: pulumi drops the hashes that the engine goes by."""
     fields = value.struct_value.fields
     if SIGNATURE in fields and fields[SIGNATURE].string_value in {_ARCHIVE, _ASSET}:
-        return PropertyValue({key: PropertyValue.unmarshal(each) for key, each in fields.items()})
+        return PropertyValue({key: PropertyValue.unmarshal(field) for key, field in fields.items()})
     return _pulumis_unmarshal(value)
 
 

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from cli.webhook_client import request_event
-from sandbox.demo import run_scenes
+from sandbox.demo import send_requests
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, duration_of, over_http
@@ -71,10 +71,10 @@ def ask(
 
 
 def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
-    """Its scenes come out as they should where access ends with a shift, too."""
+    """The demo's requests come out as they should where access ends with a shift, too."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:
-        outcomes = {outcome.scene.who: outcome for outcome in run_scenes(sandbox)}
+        outcomes = {outcome.request.role: outcome for outcome in send_requests(sandbox)}
         assert [outcome.row for outcome in outcomes.values() if not outcome.expected] == []
         claim = outcomes["on shift for Production"].answer.claims[0]
         assert duration_of(claim).startswith("8h1")
@@ -83,8 +83,8 @@ def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
 def test_function_decides_by_the_file(project: Path) -> None:
     """It names the rule; an edit that its tests let pass is another zip, and another decision."""
     with Sandbox(project) as sandbox:
-        # The demo's scenes, whose outcome it works out from the policy in the zip.
-        assert [outcome.row for outcome in run_scenes(sandbox) if not outcome.expected] == []
+        # The demo's requests, whose outcome it works out from the policy in the zip.
+        assert [outcome.row for outcome in send_requests(sandbox) if not outcome.expected] == []
         ((reason, duration),) = ask(sandbox, OMAR)
         assert reason.startswith('Rule "Production reaches databases": on call for Production')
         assert duration == "2h0m0s"

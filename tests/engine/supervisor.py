@@ -32,7 +32,7 @@ def main(pipe: int, command: list[str]) -> int:
 def kill_session(session: int) -> None:
     """Kill every process of a session, its leader first, and see each end; so with newer ones."""
     while members := _alive(session):
-        for pid in sorted(members, key=lambda each: each != session):
+        for pid in sorted(members, key=lambda pid: pid != session):
             with suppress(ProcessLookupError):
                 ended = os.pidfd_open(pid)
                 if os.getsid(pid) == session:  # else the number is another's by now

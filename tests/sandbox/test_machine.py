@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox import env_file
-from sandbox.demo_data import SCENES
+from sandbox.demo_data import DEMO_REQUESTS
 from tests.support.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 120
@@ -94,7 +94,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     assert (demo.returncode, demo.stderr) == (0, "")
     printed = demo.stdout
     assert "35 resources in eu-central-1. Each asks for prod-db, by one signed request:" in printed
-    count = len(SCENES) + 1
+    count = len(DEMO_REQUESTS) + 1
     assert printed.endswith(
         f"{count} of {count} came out as the stack's settings say: "
         "8 approved, 4 left to humans, 2 refused.\n"
