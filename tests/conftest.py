@@ -44,7 +44,7 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 # Of a module, not of the session: there is one moto in a process, and other tests start their own.
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox with the dev stack's defaults and the demo's cast."""
+    """A sandbox with the dev stack's defaults and the demo's people."""
     # Moto and Pulumi: a second's import, for those alone who have use for it.
     from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415

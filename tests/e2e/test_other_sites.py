@@ -101,7 +101,7 @@ def call(
         return Answer(response.status, response.getheaders(), response.read().decode())
 
 
-def assert_nothing_told(running: Running, answer: Answer) -> None:
+def assert_nothing_leaks(running: Running, answer: Answer) -> None:
     """An answer has no secret, and allows no other site to read it."""
     whole = json.dumps([answer.headers, answer.body])
     assert [name for name, value in running.secrets.items() if value in whole] == []
@@ -166,7 +166,7 @@ def test_another_site_gets_nothing(
         for path in ("/", urlsplit(url).path or "/"):
             answer = call(url, method, path, filled_headers, b"{}" if method == "POST" else None)
             assert answer.status == status, url
-            assert_nothing_told(running, answer)
+            assert_nothing_leaks(running, answer)
 
 
 def test_another_account_gets_nothing(running: Running) -> None:
@@ -180,7 +180,7 @@ def test_another_account_gets_nothing(running: Running) -> None:
                 body = b"{}" if method == "POST" else None
                 answer = call(url, method, path, headers, body)
                 assert answer.status >= 400, (name, method, path)
-                assert_nothing_told(running, answer)
+                assert_nothing_leaks(running, answer)
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/moto-api/.."])

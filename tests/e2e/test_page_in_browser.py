@@ -34,7 +34,7 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
-    """The space that asks the deployed webhook, with the cast at every provider."""
+    """The space that asks the deployed webhook, with the demo's people at every provider."""
     seed_all({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
     with open_space(sandbox) as space:
         yield space

@@ -127,7 +127,7 @@ def _header(name: str, value: str) -> Callable[[AWSRequest], None]:
     ],
 )
 def test_call_that_is_not_signed_as_it_is(aws: Aws, change: Callable[[AWSRequest], None]) -> None:
-    """Whatever was changed or left out, it is refused, and nothing is told."""
+    """Whatever was changed or left out, it is refused, and no secret is in the answer."""
     request = request_of(aws)
     change(request)
     assert_refused(ask(aws, request))
