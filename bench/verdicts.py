@@ -97,7 +97,7 @@ class Tally:
 
 def growth_of_sandbox(before: Sample, after: Sample) -> Iterator[Figure]:
     """Compare what the sandbox holds when all is quiet."""
-    # Its books of calls and of the log fill up to what they hold at most.
+    # Its records of calls and of the log grow to their limits.
     yield from _growth("sandbox", before.sandbox, after.sandbox, memory=1.4)
 
 

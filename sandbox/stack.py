@@ -21,6 +21,7 @@ from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_o
 from infra.settings import KMS_KEY_ID, KMS_KEY_MANAGED, STATE_BUCKET_MANAGED
 from infra.stack_file import check_stack_file, read_stack_config
 from policy.remedies import in_stack, report
+from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
@@ -28,7 +29,6 @@ from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.awslambda import is_public
-from sandbox.logbook import Logbook
 from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
 
@@ -84,7 +84,7 @@ class Sandbox:
         for double in self.doubles.values():
             self._provider_settings |= double.settings
         self.aws = Aws(region)
-        self.log = Logbook(root / log)
+        self.log = FunctionLog(root / log)
         self.deployment: Deployment
         self.url = ""
 

@@ -13,7 +13,7 @@ from handler.callers.indent import APPROVE, EXPIRES, REQUEST
 from handler.durations import in_words, parse_duration, parse_instant
 from handler.providers.registry import BY_ID
 from handler.settings import Settings
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page.duty_board import DutyBoard, Member, SlotGroup
 from sandbox.page.forms import reviewer_of
 from sandbox.space import Space
@@ -160,7 +160,7 @@ class Presenter:
     """Makes the view of a space anew for each request."""
 
     def __init__(
-        self, space: Space, boards: Sequence[DutyBoard], log: Logbook, settings: Settings
+        self, space: Space, boards: Sequence[DutyBoard], log: FunctionLog, settings: Settings
     ) -> None:
         self._space = space
         self._boards = boards

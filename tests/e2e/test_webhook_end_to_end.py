@@ -50,7 +50,7 @@ class Log:
     """The function's log from now on: a line may trail its answer."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._book = sandbox.log
+        self._log = sandbox.log
         self._since = len(sandbox.log.records)
 
     def next(self, message: str, **parts: str) -> dict[str, Any]:
@@ -61,8 +61,8 @@ class Log:
                 part in str(line[field]) for field, part in parts.items()
             )
 
-        record = self._book.wait_for(matches, since=self._since, seconds=30)
-        assert record, self._book.records[self._since :]
+        record = self._log.wait_for(matches, since=self._since, seconds=30)
+        assert record, self._log.records[self._since :]
         return record
 
 

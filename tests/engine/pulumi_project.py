@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.deployment import read_function
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources.awslambda import Function, is_public
-from sandbox.logbook import Logbook
 from tests.e2e.webhook_calls import Webhook, over_http
 from tests.engine.command import Command, Result
 from tests.support.projects import project_with_code_in
@@ -155,7 +155,7 @@ class PulumiProject:
             deployed.zip,
             concurrency=1,
             is_public=lambda: is_public(self.aws, state["id"]),
-            log=Logbook(log),
+            log=FunctionLog(log),
             extra_environment=self.aws.function_variables(),
         ) as url:
             yield url.url

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo_data import PEOPLE
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page import Page
 from sandbox.page.duty_board import DutyBoard, IncidentIOBoard
 from sandbox.space import Space
@@ -79,9 +79,9 @@ def organisation(clock: ManualClock) -> Organisation:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Logbook:
+def log(tmp_path: Path) -> FunctionLog:
     """The function's log, empty."""
-    return Logbook(tmp_path / "function.log")
+    return FunctionLog(tmp_path / "function.log")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def boards(organisation: Organisation) -> Sequence[DutyBoard]:
 
 @pytest.fixture
 def page(
-    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: Logbook
+    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: FunctionLog
 ) -> Iterator[Page]:
     """The page; with the parameter "live" it has no switches."""
     live = getattr(request, "param", "") == "live"

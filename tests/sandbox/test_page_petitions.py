@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from sandbox.demo_data import JANE, NORA, RITA
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page import Page
 from sandbox.page.presenter import MAX_PETITIONS
 from sandbox.space import Space
@@ -302,7 +302,7 @@ class TestLive:
         assert space.petitions.all() == []
 
 
-def test_a_dry_run(space: Space, log: Logbook) -> None:
+def test_a_dry_run(space: Space, log: FunctionLog) -> None:
     """Where the stack only decides and logs, nobody has to wonder why nothing is granted."""
     with Page(space, [], log, SETTINGS._replace(dry_run=True)) as page:
         words = PageClient(page.url).get().words

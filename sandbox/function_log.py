@@ -16,7 +16,7 @@ from auditlog.record import DECISION, LineError, read_line
 MOST_RECORDS = 1000
 
 
-class Logbook:
+class FunctionLog:
     """Called with each line of the log: all go to the file, the newest `MOST_RECORDS` to memory."""
 
     def __init__(self, file: Path) -> None:
