@@ -24,7 +24,7 @@ unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYT
 # Of the machine's pip settings it takes where packages come from (index, proxy, certificates), and
 # none that says where they go or how. By `python -m` and not `$(BIN)/pip`, whose first line holds
 # the path of .venv: it breaks on `$$` in there. So do those of the other tools written in Python.
-PIP := $(BIN)/python -I sandbox/pip.py
+PIP := $(BIN)/python -I sandbox/run_pip.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo oncall test coverage test-e2e check policy-test format settings mutate bench soak dist packages lock clean \

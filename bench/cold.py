@@ -16,7 +16,7 @@ from sandbox.lambda_url.archive import build_zip
 from sandbox.lambda_url.server import unpack
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
-from tests.certificates import make_certificate
+from tests.support.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
@@ -44,7 +44,7 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         show_progress(f"cold start, {ROUNDS} rounds of each ...")
         ours, yardstick = _compare(task, settings, IMPORT)
         yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.95)
-        peaks = [each.peak_kib for each in ours], [each.peak_kib for each in yardstick]
+        peaks = [cost.peak_kib for cost in ours], [cost.peak_kib for cost in yardstick]
         yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
         show_progress("the same, with one provider ...")
         ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
@@ -93,16 +93,16 @@ def cold_start(task: Path, environment: Mapping[str, str]) -> Cost:
 
 
 def _cpu(name: str, ours: list[Cost], yardstick: list[Cost], most: float) -> Figure:
-    seconds = [each.cpu for each in ours], [each.cpu for each in yardstick]
+    seconds = [cost.cpu for cost in ours], [cost.cpu for cost in yardstick]
     return Figure(name, median_ratio(*seconds), "x", most)
 
 
 def _store(aws: Aws, secrets: Mapping[str, str]) -> dict[str, str]:
-    made = aws.client("secretsmanager").create_secret(
+    secret = aws.client("secretsmanager").create_secret(
         Name="bench", SecretString=json.dumps(dict(secrets))
     )
     return {
-        "HANDLER_SECRET_ARN": made["ARN"],
-        "HANDLER_SECRET_VERSION": made["VersionId"],
+        "HANDLER_SECRET_ARN": secret["ARN"],
+        "HANDLER_SECRET_VERSION": secret["VersionId"],
         **aws.function_variables(),
     }

@@ -72,9 +72,9 @@ class Disruptor:
         self._signing = signing
         self._random = random.Random(seed)  # noqa: S311 - no secret comes of it
         deck = [
-            each
-            for each in provider_faults(sandbox.doubles)
-            if with_slow_faults or not each.is_slow
+            fault
+            for fault in provider_faults(sandbox.doubles)
+            if with_slow_faults or not fault.is_slow
         ]
         self._random.shuffle(deck)
         self.kinds = len(deck)
@@ -101,9 +101,9 @@ class Disruptor:
             double.clear_faults()
 
     def _kill(self) -> None:
-        if found := children():
+        if processes := children():
             with suppress(ProcessLookupError):  # it has ended by itself
-                os.kill(self._random.choice(found), signal.SIGKILL)
+                os.kill(self._random.choice(processes), signal.SIGKILL)
             self.kills += 1
 
     def _announce(self) -> None:

@@ -27,18 +27,20 @@ def figures() -> Iterator[Figure]:
         send(sandbox.url, sandbox.webhook_secret, {"events": [request_event(JANE, ["prod-db"])]})
         yield Figure("upstream calls of one decision", len(sandbox.double.calls) - before, "", 2)
 
-        def one(number: int) -> tuple[bool, float]:
+        def ask(number: int) -> tuple[bool, float]:
             email = (JANE, NORA)[number % 2]
             start = time.perf_counter()
             answer = send(
                 sandbox.url, sandbox.webhook_secret, {"events": [request_event(email, ["prod-db"])]}
             )
-            right = answer.http == HTTPStatus.OK and bool(answer.claims) == (email == JANE)
-            return right, time.perf_counter() - start
+            is_right = answer.http == HTTPStatus.OK and bool(answer.claims) == (email == JANE)
+            return is_right, time.perf_counter() - start
 
         with ThreadPoolExecutor(THREADS) as pool:
-            done = list(pool.map(one, range(REQUESTS)))
-    yield Figure("requests lost or answered wrong", sum(not right for right, _ in done), "", 0)
-    cuts = statistics.quantiles([seconds for _, seconds in done], n=100)
+            results = list(pool.map(ask, range(REQUESTS)))
+    yield Figure(
+        "requests lost or answered wrong", sum(not is_right for is_right, _ in results), "", 0
+    )
+    cuts = statistics.quantiles([seconds for _, seconds in results], n=100)
     yield Figure("p50 (cold starts among them)", cuts[49] * 1000, "ms")
     yield Figure("p99 (cold starts among them)", cuts[98] * 1000, "ms")

@@ -30,15 +30,15 @@ ROUNDS, WARM_UP = 200, 20
 def figures() -> Iterator[Figure]:
     """Measure the middle of many loops, each beside a bare round trip and an `approval()`."""
     show_progress(f"the loop from code: {ROUNDS} petitions and as many approvals ...")
-    with _served() as bare_url:
-        bare, loop, whole = asyncio.run(_measured(bare_url))
+    with _serve() as bare_url:
+        bare, loop, approvals = asyncio.run(_measure(bare_url))
     # About 45 on an idle machine, 60 on one whose processors are all taken.
     yield Figure("petition to grant / bare HTTP round trip", median_ratio(loop, bare), "x", 80)
-    yield Figure("approval() / petition to grant", median_ratio(whole, loop), "x", 1.5)
+    yield Figure("approval() / petition to grant", median_ratio(approvals, loop), "x", 1.5)
 
 
-async def _measured(bare_url: str) -> tuple[list[float], list[float], list[float]]:
-    bare, loop, whole = [], [], []
+async def _measure(bare_url: str) -> tuple[list[float], list[float], list[float]]:
+    bare, loop, approvals = [], [], []
     with (
         closing(http.client.HTTPConnection(urlsplit(bare_url).netloc)) as connection,
         IndentAPI() as indent,
@@ -48,16 +48,14 @@ async def _measured(bare_url: str) -> tuple[list[float], list[float], list[float
             "resources": indent.resource.list(view="requestable"),
         }
         for number in range(-WARM_UP, ROUNDS):
-            taken = (
-                _seconds(partial(_fetch, connection)),
-                _seconds(partial(_request, indent, request)),
-                await _seconds_of_approval(request),
-            )
+            bare_seconds = _seconds(partial(_fetch, connection))
+            loop_seconds = _seconds(partial(_request, indent, request))
+            approval_seconds = await _seconds_of_approval(request)
             if number >= 0:
-                bare.append(taken[0])
-                loop.append(taken[1])
-                whole.append(taken[2])
-    return bare, loop, whole
+                bare.append(bare_seconds)
+                loop.append(loop_seconds)
+                approvals.append(approval_seconds)
+    return bare, loop, approvals
 
 
 def _fetch(connection: http.client.HTTPConnection) -> None:
@@ -74,9 +72,9 @@ def _request(indent: IndentAPI, request: Request) -> None:
 async def _seconds_of_approval(request: Request) -> float:
     start = time.perf_counter()
     petition = await approval(request, quiet=True)
-    taken = time.perf_counter() - start
+    seconds = time.perf_counter() - start
     _must_be_granted(petition)
-    return taken
+    return seconds
 
 
 def _must_be_granted(petition: Petition) -> None:
@@ -91,7 +89,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 @contextmanager
-def _served() -> Iterator[str]:
+def _serve() -> Iterator[str]:
     """Serve all of it in a child, so that it shares no interpreter lock with what is measured."""
     command = [sys.executable, "-m", "bench.loop"]
     with subprocess.Popen(
@@ -100,9 +98,9 @@ def _served() -> Iterator[str]:
         assert child.stdin
         assert child.stdout
         try:
-            told: Mapping[str, str] = json.loads(child.stdout.readline())
-            os.environ.update(told)
-            yield told["BARE_URL"]
+            values: Mapping[str, str] = json.loads(child.stdout.readline())
+            os.environ.update(values)
+            yield values["BARE_URL"]
         finally:
             child.stdin.close()
 

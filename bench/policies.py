@@ -34,26 +34,26 @@ def figures() -> Iterator[Figure]:
         }
         show_progress(f"warm decisions by {MANY} rules and by {FEW}, {WARM_ROUNDS} rounds ...")
         apps = {count: _app(settings, task) for count, task in tasks.items()}
-        taken: dict[int, list[float]] = {FEW: [], MANY: []}
+        durations: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(WARM_ROUNDS):
             for count, app in apps.items():
-                taken[count].append(seconds(partial(decide, app, event())))
+                durations[count].append(seconds(partial(decide, app, event())))
         for app in apps.values():
             app.client.close()
         yield Figure(
             f"warm decision, {MANY} rules / {FEW} rules",
-            median_ratio(taken[MANY], taken[FEW]),
+            median_ratio(durations[MANY], durations[FEW]),
             "x",
             2,
         )
         show_progress(f"cold starts with {MANY} rules and with {FEW}, {ROUNDS} rounds ...")
-        used: dict[int, list[float]] = {FEW: [], MANY: []}
+        cpu_seconds: dict[int, list[float]] = {FEW: [], MANY: []}
         for _ in range(ROUNDS):
             for count, task in tasks.items():
-                used[count].append(cold_start(task, settings).cpu)
+                cpu_seconds[count].append(cold_start(task, settings).cpu)
         yield Figure(
             f"cold decision, {MANY} rules / {FEW} rules, CPU",
-            median_ratio(used[MANY], used[FEW]),
+            median_ratio(cpu_seconds[MANY], cpu_seconds[FEW]),
             "x",
             1.1,
         )
@@ -73,7 +73,7 @@ def _task(folder: Path, count: int) -> Path:
 
 def policy(count: int) -> dict[str, Any]:
     """Make a policy of so many rules, as various as people write them; the last one approves."""
-    return {"rules": [*(_rule(each) for each in range(count - 1)), _LAST], "aliases": {}}
+    return {"rules": [*(_rule(number) for number in range(count - 1)), _LAST], "aliases": {}}
 
 
 def _rule(number: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a process holds, as /proc tells of it. Linux only, as the sandbox is."""
+"""Memory, threads and sockets of processes, read from /proc. Linux only, as the sandbox is."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def sample() -> Sample:
     """Look at this process and its children."""
     own = usage(os.getpid())
     assert own
-    looked_at = {each: usage(each) for each in children()}
-    return Sample(own, {each: found for each, found in looked_at.items() if found})
+    usages = {process: usage(process) for process in children()}
+    return Sample(own, {process: value for process, value in usages.items() if value})
 
 
 def children() -> list[int]:
     """Give the processes that this one started and that have not ended, oldest first."""
-    found: set[int] = set()
+    processes: set[int] = set()
     for file in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):  # that thread has ended meanwhile
-            found.update(map(int, file.read_text(encoding="ascii").split()))
-    return sorted(found)
+            processes.update(map(int, file.read_text(encoding="ascii").split()))
+    return sorted(processes)
 
 
 def usage(process: int) -> Usage | None:
@@ -53,17 +53,17 @@ def usage(process: int) -> Usage | None:
     folder = Path("/proc") / str(process)
     try:
         lines = (folder / "status").read_text(encoding="utf-8").splitlines()
-        links = [_link(each) for each in (folder / "fd").iterdir()]
+        links = [_link(file) for file in (folder / "fd").iterdir()]
     except OSError:
         return None
-    status = dict(each.split(":", 1) for each in lines)
+    status = dict(line.split(":", 1) for line in lines)
     if "VmRSS" not in status:  # it is a zombie
         return None
     return Usage(
         int(status["VmRSS"].split()[0]),
         int(status["VmHWM"].split()[0]),
         int(status["Threads"]),
-        sum(each.startswith("socket:") for each in links),
+        sum(link.startswith("socket:") for link in links),
     )
 
 

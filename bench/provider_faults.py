@@ -1,4 +1,4 @@
-"""Every fault that the doubles know, each with the double and the path that it is played at."""
+"""Every fault that the doubles know, each with the double and the path that it is for."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ProviderFault(NamedTuple):
 
 
 def provider_faults(doubles: Mapping[str, Double]) -> Iterator[ProviderFault]:
-    """Give all of them; the cast is on stage."""
+    """Give all of them, for doubles that have the demo's people and schedules."""
     for name, double in doubles.items():
         for fault in _anywhere(double):
             yield ProviderFault(name, "/", fault)

@@ -44,7 +44,7 @@ _SETTLED, _PATIENCE = 0.5, 10.0
 
 
 class Soak:
-    """A sandbox with the cast on stage, which is called and disrupted."""
+    """A sandbox with the demo's people on duty, which is called and disrupted."""
 
     def __init__(
         self, sandbox: Sandbox, threads: int, disruptor: Disruptor, signing: SigningSecret
@@ -95,7 +95,7 @@ class Soak:
         return verdict.kind
 
     def count_wrong_answers(self) -> int:
-        """Say how many of the cast get a wrong answer once all is well."""
+        """Count the people who get a wrong answer once all is well."""
         wrong = 0
         for who in self._people:
             kind = self._judge(ExpectedCall(request_event(who, [OPEN]), who in ON_DUTY))
@@ -107,7 +107,7 @@ class Soak:
         disruptor = self.disruptor
         wrong = self.count_wrong_answers()
         yield Figure("calls", self.tally.counts.total(), "")
-        yield Figure(f"faults played, of {disruptor.kinds} kinds", disruptor.faults, "")
+        yield Figure(f"faults injected, of {disruptor.kinds} kinds", disruptor.faults, "")
         yield Figure("children killed", disruptor.kills, "")
         yield Figure("secrets rotated", disruptor.rotations, "")
         yield from self.tally.figures(disruptor.kills)
@@ -128,16 +128,15 @@ class Soak:
         while True:
             time.sleep(_SETTLED)
             now = sample()
-            if _same(before, now) or time.monotonic() > end:
+            if _threads_and_sockets(before) == _threads_and_sockets(now) or time.monotonic() > end:
                 return now
             before = now
 
 
-def _same(one: Sample, other: Sample) -> bool:
-    """Whether threads and sockets are."""
-    each = [(looked.sandbox, *looked.children.values()) for looked in (one, other)]
-    first, last = ([(usage.threads, usage.sockets) for usage in usages] for usages in each)
-    return first == last
+def _threads_and_sockets(sample: Sample) -> list[tuple[int, int]]:
+    """Count those of each process."""
+    usages = (sample.sandbox, *sample.children.values())
+    return [(usage.threads, usage.sockets) for usage in usages]
 
 
 @contextmanager

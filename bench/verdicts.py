@@ -97,7 +97,7 @@ class Tally:
 
 def growth_of_sandbox(before: Sample, after: Sample) -> Iterator[Figure]:
     """Compare what the sandbox holds when all is quiet."""
-    # Its books of calls and of the log fill up to what they hold at most.
+    # Its records of calls and of the log grow to their limits.
     yield from _growth("sandbox", before.sandbox, after.sandbox, memory=1.4)
 
 
@@ -106,10 +106,10 @@ def growth_of_children(before: Sample, after: Sample, memory_mb: int) -> Iterato
     lived = before.children.keys() & after.children.keys()
     yield Figure("children that did not live on", len(before.children) - len(lived), "", 0)
     if lived:
-        was = _mean(before.children[each] for each in lived)
-        now = _mean(after.children[each] for each in lived)
+        was = _mean(before.children[process] for process in lived)
+        now = _mean(after.children[process] for process in lived)
         yield from _growth("a child", was, now, memory=1.5)
-    peak = max((each.peak_kib for each in after.children.values()), default=0)
+    peak = max((usage.peak_kib for usage in after.children.values()), default=0)
     yield Figure("a child: the most memory ever", peak / 1024, "MiB", memory_mb)
 
 

@@ -34,7 +34,7 @@ def _warm(providers: ProviderProcess, name: str) -> Figure:
     providers.take_calls()
     decide(app, event())
     # What a warm decision asks, each provider's calls on a connection of its own.
-    fetchers = [_fetcher(each) for each in providers.take_calls()]
+    fetchers = [_fetcher(call) for call in providers.take_calls()]
     ours, bare = [], []
     for _ in range(ROUNDS):
         bare.append(seconds(partial(_at_once, fetchers)))

@@ -26,7 +26,7 @@ from handler.json_fields import ShapeError, as_object, get_list, get_object, get
 from handler.providers.registry import PROVIDERS
 from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
-from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, run_scenes, summary
+from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, send_requests, summary
 from sandbox.demo_data import RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
     file = options.root / env_file.FILE
-    if _answers(running := env_file.read(file).get("WEBHOOK_URL", "")):
+    if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
         raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -113,13 +113,13 @@ def _live_settings() -> dict[str, str]:
 
 
 def _proxies() -> dict[str, str]:
-    """Give what has the function reach real providers through this machine's proxy."""
+    """The variables by which the function reaches real providers through this machine's proxy."""
     proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
     return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
-def _answers(url: str) -> bool:
-    """Tell whether anything listens there: what is left of a killed sandbox does not."""
+def _is_listening(url: str) -> bool:
+    """Tell whether anything listens at a URL: a killed sandbox leaves its file, and no server."""
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
@@ -129,8 +129,8 @@ def _answers(url: str) -> bool:
 
 
 def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
-    names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
-    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
+    warnings = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
+    for note in dict.fromkeys((*sandbox.deployment.notes, *warnings)):
         say(f"  note: {note}")
     for resource in sandbox.deployment.resources:
         say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
@@ -164,7 +164,7 @@ def _demo(options: argparse.Namespace) -> int:
     say(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...")
     # Beside a sandbox that is up, whose log is another.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
-        outcomes = run_scenes(sandbox)
+        outcomes = send_requests(sandbox)
         by_webhook = must_approve_script(sandbox.settings, is_shut=sandbox.is_shut)
         with open_space(sandbox) as space:
             script = run_script(space, by_webhook=by_webhook)
@@ -173,10 +173,10 @@ def _demo(options: argparse.Namespace) -> int:
     console = output(sys.stdout, {}, as_json=False)
     console.line(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:")
     console.line()
-    console.table(HEADINGS, [each.row for each in outcomes])
+    console.table(HEADINGS, [outcome.row for outcome in outcomes])
     print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
     print(script.output + ("" if script.expected else NOT_EXPECTED))
-    verdicts = [(each.verdict, each.expected) for each in outcomes]
+    verdicts = [(outcome.verdict, outcome.expected) for outcome in outcomes]
     verdicts.append((APPROVED if script.approved else LEFT_TO_HUMANS, script.expected))
     print()
     for note in notes:
@@ -219,13 +219,13 @@ def _approvals_in(answer: WebhookAnswer) -> list[tuple[str, str]]:
     """Read how long each claim approves for, and why."""
     try:
         claims = get_list(as_object(answer.body, "the answer"), "claims")
-        approvals = [as_object(each, "a claim") for each in claims]
+        approvals = [as_object(claim, "a claim") for claim in claims]
         return [
             (
-                get_str(get_object(get_object(each, "meta"), "labels"), DURATION),
-                get_str(each, "reason"),
+                get_str(get_object(get_object(approval, "meta"), "labels"), DURATION),
+                get_str(approval, "reason"),
             )
-            for each in approvals
+            for approval in approvals
         ]
     except ShapeError as error:
         raise UsageError(f"what answers is not this project's webhook: {error}") from None
@@ -277,19 +277,21 @@ def _parser() -> argparse.ArgumentParser:
             "--stack", type=typed.stack, default="dev", help="whose config is deployed (dev)"
         )
 
-    one = commands.add_parser("send", help="send one signed request and print the answer")
-    one.add_argument(
+    send_command = commands.add_parser("send", help="send one signed request and print the answer")
+    send_command.add_argument(
         "--as", dest="email", required=True, type=typed.email, metavar="EMAIL", help="who asks"
     )
-    one.add_argument(
+    send_command.add_argument(
         "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
     )
-    typed.for_labels(one, "that resources carry")
-    one.add_argument("--duration", default="", type=_duration, metavar="1h30m", help="for how long")
-    one.add_argument("--reason", default="to debug production", help="why")
-    one.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")
-    one.add_argument("--secret-file", type=Path, help="a file with that webhook's secret")
-    one.set_defaults(run=_send)
+    typed.for_labels(send_command, "that resources carry")
+    send_command.add_argument(
+        "--duration", default="", type=_duration, metavar="1h30m", help="for how long"
+    )
+    send_command.add_argument("--reason", default="to debug production", help="why")
+    send_command.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")
+    send_command.add_argument("--secret-file", type=Path, help="a file with that webhook's secret")
+    send_command.set_defaults(run=_send)
     return parser
 
 

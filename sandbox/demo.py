@@ -1,4 +1,4 @@
-"""The demo: the scenes' requests, the answers, and whether the settings give these answers."""
+"""The demo: its requests, the answers, and whether the settings should give these answers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 
 from auditlog.explain import duration_in_words, why
 from cli.webhook_client import WebhookAnswer, send
+from handler.callers.indent import DURATION
 from handler.durations import parse_duration
 from handler.settings import Settings
-from sandbox.demo_data import SCENES, Scene, seed_all
+from sandbox.demo_data import DEMO_REQUESTS, DemoRequest, seed_all
 from sandbox.stack import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
@@ -26,16 +27,16 @@ HEADINGS = ("who", "is", "answer", "for", "why")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A scene, and what the webhook answered.
+    """A request of the demo, and what the webhook answered.
 
     Attributes:
-        scene: what was asked.
+        request: what was asked.
         answer: what came back.
         why: what the function's log says.
         expected: whether the stack's settings give that answer.
     """
 
-    scene: Scene
+    request: DemoRequest
     answer: WebhookAnswer
     why: str
     expected: bool
@@ -54,37 +55,37 @@ class Outcome:
         if verdict == REFUSED:
             verdict = f"{REFUSED} ({self.answer.http})"
         elif verdict == APPROVED:
-            duration = duration_in_words(
-                self.answer.claims[0]["meta"]["labels"]["indent.com/time/duration"]
-            )
+            duration = duration_in_words(self.answer.claims[0]["meta"]["labels"][DURATION])
         mark = "" if self.expected else NOT_EXPECTED
-        name = self.scene.email.partition("@")[0]
-        return name, self.scene.who, verdict, duration, self.why + mark
+        name = self.request.email.partition("@")[0]
+        return name, self.request.role, verdict, duration, self.why + mark
 
 
-def run_scenes(sandbox: Sandbox) -> list[Outcome]:
-    """Give the doubles their people and duties, and send each scene's request."""
+def send_requests(sandbox: Sandbox) -> list[Outcome]:
+    """Give the doubles their people and duties, and send each request of the demo."""
     if not sandbox.doubles:
-        raise ValueError("the scenes need the doubles, not real providers")
+        raise ValueError("the demo's requests need the doubles, not real providers")
     seed_all(sandbox.doubles)
-    return [_run(sandbox, scene) for scene in SCENES if scene.provider in sandbox.doubles]
+    return [
+        _send(sandbox, request) for request in DEMO_REQUESTS if request.provider in sandbox.doubles
+    ]
 
 
-def _run(sandbox: Sandbox, scene: Scene) -> Outcome:
+def _send(sandbox: Sandbox, request: DemoRequest) -> Outcome:
     settings = sandbox.settings
-    secret = secrets.token_urlsafe(30) if scene.forged else sandbox.webhook_secret
-    logged = sandbox.log.count
+    secret = secrets.token_urlsafe(30) if request.forged else sandbox.webhook_secret
+    count_before = sandbox.log.count
     answer = send(
         sandbox.url,
         secret,
-        {"events": [scene.event(settings.policy)]},
-        signed_at=datetime.now(UTC) - scene.signed_ago,
+        {"events": [request.event(settings.policy)]},
+        signed_at=datetime.now(UTC) - request.signed_ago,
     )
     # Of a call that never reached the function there is no line to wait for.
     reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
-    line = (sandbox.log.wait_for(_says_why, since=logged) if reached else None) or {}
-    expected = is_expected(scene, answer, settings, is_shut=sandbox.is_shut)
-    return Outcome(scene, answer, why(line) or NOT_REACHED, expected)
+    line = (sandbox.log.wait_for(_says_why, since=count_before) if reached else None) or {}
+    expected = is_expected(request, answer, settings, is_shut=sandbox.is_shut)
+    return Outcome(request, answer, why(line) or NOT_REACHED, expected)
 
 
 def _says_why(record: dict[str, Any]) -> bool:
@@ -92,39 +93,40 @@ def _says_why(record: dict[str, Any]) -> bool:
 
 
 def is_expected(
-    scene: Scene, answer: WebhookAnswer, settings: Settings, *, is_shut: bool = False
+    request: DemoRequest, answer: WebhookAnswer, settings: Settings, *, is_shut: bool = False
 ) -> bool:
-    """Tell whether the webhook answered a scene as a function with these settings has to.
+    """Tell whether the webhook answered a request as a function with these settings has to.
 
     One that is shut is not even asked: its URL answers 429, whatever the call is.
     """
     if is_shut:
         return answer.http == HTTPStatus.TOO_MANY_REQUESTS and not answer.claims
-    if answer.http != scene.http:
+    if answer.http != request.http:
         return False
-    decision = scene.decision(settings.policy, datetime.now(UTC))
-    if scene.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
+    decision = request.decision(settings.policy, datetime.now(UTC))
+    if request.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
         return not answer.claims
-    granted = [
-        parse_duration(each["meta"]["labels"]["indent.com/time/duration"]) for each in answer.claims
-    ]
-    # Where access ends with the shift, that began with the first scene, not now.
-    ends_with_shift = any(each.shift_end for each in settings.policy.rules)
+    granted = [parse_duration(claim["meta"]["labels"][DURATION]) for claim in answer.claims]
+    # Where access ends with the shift, that began with the first request, not now.
+    ends_with_shift = any(rule.shift_end for rule in settings.policy.rules)
     least = decision.duration - (_LONGEST_RUN if ends_with_shift else timedelta(0))
     return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
 
 
 def summary(verdicts: Sequence[tuple[str, bool]]) -> list[str]:
-    """Sum up verdicts, each with whether it is as expected: what happened, then whether to worry.
+    """Sum up verdicts, each with whether it is as expected.
 
-    That all is as the settings say is no comfort where they let nobody in.
+    Where nobody was approved, a line of its own says so, even if the settings want that.
     """
-    expected = sum(as_it_should for _, as_it_should in verdicts)
-    counted = Counter(verdict for verdict, _ in verdicts)
-    counts = ", ".join(
-        f"{counted[each]} {each}"
-        for each in (APPROVED, LEFT_TO_HUMANS, REFUSED)
-        if counted[each] or each == APPROVED
+    expected_count = sum(expected for _, expected in verdicts)
+    counts = Counter(verdict for verdict, _ in verdicts)
+    count_texts = [
+        f"{counts[verdict]} {verdict}"
+        for verdict in (APPROVED, LEFT_TO_HUMANS, REFUSED)
+        if counts[verdict] or verdict == APPROVED
+    ]
+    line = (
+        f"{expected_count} of {len(verdicts)} came out as the stack's settings say: "
+        f"{', '.join(count_texts)}."
     )
-    line = f"{expected} of {len(verdicts)} came out as the stack's settings say: {counts}."
-    return [line] if counted[APPROVED] else [line, "Nobody was approved."]
+    return [line] if counts[APPROVED] else [line, "Nobody was approved."]

@@ -19,21 +19,20 @@ from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Double
+from sandbox.vendors.store import SHIFT
 
 _PROVIDER = "incident.io"
 SCHEDULE = "Production"
 RESOURCE = "prod-db"
-# How long one is on shift at the doubles, if not said otherwise.
-SHIFT = timedelta(hours=8)
 
 
 @dataclass(frozen=True)
-class Scene:
+class DemoRequest:
     """One request of the demo.
 
     Attributes:
         email: who asks.
-        who: what they are, in words.
+        role: what they are, in words.
         duties: what the provider says of them, in the decision's words.
         duration: what they ask for, as a Go duration, or "".
         signed_ago: how old the signature is.
@@ -42,7 +41,7 @@ class Scene:
     """
 
     email: str
-    who: str
+    role: str
     duties: tuple[Duty, ...] = ()
     duration: str = ""
     signed_ago: timedelta = timedelta(0)
@@ -64,7 +63,7 @@ class Scene:
         """Decide on what the provider states, as the webhook has to; shifts have just begun."""
         _, (event,) = read_events([self.event(policy)])
         ends = {ON_CALL: now + SHIFT}
-        duties = tuple(each._replace(end=ends.get(each.kind)) for each in self.duties)
+        duties = tuple(duty._replace(end=ends.get(duty.kind)) for duty in self.duties)
         return decide(event.request, ProviderSnapshot(duties), policy, now)
 
 
@@ -115,20 +114,20 @@ _PAUL_IS_BACK_UP = (Duty("PagerDuty", ON_CALL, "", f"{DATABASES} back-up", PAUL,
 _OLGA_IS_ON = (Duty("Opsgenie", ON_CALL, "", PAYMENTS, OLGA),)
 _JUAN_IS_ON = (Duty("JSM Operations", ON_CALL, "", SEARCH, JUAN),)
 
-SCENES: Sequence[Scene] = (
-    Scene(JANE, "leads a live incident", _JANE_LEADS),
-    Scene(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
-    Scene(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
-    Scene(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
-    Scene(RITA, "reported the incident", _RITA_REPORTED),
-    Scene(DAN, "leads what he declared", _DAN_LEADS_HIS_OWN),
-    Scene(PETRA, f"on call for {DATABASES}", _PETRA_IS_ON, provider="pagerduty"),
-    Scene(PAUL, "her back-up, on level 2", _PAUL_IS_BACK_UP, provider="pagerduty"),
-    Scene(OLGA, f"on call for {PAYMENTS}", _OLGA_IS_ON, provider="opsgenie"),
-    Scene(JUAN, f"on call for {SEARCH}", _JUAN_IS_ON, provider="jsm"),
-    Scene(NORA, "off duty"),
-    Scene(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
-    Scene(JANE, "a forged signature", _JANE_LEADS, forged=True),
+DEMO_REQUESTS: Sequence[DemoRequest] = (
+    DemoRequest(JANE, "leads a live incident", _JANE_LEADS),
+    DemoRequest(JANE, "the same, for half an hour", _JANE_LEADS, duration="30m"),
+    DemoRequest(JANE, "the same, for a year", _JANE_LEADS, duration="8760h"),
+    DemoRequest(OMAR, f"on shift for {SCHEDULE}", _OMAR_IS_ON),
+    DemoRequest(RITA, "reported the incident", _RITA_REPORTED),
+    DemoRequest(DAN, "leads what he declared", _DAN_LEADS_HIS_OWN),
+    DemoRequest(PETRA, f"on call for {DATABASES}", _PETRA_IS_ON, provider="pagerduty"),
+    DemoRequest(PAUL, "her back-up, on level 2", _PAUL_IS_BACK_UP, provider="pagerduty"),
+    DemoRequest(OLGA, f"on call for {PAYMENTS}", _OLGA_IS_ON, provider="opsgenie"),
+    DemoRequest(JUAN, f"on call for {SEARCH}", _JUAN_IS_ON, provider="jsm"),
+    DemoRequest(NORA, "off duty"),
+    DemoRequest(JANE, "a call signed an hour ago", _JANE_LEADS, signed_ago=timedelta(hours=1)),
+    DemoRequest(JANE, "a forged signature", _JANE_LEADS, forged=True),
 )
 
 
@@ -139,7 +138,7 @@ def labels_for(policy: Policy) -> dict[str, str]:
 
 
 def seed_incidentio(double: IncidentIO) -> None:
-    """Give incident.io's double the people, the schedule and the incidents of the scenes."""
+    """Give incident.io's double the people, the schedule and the incidents that the demo needs."""
     for email, name in PEOPLE.items():
         double.add_person(name, email)
     double.add_schedule(SCHEDULE)

@@ -14,7 +14,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import decide
 from handler.settings import Settings
 from policy.terminal import safe_lines
-from sandbox.demo_data import JANE, NORA, SCENES
+from sandbox.demo_data import DEMO_REQUESTS, JANE, NORA
 from sandbox.demo_space import variables
 from sandbox.local_aws.program import ROOT
 from sandbox.space import Space
@@ -46,7 +46,7 @@ def must_approve_script(settings: Settings, *, is_shut: bool = False) -> bool:
     """Whether the webhook of these settings has to approve what the script asks for."""
     request = Request(Resource(kind="user", id=JANE, email=JANE), (_ACTION,))
     decision = decide(
-        request, ProviderSnapshot(SCENES[0].duties), settings.policy, datetime.now(UTC)
+        request, ProviderSnapshot(DEMO_REQUESTS[0].duties), settings.policy, datetime.now(UTC)
     )
     return decision.approved and not (is_shut or settings.dry_run)
 
@@ -72,7 +72,9 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
     ) as script:
         try:
             first = script.stdout.readline() if script.stdout else ""
-            approved = [_approved_by_bot(space, each.name) for each in space.petitions.all()]
+            approved = [
+                _approved_by_bot(space, petition.name) for petition in space.petitions.all()
+            ]
             rest, errors = script.communicate(timeout=_PATIENCE)
         finally:
             script.kill()
@@ -93,4 +95,4 @@ def _approved_by_bot(space: Space, name: str) -> bool:
     if petition.phase == "open":
         claim = {"event": APPROVE, "reason": "Nobody's duty answers for this."}
         space.petitions.review(Owner(NORA, admin=True), name, claim)
-    return any(each.event["actor"]["kind"] == BOT_KIND for each in petition.claims)
+    return any(claim.event["actor"]["kind"] == BOT_KIND for claim in petition.claims)

@@ -15,7 +15,7 @@ from sandbox.stack import Sandbox
 def open_space(sandbox: Sandbox) -> Iterator[Space]:
     """Open a space whose decisions the deployed webhook makes, until the context ends.
 
-    The cast are its people; where the real provider is asked, only its administrators are.
+    The demo's people are in it; where real providers are asked, only the administrators are.
     """
     with Space() as space:
         for email in PEOPLE if sandbox.doubles else REVIEWERS:

@@ -140,7 +140,7 @@ class LocalHandler(BaseHTTPRequestHandler):
         return "sandbox"
 
     def log_message(self, *_: object) -> None:
-        """Stay silent: what is worth a line is said elsewhere."""
+        """Print nothing for a call."""
 
     def _is_allowed(self) -> bool:
         refusal = self.server.refusal(self.path, self.headers)
@@ -230,7 +230,7 @@ class LocalServer(socketserver.TCPServer):
             print(safe_lines(traceback.format_exc()), file=sys.stderr)
 
     def _is_of_own_site(self, headers: Message) -> bool:
-        """Tell whether no browser says that another site makes this call.
+        """Whether the call comes from our own site, or not from a browser.
 
         No page can set these headers. The Origin of a form is `null` where its page sends no
         referrer, as is that of many others: only beside a `Sec-Fetch-Site` it says nothing bad.
@@ -262,7 +262,7 @@ class LocalServer(socketserver.TCPServer):
     def _serve(self, connection: socket.socket, address: Any) -> None:  # noqa: ANN401 - as in socketserver
         try:
             self.finish_request(connection, address)
-        except Exception:  # noqa: BLE001 - as in socketserver: told there, and the server goes on
+        except Exception:  # noqa: BLE001 - as in socketserver: it is printed, and the server goes on
             self.handle_error(connection, address)
         finally:
             self.shutdown_request(connection)

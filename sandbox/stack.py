@@ -1,4 +1,4 @@
-"""All of it, running: the local AWS, the deployed program, its URL, the provider's double."""
+"""The whole system, running: local AWS, deployed program, function URL, the providers' doubles."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_o
 from infra.settings import KMS_KEY_ID, KMS_KEY_MANAGED, STATE_BUCKET_MANAGED
 from infra.stack_file import check_stack_file, read_stack_config
 from policy.remedies import in_stack, report
+from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.archive import read_from_zip
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
@@ -28,15 +29,14 @@ from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import PROJECT
 from sandbox.local_aws.resources.awslambda import is_public
-from sandbox.logbook import Logbook
 from sandbox.vendors import create_double
 from sandbox.vendors.incidentio import IncidentIO
 
 MOST_CHILDREN = 10
 LOG = Path(".sandbox") / "function.log"
-# What says of the account's own bucket and key that the program is to take them over: here it makes
-# its own, and asks no AWS but this one.
-OF_REAL_AWS = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
+# These settings name an existing bucket and key for the program to manage. The sandbox leaves them
+# out: the program then makes its own, in the local AWS.
+EXISTING_RESOURCES = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 
 
 class Sandbox:
@@ -69,7 +69,7 @@ class Sandbox:
         self._config = {
             key: value
             for key, value in _stack_config(root, stack).items()
-            if key not in {f"{PROJECT}:{name}" for name in OF_REAL_AWS}
+            if key not in {f"{PROJECT}:{name}" for name in EXISTING_RESOURCES}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
         region = _region(self._config, stack)
@@ -77,12 +77,14 @@ class Sandbox:
         self.webhook_secret = new_secret()
         self._previous_secret = ""
         self._variables = dict(variables)
-        self.doubles = {} if live else {each.id: create_double(each.id) for each in PROVIDERS}
+        self.doubles = (
+            {} if live else {provider.id: create_double(provider.id) for provider in PROVIDERS}
+        )
         self._provider_settings = dict(live)
         for double in self.doubles.values():
             self._provider_settings |= double.settings
         self.aws = Aws(region)
-        self.log = Logbook(root / log)
+        self.log = FunctionLog(root / log)
         self.deployment: Deployment
         self.url = ""
 

@@ -1,4 +1,4 @@
-"""WSGI applications on the sandbox's kind of server, by werkzeug's own request handler."""
+"""Serves a WSGI application on loopback: `LocalServer`'s checks, and werkzeug's environ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox.local_server import Authorize, LocalHandler, LocalServer
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_OF_THE_CONNECTION: Final = {"connection", "keep-alive", "transfer-encoding"}
+_HOP_BY_HOP: Final = {"connection", "keep-alive", "transfer-encoding"}
 
 
 class WsgiServer(LocalServer):
@@ -25,25 +25,25 @@ class WsgiServer(LocalServer):
     Args:
         application: what is called for each call that is authorized.
         authorize: looks for the credential of a call.
-        mounted_at: the beginning of each path that is not the application's own.
+        mount_path: what each path begins with; the application gets it as SCRIPT_NAME.
     """
 
-    # What werkzeug's handler asks of its server.
+    # Attributes that werkzeug's handler reads from its server.
     ssl_context = None
     multithread = True
     multiprocess = False
 
     def __init__(
-        self, application: WSGIApplication, authorize: Authorize, *, mounted_at: str = ""
+        self, application: WSGIApplication, authorize: Authorize, *, mount_path: str = ""
     ) -> None:
         super().__init__(_Handler, authorize)
-        self.application = DispatcherMiddleware(NotFound(), {mounted_at: application})
+        self.application = DispatcherMiddleware(NotFound(), {mount_path: application})
 
 
 class _Handler(LocalHandler, WSGIRequestHandler):
     """Werkzeug's handler calls `run_wsgi` for every method; its own would close each connection."""
 
-    server: WsgiServer  # type: ignore[assignment] # what werkzeug asks of it, it has
+    server: WsgiServer  # type: ignore[assignment] # it has what werkzeug reads from it
     server_version = "sandbox"
     timeout = 60  # seconds a client may stay silent
 
@@ -67,7 +67,7 @@ class _Handler(LocalHandler, WSGIRequestHandler):
         except ClientDisconnected:
             self.close_connection = True
             return
-        pairs = [pair for pair in headers if pair[0].lower() not in _OF_THE_CONNECTION]
+        pairs = [pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP]
         is_read = body is not None and body.is_exhausted
         close = [] if is_read else [("Connection", "close")]
         self.reply(int(status.partition(" ")[0]), b"".join(answer), [*pairs, *close])

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.loaders import create_loader
 
-from tests.decision_replay import all_decisions_replayed, replay_all
+from tests.support.decision_replay import all_decisions_replayed, replay_all
 
 if TYPE_CHECKING:
     from sandbox.stack import Sandbox
@@ -31,7 +31,7 @@ def pytest_collection_finish() -> None:
 def _no_aws_of_this_machine() -> Iterator[None]:
     """Neither a profile nor a file of the developer's changes what a test finds of AWS."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [each for each in os.environ if each.startswith("AWS_")]:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, os.devnull)
@@ -44,11 +44,11 @@ def _no_aws_of_this_machine() -> Iterator[None]:
 # Of a module, not of the session: there is one moto in a process, and other tests start their own.
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox with the dev stack's defaults and the demo's cast."""
+    """A sandbox with the dev stack's defaults and the demo's people."""
     # Moto and Pulumi: a second's import, for those alone who have use for it.
     from sandbox.demo_data import seed_incidentio  # noqa: PLC0415
     from sandbox.stack import Sandbox  # noqa: PLC0415
-    from tests.projects import project_in  # noqa: PLC0415
+    from tests.support.projects import project_in  # noqa: PLC0415
 
     with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as running:
         assert running.double

@@ -37,42 +37,43 @@ class Mutant(NamedTuple):
         return f"{self.file}\n    - {self.before}\n    + {self.after}"
 
 
-def explained() -> list[Mutant]:
+def read_explained() -> list[Mutant]:
     """Read the mutants that are explained: what is indented, below the name of its file."""
-    found, file, before = [], "", ""
+    mutants, file, before = [], "", ""
     for line in EXPLAINED.read_text(encoding="utf-8").splitlines():
         if heading := _HEADING.fullmatch(line):
             file = heading[1]
         elif line.startswith("    - "):
             before = line[6:]
         elif line.startswith("    + "):
-            found.append(Mutant(file, before, line[6:]))
-    return found
+            mutants.append(Mutant(file, before, line[6:]))
+    return mutants
 
 
 def main() -> int:
     """Try every mutant, print the score, and say which are neither noticed nor explained."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        tree = _copied_to(Path(name))
+        tree = _copy_to(Path(name))
         try:
-            _mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1), shown=True)
+            _mutmut(tree, "run", "--max-children", str(os.cpu_count() or 1), show=True)
         except subprocess.CalledProcessError:
             print("mutmut gave up: are the tests green without a mutant? It runs them first.")
             return 2
         states = dict(_states(_mutmut(tree, "results", "--all", "true")))
         alive = {
-            name: _read(_mutmut(tree, "show", name), name)
+            name: _parse_mutant(_mutmut(tree, "show", name), name)
             for name, state in states.items()
             if state not in NOTICED
         }
-    known = explained()
-    unexplained = {name: each for name, each in alive.items() if each not in known}
-    for name, each in unexplained.items():
-        print(f"\n{name} ({states[name]})\n{each}")
-    stale = [each for each in known if each not in alive.values()]
-    for each in stale:
+    known = read_explained()
+    unexplained = {name: mutant for name, mutant in alive.items() if mutant not in known}
+    for name, mutant in unexplained.items():
+        print(f"\n{name} ({states[name]})\n{mutant}")
+    stale = [mutant for mutant in known if mutant not in alive.values()]
+    for mutant in stale:
         print(
-            f"\nThis is explained, and need not be: it is noticed, or is no mutant any more\n{each}"
+            "\nThis is explained, and need not be: it is noticed, or is no mutant any more\n"
+            f"{mutant}"
         )
     noticed = len(states) - len(alive)
     score = 100 * noticed / len(states)
@@ -81,7 +82,7 @@ def main() -> int:
     return 1 if unexplained or stale else 0
 
 
-def _copied_to(tree: Path) -> Path:
+def _copy_to(tree: Path) -> Path:
     """Copy what is needed: no more of the tests than run without a server."""
     for room in ("handler", "auditlog", "policy", "tests/handler"):
         ignored = shutil.ignore_patterns("__pycache__", "conftest.py")
@@ -90,17 +91,17 @@ def _copied_to(tree: Path) -> Path:
     return tree
 
 
-def _mutmut(tree: Path, *arguments: str, shown: bool = False) -> str:
+def _mutmut(tree: Path, *arguments: str, show: bool = False) -> str:
     """Run mutmut. Its progress is a line that is written anew, so that only a terminal shows it."""
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments],
         cwd=tree,
         env={**os.environ, "EXAMPLES": EXAMPLES, "COLUMNS": "100"},
-        stdout=None if shown and sys.stdout.isatty() else subprocess.PIPE,
+        stdout=None if show and sys.stdout.isatty() else subprocess.PIPE,
         text=True,
         check=True,
     )
-    return ran.stdout or ""
+    return process.stdout or ""
 
 
 def _states(results: str) -> Iterator[tuple[str, str]]:
@@ -109,10 +110,10 @@ def _states(results: str) -> Iterator[tuple[str, str]]:
         yield name, state
 
 
-def _read(shown: str, name: str) -> Mutant:
+def _parse_mutant(diff: str, name: str) -> Mutant:
     """Read a mutant from its diff."""
     file = "/".join(name.split(".")[:-1]) + ".py"
-    lines = [line for line in shown.splitlines() if not line.startswith(("---", "+++"))]
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
     before, after = (
         " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )

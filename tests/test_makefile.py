@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import project_with_code_in
+from tests.support.projects import project_with_code_in
 
 ROOT = Path(__file__).resolve().parent.parent
 AWKWARD = "a b'c$d \"é"
@@ -89,12 +89,12 @@ def make(folder: Path, *arguments: str, **variables: str) -> subprocess.Complete
     )
 
 
-def shown(folder: Path, *arguments: str, **variables: str) -> list[str]:
+def dry_run(folder: Path, *arguments: str, **variables: str) -> list[str]:
     """The arguments that a target calls the interpreter with."""
     ready = ("-o", ".venv/run.stamp", "-o", ".venv/bin/oncall")
-    done = make(folder, *ready, *arguments, **variables)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    process = make(folder, *ready, *arguments, **variables)
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout.splitlines()
 
 
 def one_line(value: str) -> str:
@@ -106,23 +106,23 @@ def one_line(value: str) -> str:
 @pytest.mark.parametrize("target", ["up", "demo"])
 def test_a_stack_s_name_is_one_argument(bare: Path, target: str, value: str) -> None:
     """Whatever it is, the command gets it as it was given."""
-    said = shown(bare, target, f"STACK={value}")
-    assert said == ["-m", "sandbox", target, f"--stack={one_line(value)}"]
+    commands = dry_run(bare, target, f"STACK={value}")
+    assert commands == ["-m", "sandbox", target, f"--stack={one_line(value)}"]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_the_environment_s_stack_too(bare: Path, value: str) -> None:
     """A variable of the shell is a variable of make."""
-    assert shown(bare, "demo", STACK=value)[-1] == f"--stack={one_line(value)}"
+    assert dry_run(bare, "demo", STACK=value)[-1] == f"--stack={one_line(value)}"
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
     """Anything but nothing switches on."""
-    assert shown(bare, "up", f"LIVE={value}") == ["-m", "sandbox", "up", "--stack=dev", "--live"]
-    said = shown(bare, "policy-test", f"SELF_DECLARED={value}")
-    assert said == ["-m", "policy", "test", "--self-declared", "--"]
-    assert shown(bare, "up", "LIVE=") == ["-m", "sandbox", "up", "--stack=dev"]
+    assert dry_run(bare, "up", f"LIVE={value}") == ["-m", "sandbox", "up", "--stack=dev", "--live"]
+    commands = dry_run(bare, "policy-test", f"SELF_DECLARED={value}")
+    assert commands == ["-m", "policy", "test", "--self-declared", "--"]
+    assert dry_run(bare, "up", "LIVE=") == ["-m", "sandbox", "up", "--stack=dev"]
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_switches_are_not_evaluated(bare: Path, value: str) -> None:
 )
 def test_files_are_read_as_words(bare: Path, value: str, files: list[str]) -> None:
     """Blanks part them unless they are quoted; each is a file, and nothing is evaluated."""
-    assert shown(bare, "policy-test", f"FILES={value}") == ["-m", "policy", "test", "--", *files]
+    assert dry_run(bare, "policy-test", f"FILES={value}") == ["-m", "policy", "test", "--", *files]
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -155,25 +155,25 @@ def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
     """No command: it is named as it was given."""
     (bare / "requirements.txt").touch()
     (bare / ".venv" / "run.stamp").unlink(missing_ok=True)
-    done = make(bare, ".venv/run.stamp", f"PYTHON={value}")
-    assert done.returncode == 2
-    assert f"Python 3.11 or later is needed, {one_line(value)} is " in done.stderr
+    process = make(bare, ".venv/run.stamp", f"PYTHON={value}")
+    assert process.returncode == 2
+    assert f"Python 3.11 or later is needed, {one_line(value)} is " in process.stderr
 
 
 def test_help_in_an_awkward_folder(awkward: Path) -> None:
     """It lists the targets."""
-    done = make(awkward, "help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "policy-test" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) < 80  # of a terminal
+    process = make(awkward, "help")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "policy-test" in process.stdout
+    assert max(map(len, process.stdout.splitlines())) < 80  # of a terminal
 
 
 def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
     """Both are built, as source and as wheel; setuptools itself stops at a $ in the path."""
     folder = project(tmp_path / AWKWARD.replace("$", ""))
-    done = make(folder, "packages")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(each.suffix for each in (folder / "dist").iterdir()) == [
+    process = make(folder, "packages")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert sorted(file.suffix for file in (folder / "dist").iterdir()) == [
         *(".gz", ".gz", ".whl", ".whl")
     ]
 
@@ -181,7 +181,7 @@ def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:
 def test_oncall_in_an_awkward_folder(awkward: Path) -> None:
     """The installed command runs from elsewhere, under another Python's variables."""
     assert make(awkward, "oncall").returncode == 0
-    done = subprocess.run(
+    process = subprocess.run(
         [awkward / ".venv" / "bin" / "oncall", "--help"],
         cwd="/",
         env={"PATH": os.environ["PATH"], "PYTHONHOME": "/none", "PYTHONPATH": "/none"},
@@ -190,8 +190,8 @@ def test_oncall_in_an_awkward_folder(awkward: Path) -> None:
         timeout=PATIENCE,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: oncall ")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("usage: oncall ")
 
 
 def test_policy_test_in_an_awkward_folder(awkward: Path) -> None:
@@ -200,9 +200,9 @@ def test_policy_test_in_an_awkward_folder(awkward: Path) -> None:
     folder.mkdir()
     for suffix in (".yaml", ".test.yaml"):
         shutil.copy(awkward / "policy" / f"example{suffix}", folder / f"my{suffix}")
-    done = make(awkward, "policy-test", f'FILES="{folder.name}/my.yaml"')
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "cases came out as expected." in done.stdout
+    process = make(awkward, "policy-test", f'FILES="{folder.name}/my.yaml"')
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "cases came out as expected." in process.stdout
     assert not list(awkward.rglob("pwned"))
 
 
@@ -219,5 +219,5 @@ ANOTHER_PYTHON: Mapping[str, str] = {
 
 def test_another_python_s_variables_change_nothing(awkward: Path) -> None:
     """What they would have the interpreter do is hidden from every target."""
-    done = make(awkward, "policy-test", **ANOTHER_PYTHON)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = make(awkward, "policy-test", **ANOTHER_PYTHON)
+    assert (process.returncode, process.stderr) == (0, "")

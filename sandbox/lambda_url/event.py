@@ -1,4 +1,4 @@
-"""What a function URL makes of HTTP: payload 2.0 of a request, and a response of an answer.
+"""Translates an HTTP request to an event of payload format 2.0, and an answer to a response.
 
 Protocol: "Invoking Lambda function URLs" in the Lambda developer guide.
 """
@@ -24,7 +24,7 @@ _TEXT: Final = {"application/json", "application/xml", "application/javascript"}
 _JSON: Final = (("Content-Type", "application/json"),)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OF_THE_CONNECTION: Final = {"connection", "content-length", "keep-alive", "transfer-encoding"}
+_HOP_BY_HOP: Final = {"connection", "content-length", "keep-alive", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class MalformedAnswerError(ValueError):
 def to_event(request: Request, *, request_id: str, now: datetime, region: str) -> dict[str, Any]:
     """Translate a request to an event of payload format 2.0; `now` is in UTC."""
     path, _, query = request.target.partition("?")
-    headers = _joined((name.lower(), value) for name, value in request.headers)
+    headers = _join((name.lower(), value) for name, value in request.headers)
     cookies = [cookie.strip() for cookie in headers.pop("cookie", "").split(";") if cookie.strip()]
-    body, is_base64 = _encoded(request.body, headers.get("content-type", ""))
-    parameters = _joined(parse_qsl(query, keep_blank_values=True))
+    body, is_base64 = _encode(request.body, headers.get("content-type", ""))
+    parameters = _join(parse_qsl(query, keep_blank_values=True))
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -113,14 +113,14 @@ def to_event(request: Request, *, request_id: str, now: datetime, region: str) -
     }
 
 
-def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _join(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
 
 
-def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
+def _encode(body: bytes, content_type: str) -> tuple[str, bool]:
     media_type = content_type.partition(";")[0].strip().lower()
     if not body:
         return "", False
@@ -161,7 +161,7 @@ def _headers(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
             raise MalformedAnswerError(f"header {name} is a {type(value).__name__}")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
             raise MalformedAnswerError(f"header {name!r} cannot be sent")
-        if name.lower() not in _OF_THE_CONNECTION:
+        if name.lower() not in _HOP_BY_HOP:
             yield name, str(value)
 
 

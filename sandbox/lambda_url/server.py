@@ -151,7 +151,7 @@ class _Workers:
         with self._lock:
             if len(self._busy) >= self._limit:
                 return None
-            # The one used last, as Lambda does it: the others may go to rest.
+            # The one used last, as in Lambda: the others stay idle.
             worker = self._idle.pop() if self._idle else self._start()
             self._busy.add(worker)
         result = worker.invoke(event, request_id)

@@ -67,7 +67,7 @@ class Deployment:
         outputs: the stack's outputs, as plain values.
         resources: all that was created, in that order.
         function: the one function.
-        notes: what the program told the user.
+        notes: the program's messages to the user.
     """
 
     outputs: Mapping[str, str]
@@ -77,7 +77,7 @@ class Deployment:
 
     def only(self, type_: str) -> CreatedResource:
         """Give the one resource of a type."""
-        (resource,) = (one for one in self.resources if one.type == type_)
+        (resource,) = (resource for resource in self.resources if resource.type == type_)
         return resource
 
 

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
 # Moto's own switches, such as the one that empties it; its addresses for what only EC2 has.
-_NO_PART_OF_AWS = ("/moto-api", "/latest/")
+_MOTO_ONLY_PATHS = ("/moto-api", "/latest/")
 
 
 class Aws(Clients):
     """Moto for as long as the context lasts. It begins empty, and there is one in a process.
 
-    It takes calls that are signed with its own key, which is made up for each.
+    It takes calls that are signed with its own key, which is random.
     """
 
     def __init__(self, region: str) -> None:
@@ -62,13 +62,13 @@ class Aws(Clients):
         self._server.close()
 
     def make_server(self, application: WSGIApplication) -> WsgiServer:
-        """Make a server of an application that calls `answer`, for those who name the key."""
+        """Make a server of an application that calls `answer`; calls must name the key."""
         return WsgiServer(application, self._verifier)
 
     def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a call, as a WSGI application, if it is signed with the key."""
         body = environ["wsgi.input"].read()
-        is_aws = not environ["PATH_INFO"].startswith(_NO_PART_OF_AWS)
+        is_aws = not environ["PATH_INFO"].startswith(_MOTO_ONLY_PATHS)
         if not (is_aws and self._verifier.verify(environ, body)):
             status = f"{REFUSED.status.value} {REFUSED.status.phrase}"
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])

@@ -69,10 +69,10 @@ class LocalAwsProvider(provider.Provider):
         return provider.InvokeResponse(_wrap_all(answer_invoke(request.tok, self._aws)))
 
     async def check(self, request: provider.CheckRequest) -> provider.CheckResponse:
-        """Refuse inputs that nothing heeds, and give a name: once, since a name lasts."""
+        """Refuse unknown inputs, and give a random name, which later updates keep."""
         resource, inputs = _resource(request.urn), dict(request.new_inputs)
         checked = resource.check(request.name, _unwrap_all(inputs))
-        key = resource.named_by
+        key = resource.name_input
         if key and key not in inputs:
             inputs[key] = request.old_inputs.get(key) or PropertyValue(checked[key])
         return provider.CheckResponse(inputs)
@@ -81,7 +81,7 @@ class LocalAwsProvider(provider.Provider):
         """Tell what changes, and whether in place."""
         resource = _resource(request.urn)
         changed = resource.changes(_unwrap_all(request.old_state), _unwrap_all(request.new_inputs))
-        replaces = sorted(changed & resource.replaced_by)
+        replaces = sorted(changed & resource.replacement_inputs)
         kinds = provider.PropertyDiffKind
         return provider.DiffResponse(
             changes=bool(changed),
@@ -121,14 +121,16 @@ class LocalAwsProvider(provider.Provider):
         }
         inputs = {key: drifted.get(key, value) for key, value in request.inputs.items()}
         if not state:  # `pulumi import` knows the id alone
-            inputs = {key: value for key, value in drifted.items() if key in resource.takes}
+            inputs = {key: value for key, value in drifted.items() if key in resource.known_inputs}
         return provider.ReadResponse(request.resource_id, {**request.properties, **drifted}, inputs)
 
     async def update(self, request: provider.UpdateRequest) -> provider.UpdateResponse:
         """Change it in place."""
         resource = _resource(request.urn)
         # An input that is no longer given is no longer in the state either.
-        previous = {key: value for key, value in request.olds.items() if key not in resource.takes}
+        previous = {
+            key: value for key, value in request.olds.items() if key not in resource.known_inputs
+        }
         if request.preview:
             return provider.UpdateResponse({**previous, **request.news})
         existing = Existing(request.resource_id, _unwrap_all(request.olds))
@@ -136,7 +138,7 @@ class LocalAwsProvider(provider.Provider):
         return provider.UpdateResponse({**previous, **request.news, **_wrap_all(outputs)})
 
     async def delete(self, request: provider.DeleteRequest) -> None:
-        """Delete it; what is gone already is well gone."""
+        """Delete it; it may be gone already."""
         existing = Existing(request.resource_id, _unwrap_all(request.properties))
         try:
             _resource(request.urn).delete(existing, self._aws)
@@ -168,7 +170,7 @@ def _unmarshal(value: Any) -> PropertyValue:  # noqa: ANN401 - protobuf has no t
     """Keep archives and assets as they came: pulumi drops the hashes that the engine goes by."""
     fields = value.struct_value.fields
     if SIGNATURE in fields and fields[SIGNATURE].string_value in {_ARCHIVE, _ASSET}:
-        return PropertyValue({key: PropertyValue.unmarshal(each) for key, each in fields.items()})
+        return PropertyValue({key: PropertyValue.unmarshal(field) for key, field in fields.items()})
     return _pulumis_unmarshal(value)
 
 
@@ -186,7 +188,7 @@ def _unwrap(value: PropertyValue) -> Any:  # noqa: ANN401 - any property of any 
     if isinstance(inner, Mapping):
         return _archive(_unwrap_all(inner))
     if isinstance(inner, Sequence) and not isinstance(inner, str):
-        return [_unwrap(each) for each in inner]
+        return [_unwrap(item) for item in inner]
     return inner
 
 
@@ -208,7 +210,7 @@ def _wrap(value: Any) -> PropertyValue:  # noqa: ANN401 - the same
     if isinstance(value, Mapping):
         return PropertyValue(_wrap_all(value))
     if isinstance(value, list):
-        return PropertyValue([_wrap(each) for each in value])
+        return PropertyValue([_wrap(item) for item in value])
     if isinstance(value, int) and not isinstance(value, bool):
         return PropertyValue(float(value))
     return PropertyValue(cast("str | float | bool | pulumi.Archive | None", value))

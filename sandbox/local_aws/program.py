@@ -66,14 +66,14 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramRun:
-    """What came of one run of the program.
+    """The result of one run of the program.
 
     Attributes:
         outputs: the stack's outputs by name, as plain values; an unknown one is None.
         secret_outputs: names of those that are marked secret.
         registrations: every resource but the stack itself, in no certain order.
         component_outputs: what each component registered as its outputs, by urn.
-        notes: what the program told the user, such as warnings.
+        notes: the program's messages to the user, such as warnings.
     """
 
     outputs: Mapping[str, Any]
@@ -202,8 +202,8 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
         asyncio.set_event_loop(None)
-        for each in (loop, *loops_of_threads):
-            each.close()
+        for open_loop in (loop, *loops_of_threads):
+            open_loop.close()
 
 
 class _RecordingMonitor(MockMonitor):

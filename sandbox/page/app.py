@@ -18,8 +18,8 @@ from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
 from handler.settings import Settings
+from sandbox.function_log import FunctionLog
 from sandbox.local_server import SecretPath
-from sandbox.logbook import Logbook
 from sandbox.page import forms
 from sandbox.page.duty_board import DutyBoard, SwitchError, boards_of
 from sandbox.page.presenter import Presenter, Problem
@@ -71,11 +71,11 @@ class Page:
     """
 
     def __init__(
-        self, space: Space, boards: Sequence[DutyBoard], log: Logbook, settings: Settings
+        self, space: Space, boards: Sequence[DutyBoard], log: FunctionLog, settings: Settings
     ) -> None:
         routes = _Routes(space, boards, Presenter(space, boards, log, settings))
         key = SecretPath()
-        self._server = WsgiServer(_make_app(routes), key, mounted_at=key.prefix)
+        self._server = WsgiServer(_make_app(routes), key, mount_path=key.prefix)
         self.url = f"{self._server.url}{key.prefix}/"
 
     def __enter__(self) -> Self:

@@ -125,7 +125,7 @@ class DutyBoard(ABC):
             slots[slot_id].switch(email, on)
 
     def _slot_id(self, *parts: str) -> str:
-        """Make an id of one that is unique at this provider only."""
+        """Make an id that is unique among all providers."""
         return "-".join((self.id, *parts))
 
     def _shift_slot(
@@ -212,7 +212,7 @@ class IncidentIOBoard(DutyBoard):
 class PagerDutyBoard(DutyBoard):
     """PagerDuty's schedules. A brief title has their levels, since a rule may want the first one.
 
-    Whom an escalation policy pages directly, without a schedule, is not on shift: that is no duty.
+    Somebody whom an escalation policy pages directly, without a schedule, holds no duty here.
     """
 
     def __init__(self, account: pagerduty.Account) -> None:

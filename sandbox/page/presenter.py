@@ -13,7 +13,7 @@ from handler.callers.indent import APPROVE, EXPIRES, REQUEST
 from handler.durations import in_words, parse_duration, parse_instant
 from handler.providers.registry import BY_ID
 from handler.settings import Settings
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page.duty_board import DutyBoard, Member, SlotGroup
 from sandbox.page.forms import reviewer_of
 from sandbox.space import Space
@@ -160,7 +160,7 @@ class Presenter:
     """Makes the view of a space anew for each request."""
 
     def __init__(
-        self, space: Space, boards: Sequence[DutyBoard], log: Logbook, settings: Settings
+        self, space: Space, boards: Sequence[DutyBoard], log: FunctionLog, settings: Settings
     ) -> None:
         self._space = space
         self._boards = boards
@@ -174,7 +174,7 @@ class Presenter:
             for board in self._boards
         ]
         petitions = self._space.petitions.all()[::-1]
-        decisions = [found for found in map(summarize_decision, self._log.records) if found]
+        decisions = [summary for summary in map(summarize_decision, self._log.records) if summary]
         resources = self._space.resources
         cards = [_card(petition, decisions, resources) for petition in petitions[:MAX_PETITIONS]]
         durations = (rule.duration for rule in self._settings.policy.rules)
@@ -266,19 +266,24 @@ def _timeline(petition: Petition, decisions: Iterable[DecisionSummary]) -> list[
     """All that happened, oldest first, and what is awaited."""
     requests = [_event_entry(petition, event) for event in petition.requests]
     notes = [TimelineEntry(_milliseconds(note.at), "note", note.text) for note in petition.notes]
-    decided = [
-        TimelineEntry(one.at, "yes" if one.approves else "open", one.headline, facts=one.facts)
-        for one in decisions
-        if petition.name in one.petitions
+    decision_entries = [
+        TimelineEntry(
+            decision.at,
+            "yes" if decision.approves else "open",
+            decision.headline,
+            facts=decision.facts,
+        )
+        for decision in decisions
+        if petition.name in decision.petitions
     ]
     changes = [_event_entry(petition, event) for event in _distinct_changes(petition.events)]
     # The sort is stable: at the same time, requests come first, and what they led to last.
-    past = [*requests, *notes, *decided, *changes]
-    past.sort(key=lambda entry: entry.at or _BEGINNING)
+    entries = [*requests, *notes, *decision_entries, *changes]
+    entries.sort(key=lambda entry: entry.at or _BEGINNING)
     if petition.phase != "open":
-        return past
+        return entries
     awaited = "a human to approve or deny" if petition.reviewable else "the webhook's answer"
-    return [*past, TimelineEntry(None, "waits", f"Waiting for {awaited}.")]
+    return [*entries, TimelineEntry(None, "waits", f"Waiting for {awaited}.")]
 
 
 def _event_entry(petition: Petition, event: Json) -> TimelineEntry:

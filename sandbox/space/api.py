@@ -14,7 +14,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from handler.json_fields import as_object, get_object
+from handler.json_fields import as_object, as_str, get_object
 from sandbox.space import selectors
 from sandbox.space.tokens import Owner
 from sandbox.vendors.server import OK, Request, Response
@@ -120,6 +120,17 @@ def read_json(raw: bytes) -> object:
     except UnicodeEncodeError:
         raise HalfSurrogateError("it holds half a surrogate pair") from None
     return value
+
+
+def read_labels(body: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """The labels of a body; ShapeError, with the prefix, where a value isn't a text."""
+    labels = get_object(body, "labels", prefix)
+    return {name: as_str(value, f"a value of {prefix}labels") for name, value in labels.items()}
+
+
+def read_meta_labels(body: Mapping[str, Any]) -> dict[str, str]:
+    """The labels in the `meta` of a body; ShapeError where a value isn't a text."""
+    return read_labels(get_object(body, "meta"), "meta.")
 
 
 def page_of(

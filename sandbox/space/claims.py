@@ -1,4 +1,4 @@
-"""Who may do what to a petition, and which claims about it count. No I/O."""
+"""Which claims about a petition count: those of people, and those of webhooks. No I/O."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 from handler import emails
 from handler.callers.indent import APPROVE, DURATION, EXPIRES, PETITION
 from handler.durations import format_go, format_instant, parse_duration, parse_instant
-from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
 from sandbox.space.api import (
     failed_precondition,
     invalid_argument,
     permission_denied,
+    read_meta_labels,
 )
+from sandbox.space.permissions import is_petitioner
 from sandbox.space.petition import DENY, REVOKE, Claim, Petition
 from sandbox.space.resources import key_of
 from sandbox.space.tokens import Owner
@@ -30,50 +32,13 @@ class InvalidClaimError(Exception):
     """A webhook's claim does not count; the message says why."""
 
 
-def check_may_request(owner: Owner, petitioners: Sequence[Mapping[str, Any]]) -> None:
-    """Let everybody request for themselves, and administrators for others; else ApiError."""
-    own = all(emails.same(owner.email, person["email"]) for person in petitioners)
-    if not owner.admin and not own:
-        raise permission_denied("Only an administrator may request for others.")
-
-
-def check_may_change(owner: Owner, petition: Petition) -> None:
-    """Let its petitioners and administrators change or delete a petition; else ApiError."""
-    if not owner.admin and not _is_petitioner(owner, petition):
-        raise permission_denied("This is somebody else's petition.")
-
-
-def check_may_administrate(owner: Owner) -> None:
-    """Let administrators change what the space consists of; else ApiError."""
-    if not owner.admin:
-        raise permission_denied("Only an administrator may change this.")
-
-
-def is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
-    """Whether an update closes a petition: the one change of phase that an update can make.
-
-    Raises:
-        ApiError: it asks for another phase, or the petition is granted, which only a claim ends.
-    """
-    phase = get_str(
-        get_object(get_object(update, "state"), "status", "state."), "phase", "state.status."
-    )
-    if phase in {"", petition.phase}:
-        return False
-    if phase != "closed":
-        raise invalid_argument(f"An update cannot make a petition {phase}.")
-    if petition.phase == "granted":
-        raise failed_precondition("The petition is granted: revoke it first.")
-    return True
-
-
 def claim_from_api(
     petition: Petition, body: Mapping[str, Any], owner: Owner, actor: Json, now: datetime
 ) -> Claim:
-    """Read a claim made through the API. It is its maker's, whatever the body says of an actor.
+    """Read a claim that a person makes through the API.
 
-    It may name the petitioners that it is for (none means all), and names all of the resources or
-    none.
+    Its actor is that person, whatever the body says. It may name the petitioners that it is for
+    (none means all), and names all of the resources or none.
 
     Raises:
         ApiError: its maker may not make it, it is wrong, or it does not fit the petition's phase.
@@ -82,21 +47,25 @@ def claim_from_api(
     kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
         raise invalid_argument(f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}.")
-    is_own = _is_petitioner(owner, petition)
+    is_own = is_petitioner(owner, petition)
     if kind == APPROVE and is_own:
         raise permission_denied("Nobody approves a petition of their own.")
     if not owner.admin and not (kind == DENY and is_own):
         raise permission_denied(f"{owner.email} may not review this petition.")
     if kind not in _CLAIMS_OF_PHASE.get(petition.phase, ()):
         raise failed_precondition(f"A petition that is {petition.phase} takes no {kind}.")
-    names = [as_object(value, "resources[]") for value in get_list(body, "resources")]
-    people = [person for person in petition.petitioners if any(_is(person, n) for n in names)]
-    resources = [name for name in names if not any(_is(person, name) for person in people)]
-    if resources and _keys(resources) != _keys(petition.resources):
+    bodies = [as_object(value, "resources[]") for value in get_list(body, "resources")]
+    people = [
+        person for person in petition.petitioners if any(_is_for(item, person) for item in bodies)
+    ]
+    resources = [item for item in bodies if not any(_is_for(item, person) for person in people)]
+    if resources and _sorted_keys(resources) != _sorted_keys(petition.resources):
         raise invalid_argument("The claim is not for exactly the petition's resources.")
-    until = _end_of_human_approval(petition, _labels(body), now) if kind == APPROVE else None
+    until = None
+    if kind == APPROVE:
+        until = _end_of_human_approval(petition, read_meta_labels(body), now)
     people = people or list(petition.petitioners)
-    return _claim(petition, kind, actor, people, get_str(body, "reason"), until, now)
+    return _make_claim(petition, kind, actor, people, get_str(body, "reason"), until, now)
 
 
 def claim_from_webhook(
@@ -123,17 +92,17 @@ def _read_webhook_claim(
     bot = next((bot for bot in bots if key_of(bot) == actor), None)
     if bot is None:
         raise InvalidClaimError("its actor is no allowed reviewer")
-    labels = _labels(event)
+    labels = read_meta_labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
         raise InvalidClaimError("it does not carry this petition's label")
     first, *rest = [as_object(item, "resources[]") for item in get_list(event, "resources")] or [{}]
-    people = [person for person in petition.petitioners if _is(person, first)]
+    people = [person for person in petition.petitioners if _is_for(first, person)]
     if not people:
         raise InvalidClaimError("its first resource is no petitioner")
-    if _keys(rest) != _keys(petition.resources):
+    if _sorted_keys(rest) != _sorted_keys(petition.resources):
         raise InvalidClaimError("it is not for exactly the petition's resources")
     until = _end_of_bot_approval(labels, now) if kind == APPROVE else None
-    return _claim(petition, kind, bot, people, get_str(event, "reason"), until, now)
+    return _make_claim(petition, kind, bot, people, get_str(event, "reason"), until, now)
 
 
 def _end_of_bot_approval(labels: Mapping[str, str], now: datetime) -> datetime:
@@ -181,27 +150,18 @@ def _after(now: datetime, duration: timedelta | None) -> datetime | None:
         return datetime.max.replace(tzinfo=now.tzinfo)
 
 
-def _is_petitioner(owner: Owner, petition: Petition) -> bool:
-    return any(emails.same(owner.email, person["email"]) for person in petition.petitioners)
-
-
-def _is(person: Json, resource: Mapping[str, Any]) -> bool:
-    """Whether a resource of a claim is this person: by kind and id, or by e-mail without an id."""
+def _is_for(resource: Mapping[str, Any], person: Json) -> bool:
+    """Whether a claim's resource is this person: by kind and id, or by e-mail without an id."""
     if get_str(resource, "id"):
         return key_of(resource) == key_of(person)
     return emails.same(resource.get("email"), person["email"])
 
 
-def _keys(resources: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _sorted_keys(resources: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     return sorted(map(key_of, resources))
 
 
-def _labels(event: Mapping[str, Any]) -> dict[str, str]:
-    labels = get_object(get_object(event, "meta"), "labels", "meta.")
-    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
-
-
-def _claim(
+def _make_claim(
     petition: Petition,
     kind: str,
     actor: Json,
@@ -210,7 +170,7 @@ def _claim(
     until: datetime | None,
     now: datetime,
 ) -> Claim:
-    """Make the claim anew from what was checked: nothing unchecked of the body gets into it."""
+    """Make the claim from checked values only: nothing else of the body gets into it."""
     resources = (*people, *petition.resources)
     event = petition.event(kind, now, actor, resources, reason or NO_REASON)
     event["meta"]["name"] = event["id"] = str(uuid.uuid4())

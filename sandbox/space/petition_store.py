@@ -1,4 +1,4 @@
-"""The petitions of a space: they are made, webhooks decide on them, and people review them."""
+"""The petitions of a space: created by people, decided on by webhooks, reviewed by people."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from typing import Any
 from handler.callers.indent import PETITION
 from handler.durations import parse_duration
 from handler.json_fields import as_object, as_str, get_list, get_object, get_str
-from sandbox.space.api import ApiError, failed_precondition, invalid_argument, not_found
-from sandbox.space.claims import (
-    InvalidClaimError,
-    check_may_administrate,
-    check_may_change,
-    check_may_request,
-    claim_from_api,
-    claim_from_webhook,
-    is_closing,
+from sandbox.space.api import (
+    ApiError,
+    failed_precondition,
+    invalid_argument,
+    not_found,
+    read_meta_labels,
 )
+from sandbox.space.claims import InvalidClaimError, claim_from_api, claim_from_webhook
+from sandbox.space.permissions import check_may_administrate, check_may_change, check_may_request
 from sandbox.space.petition import DENY, Claim, Petition, add_claim, advance, open_petition
 from sandbox.space.resources import ResourceStore, key_of
 from sandbox.space.tokens import Owner
@@ -82,7 +81,7 @@ class PetitionStore:
                 get_str(body, "reason"),
                 _distinct(people),
                 _distinct(resources),
-                _labels(body),
+                read_meta_labels(body),
                 self._now(),
                 _duration(body.get("defaultDuration")),
             )
@@ -123,7 +122,7 @@ class PetitionStore:
         with self._changed:
             petition = self.get(name)
             check_may_change(owner, petition)
-            if is_closing(petition, body):
+            if _is_closing(petition, body):
                 petition = replace(petition, phase="closed")
                 return self._save(petition.with_note(f"{owner.email} closed it.", self._now()))
             _check_open(petition)
@@ -264,9 +263,22 @@ def _distinct(resources: list[Json]) -> tuple[Json, ...]:
     return tuple({key_of(resource): resource for resource in resources}.values())
 
 
-def _labels(body: Mapping[str, Any]) -> dict[str, str]:
-    labels = get_object(get_object(body, "meta"), "labels")
-    return {name: as_str(value, "a value of meta.labels") for name, value in labels.items()}
+def _is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
+    """Whether an update closes a petition: the one change of phase that an update can make.
+
+    Raises:
+        ApiError: it asks for another phase, or the petition is granted, which only a claim ends.
+    """
+    phase = get_str(
+        get_object(get_object(update, "state"), "status", "state."), "phase", "state.status."
+    )
+    if phase in {"", petition.phase}:
+        return False
+    if phase != "closed":
+        raise invalid_argument(f"An update cannot make a petition {phase}.")
+    if petition.phase == "granted":
+        raise failed_precondition("The petition is granted: revoke it first.")
+    return True
 
 
 def _duration(value: object) -> timedelta | None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from handler import emails
 from handler.callers.indent import BOT_KIND
-from handler.json_fields import as_str, get_object, get_str
-from sandbox.space.api import ApiError, Code, invalid_argument
+from handler.json_fields import get_str
+from sandbox.space.api import ApiError, Code, invalid_argument, read_labels
 from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
@@ -84,12 +84,12 @@ class ResourceStore(NamedStore[Json]):
 
     def find(self, kind: str, id_: str) -> Json | None:
         """The resource of this kind and id."""
-        return next((one for one in self.all() if key_of(one) == (kind, id_)), None)
+        return next((resource for resource in self.all() if key_of(resource) == (kind, id_)), None)
 
     def find_person(self, email: str) -> Json | None:
         """The person with this e-mail address."""
         people = filter(_is_person, self.all())
-        return next((one for one in people if emails.same(one.get("email"), email)), None)
+        return next((person for person in people if emails.same(person.get("email"), email)), None)
 
     def in_view(self, view: str) -> list[Json]:
         """The resources in a view, or every one for none (""); ApiError for an unknown view."""
@@ -123,16 +123,12 @@ class ResourceStore(NamedStore[Json]):
         return person
 
     def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:
-        labels = {
-            label: as_str(value, "a value of labels")
-            for label, value in get_object(body, "labels").items()
-        }
         resource: Json = {
             "kind": kind,
             "id": id_,
             "displayName": get_str(body, "displayName") or id_,
+            "labels": {**read_labels(body), NAME: name},
         }
-        resource["labels"] = {**labels, NAME: name}
         if email := get_str(body, "email"):
             resource["email"] = resource["labels"][EMAIL] = email
         return self.save(name, resource)

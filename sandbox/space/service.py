@@ -27,7 +27,7 @@ from sandbox.space.api import (
     read_request,
     unimplemented,
 )
-from sandbox.space.claims import check_may_administrate
+from sandbox.space.permissions import check_may_administrate
 from sandbox.space.petition import Petition
 from sandbox.space.petition_store import PetitionStore, petition_name
 from sandbox.space.resources import NAME, PERSON, ResourceStore, key_of
@@ -44,8 +44,8 @@ _BLOCK = "access-manager"
 class Space(Double):
     """A space that runs from `with` to the end of it; `fail` makes it answer with faults.
 
-    A fault that answers without doing (a status, a hang-up before a byte) leaves no petition
-    behind; one that spoils the answer (in its body, garbage) does, as in life.
+    A fault that replaces the answer (a status, a hang-up before it) creates no petition; one that
+    spoils the answer (garbage, a hang-up in its body) comes after the petition is created.
 
     Args:
         name: the space's name.
@@ -71,8 +71,8 @@ class Space(Double):
         self._client = WebhookClient(now, webhook_timeout, webhook_pauses)
         self.petitions = PetitionStore(name, now, self.resources, self.webhooks, self._client)
         self._key = secrets.token_bytes(32)
-        read = {**self._petition_routes(), **self._read_routes()}
-        administrate = {
+        read_routes = {**self._petition_routes(), **self._read_routes()}
+        administration_routes = {
             path: _for_administrators(route)
             for path, route in self._administration_routes().items()
         }
@@ -83,7 +83,7 @@ class Space(Double):
             },
             f"GET /v1/spaces/{name}": lambda _: space,
         }
-        for path, route in (read | administrate).items():
+        for path, route in (read_routes | administration_routes).items():
             routes[path.replace(" ", f" /v1/spaces/{name}")] = route
         super().__init__({path: _as_answer(route) for path, route in routes.items()}, now)
 
@@ -126,13 +126,13 @@ class Space(Double):
         return tokens.issue(self._key, Owner(email, admin), self.now())
 
     def answer(self, request: Request) -> Response:
-        """Response a request; who has no valid token does not learn which paths there are."""
+        """Answer a request; without a valid token, nobody learns which paths there are."""
         try:
             owner = self._owner(request)
-            found = self.route_of(request)
-            if found is None:
+            match = self.route_of(request)
+            if match is None:
                 return self.error(404)
-            route, parts = found
+            route, parts = match
             names = {key: unquote(part) for key, part in parts.items()}
             return route(read_request(request, owner), **names)
         except ApiError as error:

@@ -21,14 +21,13 @@ from handler.callers.indent import BOT_KIND
 from handler.json_fields import (
     ShapeError,
     as_object,
-    as_str,
     get_list,
     get_object,
     get_str,
     require_str,
 )
 from sandbox.space import selectors
-from sandbox.space.api import invalid_argument, read_json, unimplemented
+from sandbox.space.api import invalid_argument, read_json, read_labels, unimplemented
 from sandbox.space.named_store import NamedStore
 
 Json = dict[str, Any]
@@ -78,7 +77,9 @@ class WebhookPolicy:
 
     def matches(self, resources: Sequence[Mapping[str, Any]]) -> bool:
         """Whether it selects its webhooks for these resources."""
-        return all(selectors.matches(self.selector, one.get("labels", {})) for one in resources)
+        return all(
+            selectors.matches(self.selector, resource.get("labels", {})) for resource in resources
+        )
 
 
 class WebhookStore(NamedStore[Webhook]):
@@ -166,12 +167,8 @@ def _read_webhook(name: str, body: Mapping[str, Any]) -> Webhook:
         secret.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         raise invalid_argument("A webhook's secret is not a text.") from None
-    labels = {
-        label: as_str(value, "a value of labels")
-        for label, value in get_object(body, "labels").items()
-    }
     dry_run = bool(body.get("dryRun"))
-    return Webhook(name, url, secret, get_str(body, "displayName"), labels, dry_run)
+    return Webhook(name, url, secret, get_str(body, "displayName"), read_labels(body), dry_run)
 
 
 def _is_usable_url(url: str) -> bool:

@@ -1,6 +1,6 @@
 """What the doubles of Opsgenie and JSM Operations share: an organisation and who is on call in it.
 
-Things refer to each other by id: what is renamed is so wherever it is shown.
+Rows refer to each other by id, so a new name shows everywhere.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 from sandbox.vendors.server import Clock, InvalidParameterError, Json, Request
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 AccountType: TypeAlias = Literal["atlassian", "app", "customer"]
 Kind: TypeAlias = Literal["user", "team", "escalation", "schedule"]
 PeriodKind: TypeAlias = Literal["base", "forwarding", "historical"]
 
-_SHIFT, _YEAR, _DAY = timedelta(hours=8), timedelta(days=365), timedelta(days=1)
+_YEAR, _DAY = timedelta(days=365), timedelta(days=1)
 _MOST_DAYS = 100
 
 
@@ -159,8 +159,8 @@ class Period:
 class Organisation(Store):
     """People, teams, escalations, schedules and forwardings, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, the name of anything else, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, the name of anything else.
     """
 
     person_id = "{}"
@@ -187,7 +187,7 @@ class Organisation(Store):
     @property
     def visible_schedules(self) -> list[Schedule]:
         """The schedules that the key sees."""
-        return [one for one in self.schedules if self._only_team in {None, one.team}]
+        return [schedule for schedule in self.schedules if self._only_team in {None, schedule.team}]
 
     def add_person(self, name: str, email: str | None) -> Person:
         """Add a user."""
@@ -207,7 +207,7 @@ class Organisation(Store):
         *,
         team: Team | str | None = None,
     ) -> Escalation:
-        """Add who is notified after how many minutes; a team's first one stands for the team."""
+        """Add who is notified after how many minutes; alerts for a team go by its first one."""
         with self._lock:
             ordered = tuple(Step(self._responder_id(who), after) for who, after in steps)
             row = Escalation(self._id(), name, ordered, self._team_id(team))
@@ -242,7 +242,7 @@ class Organisation(Store):
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
             responder_id = None if who is None else self._responder_id(who)
-            shift = Shift(responder_id, start, end or start + _SHIFT, rotation)
+            shift = Shift(responder_id, start, end or start + SHIFT, rotation)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))
             return shift
 
@@ -263,9 +263,7 @@ class Organisation(Store):
         """Give all that comes to one person to another, by default from now for 8 hours."""
         with self._lock:
             start, people = start or self.now(), self._people
-            row = Forwarding(
-                find(people, who).id, find(people, to).id, start, end or start + _SHIFT
-            )
+            row = Forwarding(find(people, who).id, find(people, to).id, start, end or start + SHIFT)
             self._forwardings.append(row)
             return row
 
@@ -329,7 +327,7 @@ class Organisation(Store):
     def _participant(
         self, who: str | None, moment: datetime, *above: Responder, after: int | None = None
     ) -> Participant:
-        """Give a participant with all who are on call by it; what comes again below itself isn't.
+        """Give a participant with all who are on call by it, without cycles.
 
         Args:
             who: its id.
@@ -344,8 +342,8 @@ class Organisation(Store):
             return Participant(to, after, forwarded_from=responder)
         within = () if responder in above else self._within(responder, moment)
         inner = tuple(
-            self._participant(one, moment, responder, *above, after=minutes)
-            for one, minutes in within
+            self._participant(member, moment, responder, *above, after=minutes)
+            for member, minutes in within
         )
         return Participant(responder, after, within=inner)
 
@@ -356,8 +354,12 @@ class Organisation(Store):
         match responder:
             case Team(id=id_, members=members):
                 # An alert for a team goes by the team's escalation, if it has one.
-                escalations = [one.id for one in self._escalations.values() if one.team == id_]
-                return [(one, None) for one in escalations[:1] or members]
+                escalations = [
+                    escalation.id
+                    for escalation in self._escalations.values()
+                    if escalation.team == id_
+                ]
+                return [(member, None) for member in escalations[:1] or members]
             case Escalation(steps=steps):
                 return [(step.who, step.after) for step in steps]
             case Schedule(enabled=True):
@@ -374,7 +376,7 @@ class Organisation(Store):
     # -- until when --
 
     def _periods(self, shifts: Iterable[Shift], start: datetime, end: datetime) -> Iterator[Period]:
-        """Give what of the shifts is between two times, cut there and where forwardings change."""
+        """Give the parts of shifts between two times, cut where a forwarding begins or ends."""
         now = self.now()
         for shift in shifts:
             moments = {shift.start, shift.end}
@@ -400,8 +402,8 @@ class Organisation(Store):
         """Give who was, is and will be on call, from today on for `interval` days.
 
         The first day begins at midnight of UTC, which is the time zone of every schedule here.
-        What reaches out of the timeline is cut: the end of a period is the end of a shift only
-        inside. An answer about one day knows no end after midnight.
+        Periods are cut at both ends of the timeline: a period that ends there may be part of a
+        longer shift. A timeline of one day shows no end after midnight.
         """
         if request.parameter("intervalUnit") != "days":
             raise InvalidParameterError("intervalUnit", "must be days: no other unit is known here")
@@ -431,6 +433,6 @@ def time_json(moment: datetime) -> str:
 
 
 def period_json(period: Period) -> Json:
-    """Write what both vendors tell of a period in the same words."""
+    """Write the fields of a period that both vendors have."""
     start, end = time_json(period.start), time_json(period.end)
     return {"startDate": start, "endDate": end, "type": period.kind}

@@ -1,7 +1,7 @@
-"""What a provider does on a bad day: each fault is a small value for `double.fail(path, fault)`.
+"""Faults of a provider: each is a small value for `double.fail(path, fault)`.
 
-First the faults that any provider may have; then, by provider and list, its right answers with one
-value of the wrong type.
+First the faults that any provider may have; then, by provider and list, its normal answers with one
+wrong value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Right, but after so many seconds, or once released, whichever comes first."""
+    """Answers normally after so many seconds, or once released, whichever comes first."""
 
     seconds: float = inf
     released: threading.Event = field(default_factory=threading.Event)
@@ -62,7 +62,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Right, but from the headers or the body on a byte at a time, `interval` seconds apart."""
+    """Answers normally, but drips the headers or the body: a byte each `interval` seconds."""
 
     interval: float
     since: Literal["headers", "body"] = "body"
@@ -92,7 +92,7 @@ class EndlessBody:
 
 @dataclass(frozen=True, slots=True)
 class Huge:
-    """The right body behind a field of so many megabytes: valid JSON for a client that reads it."""
+    """Adds a field of so many megabytes to the normal body, which stays valid JSON."""
 
     megabytes: int
 
@@ -198,7 +198,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """The right body behind a field of lists within lists, too deep for any parser."""
+    """Adds a field of lists within lists to the normal body, too deep for any parser."""
 
     depth: int = 200_000
 
@@ -211,7 +211,7 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class WrongValue:
-    """The right body with another value in one field.
+    """Replaces the value of one field in the normal body.
 
     Attributes:
         field: "incidents.*.id", for example: `*` is each item of a list, "0" its first, and ""
@@ -275,15 +275,17 @@ def _timeline(prefix: str, person: str, name: str) -> dict[str, WrongValue]:
             f"{timeline}.rotations.*": ["Weekly"],
             f"{timeline}.rotations.*.periods": [{}],
             period: [None],
-            f"{period}.startDate": [1_700_000_000],
-            f"{period}.endDate": [NOT_RFC_3339, "whenever", None],
+            f"{period}.startDate": [1_700_000_000, PAST_WITHOUT_OFFSET],
+            f"{period}.endDate": [FUTURE_WITHOUT_OFFSET, "whenever", None],
             f"{period}.{person}": [name, None],
             f"{period}.{person}.id": [7],
         }
     )
 
 
-NOT_RFC_3339 = "2099-01-01T00:00:00"  # it has no offset
+# RFC 3339 wants an offset. Whoever read these without one would take a shift for a current one.
+PAST_WITHOUT_OFFSET = "2020-01-01T00:00:00"
+FUTURE_WITHOUT_OFFSET = "2099-01-01T00:00:00"
 
 INCIDENTIO: Mapping[str, Mapping[str, WrongValue]] = {
     "incidents": wrong_values(
@@ -316,7 +318,7 @@ INCIDENTIO: Mapping[str, Mapping[str, WrongValue]] = {
             "schedules.*.current_shifts.*": ["Ana"],
             "schedules.*.current_shifts.*.user": [[], None],
             "schedules.*.current_shifts.*.user.email": [7, None],
-            "schedules.*.current_shifts.*.start_at": [1_700_000_000, NOT_RFC_3339],
+            "schedules.*.current_shifts.*.start_at": [1_700_000_000, PAST_WITHOUT_OFFSET],
             "schedules.*.current_shifts.*.end_at": [None, "whenever"],
         }
     ),
@@ -345,7 +347,7 @@ PAGERDUTY: Mapping[str, Mapping[str, WrongValue]] = {
             "oncalls.*.schedule.summary": [None, []],
             "oncalls.*.user": [None, "Ana"],
             "oncalls.*.user.email": [7, ["ana@acme.example"]],
-            "oncalls.*.start": [1_700_000_000, NOT_RFC_3339],
+            "oncalls.*.start": [1_700_000_000, PAST_WITHOUT_OFFSET],
             "oncalls.*.end": ["whenever", False],
         }
     ),

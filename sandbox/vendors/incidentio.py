@@ -12,7 +12,7 @@ import itertools
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Literal, TypeAlias, TypeVar, get_args
 
@@ -26,7 +26,7 @@ from sandbox.vendors.server import (
     Response,
     utc_now,
 )
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 Category: TypeAlias = Literal[
     "triage", "live", "learning", "paused", "closed", "declined", "canceled", "merged"
@@ -35,7 +35,7 @@ Mode: TypeAlias = Literal["standard", "retrospective", "test", "tutorial"]
 Visibility: TypeAlias = Literal["public", "private"]
 RoleType: TypeAlias = Literal["lead", "reporter", "custom"]
 
-_SHIFT = timedelta(hours=8)
+
 _LIMIT = 1200
 _SET_UP = "2024-01-08T09:00:00Z"
 _APP = "https://app.incident.io/sandbox"
@@ -151,8 +151,8 @@ class Update:
 class Organisation(Store):
     """People, schedules, roles, incidents and updates, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, a schedule's or role's name, an incident's reference, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, a schedule's or role's name, an incident's reference.
     """
 
     def __init__(self, now: Clock) -> None:
@@ -205,7 +205,7 @@ class Organisation(Store):
         """Add a shift, by default from now for 8 hours; `who` None leaves it to nobody."""
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
-            shift = Shift(self._id(), self._person(who), start, end or start + _SHIFT)
+            shift = Shift(self._id(), self._person(who), start, end or start + SHIFT)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))
             return shift
 
@@ -471,7 +471,11 @@ class IncidentIO(Organisation, Double):
     def _visible(self) -> list[Incident]:
         """Give the incidents that the key may see, newest first."""
         sees_all = "global_access" in self.key_roles
-        return [one for one in reversed(self.incidents) if sees_all or one.visibility == "public"]
+        return [
+            incident
+            for incident in reversed(self.incidents)
+            if sees_all or incident.visibility == "public"
+        ]
 
 
 def create_double() -> IncidentIO:

@@ -124,9 +124,9 @@ class Opsgenie(Organisation, Double):
 
     def _get_user(self, _: Request, name: str) -> Response:
         """Find a user by id, or by username in any case."""
-        wanted = unquote(name)
+        key = unquote(name)
         for person in self.people:
-            if wanted == person.id or wanted.lower() == (person.email or "").lower():
+            if key == person.id or key.lower() == (person.email or "").lower():
                 return self._data(
                     {
                         "id": person.id,

@@ -26,10 +26,10 @@ from sandbox.vendors.server import (
     Response,
     utc_now,
 )
-from sandbox.vendors.store import Store, find
+from sandbox.vendors.store import SHIFT, Store, find
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_SHIFT, _TURN = timedelta(hours=8), timedelta(weeks=1)
+_TURN = timedelta(weeks=1)
 _TIME_ZONE = "Europe/Berlin"  # the account's
 _LIMIT, _MINUTE = 960, 60
 _MOST_ROWS = 10_000
@@ -100,7 +100,7 @@ class Schedule:
         It has all shifts of a shift-based schedule. In one of layers only one person is on at a
         time: of shifts that overlap, the one added last.
         """
-        shifts = self.shifts if self.v3 else _topmost(self.shifts)
+        shifts = self.shifts if self.v3 else _cut_overlaps(self.shifts)
         return sorted(shifts, key=lambda shift: shift.start)
 
     @property
@@ -123,8 +123,8 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """An escalation policy: the ids of the schedules and people at each level, the first first."""
+class EscalationPolicy:
+    """Who is paged, level by level: the ids of schedules and people."""
 
     id: str
     name: str
@@ -138,8 +138,8 @@ class Policy:
                 yield number, target
 
 
-def _topmost(shifts: Iterable[Shift]) -> list[Shift]:
-    """Lay shifts one upon the other, and give what can be seen from above."""
+def _cut_overlaps(shifts: Iterable[Shift]) -> list[Shift]:
+    """Cut from each shift what a later one in the list overlaps, as overrides do."""
     visible: list[Shift] = []
     for top in shifts:
         below = [
@@ -158,15 +158,15 @@ Target: TypeAlias = Schedule | Person | str
 class Account(Store):
     """People, schedules and escalation policies, without HTTP.
 
-    What it returns is the thing as it was then. Things are named by themselves or by what people
-    call them: a person's e-mail, a schedule's or policy's name, any id.
+    Methods return rows as they are after the call. They take a row itself, its id, or what people
+    call it: a person's e-mail, a schedule's or policy's name.
     """
 
     def __init__(self, now: Clock) -> None:
         super().__init__(now)
         self._people: dict[str, Person] = {}
         self._schedules: dict[str, Schedule] = {}
-        self._policies: dict[str, Policy] = {}
+        self._policies: dict[str, EscalationPolicy] = {}
 
     @property
     def people(self) -> list[Person]:
@@ -179,7 +179,7 @@ class Account(Store):
         return list(self._schedules.values())
 
     @property
-    def escalation_policies(self) -> list[Policy]:
+    def escalation_policies(self) -> list[EscalationPolicy]:
         """Every escalation policy."""
         return list(self._policies.values())
 
@@ -222,7 +222,7 @@ class Account(Store):
         """
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
-            end = None if for_good else end or start + _SHIFT
+            end = None if for_good else end or start + SHIFT
             person_id = None if who is None else find(self._people, who).id
             shift = Shift(self._long_id(), person_id, start, end)
             self._save(self._schedules, replace(row, shifts=(*row.shifts, shift)))
@@ -235,15 +235,17 @@ class Account(Store):
             others = tuple(shift for shift in row.shifts if shift.person_id != person.id)
             self._save(self._schedules, replace(row, shifts=others))
 
-    def add_escalation_policy(self, name: str, *targets: Target) -> Policy:
+    def add_escalation_policy(self, name: str, *targets: Target) -> EscalationPolicy:
         """Add a policy with these at its first level; names may be shared."""
         with self._lock:
-            policy = self._save(self._policies, Policy(self._id(), name))
+            policy = self._save(self._policies, EscalationPolicy(self._id(), name))
             for target in targets:
                 policy = self.add_target(policy, target)
             return policy
 
-    def add_target(self, policy: Policy | str, target: Target, level: int = 1) -> Policy:
+    def add_target(
+        self, policy: EscalationPolicy | str, target: Target, level: int = 1
+    ) -> EscalationPolicy:
         """Have a level of the policy page a schedule, or a person, who is then always on call.
 
         Raises:
@@ -272,7 +274,7 @@ class Account(Store):
         return f"P{next(self._numbers):06d}"
 
     def _long_id(self) -> str:
-        """Make one as long as the vendor's newer ones: nobody may rely on the short form."""
+        """Make an id as long as the newer ones: a client must not rely on the short form."""
         return f"Q{next(self._numbers):013d}"
 
 
@@ -284,7 +286,7 @@ _Row = TypeVar("_Row")
 class _OnCall(NamedTuple):
     """A person on call at a level of a policy: by a schedule, or paged directly, so always."""
 
-    policy: Policy
+    policy: EscalationPolicy
     level: int
     person_id: str
     schedule: Schedule | None = None
@@ -355,8 +357,8 @@ class PagerDuty(Account, Double):
         error: Json = {"message": message, "code": code or _CODES.get(status, 2000)}
         if detail:
             error["errors"] = [detail]
-        left = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
-        headers = _rate_limit(0 if status == _TOO_MANY else _LIMIT - 1, left)
+        seconds = ceil((retry_at - self.now()).total_seconds()) if retry_at else _MINUTE
+        headers = _rate_limit(0 if status == _TOO_MANY else _LIMIT - 1, seconds)
         return Response(status, {"error": error}, {} if status == _UNAUTHORIZED else headers)
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
@@ -388,7 +390,7 @@ class PagerDuty(Account, Double):
         )
 
     def _on_calls_by(
-        self, policy: Policy, level: int, target: str, now: datetime
+        self, policy: EscalationPolicy, level: int, target: str, now: datetime
     ) -> Iterator[_OnCall]:
         if target in self._people:
             yield _OnCall(policy, level, target)
@@ -562,7 +564,7 @@ def create_double() -> PagerDuty:
 
 
 def _rate_limit(remaining: int, seconds: int) -> dict[str, str]:
-    """Tell of a minute in which only this request was made: the double limits nobody."""
+    """Make the headers of a rate limit; the double itself has none."""
     return {
         "ratelimit-limit": str(_LIMIT),
         "ratelimit-remaining": str(remaining),
@@ -625,7 +627,7 @@ def _schedule_reference(schedule: Schedule) -> Json:
     return {**_reference("schedule_v3", schedule.id, schedule.name, "v3/schedules"), **page}
 
 
-def _policy_reference(policy: Policy) -> Json:
+def _policy_reference(policy: EscalationPolicy) -> Json:
     return _reference("escalation_policy", policy.id, policy.name, "escalation_policies")
 
 

@@ -35,11 +35,11 @@ Json: TypeAlias = dict[str, Any]
 Clock: TypeAlias = Callable[[], datetime]
 Route: TypeAlias = "Callable[..., Response]"
 Fault: TypeAlias = "Callable[[Exchange], None]"
-"""A way to answer badly: it writes to the exchange what it likes, or nothing."""
+"""A way to answer badly: writes whatever it likes to the exchange, or nothing."""
 
 
 def utc_now() -> datetime:
-    """Read the clock of a double that was given none."""
+    """Read the real time: the default clock of a double."""
     return datetime.now(UTC)
 
 
@@ -83,8 +83,8 @@ class Request:
 
     def is_authorized(self, authorization: str) -> bool:
         """Tell whether the call has this Authorization header; takes the same time in any case."""
-        given = self.headers.get("authorization", "")
-        return hmac.compare_digest(given.encode(), authorization.encode())
+        header = self.headers.get("authorization", "")
+        return hmac.compare_digest(header.encode(), authorization.encode())
 
     def lacks_right(self, rights: Mapping[str, str], granted: Collection[str]) -> bool:
         """Tell whether a key misses the right that the path needs.
@@ -151,7 +151,7 @@ class Exchange:
     def response(self) -> Response:
         """What the double answers without a fault.
 
-        It is made when first looked at: a fault that never looks refuses a call before it is done.
+        Made on first access: a fault that never reads it refuses a call before it takes effect.
         """
         # Not a cached_property: in Python 3.11 all exchanges would wait for each other's.
         if self._response is None:

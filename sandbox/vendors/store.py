@@ -1,21 +1,25 @@
-"""What the state of every double is kept in: tables of rows by id."""
+"""The state of a double: tables of rows by id, which change under a lock."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from sandbox.vendors.server import Clock
 
+SHIFT = timedelta(hours=8)
+"""How long a shift lasts, unless a test says otherwise."""
+
 
 class Row(Protocol):
-    """A thing of a vendor's, as it is at one moment."""
+    """A person, schedule, incident or the like, as it is at one moment."""
 
     @property
     def id(self) -> str:
-        """Its id, unlike that of any other thing of the vendor's."""
+        """Its id, which is unique in the account."""
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -42,19 +46,19 @@ class Store:
         return row
 
 
-def find(table: Mapping[str, AnyRow], wanted: AnyRow | str) -> AnyRow:
-    """Find a row as it is now: by itself, by its id, or by what people call it.
+def find(table: Mapping[str, AnyRow], key: AnyRow | str) -> AnyRow:
+    """Find a row as it is now: by an older version of it, by its id, or by what people call it.
 
     Raises:
         LookupError: several are called so, or none is.
     """
-    if not isinstance(wanted, str):
-        return table[wanted.id]
-    if wanted in table:
-        return table[wanted]
-    rows = [row for row in table.values() if _label(row) == wanted]
+    if not isinstance(key, str):
+        return table[key.id]
+    if key in table:
+        return table[key]
+    rows = [row for row in table.values() if _label(row) == key]
     if len(rows) != 1:
-        raise LookupError(f"{len(rows)} are called {wanted!r}, not 1")
+        raise LookupError(f"{len(rows)} are called {key!r}, not 1")
     return rows[0]
 
 

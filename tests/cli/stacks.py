@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cli.conftest import Answer, Command
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 SECRET = "wks0-the-secret-of-this-test"
 _CLI = """#!/bin/sh

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.certificates import make_certificate, serve_tls
 from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
 from tests.handler.scripted import Scripted, reply, tunnel
+from tests.support.certificates import make_certificate, serve_tls
 
 HOST = "api.provider.test"
 COMMANDS = (

@@ -19,8 +19,8 @@ from cli.webhook_client import SendError, send
 from handler.app import SYSTEM_CLOCK
 from handler.clock import Deadline
 from handler.http import Client, HttpError
-from tests.certificates import make_certificate, serve_tls
 from tests.handler.scripted import Scripted, reply, say, say_and_hang, say_and_hang_up, tunnel
+from tests.support.certificates import make_certificate, serve_tls
 
 HOST = "api.provider.test"
 PASSWORD = "pa55:w@rd/x"

@@ -16,7 +16,7 @@ from sandbox.local_aws.moto_server import Aws
 from tests.auditlog.records import HOUR, POLICY, asks, logged
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 from tests.cli.stacks import Stack
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 REGION = "eu-west-1"
 RULE = Policy((Rule("DBAs", Selector(), OnCall(("DBA",)), HOUR),))

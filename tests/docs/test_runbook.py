@@ -13,8 +13,8 @@ from cli.main import _parser
 from handler.providers.registry import PROVIDERS
 from infra.alarms import MOST_APPROVALS_AN_HOUR, Alarm, alarms_for
 from infra.settings import KEYS
-from tests.filter_pattern import matches
-from tests.runbook import FILE, SECTIONS, slug
+from tests.support.filter_pattern import matches
+from tests.support.runbook import FILE, SECTIONS, slug
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = FILE.read_text(encoding="utf-8")

@@ -63,8 +63,10 @@ class Browser:
                 "goog:chromeOptions": options,
                 "timeouts": {"implicit": TIMEOUT_MS, "pageLoad": 30_000, "script": 30_000},
             }
-            made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
-            self._session = f"/session/{made['sessionId']}"
+            session = self._call(
+                "POST", "/session", {"capabilities": {"alwaysMatch": capabilities}}
+            )
+            self._session = f"/session/{session['sessionId']}"
             stack.callback(self._call, "DELETE", self._session)
             self._stack = stack.pop_all()
         return self
@@ -82,8 +84,8 @@ class Browser:
         Raises:
             WebDriverError: none comes in time.
         """
-        found = self("POST", "/element", using="xpath", value=xpath)
-        return Element(self, found[_ELEMENT])
+        element = self("POST", "/element", using="xpath", value=xpath)
+        return Element(self, element[_ELEMENT])
 
     def script(self, body: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever the script gives
         """Run a function's body in the page."""
@@ -119,8 +121,8 @@ class Browser:
         return self._call(method, self._session + path, body)
 
     def _call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - the same
-        sent = json.dumps(body or {}) if method == "POST" else None
-        self._http.request(method, path, sent, {"Content-Type": "application/json"})
+        payload = json.dumps(body or {}) if method == "POST" else None
+        self._http.request(method, path, payload, {"Content-Type": "application/json"})
         value = json.loads(self._http.getresponse().read())["value"]
         if isinstance(value, dict) and "error" in value:
             raise WebDriverError(f"{value['error']}: {value['message']}")

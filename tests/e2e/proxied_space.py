@@ -46,9 +46,9 @@ class Proxy(Double):
     def _pass_on(self, request: Request) -> Response:
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         body = self.body(request.body)
-        with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE)) as one:
-            one.request("POST", "/", body, {**headers, "content-length": str(len(body))})
-            with one.getresponse() as response:
+        with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE)) as connection:
+            connection.request("POST", "/", body, {**headers, "content-length": str(len(body))})
+            with connection.getresponse() as response:
                 status, answer = response.status, json.loads(response.read())
         if "claims" in answer:
             self.answered.append(answer["claims"])

@@ -26,7 +26,7 @@ def tampered(sandbox: Sandbox) -> Iterator[tuple[Space, Proxy]]:
         yield both
 
 
-def asked(indent: IndentAPI, **fields: Any) -> Petition:  # noqa: ANN401 - any field of a petition
+def request_access(indent: IndentAPI, **fields: Any) -> Petition:  # noqa: ANN401 - any field of a petition
     """Ask for the database, and give the petition once the webhook has answered."""
     return indent.petition.create(
         reason="to debug", resources=[PROD], wait_for_reviewable=True, **fields
@@ -38,23 +38,23 @@ def phase_of(petition: Petition) -> str:
     return petition["state"]["status"]["phase"]
 
 
-def changed(**fields: object) -> Callable[[Json], Json]:
+def with_fields(**fields: object) -> Callable[[Json], Json]:
     """Change fields of a claim."""
     return lambda claim: {**claim, **fields}
 
 
-def labelled(**labels: str) -> Callable[[Json], Json]:
+def with_labels(**labels: str) -> Callable[[Json], Json]:
     """Change labels of a claim; two underscores stand for `indent.com/`."""
 
     def change(claim: Json) -> Json:
-        told = {name.replace("__", "indent.com/"): value for name, value in labels.items()}
-        labels_now = {**claim["meta"]["labels"], **told}
-        return {**claim, "meta": {"labels": labels_now}}
+        changes = {name.replace("__", "indent.com/"): value for name, value in labels.items()}
+        all_labels = {**claim["meta"]["labels"], **changes}
+        return {**claim, "meta": {"labels": all_labels}}
 
     return change
 
 
-def for_what(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Json]:
+def with_resources(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Json]:
     """Change the resources of a claim: the petitioner first, then what is asked for."""
     return lambda claim: {**claim, "resources": change(claim["resources"])}
 
@@ -62,24 +62,24 @@ def for_what(change: Callable[[list[Json]], list[Json]]) -> Callable[[Json], Jso
 def without_end(claim: Json) -> Json:
     """Take the labels that say for how long."""
     labels = claim["meta"]["labels"].items()
-    kept = {name: value for name, value in labels if not name.startswith("indent.com/time/")}
-    return {**claim, "meta": {"labels": kept}}
+    others = {name: value for name, value in labels if not name.startswith("indent.com/time/")}
+    return {**claim, "meta": {"labels": others}}
 
 
 FORGERIES: dict[str, Callable[[Json], Json]] = {
-    "for another petition": labelled(petition="8ef33e3e-2a1c-4a6e-9f3d-d4ba2f6f1d5a"),
-    "for another petition, by both labels": labelled(petition="other", __petition="other"),
-    "for no petition": changed(meta={"labels": {"indent.com/time/duration": "6h0m0s"}}),
-    "for more than was asked": for_what(lambda them: [*them, dict(TEST)]),
-    "for another resource": for_what(lambda them: [them[0], dict(TEST)]),
-    "for less than was asked": for_what(lambda them: them[:1]),
-    "for another person": for_what(
+    "for another petition": with_labels(petition="8ef33e3e-2a1c-4a6e-9f3d-d4ba2f6f1d5a"),
+    "for another petition, by both labels": with_labels(petition="other", __petition="other"),
+    "for no petition": with_fields(meta={"labels": {"indent.com/time/duration": "6h0m0s"}}),
+    "for more than was asked": with_resources(lambda them: [*them, dict(TEST)]),
+    "for another resource": with_resources(lambda them: [them[0], dict(TEST)]),
+    "for less than was asked": with_resources(lambda them: them[:1]),
+    "for another person": with_resources(
         lambda them: [{"kind": "user", "id": OMAR, "email": OMAR}, *them[1:]]
     ),
-    "by another bot": changed(actor={"kind": "indent.v1.Bot", "id": "another-bot"}),
-    "by a person": changed(actor={"kind": "user", "id": NORA, "email": NORA}),
+    "by another bot": with_fields(actor={"kind": "indent.v1.Bot", "id": "another-bot"}),
+    "by a person": with_fields(actor={"kind": "user", "id": NORA, "email": NORA}),
     "without an end": without_end,
-    "a grant at once": changed(event="access/grant"),
+    "a grant at once": with_fields(event="access/grant"),
 }
 
 
@@ -91,22 +91,22 @@ def test_a_claim_that_was_tampered_with(
     space, proxy = tampered
     proxy.claims = lambda claims: [forge(claim) for claim in claims]
     with client_of(space, JANE) as jane:
-        assert phase_of(asked(jane)) == "open"
+        assert phase_of(request_access(jane)) == "open"
         assert len(proxy.answered[-1]) == 1
         assert jane.claim.list() == []
         proxy.claims = lambda claims: claims
-        assert phase_of(asked(jane)) == "granted"
+        assert phase_of(request_access(jane)) == "granted"
 
 
 def test_an_answer_given_before(tampered: tuple[Space, Proxy]) -> None:
     """What granted one petition is no answer to the next, nor to somebody else's."""
     space, proxy = tampered
     with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
-        assert phase_of(asked(jane)) == "granted"
+        assert phase_of(request_access(jane)) == "granted"
         (earlier,) = proxy.answered
         proxy.claims = lambda _: earlier
-        assert phase_of(asked(jane)) == "open"
-        assert phase_of(asked(nora)) == "open"
+        assert phase_of(request_access(jane)) == "open"
+        assert phase_of(request_access(nora)) == "open"
 
 
 def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None:
@@ -114,7 +114,7 @@ def test_a_request_that_was_tampered_with(tampered: tuple[Space, Proxy]) -> None
     space, proxy = tampered
     proxy.body = lambda body: body.replace(NORA.encode(), JANE.encode())
     with client_of(space, NORA) as nora:
-        assert phase_of(asked(nora)) == "open"
+        assert phase_of(request_access(nora)) == "open"
     assert NORA.encode() in proxy.calls[-1].body
     assert any("answered HTTP 401" in note.text for note in space.petitions.all()[-1].notes)
 
@@ -123,13 +123,13 @@ def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
     """A bot's approval, posted by the requester himself with all that is his in it, is refused."""
     space, proxy = tampered
     with client_of(space, JANE) as jane, client_of(space, NORA) as nora:
-        asked(jane)
-        petition = asked(nora)
+        request_access(jane)
+        petition = request_access(nora)
         name = petition["name"]
         ((genuine,), nothing) = proxy.answered
         assert nothing == []
         copied = json.dumps(genuine).replace(JANE, NORA)
-        forged = labelled(petition=name, __petition=name)(json.loads(copied))
+        forged = with_labels(petition=name, __petition=name)(json.loads(copied))
         # It is what the webhook would answer for him: only the way it comes makes it a forgery.
         for claims in (nora.petition.claims(name), nora.claim):
             with pytest.raises(PermissionDeniedError):
@@ -141,12 +141,12 @@ def test_the_requester_in_the_bot_s_name(tampered: tuple[Space, Proxy]) -> None:
 def test_every_petitioner_needs_his_own(tampered: tuple[Space, Proxy]) -> None:
     """For two on duty the webhook answers two claims: with one of them lost, nothing is granted."""
     space, proxy = tampered
-    both: list[Resource] = [{"kind": "user", "email": each} for each in (JANE, OMAR)]
+    both: list[Resource] = [{"kind": "user", "email": email} for email in (JANE, OMAR)]
     for email in (JANE, OMAR):
         space.add_person(email)
     with client_of(space, NORA, admin=True) as boss:
         proxy.claims = lambda claims: claims[:1] * 2
-        assert phase_of(asked(boss, petitioners=both)) == "open"
+        assert phase_of(request_access(boss, petitioners=both)) == "open"
         proxy.claims = lambda claims: claims
-        assert phase_of(asked(boss, petitioners=both)) == "granted"
+        assert phase_of(request_access(boss, petitioners=both)) == "granted"
     assert [len(claims) for claims in proxy.answered] == [2, 2]

@@ -53,8 +53,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
     """A space that asks the deployed webhook."""
-    with open_space(sandbox) as one:
-        yield one
+    with open_space(sandbox) as space:
+        yield space
 
 
 @pytest.mark.parametrize("name", ["indentapi", "approvals"])
@@ -62,22 +62,22 @@ def test_wheel_and_source(installed: Installed, name: str) -> None:
     """Each package is there as a wheel and as source, typed and with its licence."""
     full = f"{name}-{__version__}"
     with zipfile.ZipFile(installed.built / f"{full}-py3-none-any.whl") as wheel:
-        held = set(wheel.namelist())
-    assert {f"{name}/py.typed", f"{full}.dist-info/licenses/LICENSE"} <= held
-    assert {Path(file).parts[0] for file in held} == {name, f"{full}.dist-info"}
+        files = set(wheel.namelist())
+    assert {f"{name}/py.typed", f"{full}.dist-info/licenses/LICENSE"} <= files
+    assert {Path(file).parts[0] for file in files} == {name, f"{full}.dist-info"}
     with tarfile.open(installed.built / f"{full}.tar.gz") as source:
         assert {f"{full}/README.md", f"{full}/LICENSE"} <= set(source.getnames())
 
 
 def test_nothing_else_is_installed(installed: Installed) -> None:
     """The two packages, requests and what that needs; and they are found where they should be."""
-    told = _run(
+    output = _run(
         installed.python,
         "-c",
         "import approvals, indentapi, importlib.metadata as m;"
         "print(approvals.__file__, indentapi.__file__, *sorted(d.name for d in m.distributions()))",
     )
-    ours, theirs, *names = told.split()
+    ours, theirs, *names = output.split()
     assert Path(ours).is_relative_to(installed.python.parents[1])
     assert Path(theirs).is_relative_to(installed.python.parents[1])
     assert names == [
@@ -86,7 +86,7 @@ def test_nothing_else_is_installed(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "printed"),
+    ("script", "expected"),
     [
         ("request_prod.py", "Requested: https://indent.com/access/acmecorp/UUID\n"),
         (
@@ -96,19 +96,21 @@ def test_nothing_else_is_installed(installed: Installed) -> None:
     ],
 )
 def test_guides_scripts(
-    installed: Installed, space: Space, tmp_path: Path, script: str, printed: str
+    installed: Installed, space: Space, tmp_path: Path, script: str, expected: str
 ) -> None:
     """They print what the guide says, with the settings of a `.env` that a shell reads."""
     shutil.copy(ROOT / "examples" / script, tmp_path)
     lines = [f"{name}={value}\n" for name, value in variables(space).items()]
     (tmp_path / ".env").write_text("".join(lines), encoding="utf-8")
     shell = 'set -a; . ./.env; set +a; exec "$@"'
-    told = _run(Path("/bin/sh"), "-c", shell, "sh", str(installed.python), script, folder=tmp_path)
-    assert UUID.sub("UUID", told) == printed
+    output = _run(
+        Path("/bin/sh"), "-c", shell, "sh", str(installed.python), script, folder=tmp_path
+    )
+    assert UUID.sub("UUID", output) == expected
 
 
 def _run(program: Path, *arguments: str, folder: Path | None = None) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [str(program), *arguments],
         cwd=folder,
         env={"PYTHONIOENCODING": "utf-8"},
@@ -117,5 +119,5 @@ def _run(program: Path, *arguments: str, folder: Path | None = None) -> str:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sandbox.demo_data import JANE, NORA
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, over_http, request_of
-from tests.filter_pattern import matches, value_in
+from tests.support.filter_pattern import matches, value_in
 
 
 def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
@@ -19,21 +19,21 @@ def test_what_is_written_is_counted(sandbox: Sandbox) -> None:
     webhook.call({"info": True}, age=timedelta(hours=1))
     assert sandbox.log.wait_for(lambda line: "s old" in str(line.get("why")), seconds=30)
     lines = sandbox.log.file.read_text(encoding="utf-8").splitlines()
-    found = sandbox.aws.client("logs").describe_metric_filters(
+    metric_filters = sandbox.aws.client("logs").describe_metric_filters(
         logGroupName=sandbox.deployment.outputs["log_group"]
     )["metricFilters"]
     sums: dict[str, float] = {}
     times: dict[str, int] = {}
-    for each in found:
-        (made,) = each["metricTransformations"]
+    for metric_filter in metric_filters:
+        (transformation,) = metric_filter["metricTransformations"]
         values = [
-            value_in(made["metricValue"], line)
+            value_in(transformation["metricValue"], line)
             for line in lines
-            if matches(each["filterPattern"], line)
+            if matches(metric_filter["filterPattern"], line)
         ]
-        times[made["metricName"]] = len(values)
-        sums[made["metricName"]] = sum(value or 0 for value in values)
-    providers = {f"Failing-{each}": 2 for each in sandbox.doubles}
+        times[transformation["metricName"]] = len(values)
+        sums[transformation["metricName"]] = sum(value or 0 for value in values)
+    providers = {f"Failing-{provider}": 2 for provider in sandbox.doubles}
     assert times == {
         "Approved": 1,
         "LeftToHumans": 1,

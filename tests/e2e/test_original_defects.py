@@ -158,18 +158,18 @@ class TestRuntime:
         handler().call({"events": [request_of(UMA)]}, secret="some-other-secret-00")
         written = json.dumps(log)
         assert UMA in written
-        assert not any(each in written for each in ("hunter2", JANE, OMAR, RITA, SECRET, API_KEY))
+        assert not any(text in written for text in ("hunter2", JANE, OMAR, RITA, SECRET, API_KEY))
 
     def test_each_decision_leaves_a_record(
         self, handler: Open, log: list[Mapping[str, Any]]
     ) -> None:
         """The log said what went in and out, and not why; now a line does, approved or not."""
         handler().ask(request_of(JANE), request_of(UMA))
-        assert [(each["requester"], each["outcome"]) for each in log] == [
+        assert [(line["requester"], line["outcome"]) for line in log] == [
             (JANE, "approve"),
             (UMA, "abstain"),
         ]
-        assert all(each["trace"] and each["policy"] for each in log)
+        assert all(line["trace"] and line["policy"] for line in log)
 
 
 class TestRouting:
@@ -214,7 +214,7 @@ class TestRouting:
     def test_every_request_is_decided(self, handler: Open) -> None:
         """Only the first request of a call counted; the others got its answer."""
         claims = handler().ask(request_of(UMA), request_of(JANE), request_of(OMAR))
-        assert [each["resources"][0]["email"] for each in claims] == [JANE, OMAR]
+        assert [claim["resources"][0]["email"] for claim in claims] == [JANE, OMAR]
 
 
 class TestClaim:
@@ -234,22 +234,22 @@ class TestClaim:
     ) -> None:
         """The request's own labels went over the computed ones: access for as long as one liked."""
         (claim,) = deployed.ask(request_of(JANE, meta={"labels": {**labels, "team": "db"}}))
-        made = parse_instant(claim["timestamp"])
-        assert made is not None
+        decided_at = parse_instant(claim["timestamp"])
+        assert decided_at is not None
         assert claim["meta"]["labels"] == {
             "team": "db",
             "indent.com/time/duration": "6h0m0s",
-            "indent.com/time/expires": format_instant(made + timedelta(hours=6)),
+            "indent.com/time/expires": format_instant(decided_at + timedelta(hours=6)),
         }
 
     def test_duration_and_expiry_never_contradict(self, handler: Open) -> None:
         """Either label could be the request's while the other was computed."""
         labels = {"indent.com/petition/duration": "45m"}
         (claim,) = handler().ask(request_of(JANE, meta={"labels": labels}))
-        made = parse_instant(claim["timestamp"])
+        decided_at = parse_instant(claim["timestamp"])
         expires = parse_instant(claim["meta"]["labels"]["indent.com/time/expires"])
-        assert made is not None
-        assert expires == made + timedelta(minutes=45)
+        assert decided_at is not None
+        assert expires == decided_at + timedelta(minutes=45)
         assert duration_of(claim) == "45m0s"
 
     def test_fraction_of_an_hour_is_a_duration(self, handler: Open) -> None:

@@ -21,12 +21,12 @@ from handler.providers.registry import PROVIDERS
 from sandbox.demo_space import open_space, variables
 from sandbox.page import page_of
 from sandbox.stack import Sandbox
-from tests.listening import ports
-from tests.projects import project_in
+from tests.support.listening_ports import ports
+from tests.support.projects import project_in
 
 EVIL = "https://evil.example"
 LOOPBACK = "0100007F"
-REAL = {each.key: f"a-real-production-key-{each.id}" for each in PROVIDERS}
+REAL = {provider.key: f"a-real-production-key-{provider.id}" for provider in PROVIDERS}
 REAL |= {"JSM_EMAIL": "approvals@example.com", "JSM_SITE": "https://example.atlassian.net"}
 LIST_SECRETS = {
     "Content-Type": "application/x-amz-json-1.1",
@@ -62,7 +62,7 @@ def running(
         assert call(sandbox.url, "POST", "/", {}).status == 401
         (child,) = children()
         environment = Path(f"/proc/{child}/environ").read_bytes().decode().split("\0")
-        child_has = dict(each.split("=", 1) for each in environment if each)
+        child_has = dict(line.split("=", 1) for line in environment if line)
         servers = {
             "AWS": sandbox.aws.endpoint,
             "function URL": sandbox.url,
@@ -73,7 +73,11 @@ def running(
         }
         written = {**sandbox.variables(), **variables(space), "page": page.url}
         secret = {"INDENT_WEBHOOK_SECRET", "INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN", "page"}
-        secret |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", *(each.key for each in PROVIDERS)}
+        secret |= {
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            *(provider.key for provider in PROVIDERS),
+        }
         secrets = {name: written[name] for name in secret & written.keys()}
         yield Running(sandbox, servers, secrets)
 
@@ -97,7 +101,7 @@ def call(
         return Answer(response.status, response.getheaders(), response.read().decode())
 
 
-def assert_nothing_told(running: Running, answer: Answer) -> None:
+def assert_nothing_leaks(running: Running, answer: Answer) -> None:
     """An answer has no secret, and allows no other site to read it."""
     whole = json.dumps([answer.headers, answer.body])
     assert [name for name, value in running.secrets.items() if value in whole] == []
@@ -109,7 +113,7 @@ def test_no_server_is_left_out(running: Running) -> None:
     listening = ports()
     assert {urlsplit(url).port for url in running.servers.values()} == set(listening)
     assert set(listening.values()) == {LOOPBACK}
-    assert [each for each in children() if ports(each)] == []
+    assert [process for process in children() if ports(process)] == []
 
 
 @pytest.mark.parametrize(
@@ -158,11 +162,11 @@ def test_another_site_gets_nothing(
     """Whatever it sends, to whichever server: not even who knows a path is answered."""
     for url in running.servers.values():
         port = urlsplit(url).port
-        sent = {name: value.format(port=port) for name, value in headers.items()}
+        filled_headers = {name: value.format(port=port) for name, value in headers.items()}
         for path in ("/", urlsplit(url).path or "/"):
-            answer = call(url, method, path, sent, b"{}" if method == "POST" else None)
+            answer = call(url, method, path, filled_headers, b"{}" if method == "POST" else None)
             assert answer.status == status, url
-            assert_nothing_told(running, answer)
+            assert_nothing_leaks(running, answer)
 
 
 def test_another_account_gets_nothing(running: Running) -> None:
@@ -176,7 +180,7 @@ def test_another_account_gets_nothing(running: Running) -> None:
                 body = b"{}" if method == "POST" else None
                 answer = call(url, method, path, headers, body)
                 assert answer.status >= 400, (name, method, path)
-                assert_nothing_told(running, answer)
+                assert_nothing_leaks(running, answer)
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "/moto-api/.."])
@@ -192,8 +196,8 @@ def test_local_aws_is_not_emptied(running: Running, prefix: str, path: str) -> N
 def test_real_keys_are_for_the_real_providers_only(running: Running) -> None:
     """With LIVE=1 there is no double; and without it no key is one of the environment's."""
     is_live = not running.sandbox.doubles
-    keys = {each.key: running.secrets[each.key] for each in PROVIDERS}
-    assert is_live == (keys == {each.key: REAL[each.key] for each in PROVIDERS})
+    keys = {provider.key: running.secrets[provider.key] for provider in PROVIDERS}
+    assert is_live == (keys == {provider.key: REAL[provider.key] for provider in PROVIDERS})
     assert is_live or not set(keys.values()) & set(REAL.values())
 
 
@@ -201,12 +205,12 @@ def test_every_credential_is_of_one_run(tmp_path: Path) -> None:
     """Two sandboxes share no key, token or secret."""
     root = project_in(tmp_path)
 
-    def made() -> list[Any]:
-        one = Sandbox(root, log=Path(".sandbox") / "unused.log")
-        for each in one.doubles.values():
-            each.close()
-        keys = [one._provider_settings[each.key] for each in PROVIDERS]
-        return [one.webhook_secret, *one.aws.credentials.variables().values(), *keys]
+    def credentials_of_new_sandbox() -> list[Any]:
+        sandbox = Sandbox(root, log=Path(".sandbox") / "unused.log")
+        for double in sandbox.doubles.values():
+            double.close()
+        keys = [sandbox._provider_settings[provider.key] for provider in PROVIDERS]
+        return [sandbox.webhook_secret, *sandbox.aws.credentials.variables().values(), *keys]
 
-    first, second = made(), made()
+    first, second = credentials_of_new_sandbox(), credentials_of_new_sandbox()
     assert len(set(first + second)) == 2 * len(first)

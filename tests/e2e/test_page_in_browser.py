@@ -34,7 +34,7 @@ RESOURCES = [{"kind": DEFAULT_KIND, "id": RESOURCE}]
 
 @pytest.fixture(scope="module")
 def space(sandbox: Sandbox) -> Iterator[Space]:
-    """The space that asks the deployed webhook, with the cast at every provider."""
+    """The space that asks the deployed webhook, with the demo's people at every provider."""
     seed_all({id_: one for id_, one in sandbox.doubles.items() if id_ != "incidentio"})
     with open_space(sandbox) as space:
         yield space
@@ -50,8 +50,8 @@ def page(sandbox: Sandbox, space: Space) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One browser for all of the tests: to start it takes longer than any of them."""
-    with Browser() as one:
-        yield one
+    with Browser() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def timeline(browser: Browser, status: str) -> str:
 
 def active(browser: Browser) -> str:
     """The id of what has the focus, or its text."""
-    found = browser.script("const a = document.activeElement; return a.id || a.textContent")
-    return str(found)
+    text = browser.script("const a = document.activeElement; return a.id || a.textContent")
+    return str(text)
 
 
 def tab_to(browser: Browser, id_: str) -> None:
@@ -219,11 +219,11 @@ def test_it_refreshes_itself_and_disturbs_nobody(browser: Browser, space: Space)
 
 def test_change_under_ones_fingers(browser: Browser, space: Space) -> None:
     """A petition that changes while somebody types keeps what was typed, caret and folding."""
-    made = space.petitions.create(Owner(NORA), {"resources": RESOURCES})
+    petition = space.petitions.create(Owner(NORA), {"resources": RESOURCES})
     timeline(browser, "Open: waits for a human")
     browser.find(f"{NEWEST}//summary").click()
     browser.find(f'{NEWEST}//input[@name="reason"]').type("too la")
-    space.petitions.review(Owner(RITA, admin=True), made.name, {"event": "access/approve"})
+    space.petitions.review(Owner(RITA, admin=True), petition.name, {"event": "access/approve"})
     timeline(browser, "Granted until revoked")
     browser.press("t", "e")
     assert browser.script("return document.activeElement.value") == "too late"
@@ -260,8 +260,8 @@ def test_problem_with_a_switch_is_shown_there(
 ) -> None:
     """It stays until the next form, though the page refreshes itself meanwhile."""
     assert sandbox.double
-    made = sandbox.double.declare_incident("Soon over", lead=NORA)
-    pressed = f'//article[contains(., "{made.reference}")]//button[@aria-pressed="true"]'
+    incident = sandbox.double.declare_incident("Soon over", lead=NORA)
+    pressed = f'//article[contains(., "{incident.reference}")]//button[@aria-pressed="true"]'
     browser.find(pressed)
     # Closed and pressed between two refreshes: those are held until later.
     browser.script(
@@ -271,7 +271,7 @@ def test_problem_with_a_switch_is_shown_there(
         window.fetch = (...call) => (call[1] ? send(...call) : later.then(() => send(...call)));
         """
     )
-    sandbox.double.close_incident(made)
+    sandbox.double.close_incident(incident)
     browser.find(pressed).click()
     gone = "That duty is not there any more: what you see now is how things stand."
     assert browser.find('//p[@id="problem-duties"]').text == f"Not done: {gone}"
@@ -308,11 +308,11 @@ def test_screen_readers_find_their_way(browser: Browser) -> None:
         browser.find(f'//section[@id="{id_}"]') for id_ in ("duties", "request", "petitions")
     ]
     assert [section.label for section in sections] == ["On duty now", "Request access", "Petitions"]
-    found = {
+    labels = {
         f'//{kind}[@id="{id_}"]': browser.find(f'//{kind}[@id="{id_}"]').label
         for kind, id_ in (("select", "who"), ("input", "reason"), ("input", "duration"))
     }
-    assert list(found.values()) == ["As", "Why (optional)", "For how long (optional)"]
+    assert list(labels.values()) == ["As", "Why (optional)", "For how long (optional)"]
     assert browser.find(f"{NEWEST}//form").label == "Review: Jane Lind, Production (prod-db)"
     assert browser.find(f"{NEWEST}//form//button").label == "Revoke Jane Lind, Production (prod-db)"
     assert browser.find(f"{NEWEST}").label == "Jane Lind for Production (prod-db)"

@@ -8,11 +8,11 @@ import pulumi
 import pytest
 
 from cli.webhook_client import request_event
-from sandbox.demo import run_scenes
+from sandbox.demo import send_requests
 from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, duration_of, over_http
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 POLICY = """\
 rules:
@@ -67,24 +67,24 @@ def ask(
     """Ask for a database; give reason and duration of each claim."""
     webhook = Webhook(sandbox.webhook_secret, over_http(sandbox.url))
     event = request_event(who, [f"postgres.v1.Role:{name}"], resource_labels={"Tier": tier})
-    return [(each["reason"], duration_of(each)) for each in webhook.ask(event)]
+    return [(claim["reason"], duration_of(claim)) for claim in webhook.ask(event)]
 
 
 def test_demo_knows_how_long_a_shift_lets_access_last(project: Path) -> None:
-    """Its scenes come out as they should where access ends with a shift, too."""
+    """The demo's requests come out as they should where access ends with a shift, too."""
     write(project, POLICY.replace("duration: 2h", "duration: 24h"))
     with Sandbox(project) as sandbox:
-        played = {each.scene.who: each for each in run_scenes(sandbox)}
-        assert [each.row for each in played.values() if not each.expected] == []
-        claim = played["on shift for Production"].answer.claims[0]
+        outcomes = {outcome.request.role: outcome for outcome in send_requests(sandbox)}
+        assert [outcome.row for outcome in outcomes.values() if not outcome.expected] == []
+        claim = outcomes["on shift for Production"].answer.claims[0]
         assert duration_of(claim).startswith("8h1")
 
 
 def test_function_decides_by_the_file(project: Path) -> None:
     """It names the rule; an edit that its tests let pass is another zip, and another decision."""
     with Sandbox(project) as sandbox:
-        # The demo's scenes, whose outcome it works out from the policy in the zip.
-        assert [each.row for each in run_scenes(sandbox) if not each.expected] == []
+        # The demo's requests, whose outcome it works out from the policy in the zip.
+        assert [outcome.row for outcome in send_requests(sandbox) if not outcome.expected] == []
         ((reason, duration),) = ask(sandbox, OMAR)
         assert reason.startswith('Rule "Production reaches databases": on call for Production')
         assert duration == "2h0m0s"
@@ -95,7 +95,7 @@ def test_function_decides_by_the_file(project: Path) -> None:
             assert ask(sandbox, who) == []
         assert ask(sandbox, OMAR, name="test-db") == []
         assert ask(sandbox, OMAR, tier="0") == []
-        names = [each.name for each in sandbox.settings.policy.rules]
+        names = [rule.name for rule in sandbox.settings.policy.rules]
         assert names == ["Production reaches databases", "nobody gets the innermost tier"]
         before = sandbox.deployment.function.zip
 

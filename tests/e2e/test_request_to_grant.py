@@ -26,7 +26,7 @@ def space(sandbox: Sandbox) -> Iterator[Space]:
         yield space
 
 
-def asked(indent: IndentAPI) -> dict[str, Any]:
+def request_all(indent: IndentAPI) -> dict[str, Any]:
     """Ask for all that can be requested, and give the petition once it is reviewable."""
     resources = indent.resource.list(view="requestable")
     return dict(
@@ -44,21 +44,21 @@ def phase(indent: IndentAPI, petition: dict[str, Any]) -> str:
 def test_on_duty_is_granted(space: Space) -> None:
     """Whoever is on duty has access at once, for the policy's time, by the webhook's own reason."""
     with client_of(space, JANE) as indent:
-        petition = asked(indent)
+        petition = request_all(indent)
     assert petition["state"]["status"]["phase"] == "granted"
-    reasons = [each.get("reason") for each in petition["state"]["eventHistory"]]
+    reasons = [event.get("reason") for event in petition["state"]["eventHistory"]]
     assert "Approved: Incident Lead of INC-1 (incident.io)" in reasons
 
 
 def test_tokens_that_are_handed_out(space: Space) -> None:
     """Of the two in `.sandbox/env`, one is granted at once; the other reviews, but not its own."""
-    told = variables(space)
+    values = variables(space)
     with (
-        IndentAPI(told["INDENT_SPACE"], told["INDENT_API_TOKEN"], base_url=space.url) as indent,
-        IndentAPI(told["INDENT_SPACE"], told["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
+        IndentAPI(values["INDENT_SPACE"], values["INDENT_API_TOKEN"], base_url=space.url) as indent,
+        IndentAPI(values["INDENT_SPACE"], values["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
     ):
-        assert phase(indent, asked(indent)) == "granted"
-        own = asked(boss)
+        assert phase(indent, request_all(indent)) == "granted"
+        own = request_all(boss)
         assert phase(boss, own) == "open"
         with pytest.raises(
             PermissionDeniedError, match=r"Nobody approves a petition of their own\."
@@ -66,10 +66,10 @@ def test_tokens_that_are_handed_out(space: Space) -> None:
             boss.petition.approve(own["name"])
     rita = space.token_for(RITA)
     with (
-        IndentAPI(told["INDENT_SPACE"], rita, base_url=space.url) as indent,
-        IndentAPI(told["INDENT_SPACE"], told["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
+        IndentAPI(values["INDENT_SPACE"], rita, base_url=space.url) as indent,
+        IndentAPI(values["INDENT_SPACE"], values["INDENT_ADMIN_TOKEN"], base_url=space.url) as boss,
     ):
-        petition = asked(indent)
+        petition = request_all(indent)
         assert phase(indent, petition) == "open"
         boss.petition.approve(petition["name"])
         assert phase(indent, petition) == "granted"
@@ -93,7 +93,7 @@ def test_a_grant_ends_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
         space_asking(sandbox.url, sandbox.webhook_secret, now=clock) as space,
         client_of(space, JANE) as indent,
     ):
-        petition = asked(indent)
+        petition = request_all(indent)
         assert phase(indent, petition) == "granted"
         clock.on = timedelta(hours=5, minutes=59)
         assert phase(indent, petition) == "granted"
@@ -113,7 +113,7 @@ def test_a_grant_ends_by_itself(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatc
 def test_off_duty_stays_open_until_a_human_approves(space: Space) -> None:
     """Without a duty nothing is granted; an administrator still can."""
     with client_of(space, "omid@example.com") as indent, client_of(space, NORA, admin=True) as boss:
-        petition = asked(indent)
+        petition = request_all(indent)
         assert phase(indent, petition) == "open"
         boss.petition.approve(petition["name"], reason="go ahead")
         assert phase(indent, petition) == "granted"
@@ -125,6 +125,6 @@ def test_provider_down_leaves_it_open(space: Space, sandbox: Sandbox) -> None:
     sandbox.double.fail("/", faults.Status(500))
     try:
         with client_of(space, JANE) as indent:
-            assert phase(indent, asked(indent)) == "open"
+            assert phase(indent, request_all(indent)) == "open"
     finally:
         sandbox.double.clear_faults()

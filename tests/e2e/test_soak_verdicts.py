@@ -59,7 +59,7 @@ def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> N
 
 
 @pytest.mark.parametrize(
-    ("call", "answer", "kind", "told"),
+    ("call", "answer", "kind", "problem"),
     [
         (MAY_NOT, APPROVED, Kind.WRONG, "was approved: the settings: on call"),
         (MAY, OTHER, Kind.WRONG, "a claim that is wrong: it approves something else"),
@@ -76,17 +76,17 @@ def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> N
     ],
 )
 def test_what_must_not_be(
-    call: ExpectedCall, answer: WebhookAnswer | SendError, kind: Kind, told: str
+    call: ExpectedCall, answer: WebhookAnswer | SendError, kind: Kind, problem: str
 ) -> None:
-    """It is counted as what it is, and told."""
+    """It is counted as what it is, and its problem is kept."""
     verdict = judge(call, answer)
     assert verdict.kind is kind
-    assert told in verdict.problem
+    assert problem in verdict.problem
 
 
-def broken(figures: list[Figure]) -> list[str]:
+def broken_figures(figures: list[Figure]) -> list[str]:
     """Those whose bound is not kept."""
-    return [each.name for each in figures if not each.holds]
+    return [figure.name for figure in figures if not figure.holds]
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # n
     """No approval is wrong, no answer lost, and each kill costs one call at most."""
     tally = Tally()
     tally.add(Verdict(kind))
-    assert broken(list(tally.figures(kills))) == ([] if holds else [kind])
+    assert broken_figures(list(tally.figures(kills))) == ([] if holds else [kind])
 
 
-def test_the_first_problems_are_told() -> None:
+def test_the_first_problems_are_kept() -> None:
     """Of thousands, a screenful; all of them are counted."""
     tally = Tally()
     for number in range(MAX_PROBLEMS + 1):
@@ -124,28 +124,33 @@ STEADY = Sample(BASE, {1: BASE, 2: BASE})
 @pytest.mark.parametrize("field", ["kib", "threads", "sockets"])
 def test_growth_of_the_sandbox(field: str) -> None:
     """Memory, threads and sockets may vary a little; half as much again is growth."""
-    assert broken(list(growth_of_sandbox(STEADY, STEADY))) == []
+    assert broken_figures(list(growth_of_sandbox(STEADY, STEADY))) == []
     for factor, count in ((1.1, 0), (1.5, 1)):
         grown = BASE._replace(**{field: int(getattr(BASE, field) * factor)})
-        assert len(broken(list(growth_of_sandbox(STEADY, STEADY._replace(sandbox=grown))))) == count
+        assert (
+            len(broken_figures(list(growth_of_sandbox(STEADY, STEADY._replace(sandbox=grown)))))
+            == count
+        )
 
 
 def test_growth_of_children() -> None:
-    """Those that lived on are compared; the one that died is told, new ones count for the peak."""
+    """Those that lived on are compared, one that died is listed, a new one counts for the peak."""
 
-    def told(**changes: Usage) -> list[str]:
+    def broken_bounds(**changes: Usage) -> list[str]:
         children = {int(name[1:]): usage for name, usage in changes.items()}
-        return broken(list(growth_of_children(STEADY, STEADY._replace(children=children), 256)))
+        return broken_figures(
+            list(growth_of_children(STEADY, STEADY._replace(children=children), 256))
+        )
 
-    assert told(p1=BASE, p2=BASE, p3=BASE) == []
-    assert told(p1=BASE) == ["children that did not live on"]
-    assert told(p3=BASE) == ["children that did not live on"]
+    assert broken_bounds(p1=BASE, p2=BASE, p3=BASE) == []
+    assert broken_bounds(p1=BASE) == ["children that did not live on"]
+    assert broken_bounds(p3=BASE) == ["children that did not live on"]
     twice = BASE._replace(kib=200_000, threads=80, sockets=40)
-    assert len(told(p1=twice, p2=twice)) == 3
-    assert told(p1=BASE, p2=BASE, p3=BASE._replace(peak_kib=300_000)) == [
+    assert len(broken_bounds(p1=twice, p2=twice)) == 3
+    assert broken_bounds(p1=BASE, p2=BASE, p3=BASE._replace(peak_kib=300_000)) == [
         "a child: the most memory ever"
     ]
-    assert told() == ["children that did not live on"]
+    assert broken_bounds() == ["children that did not live on"]
 
 
 def test_answers_are_compared_whole() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sandbox.demo_data import JANE, seed_incidentio
 from sandbox.stack import Sandbox
 from tests.e2e.webhook_calls import Webhook, duration_of, over_http, request_of
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 Start = Callable[..., tuple[Sandbox, Webhook]]
 

@@ -50,20 +50,20 @@ class Log:
     """The function's log from now on: a line may trail its answer."""
 
     def __init__(self, sandbox: Sandbox) -> None:
-        self._book = sandbox.log
+        self._log = sandbox.log
         self._since = len(sandbox.log.records)
 
     def next(self, message: str, **parts: str) -> dict[str, Any]:
         """Wait for the first line with this message whose fields hold these parts."""
 
-        def wanted(line: dict[str, Any]) -> bool:
+        def matches(line: dict[str, Any]) -> bool:
             return line.get("message") == message and all(
                 part in str(line[field]) for field, part in parts.items()
             )
 
-        found = self._book.wait_for(wanted, since=self._since, seconds=30)
-        assert found, self._book.records[self._since :]
-        return found
+        record = self._log.wait_for(matches, since=self._since, seconds=30)
+        assert record, self._log.records[self._since :]
+        return record
 
 
 @pytest.fixture
@@ -103,13 +103,15 @@ class TestOrder:
             webhook.call({"info": True}, age=timedelta(seconds=-310)),
             webhook.post(b"", {}),
         ]
-        assert [(each.http, each.body["status"]["code"]) for each in answers] == [(401, 16)] * 6
-        assert len({json.dumps(each.body) for each in answers}) == 1
+        assert [(answer.http, answer.body["status"]["code"]) for answer in answers] == [
+            (401, 16)
+        ] * 6
+        assert len({json.dumps(answer.body) for answer in answers}) == 1
         for why in ("missing", "is wrong", "timestamp is 310 s old", "timestamp is -310 s old"):
             assert log.next("refused", why=why)["http"] == 401
 
     @pytest.mark.parametrize(
-        ("body", "told"),
+        ("body", "problem"),
         [
             ("", "not JSON"),
             ("[]", "not a JSON object"),
@@ -121,11 +123,11 @@ class TestOrder:
             ({"events": [{"event": "access/request", "actor": {"email": []}}]}, "actor.email"),
         ],
     )
-    def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, told: str) -> None:
+    def test_body_that_cannot_be_read(self, webhook: Webhook, body: object, problem: str) -> None:
         """A signed body of the wrong shape is a 400 that names what is wrong."""
         answer = webhook.call(body)
         assert (answer.http, answer.body["status"]["code"]) == (400, 3)
-        assert told in answer.body["status"]["message"]
+        assert problem in answer.body["status"]["message"]
 
     @pytest.mark.parametrize(
         "body", [{}, {"hello": 1}, {"events": [request_of(JANE), {"event": "access/grant"}]}]
@@ -150,13 +152,13 @@ class TestAnswers:
     def test_bots(self, webhook: Webhook) -> None:
         """PullUpdate gives each provider's bot when its kind is asked for, and else nothing."""
         for kinds, ids in (
-            (["indent.v1.Bot"], [f"{each.id}-approval-bot" for each in PROVIDERS]),
+            (["indent.v1.Bot"], [f"{provider.id}-approval-bot" for provider in PROVIDERS]),
             (["user"], []),
             ([], []),
         ):
             answer = webhook.call({"kinds": kinds})
             assert (answer.http, answer.body["status"]) == (200, {"code": 0})
-            assert [each["id"] for each in answer.body["resources"]] == ids
+            assert [bot["id"] for bot in answer.body["resources"]] == ids
 
     def test_lead_of_a_live_incident_is_approved(self, webhook: Webhook, log: Log) -> None:
         """The claim is the bot's, for requester and resources; the log line says the same."""
@@ -190,7 +192,7 @@ class TestAnswers:
         assert (answer.http, len(answer.claims)) == (200, 1)
 
 
-@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda each: each["Action"])
+@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda statement: statement["Action"])
 def test_url_needs_both_public_statements(
     sandbox: Sandbox, webhook: Webhook, statement: dict[str, Any]
 ) -> None:
@@ -224,7 +226,7 @@ def test_provider_down_is_no_claim(
     assert (answer.http, answer.body) == (200, NOTHING)
     line = log.next("decision")
     assert (line["outcome"], line["level"]) == ("abstain", "INFO")
-    assert {each.partition(":")[0] for each in line["provider_failures"]} == {
+    assert {failure.partition(":")[0] for failure in line["provider_failures"]} == {
         "incident.io incidents",
         "incident.io schedules",
     }

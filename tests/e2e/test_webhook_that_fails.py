@@ -52,8 +52,8 @@ FAILURES: dict[str, tuple[Callable[[Proxy], None], str]] = {
 @pytest.fixture
 def proxy(sandbox: Sandbox) -> Iterator[Proxy]:
     """What the space asks instead of the webhook itself."""
-    with Proxy(sandbox.url) as one:
-        yield one
+    with Proxy(sandbox.url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -65,20 +65,22 @@ def space(
     It is Jane, who is on duty, that asks it.
     """
     timeout = getattr(request, "param", PATIENCE)
-    with space_asking(f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)) as one:
-        monkeypatch.setenv("INDENT_API_URL", one.url)
-        monkeypatch.setenv("INDENT_SPACE", one.name)
-        monkeypatch.setenv("INDENT_API_TOKEN", one.token_for(JANE))
-        yield one
+    with space_asking(
+        f"{proxy.url}/", sandbox.webhook_secret, timeout=timeout, pauses=(0,)
+    ) as space:
+        monkeypatch.setenv("INDENT_API_URL", space.url)
+        monkeypatch.setenv("INDENT_SPACE", space.name)
+        monkeypatch.setenv("INDENT_API_TOKEN", space.token_for(JANE))
+        yield space
 
 
-@pytest.mark.parametrize(("fails", "noted"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("fails", "note_text"), FAILURES.values(), ids=FAILURES)
 def test_a_failure_is_left_to_a_human(
-    fails: Callable[[Proxy], None], noted: str, space: Space, proxy: Proxy
+    fails: Callable[[Proxy], None], note_text: str, space: Space, proxy: Proxy
 ) -> None:
     """Nothing is granted by a failure, the script sees none, and a human's yes is what it gets."""
     fails(proxy)
-    assert_left_to_a_human(space, noted)
+    assert_left_to_a_human(space, note_text)
 
 
 @pytest.mark.parametrize("space", [0.3], indirect=True)
@@ -88,21 +90,21 @@ def test_silence_is_left_to_a_human(space: Space, proxy: Proxy) -> None:
     assert_left_to_a_human(space, "does not answer (TimeoutError)")
 
 
-def assert_left_to_a_human(space: Space, noted: str) -> None:
+def assert_left_to_a_human(space: Space, note_text: str) -> None:
     """Ask as a script does, see the petition open for that reason, and approve by hand."""
-    seen: list[str] = []
+    kinds: list[str] = []
 
     def decide(progress: Progress) -> None:
-        seen.append(progress.kind)
+        kinds.append(progress.kind)
         if progress.kind == "requested":
             petition = space.petitions.wait_for_webhooks(progress.petition["name"])
             assert petition.phase == "open"
-            assert any(noted in note.text for note in petition.notes)
+            assert any(note_text in note.text for note in petition.notes)
             with client_of(space, NORA, admin=True) as boss:
                 boss.petition.approve(petition.name, reason="go ahead")
 
     petition = asyncio.run(approval(REQUEST, on_event=decide))
-    assert (phase(petition), seen) == ("granted", ["requested", "granted"])
+    assert (phase(petition), kinds) == ("granted", ["requested", "granted"])
     (claim,) = [e for e in petition["state"]["eventHistory"] if e["event"] == "access/approve"]
     assert (claim["actor"]["email"], claim["reason"]) == (NORA, "go ahead")
 

@@ -74,9 +74,11 @@ def over_http(url: str) -> Callable[[Request], Response]:
     """Send by HTTP, each call on a connection of its own."""
 
     def send(request: Request) -> Response:
-        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as one:
-            one.request(request.method, request.target, request.body, dict(request.headers))
-            with one.getresponse() as answer:
+        with closing(
+            http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+        ) as connection:
+            connection.request(request.method, request.target, request.body, dict(request.headers))
+            with connection.getresponse() as answer:
                 return Response(answer.status, tuple(answer.getheaders()), answer.read())
 
     return send

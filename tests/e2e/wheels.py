@@ -41,10 +41,12 @@ def pack_installed(name: str, into: Path) -> None:
                     wheel.write(path.locate(), str(path))
 
 
-def _with_requirements(name: str, found: dict[str, Distribution]) -> dict[str, Distribution]:
-    if name not in found:
-        found[name] = distribution(name)
-        for requirement in found[name].requires or ():
+def _with_requirements(
+    name: str, distributions: dict[str, Distribution]
+) -> dict[str, Distribution]:
+    if name not in distributions:
+        distributions[name] = distribution(name)
+        for requirement in distributions[name].requires or ():
             if "extra ==" not in requirement and (needed := _NAME.match(requirement)):
-                _with_requirements(needed[0], found)
-    return found
+                _with_requirements(needed[0], distributions)
+    return distributions

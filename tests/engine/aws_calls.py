@@ -58,15 +58,15 @@ class AwsCalls:
         before = len(self._proxy.calls)
         run()
         lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
-        noted = [json.loads(line) for line in lines]
-        by_plugin = [call for each in noted for call in self._by_plugin(*each)]
+        records = [json.loads(line) for line in lines]
+        by_plugin = [call for note in records for call in self._by_plugin(*note)]
         names = self._proxy.calls[before:]
-        on_state = [each for each in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", each)]
+        on_state = [name for name in names if re.match(rf"[A-Z]+ /{bucket}($|[/?])", name)]
         # What AWS is asked by path is the plugin's.
-        others = {each for each in names if " /" not in each} - {name for _, name, _ in noted}
+        others = {name for name in names if " /" not in name} - {name for _, name, _ in records}
         assert others <= {*CRYPTOGRAPHY, "GetCallerIdentity"}
-        by_key = [Call(f"kms:{each}", key) for each in sorted(others & CRYPTOGRAPHY)]
-        return [*by_plugin, *(self._on_state(each) for each in on_state), *by_key]
+        by_key = [Call(f"kms:{name}", key) for name in sorted(others & CRYPTOGRAPHY)]
+        return [*by_plugin, *(self._on_state(name) for name in on_state), *by_key]
 
     def _on_state(self, name: str) -> Call:
         method, _, path = name.partition(" /")
@@ -79,39 +79,39 @@ class AwsCalls:
         ours = {"aws:ResourceAccount": self._project.aws.account}
         return Call(f"s3:{action or 'DeleteObject'}", f"arn:aws:s3:::{path}", ours)
 
-    def _by_plugin(self, service: str, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
+    def _by_plugin(self, service: str, name: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
         action = f"{service}:{name}"
         match service:
             case "sts":
                 assert name == "GetCallerIdentity"  # AWS answers it to everybody
             case "lambda":
-                yield Call(action, self._arn("lambda", f"function:{asked['FunctionName']}"))
-                if "Role" in asked:
+                yield Call(action, self._arn("lambda", f"function:{parameters['FunctionName']}"))
+                if "Role" in parameters:
                     passed = {"iam:PassedToService": "lambda.amazonaws.com"}
-                    yield Call("iam:PassRole", asked["Role"], passed)
+                    yield Call("iam:PassRole", parameters["Role"], passed)
             case "secretsmanager":
-                yield Call(action, asked["SecretId"])
+                yield Call(action, parameters["SecretId"])
             case "logs":
-                yield Call(action, self._arn("logs", f"log-group:{asked['logGroupName']}"))
+                yield Call(action, self._arn("logs", f"log-group:{parameters['logGroupName']}"))
             case "cloudwatch":
-                yield from self._on_cloudwatch(name, asked)
+                yield from self._on_cloudwatch(name, parameters)
             case _:
                 raise AssertionError(action)
 
-    def _on_cloudwatch(self, name: str, asked: Mapping[str, Any]) -> Iterator[Call]:
+    def _on_cloudwatch(self, name: str, parameters: Mapping[str, Any]) -> Iterator[Call]:
         action = f"cloudwatch:{name}"
-        if "DashboardName" in asked:
+        if "DashboardName" in parameters:
             dashboards = f"arn:aws:cloudwatch::{self._project.aws.account}:dashboard"
-            yield Call(action, f"{dashboards}/{asked['DashboardName']}")
+            yield Call(action, f"{dashboards}/{parameters['DashboardName']}")
         elif name == "PutMetricAlarm":
-            alarm = self._arn("cloudwatch", f"alarm:{asked['AlarmName']}")
-            topics = [*asked.get("AlarmActions", []), *asked.get("OKActions", [])]
+            alarm = self._arn("cloudwatch", f"alarm:{parameters['AlarmName']}")
+            topics = [*parameters.get("AlarmActions", []), *parameters.get("OKActions", [])]
             yield Call(action, alarm, {"cloudwatch:AlarmActions": topics})
             yield Call("cloudwatch:TagResource", alarm)
         else:
             assert name == "DeleteAlarms"
-            for each in asked["AlarmNames"]:
-                yield Call(action, self._arn("cloudwatch", f"alarm:{each}"))
+            for alarm_name in parameters["AlarmNames"]:
+                yield Call(action, self._arn("cloudwatch", f"alarm:{alarm_name}"))
 
     def _arn(self, service: str, rest: str) -> str:
         aws = self._project.aws
@@ -120,8 +120,10 @@ class AwsCalls:
 
 def policy_in(project: PulumiProject, name: str) -> Policy:
     """Give the policy of a role, as the state has it."""
-    (found,) = (each for each in project.state() if each["urn"].endswith(f"::{name}"))
-    policy: Policy = json.loads(found["inputs"]["policy"])
+    (resource,) = (
+        resource for resource in project.state() if resource["urn"].endswith(f"::{name}")
+    )
+    policy: Policy = json.loads(resource["inputs"]["policy"])
     return policy
 
 

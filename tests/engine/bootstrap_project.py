@@ -94,7 +94,7 @@ class BootstrapProject(PulumiProject):
         with self.start_bootstrap(stack, before=before, after=after, passphrase=passphrase) as run:
             result = run.wait()
         if result.code == 0:
-            (line,) = [each for each in result.out.splitlines() if "PULUMI_BACKEND_URL" in each]
+            (line,) = [text for text in result.out.splitlines() if "PULUMI_BACKEND_URL" in text]
             self._environment["PULUMI_BACKEND_URL"] = line.partition("'")[2].rstrip("'")
             self._environment[SWITCH] = "true"
             self._environment.pop("PULUMI_CONFIG_PASSPHRASE", None)

@@ -49,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, aws: Aws, proxy: AwsProxy)
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Mapping[str, str]]:
-    """The settings of a provider, with the demo's cast on stage."""
+    """The settings of a provider that has the demo's people and duties."""
     with create_double() as double:
         seed_incidentio(double)
         yield double.settings

@@ -11,15 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.deployment import read_function
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources.awslambda import Function, is_public
-from sandbox.logbook import Logbook
 from tests.e2e.webhook_calls import Webhook, over_http
 from tests.engine.command import Command, Result
-from tests.projects import project_with_code_in
+from tests.support.projects import project_with_code_in
 
 NO_WAY_OUT = "http://127.0.0.1:9"
 STAND_IN = f"""#!{sys.executable}
@@ -47,8 +47,8 @@ class PulumiProject:
         self.aws = aws
         self.folder = folder / "project"
         self.transcript: list[str] = []  # all that the commands printed
-        for each in (self.folder, folder / "home", folder / "state", folder / "bin"):
-            each.mkdir()
+        for new_folder in (self.folder, folder / "home", folder / "state", folder / "bin"):
+            new_folder.mkdir()
         project_with_code_in(self.folder)
         (self.folder / "requirements.txt").write_bytes((ROOT / "requirements.txt").read_bytes())
         (self.folder / ".venv").symlink_to(sys.prefix)
@@ -126,8 +126,8 @@ class PulumiProject:
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """The one resource of a type in the exported state."""
-        (found,) = (each for each in self.state() if each["type"] == kind)
-        return found
+        (resource,) = (resource for resource in self.state() if resource["type"] == kind)
+        return resource
 
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
@@ -148,14 +148,14 @@ class PulumiProject:
     @contextmanager
     def function_url(self, log: Path, function: Mapping[str, Any] | None = None) -> Iterator[str]:
         """Serve it, in place of its URL, and give where."""
-        made = function or self.of_type(Function.type)
-        deployed = read_function(self.aws, made["id"], made["inputs"])
+        state = function or self.of_type(Function.type)
+        deployed = read_function(self.aws, state["id"], state["inputs"])
         with FunctionUrl(
             deployed.config,
             deployed.zip,
             concurrency=1,
-            is_public=lambda: is_public(self.aws, made["id"]),
-            log=Logbook(log),
+            is_public=lambda: is_public(self.aws, state["id"]),
+            log=FunctionLog(log),
             extra_environment=self.aws.function_variables(),
         ) as url:
             yield url.url
@@ -169,8 +169,8 @@ def _with_plugin(folder: Path) -> dict[str, str]:
         plugin.chmod(0o755)
         return {}
     plugins = PULUMI_HOME / "plugins"
-    wanted = plugins / f"resource-aws-v{version('pulumi_aws')}"
-    assert wanted.is_dir(), f"AWS_PLUGIN=installed, but there is no {wanted}: run `pulumi install`"
+    plugin = plugins / f"resource-aws-v{version('pulumi_aws')}"
+    assert plugin.is_dir(), f"AWS_PLUGIN=installed, but there is no {plugin}: run `pulumi install`"
     home = folder / "home" / ".pulumi"
     home.mkdir()
     (home / "plugins").symlink_to(plugins)

@@ -28,16 +28,16 @@ if sys.argv[1:3] != ["logs", "tail"]:
     os.execv({{aws!r}}, ["aws", *sys.argv[1:]])
 sys.path.insert(0, {str(ROOT)!r})
 import boto3
-from tests.filter_pattern import matches
+from tests.support.filter_pattern import matches
 
 parser = argparse.ArgumentParser()
 parser.add_argument("group")
 parser.add_argument("--since", required=True)
 parser.add_argument("--filter-pattern")
 options = parser.parse_args(sys.argv[3:])
-for each in boto3.client("logs").filter_log_events(logGroupName=options.group)["events"]:
-    if not options.filter_pattern or matches(options.filter_pattern, each["message"]):
-        print("2026-11-24T10:00:00", each["logStreamName"], each["message"])
+for event in boto3.client("logs").filter_log_events(logGroupName=options.group)["events"]:
+    if not options.filter_pattern or matches(options.filter_pattern, event["message"]):
+        print("2026-11-24T10:00:00", event["logStreamName"], event["message"])
 """
 # Set up already: it is the one that runs this test.
 MAKE = """#!/bin/sh
@@ -74,8 +74,8 @@ class RunbookProject(PulumiProject):
             tool = folder / "bin" / name
             tool.write_text(text, encoding="utf-8")
             tool.chmod(0o755)
-        for each in ("Makefile", ".gitignore"):
-            shutil.copy(ROOT / each, self.folder)
+        for name in ("Makefile", ".gitignore"):
+            shutil.copy(ROOT / name, self.folder)
         region = {"AWS_REGION": aws.region, "AWS_DEFAULT_REGION": aws.region}
         self._environment |= {
             **region,
@@ -145,10 +145,10 @@ class RunbookProject(PulumiProject):
 
     def function(self) -> dict[str, Any]:
         """What the function is now, at AWS."""
-        found: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
+        configuration: dict[str, Any] = self.aws.client("lambda").get_function_configuration(
             FunctionName=self.outputs()["function_name"]
         )
-        return found
+        return configuration
 
     def variables(self) -> dict[str, str]:
         """The function's environment."""

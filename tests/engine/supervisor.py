@@ -32,7 +32,7 @@ def main(pipe: int, command: list[str]) -> int:
 def kill_session(session: int) -> None:
     """Kill every process of a session, its leader first, and see each end; so with newer ones."""
     while members := _alive(session):
-        for pid in sorted(members, key=lambda each: each != session):
+        for pid in sorted(members, key=lambda pid: pid != session):
             with suppress(ProcessLookupError):
                 ended = os.pidfd_open(pid)
                 if os.getsid(pid) == session:  # else the number is another's by now
@@ -43,14 +43,14 @@ def kill_session(session: int) -> None:
 
 def _alive(session: int) -> list[int]:
     """Find the processes of a session that are no zombies."""
-    found = []
+    processes = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended meanwhile
             # pid (name) state ppid group session ...; the name may hold anything.
             fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
             if int(fields[3]) == session and fields[0] not in "ZX":
-                found.append(int(stat.parent.name))
-    return found
+                processes.append(int(stat.parent.name))
+    return processes
 
 
 if __name__ == "__main__":

@@ -41,10 +41,10 @@ def secrets(provider: Mapping[str, str]) -> dict[str, str]:
 
 def _state(project: BootstrapProject, stack: str, bucket: str = "") -> dict[str, Any]:
     """Read a stack's state out of its bucket."""
-    found = project.aws.client("s3").get_object(
+    state_object = project.aws.client("s3").get_object(
         Bucket=bucket or BUCKET.format(stack), Key=STATE.format(stack)
     )
-    loaded: dict[str, Any] = json.loads(found["Body"].read())["checkpoint"]["latest"]
+    loaded: dict[str, Any] = json.loads(state_object["Body"].read())["checkpoint"]["latest"]
     return loaded
 
 
@@ -168,7 +168,7 @@ class TestKey:
         result = project.bootstrap("prod")
         assert result.code == 0, result.text
         kms = project.aws.client("kms")
-        (key,) = [each["KeyId"] for each in kms.list_keys()["Keys"]]
+        (key,) = [key["KeyId"] for key in kms.list_keys()["Keys"]]
         provider_url = f"awskms://alias/{ALIAS}?region=us-west-2&awssdk=v2"
         assert _config(project, "prod")["secretsprovider"] == provider_url
         project.set_config("prod", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
@@ -183,7 +183,7 @@ class TestKey:
         assert _state(project, "prod")["secrets_providers"]["type"] == "cloud"
         assert project.of_type("aws:kms/key:Key")["id"] == key
         assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
-        names = [each["Name"] for each in project.aws.client("s3").list_buckets()["Buckets"]]
+        names = [bucket["Name"] for bucket in project.aws.client("s3").list_buckets()["Buckets"]]
         assert sorted(names) == [BUCKET.format("dev"), BUCKET.format("prod")]
 
     def test_key_that_comes_later(self, project: BootstrapProject) -> None:
@@ -214,7 +214,7 @@ def test_shared_bucket_is_left_as_it_is(
     project.export_backend("qa", bucket="acme-shared", passphrase=True)
     project.set_config("qa", secrets, INCIDENTIO_BASE_URL=provider["INCIDENTIO_BASE_URL"])
     project.run_pulumi("up", "--yes", "--skip-preview")
-    assert not [each for each in project.state() if each["type"].startswith("aws:s3/")]
+    assert not [resource for resource in project.state() if resource["type"].startswith("aws:s3/")]
     assert project.outputs()["state_bucket"] == "acme-shared"
     assert _state(project, "qa", "acme-shared")["resources"]
     assert "Status" not in s3.get_bucket_versioning(Bucket="acme-shared")
@@ -283,7 +283,9 @@ def _checkpoint(latest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _poisoned(sound: Mapping[str, Any], url: str) -> dict[str, Any]:
     """Add a resource, and the provider of it, whose plugin is at that address."""
-    (root,) = [each for each in sound["resources"] if each["type"] == "pulumi:pulumi:Stack"]
+    (root,) = [
+        resource for resource in sound["resources"] if resource["type"] == "pulumi:pulumi:Stack"
+    ]
     urn = f"{root['urn'].rpartition('::')[0].rpartition('::')[0]}::"
     id_ = "a1b2c3d4-0000-4000-8000-000000000000"
     plugin = {"pluginDownloadURL": url, "version": "1.0.0"}

@@ -40,7 +40,7 @@ def aws_calls(project: BootstrapProject, proxy: AwsProxy) -> AwsCalls:
 
 def test_roles_allow_what_ci_runs(project: BootstrapProject, aws_calls: AwsCalls) -> None:
     """Both targets, the check of the backend and the proof of the adopted bucket included."""
-    (key,) = (each["outputs"]["arn"] for each in project.state() if each["type"] == KEY)
+    (key,) = (resource["outputs"]["arn"] for resource in project.state() if resource["type"] == KEY)
     code = project.folder / "handler" / "clock.py"
     code.write_text(Path(code).read_text("utf-8") + "\nCHANGED = True\n", encoding="utf-8")
     project.set_config("keyed", {"PAGERDUTY_KEY": "another-key"}, AUTO_APPROVAL_DURATION="3")

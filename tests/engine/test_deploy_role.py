@@ -26,7 +26,7 @@ def aws_calls(project: PulumiProject, proxy: AwsProxy) -> AwsCalls:
 
 
 def _comment(project: PulumiProject) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "infra.preview", "dev"],
         cwd=project.folder,
         env={**project._environment, "PYTHONPATH": str(ROOT)},
@@ -35,8 +35,8 @@ def _comment(project: PulumiProject) -> str:
         timeout=PATIENCE,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def before(project: PulumiProject, aws_calls: AwsCalls) -> dict[str, str]:  # no
     project.run_pulumi("config", "set", "DEPLOY_REPOSITORY", "acme/oncall")
     return {
         **project.outputs(),
-        **{each["urn"]: each["id"] for each in project.state() if each.get("id")},
+        **{resource["urn"]: resource["id"] for resource in project.state() if resource.get("id")},
     }
 
 
@@ -66,7 +66,10 @@ def test_role_is_made_in_place(project: PulumiProject, before: dict[str, str]) -
     project.run_pulumi("refresh", "--yes", "--expect-no-changes")
     outputs = project.outputs()
     assert {"deploy_role_arn", "preview_role_arn"} == outputs.keys() - before.keys()
-    after = {**outputs, **{each["urn"]: each["id"] for each in project.state() if each.get("id")}}
+    after = {
+        **outputs,
+        **{resource["urn"]: resource["id"] for resource in project.state() if resource.get("id")},
+    }
     assert before.items() <= after.items()
 
 

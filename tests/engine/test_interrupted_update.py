@@ -126,8 +126,8 @@ def test_destroying_one_leaves_the_other(project: PulumiProject, tmp_path: Path)
     project.select("prod")
     project.run_pulumi("preview", "--expect-no-changes")
     project.run_pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
-    (left,) = project.aws.client("lambda").list_functions()["Functions"]
-    assert left["FunctionName"] == project.outputs()["function_name"]
+    (function,) = project.aws.client("lambda").list_functions()["Functions"]
+    assert function["FunctionName"] == project.outputs()["function_name"]
     with project.webhook(SECRETS["prod"], tmp_path / "log") as webhook:
         assert webhook.call(INFO).http == 200
 
@@ -148,12 +148,15 @@ def _shape(project: PulumiProject, stack: str) -> dict[str, Any]:
     deployment = project.deployment()
     assert not deployment.get("pending_operations")
     return {
-        _alike(each["urn"], stack): [
-            _alike(each.get(key), stack) for key in ("parent", "protect", "retainOnDelete")
+        _alike(resource["urn"], stack): [
+            _alike(resource.get(key), stack) for key in ("parent", "protect", "retainOnDelete")
         ]
-        + [sorted(_alike(each.get("dependencies", []), stack)), _alike(each["inputs"], stack)]
-        for each in deployment["resources"]
-        if each["type"].startswith("aws:")
+        + [
+            sorted(_alike(resource.get("dependencies", []), stack)),
+            _alike(resource["inputs"], stack),
+        ]
+        for resource in deployment["resources"]
+        if resource["type"].startswith("aws:")
     }
 
 
@@ -161,12 +164,12 @@ def _alike(value: Any, stack: str) -> Any:  # noqa: ANN401 - any property
     if isinstance(value, str):
         return RANDOM.sub("*", re.sub(rf"\b{stack}\b", "STACK", value))
     if isinstance(value, list):
-        return [_alike(each, stack) for each in value]
+        return [_alike(item, stack) for item in value]
     if isinstance(value, dict):
         # What is secret is encrypted anew each time; the code has a hash, and after a refresh no
         # more than that.
         return {
-            key: "*" if key in {"ciphertext", "assets"} else _alike(each, stack)
-            for key, each in value.items()
+            key: "*" if key in {"ciphertext", "assets"} else _alike(item, stack)
+            for key, item in value.items()
         }
     return value

@@ -15,7 +15,7 @@ from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from tests.e2e.webhook_calls import request_of
 from tests.engine.aws_proxy import AwsProxy
 from tests.engine.runbook_project import RunbookProject
-from tests.runbook import SECTIONS
+from tests.support.runbook import SECTIONS
 
 SECRET, NEXT_SECRET = "wks0-the-first-secret-of-a-test", "wks0-the-second-secret-of-a-test"
 INFO = {"info": True}
@@ -68,7 +68,7 @@ def logged(project: RunbookProject, tmp_path_factory: pytest.TempPathFactory) ->
         webhook.ask(request_of(JANE))
         webhook.ask(request_of(NORA))
         webhook.call(INFO, secret="wks0-anything-else-at-all")
-    (line,) = (each for each in file.read_text().splitlines() if JANE in each)
+    (line,) = (line for line in file.read_text().splitlines() if JANE in line)
     made = {**json.loads(line), "call": "another", "self_made": True, "requester": DAN}
     failed = {"level": "ERROR", "message": "failed", "http": 503, "why": "Secrets Manager: gone"}
     with file.open("a") as lines:
@@ -267,10 +267,10 @@ def test_nothing_is_left(project: RunbookProject) -> None:
     project.run_scripts(["\n".join(_blocks("Remove everything"))])
     assert project.aws.client("s3").list_buckets()["Buckets"] == []
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]
-    assert group not in {each["logGroupName"] for each in groups}
+    assert group not in {log_group["logGroupName"] for log_group in groups}
     kms = project.aws.client("kms")
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    assert not [each for each in kms.list_aliases()["Aliases"] if "oncall" in each["AliasName"]]
+    assert not [alias for alias in kms.list_aliases()["Aliases"] if "oncall" in alias["AliasName"]]
     assert project.aws.client("lambda").list_functions()["Functions"] == []
     assert project.aws.client("iam").list_roles()["Roles"] == []
     assert project.aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

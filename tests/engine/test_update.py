@@ -45,8 +45,8 @@ def test_url_answers_a_signed_request(project: PulumiProject, tmp_path: Path) ->
     """What was deployed approves whoever is on call, and the stack's output is its URL."""
     outputs = project.outputs()
     functions = project.aws.client("lambda")
-    found = functions.get_function_url_config(FunctionName=outputs["function_name"])
-    assert outputs["webhook_url"] == f"{found['FunctionUrl'].rstrip('/')}/"
+    url_config = functions.get_function_url_config(FunctionName=outputs["function_name"])
+    assert outputs["webhook_url"] == f"{url_config['FunctionUrl'].rstrip('/')}/"
     with project.webhook(SECRET, tmp_path / "log") as webhook:
         (claim,) = webhook.ask(request_of(JANE))
         assert duration_of(claim) == "6h0m0s"
@@ -131,24 +131,24 @@ def _seen_while_updating(
     project: PulumiProject, proxy: AwsProxy, secret: str, tmp_path: Path
 ) -> list[tuple[str, str, int]]:
     """Call after each change that an update makes: what ran before it, and what starts only now."""
-    seen: list[tuple[str, str, int]] = []
+    statuses: list[tuple[str, str, int]] = []
     function = project.of_type(Function.type)
     with project.webhook(secret, tmp_path / "warm", function) as warm:
         # Lambda lets what runs end its call: the function as it was still reads its own version.
-        seen.append(("before", "warm", warm.call(INFO).http))
+        statuses.append(("before", "warm", warm.call(INFO).http))
 
         def look(change: str) -> None:
             with project.webhook(secret, tmp_path / "cold", function) as cold:
-                seen.append((change, "warm", warm.call(INFO).http))
-                seen.append((change, "cold", cold.call(INFO).http))
+                statuses.append((change, "warm", warm.call(INFO).http))
+                statuses.append((change, "cold", cold.call(INFO).http))
 
         with proxy.observed(look):
             project.run_pulumi("up", "--yes", "--diff", "--skip-preview")
-        seen.append(("after", "warm", warm.call(INFO).http))
-    changes = {change for change, *_ in seen}
+        statuses.append(("after", "warm", warm.call(INFO).http))
+    changes = {change for change, *_ in statuses}
     assert "PutSecretValue" in changes
     assert any(change.endswith("/configuration") for change in changes)
-    return seen
+    return statuses
 
 
 def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, str]) -> None:
@@ -168,12 +168,13 @@ def test_no_secret_is_in_plaintext(project: PulumiProject, secrets: dict[str, st
         "the function": json.dumps(function, default=str),
     }
     assert all(
-        "HANDLER_SECRET_VERSION" in places[each] for each in ("the function", "the exported state")
+        "HANDLER_SECRET_VERSION" in places[place]
+        for place in ("the function", "the exported state")
     )
     hidden = {**secrets, "the next INDENT_WEBHOOK_SECRET": NEXT_SECRET}
     # Names only: what is found in clear is not to be told.
-    found = [(key, name) for key in hidden for name, text in places.items() if hidden[key] in text]
-    assert found == []
+    leaks = [(key, name) for key in hidden for name, text in places.items() if hidden[key] in text]
+    assert leaks == []
 
 
 def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
@@ -184,8 +185,10 @@ def test_destroy_leaves_the_state_bucket_whole(project: PulumiProject) -> None:
     assert "protect" in refused.text
     assert "pulumi state unprotect" in refused.text
     project.run_pulumi("destroy", "--yes", "--exclude-protected")
-    left = {each["type"] for each in project.state() if each["type"].startswith("aws:")}
-    assert left == {each for each in RESOURCES if each.startswith("aws:s3/")}
+    types = {
+        resource["type"] for resource in project.state() if resource["type"].startswith("aws:")
+    }
+    assert types == {kind for kind in RESOURCES if kind.startswith("aws:s3/")}
     s3 = project.aws.client("s3")
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -205,7 +208,9 @@ def test_destroy_leaves_the_audit_trail(project: PulumiProject) -> None:
     """Its log group is there with its retention, and no longer the stack's."""
     (group,) = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert group["retentionInDays"] == 365
-    assert "aws:cloudwatch/logGroup:LogGroup" not in {each["type"] for each in project.state()}
+    assert "aws:cloudwatch/logGroup:LogGroup" not in {
+        resource["type"] for resource in project.state()
+    }
 
 
 def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
@@ -213,4 +218,4 @@ def test_destroyed_stack_is_made_again(project: PulumiProject) -> None:
     project.run_pulumi("up", "--yes")
     groups = project.aws.client("logs").describe_log_groups()["logGroups"]
     assert len(groups) == 2
-    assert project.outputs()["log_group"] in {each["logGroupName"] for each in groups}
+    assert project.outputs()["log_group"] in {log_group["logGroupName"] for log_group in groups}

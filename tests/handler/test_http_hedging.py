@@ -19,7 +19,6 @@ from handler.clock import Deadline
 from handler.connection import Connection
 from handler.hedging import HedgedRequest
 from handler.http import Client, HttpError
-from tests.certificates import make_certificate, serve_tls
 from tests.handler.builders import LONG
 from tests.handler.scripted import (
     Answer,
@@ -30,6 +29,7 @@ from tests.handler.scripted import (
     say_and_hang,
     say_and_hang_up,
 )
+from tests.support.certificates import make_certificate, serve_tls
 
 Serve = Callable[..., Scripted]
 InSeconds = Callable[[float], Deadline]

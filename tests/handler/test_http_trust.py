@@ -13,9 +13,9 @@ from cryptography import x509
 
 from handler.clock import Deadline
 from handler.http import Client, HttpError
-from tests.certificates import HERE, make_certificate, serve_tls
 from tests.handler.conftest import SetClock
 from tests.handler.scripted import Scripted, reply, say_and_hang
+from tests.support.certificates import HERE, make_certificate, serve_tls
 
 Serve = Callable[..., Scripted]
 REFUSED = r"^the certificate of 127\.0\.0\.1 is not valid: "

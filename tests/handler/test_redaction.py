@@ -17,7 +17,7 @@ from handler.rules.conditions import OnCall
 from handler.rules.evaluate import Decision, RuleResult, decide_all
 from handler.rules.model import Policy, Rule, Selector
 from infra.metrics import APPROVED, DECISION_TIME, SELF_MADE, failing
-from tests.filter_pattern import matches as pattern_matches
+from tests.support.filter_pattern import matches as pattern_matches
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 
 from handler.providers.registry import PROVIDERS
 from infra.metrics import metrics_for
-from tests.filter_pattern import UnsupportedPatternError, matches, value_in
+from tests.support.filter_pattern import UnsupportedPatternError, matches, value_in
 
 # In the form of the guide's own example.
 LINE = json.dumps(

@@ -19,7 +19,7 @@ from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.pagerduty import PagerDuty
 from tests.e2e.webhook_calls import Webhook, in_process, request_of
-from tests.filter_pattern import matches, value_in
+from tests.support.filter_pattern import matches, value_in
 
 SECRET, KEY = "wks0-the-secret-of-a-test", "key-of-a-test"
 TIME = "DecisionTime"  # which has a value of its own each time

@@ -8,39 +8,40 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo_data import PEOPLE
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page import Page
 from sandbox.page.duty_board import DutyBoard, IncidentIOBoard
 from sandbox.space import Space
 from sandbox.vendors.incidentio import Organisation
 from sandbox.vendors.pagerduty import PagerDuty
+from tests.sandbox.manual_clock import ManualClock
 from tests.sandbox.page_client import SETTINGS, PageClient, demo_organisation
 from tests.sandbox.running_space import ADA, JANE, OMAR, SECRET, Client, FakeWebhook
-from tests.sandbox.vendor_accounts import ANA, BO, KEY, Watch
+from tests.sandbox.vendor_accounts import ANA, BO, KEY
 
 
 @pytest.fixture
-def watch() -> Watch:
+def clock() -> ManualClock:
     """The clock of the space and its webhook."""
-    return Watch()
+    return ManualClock()
 
 
 @pytest.fixture
-def webhook(watch: Watch) -> Iterator[FakeWebhook]:
+def webhook(clock: ManualClock) -> Iterator[FakeWebhook]:
     """A webhook that runs."""
-    with FakeWebhook(watch) as one:
-        yield one
+    with FakeWebhook(clock) as webhook:
+        yield webhook
 
 
 @pytest.fixture
-def space(watch: Watch, webhook: FakeWebhook) -> Iterator[Space]:
+def space(clock: ManualClock, webhook: FakeWebhook) -> Iterator[Space]:
     """A space that asks the webhook about what is labelled Env=Prod."""
-    with Space(now=watch, webhook_pauses=(0, 0)) as one:
-        one.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
-        one.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
-        hook = one.add_webhook(f"{webhook.url}/hook", SECRET, "on-call")
-        one.add_policy(hook, {"Env": "Prod"})
-        yield one
+    with Space(now=clock, webhook_pauses=(0, 0)) as space:
+        space.add_resource("okta.v1.Group", "prod", "Production", {"Env": "Prod"})
+        space.add_resource("okta.v1.Group", "test", "Testing", {"Env": "Test"})
+        hook = space.add_webhook(f"{webhook.url}/hook", SECRET, "on-call")
+        space.add_policy(hook, {"Env": "Prod"})
+        yield space
 
 
 @pytest.fixture
@@ -62,25 +63,25 @@ def ada(space: Space) -> Client:
 
 
 @pytest.fixture
-def account(watch: Watch) -> Iterator[PagerDuty]:
+def account(clock: ManualClock) -> Iterator[PagerDuty]:
     """Two people and one who has no e-mail, at PagerDuty; nobody is on call."""
-    with PagerDuty(KEY, now=watch) as one:
-        one.add_person("Ana Lima", ANA)
-        one.add_person("Bo Berg", BO)
-        one.add_person("Cy Nomail", None)
-        yield one
+    with PagerDuty(KEY, now=clock) as account:
+        account.add_person("Ana Lima", ANA)
+        account.add_person("Bo Berg", BO)
+        account.add_person("Cy Nomail", None)
+        yield account
 
 
 @pytest.fixture
-def organisation(watch: Watch) -> Organisation:
+def organisation(clock: ManualClock) -> Organisation:
     """What a provider's double knows: a schedule with Omar on it, an incident that Jane leads."""
-    return demo_organisation(watch)
+    return demo_organisation(clock)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Logbook:
+def log(tmp_path: Path) -> FunctionLog:
     """The function's log, empty."""
-    return Logbook(tmp_path / "function.log")
+    return FunctionLog(tmp_path / "function.log")
 
 
 @pytest.fixture
@@ -91,14 +92,14 @@ def boards(organisation: Organisation) -> Sequence[DutyBoard]:
 
 @pytest.fixture
 def page(
-    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: Logbook
+    request: pytest.FixtureRequest, space: Space, boards: Sequence[DutyBoard], log: FunctionLog
 ) -> Iterator[Page]:
     """The page; with the parameter "live" it has no switches."""
     live = getattr(request, "param", "") == "live"
     for email, name in PEOPLE.items():
         space.add_person(email, name)
-    with Page(space, [] if live else boards, log, SETTINGS) as one:
-        yield one
+    with Page(space, [] if live else boards, log, SETTINGS) as page:
+        yield page
 
 
 @pytest.fixture

@@ -6,18 +6,16 @@ import http.client
 import json
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from handler.callers.indent import EXPIRES, claim, read_events, read_signature, verify
 from sandbox.space import Space
 from sandbox.vendors.server import Double, Request, Response
-from tests.sandbox.vendor_accounts import Watch
+from tests.sandbox.manual_clock import NOON, ManualClock
 
 Json = dict[str, Any]
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 SECRET = "wks0test"
 JANE, OMAR, ADA = "jane@acme.example", "omar@acme.example", "ada@acme.example"
 BOT = {"kind": "indent.v1.Bot", "id": "test-bot", "displayName": "Test Bot"}
@@ -33,8 +31,8 @@ class FakeWebhook(Double):
         bots: the resources that it gives to PullUpdate.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        super().__init__({"POST /hook": self._answer}, watch)
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__({"POST /hook": self._answer}, clock)
         self.claims: Callable[[list[Json]], list[Any]] = lambda _: []
         self.bots: list[Any] = [BOT]
 
@@ -62,10 +60,10 @@ def approval(event: Json, hours: int = 6) -> Json:
     """The claim with which a bot approves a request, as the handler makes it."""
     _, (request,) = read_events([event])
     duration = timedelta(hours=hours)
-    made = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
+    body = claim(request, actor=BOT, reason="On call.", now=NOON, duration=duration)
     # The handler gives an expiry, too: without it, a test that changes the duration means it.
-    del made["meta"]["labels"][EXPIRES]
-    copied: Json = json.loads(json.dumps(made))
+    del body["meta"]["labels"][EXPIRES]
+    copied: Json = json.loads(json.dumps(body))
     return copied
 
 

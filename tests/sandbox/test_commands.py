@@ -23,9 +23,9 @@ from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources import RESOURCES
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.scripted import Scripted, reply
-from tests.processes import children_of
-from tests.projects import broken_home_in, project_in, project_with_code_in
 from tests.sandbox.page_client import PageClient
+from tests.support.child_processes import children_of
+from tests.support.projects import broken_home_in, project_in, project_with_code_in
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"
@@ -92,7 +92,7 @@ def test_up_runs_all_until_it_is_interrupted(
         assert "Jane Lind: Incident Lead, INC-1" in PageClient(page).get().words
         monkeypatch.setattr(commands, "ROOT", root)
         assert commands.main(["send", *JANE_ASKS, "--duration", "45m"]) == 0
-        sent = capsys.readouterr()
+        send_output = capsys.readouterr()
         assert "✅ Granted\nThe password of user 123 is reset.\n" in from_code(root)
         children = children_of(up.pid)
         assert children
@@ -113,9 +113,12 @@ def test_up_runs_all_until_it_is_interrupted(
         assert f" {root / name}" in printed
     assert f"\n  Open  {page}\n        in a browser" in printed
     assert printed.endswith("\nStopping ...\n")
-    (claim,) = json.loads(sent.out)["claims"]
+    (claim,) = json.loads(send_output.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
-    assert sent.err == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+    assert (
+        send_output.err
+        == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+    )
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
     with pytest.raises(ConnectionRefusedError):
@@ -130,7 +133,7 @@ def test_up_runs_all_until_it_is_interrupted(
     assert '"message": "decision"' in log
     tokens = ("INDENT_API_TOKEN", "INDENT_ADMIN_TOKEN")
     for name in ("INDENT_WEBHOOK_SECRET", "INCIDENTIO_API_KEY", *tokens):
-        assert variables[name] not in printed + sent.out + sent.err + log
+        assert variables[name] not in printed + send_output.out + send_output.err + log
 
 
 def from_code(root: Path) -> str:
@@ -232,7 +235,7 @@ def test_live_up_asks_the_real_provider(
     printed = capsys.readouterr()
     assert f"{vendor.url} (the real one)" in printed.out
     assert "are asked (LIVE=1)" in pages[0]
-    assert {each.target for each in proxy.asked} == {"api.pagerduty.test:443"}
+    assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
     assert LIVE_KEY not in printed.out + printed.err
     assert not file.exists()
@@ -400,11 +403,11 @@ class TestSend:
         (event,) = json.loads(request.body)["events"]
         assert request.target == "/hook"
         assert event["actor"]["email"] == "jane@example.com"
-        assert [(each["kind"], each["id"]) for each in event["resources"]] == [
+        assert [(resource["kind"], resource["id"]) for resource in event["resources"]] == [
             ("example.v1.Resource", "prod-db"),
             ("group", "g1"),
         ]
-        assert {json.dumps(each["labels"]) for each in event["resources"]} == {
+        assert {json.dumps(resource["labels"]) for resource in event["resources"]} == {
             '{"Env": "Prod", "Team": "a=b"}'
         }
         assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"

@@ -21,12 +21,12 @@ from sandbox import demo
 from sandbox.demo import is_expected
 from sandbox.demo_data import (
     DAN,
+    DEMO_REQUESTS,
     JANE,
     NORA,
     OMAR,
     RITA,
-    SCENES,
-    Scene,
+    DemoRequest,
     seed_all,
     seed_incidentio,
 )
@@ -34,11 +34,13 @@ from sandbox.name_checks import MADE_UP, check_names
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO
 from tests.e2e.webhook_calls import Webhook, in_process
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
 CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}
-AT_INCIDENTIO = [each for each in SCENES if each.provider == "incidentio"]
+AT_INCIDENTIO = [
+    demo_request for demo_request in DEMO_REQUESTS if demo_request.provider == "incidentio"
+]
 JANE_LEADS, HALF_AN_HOUR, _, OMAR_IS_ON, RITA_REPORTED, DAN_LEADS, NORA_IS_OFF, STALE, FORGED = (
     AT_INCIDENTIO
 )
@@ -76,7 +78,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_expectation_follows_the_settings(case: Case) -> None:
-    """Whatever a stack sets, the handler answers each scene as the demo expects it to."""
+    """Whatever a stack sets, the handler answers each demo_request as the demo expects it to."""
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
     with IncidentIO(API_KEY) as double:
         seed_incidentio(double)
@@ -89,19 +91,19 @@ def test_expectation_follows_the_settings(case: Case) -> None:
         app, settings = App(environment, clock, lambda _: None), load(environment)
         approved: dict[str, str] = {}
         with closing(app.client):
-            for scene in AT_INCIDENTIO:
-                answer = _answer_to(scene, Webhook(SECRET, in_process(app)), settings)
-                assert is_expected(scene, answer, settings), (scene, answer)
+            for demo_request in AT_INCIDENTIO:
+                answer = _answer_to(demo_request, Webhook(SECRET, in_process(app)), settings)
+                assert is_expected(demo_request, answer, settings), (demo_request, answer)
                 for claim in answer.claims:
                     duration = claim["meta"]["labels"]["indent.com/time/duration"]
-                    approved.setdefault(scene.email, duration)
+                    approved.setdefault(demo_request.email, duration)
     assert approved == case.approved
 
 
-def _answer_to(scene: Scene, webhook: Webhook, settings: Settings) -> WebhookAnswer:
-    event = scene.event(settings.policy)
-    secret = "another-secret-altogether" if scene.forged else SECRET
-    return webhook.call({"events": [event]}, secret=secret, age=scene.signed_ago)
+def _answer_to(demo_request: DemoRequest, webhook: Webhook, settings: Settings) -> WebhookAnswer:
+    event = demo_request.event(settings.policy)
+    secret = "another-secret-altogether" if demo_request.forged else SECRET
+    return webhook.call({"events": [event]}, secret=secret, age=demo_request.signed_ago)
 
 
 GRANTED = WebhookAnswer(200, {"claims": [CLAIM]})
@@ -109,7 +111,7 @@ NOT_GRANTED = WebhookAnswer(200, {"claims": []})
 
 
 @pytest.mark.parametrize(
-    ("scene", "answer"),
+    ("demo_request", "answer"),
     [
         (JANE_LEADS, NOT_GRANTED),
         (JANE_LEADS, WebhookAnswer(200, {"claims": [CLAIM, CLAIM]})),
@@ -123,17 +125,17 @@ NOT_GRANTED = WebhookAnswer(200, {"claims": []})
         (FORGED, GRANTED),
     ],
 )
-def test_anything_else_is_not_as_expected(scene: Scene, answer: WebhookAnswer) -> None:
+def test_anything_else_is_not_as_expected(demo_request: DemoRequest, answer: WebhookAnswer) -> None:
     """A claim too many or too few, for another time, or another HTTP status."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
-    assert not is_expected(scene, answer, settings)
+    assert not is_expected(demo_request, answer, settings)
 
 
-def test_scenes_are_not_run_at_real_providers(tmp_path: Path) -> None:
+def test_requests_are_not_sent_to_real_providers(tmp_path: Path) -> None:
     """Nobody is to be declared an incident there."""
     live = Sandbox(project_in(tmp_path), live={"INCIDENTIO_API_KEY": "inc-real"})
     with pytest.raises(ValueError, match="need the doubles"):
-        demo.run_scenes(live)
+        demo.send_requests(live)
 
 
 @pytest.fixture
@@ -147,9 +149,9 @@ def test_demo_fails_when_something_is_not_as_it_should(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The status is 1, and the line is marked: here Nora, of whom a duty is wrongly expected."""
-    duties = tuple(each._replace(holder=NORA) for each in JANE_LEADS.duties)
+    duties = tuple(duty._replace(holder=NORA) for duty in JANE_LEADS.duties)
     wrong = replace(NORA_IS_OFF, duties=duties)
-    monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, wrong, STALE])
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, wrong, STALE])
     assert commands.main(["demo"]) == 1
     printed = capsys.readouterr()
     assert printed.err == ""
@@ -171,7 +173,7 @@ def test_names_that_let_nobody_in_are_shown(
 ) -> None:
     """All is as the settings say, which is no comfort where they name a misspelt schedule."""
     project_in(root, AUTO_APPROVAL_SCHEDULES="production")
-    monkeypatch.setattr(demo, "SCENES", [OMAR_IS_ON, JANE_LEADS])
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [OMAR_IS_ON, JANE_LEADS])
     assert commands.main(["demo"]) == 0
     assert capsys.readouterr().out.splitlines()[-6:] == [
         "",

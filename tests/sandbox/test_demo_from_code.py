@@ -13,16 +13,16 @@ from cli.webhook_client import WebhookAnswer
 from handler.settings import load
 from sandbox import demo
 from sandbox.demo import is_expected
-from sandbox.demo_data import NORA, SCENES, Scene
+from sandbox.demo_data import DEMO_REQUESTS, NORA, DemoRequest
 from sandbox.demo_script import ScriptRun, must_approve_script, run_script
 from sandbox.demo_space import open_space
 from sandbox.space import Space
 from sandbox.stack import Sandbox
 from sandbox.vendors import faults
-from tests.projects import project_in
+from tests.support.projects import project_in
 
 KEYS = {"INDENT_WEBHOOK_SECRET": "wks0-secret-of-the-demo", "INCIDENTIO_API_KEY": "inc-key"}
-JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = SCENES
+JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = DEMO_REQUESTS
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 GRANTED = "⏵ Requested approval #acmecorp/UUID\n✅ Granted\nThe password of user 123 is reset."
 BY_HAND = f"\n(The webhook left it to humans: {NORA} approved it by hand.)"
@@ -45,21 +45,25 @@ def test_expectation_follows_the_settings(settings: Mapping[str, str], approved:
     assert not must_approve_script(load({**KEYS, **settings}), is_shut=True)
 
 
-@pytest.mark.parametrize("scene", [JANE_LEADS, NORA_IS_OFF, STALE, FORGED])
-def test_a_shut_function_answers_nobody(scene: Scene) -> None:
+@pytest.mark.parametrize("demo_request", [JANE_LEADS, NORA_IS_OFF, STALE, FORGED])
+def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
-    assert is_expected(scene, WebhookAnswer(429, "Too Many Requests"), settings, is_shut=True)
+    assert is_expected(
+        demo_request, WebhookAnswer(429, "Too Many Requests"), settings, is_shut=True
+    )
     for http in (200, 401, 502):
-        assert not is_expected(scene, WebhookAnswer(http, {"claims": []}), settings, is_shut=True)
-    assert not is_expected(scene, WebhookAnswer(429, {}), settings)
+        assert not is_expected(
+            demo_request, WebhookAnswer(http, {"claims": []}), settings, is_shut=True
+        )
+    assert not is_expected(demo_request, WebhookAnswer(429, {}), settings)
 
 
 @pytest.fixture
 def space() -> Iterator[Space]:
     """A space that asks nobody."""
-    with Space() as one:
-        yield one
+    with Space() as space:
+        yield space
 
 
 def output_of(script: ScriptRun) -> str:
@@ -96,7 +100,7 @@ def test_demo_of_a_shut_function(
 ) -> None:
     """With RESERVED_CONCURRENCY 0 every call is refused, a human approves, and all is well."""
     monkeypatch.setattr(commands, "ROOT", project_in(tmp_path, RESERVED_CONCURRENCY="0"))
-    monkeypatch.setattr(demo, "SCENES", [JANE_LEADS, FORGED])
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS, FORGED])
     assert commands.main(["demo"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""

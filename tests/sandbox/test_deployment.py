@@ -23,8 +23,8 @@ from sandbox.local_aws.resources.moto_workarounds import (
 )
 from sandbox.local_aws.resources.resource import Existing, UnknownToSandboxError
 from sandbox.stack import Sandbox, new_secret
-from tests.projects import project_in
 from tests.sandbox.deployments import REGION, SECRETS, deployed
+from tests.support.projects import project_in
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def deployment(aws: Aws) -> Deployment:
 
 def test_every_resource_is_listed_once(deployment: Deployment) -> None:
     """The list is what a person is shown: type, name, id, and never what is secret."""
-    assert {each.type for each in deployment.resources} == set(RESOURCES)
-    names = [(each.type, each.name) for each in deployment.resources]
+    assert {resource.type for resource in deployment.resources} == set(RESOURCES)
+    names = [(resource.type, resource.name) for resource in deployment.resources]
     assert len(names) == len(set(names))
-    assert all(each.name and each.id for each in deployment.resources)
+    assert all(resource.name and resource.id for resource in deployment.resources)
     assert not any(value in repr(deployment) for value in SECRETS.values())
 
 
@@ -71,8 +71,8 @@ def test_function_runs_as_the_program_says(aws: Aws, deployment: Deployment) -> 
     assert (function.handler, function.timeout) == ("handler.app.handle", 15)
     assert (function.log_format, function.log_group) == ("JSON", deployment.outputs["log_group"])
     assert deployment.function.reserved_concurrency == 7
-    found = aws.client("lambda").get_function(FunctionName=function.name)
-    assert not any(value in json.dumps(found, default=str) for value in SECRETS.values())
+    configuration = aws.client("lambda").get_function(FunctionName=function.name)
+    assert not any(value in json.dumps(configuration, default=str) for value in SECRETS.values())
 
 
 def test_state_bucket_denies_plain_http_and_can_be_used(aws: Aws, deployment: Deployment) -> None:
@@ -190,8 +190,8 @@ def test_stand_in_for_the_plugin_serves_no_other_aws(
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """A sandbox whose secrets are changed."""
-    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as one:
-        yield one
+    with Sandbox(project_in(tmp_path_factory.mktemp("project"))) as sandbox:
+        yield sandbox
 
 
 def _status(sandbox: Sandbox, secret: str) -> int:
@@ -216,7 +216,9 @@ def test_new_secret_is_a_version_of_the_same(running: Sandbox) -> None:
     before = running.deployment
     running.rotate(new := new_secret())
     after = running.deployment
-    assert [each.name for each in after.resources] == [each.name for each in before.resources]
+    assert [resource.name for resource in after.resources] == [
+        resource.name for resource in before.resources
+    ]
     changed = after.function.config.environment.items() - before.function.config.environment.items()
     assert {key for key, _ in changed} == {"HANDLER_SECRET_VERSION"}
     variables = after.function.config.environment

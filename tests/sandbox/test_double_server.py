@@ -18,7 +18,8 @@ import pytest
 
 from sandbox.vendors import faults
 from sandbox.vendors.server import MOST_CALLS, Double, Fault, Request, Response
-from tests.sandbox.vendor_accounts import NOON, iso, request
+from tests.sandbox.manual_clock import NOON
+from tests.sandbox.vendor_accounts import iso, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -45,7 +45,7 @@ def test_only_the_owner_reads_it(tmp_path: Path) -> None:
     env_file.write(tmp_path / "env", {"NEW": "value"})
     assert (tmp_path / "env").stat().st_mode & 0o777 == 0o600
     assert env_file.read(tmp_path / "env") == {"NEW": "value"}
-    assert [each.name for each in tmp_path.iterdir()] == ["env"]
+    assert [file.name for file in tmp_path.iterdir()] == ["env"]
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert env_file.read(tmp_path / "env") == {"OLD": "value"}
 
 
-SHELLS = [each for each in ("dash", "bash", "zsh", "ksh", "sh") if shutil.which(each)]
+SHELLS = [shell for shell in ("dash", "bash", "zsh", "ksh", "sh") if shutil.which(shell)]
 # An exported variable, one that is empty, one of the shell alone, one that is not there yet.
 BEFORE: Mapping[str, str] = {"AWS_ENDPOINT_URL": "https://company.example", "AWS_REGION": ""}
 OWN = "WEBHOOK_URL='mine $HOME'"
@@ -72,7 +72,7 @@ AS_SET = "".join(f"sandbox {name} exported\n" for name in SET)
 
 def output_of(shell: str, folder: Path, script: str) -> str:
     """What a shell prints that runs this in a folder, with the variables of before."""
-    done = subprocess.run(
+    process = subprocess.run(
         [shell, "-euc", f"{OWN}; {script}"],
         cwd=folder,
         env={"PATH": os.environ["PATH"], **BEFORE},
@@ -80,8 +80,8 @@ def output_of(shell: str, folder: Path, script: str) -> str:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -10,7 +10,8 @@ from sandbox.vendors import create_double, faults
 from sandbox.vendors.incidentio import IncidentIO
 from sandbox.vendors.jsm import CLOUD_ID
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox.vendor_accounts import ANA, HOUR, get, iso, read
+from tests.sandbox.manual_clock import HOUR
+from tests.sandbox.vendor_accounts import ANA, get, iso, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,12 +95,14 @@ def filled(provider: str) -> tuple[Double, str]:
 
 def values_at(body: Any, field: str) -> list[Any]:  # noqa: ANN401 - any JSON
     """Give what is in a field, of every item of the lists on the way."""
-    found = [body]
+    values = [body]
     for step in field.split(".") if field else []:
-        found = [
-            value for one in found for value in (one if step == "*" else [one.get(step, "absent")])
+        values = [
+            value
+            for item in values
+            for value in (item if step == "*" else [item.get(step, "absent")])
         ]
-    return found
+    return values
 
 
 @pytest.mark.parametrize(("provider", "path", "wrong"), CASES)

@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.sandbox.vendor_accounts import ANA, BO, HOUR, KEY, NOON, Watch, get, read, request
+from tests.sandbox.manual_clock import HOUR, NOON, ManualClock
+from tests.sandbox.vendor_accounts import ANA, BO, KEY, get, read, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +19,9 @@ INCIDENTS, LIVE = "/v2/incidents", {"status_category[one_of]": "live", "mode[one
 
 
 @pytest.fixture
-def double(watch: Watch) -> Iterator[IncidentIO]:
+def double(clock: ManualClock) -> Iterator[IncidentIO]:
     """An organisation of two people and one who has no e-mail."""
-    with IncidentIO(KEY, now=watch) as double:
+    with IncidentIO(KEY, now=clock) as double:
         double.add_person("Ana Lima", ANA)
         double.add_person("Bo Berg", BO)
         double.add_person("Cy Nomail", None)
@@ -105,13 +106,13 @@ def test_private_incidents_need_global_access(double: IncidentIO) -> None:
     ],
 )
 def test_current_shifts_follow_the_clock(
-    double: IncidentIO, watch: Watch, since_start: timedelta, on_shift: list[str]
+    double: IncidentIO, clock: ManualClock, since_start: timedelta, on_shift: list[str]
 ) -> None:
     """A shift holds from its start until just before its end, though nobody changes a thing."""
     double.put_on_shift(double.add_schedule("Payments"), ANA, NOON + HOUR, NOON + 2 * HOUR)
     (row,) = read(double, "/v2/schedules")["schedules"]
     assert row["current_shifts"] == []
-    watch.time = NOON + HOUR + since_start
+    clock.time = NOON + HOUR + since_start
     (row,) = read(double, "/v2/schedules")["schedules"]
     assert [shift["user"]["email"] for shift in row["current_shifts"]] == on_shift
 

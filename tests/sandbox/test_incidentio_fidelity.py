@@ -27,7 +27,8 @@ from incident_io.types import UNSET, Unset
 
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
-from tests.sandbox.vendor_accounts import ANA, BO, HOUR, KEY, NOON
+from tests.sandbox.manual_clock import HOUR, NOON
+from tests.sandbox.vendor_accounts import ANA, BO, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def double() -> Iterator[IncidentIO]:
     """An organisation of two people, at noon."""
-    with IncidentIO(KEY, now=lambda: NOON) as one:
-        one.add_person("Ana Lima", ANA)
-        one.add_person("Bo Berg", BO)
-        yield one
+    with IncidentIO(KEY, now=lambda: NOON) as vendor:
+        vendor.add_person("Ana Lima", ANA)
+        vendor.add_person("Bo Berg", BO)
+        yield vendor
 
 
 @pytest.fixture
@@ -78,12 +79,12 @@ def test_vendor_client_reads_incidents_with_roles(
     assert incident.creator.user.email == BO
     roles = [
         (
-            each.role.name,
-            each.role.shortform,
-            each.role.role_type.value,
-            None if isinstance(each.assignee, Unset) else each.assignee.email,
+            assignment.role.name,
+            assignment.role.shortform,
+            assignment.role.role_type.value,
+            None if isinstance(assignment.assignee, Unset) else assignment.assignee.email,
         )
-        for each in incident.incident_role_assignments
+        for assignment in incident.incident_role_assignments
     ]
     assert roles == [
         ("Incident Lead", "lead", "lead", ANA),
@@ -116,9 +117,9 @@ def test_vendor_client_reads_all_pages_of_incidents(
         after = next_cursor(result.pagination_meta)
     assert after is UNSET
     assert seen == [f"INC-{number}" for number in range(7, 0, -1)]
-    asked = double.calls[1].query
-    assert asked["status_category[one_of]"] == ["live"]
-    assert asked["after"]
+    query = double.calls[1].query
+    assert query["status_category[one_of]"] == ["live"]
+    assert query["after"]
 
 
 def test_vendor_client_reads_schedules_with_shifts(
@@ -151,7 +152,7 @@ def test_vendor_client_reads_all_pages_of_schedules(
     assert isinstance(rest, SchedulesListResultV2)
     assert next_cursor(rest.pagination_meta) is UNSET
     assert [len(first.schedules), len(rest.schedules)] == [25, 5]
-    listed = [each.name for each in first.schedules + rest.schedules]
+    listed = [schedule.name for schedule in first.schedules + rest.schedules]
     assert listed == [f"schedule {number}" for number in range(30)]
 
 
@@ -202,7 +203,7 @@ def test_vendor_client_reads_severities_and_types(
     double.declare_incident("Database is sad", by=BO)
     severities = severities_v1_list.sync(client=vendor)
     assert isinstance(severities, SeveritiesListResultV1)
-    ranks = {each.name: int(each.rank) for each in severities.severities}
+    ranks = {severity.name: int(severity.rank) for severity in severities.severities}
     assert ranks == {"Minor": 1, "Major": 2, "Critical": 3}
     types = incident_types_v1_list.sync(client=vendor)
     assert isinstance(types, IncidentTypesListResultV1)
@@ -211,8 +212,8 @@ def test_vendor_client_reads_severities_and_types(
     (incident,) = result.incidents
     assert not isinstance(incident.severity, Unset)
     assert not isinstance(incident.incident_type, Unset)
-    assert incident.severity.id in {each.id for each in severities.severities}
-    assert incident.incident_type.id in {each.id for each in types.incident_types}
+    assert incident.severity.id in {severity.id for severity in severities.severities}
+    assert incident.incident_type.id in {incident_type.id for incident_type in types.incident_types}
 
 
 def test_vendor_client_reads_a_refusal(vendor: AuthenticatedClient) -> None:

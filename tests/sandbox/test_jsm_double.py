@@ -8,16 +8,13 @@ import pytest
 
 from sandbox.vendors import faults
 from sandbox.vendors.jsm import CLOUD_ID, JSM, OPS_SCOPE, USER_SCOPE
+from tests.sandbox.manual_clock import DAY, HOUR, NOON, ManualClock
 from tests.sandbox.vendor_accounts import (
     ANA,
     BO,
     BOT,
-    DAY,
-    HOUR,
     KEY,
-    NOON,
     PEOPLE,
-    Watch,
     authorization,
     get,
     read,
@@ -33,9 +30,9 @@ BULK, SEARCH = "/rest/api/3/user/bulk", "/rest/api/3/user/search"
 
 
 @pytest.fixture
-def double(watch: Watch) -> Iterator[JSM]:
+def double(clock: ManualClock) -> Iterator[JSM]:
     """A site of three people and a schedule with nobody on it."""
-    with JSM(BOT, KEY, now=watch) as double:
+    with JSM(BOT, KEY, now=clock) as double:
         for name, email in PEOPLE.items():
             double.add_person(name, email)
         double.add_schedule("Payments", id="pay-0001")
@@ -49,13 +46,13 @@ def ids(double: JSM) -> list[str]:
 
 def tree(double: JSM) -> list[dict[str, Any]]:
     """Give the participants of the schedule."""
-    found: list[dict[str, Any]] = read(double, ON_CALLS)["onCallParticipants"]
-    return found
+    participants: list[dict[str, Any]] = read(double, ON_CALLS)["onCallParticipants"]
+    return participants
 
 
 def bulk(double: JSM, accounts: list[str], more: str = "") -> Any:  # noqa: ANN401 - any JSON
     """Look accounts up."""
-    return read(double, f"{BULK}?{'&'.join(f'accountId={each}' for each in accounts)}{more}")
+    return read(double, f"{BULK}?{'&'.join(f'accountId={account}' for account in accounts)}{more}")
 
 
 def test_anybody_may_ask_for_the_cloud_id(double: JSM) -> None:
@@ -99,7 +96,7 @@ def test_tree_has_no_names_and_no_times(double: JSM) -> None:
     ]
 
 
-def test_forwarded_for_a_while(double: JSM, watch: Watch) -> None:
+def test_forwarded_for_a_while(double: JSM, clock: ManualClock) -> None:
     """The other is on call instead, until that ends; the timeline is cut there and at midnight."""
     ana, bo, _ = ({"id": id_, "type": "user"} for id_ in ids(double))
     double.put_on_shift("Payments", ANA, end=NOON + DAY)
@@ -122,7 +119,7 @@ def test_forwarded_for_a_while(double: JSM, watch: Watch) -> None:
             "responder": ana,
         },
     ]
-    watch.time = NOON + HOUR
+    clock.time = NOON + HOUR
     assert tree(double) == [ana]
 
 

@@ -54,9 +54,9 @@ GET_SECRET = {
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     """A local AWS with a secret."""
-    with Aws(REGION) as one:
-        one.client("secretsmanager").create_secret(Name="it", SecretString="real-key")
-        yield one
+    with Aws(REGION) as aws:
+        aws.client("secretsmanager").create_secret(Name="it", SecretString="real-key")
+        yield aws
 
 
 def request_of(aws: Aws, kind: Any = SigV4Auth, **other: str) -> AWSRequest:  # noqa: ANN401 - botocore has no types
@@ -127,7 +127,7 @@ def _header(name: str, value: str) -> Callable[[AWSRequest], None]:
     ],
 )
 def test_call_that_is_not_signed_as_it_is(aws: Aws, change: Callable[[AWSRequest], None]) -> None:
-    """Whatever was changed or left out, it is refused, and nothing is told."""
+    """Whatever was changed or left out, it is refused, and no secret is in the answer."""
     request = request_of(aws)
     change(request)
     assert_refused(ask(aws, request))

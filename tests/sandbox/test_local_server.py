@@ -38,8 +38,8 @@ class Echo(LocalHandler):
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     """A server that runs."""
-    with LocalServer(Echo, checked_by_service) as one:
-        yield one
+    with LocalServer(Echo, checked_by_service) as server:
+        yield server
 
 
 def connect(server: LocalServer) -> socket.socket:
@@ -201,31 +201,31 @@ def application() -> Iterator[WsgiServer]:
 
     def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401 - WSGI's own
         names = ("SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_TYPE", "HTTP_X_TWICE")
-        found = [str(environ.get(each)) for each in names]
+        values = [str(environ.get(name)) for name in names]
         body = environ["wsgi.input"].read() if environ["PATH_INFO"] != "/unread" else b""
         start_response("200 OK", [*CORS, ("Connection", "keep-alive")])
-        return [" ".join(found).encode("latin-1"), b" ", body]
+        return [" ".join(values).encode("latin-1"), b" ", body]
 
-    with WsgiServer(echo, checked_by_service, mounted_at="/at") as one:
-        yield one
+    with WsgiServer(echo, checked_by_service, mount_path="/at") as server:
+        yield server
 
 
 def test_application_is_told_the_call(application: WsgiServer) -> None:
     """Where it is mounted, the decoded path, the query, the headers and the body."""
-    with closing(http.client.HTTPConnection(application.authority, timeout=PATIENCE)) as one:
+    with closing(http.client.HTTPConnection(application.authority, timeout=PATIENCE)) as connection:
         for body in (b"{}", b"", iter([b"in ", b"chunks"])):
-            one.putrequest("PUT", "/at/a%20b/%C3%BC?q=%20")
+            connection.putrequest("PUT", "/at/a%20b/%C3%BC?q=%20")
             for value in ("1", "2"):
-                one.putheader("X-Twice", value)
-            one.putheader("X_Twice", "3")
-            one.putheader("Content-Type", "text/plain")
+                connection.putheader("X-Twice", value)
+            connection.putheader("X_Twice", "3")
+            connection.putheader("Content-Type", "text/plain")
             if isinstance(body, bytes):
-                one.putheader("Content-Length", str(len(body)))
-                one.endheaders(body)
+                connection.putheader("Content-Length", str(len(body)))
+                connection.endheaders(body)
             else:
-                one.putheader("Transfer-Encoding", "chunked")
-                one.endheaders(body, encode_chunked=True)
-            answer = one.getresponse()
+                connection.putheader("Transfer-Encoding", "chunked")
+                connection.endheaders(body, encode_chunked=True)
+            answer = connection.getresponse()
             body_of_answer = answer.read()
             assert body_of_answer.startswith(b"/at /a b/\xc3\xbc q=%20 text/plain 1,2 ")
             assert body_of_answer.endswith(body if isinstance(body, bytes) else b" in chunks")
@@ -250,8 +250,8 @@ def test_body_that_is_not_whole(application: WsgiServer) -> None:
 @pytest.fixture
 def double() -> Iterator[IncidentIO]:
     """A double, which reads its calls by itself."""
-    with IncidentIO("key") as one:
-        yield one
+    with IncidentIO("key") as double:
+        yield double
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox import env_file
-from sandbox.demo_data import SCENES
-from tests.projects import broken_home_in, project_with_code_in
+from sandbox.demo_data import DEMO_REQUESTS
+from tests.support.projects import broken_home_in, project_with_code_in
 
 PATIENCE = 120
 NO_WAY_OUT = "http://127.0.0.1:9"
@@ -76,7 +76,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     folder.mkdir()
     temporary.mkdir()
     project_with_code_in(folder, region="eu-central-1", AUTO_APPROVAL_DURATION="3")
-    everything = {name: value for each in MACHINES.values() for name, value in each.items()}
+    everything = {name: value for machine in MACHINES.values() for name, value in machine.items()}
     demo = subprocess.run(
         [sys.executable, "-m", "sandbox", "demo"],
         cwd=folder,
@@ -94,7 +94,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     assert (demo.returncode, demo.stderr) == (0, "")
     printed = demo.stdout
     assert "35 resources in eu-central-1. Each asks for prod-db, by one signed request:" in printed
-    count = len(SCENES) + 1
+    count = len(DEMO_REQUESTS) + 1
     assert printed.endswith(
         f"{count} of {count} came out as the stack's settings say: "
         "8 approved, 4 left to humans, 2 refused.\n"
@@ -103,7 +103,7 @@ def test_no_setting_of_the_machine_changes_the_demo(tmp_path: Path) -> None:
     assert "Granted\nThe password of user 123 is reset.\n" in printed
     answers = [line.split() for line in printed.splitlines() if " approved " in line]
     durations = [line[line.index("approved") + 1 :][:2] for line in answers]
-    assert [" ".join(each) for each in durations] == [
+    assert [" ".join(words) for words in durations] == [
         "3 hours",
         "30 minutes",
         *["3 hours"] * 5,

@@ -10,20 +10,8 @@ import pytest
 
 from sandbox.vendors import faults
 from sandbox.vendors.opsgenie import Opsgenie
-from tests.sandbox.vendor_accounts import (
-    ANA,
-    BO,
-    CY,
-    DAY,
-    HOUR,
-    KEY,
-    NOON,
-    PEOPLE,
-    Watch,
-    get,
-    read,
-    request,
-)
+from tests.sandbox.manual_clock import DAY, HOUR, NOON, ManualClock
+from tests.sandbox.vendor_accounts import ANA, BO, CY, KEY, PEOPLE, get, read, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +20,9 @@ ON_CALLS, TIMELINE = "/v2/schedules/on-calls", "/v2/schedules/pay-0001/timeline"
 
 
 @pytest.fixture
-def double(watch: Watch) -> Iterator[Opsgenie]:
+def double(clock: ManualClock) -> Iterator[Opsgenie]:
     """An account of three people and a schedule with nobody on it."""
-    with Opsgenie(KEY, now=watch) as double:
+    with Opsgenie(KEY, now=clock) as double:
         for name, email in PEOPLE.items():
             double.add_person(name, email)
         double.add_schedule("Payments", id="pay-0001")
@@ -43,8 +31,8 @@ def double(watch: Watch) -> Iterator[Opsgenie]:
 
 def tree(double: Opsgenie) -> list[dict[str, Any]]:
     """Give the participants of the first schedule."""
-    found: list[dict[str, Any]] = read(double, ON_CALLS)["data"][0]["onCallParticipants"]
-    return found
+    participants: list[dict[str, Any]] = read(double, ON_CALLS)["data"][0]["onCallParticipants"]
+    return participants
 
 
 def names(participants: list[dict[str, Any]]) -> list[str]:
@@ -56,8 +44,8 @@ def periods(double: Opsgenie, days: int = 1) -> list[dict[str, Any]]:
     """Give the periods of the schedule's one rotation, from today's midnight on."""
     body = read(double, TIMELINE, intervalUnit="days", interval=days)["data"]
     (rotation,) = body["finalTimeline"]["rotations"]
-    found: list[dict[str, Any]] = rotation["periods"]
-    return found
+    periods_of_rotation: list[dict[str, Any]] = rotation["periods"]
+    return periods_of_rotation
 
 
 def test_users_by_name_or_id(double: Opsgenie) -> None:
@@ -131,11 +119,11 @@ def test_schedules_within_schedules(double: Opsgenie) -> None:
     assert "onCallParticipants" not in outer
 
 
-def test_forwarded_for_a_while(double: Opsgenie, watch: Watch) -> None:
+def test_forwarded_for_a_while(double: Opsgenie, clock: ManualClock) -> None:
     """The other has the shift, says from whom, and loses it at the end."""
     double.put_on_shift("Payments", ANA, NOON, NOON + 4 * HOUR)
     double.forward(ANA, BO, NOON + HOUR, NOON + 2 * HOUR)
-    watch.time = NOON + HOUR
+    clock.time = NOON + HOUR
     (row,) = tree(double)
     assert (row["name"], row["forwardedFrom"]["name"]) == (BO, ANA)
     assert [
@@ -146,7 +134,7 @@ def test_forwarded_for_a_while(double: Opsgenie, watch: Watch) -> None:
         ("forwarding", BO, ANA, "2026-03-02T14:00:00Z"),
         ("base", ANA, None, "2026-03-02T16:00:00Z"),
     ]
-    watch.time = NOON + 2 * HOUR
+    clock.time = NOON + 2 * HOUR
     assert names(tree(double)) == [ANA]
 
 
@@ -160,11 +148,11 @@ def test_forwarded_for_a_while(double: Opsgenie, watch: Watch) -> None:
     ],
 )
 def test_on_call_follows_the_clock(
-    double: Opsgenie, watch: Watch, since_start: timedelta, on_shift: list[str]
+    double: Opsgenie, clock: ManualClock, since_start: timedelta, on_shift: list[str]
 ) -> None:
     """A shift holds from its start until just before its end."""
     double.put_on_shift("Payments", ANA, NOON + HOUR, NOON + 2 * HOUR)
-    watch.time = NOON + HOUR + since_start
+    clock.time = NOON + HOUR + since_start
     assert names(tree(double)) == on_shift
 
 

@@ -16,11 +16,11 @@ from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.rules.evaluate import decide
 from handler.rules.model import Policy, policy_from_settings
 from sandbox.demo_data import JANE
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page.presenter import summarize_decision
 from sandbox.space import Space
+from tests.sandbox.manual_clock import NOON
 from tests.sandbox.page_client import PageClient, request_access
-from tests.sandbox.running_space import NOON
 
 LEAD = Duty("incident.io", INCIDENT_ROLE, "r1", "Incident Lead", JANE, incident="INC-1")
 OWN = LEAD._replace(incident="INC-2", self_declared=True)
@@ -93,13 +93,13 @@ OWNS = "Incident Lead of INC-2 (incident.io): declared by the requester himself"
 )
 def test_headlines(record: dict[str, Any], approves: bool, headline: str) -> None:  # noqa: FBT001 - expected
     """What was decided, why, and for how long; a dry run opens nothing."""
-    found = summarize_decision(record)
-    assert found
-    assert (found.approves, found.at, found.headline) == (approves, NOON, headline)
+    summary = summarize_decision(record)
+    assert summary
+    assert (summary.approves, summary.at, summary.headline) == (approves, NOON, headline)
 
 
 def test_a_decision_is_among_its_petition_s_events(
-    space: Space, log: Logbook, client: PageClient
+    space: Space, log: FunctionLog, client: PageClient
 ) -> None:
     """With its facts, between the question and the answer; another petition's is not."""
     name = request_access(space, client).name
@@ -115,7 +115,9 @@ def test_a_decision_is_among_its_petition_s_events(
     assert order == sorted(order)
 
 
-def test_half_a_surrogate_pair_in_the_log(space: Space, log: Logbook, client: PageClient) -> None:
+def test_half_a_surrogate_pair_in_the_log(
+    space: Space, log: FunctionLog, client: PageClient
+) -> None:
     """The function writes no such line; one of somebody else's does not take the page down."""
     name = request_access(space, client).name
     log(json.dumps(log_record(SHIFT, petition=name)).replace("DBA", "D\\ud800BA"))

@@ -27,17 +27,16 @@ from sandbox.vendors.jsm import JSM
 from sandbox.vendors.opsgenie import Opsgenie
 from sandbox.vendors.pagerduty import PagerDuty
 from sandbox.vendors.server import Double
+from tests.sandbox.manual_clock import HOUR, ManualClock
 from tests.sandbox.page_client import PageClient
-from tests.sandbox.running_space import HOUR
-from tests.sandbox.vendor_accounts import Watch
 
 ANA, BO = "ana@acme.example", "Bo@Acme.example"
 AnyDouble = IncidentIO | PagerDuty | Opsgenie | JSM
-DOUBLES: Mapping[str, Callable[[Watch], AnyDouble]] = {
-    "incidentio": lambda watch: IncidentIO("k", now=watch),
-    "pagerduty": lambda watch: PagerDuty("k", now=watch),
-    "opsgenie": lambda watch: Opsgenie("k", now=watch),
-    "jsm": lambda watch: JSM("e", "t", now=watch),
+DOUBLES: Mapping[str, Callable[[ManualClock], AnyDouble]] = {
+    "incidentio": lambda clock: IncidentIO("k", now=clock),
+    "pagerduty": lambda clock: PagerDuty("k", now=clock),
+    "opsgenie": lambda clock: Opsgenie("k", now=clock),
+    "jsm": lambda clock: JSM("e", "t", now=clock),
 }
 
 
@@ -55,9 +54,9 @@ class TestEveryProvider:
     """Two people and one without an e-mail; a schedule for several, with Ana on shift."""
 
     @pytest.fixture(params=DOUBLES)
-    def double(self, request: pytest.FixtureRequest, watch: Watch) -> Iterator[AnyDouble]:
+    def double(self, request: pytest.FixtureRequest, clock: ManualClock) -> Iterator[AnyDouble]:
         """The provider's double."""
-        with DOUBLES[request.param](watch) as double:
+        with DOUBLES[request.param](clock) as double:
             double.add_person("Ana Lima", ANA)
             double.add_person("Bo Berg", BO)
             double.add_person("Cy Nomail", None)
@@ -190,13 +189,13 @@ class TestIncidentIO:
         assert holders(board, incident) == []
 
     def test_on_duty_is_who_is_on_now(
-        self, client: PageClient, organisation: Organisation, watch: Watch
+        self, client: PageClient, organisation: Organisation, clock: ManualClock
     ) -> None:
         """Not whose shift is over, or has not begun."""
-        organisation.put_on_shift("Production", NORA, start=watch.time + 9 * HOUR)
-        watch.time += 8 * HOUR
+        organisation.put_on_shift("Production", NORA, start=clock.time + 9 * HOUR)
+        clock.time += 8 * HOUR
         assert "On shift: nobody" in client.get().words
-        watch.time += timedelta(hours=1)
+        clock.time += timedelta(hours=1)
         assert "On shift: Nora Falk until" in client.get().words
 
     @pytest.mark.parametrize(
@@ -263,10 +262,10 @@ class TestPagerDuty:
         board.switch(slot.id, BO, on=False)
         assert holders(board, "Databases") == []
 
-    def test_end_of_shifts_without_a_break(self, account: PagerDuty, watch: Watch) -> None:
+    def test_end_of_shifts_without_a_break(self, account: PagerDuty, clock: ManualClock) -> None:
         """Whose next shift follows at once is on until the end of that; some shifts have no end."""
         account.add_schedule("Nights", v3=True)
-        change = watch.time + HOUR
+        change = clock.time + HOUR
         account.put_on_shift("Nights", ANA, end=change)
         account.put_on_shift("Nights", ANA, change, change + HOUR)
         (holder,) = group(PagerDutyBoard(account), "Nights").slots[0].holders
@@ -290,9 +289,9 @@ class TestAtlassian:
     """Opsgenie and JSM Operations: forwarding, teams, and accounts that are closed or hidden."""
 
     @pytest.fixture
-    def jsm(self, watch: Watch) -> Iterator[JSM]:
+    def jsm(self, clock: ManualClock) -> Iterator[JSM]:
         """A schedule with Ana on shift."""
-        with JSM("e", "t", now=watch) as jsm:
+        with JSM("e", "t", now=clock) as jsm:
             jsm.add_person("Ana Lima", ANA)
             jsm.add_person("Bo Berg", BO)
             jsm.add_schedule("Payments")
@@ -320,16 +319,20 @@ class TestAtlassian:
         assert group(board).description == f"on-call schedule, {text}"
         assert holders(board) == [ANA]
 
-    def test_forwarding_decides_who_is_on(self, jsm: JSM, board: DutyBoard, watch: Watch) -> None:
+    def test_forwarding_decides_who_is_on(
+        self, jsm: JSM, board: DutyBoard, clock: ManualClock
+    ) -> None:
         """Whoever gets what is another's is on until that ends; switches that do nothing say so."""
-        jsm.forward(ANA, BO, end=watch.time + HOUR)
+        jsm.forward(ANA, BO, end=clock.time + HOUR)
         (slot,) = group(board).slots
-        assert [(one.person.email, one.until) for one in slot.holders] == [(BO, watch.time + HOUR)]
+        assert [(holder.person.email, holder.until) for holder in slot.holders] == [
+            (BO, clock.time + HOUR)
+        ]
         with pytest.raises(SwitchError, match="is forwarded to Bo Berg now"):
             board.switch(slot.id, ANA, on=True)
         with pytest.raises(SwitchError, match="Bo Berg is on shift for Ana Lima, who forwards it"):
             board.switch(slot.id, BO, on=False)
-        watch.time += HOUR
+        clock.time += HOUR
         assert holders(board) == [ANA]
         board.switch(slot.id, ANA, on=False)
         assert holders(board) == []

@@ -9,13 +9,13 @@ from html import unescape
 import pytest
 
 from sandbox.demo_data import JANE, NORA, RITA
-from sandbox.logbook import Logbook
+from sandbox.function_log import FunctionLog
 from sandbox.page import Page
 from sandbox.page.presenter import MAX_PETITIONS
 from sandbox.space import Space
+from tests.sandbox.manual_clock import HOUR, ManualClock
 from tests.sandbox.page_client import PROD, SETTINGS, TEST, Answer, PageClient, request_access
-from tests.sandbox.running_space import HOUR, Client, FakeWebhook, approve_all
-from tests.sandbox.vendor_accounts import Watch
+from tests.sandbox.running_space import Client, FakeWebhook, approve_all
 
 EXAMPLE = "use for example 90m or 1h30m"
 HOSTILE = "<script>alert(1)</script><b onclick='x'>\"&amp;"
@@ -231,7 +231,7 @@ def test_the_end_of_access(
     status: str,
     sentence: str,
     client: PageClient,
-    watch: Watch,
+    clock: ManualClock,
     name: str,
 ) -> None:
     """The page says how it ended, also once the petition has closed."""
@@ -239,14 +239,14 @@ def test_the_end_of_access(
     if is_revoked:
         assert client.review(name, "revoke").status == 303
     else:
-        watch.time += HOUR
+        clock.time += HOUR
     for _ in range(2):
         words = client.get().words
         assert status in words
         assert sentence in words
         assert "No reason given" not in words
         assert verbs(client, name) == []
-        watch.time += HOUR
+        clock.time += HOUR
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ class TestLive:
         assert space.petitions.all() == []
 
 
-def test_a_dry_run(space: Space, log: Logbook) -> None:
+def test_a_dry_run(space: Space, log: FunctionLog) -> None:
     """Where the stack only decides and logs, nobody has to wonder why nothing is granted."""
     with Page(space, [], log, SETTINGS._replace(dry_run=True)) as page:
         words = PageClient(page.url).get().words

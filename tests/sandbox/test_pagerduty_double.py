@@ -9,10 +9,11 @@ import pytest
 
 from sandbox.vendors import faults
 from sandbox.vendors.pagerduty import PagerDuty
-from tests.sandbox.vendor_accounts import ANA, BO, DAY, HOUR, KEY, NOON, get, iso, read, request
+from tests.sandbox.manual_clock import DAY, HOUR, NOON
+from tests.sandbox.vendor_accounts import ANA, BO, KEY, get, iso, read, request
 
 if TYPE_CHECKING:
-    from tests.sandbox.vendor_accounts import Watch
+    from tests.sandbox.manual_clock import ManualClock
 
 WINDOW = {"since": iso(NOON), "until": iso(NOON + HOUR)}
 Row = tuple[int, str | None, str]
@@ -91,11 +92,11 @@ def test_person_whom_a_policy_pages_directly_is_always_on_call(account: PagerDut
     ],
 )
 def test_now_follows_the_clock(
-    account: PagerDuty, payments: str, watch: Watch, since_start: timedelta, count: int
+    account: PagerDuty, payments: str, clock: ManualClock, since_start: timedelta, count: int
 ) -> None:
     """A shift holds from its start until just before its end, though nobody changes a thing."""
     account.put_on_shift(payments, ANA, NOON + HOUR, NOON + 2 * HOUR)
-    watch.time = NOON + HOUR + since_start
+    clock.time = NOON + HOUR + since_start
     assert len(rows(account)) == count
 
 

@@ -10,7 +10,8 @@ import pagerduty
 import pytest
 
 from sandbox.vendors import faults
-from tests.sandbox.vendor_accounts import ANA, HOUR, KEY, NOON, iso
+from tests.sandbox.manual_clock import HOUR, NOON
+from tests.sandbox.vendor_accounts import ANA, KEY, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,10 +94,10 @@ def test_vendor_client_finds_a_user_by_email(
 ) -> None:
     """Whole, whatever the case, among those whose e-mail holds it."""
     account.add_person("Joana", f"jo{ANA}")
-    found = vendor.find("users", ANA.upper(), attribute="email")
-    assert found is not None
-    assert (found["email"], found["name"]) == (ANA, "Ana Lima")
-    assert vendor.rget(found["self"]) == found
+    user = vendor.find("users", ANA.upper(), attribute="email")
+    assert user is not None
+    assert (user["email"], user["name"]) == (ANA, "Ana Lima")
+    assert vendor.rget(user["self"]) == user
     assert vendor.find("users", "nobody@acme.example", attribute="email") is None
 
 
@@ -111,13 +112,15 @@ def test_vendor_client_reads_both_kinds_of_schedules(
     account.put_on_shift(layers, ANA)
     account.put_on_shift(shifts, ANA)
     for path, called in (("schedules", "Layers"), ("v3/schedules", "Shifts")):
-        names = [each["summary"] for each in vendor.iter_all(path)]
+        names = [schedule["summary"] for schedule in vendor.iter_all(path)]
         assert names == [f"{called} {number}" for number in range(120)]
     window = {"since": iso(NOON), "until": iso(NOON + HOUR), "include[]": ["final_schedule"]}
-    told = vendor.rget(f"schedules/{layers.id}", params=window)["final_schedule"]
-    assert [each["user"]["summary"] for each in told["rendered_schedule_entries"]] == ["Ana Lima"]
-    told = vendor.rget(f"v3/schedules/{shifts.id}", params=window)["final_schedule"]
-    (assignment,) = told["computed_shift_assignments"]
+    final_schedule = vendor.rget(f"schedules/{layers.id}", params=window)["final_schedule"]
+    assert [entry["user"]["summary"] for entry in final_schedule["rendered_schedule_entries"]] == [
+        "Ana Lima"
+    ]
+    final_schedule = vendor.rget(f"v3/schedules/{shifts.id}", params=window)["final_schedule"]
+    (assignment,) = final_schedule["computed_shift_assignments"]
     member = vendor.rget(f"users/{assignment['member']['user_id']}")
     assert member["email"] == ANA
 

@@ -19,8 +19,8 @@ from handler.settings import PLAIN_KEYS
 from sandbox.demo_data import JANE
 from sandbox.local_aws.resources.awslambda import PUBLIC_STATEMENTS
 from sandbox.stack import Sandbox
-from tests.processes import children_of
-from tests.projects import project_in
+from tests.support.child_processes import children_of
+from tests.support.projects import project_in
 
 
 def assert_closed(address: str) -> None:
@@ -98,16 +98,16 @@ def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
 def test_secrets_are_new_each_time(tmp_path: Path) -> None:
     """Two sandboxes share none, and both pass as Indent's."""
     project_in(tmp_path)
-    one, other = (
+    first, second = (
         Sandbox(tmp_path, live={"INCIDENTIO_API_KEY": "k1"}),
         Sandbox(tmp_path, live={"INCIDENTIO_API_KEY": "k2"}),
     )
-    assert one.webhook_secret.startswith("wks0")
-    assert len(one.webhook_secret) == 44
-    assert one.webhook_secret != other.webhook_secret
+    assert first.webhook_secret.startswith("wks0")
+    assert len(first.webhook_secret) == 44
+    assert first.webhook_secret != second.webhook_secret
 
 
-@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda each: each["Action"])
+@pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda statement: statement["Action"])
 def test_public_takes_both_statements(sandbox: Sandbox, statement: dict[str, Any]) -> None:
     """One of the two is not enough, nor one that asks for a signature or opens other ways in."""
     functions, name = sandbox.aws.client("lambda"), sandbox.deployment.function.config.name

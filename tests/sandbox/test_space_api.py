@@ -12,10 +12,10 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.vendors import faults
+from tests.sandbox.manual_clock import NOON, ManualClock
 from tests.sandbox.running_space import (
     ADA,
     JANE,
-    NOON,
     SECRET,
     TEST,
     Client,
@@ -24,7 +24,6 @@ from tests.sandbox.running_space import (
     approve_all,
     phase_of,
 )
-from tests.sandbox.vendor_accounts import Watch
 
 NOT_FOUND = {"code": 5, "message": "Not Found.", "error": "Not Found.", "details": []}
 HALF = "half \ud800 pair"
@@ -45,7 +44,7 @@ def forge(token: str) -> str:
     return f"{head}.{base64.urlsafe_b64encode(text).rstrip(b'=').decode()}.{signature}"
 
 
-def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> None:
+def test_tokens_that_open_nothing(space: Space, clock: ManualClock, jane: Client) -> None:
     """None, nonsense, a forged one, one without signature, another space's, an expired one."""
     with Space("other") as other:
         strange = other.token_for(JANE)
@@ -54,7 +53,7 @@ def test_tokens_that_open_nothing(space: Space, watch: Watch, jane: Client) -> N
         for path in ("/resources", "/nothing"):
             status, body = Client(space, token)("GET", path)
             assert (status, body["code"]) == (401, 16), token
-    watch.time = NOON + timedelta(days=30)
+    clock.time = NOON + timedelta(days=30)
     assert jane("GET", "/resources")[0] == 401
 
 
@@ -121,8 +120,8 @@ def test_administrators_only(call: str, jane: Client) -> None:
 def test_a_resource_keeps_its_kind_id_and_name(jane: Client, ada: Client) -> None:
     """Whatever an update, or the label that a client sets, says of them."""
     body = {"resource": {"kind": "db", "id": "a/b", "labels": {"indent.com/block": "mine"}}}
-    status, made = ada("POST", "/resources", body)
-    name = made["labels"]["indent.com/block"]
+    status, resource = ada("POST", "/resources", body)
+    name = resource["labels"]["indent.com/block"]
     assert (status, name == "mine") == (200, False)
     change = {"resource": {"kind": "x", "id": "y", "displayName": "B", "labels": {"t": "1"}}}
     changed = ada("PUT", f"/resources/{name}", change)[1]
@@ -154,8 +153,8 @@ def test_resources_are_pulled(ada: Client, webhook: FakeWebhook) -> None:
 def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: FakeWebhook) -> None:
     """It is asked once a policy names it, unless it is dry; its secret is never shown."""
     labels = {"indent.com/webhook/kind:decision": "true"}
-    made = {"webhook": {"url": f"{webhook.url}/hook", "secret": SECRET, "labels": labels}}
-    status, hook = ada("POST", "/webhooks", made)
+    body = {"webhook": {"url": f"{webhook.url}/hook", "secret": SECRET, "labels": labels}}
+    status, hook = ada("POST", "/webhooks", body)
     assert status == 200
     assert SECRET not in json.dumps([hook, ada("GET", "/webhooks"), ada("GET", "/webhookPolicies")])
     expression = {"key": "Env", "operator": "In", "values": ["Test"]}
@@ -185,8 +184,8 @@ def test_a_webhook_made_through_the_api(jane: Client, ada: Client, webhook: Fake
 def test_webhooks_that_are_refused(fields: Json, status: int, ada: Client) -> None:
     """What could not be called, or not as it says, is refused on creation and on update."""
     (hook,) = ada("GET", "/webhooks")[1]["webhooks"]
-    made = {"url": "http://127.0.0.1:9/", "secret": SECRET, **fields}
-    assert ada("POST", "/webhooks", {"webhook": made})[0] == status
+    webhook = {"url": "http://127.0.0.1:9/", "secret": SECRET, **fields}
+    assert ada("POST", "/webhooks", {"webhook": webhook})[0] == status
     assert ada("PATCH", f"/webhooks/{hook['name']}", {"webhook": fields})[0] == status
     assert ada("GET", "/webhooks")[1]["webhooks"] == [hook]
 

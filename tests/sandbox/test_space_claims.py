@@ -17,7 +17,8 @@ from sandbox.space.petition import Petition, add_claim, open_petition
 from sandbox.space.tokens import Owner
 from sandbox.vendors.server import Request
 from tests.handler.strategies import JSON, LABELS, STEADY, TEXT, rarely
-from tests.sandbox.running_space import ADA, BOT, JANE, NOON, OMAR, Json, approval
+from tests.sandbox.manual_clock import NOON
+from tests.sandbox.running_space import ADA, BOT, JANE, OMAR, Json, approval
 
 PROD: Json = {"kind": "okta.v1.Group", "id": "prod", "displayName": "Production", "labels": {}}
 TEST: Json = {**PROD, "id": "test"}
@@ -202,4 +203,4 @@ def test_every_call_is_answered(call: tuple[str, str, Any], admin: bool, granted
         if not admin and answer.status == 200:
             # Her own petition, one more or the old one taken back: nothing is granted by her.
             assert path.startswith("/petitions")
-            assert sum(one.phase == "granted" for one in space.petitions.all()) == granted
+            assert sum(petition.phase == "granted" for petition in space.petitions.all()) == granted

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.space import Space
 from sandbox.space.claims import INDEFINITE
-from tests.sandbox.running_space import ADA, HOUR, JANE, NOON, OMAR, PROD, TEST, Client, Json
-from tests.sandbox.vendor_accounts import Watch
+from tests.sandbox.manual_clock import HOUR, NOON, ManualClock
+from tests.sandbox.running_space import ADA, JANE, OMAR, PROD, TEST, Client, Json
 
 JANE_USER = {"kind": "user", "id": JANE, "email": JANE}
 DURATION, EXPIRES = "indent.com/time/duration", "indent.com/time/expires"
@@ -65,8 +65,8 @@ def test_the_actor_is_the_token_s_owner(jane: Client, ada: Client) -> None:
     ):
         claim = {"event": "access/approve", "actor": bot, "resources": [JANE_USER, TEST], **extra}
         assert jane("POST", path, {"claim": claim})[0] == 403
-    status, kept = ada.review(name, "access/approve", actor=bot)
-    assert (status, kept["actor"]["email"]) == (200, ADA)
+    status, claim = ada.review(name, "access/approve", actor=bot)
+    assert (status, claim["actor"]["email"]) == (200, ADA)
 
 
 @pytest.mark.parametrize("others", [[], [{"email": JANE}]])
@@ -111,15 +111,20 @@ def test_requesting_for_others(jane: Client, ada: Client) -> None:
     ],
 )
 def test_how_long_a_human_s_approval_lasts(
-    labels: Json, requested: str, until: datetime | None, jane: Client, ada: Client, watch: Watch
+    labels: Json,
+    requested: str,
+    until: datetime | None,
+    jane: Client,
+    ada: Client,
+    clock: ManualClock,
 ) -> None:
     """What the claim says, else what was requested, else until revoked."""
     name = jane.request(TEST, defaultDuration=requested)["name"]
     assert ada.review(name, "access/approve", meta={"labels": labels})[0] == 200
-    watch.time = (until or NOON + 500 * HOUR) - HOUR / 3600
+    clock.time = (until or NOON + 500 * HOUR) - HOUR / 3600
     assert jane.phase(name) == "granted"
     if until:
-        watch.time = until
+        clock.time = until
         assert jane.phase(name) == "revoked"
 
 

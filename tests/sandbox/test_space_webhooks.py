@@ -12,12 +12,11 @@ import pytest
 from sandbox.space import Space, petition_store
 from sandbox.vendors import faults
 from sandbox.vendors.server import Fault
+from tests.sandbox.manual_clock import HOUR, NOON, ManualClock
 from tests.sandbox.running_space import (
     ADA,
     BOT,
-    HOUR,
     JANE,
-    NOON,
     OMAR,
     PROD,
     SECRET,
@@ -28,7 +27,6 @@ from tests.sandbox.running_space import (
     approve_all,
     phase_of,
 )
-from tests.sandbox.vendor_accounts import Watch
 
 ACTION = {"kind": "action", "id": "reset-password:1", "displayName": "Reset"}
 
@@ -38,7 +36,7 @@ def test_an_approval_grants_for_its_duration(
     looked_at: bool,  # noqa: FBT001 - drawn
     jane: Client,
     webhook: FakeWebhook,
-    watch: Watch,
+    clock: ManualClock,
 ) -> None:
     """At its expiry the access is revoked, looked at or not, and the petition closes."""
     webhook.claims = approve_all
@@ -47,11 +45,11 @@ def test_an_approval_grants_for_its_duration(
     assert phase_of(petition) == "granted"
     assert petition["meta"]["expireTime"] == "2026-03-02T18:00:00.000Z"
     if looked_at:
-        watch.time = NOON + 6 * HOUR - HOUR / 3600
+        clock.time = NOON + 6 * HOUR - HOUR / 3600
         assert jane.phase(name) == "granted"
-        watch.time = NOON + 6 * HOUR
+        clock.time = NOON + 6 * HOUR
         assert jane.phase(name) == "revoked"
-    watch.time = NOON + 100 * HOUR
+    clock.time = NOON + 100 * HOUR
     assert jane.phase(name) == "closed"
     events = ["access/request", "access/approve", "access/grant", "access/revoke"]
     assert jane.events(name) == events
@@ -135,10 +133,10 @@ def test_a_claim_that_does_not_count_is_noted(
 
 
 def test_a_webhook_speaks_for_its_own_bots_only(
-    space: Space, jane: Client, watch: Watch, webhook: FakeWebhook
+    space: Space, jane: Client, clock: ManualClock, webhook: FakeWebhook
 ) -> None:
     """The bot of one webhook is no reviewer when another names it."""
-    with FakeWebhook(watch) as other:
+    with FakeWebhook(clock) as other:
         other.bots = [
             {"kind": "user", "id": JANE},
             {**BOT, "id": "others-bot"},
@@ -195,10 +193,10 @@ def test_retries(fault: Fault, jane: Client, webhook: FakeWebhook) -> None:
 
 
 def test_a_bot_that_could_not_be_pulled_is_pulled_later(
-    space: Space, jane: Client, watch: Watch
+    space: Space, jane: Client, clock: ManualClock
 ) -> None:
     """A webhook that was down at the start is asked for its bot before its first decision."""
-    with FakeWebhook(watch) as late:
+    with FakeWebhook(clock) as late:
         late.claims = approve_all
         late.fail("/hook", faults.Status(503))
         space.add_policy(space.add_webhook(f"{late.url}/hook", SECRET))
@@ -211,9 +209,9 @@ def test_a_bot_that_could_not_be_pulled_is_pulled_later(
     [faults.Hang(), faults.Drip(0.01, "headers"), faults.Drip(0.01)],
     ids=["silent", "headers that trickle", "a body that trickles"],
 )
-def test_a_slow_webhook_is_given_up(fault: Fault, watch: Watch, webhook: FakeWebhook) -> None:
+def test_a_slow_webhook_is_given_up(fault: Fault, clock: ManualClock, webhook: FakeWebhook) -> None:
     """The time for an answer is for the whole of it, however steadily its bytes come."""
-    with Space(now=watch, webhook_timeout=0.1, webhook_pauses=()) as space:
+    with Space(now=clock, webhook_timeout=0.1, webhook_pauses=()) as space:
         space.add_resource("okta.v1.Group", "prod")
         space.add_policy(space.add_webhook(f"{webhook.url}/hook", SECRET))
         webhook.claims = approve_all
@@ -241,9 +239,9 @@ def test_a_human_may_be_faster(jane: Client, webhook: FakeWebhook) -> None:
     assert jane("GET", f"/petitions/{deleted['name']}")[0] == 404
 
 
-def test_closing_ends_all_that_waits(watch: Watch) -> None:
+def test_closing_ends_all_that_waits(clock: ManualClock) -> None:
     """A space closes at once, with a webhook that hangs and a caller that waits for it."""
-    with FakeWebhook(watch) as hanging, Space(now=watch, webhook_timeout=60) as space:
+    with FakeWebhook(clock) as hanging, Space(now=clock, webhook_timeout=60) as space:
         space.add_resource("okta.v1.Group", "prod")
         space.add_policy(space.add_webhook(f"{hanging.url}/hook", SECRET))
         hanging.fail("/hook", faults.Hang())
@@ -277,9 +275,9 @@ def test_a_defect_leaves_no_petition_waiting(
     monkeypatch.setattr(space._client, "get_decision", fails)
     petition = jane.request(PROD)
     assert phase_of(petition) == "open"
-    kept = space.petitions.get(petition["name"])
-    assert kept.reviewable
-    assert kept.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
+    current = space.petitions.get(petition["name"])
+    assert current.reviewable
+    assert current.notes[-1].text == "Asking the webhooks failed (ZeroDivisionError)."
 
 
 def test_waiting_for_the_webhooks_ends(

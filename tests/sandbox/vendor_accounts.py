@@ -1,11 +1,11 @@
-"""What the tests of the vendors' doubles share: people, a clock to set, and one plain GET."""
+"""What the tests of the vendors' doubles share: people, and one plain GET."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from http.client import HTTPConnection, HTTPMessage
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -19,21 +19,8 @@ if TYPE_CHECKING:
     from sandbox.vendors.server import Double
 
 KEY, BOT = "the-double-s-own-key", "bot@acme.example"
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ANA, BO, CY = "ana@acme.example", "Bo@Acme.example", "cy@acme.example"
 PEOPLE = {"Ana Lima": ANA, "Bo Berg": BO, "Cy Cole": CY}
-
-
-class Watch:
-    """A clock that a test sets."""
-
-    def __init__(self, time: datetime = NOON) -> None:
-        self.time = time
-
-    def __call__(self) -> datetime:
-        """Give the time."""
-        return self.time
 
 
 def authorization(double: Double) -> str:

@@ -213,11 +213,11 @@ def test_what_is_sent(api: ScriptedApi) -> None:
     (request,) = api.requests
     assert request.path == "/spaces/other/petitions"
     assert request.headers["authorization"] == "Bearer tok"
-    sent = request.body["petition"]
-    assert sent["petitioners"] == [mary]
-    assert sent["defaultDuration"] == "7200s"
-    assert sent["reason"] == "to debug production"
-    assert sent["resources"] == REQUEST["resources"]
+    petition = request.body["petition"]
+    assert petition["petitioners"] == [mary]
+    assert petition["defaultDuration"] == "7200s"
+    assert petition["reason"] == "to debug production"
+    assert petition["resources"] == REQUEST["resources"]
 
 
 def test_petitioners_in_the_request(api: ScriptedApi) -> None:

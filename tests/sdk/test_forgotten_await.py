@@ -144,7 +144,7 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
         "import asyncio; asyncio.run(main())\n"
     )
     path = os.pathsep.join(str(SDK / name / "src") for name in ("indentapi", "approvals"))
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *flags, str(script)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -152,8 +152,8 @@ def test_a_script_shows_it(flags: list[str], tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert WARNING in ran.stderr
-    assert "script.py:3" in ran.stderr or flags
+    assert WARNING in process.stderr
+    assert "script.py:3" in process.stderr or flags
 
 
 def test_an_unfinished_object_is_silent() -> None:

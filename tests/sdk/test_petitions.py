@@ -67,9 +67,9 @@ def test_labels_are_merged(api: ScriptedApi, indent: IndentAPI) -> None:
 def test_duration(duration: timedelta | float | str, api: ScriptedApi, indent: IndentAPI) -> None:
     """However it is given, it goes as protobuf's text and as Go's in the label."""
     indent.petition.create(reason="debug", resources=[PROD], default_duration=duration)
-    sent = api.requests[0].body["petition"]
-    assert sent["defaultDuration"] == "5400s"
-    assert sent["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
+    petition = api.requests[0].body["petition"]
+    assert petition["defaultDuration"] == "5400s"
+    assert petition["meta"]["labels"]["indent.com/petition/duration"] == "1h30m0s"
 
 
 @pytest.mark.parametrize(

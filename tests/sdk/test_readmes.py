@@ -36,8 +36,8 @@ def test_requesting(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> Non
     (script,) = blocks("indentapi", "python")
     run(script)
     assert capsys.readouterr().out == "Requested: https://indent.com/access/acmecorp/aec1b116\n"
-    sent = api.requests[1].body["petition"]
-    assert (sent["resources"], sent["defaultDuration"]) == ([GROUP], "5400s")
+    body = api.requests[1].body["petition"]
+    assert (body["resources"], body["defaultDuration"]) == ([GROUP], "5400s")
 
 
 def test_approval(api: ScriptedApi, capsys: pytest.CaptureFixture[str]) -> None:

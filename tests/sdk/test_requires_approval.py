@@ -30,9 +30,9 @@ async def reset_later(user_id: int, *, count: int) -> str:
 def test_sync_function(api: ScriptedApi) -> None:
     """It runs after the approval; arguments and defaults fill the texts."""
     assert reset(123) == "123 reset 1"
-    sent = api.requests[0].body["petition"]
-    assert sent["reason"] == "reset 123, {really}"
-    assert sent["resources"] == [{"kind": "action", "id": "reset:123", "labels": {"n": "1"}}]
+    petition = api.requests[0].body["petition"]
+    assert petition["reason"] == "reset 123, {really}"
+    assert petition["resources"] == [{"kind": "action", "id": "reset:123", "labels": {"n": "1"}}]
 
 
 def test_async_function(api: ScriptedApi) -> None:
@@ -54,16 +54,16 @@ def test_each_call_asks(api: ScriptedApi) -> None:
 
 def test_denied_does_not_run(api: ScriptedApi) -> None:
     """Without approval, the function is not entered."""
-    ran = []
+    calls = []
 
     @requires_approval(reason="no", resources=RESOURCES, quiet=True)
     def guarded(user_id: int, count: int) -> None:
-        ran.append((user_id, count))
+        calls.append((user_id, count))
 
     api.respond_with(petition("closed", "access/deny"))
     with pytest.raises(ApprovalDenied):
         guarded(1, 2)
-    assert not ran
+    assert not calls
 
 
 def test_arguments_are_text_and_never_templates(api: ScriptedApi) -> None:
@@ -113,18 +113,18 @@ def test_wrong_arguments_are_found_early(wrong: Any, message: str) -> None:  # n
 
 def test_sync_function_where_a_loop_runs(api: ScriptedApi) -> None:
     """As in a notebook's cell: it waits in a thread, and runs where it was called."""
-    ran: list[threading.Thread] = []
+    threads: list[threading.Thread] = []
 
     @requires_approval(reason="reset {user_id}", resources=RESOURCES, quiet=True)
     def guarded(user_id: int, count: int) -> None:
         assert user_id == count
-        ran.append(threading.current_thread())
+        threads.append(threading.current_thread())
 
     async def cell() -> None:
         guarded(1, 1)
 
     asyncio.run(cell())
-    assert ran == [threading.current_thread()]
+    assert threads == [threading.current_thread()]
     assert len(api.requests) == 1
 
 

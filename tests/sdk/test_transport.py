@@ -84,8 +84,8 @@ class _ServerComesUp(ScriptedClock):
 
 def test_a_create_is_repeated_until_it_reaches_the_server() -> None:
     """A refused connection is tried again; the silence of a reached server is not."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     clock = _ServerComesUp(port)
     url = f"http://127.0.0.1:{port}"
     with (
@@ -164,8 +164,8 @@ def test_pauses_stop_growing() -> None:
 
 def test_a_refused_connection(clock: ScriptedClock) -> None:
     """It names the address and the variable, and no object of the library; 0 retries is one try."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     with (
         IndentAPI("acmecorp", "t", base_url=url, max_retries=0, clock=clock) as indent,
         pytest.raises(IndentConnectionError, match="refused") as caught,
@@ -212,8 +212,8 @@ def test_the_token_is_never_shown(api: ScriptedApi) -> None:
         assert "tok-secret" not in repr(indent) + repr(vars(indent)["_settings"])
         with pytest.raises(IndentError) as caught:
             indent.resource.list()
-    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.details)
-    assert "tok-secret" not in shown
+    text = "".join(traceback.format_exception(caught.value)) + repr(caught.value.details)
+    assert "tok-secret" not in text
     assert caught.value.__context__ is None
 
 
@@ -234,8 +234,10 @@ def test_netrc_does_not_replace_the_token(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("NETRC", str(netrc))
     with IndentAPI("acmecorp", "tok-1", base_url="https://api.example") as indent:
         session = indent._transport._session
-        sent = session.prepare_request(requests.Request("GET", "https://api.example/spaces"))
-    assert sent.headers["Authorization"] == "Bearer tok-1"
+        prepared_request = session.prepare_request(
+            requests.Request("GET", "https://api.example/spaces")
+        )
+    assert prepared_request.headers["Authorization"] == "Bearer tok-1"
 
 
 def test_proxies_do_not_get_local_calls(api: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:

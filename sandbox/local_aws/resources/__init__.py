@@ -21,8 +21,8 @@ from sandbox.local_aws.resources.secretsmanager import Secret, SecretVersion
 from sandbox.local_aws.resources.sns import Topic, TopicPolicy, TopicSubscription
 
 RESOURCES: dict[str, Resource] = {
-    each.type: each()
-    for each in (
+    kind.type: kind()
+    for kind in (
         *(Alias, Bucket, BucketEncryption, BucketLifecycle, BucketOwnershipControls),
         *(BucketPolicy, BucketPublicAccessBlock, BucketVersioning, Dashboard, Function),
         *(FunctionUrl, Key, LogGroup, LogMetricFilter, MetricAlarm, Policy, Role, RolePolicy),

@@ -40,7 +40,7 @@ class Function(Resource):
     """A function from a zip."""
 
     type = "aws:lambda/function:Function"
-    takes = frozenset(
+    known_inputs = frozenset(
         {
             "name",
             "description",
@@ -57,8 +57,8 @@ class Function(Resource):
             "tags",
         }
     )
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
     service = "lambda"
     deletion = ("delete_function", "FunctionName")
 
@@ -140,8 +140,8 @@ class FunctionUrl(Resource):
     """
 
     type = "aws:lambda/functionUrl:FunctionUrl"
-    takes = frozenset({"functionName", "authorizationType"})
-    replaced_by = frozenset({"functionName"})
+    known_inputs = frozenset({"functionName", "authorizationType"})
+    replacement_inputs = frozenset({"functionName"})
     service = "lambda"
     deletion = ("delete_function_url_config", "FunctionName")
 
@@ -171,16 +171,18 @@ def is_public(aws: Clients, name: str) -> bool:
         return False
     # Moto keeps the two conditions as plain fields of the statement.
     open_to_all = [
-        each
-        for each in json.loads(answer["Policy"])["Statement"]
-        if each["Effect"] == "Allow" and each["Principal"] == "*"
+        statement
+        for statement in json.loads(answer["Policy"])["Statement"]
+        if statement["Effect"] == "Allow" and statement["Principal"] == "*"
     ]
     return any(
-        each["Action"] == "lambda:InvokeFunctionUrl" and each.get("FunctionUrlAuthType") == "NONE"
-        for each in open_to_all
+        statement["Action"] == "lambda:InvokeFunctionUrl"
+        and statement.get("FunctionUrlAuthType") == "NONE"
+        for statement in open_to_all
     ) and any(
-        each["Action"] == "lambda:InvokeFunction" and each.get("InvokedViaFunctionUrl") is True
-        for each in open_to_all
+        statement["Action"] == "lambda:InvokeFunction"
+        and statement.get("InvokedViaFunctionUrl") is True
+        for statement in open_to_all
     )
 
 

@@ -30,9 +30,9 @@ class MetricAlarm(PutResource):
     """An alarm on one metric. Moto keeps it, and never rings it by itself."""
 
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
-    takes = frozenset({"name", "dimensions", "tags", *_NAMES})
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset({"name", "dimensions", "tags", *_NAMES})
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the alarm."""
@@ -60,9 +60,9 @@ class Dashboard(PutResource):
     """A dashboard: a JSON document."""
 
     type = "aws:cloudwatch/dashboard:Dashboard"
-    takes = frozenset({"dashboardName", "dashboardBody"})
-    named_by = "dashboardName"
-    replaced_by = frozenset({"dashboardName"})
+    known_inputs = frozenset({"dashboardName", "dashboardBody"})
+    name_input = "dashboardName"
+    replacement_inputs = frozenset({"dashboardName"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the dashboard."""

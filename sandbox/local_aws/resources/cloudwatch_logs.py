@@ -24,9 +24,9 @@ class LogGroup(Resource):
     """A log group, and how long it keeps its lines."""
 
     type = "aws:cloudwatch/logGroup:LogGroup"
-    takes = frozenset({"name", "retentionInDays", "tags"})
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset({"name", "retentionInDays", "tags"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
     service = "logs"
     deletion = ("delete_log_group", "logGroupName")
 
@@ -44,9 +44,9 @@ class LogMetricFilter(Resource):
     """A metric that is made from the lines of a log group. Moto counts nothing by it."""
 
     type = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
-    takes = frozenset({"name", "logGroupName", "pattern", "metricTransformation"})
-    named_by = "name"
-    replaced_by = frozenset({"name", "logGroupName"})
+    known_inputs = frozenset({"name", "logGroupName", "pattern", "metricTransformation"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name", "logGroupName"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the filter."""

@@ -16,9 +16,11 @@ class Role(Resource):
     """A role, who may assume it, and the boundary of its rights."""
 
     type = "aws:iam/role:Role"
-    takes = frozenset({"name", "description", "assumeRolePolicy", "permissionsBoundary", "tags"})
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset(
+        {"name", "description", "assumeRolePolicy", "permissionsBoundary", "tags"}
+    )
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
     service = "iam"
     deletion = ("delete_role", "RoleName")
 
@@ -52,9 +54,9 @@ class RolePolicy(PutResource):
     """A policy that lies in one role."""
 
     type = "aws:iam/rolePolicy:RolePolicy"
-    takes = frozenset({"name", "role", "policy"})
-    named_by = "name"
-    replaced_by = frozenset({"name", "role"})
+    known_inputs = frozenset({"name", "role", "policy"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name", "role"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the policy into the role."""
@@ -73,9 +75,9 @@ class Policy(Resource):
     """A managed policy; its id is its ARN."""
 
     type = "aws:iam/policy:Policy"
-    takes = frozenset({"name", "description", "policy", "tags"})
-    named_by = "name"
-    replaced_by = frozenset({"name", "description"})
+    known_inputs = frozenset({"name", "description", "policy", "tags"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name", "description"})
     service = "iam"
     deletion = ("delete_policy", "PolicyArn")
 

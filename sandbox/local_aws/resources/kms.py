@@ -19,7 +19,7 @@ class Key(Resource):
     """A key for encryption, and who may do what with it."""
 
     type = "aws:kms/key:Key"
-    takes = frozenset({"description", "enableKeyRotation", "policy", "tags"})
+    known_inputs = frozenset({"description", "enableKeyRotation", "policy", "tags"})
     service = "kms"
     deletion = ("schedule_key_deletion", "KeyId")
 
@@ -47,7 +47,7 @@ class Key(Resource):
             "description": key["Description"],
             "enableKeyRotation": kms.get_key_rotation_status(KeyId=id_)["KeyRotationEnabled"],
             "policy": kms.get_key_policy(KeyId=id_, PolicyName="default")["Policy"],
-            "tags": {each[_TAG]: each[_TAG_VALUE] for each in tags["Tags"]},
+            "tags": {tag[_TAG]: tag[_TAG_VALUE] for tag in tags["Tags"]},
         }
 
 
@@ -55,8 +55,8 @@ class Alias(Resource):
     """A name for a key."""
 
     type = "aws:kms/alias:Alias"
-    takes = frozenset({"name", "targetKeyId"})
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset({"name", "targetKeyId"})
+    replacement_inputs = frozenset({"name"})
     service = "kms"
     deletion = ("delete_alias", "AliasName")
 

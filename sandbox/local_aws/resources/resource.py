@@ -38,17 +38,17 @@ class Resource(ABC):
 
     Attributes:
         type: Pulumi's type token.
-        takes: the inputs that it heeds, in camelCase; any other is an error, not ignored.
-        named_by: the input that holds the physical name; it is made up when the program gives none.
-        replaced_by: the inputs whose change takes another resource.
+        known_inputs: the inputs that `create` uses, in camelCase; any other is an error.
+        name_input: the input that holds the physical name; it is random if the program gives none.
+        replacement_inputs: the inputs that can only be changed by replacing the resource.
         service: what boto3 calls the service that makes it.
         deletion: the service's operation that deletes it, and the argument that takes its id.
     """
 
     type: ClassVar[str]
-    takes: ClassVar[frozenset[str]]
-    named_by: ClassVar[str | None] = None
-    replaced_by: ClassVar[frozenset[str]] = frozenset()
+    known_inputs: ClassVar[frozenset[str]]
+    name_input: ClassVar[str | None] = None
+    replacement_inputs: ClassVar[frozenset[str]] = frozenset()
     service: ClassVar[str]
     deletion: ClassVar[tuple[str, str]]
 
@@ -88,7 +88,7 @@ class Resource(ABC):
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
         """Tell which inputs differ from a state."""
-        return {key for key in self.takes if state.get(key) != inputs.get(key)}
+        return {key for key in self.known_inputs if state.get(key) != inputs.get(key)}
 
     def check(self, logical_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Unwrap the inputs and add a name such as `state-1a2b3c4` where the program gave none.
@@ -96,13 +96,13 @@ class Resource(ABC):
         Raises:
             UnknownToSandboxError: for an input that `create` would not heed.
         """
-        for unknown in sorted(set(inputs) - self.takes):
+        for unknown in sorted(set(inputs) - self.known_inputs):
             raise UnknownToSandboxError(
                 f"The sandbox does not know {unknown} of {self.type}: add it to {self._file}"
             )
         checked: dict[str, Any] = plain(dict(inputs))
-        if self.named_by:
-            checked.setdefault(self.named_by, f"{logical_name}-{secrets.token_hex(4)[:7]}")
+        if self.name_input:
+            checked.setdefault(self.name_input, f"{logical_name}-{secrets.token_hex(4)[:7]}")
         return checked
 
     @property

@@ -18,9 +18,9 @@ class Bucket(Resource):
     """A bucket in the stack's region. `make bootstrap` makes one, too, which is imported."""
 
     type = "aws:s3/bucket:Bucket"
-    takes = frozenset({"bucket", "tags"})
-    named_by = "bucket"
-    replaced_by = frozenset({"bucket"})
+    known_inputs = frozenset({"bucket", "tags"})
+    name_input = "bucket"
+    replacement_inputs = frozenset({"bucket"})
     service = "s3"
     deletion = ("delete_bucket", "Bucket")
 
@@ -39,7 +39,7 @@ class Bucket(Resource):
             return {}
         tags = aws.client("s3").get_bucket_tagging(Bucket=existing.id)["TagSet"]
         return {
-            "tags": {each["Key"]: each["Value"] for each in tags},
+            "tags": {tag["Key"]: tag["Value"] for tag in tags},
             **_outputs(existing.id, aws),
         }
 
@@ -48,8 +48,8 @@ class BucketPolicy(PutResource):
     """Who may do what in the bucket."""
 
     type = "aws:s3/bucketPolicy:BucketPolicy"
-    takes = frozenset({"bucket", "policy"})
-    replaced_by = frozenset({"bucket"})
+    known_inputs = frozenset({"bucket", "policy"})
+    replacement_inputs = frozenset({"bucket"})
     service = "s3"
     deletion = ("delete_bucket_policy", "Bucket")
 
@@ -67,7 +67,7 @@ class BucketSetting(PutResource):
         put: S3's operation that puts it, and the argument that takes it.
     """
 
-    replaced_by = frozenset({"bucket"})
+    replacement_inputs = frozenset({"bucket"})
     service = "s3"
     put: ClassVar[tuple[str, str]]
 
@@ -87,7 +87,7 @@ class BucketVersioning(BucketSetting):
     """Whether old versions of objects are kept."""
 
     type = "aws:s3/bucketVersioning:BucketVersioning"
-    takes = frozenset({"bucket", "versioningConfiguration"})
+    known_inputs = frozenset({"bucket", "versioningConfiguration"})
     put = ("put_bucket_versioning", "VersioningConfiguration")
 
     def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ class BucketEncryption(BucketSetting):
     """How objects are encrypted when a writer does not say."""
 
     type = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-    takes = frozenset({"bucket", "rules"})
+    known_inputs = frozenset({"bucket", "rules"})
     put = ("put_bucket_encryption", "ServerSideEncryptionConfiguration")
     deletion = ("delete_bucket_encryption", "Bucket")
 
@@ -133,7 +133,7 @@ class BucketLifecycle(BucketSetting):
     """What is deleted by itself, and when."""
 
     type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
-    takes = frozenset({"bucket", "rules"})
+    known_inputs = frozenset({"bucket", "rules"})
     put = ("put_bucket_lifecycle_configuration", "LifecycleConfiguration")
     deletion = ("delete_bucket_lifecycle", "Bucket")
 
@@ -146,7 +146,7 @@ class BucketPublicAccessBlock(BucketSetting):
     """Which ways of making the bucket public are shut."""
 
     type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-    takes = frozenset(
+    known_inputs = frozenset(
         {
             "bucket",
             "blockPublicAcls",
@@ -162,7 +162,7 @@ class BucketPublicAccessBlock(BucketSetting):
         """Write all four switches; one that is not given is off, as with the provider."""
         return {
             switch[0].upper() + switch[1:]: inputs.get(switch, False)
-            for switch in sorted(self.takes - {"bucket"})
+            for switch in sorted(self.known_inputs - {"bucket"})
         }
 
 
@@ -170,7 +170,7 @@ class BucketOwnershipControls(BucketSetting):
     """Who owns what others write."""
 
     type = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
-    takes = frozenset({"bucket", "rule"})
+    known_inputs = frozenset({"bucket", "rule"})
     put = ("put_bucket_ownership_controls", "OwnershipControls")
     deletion = ("delete_bucket_ownership_controls", "Bucket")
 
@@ -184,11 +184,11 @@ def _outputs(bucket: str, aws: Clients) -> dict[str, Any]:
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
+    body: dict[str, Any] = {"ID": rule["id"], "Status": rule["status"], "Filter": rule["filter"]}
     if expiry := rule.get("noncurrentVersionExpiration"):
         days = int(expiry["noncurrentDays"])
-        made["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+        body["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
     if abort := rule.get("abortIncompleteMultipartUpload"):
         days = int(abort["daysAfterInitiation"])
-        made["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
-    return made
+        body["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
+    return body

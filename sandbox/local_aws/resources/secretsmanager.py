@@ -16,9 +16,9 @@ class Secret(Resource):
     """A secret without a value yet."""
 
     type = "aws:secretsmanager/secret:Secret"
-    takes = frozenset({"name", "description", "recoveryWindowInDays", "tags"})
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset({"name", "description", "recoveryWindowInDays", "tags"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the secret."""
@@ -41,9 +41,9 @@ class SecretVersion(Resource):
     """A value of a secret."""
 
     type = "aws:secretsmanager/secretVersion:SecretVersion"
-    takes = frozenset({"secretId", "secretString"})
+    known_inputs = frozenset({"secretId", "secretString"})
     # Another value is another version.
-    replaced_by = takes
+    replacement_inputs = known_inputs
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the value; it becomes the current one."""

@@ -17,9 +17,9 @@ class Topic(Resource):
     """A topic; its id is its ARN."""
 
     type = "aws:sns/topic:Topic"
-    takes = frozenset({"name", "displayName", "tags"})
-    named_by = "name"
-    replaced_by = frozenset({"name"})
+    known_inputs = frozenset({"name", "displayName", "tags"})
+    name_input = "name"
+    replacement_inputs = frozenset({"name"})
     service = "sns"
     deletion = ("delete_topic", "TopicArn")
 
@@ -37,8 +37,8 @@ class TopicPolicy(PutResource):
     """Who may write to a topic; its id is the topic's ARN."""
 
     type = "aws:sns/topicPolicy:TopicPolicy"
-    takes = frozenset({"arn", "policy"})
-    replaced_by = frozenset({"arn"})
+    known_inputs = frozenset({"arn", "policy"})
+    replacement_inputs = frozenset({"arn"})
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the policy."""
@@ -61,8 +61,8 @@ class TopicSubscription(Resource):
     """Who is told. AWS mails a link first; moto takes any address as confirmed."""
 
     type = "aws:sns/topicSubscription:TopicSubscription"
-    takes = frozenset({"topic", "protocol", "endpoint"})
-    replaced_by = takes
+    known_inputs = frozenset({"topic", "protocol", "endpoint"})
+    replacement_inputs = known_inputs
     service = "sns"
     deletion = ("unsubscribe", "SubscriptionArn")
 

@@ -1,4 +1,4 @@
-"""The function's log: kept in memory, written to a file, and waited for."""
+"""The function's log, in a file and in memory, where a caller can wait for a record."""
 
 from __future__ import annotations
 
@@ -16,61 +16,64 @@ from auditlog.record import DECISION, LineError, read_line
 MOST_RECORDS = 1000
 
 
-class Logbook:
-    """Takes the lines that the function's environments print.
-
-    The file has all of them, the memory the newest `MOST_RECORDS`.
-    """
+class FunctionLog:
+    """Called with each line of the log: all go to the file, the newest `MOST_RECORDS` to memory."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self._records: deque[dict[str, Any]] = deque(maxlen=MOST_RECORDS)
         self._count = 0
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         file.parent.mkdir(exist_ok=True)
         file.write_text("", encoding="utf-8")
         file.chmod(0o600)
 
     def __call__(self, line: str) -> None:
         """Keep a line; those that are JSON objects can be waited for."""
-        record = _record_of(line)
-        with self._news:
+        record = _parse(line)
+        with self._changed:
             with self.file.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"{line}\n")
             self._records.append(record)
             self._count += 1
-            self._news.notify_all()
+            self._changed.notify_all()
 
     @property
     def records(self) -> list[dict[str, Any]]:
         """The records so far, oldest first."""
-        with self._news:
+        with self._changed:
             return list(self._records)
 
     @property
     def count(self) -> int:
-        """How many there have been, those that only the file still has among them."""
+        """How many records there have been, also those that only the file still has."""
         return self._count
 
     def wait_for(
-        self, wanted: Callable[[dict[str, Any]], bool], *, since: int = 0, seconds: float = 5.0
+        self, matches: Callable[[dict[str, Any]], bool], *, since: int = 0, seconds: float = 5.0
     ) -> dict[str, Any] | None:
-        """Give the first record from number `since` on that is wanted: a line may trail its answer.
+        """Wait for a record that matches: the log may come later than the answer to the call.
 
-        None where it does not come in time.
+        Args:
+            matches: tells whether a record is the one.
+            since: how many records to skip: the `count` before the call.
+            seconds: how long to wait.
+
+        Returns:
+            the first such record, or None if there is none in time.
         """
 
-        def found() -> dict[str, Any] | None:
+        def find() -> dict[str, Any] | None:
             new = islice(self._records, max(0, since - self._count + len(self._records)), None)
-            return next((each for each in new if wanted(each)), None)
+            return next(filter(matches, new), None)
 
-        with self._news:
-            self._news.wait_for(lambda: found() is not None, timeout=seconds)
-            return found()
+        with self._changed:
+            self._changed.wait_for(lambda: find() is not None, timeout=seconds)
+            return find()
 
 
-def _record_of(line: str) -> dict[str, Any]:
-    """Read a line; what is no JSON object, or no whole decision, is a mere message."""
+def _parse(line: str) -> dict[str, Any]:
+    """Read a line; one that isn't a JSON object, or a whole decision, becomes a plain message."""
     with suppress(ValueError, RecursionError):
         value = json.loads(line)
         if isinstance(value, dict) and (value.get("message") != DECISION or _is_whole(line)):

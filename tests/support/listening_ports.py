@@ -1,4 +1,4 @@
-"""The ports on which a process listens, as /proc tells of them. Linux only, as the sandbox is."""
+"""The ports on which a process listens, read from /proc. Linux only, as the sandbox is."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def ports(process: int | str = "self") -> dict[int, str]:
     for file in (folder / "fd").iterdir():
         with suppress(OSError):  # it was closed meanwhile
             sockets.add(os.readlink(file))  # noqa: PTH115 - a socket's is no path
-    found = {}
+    addresses = {}
     for name in ("tcp", "tcp6"):
         for line in (folder / "net" / name).read_text(encoding="ascii").splitlines()[1:]:
             columns = line.split()
             address, _, port = columns[1].partition(":")
             if columns[3] == _LISTENS and f"socket:[{columns[9]}]" in sockets:
-                found[int(port, 16)] = address
-    return found
+                addresses[int(port, 16)] = address
+    return addresses

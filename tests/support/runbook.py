@@ -1,4 +1,4 @@
-"""The runbook, by section: what is said there, and the commands in it."""
+"""The runbook, by section: its text, and the commands in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-FILE = Path(__file__).resolve().parent.parent / "docs" / "runbook.md"
+FILE = Path(__file__).resolve().parents[2] / "docs" / "runbook.md"
 _HEADING = re.compile(r"^(#{2,3}) (.+)$", flags=re.MULTILINE)
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", flags=re.MULTILINE | re.DOTALL)
 
@@ -31,16 +31,16 @@ def read_sections() -> Mapping[str, Section]:
     """Read the sections, by their headings."""
     text = FILE.read_text(encoding="utf-8")
     headings = list(_HEADING.finditer(text))
-    ends = [*(each.start() for each in headings[1:]), len(text)]
-    found: dict[str, Section] = {}
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    sections: dict[str, Section] = {}
     part = ""
     for heading, end in zip(headings, ends, strict=True):
         level, title = heading.groups()
         part = title if level == "##" else part
         body = text[heading.end() : end]
         blocks = [textwrap.dedent(script) for _, script in _BLOCK.findall(body)]
-        found[title] = Section(part, body, blocks)
-    return found
+        sections[title] = Section(part, body, blocks)
+    return sections
 
 
 SECTIONS = read_sections()

@@ -101,14 +101,14 @@ def _records(
 
 def replay_all(records: Iterable[Record], policy: Policy) -> None:
     """Decide again all decisions among these records; records of anything else are passed over."""
-    decisions = [each for each in records if each.get("message", "decision") == "decision"]
-    for each in replay(json.loads(json.dumps(decisions)), policy):
-        if each.again is None:
-            assert each.problem in {NOT_WHOLE, TORN}, each.problem
-            assert each.problem == TORN or not each.record["whole"]
+    decisions = [record for record in records if record.get("message", "decision") == "decision"]
+    for result in replay(json.loads(json.dumps(decisions)), policy):
+        if result.again is None:
+            assert result.problem in {NOT_WHOLE, TORN}, result.problem
+            assert result.problem == TORN or not result.record["whole"]
             continue
-        assert not each.differences
-        assert _what_follows(json.loads(json.dumps(each.again))) == _what_follows(each.record)
+        assert not result.differences
+        assert _what_follows(json.loads(json.dumps(result.again))) == _what_follows(result.record)
 
 
 def _what_follows(record: Record) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class UnsupportedPatternError(ValueError):
 
 def matches(pattern: str, line: str) -> bool:
     """Tell whether a line of the log counts. One that is no JSON object never does."""
-    condition = _Reader(pattern).whole()
-    read = _object(line)
-    return read is not None and condition(read)
+    condition = _Reader(pattern).read_pattern()
+    record = _object(line)
+    return record is not None and condition(record)
 
 
 def value_in(selector: str, line: str) -> float | None:
@@ -57,10 +57,10 @@ def value_in(selector: str, line: str) -> float | None:
 
 def _object(line: str) -> Line | None:
     try:
-        read = json.loads(line)
+        value = json.loads(line)
     except ValueError:
         return None
-    return read if isinstance(read, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _field(selector: str, line: Line) -> object:
@@ -83,43 +83,43 @@ class _Reader:
         self._tokens: list[tuple[str, str]] = []
         place = 0
         while place < len(pattern.rstrip()):
-            found = _TOKEN.match(pattern, place)
-            if not found or not found.lastgroup:
+            token = _TOKEN.match(pattern, place)
+            if not token or not token.lastgroup:
                 raise UnsupportedPatternError(pattern[place:])
-            self._tokens.append((found.lastgroup, found[found.lastgroup]))
-            place = found.end()
+            self._tokens.append((token.lastgroup, token[token.lastgroup]))
+            place = token.end()
 
-    def whole(self) -> Condition:
+    def read_pattern(self) -> Condition:
         self._take("sign", "{")
-        condition = self._any()
+        condition = self._read_any()
         self._take("sign", "}")
         if self._tokens:
             raise UnsupportedPatternError(f"{self._tokens} after the end")
         return condition
 
-    def _any(self) -> Condition:
-        parts = [self._all()]
+    def _read_any(self) -> Condition:
+        parts = [self._read_all()]
         while self._next("||"):
-            parts.append(self._all())
+            parts.append(self._read_all())
         return lambda line: any(part(line) for part in parts)
 
-    def _all(self) -> Condition:
-        parts = [self._one()]
+    def _read_all(self) -> Condition:
+        parts = [self._read_comparison()]
         while self._next("&&"):
-            parts.append(self._one())
+            parts.append(self._read_comparison())
         return lambda line: all(part(line) for part in parts)
 
-    def _one(self) -> Condition:
+    def _read_comparison(self) -> Condition:
         if self._next("("):
-            inner = self._any()
+            inner = self._read_any()
             self._take("sign", ")")
             return inner
         selector = self._take("selector")
         if self._next("IS"):
-            wanted = self._take("word")
-            if wanted == "IS":
+            word = self._take("word")
+            if word == "IS":
                 raise UnsupportedPatternError("IS IS")
-            return lambda line: _field(selector, line) is (wanted == "TRUE")
+            return lambda line: _field(selector, line) is (word == "TRUE")
         sign = self._take("sign")
         if sign not in _ORDER:
             raise UnsupportedPatternError(f"{selector} {sign}")
@@ -137,11 +137,11 @@ class _Reader:
         return False
 
     def _take(self, kind: str, text: str | None = None) -> str:
-        found = self._tokens.pop(0) if self._tokens else ("", "")
-        if found[0] != kind or text not in {None, found[1]}:
-            raise UnsupportedPatternError(f"{found[1]!r} in place of {text or kind}")
-        return found[1]
+        found_kind, value = self._tokens.pop(0) if self._tokens else ("", "")
+        if found_kind != kind or text not in {None, value}:
+            raise UnsupportedPatternError(f"{value!r} in place of {text or kind}")
+        return value
 
 
-def _compares(found: float | None, sign: str, wanted: float) -> bool:
-    return found is not None and _ORDER[sign](found, wanted)
+def _compares(value: float | None, sign: str, limit: float) -> bool:
+    return value is not None and _ORDER[sign](value, limit)

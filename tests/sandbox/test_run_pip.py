@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import pip
+from sandbox import run_pip
 from sandbox.local_aws.program import ROOT
 
 PATIENCE = 120
@@ -62,8 +62,8 @@ class Machine:
         self.run(*pip_, "install", "--quiet", "--no-deps", "tiny", **variables)
         (packages,) = self.venv.glob("lib/python*/site-packages")
         installed = (packages / "tiny.py").exists()
-        for each in packages.glob("tiny*"):
-            each.unlink() if each.is_file() else shutil.rmtree(each)
+        for file in packages.glob("tiny*"):
+            file.unlink() if file.is_file() else shutil.rmtree(file)
         return installed
 
 
@@ -94,7 +94,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-OURS = (str(ROOT / "sandbox" / "pip.py"),)
+OURS = (str(ROOT / "sandbox" / "run_pip.py"),)
 PLAIN = ("-m", "pip")
 
 
@@ -150,8 +150,8 @@ def environment_for(
     environment: dict[str, str], command: str = "install", *files: Path
 ) -> dict[str, str]:
     """What pip is given of an environment and of files."""
-    settings = pip.kept_settings(iter(files), environment, command)
-    return pip.environment_of(settings, environment)
+    settings = run_pip.source_settings(iter(files), environment, command)
+    return run_pip.pip_environment(settings, environment)
 
 
 def test_what_says_where_packages_come_from_is_kept() -> None:
@@ -183,7 +183,7 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
     """Each that pip itself would look for; none where it says so."""
     shell = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     shell["PIP_CONFIG_FILE"] = str(tmp_path / "named")
-    ours = [str(each) for each in pip.config_files(shell, Path(sys.prefix))]
+    ours = [str(file) for file in run_pip.config_files(shell, Path(sys.prefix))]
     output = subprocess.run(
         [sys.executable, "-I", "-m", "pip", "config", "debug"],
         env={"PATH": os.environ["PATH"], **shell},
@@ -193,11 +193,11 @@ def test_the_files_are_those_of_pip(tmp_path: Path) -> None:
         check=True,
     ).stdout
     theirs = [line.strip().partition(", exists:")[0] for line in output.splitlines()]
-    read = [each for each in theirs if each.endswith("pip.conf")]
+    read = [file for file in theirs if file.endswith("pip.conf")]
     assert read
     assert set(read) <= set(ours)
     assert ours[-1] == str(tmp_path / "named")
-    assert not list(pip.config_files({"PIP_CONFIG_FILE": os.devnull}, tmp_path))
+    assert not list(run_pip.config_files({"PIP_CONFIG_FILE": os.devnull}, tmp_path))
 
 
 def test_a_broken_file_is_named(
@@ -206,6 +206,6 @@ def test_a_broken_file_is_named(
     """In a line, with exit status 2; what takes nothing from elsewhere does not read it."""
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     (tmp_path / "pip.conf").write_bytes(b"[global]\nindex-url = \xff\n")
-    assert pip.main(["install", "x"]) == 2
+    assert run_pip.main(["install", "x"]) == 2
     assert capsys.readouterr().err.startswith("error: pip's configuration cannot be read: ")
-    assert pip.main(["download", "--no-index", "--help"]) == 0
+    assert run_pip.main(["download", "--no-index", "--help"]) == 0

@@ -1,8 +1,8 @@
-"""pip, with those of this machine's settings that say where packages come from, and no others.
+"""Runs pip with those of this machine's settings that say where packages come from, and no others.
 
-`user`, `target`, `require-virtualenv` and the like, in pip.conf or the environment, would break or
-divert what the Makefile installs; a company's index, its certificate or a proxy has to stay. Run by
-`python -I` in a new virtual environment: standard library only.
+A company's index, its certificate or a proxy has to stay in force. `user`, `target`,
+`require-virtualenv` and the like, in pip.conf or the environment, would break or divert what the
+Makefile installs. Run by `python -I` in a new virtual environment: standard library only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from configparser import Error, RawConfigParser
 from pathlib import Path
 
-KEPT = frozenset(
+SOURCE_OPTIONS = frozenset(
     {
         *("index-url", "pypi-url", "extra-index-url", "find-links", "no-index", "trusted-host"),
         *("cert", "client-cert", "proxy", "keyring-provider"),
@@ -36,19 +36,24 @@ def config_files(environment: Mapping[str, str], prefix: Path) -> Iterator[Path]
     support = Path("Library") / "Application Support"  # of macOS
     xdg = environment.get("XDG_CONFIG_DIRS") or "/etc/xdg"
     folders = [Path("/") / support / "pip"]
-    folders += [Path(each) / "pip" for each in xdg.split(os.pathsep)]
+    folders += [Path(folder) / "pip" for folder in xdg.split(os.pathsep)]
     folders += [Path("/etc"), home / ".pip"]
     folders += [Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "pip"]
     folders += [home / support / "pip", prefix]
-    yield from (each / "pip.conf" for each in folders)
+    yield from (folder / "pip.conf" for folder in folders)
     if config_file:
         yield Path(config_file)
 
 
-def kept_settings(
+def source_settings(
     files: Iterator[Path], environment: Mapping[str, str], command: str
 ) -> dict[str, str]:
-    """Read the settings that a command of pip gets.
+    """Read the settings that say where packages come from, as a command of pip reads them.
+
+    Args:
+        files: pip's configuration files; the later one wins.
+        environment: where variables named `PIP_...` win over every file.
+        command: `install`, for example, whose section of a file wins over `[global]`.
 
     Raises:
         configparser.Error, UnicodeDecodeError: a file is not in the format of pip.conf.
@@ -68,40 +73,46 @@ def kept_settings(
         for name, value in environment.items()
         if name.startswith(_ENVIRONMENT)
     ]
-    kept = {}
+    sources = {}
     for name, value in settings:
         option = name.lower().replace("_", "-").removeprefix("--")
-        if option in KEPT and value:
-            kept[option] = value
+        if option in SOURCE_OPTIONS and value:
+            sources[option] = value
         elif _CERTIFICATES.get(option) in value.split():
-            kept[option] = _CERTIFICATES[option]
-    if "find-links" not in kept:  # there would be nowhere to take a package from
-        kept.pop("no-index", None)
-    return kept
+            sources[option] = _CERTIFICATES[option]
+    if "find-links" not in sources:  # there would be nowhere to take a package from
+        sources.pop("no-index", None)
+    return sources
 
 
-def environment_of(kept: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Hand these settings to pip by the environment, and hide every other one from it."""
-    return {
-        **{name: each for name, each in environment.items() if not name.startswith(_ENVIRONMENT)},
-        _FILE: os.devnull,  # as documented, pip then reads no file at all
-        **{f"{_ENVIRONMENT}{name.upper().replace('-', '_')}": each for name, each in kept.items()},
+def pip_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Make the environment by which pip gets these settings and no others."""
+    others = {
+        name: value for name, value in environment.items() if not name.startswith(_ENVIRONMENT)
     }
+    variables = {
+        f"{_ENVIRONMENT}{option.upper().replace('-', '_')}": value
+        for option, value in settings.items()
+    }
+    # As documented, pip then reads no file at all.
+    return {**others, _FILE: os.devnull, **variables}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run pip, and give its exit status."""
-    kept = {}
-    # What comes from our own folder alone comes from nowhere else.
+    settings = {}
+    # Packages from our own folder come from nowhere else.
     if "--no-index" not in arguments:
         try:
             files = config_files(os.environ, Path(sys.prefix))
-            kept = kept_settings(files, os.environ, arguments[0])
+            settings = source_settings(files, os.environ, arguments[0])
         except (Error, UnicodeDecodeError) as error:
             print(f"error: pip's configuration cannot be read: {error}", file=sys.stderr)
             return 2
     command = [sys.executable, "-I", "-m", "pip", *arguments]
-    return subprocess.run(command, env=environment_of(kept, os.environ), check=False).returncode
+    return subprocess.run(
+        command, env=pip_environment(settings, os.environ), check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Processes, as /proc tells of them."""
+"""The child processes of a process, read from /proc."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 def children_of(parent: int) -> set[int]:
     """The processes that a process has started and not reaped yet."""
-    found = set()
+    children = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended meanwhile
             # pid (name) state ppid ...; the name may hold anything.
             _, ppid = stat.read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
             if int(ppid) == parent:
-                found.add(int(stat.parent.name))
-    return found
+                children.add(int(stat.parent.name))
+    return children

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.logbook import MOST_RECORDS, Logbook
+from sandbox.function_log import MOST_RECORDS, FunctionLog
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Logbook:
-    """A new logbook, in a folder that is not there yet."""
-    return Logbook(tmp_path / ".sandbox" / "function.log")
+def log(tmp_path: Path) -> FunctionLog:
+    """A new log, in a folder that is not there yet."""
+    return FunctionLog(tmp_path / ".sandbox" / "function.log")
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def book(tmp_path: Path) -> Logbook:
         ("{broken", {"message": "{broken"}),
     ],
 )
-def test_every_line_is_a_record(book: Logbook, line: str, record: dict[str, object]) -> None:
+def test_every_line_is_a_record(log: FunctionLog, line: str, record: dict[str, object]) -> None:
     """A JSON object is one as it is, half a decision or anything else is a mere message."""
-    book(line)
-    assert book.records == [record]
-    assert book.file.read_text(encoding="utf-8") == f"{line}\n"
+    log(line)
+    assert log.records == [record]
+    assert log.file.read_text(encoding="utf-8") == f"{line}\n"
 
 
 def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
@@ -40,19 +40,19 @@ def test_file_is_the_owners_and_begins_empty(tmp_path: Path) -> None:
     file = tmp_path / "function.log"
     file.write_text("of yesterday\n", encoding="utf-8")
     file.chmod(0o644)
-    Logbook(file)("Zürich ✓")
+    FunctionLog(file)("Zürich ✓")
     assert file.read_text(encoding="utf-8") == "Zürich ✓\n"
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_holds_so_many_at_most(book: Logbook) -> None:
+def test_holds_so_many_at_most(log: FunctionLog) -> None:
     """The memory keeps the newest and the count, the file all; numbers stay what they were."""
     for number in range(MOST_RECORDS + 2):
-        book(f"line {number}")
-    assert len(book.records) == MOST_RECORDS
-    assert book.records[0] == {"message": "line 2"}
-    assert book.count == MOST_RECORDS + 2
-    assert book.file.read_text(encoding="utf-8").startswith("line 0\nline 1\n")
-    assert book.wait_for(lambda _: True, since=0) == {"message": "line 2"}
-    assert book.wait_for(lambda _: True, since=7) == {"message": "line 7"}
-    assert book.wait_for(lambda _: True, since=book.count, seconds=0.01) is None
+        log(f"line {number}")
+    assert len(log.records) == MOST_RECORDS
+    assert log.records[0] == {"message": "line 2"}
+    assert log.count == MOST_RECORDS + 2
+    assert log.file.read_text(encoding="utf-8").startswith("line 0\nline 1\n")
+    assert log.wait_for(lambda _: True, since=0) == {"message": "line 2"}
+    assert log.wait_for(lambda _: True, since=7) == {"message": "line 7"}
+    assert log.wait_for(lambda _: True, since=log.count, seconds=0.01) is None
