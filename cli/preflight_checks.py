@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from auditlog.explain import emails_missing, rule_title
 from cli.console import listed as listed_words
-from cli.provider_query import approving_rules, open_to_any_duty
+from cli.policy_notes import approving_rules, open_rule_notes
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -100,7 +100,9 @@ def kinds_named(policy: Policy) -> frozenset[str]:
 
 def _takes_any_role(rules: Iterable[Rule]) -> bool:
     conditions = (condition for rule in rules for condition in duty_conditions(rule.when))
-    return any(isinstance(each, IncidentRole) and each.roles is ANY for each in conditions)
+    return any(
+        isinstance(condition, IncidentRole) and condition.roles is ANY for condition in conditions
+    )
 
 
 def checks(
@@ -127,7 +129,7 @@ def checks(
     for name in dict.fromkeys(names):
         yield from _check_name(name, snapshot, now)
     for note in (
-        *open_to_any_duty(settings),
+        *open_rule_notes(settings),
         *unnamed_kinds(settings.policy, on),
         *kinds_without_end(settings.policy, on),
     ):
@@ -160,7 +162,7 @@ def _where_listed(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _Pol
     """Look for a role or the like only where there are such things at all."""
     if name.kind == ON_CALL:
         return name
-    providers = tuple(each for each in name.providers if (each, name.kind) in lists)
+    providers = tuple(provider for provider in name.providers if (provider, name.kind) in lists)
     return name._replace(providers=providers)
 
 
@@ -268,16 +270,18 @@ def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) ->
 
 def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
     what = f'{_KIND_NAMES[name.kind]} "{name.entry}"'
-    unread = [each for each in name.providers if (each, name.kind) in snapshot.incomplete]
-    if unread:
-        reason = f"{listed_words(unread)} did not list them all"
+    incomplete = [
+        provider for provider in name.providers if (provider, name.kind) in snapshot.incomplete
+    ]
+    if incomplete:
+        reason = f"{listed_words(incomplete)} did not list them all"
         return name.check(PROBLEM, f"{what} cannot be looked for: {reason}")
     ids_by_name = {
-        each: listed.id
+        other: listed.id
         for listed in snapshot.schedules_and_roles
         if listed.kind == name.kind and listed.provider in name.providers
-        for each in listed.names
-        if each
+        for other in listed.names
+        if other
     }
     hint = nearest(name.entry, ids_by_name)
     similar = nearest_of(name.entry, ids_by_name)

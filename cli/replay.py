@@ -9,8 +9,8 @@ from typing import Any
 
 from auditlog.explain import NO, YES, duration_in_words
 from auditlog.replay import COMPARED, Replayed, replay
-from cli import arguments, options
-from cli.config import configured
+from cli import options
+from cli.config import load_config
 from cli.console import Output, listed
 from cli.context import Context
 from cli.errors import CommandError
@@ -38,12 +38,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     options.add_log_file(parser, required=True)
-    arguments.for_a_policy(parser)
+    options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Decide again, and print what differs."""
-    config = configured(args, context.environment, context.folder, asks=False)
+    config = load_config(args, context.environment, context.folder, needs_keys=False)
     log = log_of_file(args.file, context)
     decisions, missing = log.decisions, remarks(log)
     if not decisions:

@@ -144,17 +144,17 @@ def _state(
         try:
             answer: object = client.get_json(lookup.url, lookup.headers, deadline)
             users = [as_object(user, "a user") for user in lookup.users(answer)]
-            found = [emails.normal(get_str(user, lookup.field)) for user in users]
+            addresses_there = [emails.normal(get_str(user, lookup.field)) for user in users]
         except HttpError as error:
             if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
                 continue
             return str(error)
         except ShapeError as error:
             return f"the answer could not be read: {error}"
-        if any(emails.same(one, address) for one in found):
+        if any(emails.same(other, address) for other in addresses_there):
             return _KNOWN
         # Found by an e-mail that is not shown: elsewhere it is a part of the name that fits.
-        if name == _JSM and "" in found:
+        if name == _JSM and "" in addresses_there:
             state = _HIDDEN
     return state
 

@@ -18,7 +18,7 @@ import pytest
 
 from cli.diagnosis import unreachable
 from cli.proxies import UnreachableError
-from cli.target import Deployed
+from cli.target import Target
 from cli.webhook_client import SendError
 from handler import __version__
 from handler.callers import indent
@@ -424,6 +424,6 @@ def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
     """What this machine cannot be made to meet in a test is told, too."""
     error = SendError("")
     error.__cause__ = cause
-    step = unreachable("GetInfo", error, Deployed("https://x/", SECRET, "dev"))
+    step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
     assert f"https://x/ {said}" in step.text
     assert remedy in step.remedy

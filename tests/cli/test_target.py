@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.context import process
-from cli.target import Deployed, deployed
+from cli.target import Target, find_target
 from sandbox.local_aws.moto_server import Aws
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
@@ -168,11 +168,11 @@ def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
 
 def test_the_secret_is_not_in_its_repr() -> None:
     """Wherever the value is printed."""
-    world = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
-    found = deployed(None, world)
+    context = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
+    found = find_target(None, context)
     assert found.secret == SECRET
     assert SECRET not in repr(found) + str(found)
-    assert repr(Deployed("u", SECRET, "dev")) == "Deployed('u', stack='dev')"
+    assert repr(Target("u", SECRET, "dev")) == "Target('u', stack='dev')"
 
 
 @pytest.mark.parametrize("user", ["user:s3kr1t@", "s3kr1t@", "a@b:s3kr1t@"])
