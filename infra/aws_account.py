@@ -88,11 +88,11 @@ class Account:
     _clients: dict[tuple[str, str, int], Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
-        """Give boto3's client of a service, which takes boto3 a moment to make."""
-        wanted = (service, endpoint, attempts)
-        if wanted not in self._clients:
-            self._clients[wanted] = _client(self.session, *wanted)
-        return self._clients[wanted]
+        """Give boto3's client of a service; boto3 takes a moment to make one, so each is kept."""
+        key = (service, endpoint, attempts)
+        if key not in self._clients:
+            self._clients[key] = _client(self.session, *key)
+        return self._clients[key]
 
 
 def current_account(region: str, profile: str = "") -> Account:
@@ -208,7 +208,7 @@ def _hostname(url: str) -> str:
 
 
 def loopback_warning(environment: Mapping[str, str]) -> str:
-    """Warn of that in a sentence; empty where there is none."""
+    """Warn of such endpoints in a sentence; empty where there are none."""
     endpoints = loopback_endpoints(environment)
     if not endpoints:
         return ""
@@ -223,10 +223,10 @@ def _session(region: str, profile: str) -> Any:  # noqa: ANN401 - boto3 has no t
     core = botocore.session.Session(profile=profile or None)
 
     def refuse(_prompt: str) -> NoReturn:
-        named = f" --profile {shlex.quote(profile)}" if profile else ""
+        option = f" --profile {shlex.quote(profile)}" if profile else ""
         raise SetupError(
             "the AWS profile needs a code of an MFA device, which Pulumi can't ask for; run "
-            f'`eval "$(aws configure export-credentials{named} --format env)"`, which asks for it'
+            f'`eval "$(aws configure export-credentials{option} --format env)"`, which asks for it'
         )
 
     # boto3 would ask for the code in the middle of this, and Pulumi would fail afterwards.

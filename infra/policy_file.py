@@ -25,8 +25,8 @@ EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 
-def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
-    """Read and try the policy file that the settings name.
+def read_tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
+    """Read the policy file that the settings name, and run its tests.
 
     Args:
         root: the project's folder.
@@ -43,13 +43,15 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
     except SettingsError:  # reported with the other settings
         self_declared = False
     if not (root / file).exists():
-        raise ConfigError(POLICY, f"is {name!r}, and there is no such file", _begun(file, root))
+        raise ConfigError(
+            POLICY, f"is {name!r}, and there is no such file", _starter_remedy(file, root)
+        )
     try:
         trial = try_policy(file, root, self_declared=self_declared)
     except FileError as error:
         missing = not (root / tests_of(file)).exists()
-        begin = _begun(file, root) if missing else "make it a file that can be read"
-        raise ConfigError(POLICY, f"is {name!r}: {error}", begin) from None
+        remedy = _starter_remedy(file, root) if missing else "make it a file that can be read"
+        raise ConfigError(POLICY, f"is {name!r}: {error}", remedy) from None
     if trial.faults:
         more = len(trial.faults) - 1
         also = f" (and {more} more)" if more else ""
@@ -87,8 +89,8 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
         )
 
 
-def _begun(file: Path, root: Path) -> str:
-    """Say how to begin what is missing of a policy and its tests: with a copy of the example's."""
+def _starter_remedy(file: Path, root: Path) -> str:
+    """Say how to make what is missing of a policy and its tests: by a copy of the example's."""
     commands = [] if (root / file.parent).is_dir() else [["mkdir", "-p", _argument(file.parent)]]
     commands += [
         ["cp", str(source), _argument(target)]

@@ -180,7 +180,7 @@ def test_texts_of_a_policy(
     assert_clean(said_by(policy_main, [command], capsys))
     settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     try:
-        loaded = policy_file.tested_policy(tmp_path, settings)
+        loaded = policy_file.read_tested_policy(tmp_path, settings)
     except SettingsError as refusal:
         said = [report("Pulumi.dev.yaml", refusal, str)]
     else:
