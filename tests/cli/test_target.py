@@ -90,23 +90,23 @@ def test_state_in_a_bucket_of_another_account_is_not_read(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS has to confirm whose the bucket is before the CLI hears of it."""
-    with Aws("us-west-2") as aws, AwsProxy(aws) as gate:
+    with Aws("us-west-2") as aws, AwsProxy(aws) as proxy:
         where = {"LocationConstraint": "us-west-2"}
         for bucket in ("theirs", "ours"):
             aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-        gate.foreign_buckets.add("theirs")
+        proxy.foreign_buckets.add("theirs")
         for key, value in {
-            "AWS_ENDPOINT_URL": gate.endpoint,
+            "AWS_ENDPOINT_URL": proxy.endpoint,
             **aws.credentials.variables(),
         }.items():
             monkeypatch.setenv(key, value)
             stack.environment[key] = value
-        url = f"?region=us-west-2&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+        url = f"?region=us-west-2&endpoint={proxy.endpoint}&s3ForcePathStyle=true"
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://theirs{url}"
         answer = stack.check()
         assert answer.status == 2
         assert "bucket theirs doesn't belong to account 123456789012" in answer.err
-        assert stack.told == gate.calls_without_owner == []
+        assert stack.told == proxy.calls_without_owner == []
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://ours{url}"
         stack.check()
         assert stack.told
