@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.replay import NOT_WHOLE, TORN, replay
+from auditlog.replay import INCOMPLETE_CALL, NOT_WHOLE, replay
 from handler import app
 from handler.audit import decision_record
 from handler.duty import ProviderSnapshot
@@ -103,12 +103,12 @@ def replay_all(records: Iterable[Record], policy: Policy) -> None:
     """Decide again all decisions among these records; records of anything else are passed over."""
     decisions = [each for each in records if each.get("message", "decision") == "decision"]
     for each in replay(json.loads(json.dumps(decisions)), policy):
-        if each.again is None:
-            assert each.problem in {NOT_WHOLE, TORN}, each.problem
-            assert each.problem == TORN or not each.record["whole"]
+        if each.new_record is None:
+            assert each.problem in {NOT_WHOLE, INCOMPLETE_CALL}, each.problem
+            assert each.problem == INCOMPLETE_CALL or not each.record["whole"]
             continue
         assert not each.differences
-        assert _what_follows(json.loads(json.dumps(each.again))) == _what_follows(each.record)
+        assert _what_follows(json.loads(json.dumps(each.new_record))) == _what_follows(each.record)
 
 
 def _what_follows(record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from auditlog.explain import tree
 from auditlog.record import read_line
-from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
+from auditlog.replay import INCOMPLETE_CALL, INCONSISTENT_CALL, NOT_WHOLE, ReplayResult, replay
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.providers.base import DutyQuery
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
@@ -19,7 +19,7 @@ from tests.cli.conftest import JANE, NOW, OMAR
 PETITION = {"petition": "p-1"}
 
 
-def problems(replayed: list[Replayed]) -> list[str]:
+def problems(replayed: list[ReplayResult]) -> list[str]:
     """Why each could not be decided again."""
     return [each.problem for each in replayed]
 
@@ -29,8 +29,8 @@ def test_the_same_policy_gives_the_same() -> None:
     records = logged(asks(), asks(OMAR))
     for each in replay(records, POLICY):
         assert (each.problem, each.differences) == ("", ())
-        assert each.again
-        assert each.again["trace"]["rules"] == each.record["trace"]["rules"]
+        assert each.new_record
+        assert each.new_record["trace"]["rules"] == each.record["trace"]["rules"]
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     assert shown in record["reason"]
     assert read_line(json.dumps(record)) == record
     for policy in (POLICY, policy_from_settings(HOUR)):
-        (again,) = replay([record], policy)
-        assert (again.problem, again.differences) == ("", ())
+        (new_record,) = replay([record], policy)
+        assert (new_record.problem, new_record.differences) == ("", ())
     assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
@@ -63,8 +63,8 @@ def test_another_policy_gives_what_differs() -> None:
     assert named.differences == ("reason", "rules")
     (no,) = replay([record], Policy((*POLICY.rules, Rule("none", Selector(), deny=True))))
     assert no.differences == ("outcome", "reason", "rules", "duration")
-    assert no.again
-    assert no.again["reason"] == 'rule "none" denies it'
+    assert no.new_record
+    assert no.new_record["reason"] == 'rule "none" denies it'
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_an_aliases_duty_is_his_by_that_alias_only() -> None:
     (same,) = replay([record], policy)
     assert same.differences == ()
     (without,) = replay([record], POLICY)
-    assert without.again
-    assert without.again["outcome"] == "abstain"
+    assert without.new_record
+    assert without.new_record["outcome"] == "abstain"
 
 
 def test_a_new_alias_is_a_fact_that_is_missing() -> None:
@@ -199,7 +199,7 @@ def test_requests_of_a_petition_are_decided_together() -> None:
     assert [each["outcome"] for each in records] == ["abstain", "abstain", "approve"]
     assert not any(each.differences or each.problem for each in replay(records, POLICY))
     torn = replay(records[1:], POLICY)
-    assert problems(torn) == [TORN, ""]
+    assert problems(torn) == [INCOMPLETE_CALL, ""]
     assert torn[1].differences == ()
 
 
@@ -207,18 +207,20 @@ def test_a_call_with_a_part_that_is_not_whole() -> None:
     """Its petition may be that of another: only what has none is decided again."""
     long = {"petition": "p" * 300}
     replayed = replay(logged(asks(labels=long), asks(labels=PETITION), asks()), POLICY)
-    assert problems(replayed) == [NOT_WHOLE, TORN, ""]
+    assert problems(replayed) == [NOT_WHOLE, INCOMPLETE_CALL, ""]
 
 
 def test_calls_are_told_apart() -> None:
     """By their id, or where they have none by their first request; twice the same line is once."""
     named = logged(asks(OMAR, PETITION), call="a") + logged(asks(JANE, PETITION), call="b")
-    assert [each.again["outcome"] for each in replay(named * 2, POLICY) if each.again] == [
+    assert [
+        each.new_record["outcome"] for each in replay(named * 2, POLICY) if each.new_record
+    ] == [
         "abstain",
         "approve",
     ]
     unnamed = logged(asks(OMAR, PETITION), call="") + logged(asks(JANE, PETITION), call="")
-    assert [each.again["outcome"] for each in replay(unnamed, POLICY) if each.again] == [
+    assert [each.new_record["outcome"] for each in replay(unnamed, POLICY) if each.new_record] == [
         "abstain",
         "approve",
     ]
@@ -228,10 +230,10 @@ def test_calls_are_told_apart() -> None:
     ("change", "problem"),
     [
         ({"whole": False}, NOT_WHOLE),
-        ({"number": 0}, CONTRADICTED),
-        ({"of": 3}, CONTRADICTED),
-        ({"decided_at": "2026-03-04T12:00:01Z"}, CONTRADICTED),
-        ({"policy": "another"}, CONTRADICTED),
+        ({"number": 0}, INCONSISTENT_CALL),
+        ({"of": 3}, INCONSISTENT_CALL),
+        ({"decided_at": "2026-03-04T12:00:01Z"}, INCONSISTENT_CALL),
+        ({"policy": "another"}, INCONSISTENT_CALL),
         ({"version": "another"}, ""),
     ],
 )
@@ -242,7 +244,9 @@ def test_records_of_a_call_that_do_not_fit_together(
     one, two = logged(asks(), asks(OMAR))
     (other,) = logged(asks(), call="c-2")
     found = problems(replay([one, {**two, **change}, other], POLICY))
-    of_the_call = [problem, problem] if problem == CONTRADICTED else sorted(["", problem])[::-1]
+    of_the_call = (
+        [problem, problem] if problem == INCONSISTENT_CALL else sorted(["", problem])[::-1]
+    )
     assert found == [*of_the_call, ""]
 
 
@@ -252,4 +256,4 @@ def test_what_is_known_of_somebody_is_the_same_in_each_record_of_a_call() -> Non
     (with_duty,) = logged(asks())
     two["trace"]["duties"] = with_duty["trace"]["duties"]
     one["trace"]["duties"] = [{**with_duty["trace"]["duties"][0], "name": "another"}]
-    assert problems(replay([one, two], POLICY)) == [CONTRADICTED] * 2
+    assert problems(replay([one, two], POLICY)) == [INCONSISTENT_CALL] * 2
