@@ -92,15 +92,14 @@ def moment(text: str) -> datetime | timedelta:
 
 
 def request(
-    who: str,
+    requester: str,
     resources: list[tuple[str, str]],
     labels: list[tuple[str, str]],
-    asked: timedelta | None = None,
+    requested_duration: timedelta | None = None,
 ) -> Request:
     """Make a request as the access system would: the labels are on each resource."""
-    carried = dict(labels)
     return Request(
-        Resource(email=who),
-        tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
-        asked,
+        Resource(email=requester),
+        tuple(Resource(kind, id_, labels=dict(labels)) for kind, id_ in resources),
+        requested_duration,
     )

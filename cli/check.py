@@ -15,7 +15,7 @@ from cli import arguments, options
 from cli.context import Context
 from cli.diagnosis import (
     NO,
-    Approval,
+    ApprovalClaim,
     Step,
     approval_of,
     check_bots,
@@ -129,13 +129,13 @@ def _event(args: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, A
     )
 
 
-def _as_data(approval: Approval | None) -> dict[str, str] | None:
+def _as_data(approval: ApprovalClaim | None) -> dict[str, str] | None:
     return approval and {**approval._asdict(), "until": format_instant(approval.until)}
 
 
 def call_webhook(
     target: Target, context: Context, event: Mapping[str, Any] | None
-) -> tuple[list[Step], Approval | None]:
+) -> tuple[list[Step], ApprovalClaim | None]:
     """Make the calls, each only if the one before was answered as it should be.
 
     The decision is asked for only where there is a request; its approval comes with the steps.
@@ -158,7 +158,7 @@ def call_webhook(
 
 def _decision(
     event: Mapping[str, Any], target: Target, context: Context
-) -> tuple[Step, Approval | None]:
+) -> tuple[Step, ApprovalClaim | None]:
     answer = _call(GET_DECISION, {"events": [event]}, target, context)
     if isinstance(answer, Step):
         return answer, None

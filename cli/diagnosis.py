@@ -47,7 +47,7 @@ class Step(NamedTuple):
     remedy: str = ""
 
 
-class Approval(NamedTuple):
+class ApprovalClaim(NamedTuple):
     """What an approving claim says.
 
     Attributes:
@@ -263,7 +263,7 @@ def check_bots(call: str, answer: WebhookAnswer, target: Target) -> Step:
     return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
 
 
-def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | None:
+def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClaim | None:
     """Read the claim; None where there is none.
 
     Raises:
@@ -284,12 +284,12 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | N
     reason = get_str(claim, "reason")
     by_settings = reason.removeprefix("Approved: ")
     why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
-    return Approval(why, get_str(labels, DURATION), until)
+    return ApprovalClaim(why, get_str(labels, DURATION), until)
 
 
 def check_decision(
     call: str,
-    approval: Approval | None,
+    approval: ApprovalClaim | None,
     event: Mapping[str, Any],
     target: Target,
     now: datetime,

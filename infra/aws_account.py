@@ -71,7 +71,7 @@ _SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class AwsAccount:
     """The account that the credentials in the environment belong to.
 
     Attributes:
@@ -95,7 +95,7 @@ class Account:
         return self._clients[key]
 
 
-def current_account(region: str, profile: str = "") -> Account:
+def current_account(region: str, profile: str = "") -> AwsAccount:
     """Ask AWS whose credentials these are.
 
     Raises:
@@ -108,12 +108,12 @@ def current_account(region: str, profile: str = "") -> Account:
         caller = _client(session, "sts").get_caller_identity()
     # arn:aws:…, or arn:aws-us-gov:…
     partition = caller["Arn"].split(":")[1]
-    return Account(
+    return AwsAccount(
         id=caller["Account"], partition=partition, region=session.region_name, session=session
     )
 
 
-def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> str | None:
+def owned_bucket_region(account: AwsAccount, bucket: str, endpoint: str = "") -> str | None:
     """Prove that a bucket is this account's, and tell its region; None where there is none.
 
     A name tells nothing: anybody may have made a bucket of that name. So nothing is read from a
@@ -136,7 +136,7 @@ def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> st
     return str(bucket_head.get("BucketRegion") or account.region)
 
 
-def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
+def bucket_tags(account: AwsAccount, bucket: str) -> dict[str, str]:
     """Read the tags of a bucket that is proven to be this account's."""
     try:
         tagging = account.client("s3").get_bucket_tagging(
@@ -149,7 +149,7 @@ def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tagging["TagSet"]}
 
 
-def foreign_bucket(account: Account, bucket: str) -> str:
+def foreign_bucket(account: AwsAccount, bucket: str) -> str:
     """Say that a bucket is somebody else's, and what to do."""
     return (
         f"bucket {bucket} doesn't belong to account {account.id}, or you have no right to use it "

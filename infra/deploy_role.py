@@ -29,7 +29,7 @@ from infra.errors import SetupError
 
 if TYPE_CHECKING:
     from infra.approval_webhook import ApprovalWebhook
-    from infra.aws_account import Account
+    from infra.aws_account import AwsAccount
     from infra.handler_secret import HandlerSecret
     from infra.monitoring import Monitoring
 
@@ -238,7 +238,7 @@ def _deny(
     }
 
 
-def ensure_oidc_provider(account: Account, report_step: Callable[[str], None]) -> None:
+def ensure_oidc_provider(account: AwsAccount, report_step: Callable[[str], None]) -> None:
     """Make the account's identity provider for GitHub, of which there can be one; or leave it.
 
     Raises:

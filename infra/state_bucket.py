@@ -26,7 +26,7 @@ from infra.settings import STATE_BUCKET, STATE_BUCKET_MANAGED, default_bucket_na
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from infra.aws_account import Account
+    from infra.aws_account import AwsAccount
     from infra.stack_file import StackFile
 
 OLD_VERSION_DAYS = 90
@@ -211,7 +211,7 @@ def _tls_only(arn: pulumi.Output[str]) -> dict[str, object]:
 
 
 def ensure_bucket(
-    account: Account, file: StackFile, name: str, report_step: Callable[[str], None]
+    account: AwsAccount, file: StackFile, name: str, report_step: Callable[[str], None]
 ) -> bool:
     """Make the bucket before there is a stack, or take it over where it is the stack's own.
 
@@ -267,7 +267,7 @@ def _check_shared(file: StackFile, name: str) -> None:
         )
 
 
-def _create(account: Account, name: str) -> None:
+def _create(account: AwsAccount, name: str) -> None:
     place = {"CreateBucketConfiguration": {"LocationConstraint": account.region}}
     try:
         # The one call that can't name the owner: who has made it is asked afterwards.
@@ -283,14 +283,14 @@ def _create(account: Account, name: str) -> None:
             raise
 
 
-def _is_empty(account: Account, name: str) -> bool:
+def _is_empty(account: AwsAccount, name: str) -> bool:
     versions = account.client("s3").list_object_versions(
         Bucket=name, MaxKeys=1, ExpectedBucketOwner=account.id
     )
     return not versions.get("Versions") and not versions.get("DeleteMarkers")
 
 
-def _put_settings(account: Account, name: str, tags: dict[str, str]) -> None:
+def _put_settings(account: AwsAccount, name: str, tags: dict[str, str]) -> None:
     """Put what `StateBucket` keeps up, the tags last: they say that it is done."""
     s3 = account.client("s3")
     owned = {"Bucket": name, "ExpectedBucketOwner": account.id}

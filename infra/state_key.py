@@ -20,7 +20,7 @@ from infra.settings import KMS_KEY_ALIAS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from infra.aws_account import Account
+    from infra.aws_account import AwsAccount
     from infra.stack_file import StackFile
 
 # What the provider makes, reads, changes and deletes a key with: nothing that reads or writes data.
@@ -153,7 +153,7 @@ class StackKey:
 
 
 def ensure_key(
-    account: Account, file: StackFile, alias: str, report_step: Callable[[str], None]
+    account: AwsAccount, file: StackFile, alias: str, report_step: Callable[[str], None]
 ) -> StackKey:
     """Make the key and its alias, or find them.
 
@@ -199,7 +199,7 @@ def _describe(client: Any, key: str) -> dict[str, Any] | None:  # noqa: ANN401 -
     return metadata
 
 
-def _check_usable(account: Account, key: dict[str, Any], alias: str) -> None:
+def _check_usable(account: AwsAccount, key: dict[str, Any], alias: str) -> None:
     use = key.get("KeyUsage", _ENCRYPTS)
     problems = {
         f"belongs to account {key['AWSAccountId']}, not to {account.id}": (

@@ -10,9 +10,9 @@ from pathlib import Path
 from policy.case_runner import (
     SUFFIX,
     TEST_SUFFIX,
+    CaseResult,
     FileError,
     PolicyTestRun,
-    Result,
     problem_lines,
     read,
     run_policy_tests,
@@ -81,7 +81,7 @@ def _say_warnings(file: Path, policy: Loaded) -> None:
         say(line.replace(": ", ": warning: ", 1))
 
 
-def _difference(run: PolicyTestRun, result: Result) -> Iterator[str]:
+def _difference(run: PolicyTestRun, result: CaseResult) -> Iterator[str]:
     """Say what came instead of what was expected, and what became of each rule."""
     if not result.differences:
         return

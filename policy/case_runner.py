@@ -21,7 +21,7 @@ class FileError(Exception):
     """A file cannot be read; the sentence says which, and what to do."""
 
 
-class Result(NamedTuple):
+class CaseResult(NamedTuple):
     """The result of a case.
 
     Attributes:
@@ -52,11 +52,11 @@ class PolicyTestRun(NamedTuple):
     policy: Loaded
     missing: str = ""
     errors: tuple[Problem, ...] = ()
-    results: tuple[Result, ...] = ()
+    results: tuple[CaseResult, ...] = ()
     gaps: tuple[str, ...] = ()
 
     @property
-    def failed(self) -> tuple[Result, ...]:
+    def failed(self) -> tuple[CaseResult, ...]:
         """The cases that did not come out as expected."""
         return tuple(result for result in self.results if result.differences)
 
@@ -72,7 +72,7 @@ class PolicyTestRun(NamedTuple):
         """All that speaks against deploying the policy, a sentence each."""
         return (*self.problems, *map(self._failure_line, self.failed), *self.gaps)
 
-    def _failure_line(self, result: Result) -> str:
+    def _failure_line(self, result: CaseResult) -> str:
         expected, actual = result.differences[0]
         place = f"{self.test_file}:{result.case.line}"
         return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {actual}"
@@ -134,9 +134,9 @@ def run_policy_tests(
     return run._replace(gaps=tuple(_gaps(run, policy)))
 
 
-def _run_case(case: Case, policy: Policy) -> Result:
+def _run_case(case: Case, policy: Policy) -> CaseResult:
     (decision,) = decide_all([case.request], case.snapshot, policy, case.now)
-    return Result(case, decision, tuple(_differences(case, decision, policy)))
+    return CaseResult(case, decision, tuple(_differences(case, decision, policy)))
 
 
 def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tuple[str, str]]:
