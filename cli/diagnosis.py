@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from auditlog.explain import SETTINGS, clock_time, duration_in_words
-from cli.console import listed
+from cli.console import join_words
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
 from cli.target import Target
@@ -260,7 +260,7 @@ def check_bots(call: str, answer: WebhookAnswer, target: Target) -> Step:
     on = [provider.name for provider in PROVIDERS if provider.bot["id"] in ids]
     if not on:
         return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(target))
-    return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
+    return Step(call, OK, f"it asks {join_words(on)}, and has a bot to review for each")
 
 
 def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClaim | None:
@@ -296,7 +296,7 @@ def check_decision(
 ) -> Step:
     """Report what was decided."""
     who = event["actor"]["email"]
-    what = listed(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
+    what = join_words(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
     if approval:
         lasts = f"{duration_in_words(approval.duration)}, until {clock_time(approval.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")

@@ -71,10 +71,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
         )
     notes += missing_key_notes(settings, approving_rules(config.policy, request.resources))
     notes.append(f"the policy is from {config.origin}")
-    wide = open_rule_notes(settings, request.resources)
+    open_notes = open_rule_notes(settings, request.resources)
     record = _record(decision, outcome, config)
     explanation = tree(record)
-    lines = (*explanation.under, *(Line(note, NOTE) for note in (*wide, *notes)))
+    lines = (*explanation.under, *(Line(note, NOTE) for note in (*open_notes, *notes)))
     explanation = explanation._replace(under=lines)
     is_claimed = decision.approved and not settings.dry_run
     out = context.output(args)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "why": why(record),
                 "duration": record["duration"],
                 "until": format_instant(until) if until else None,
-                "open_to_any_duty": wide,
+                "open_to_any_duty": open_notes,
                 "notes": notes,
                 "tree": explanation.as_data(),
                 "record": record,

@@ -37,7 +37,7 @@ def add_command(
 def add_request(
     parser: argparse.ArgumentParser, *, required: bool, who: str, resource: str
 ) -> None:
-    """Add what says who requests which resources."""
+    """Add the options that say who requests which resources."""
     parser.add_argument(
         "--as", dest="who", required=required, type=arguments.email, metavar="EMAIL", help=who
     )
@@ -65,7 +65,7 @@ def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """Add what says by which policy, and in which form the answer comes."""
+    """Add the options that choose the policy, and the form of the answer."""
     parser.add_argument(
         "--policy",
         type=arguments.policy,

@@ -11,7 +11,7 @@ from auditlog.explain import NO, YES, duration_in_words
 from auditlog.replay import COMPARED, ReplayResult, replay
 from cli import options
 from cli.config import load_config
-from cli.console import Output, listed
+from cli.console import Output, join_words
 from cli.context import Context
 from cli.errors import CommandError
 from cli.logs import log_of_file, remarks, title_of
@@ -93,7 +93,7 @@ def _as_data(entry: ReplayResult) -> dict[str, Any]:
 
 def _print(out: Output, entry: ReplayResult) -> None:
     record = entry.record
-    resources = listed(record["resources"])
+    resources = join_words(record["resources"])
     out.line(f"{record['decided_at']}  {record['requester']} for {resources}")
     for when, decision in (("was", record), ("now", entry.new_record or {})):
         approved = decision["outcome"] == "approve"

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _why_nobody(len(others), snapshot))
-    wide = open_rule_notes(settings, [resource])
+    open_notes = open_rule_notes(settings, [resource])
     out = context.output(args)
     if args.json:
         out.json(
@@ -92,13 +92,13 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "approved": [_as_data(decision, config) for decision in approved],
                 "not_approved": [{"who": person, "why": reason} for person, reason in others],
                 "unanswered": unanswered,
-                "open_to_any_duty": wide,
+                "open_to_any_duty": open_notes,
                 "notes": notes,
             }
         )
     else:
         rows = [_row(decision, config) for decision in approved]
-        _print(out, rows, answer, others, (*notes, *wide))
+        _print(out, rows, answer, others, (*notes, *open_notes))
     return status
 
 
