@@ -247,7 +247,7 @@ def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) ->
     for provider, matches in by_provider.items():
         if not matches:
             continue
-        # Where a rule names the provider, there is no other here.
+        # Only where the rule leaves the provider open is there more than one here.
         if owners and provider not in owners:
             reason = f"{quoted} is the id of one of {join_words(owners)}"
             ignored = f"the {kind} of {provider} that is called {quoted} does not count"

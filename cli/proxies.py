@@ -37,7 +37,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
 _WANTS_PASSWORD = 407
 _ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
-# A certificate that is not trusted is no sign of a way that is missing.
+# An untrusted certificate isn't among them: then something did answer.
 _UNRESOLVED = "cannot be resolved"
 _UNANSWERED = (
     "connection failed (OSError",

@@ -182,7 +182,8 @@ def _unknown_notes(
 ) -> Iterable[str]:
     without = [name for name, state in states.items() if state == _UNKNOWN]
     if len(without) == len(states):
-        nobody = f"no provider that was asked has a user with the e-mail {person} ({join_words(without)})"
+        providers = join_words(without)
+        nobody = f"no provider that was asked has a user with the e-mail {person} ({providers})"
         yield f"{nobody}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
