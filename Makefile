@@ -36,7 +36,7 @@ help: ## List the targets
 up: .venv/run.stamp $(BIN)/oncall ## Run all of it here until Ctrl-C (LIVE=1: the real providers)
 	@$(BIN)/python -m sandbox up --stack=$(call quote,STACK) $(if $(value LIVE),--live)
 
-demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send a cast's requests, show who gets in
+demo: .venv/run.stamp $(BIN)/oncall ## Run all of it, send the demo's requests, show who gets in
 	@$(BIN)/python -m sandbox demo --stack=$(call quote,STACK)
 
 oncall: $(BIN)/oncall ## Install the command that explains decisions: .venv/bin/oncall

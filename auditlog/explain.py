@@ -63,22 +63,22 @@ def why(record: Record) -> str:
 
 
 def _objections(record: Record) -> Iterator[str]:
-    """Give what speaks against the rules that do not grant, the most telling first."""
+    """Say why the rules that do not grant don't, the most telling reason first."""
     names, of_duties, others = _duty_names(record), [], []
     for rule in record["trace"]["rules"]:
         if rule["verdict"] != NO:
             continue
-        judged = rule.get("duties", ())
-        if rule["why"] != NO_DUTY and not all(duty["why"] for duty in judged):
+        duties = rule.get("duties", ())
+        if rule["why"] != NO_DUTY and not all(duty["why"] for duty in duties):
             # Its duties would do: something else is missing.
             yield f"{rule_title(rule['rule'])}: {rule['why']}"
-        for duty in judged:
+        for duty in duties:
             objection = f"{names[duty['duty']]}: {duty['why']}"
             if duty["why"] == NOT_LISTED:
                 others.append(objection)
             elif duty["why"]:
                 of_duties.append(objection)
-        if rule["why"] != NO_DUTY and not judged:
+        if rule["why"] != NO_DUTY and not duties:
             others.append(f"{rule_title(rule['rule'])}: {rule['why']}")
     yield from of_duties
     yield from others
@@ -150,7 +150,7 @@ def clock_time(moment: datetime, now: datetime) -> str:
 def _rules(record: Record, at: datetime | None) -> Iterable[Line]:
     names = _duty_names(record)
     for rule in record["trace"]["rules"]:
-        under = tuple(_judged(duty, names) for duty in rule.get("duties", ()))
+        under = tuple(_duty_line(duty, names) for duty in rule.get("duties", ()))
         yield Line(*_verdict(rule, at), under)
     for reason, rules in record["trace"]["other_rules"].items():
         yield Line(f"{' and '.join(map(rule_title, rules))}: {reason}")
@@ -171,9 +171,9 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
             return f"{name}: not matched: {rule.get('why', 'the record does not say why')}", NO
 
 
-def _judged(judged: Record, names: Sequence[str]) -> Line:
-    duty, objection = names[judged["duty"]], judged["why"]
-    return Line(f"{duty}: {objection}", NO) if objection else Line(f"{duty}: counts", YES)
+def _duty_line(duty: Record, names: Sequence[str]) -> Line:
+    name, objection = names[duty["duty"]], duty["why"]
+    return Line(f"{name}: {objection}", NO) if objection else Line(f"{name}: counts", YES)
 
 
 def _duties(record: Record) -> Iterable[Line]:

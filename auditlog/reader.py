@@ -76,9 +76,9 @@ def read_log(text: str) -> Log:
     text = text.lstrip(_BLANK)
     first = text[: text.find("\n") + 1] or text
     if dialect := _dialect(first):
-        reader.table(text, *dialect)
+        reader.read_table(text, *dialect)
     else:
-        reader.text(text)
+        reader.read_text(text)
         is_cut = _LIST.match(text) and not text.rstrip(_BLANK).endswith("]")
         if (is_cut or reader.is_cut) and (reader.records or reader.unreadable):
             reader.gaps[BROKEN] = None
@@ -108,7 +108,7 @@ class _Reader:
         self.gaps: dict[str, None] = {}
         self._seen: set[str] = set()
 
-    def table(self, text: str, delimiter: str, columns: tuple[str, ...]) -> None:
+    def read_table(self, text: str, delimiter: str, columns: tuple[str, ...]) -> None:
         """Read rows of CSV."""
         if not {*_MESSAGES} & {*columns}:
             self.gaps[NO_MESSAGES] = None
@@ -127,11 +127,11 @@ class _Reader:
             if tuple(cell.strip(_BLANK).lower() for cell in cells) == columns:
                 continue  # the header, or that of another export behind the first
             count += bool(cells)
-            self._object(dict(zip(columns, cells, strict=False)))
+            self._read_object(dict(zip(columns, cells, strict=False)))
         if columns[0].startswith("@") and count in _FULL_RESULTS:
             self.gaps[FULL] = None
 
-    def text(self, text: str, id_: str = "", depth: int = 0) -> None:
+    def read_text(self, text: str, id_: str = "", depth: int = 0) -> None:
         """Read all values in a text, whatever is before, between and behind them."""
         at = line_end = 0
         while match := _VALUE.search(text, at):
@@ -150,17 +150,17 @@ class _Reader:
                 continue
             line_end = 0
             if isinstance(value, dict):
-                self._object(value, id_, depth)
+                self._read_object(value, id_, depth)
             elif depth < _DEEPEST:
-                self.text(value, id_, depth + 1)
+                self.read_text(value, id_, depth + 1)
 
-    def _object(self, value: Mapping[str, Any], id_: str = "", depth: int = 0) -> None:
+    def _read_object(self, value: Mapping[str, Any], id_: str = "", depth: int = 0) -> None:
         """Read an answer of AWS's, an event or a row by its message, or a record itself."""
         if "level" in value:
-            self._record(value, id_)
+            self._read_record(value, id_)
             return
         if name := next((name for name in _LISTS if isinstance(value.get(name), list)), ""):
-            self._answer(value, value[name])
+            self._read_answer(value, value[name])
             return
         if value.get("field") in _MESSAGES:  # one of a row's pairs
             value = {"message": value.get("value")}
@@ -168,15 +168,15 @@ class _Reader:
         ids = (value[name] for name in _IDS if isinstance(value.get(name), str))
         id_ = next(ids, id_)
         if isinstance(message, dict):
-            self._record(message, id_)
+            self._read_record(message, id_)
         elif isinstance(message, str) and depth < _DEEPEST:
-            self.text(message, id_, depth + 1)
+            self.read_text(message, id_, depth + 1)
 
-    def _answer(self, answer: Mapping[str, Any], entries: Sequence[Any]) -> None:
+    def _read_answer(self, answer: Mapping[str, Any], entries: Sequence[Any]) -> None:
         """Read an answer of AWS's, and note what it says that it lacks."""
         events = [_event_of(entry) for entry in entries]
         for event in events:
-            self._object(event)
+            self._read_object(event)
         self.is_followed = bool(answer.get("nextToken") or answer.get("NextToken"))
         if answer.get("status", "Complete") != "Complete":
             self.gaps[RUNNING] = None
@@ -189,7 +189,7 @@ class _Reader:
         if "nextForwardToken" in answer and (len(events) >= _FULL_PAGE or size >= _FULL_PAGE_BYTES):
             self.gaps[ONE_PAGE] = None
 
-    def _record(self, value: Mapping[str, Any], id_: str) -> None:
+    def _read_record(self, value: Mapping[str, Any], id_: str) -> None:
         try:
             record = record_of(value)
         except LineError:

@@ -23,18 +23,18 @@ from handler.request import Request, Resource
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
 # Above this, JSON's readers disagree about a number.
-_MOST = 2**53
+_LARGEST_INTEGER = 2**53
 # Decisions are made in these, with room for what is reckoned from them.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 # In JSON, in JSON within JSON, and in CSV.
-_BEGINNING = re.compile(r'\{\s*[\\"]+timestamp[\\"]+\s*:\s*[\\"]+')
-_OURS = re.compile(r'"message\\*"|level\\*"')
+_LINE_START = re.compile(r'\{\s*[\\"]+timestamp[\\"]+\s*:\s*[\\"]+')
+_OUR_FIELDS = re.compile(r'"message\\*"|level\\*"')
 _HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
+# Whom the record does not name: anybody but the requester, or the requester by another address.
+OTHER_PERSON = "another@stand-in.invalid"
+
 _Check: TypeAlias = Callable[[Any], bool]
-
-
-ANOTHER = "another@stand-in.invalid"
 
 
 class LineError(ValueError):
@@ -72,7 +72,7 @@ def record_of(value: object) -> Record | None:
     if not isinstance(value, dict) or not {"message", "level"} <= value.keys():
         return None
     if value["message"] == DECISION:
-        value = _completed(value)
+        value = _with_defaults(value)
     if not _is_record(value):
         raise LineError("the record is not as the function writes it")
     return value if value["message"] in _FORMS else None
@@ -102,9 +102,12 @@ def value_at(text: str, begin: int) -> tuple[Any, int]:
 
 def looks_ours(text: str, begin: int, end: int) -> bool:
     """Whether what is between there, and could not be read, looks like a record."""
-    if _BEGINNING.match(text, begin) or _BEGINNING.search(text, begin, end):
+    if _LINE_START.match(text, begin) or _LINE_START.search(text, begin, end):
         return True
-    return {name.strip('\\"') for name in _OURS.findall(text, begin, end)} == {"message", "level"}
+    return {name.strip('\\"') for name in _OUR_FIELDS.findall(text, begin, end)} == {
+        "message",
+        "level",
+    }
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def _truth(value: object) -> bool:
 
 
 def _count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+    return type(value) is int and 0 <= value < _LARGEST_INTEGER
 
 
 def _instant(value: object) -> bool:
@@ -169,7 +172,8 @@ def _fields(checks: Mapping[str, _Check], optional: Collection[str] = ()) -> _Ch
 
     def check(value: object) -> bool:
         return isinstance(value, dict) and all(
-            one(value[name]) if name in value else name in optional for name, one in checks.items()
+            check_field(value[name]) if name in value else name in optional
+            for name, check_field in checks.items()
         )
 
     return check
@@ -230,12 +234,12 @@ _TRACE = _fields(
         "wanted": _by_name(_fields(_WANTED_FIELDS, _WANTED_FIELDS.keys())),
     }
 )
-_PART = _fields({"people": _count, "of": _count})
+_SHARE = _fields({"people": _count, "of": _count})
 
 
-def _part(value: Any) -> bool:  # noqa: ANN401 - whatever the line holds
+def _is_share(value: Any) -> bool:  # noqa: ANN401 - whatever the line holds
     """Whether it says how many of how many."""
-    return _PART(value) and value["people"] <= value["of"]
+    return _SHARE(value) and value["people"] <= value["of"]
 
 
 _LINE: Mapping[str, _Check] = {"level": _text, "message": _text, "timestamp": _instant}
@@ -252,7 +256,7 @@ _DECISION = _fields(
         "decided_at": _moment,
         "trace": _TRACE,
         "omitted": _by_name(_count),
-        "without_email": _by_name(_part),
+        "without_email": _by_name(_is_share),
     },
     ("timestamp", "omitted", "without_email"),
 )
@@ -274,7 +278,7 @@ _DETAILS: Record = {
 }
 
 
-def _completed(record: Record) -> dict[str, Any]:
+def _with_defaults(record: Record) -> dict[str, Any]:
     """Put something in place of what a decision's line lacks.
 
     Where that is what it was decided from, the record is not whole: it cannot be decided again.
@@ -316,7 +320,8 @@ def _is_record(value: Record) -> bool:
 def _is_consistent(record: Record) -> bool:
     """Whether the parts of a decision's record fit together."""
     duties = len(record["trace"]["duties"])
-    places = (each["duty"] for rule in record["trace"]["rules"] for each in rule.get("duties", ()))
+    rules = record["trace"]["rules"]
+    places = (duty["duty"] for rule in rules for duty in rule.get("duties", ()))
     return (
         record["number"] < record["of"]
         and (record["outcome"] == "approve") == (record["duration"] is not None)
@@ -324,8 +329,8 @@ def _is_consistent(record: Record) -> bool:
     )
 
 
-def duties_of(record: Record, alias: str = ANOTHER) -> tuple[Duty, ...]:
-    """Make all of the requester's duties; `alias` holds those under another address of his."""
+def duties_of(record: Record, alias: str = OTHER_PERSON) -> tuple[Duty, ...]:
+    """Make all of the requester's duties; `alias` holds those under another of their addresses."""
     email = record["trace"]["request"]["requester"]["email"]
     return tuple(
         _duty(duty, alias if duty.get("alias") else email) for duty in record["trace"]["duties"]
@@ -363,7 +368,7 @@ def request_of(record: Record) -> Request:
     email, addresses = request["requester"]["email"], request["requester"]["emails"]
     return Request(
         # Only more of them say anything that the e-mail does not.
-        Resource(email=email, other_emails=(ANOTHER,) if addresses > bool(email) else ()),
+        Resource(email=email, other_emails=(OTHER_PERSON,) if addresses > bool(email) else ()),
         tuple(_resource(resource, email) for resource in request["resources"]),
         requested_duration=parse_duration(request["asked_duration"] or ""),
         requested_expiry=moment_of(request["asked_until"]),
@@ -374,6 +379,6 @@ def request_of(record: Record) -> Request:
 
 
 def _resource(resource: Record, requester: str) -> Resource:
-    stand_ins = {"requester": requester, "another": ANOTHER}
+    stand_ins = {"requester": requester, "another": OTHER_PERSON}
     email = stand_ins.get(resource["person"], "")
     return Resource(resource["kind"], resource["id"], email, dict(resource["labels"]))

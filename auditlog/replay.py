@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from auditlog.record import ANOTHER, Record, duties_of, request_of
+from auditlog.record import OTHER_PERSON, Record, duties_of, request_of
 from handler import emails
 from handler.audit import decision_record
 from handler.durations import parse_instant
@@ -26,42 +26,44 @@ NOT_WHOLE = (
     "it was cut to size, hides an e-mail or is of an older version, "
     "so it does not hold all that was decided from"
 )
-TORN = "requests of its call that may be of the same petition are missing, or are not whole"
-CONTRADICTED = "other records of its call do not fit with it"
+INCOMPLETE_CALL = (
+    "requests of its call that may be of the same petition are missing, or are not whole"
+)
+INCONSISTENT_CALL = "other records of its call do not fit with it"
 # Its schedules are listed, and those of no escalation policy looked up, only where rules name some.
 _LOOKED_UP_BY_NAME = frozenset({BY_ID["pagerduty"].name})
 
 
-class Replayed(NamedTuple):
-    """A record, decided again.
+class ReplayResult(NamedTuple):
+    """What came of deciding a record again.
 
     Attributes:
         record: as it was logged.
-        again: as it would be logged now; None where it cannot be decided again.
+        new_record: as it would be logged now; None where it cannot be decided again.
         problem: why it cannot, or "".
     """
 
     record: Record
-    again: Record | None = None
+    new_record: Record | None = None
     problem: str = ""
 
     @property
     def differences(self) -> tuple[str, ...]:
         """What came out in another way."""
-        again = self.again
-        if again is None:
+        new_record = self.new_record
+        if new_record is None:
             return ()
-        return tuple(name for name in COMPARED if self.record[name] != again[name])
+        return tuple(name for name in COMPARED if self.record[name] != new_record[name])
 
 
-def replay(records: Iterable[Record], policy: Policy) -> list[Replayed]:
+def replay(records: Iterable[Record], policy: Policy) -> list[ReplayResult]:
     """Decide records of the log again. Those of one call are decided together, as they were."""
     all_records = list(records)
     providers = _providers(all_records, policy)
-    replayed: list[Replayed] = []
+    results: list[ReplayResult] = []
     for call in _calls(all_records):
-        replayed += _replay_call(call, policy, providers)
-    return replayed
+        results += _replay_call(call, policy, providers)
+    return results
 
 
 def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
@@ -80,22 +82,22 @@ def _calls(records: Sequence[Record]) -> Iterable[list[Record]]:
 
 def _replay_call(
     call: Sequence[Record], policy: Policy, providers: frozenset[str]
-) -> Iterator[Replayed]:
-    if not _fit_together(call):
-        yield from (Replayed(record, problem=CONTRADICTED) for record in call)
+) -> Iterator[ReplayResult]:
+    if not _is_consistent(call):
+        yield from (ReplayResult(record, problem=INCONSISTENT_CALL) for record in call)
         return
     complete = len(call) == call[0]["of"] and all(record["whole"] for record in call)
     usable = []
     for record in call:
         if problem := _problem(record, complete=complete):
-            yield Replayed(record, problem=problem)
+            yield ReplayResult(record, problem=problem)
         else:
             usable.append(record)
     if usable:
-        yield from _decide(usable, policy, providers)
+        yield from _decide_call(usable, policy, providers)
 
 
-def _fit_together(call: Sequence[Record]) -> bool:
+def _is_consistent(call: Sequence[Record]) -> bool:
     """Whether these can be records of one call: decided at one moment, each number once.
 
     A requester's duties are the same in each: they are looked up once. Only the record of a request
@@ -116,31 +118,33 @@ def _problem(record: Record, *, complete: bool) -> str:
     if not record["whole"]:
         return NOT_WHOLE
     # Without a petition, a request stands alone.
-    return TORN if record["petitions"] and not complete else ""
+    return INCOMPLETE_CALL if record["petitions"] and not complete else ""
 
 
-def _decide(call: Sequence[Record], policy: Policy, providers: frozenset[str]) -> list[Replayed]:
+def _decide_call(
+    call: Sequence[Record], policy: Policy, providers: frozenset[str]
+) -> list[ReplayResult]:
     now = parse_instant(call[0]["decided_at"])
     assert now  # noqa: S101 - read so
     requests = [request_of(record) for record in call]
     snapshots = [_snapshot(record, policy) for record in call]
     all_duties = tuple(duty for snapshot in snapshots for duty in snapshot.duties)
     decisions = decide_all(requests, ProviderSnapshot(all_duties), policy, now)
-    replayed = []
+    results = []
     for record, snapshot, decision in zip(call, snapshots, decisions, strict=True):
-        problem = _unknown(decision, record, policy, providers)
-        again = None if problem else _record(decision, record, policy, snapshot)
-        replayed.append(Replayed(record, again, problem))
-    return replayed
+        problem = _missing_facts(decision, record, policy, providers)
+        new_record = None if problem else _new_record(decision, record, policy, snapshot)
+        results.append(ReplayResult(record, new_record, problem))
+    return results
 
 
 def _snapshot(record: Record, policy: Policy) -> ProviderSnapshot:
     email = record["trace"]["request"]["requester"]["email"]
     others = sorted(policy.addresses(email) - {email})
-    return ProviderSnapshot(duties_of(record, alias=others[0] if others else ANOTHER))
+    return ProviderSnapshot(duties_of(record, alias=others[0] if others else OTHER_PERSON))
 
 
-def _record(
+def _new_record(
     decision: Decision, record: Record, policy: Policy, snapshot: ProviderSnapshot
 ) -> dict[str, Any]:
     return decision_record(
@@ -156,12 +160,14 @@ def _record(
     )
 
 
-def _unknown(decision: Decision, record: Record, policy: Policy, providers: frozenset[str]) -> str:
-    """Say what would have had to be known, too, before this could be the answer; "" for nothing."""
+def _missing_facts(
+    decision: Decision, record: Record, policy: Policy, providers: frozenset[str]
+) -> str:
+    """Say which facts the record lacks before this could be the answer; "" where it has all."""
     if record["policy"] == policy.fingerprint:
         return ""
     email = emails.normal(record["requester"])
-    if decision.approved and (problem := _unknown_of_a_yes(decision, email, policy)):
+    if decision.approved and (problem := _missing_facts_for_approval(decision, email, policy)):
         return problem
     # A yes by one duty may last longer by another one, whose end nobody has read.
     if not decision.could_change:
@@ -177,8 +183,8 @@ def _unknown(decision: Decision, record: Record, policy: Policy, providers: froz
     return ""
 
 
-def _unknown_of_a_yes(decision: Decision, email: str, policy: Policy) -> str:
-    """Say what could speak against it that no record holds, since it names nobody else."""
+def _missing_facts_for_approval(decision: Decision, email: str, policy: Policy) -> str:
+    """Say what could speak against an approval that no record holds, since it names nobody else."""
     if any(duty.holder != email for duty in decision.evidence):
         return "it rests on a duty under another address of the requester, which is not logged"
     others = policy.known_as(email) - {emails.folded(email)}

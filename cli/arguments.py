@@ -91,43 +91,15 @@ def moment(text: str) -> datetime | timedelta:
     return read
 
 
-def for_a_policy(parser: argparse.ArgumentParser, *, asks: bool = True) -> None:
-    """Add what says by which policy, and in which form the answer comes."""
-    parser.add_argument(
-        "--policy", type=policy, metavar="FILE", help="by this policy file, whatever else is set"
-    )
-    parser.add_argument(
-        "--stack",
-        type=stack,
-        metavar="NAME",
-        help="by the plain settings of Pulumi.NAME.yaml, not one's own",
-    )
-    parser.set_defaults(asks=asks)
-    for_scripts(parser)
-
-
-def for_labels(parser: argparse.ArgumentParser, help_: str) -> None:
-    """Add the option that gives labels of what is requested."""
-    parser.add_argument(
-        "--label", action="append", default=[], type=label, metavar="NAME=VALUE", help=help_
-    )
-
-
-def for_scripts(parser: argparse.ArgumentParser) -> None:
-    """Add the switch that makes the answer JSON."""
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")
-
-
 def request(
-    who: str,
+    requester: str,
     resources: list[tuple[str, str]],
     labels: list[tuple[str, str]],
-    asked: timedelta | None = None,
+    requested_duration: timedelta | None = None,
 ) -> Request:
     """Make a request as the access system would: the labels are on each resource."""
-    carried = dict(labels)
     return Request(
-        Resource(email=who),
-        tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
-        asked,
+        Resource(email=requester),
+        tuple(Resource(kind, id_, labels=dict(labels)) for kind, id_ in resources),
+        requested_duration,
     )

@@ -15,7 +15,7 @@ from cli import arguments, options
 from cli.context import Context
 from cli.diagnosis import (
     NO,
-    Approval,
+    ApprovalClaim,
     Step,
     approval_of,
     check_bots,
@@ -27,7 +27,7 @@ from cli.diagnosis import (
 )
 from cli.errors import CommandError
 from cli.preflight_checks import NOTE, OK, PROBLEM
-from cli.target import Deployed, deployed
+from cli.target import Target, find_target
 from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
@@ -79,16 +79,16 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         who="ask for a decision, too",
         resource="for what; again for more; without a policy file any resource will do",
     )
-    arguments.for_scripts(parser)
+    options.add_json(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Make the calls, and print what came of each."""
     if not args.who and (args.resource or args.label):
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
-    webhook = deployed(args.stack, context)
+    target = find_target(args.stack, context)
     steps, approval = call_webhook(
-        webhook, context, _event(args, webhook.settings) if args.who else None
+        target, context, _event(args, target.settings) if args.who else None
     )
     works = all(step.level != PROBLEM for step in steps)
     is_good = works and bool(approval or not args.who)
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             {
                 "ok": works,
                 "approved": bool(approval) if args.who and works else None,
-                "url": webhook.url,
+                "url": target.url,
                 "steps": [step._asdict() for step in steps],
                 "approval": _as_data(approval),
             }
@@ -129,69 +129,67 @@ def _event(args: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, A
     )
 
 
-def _as_data(approval: Approval | None) -> dict[str, str] | None:
+def _as_data(approval: ApprovalClaim | None) -> dict[str, str] | None:
     return approval and {**approval._asdict(), "until": format_instant(approval.until)}
 
 
 def call_webhook(
-    webhook: Deployed, context: Context, event: Mapping[str, Any] | None
-) -> tuple[list[Step], Approval | None]:
+    target: Target, context: Context, event: Mapping[str, Any] | None
+) -> tuple[list[Step], ApprovalClaim | None]:
     """Make the calls, each only if the one before was answered as it should be.
 
     The decision is asked for only where there is a request; its approval comes with the steps.
     """
-    answer = _call(GET_INFO, {"info": True}, webhook, context)
+    answer = _call(GET_INFO, {"info": True}, target, context)
     if isinstance(answer, Step):
         return [answer], None
-    steps = [*check_info(GET_INFO, answer, webhook)]
+    steps = [*check_info(GET_INFO, answer, target)]
     if steps[-1].level == PROBLEM:
         return steps, None
-    answer = _call(PULL_UPDATE, {"kinds": [BOT_KIND]}, webhook, context)
+    answer = _call(PULL_UPDATE, {"kinds": [BOT_KIND]}, target, context)
     if not isinstance(answer, Step):
-        answer = check_bots(PULL_UPDATE, answer, webhook)
+        answer = check_bots(PULL_UPDATE, answer, target)
     steps.append(answer)
     if steps[-1].level == PROBLEM or not event:
         return steps, None
-    step, approval = _decision(event, webhook, context)
+    step, approval = _decision(event, target, context)
     return [*steps, step], approval
 
 
 def _decision(
-    event: Mapping[str, Any], webhook: Deployed, context: Context
-) -> tuple[Step, Approval | None]:
-    answer = _call(GET_DECISION, {"events": [event]}, webhook, context)
+    event: Mapping[str, Any], target: Target, context: Context
+) -> tuple[Step, ApprovalClaim | None]:
+    answer = _call(GET_DECISION, {"events": [event]}, target, context)
     if isinstance(answer, Step):
         return answer, None
-    log = log_remedy(webhook, event["meta"]["labels"]["petition"])
+    log = log_remedy(target, event["meta"]["labels"]["petition"])
     try:
         approval = approval_of(answer, event)
     except ShapeError as error:
         return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log), None
-    step = check_decision(GET_DECISION, approval, event, webhook, context.clock.now())
+    step = check_decision(GET_DECISION, approval, event, target, context.clock.now())
     if step.level == NO and not step.remedy:
-        why = f"`{_explain_command(event, webhook)}` says why"
+        why = f"`{_explain_command(event, target)}` says why"
         hint = "a provider that fails or refuses its key is named there"
         step = step._replace(remedy=f"{why}; or {log}: {hint}")
     return step, approval
 
 
 def _call(
-    name: str, body: Mapping[str, Any], webhook: Deployed, context: Context
+    name: str, body: Mapping[str, Any], target: Target, context: Context
 ) -> WebhookAnswer | Step:
     """Make one call; a step, where it came to no answer of the function's."""
     signed_at = context.clock.now()
     try:
-        answer = send(
-            webhook.url, webhook.secret, body, signed_at=signed_at, connect=context.connect
-        )
+        answer = send(target.url, target.secret, body, signed_at=signed_at, connect=context.connect)
     except SendError as error:
-        return unreachable(name, error, webhook)
+        return unreachable(name, error, target)
     if answer.http == HTTPStatus.OK:
         return answer
-    return refused(name, answer, webhook, context.clock.now())
+    return refused(name, answer, target, context.clock.now())
 
 
-def _explain_command(event: Mapping[str, Any], webhook: Deployed) -> str:
+def _explain_command(event: Mapping[str, Any], target: Target) -> str:
     """Give the command that decides the same here, and tells all about it."""
     resources = event["resources"]
     words = ["oncall", "explain", "--as", event["actor"]["email"]]
@@ -199,4 +197,4 @@ def _explain_command(event: Mapping[str, Any], webhook: Deployed) -> str:
         words += ["--resource", f"{resource['kind']}:{resource['id']}"]
     for name, value in resources[0]["labels"].items():
         words += ["--label", f"{name}={value}"]
-    return shlex.join([*words, *(["--stack", webhook.stack] if webhook.stack else [])])
+    return shlex.join([*words, *(["--stack", target.stack] if target.stack else [])])

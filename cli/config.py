@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.errors import ReportError
-from cli.stack_file import project_folder, stack_settings
+from cli.errors import CommandError, ReportError
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
 from handler.setting_parsers import SHORTEST_SECRET, Problems, SettingsError
@@ -26,18 +25,21 @@ from handler.settings import (
     Settings,
     load,
 )
+from infra.errors import SetupError
+from infra.stack_file import config_of, load_file, stack_names
 from policy.case_runner import FileError, problem_lines, read
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.setting_hints import check_typed_text
 
+PROJECT_FILE = "Pulumi.yaml"
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
-class Configured(NamedTuple):
+class CommandConfig(NamedTuple):
     """What a command works with.
 
     Attributes:
@@ -54,16 +56,20 @@ class Configured(NamedTuple):
         return self.settings.policy
 
 
-def configured(
-    options: argparse.Namespace, environment: Mapping[str, str], folder: Path, *, asks: bool = True
-) -> Configured:
+def load_config(
+    options: argparse.Namespace,
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    needs_keys: bool = True,
+) -> CommandConfig:
     """Read the settings.
 
     Args:
         options: `policy` (a file, or None) and `stack` (a name, or None).
         environment: the process's.
         folder: where the process stands.
-        asks: whether providers are asked: only then keys are needed.
+        needs_keys: whether providers are asked, so that their keys have to be there.
 
     Raises:
         CommandError: a setting is missing or wrong, or a file cannot be used.
@@ -84,8 +90,8 @@ def configured(
     if values[POLICY].strip():
         origin = values[POLICY].strip()
         text = problems.read(_policy_text, Path(origin), folder)
-    secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if asks else {}
-    if not asks:
+    secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if needs_keys else {}
+    if not needs_keys:
         secrets[PROVIDER_KEYS[0]] = _STAND_IN
     read = {**values, **secrets, SIGNING_SECRET: _STAND_IN}
     settings = problems.read(load, read, UNREAD if problems else text, check_typed_text)
@@ -105,7 +111,7 @@ def configured(
             return _in_environment(problem)
 
         raise ReportError(report(subject, error, remedy)) from None
-    return Configured(settings, origin)
+    return CommandConfig(settings, origin)
 
 
 def _in_environment(error: SettingsError) -> str:
@@ -143,3 +149,34 @@ def _policy_text(file: Path, folder: Path) -> str:
         command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])
         raise ConfigError(place, f"{text}{more}", f"run `{command}` for all of it")
     return loaded.json
+
+
+def project_folder(start: Path) -> Path:
+    """Find the project's folder: where one stands, or above.
+
+    Raises:
+        CommandError: there is none.
+    """
+    for folder in (start, *start.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    raise CommandError(f"there is no {PROJECT_FILE} here or above: go to the project's folder")
+
+
+def stack_settings(folder: Path, stack: str) -> dict[str, str]:
+    """Read the defaults of the project, then the stack's settings; encrypted ones are left out.
+
+    Raises:
+        CommandError: there is no such stack, or a file cannot be read.
+    """
+    file = folder / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        names = stack_names(folder)
+        remedy = f"there are {', '.join(names)}" if names else "run `make bootstrap` first"
+        raise CommandError(f"--stack is {stack!r}, and there is no {file.name}: {remedy}")
+    try:
+        project = load_file(folder / PROJECT_FILE)
+        config, _ = config_of(project, load_file(file))
+    except SetupError as error:
+        raise CommandError(str(error)) from None
+    return {key.removeprefix(f"{project.get('name')}:"): value for key, value in config.items()}

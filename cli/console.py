@@ -92,7 +92,7 @@ def output(stream: TextIO, environment: Mapping[str, str], *, as_json: bool) -> 
     return Output(stream, colour, as_json, columns_of(stream))
 
 
-def listed(words: Iterable[Any]) -> str:
+def join_words(words: Iterable[Any]) -> str:
     """List words with commas."""
     return ", ".join(map(str, words))
 

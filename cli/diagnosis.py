@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from auditlog.explain import SETTINGS, clock_time, duration_in_words
-from cli.console import listed
+from cli.console import join_words
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
-from cli.target import Deployed
+from cli.target import Target
 from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
 from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     remedy: str = ""
 
 
-class Approval(NamedTuple):
+class ApprovalClaim(NamedTuple):
     """What an approving claim says.
 
     Attributes:
@@ -61,9 +61,9 @@ class Approval(NamedTuple):
     until: datetime
 
 
-def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
+def unreachable(call: str, error: SendError, target: Target) -> Step:
     """Report why nobody answered."""
-    cause, remedy = error.__cause__, _address_remedy(deployed)
+    cause, remedy = error.__cause__, _address_remedy(target)
     match cause:
         case ssl.SSLCertVerificationError():
             problem = "shows a certificate that is not trusted here"
@@ -75,12 +75,12 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             remedy = f"{cause.remedy}; {remedy}"
         case TimeoutError():
             problem = f"does not answer within {TIMEOUT_SECONDS} s"
-            remedy = f"let this machine reach it; then {log_remedy(deployed)}"
+            remedy = f"let this machine reach it; then {log_remedy(target)}"
         case ConnectionRefusedError():
             problem = "is an address where nobody listens"
         case ConnectionError():
             problem = "hangs up before it answers"
-            remedy = f"something between may cut the connection; {log_remedy(deployed)}"
+            remedy = f"something between may cut the connection; {log_remedy(target)}"
         case ValueError():
             problem = "is not a webhook's address"
         case OSError():
@@ -89,33 +89,33 @@ def unreachable(call: str, error: SendError, deployed: Deployed) -> Step:
             problem = "answers with more than a webhook would"
         case _:
             problem = "does not speak HTTP"
-    return Step(call, PROBLEM, f"{deployed.url} {problem}", remedy)
+    return Step(call, PROBLEM, f"{target.url} {problem}", remedy)
 
 
-def refused(call: str, answer: WebhookAnswer, deployed: Deployed, now: datetime) -> Step:
+def refused(call: str, answer: WebhookAnswer, target: Target, now: datetime) -> Step:
     """Report what an HTTP error means."""
-    problem, remedy = _meaning(answer, deployed, now)
+    problem, remedy = _meaning(answer, target, now)
     return Step(call, PROBLEM, f"HTTP {answer.http}: {problem}", remedy)
 
 
-def _meaning(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> tuple[str, str]:
-    remedy = log_remedy(deployed)
-    host = urlsplit(deployed.url).hostname
+def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str, str]:
+    remedy = log_remedy(target)
+    host = urlsplit(target.url).hostname
     match answer.http:
         case status if _is_in_front(status, answer.body):
             problem = f"something in front of {host} (a firewall or proxy) refused the call"
             remedy = f"let this machine's calls to {host} through, or call from another network"
         case HTTPStatus.UNAUTHORIZED:
-            problem, remedy = "the signature is refused", _signature_remedy(answer, deployed, now)
+            problem, remedy = "the signature is refused", _signature_remedy(answer, target, now)
         case HTTPStatus.FORBIDDEN:
-            problem, remedy = "AWS lets nobody call this URL", _permission_remedy(deployed)
+            problem, remedy = "AWS lets nobody call this URL", _permission_remedy(target)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            problem, remedy = "AWS lets no call through", _concurrency_remedy(deployed)
+            problem, remedy = "AWS lets no call through", _concurrency_remedy(target)
         case HTTPStatus.SERVICE_UNAVAILABLE if _code(answer) == UNAVAILABLE:
             problem = "the function cannot read its secret"
             remedy += (
                 "; its role may read the stack's secret (output secret_arn), in the version that"
-                f" was deployed: {_deploy(deployed)} puts both right"
+                f" was deployed: {_deploy(target)} puts both right"
             )
         case HTTPStatus.INTERNAL_SERVER_ERROR:
             problem = "the function failed, by a wrong setting or a defect"
@@ -124,7 +124,7 @@ def _meaning(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> tuple[
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             problem, remedy = "AWS has trouble of its own", f"try again in a minute; {remedy}"
         case _:
-            problem, remedy = "that is not this project's function", _address_remedy(deployed)
+            problem, remedy = "that is not this project's function", _address_remedy(target)
     return problem, remedy
 
 
@@ -138,18 +138,18 @@ def _is_in_front(status: int, body: object) -> bool:
     )
 
 
-def _permission_remedy(deployed: Deployed) -> str:
+def _permission_remedy(target: Target) -> str:
     return (
-        f"`aws lambda get-policy --function-name {deployed.function or 'NAME'}` has to show both"
+        f"`aws lambda get-policy --function-name {target.function or 'NAME'}` has to show both"
         " FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction (`aws lambda"
         " add-permission`); if it does, a service control policy of the organisation forbids"
         " public URLs"
     )
 
 
-def _concurrency_remedy(deployed: Deployed) -> str:
-    shut = f"to open it, {_unset('RESERVED_CONCURRENCY', deployed)}"
-    if deployed.settings.get("RESERVED_CONCURRENCY", "").strip() == "0":
+def _concurrency_remedy(target: Target) -> str:
+    shut = f"to open it, {_unset('RESERVED_CONCURRENCY', target)}"
+    if target.settings.get("RESERVED_CONCURRENCY", "").strip() == "0":
         return f"RESERVED_CONCURRENCY is 0, which shuts the URL: {shut}"
     return (
         f"if RESERVED_CONCURRENCY was deployed as 0, the URL is shut: {shut};"
@@ -157,16 +157,16 @@ def _concurrency_remedy(deployed: Deployed) -> str:
     )
 
 
-def _signature_remedy(answer: WebhookAnswer, deployed: Deployed, now: datetime) -> str:
+def _signature_remedy(answer: WebhookAnswer, target: Target, now: datetime) -> str:
     skew = _skew(answer.date, now)
-    if skew and abs(skew) > _max_age(deployed.settings):
+    if skew and abs(skew) > _max_age(target.settings):
         way = "behind" if skew > timedelta(0) else "ahead of"
         seconds = abs(skew) // timedelta(seconds=1)
         return f"set this machine's clock: it is {seconds} s {way} the webhook's"
-    if not deployed.stack:
+    if not target.stack:
         return "its secret is another: run `. .sandbox/env` again, a new sandbox has a new one"
     return (
-        f"the deployed secret is not the one in Pulumi.{deployed.stack}.yaml: {_deploy(deployed)}"
+        f"the deployed secret is not the one in Pulumi.{target.stack}.yaml: {_deploy(target)}"
         " brings it there, and the access system needs the same"
     )
 
@@ -192,34 +192,34 @@ def _code(answer: WebhookAnswer) -> object:
     return status.get("code") if isinstance(status, dict) else None
 
 
-def log_remedy(deployed: Deployed, words: str = "") -> str:
+def log_remedy(target: Target, words: str = "") -> str:
     """Say where the function's log is, and what to look for."""
-    if not deployed.stack:
+    if not target.stack:
         return f"see the function's log (.sandbox/function.log){f' for {words}' if words else ''}"
     pattern = f" --filter-pattern '\"{words}\"'" if words else ""
-    group = deployed.log_group or f"$(pulumi stack output log_group --stack {deployed.stack})"
+    group = target.log_group or f"$(pulumi stack output log_group --stack {target.stack})"
     return f'see the log: `aws logs tail "{group}" --since 10m{pattern}`'
 
 
-def _address_remedy(deployed: Deployed) -> str:
-    if not deployed.stack:
+def _address_remedy(target: Target) -> str:
+    if not target.stack:
         return "WEBHOOK_URL is not a running sandbox's: `make up`, then `. .sandbox/env`"
-    return f"{_deploy(deployed)} makes it: its URL is the output webhook_url"
+    return f"{_deploy(target)} makes it: its URL is the output webhook_url"
 
 
-def _deploy(deployed: Deployed) -> str:
+def _deploy(target: Target) -> str:
     """Name the command that deploys what is here; it also checks whose the state is."""
-    return f"`make deploy STACK={deployed.stack}`" if deployed.stack else "a new `make up`"
+    return f"`make deploy STACK={target.stack}`" if target.stack else "a new `make up`"
 
 
-def _unset(key: str, deployed: Deployed) -> str:
+def _unset(key: str, target: Target) -> str:
     """Say how to take a setting away, in the deployed function, too."""
-    if not deployed.stack:
+    if not target.stack:
         return f"take {key} out of the stack's file, and run `make up` again"
-    return f"run `pulumi config rm {key} --stack {deployed.stack}`, then {_deploy(deployed)}"
+    return f"run `pulumi config rm {key} --stack {target.stack}`, then {_deploy(target)}"
 
 
-def check_info(call: str, answer: WebhookAnswer, deployed: Deployed) -> Iterator[Step]:
+def check_info(call: str, answer: WebhookAnswer, target: Target) -> Iterator[Step]:
     """Check which function answers."""
     try:
         name, version = _integration(answer)
@@ -227,13 +227,13 @@ def check_info(call: str, answer: WebhookAnswer, deployed: Deployed) -> Iterator
         name = version = ""
     if name != NAME:
         claimed = f"calls itself {name[:_MOST_QUOTED]!r}" if name else "does not say what it is"
-        text = f"what answers at {deployed.url} is not {NAME}: it {claimed}"
-        yield Step(call, PROBLEM, text, _address_remedy(deployed))
+        text = f"what answers at {target.url} is not {NAME}: it {claimed}"
+        yield Step(call, PROBLEM, text, _address_remedy(target))
         return
-    yield Step(call, OK, f"{NAME} {version[:_MOST_QUOTED]} answers at {deployed.url}")
+    yield Step(call, OK, f"{NAME} {version[:_MOST_QUOTED]} answers at {target.url}")
     if version != __version__:
         text = f"version {version[:_MOST_QUOTED]} is deployed, and {__version__} is here"
-        yield Step(call, NOTE, text, f"{_deploy(deployed)} deploys what is here")
+        yield Step(call, NOTE, text, f"{_deploy(target)} deploys what is here")
 
 
 def _integration(answer: WebhookAnswer) -> tuple[str, str]:
@@ -250,7 +250,7 @@ def _integration(answer: WebhookAnswer) -> tuple[str, str]:
     return "", ""
 
 
-def check_bots(call: str, answer: WebhookAnswer, deployed: Deployed) -> Step:
+def check_bots(call: str, answer: WebhookAnswer, target: Target) -> Step:
     """Check which providers are switched on."""
     try:
         bots = get_list(as_object(answer.body, "the answer"), "resources")
@@ -259,11 +259,11 @@ def check_bots(call: str, answer: WebhookAnswer, deployed: Deployed) -> Step:
         ids = set()
     on = [provider.name for provider in PROVIDERS if provider.bot["id"] in ids]
     if not on:
-        return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(deployed))
-    return Step(call, OK, f"it asks {listed(on)}, and has a bot to review for each")
+        return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(target))
+    return Step(call, OK, f"it asks {join_words(on)}, and has a bot to review for each")
 
 
-def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | None:
+def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClaim | None:
     """Read the claim; None where there is none.
 
     Raises:
@@ -284,24 +284,24 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> Approval | N
     reason = get_str(claim, "reason")
     by_settings = reason.removeprefix("Approved: ")
     why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
-    return Approval(why, get_str(labels, DURATION), until)
+    return ApprovalClaim(why, get_str(labels, DURATION), until)
 
 
 def check_decision(
     call: str,
-    approval: Approval | None,
+    approval: ApprovalClaim | None,
     event: Mapping[str, Any],
-    deployed: Deployed,
+    target: Target,
     now: datetime,
 ) -> Step:
     """Report what was decided."""
     who = event["actor"]["email"]
-    what = listed(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
+    what = join_words(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
     if approval:
         lasts = f"{duration_in_words(approval.duration)}, until {clock_time(approval.until, now)}"
         return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
     with suppress(SettingsError):
-        if BY_NAME[DRY_RUN].read(deployed.settings):
+        if BY_NAME[DRY_RUN].read(target.settings):
             text = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
-            return Step(call, NO, text, _unset(DRY_RUN, deployed))
+            return Step(call, NO, text, _unset(DRY_RUN, target))
     return Step(call, NO, f"no claim for {who}: humans decide about {what}")

@@ -8,10 +8,10 @@ from typing import Any
 
 from auditlog.explain import NOTE, Line, tree, why
 from cli import arguments, options, user_lookup
-from cli.config import Configured, configured
+from cli.config import CommandConfig, load_config
 from cli.context import Context
 from cli.errors import CommandError
-from cli.provider_query import approving_rules, open_to_any_duty, switched_off
+from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
 from handler.audit import decision_record
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
@@ -47,12 +47,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     parser.add_argument(
         "--at", type=arguments.moment, metavar="TIME", help="as of then: an instant, or +2h"
     )
-    arguments.for_a_policy(parser)
+    options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Decide, and explain it."""
-    config = configured(args, context.environment, context.folder)
+    config = load_config(args, context.environment, context.folder)
     settings = config.settings
     at, notes = _moment(args.at, context)
     request = arguments.request(args.who, args.resource, args.label, args.duration)
@@ -69,12 +69,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
         notes += user_lookup.notes_on_user(
             request.requester.email, outcome.providers, outcome.snapshot, settings, context
         )
-    notes += switched_off(settings, approving_rules(config.policy, request.resources))
+    notes += missing_key_notes(settings, approving_rules(config.policy, request.resources))
     notes.append(f"the policy is from {config.origin}")
-    wide = open_to_any_duty(settings, request.resources)
+    open_notes = open_rule_notes(settings, request.resources)
     record = _record(decision, outcome, config)
     explanation = tree(record)
-    lines = (*explanation.under, *(Line(note, NOTE) for note in (*wide, *notes)))
+    lines = (*explanation.under, *(Line(note, NOTE) for note in (*open_notes, *notes)))
     explanation = explanation._replace(under=lines)
     is_claimed = decision.approved and not settings.dry_run
     out = context.output(args)
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "why": why(record),
                 "duration": record["duration"],
                 "until": format_instant(until) if until else None,
-                "open_to_any_duty": wide,
+                "open_to_any_duty": open_notes,
                 "notes": notes,
                 "tree": explanation.as_data(),
                 "record": record,
@@ -110,7 +110,7 @@ def _moment(at: datetime | timedelta | None, context: Context) -> tuple[datetime
     return moment, [f"{note}: who is on duty only then is not known"]
 
 
-def _record(decision: Decision, outcome: Outcome, config: Configured) -> dict[str, Any]:
+def _record(decision: Decision, outcome: Outcome, config: CommandConfig) -> dict[str, Any]:
     record = decision_record(
         decision,
         snapshot=outcome.snapshot,

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
     except BrokenPipeError:
         discard(context.stdout)
         return 128 + signal.SIGPIPE  # quietly, as other commands end (`| head`)
-    except Exception as error:  # noqa: BLE001 - an error of ours is no riddle for who operates it
+    except Exception as error:  # noqa: BLE001 - a defect of ours ends in a sentence, too
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             discard(context.stdout)
             context.tell(f"oncall: the answer cannot be written: {error.strerror}")
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
     """Whether the environment is of a sandbox (`. .sandbox/env`) that does not run any more."""
     page = urlsplit(environment.get("SANDBOX_PAGE", ""))
-    with suppress(ValueError):  # of what is no port
+    with suppress(ValueError):  # the port isn't a number
         if page.hostname == "127.0.0.1" and page.port:
             try:
                 socket.create_connection((page.hostname, page.port), timeout=1).close()

@@ -37,7 +37,7 @@ def add_command(
 def add_request(
     parser: argparse.ArgumentParser, *, required: bool, who: str, resource: str
 ) -> None:
-    """Add what says who requests which resources."""
+    """Add the options that say who requests which resources."""
     parser.add_argument(
         "--as", dest="who", required=required, type=arguments.email, metavar="EMAIL", help=who
     )
@@ -50,7 +50,7 @@ def add_request(
         metavar="KIND:ID",
         help=resource,
     )
-    arguments.for_labels(parser, "that the resources carry")
+    add_labels(parser, "that the resources carry")
 
 
 def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
@@ -62,3 +62,37 @@ def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
         metavar="FILE",
         help="lines of the function's log; - is stdin",
     )
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose the policy, and the form of the answer."""
+    parser.add_argument(
+        "--policy",
+        type=arguments.policy,
+        metavar="FILE",
+        help="by this policy file, whatever else is set",
+    )
+    parser.add_argument(
+        "--stack",
+        type=arguments.stack,
+        metavar="NAME",
+        help="by the plain settings of Pulumi.NAME.yaml, not one's own",
+    )
+    add_json(parser)
+
+
+def add_labels(parser: argparse.ArgumentParser, help_: str) -> None:
+    """Add the option that gives labels of what is requested."""
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        type=arguments.label,
+        metavar="NAME=VALUE",
+        help=help_,
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the switch that makes the answer JSON."""
+    parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")

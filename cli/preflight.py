@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from auditlog.explain import NO, YES
-from cli import arguments
-from cli.config import configured
+from cli import options
+from cli.config import load_config
 from cli.context import Context
 from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
@@ -19,7 +19,7 @@ from handler.providers.collect import load_clients
 from handler.providers.runner import ask
 from handler.settings import Settings
 
-EXAMPLES = """examples:
+EPILOG = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
@@ -30,44 +30,44 @@ _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     """Add the command."""
-    parser = commands.add_parser(
+    parser = options.add_command(
+        commands,
         "preflight",
-        help="check keys, and every name in the policy, at the providers",
+        run,
+        summary="check keys, and every name in the policy, at the providers",
         description="Ask each provider for what the policy needs, and for what it names.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
     )
-    arguments.for_a_policy(parser)
-    parser.set_defaults(run=run)
+    options.add_policy(parser)
 
 
-def run(options: argparse.Namespace, world: Context) -> int:
+def run(args: argparse.Namespace, context: Context) -> int:
     """Check, and print the results."""
-    given = configured(options, world.environment, world.folder)
-    results = check_providers(given.settings, world)
+    config = load_config(args, context.environment, context.folder)
+    results = check_providers(config.settings, context)
     good = all(result.level != PROBLEM for result in results)
-    out = world.output(options)
-    if options.json:
+    out = context.output(args)
+    if args.json:
         out.json({"ok": good, "checks": [result._asdict() for result in results]})
     else:
         for result in results:
             out.line(f"{result.level:8} {result.text}", _MARKS[result.level], indent=9)
-        out.line(f"the policy is from {given.origin}")
+        out.line(f"the policy is from {config.origin}")
     return 0 if good else 1
 
 
-def check_providers(settings: Settings, world: Context) -> list[Check]:
+def check_providers(settings: Settings, context: Context) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
-    report = query_all_duties(settings, world)
-    snapshot = with_inventory(settings, report.snapshot, world)
-    return list(checks(settings, snapshot, report.queries, world.clock.now()))
+    report = query_all_duties(settings, context)
+    snapshot = with_inventory(settings, report.snapshot, context)
+    return list(checks(settings, snapshot, report.queries, context.clock.now()))
 
 
 def with_inventory(
-    settings: Settings, snapshot: ProviderSnapshot, world: Context
+    settings: Settings, snapshot: ProviderSnapshot, context: Context
 ) -> ProviderSnapshot:
     """Add what providers list beside duties: the names that the policy needs to be there."""
-    client, clock = world.client(), world.clock
+    client, clock = context.client(), context.clock
     try:
         kinds = kinds_named(settings.policy)
         questions = [

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from auditlog.explain import emails_missing, rule_title
-from cli.console import listed as listed_words
-from cli.provider_query import approving_rules, open_to_any_duty
+from cli.console import join_words
+from cli.policy_notes import approving_rules, open_rule_notes
 from handler.duty import (
     INCIDENT_ROLE,
     INCIDENT_TYPE,
@@ -77,7 +77,7 @@ class _PolicyName(NamedTuple):
         """Whether it is the id or a name of a provider's schedule or role."""
         return listed.kind == self.kind and self.entry in {listed.id, *listed.names}
 
-    def bearers(self, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
+    def matches(self, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
         """Give what it means at a provider, each id once."""
         by_id = {
             listed.id: listed
@@ -100,7 +100,9 @@ def kinds_named(policy: Policy) -> frozenset[str]:
 
 def _takes_any_role(rules: Iterable[Rule]) -> bool:
     conditions = (condition for rule in rules for condition in duty_conditions(rule.when))
-    return any(isinstance(each, IncidentRole) and each.roles is ANY for each in conditions)
+    return any(
+        isinstance(condition, IncidentRole) and condition.roles is ANY for condition in conditions
+    )
 
 
 def checks(
@@ -110,7 +112,9 @@ def checks(
     on = tuple(BY_ID[id_].name for id_ in settings.providers)
     rules = tuple(approving_rules(settings.policy))
     lists = _lists(snapshot)
-    names = [_where_listed(name, lists) for rule in rules for name in _policy_names(rule, on)]
+    names = [
+        _at_listing_providers(name, lists) for rule in rules for name in _policy_names(rule, on)
+    ]
     conditions = [condition for rule in rules for condition in duty_conditions(rule.when)]
     hidden = without_email(snapshot, conditions, now)
     for provider in on:
@@ -127,7 +131,7 @@ def checks(
     for name in dict.fromkeys(names):
         yield from _check_name(name, snapshot, now)
     for note in (
-        *open_to_any_duty(settings),
+        *open_rule_notes(settings),
         *unnamed_kinds(settings.policy, on),
         *kinds_without_end(settings.policy, on),
     ):
@@ -156,11 +160,11 @@ def _lists(snapshot: ProviderSnapshot) -> frozenset[tuple[str, str]]:
     return snapshot.incomplete.union((entry.provider, entry.kind) for entry in listed)
 
 
-def _where_listed(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _PolicyName:
-    """Look for a role or the like only where there are such things at all."""
+def _at_listing_providers(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _PolicyName:
+    """Leave out providers that list nothing of its kind; each has schedules."""
     if name.kind == ON_CALL:
         return name
-    providers = tuple(each for each in name.providers if (each, name.kind) in lists)
+    providers = tuple(provider for provider in name.providers if (provider, name.kind) in lists)
     return name._replace(providers=providers)
 
 
@@ -192,7 +196,7 @@ def _check_key(
         missing = emails_missing(provider, *hidden[provider])
         yield Check(PROBLEM, f"{missing}, so nobody is approved by their duty: {remedy}")
     elif not failures and (keys or not query.is_empty):
-        roles = f", as {listed_words(keys[0].names)}" if keys and keys[0].names else ""
+        roles = f", as {join_words(keys[0].names)}" if keys and keys[0].names else ""
         yield Check(
             OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
         )
@@ -206,8 +210,8 @@ def _names_something_at(
         name.kind in {ON_CALL, INCIDENT_ROLE}
         and provider in name.providers
         and (
-            name.bearers(provider, snapshot)
-            or not any(name.bearers(other, snapshot) for other in name.providers)
+            name.matches(provider, snapshot)
+            or not any(name.matches(other, snapshot) for other in name.providers)
         )
         for name in names
     )
@@ -231,59 +235,61 @@ def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) ->
             reason = "no provider that is asked lists them"
             yield name.check(NOTE, f"{kind} {quoted} cannot be looked for: {reason}")
         return
-    by_provider = {provider: name.bearers(provider, snapshot) for provider in name.providers}
+    by_provider = {provider: name.matches(provider, snapshot) for provider in name.providers}
     if not any(by_provider.values()):
         yield _check_missing_name(name, snapshot)
         return
     owners = [
         provider
-        for provider, bearers in by_provider.items()
-        if any(bearer.id == name.entry for bearer in bearers)
+        for provider, matches in by_provider.items()
+        if any(match.id == name.entry for match in matches)
     ]
-    for provider, bearers in by_provider.items():
-        if not bearers:
+    for provider, matches in by_provider.items():
+        if not matches:
             continue
-        # Where a rule names the provider, there is no other here.
+        # Only where the rule leaves the provider open is there more than one here.
         if owners and provider not in owners:
-            reason = f"{quoted} is the id of one of {listed_words(owners)}"
+            reason = f"{quoted} is the id of one of {join_words(owners)}"
             ignored = f"the {kind} of {provider} that is called {quoted} does not count"
             yield name.check(NOTE, f"{ignored}: {reason}")
-        elif len(bearers) > 1 and name.kind not in _BY_NAME_ALONE:
-            ids = listed_words(sorted(bearer.id for bearer in bearers))
+        elif len(matches) > 1 and name.kind not in _BY_NAME_ALONE:
+            ids = join_words(sorted(match.id for match in matches))
             level, meaning = (
                 (NOTE, "it means the one with that id")
                 if provider in owners
                 else (PROBLEM, "it counts for none")
             )
-            shared = f"{len(bearers)} {kind}s of {provider} go by {quoted}"
+            shared = f"{len(matches)} {kind}s of {provider} go by {quoted}"
             yield name.check(level, f"{shared}: {meaning}; their ids are {ids}")
-        elif not bearers[0].enabled:
+        elif not matches[0].enabled:
             off = f"the {kind} {quoted} of {provider} is switched off"
             yield name.check(PROBLEM, f"{off}: nobody is on duty by it")
         else:
             yield name.check(OK, f"{kind} {quoted} is at {provider}")
             if isinstance(name.condition, OnCall):
-                yield from _check_shift(name, name.condition, bearers[0], snapshot, now)
+                yield from _check_shift(name, name.condition, matches[0], snapshot, now)
 
 
 def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
     what = f'{_KIND_NAMES[name.kind]} "{name.entry}"'
-    unread = [each for each in name.providers if (each, name.kind) in snapshot.incomplete]
-    if unread:
-        reason = f"{listed_words(unread)} did not list them all"
+    incomplete = [
+        provider for provider in name.providers if (provider, name.kind) in snapshot.incomplete
+    ]
+    if incomplete:
+        reason = f"{join_words(incomplete)} did not list them all"
         return name.check(PROBLEM, f"{what} cannot be looked for: {reason}")
     ids_by_name = {
-        each: listed.id
+        other: listed.id
         for listed in snapshot.schedules_and_roles
         if listed.kind == name.kind and listed.provider in name.providers
-        for each in listed.names
-        if each
+        for other in listed.names
+        if other
     }
     hint = nearest(name.entry, ids_by_name)
     similar = nearest_of(name.entry, ids_by_name)
     if hidden_difference(name.entry, similar):
         hint += f"; copy it from there, or name it by its id, {ids_by_name[similar]}"
-    return name.check(PROBLEM, f"{what} is not to be found at {listed_words(name.providers)}{hint}")
+    return name.check(PROBLEM, f"{what} is not to be found at {join_words(name.providers)}{hint}")
 
 
 def _check_shift(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from auditlog.explain import rule_title
 from cli.context import Context
+from cli.policy_notes import approving_rules
 from handler.callers.base import BUDGET_SECONDS
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Dependency, DutyCollector, duty_queries, load_clients
-from handler.providers.registry import BY_ID, PROVIDERS
 from handler.request import Resource
-from handler.rules.conditions import OnCall, duty_conditions
-from handler.rules.model import Policy, Rule
+from handler.rules.conditions import duty_conditions
+from handler.rules.model import Policy
 from handler.settings import Settings
-from policy.lint import open_rules
 
 # Nobody waits for an approval here: a large organisation is read whole.
 PATIENCE_SECONDS = 5 * BUDGET_SECONDS
@@ -31,16 +29,16 @@ class DutyReport(NamedTuple):
 
 
 def query_all_duties(
-    settings: Settings, world: Context, resources: Sequence[Resource] | None = None
+    settings: Settings, context: Context, resources: Sequence[Resource] | None = None
 ) -> DutyReport:
     """Ask each provider for all that the rules could need, whoever requests what.
 
     Args:
         settings: the policy, and the keys.
-        world: how they are reached.
+        context: how they are reached.
         resources: what the rules have to be for; None takes every rule.
     """
-    client, clock = world.client(), world.clock
+    client, clock = context.client(), context.clock
     try:
         clients = load_clients(client, clock, settings.providers)
         queries = duty_queries(clients, rule_dependencies(settings.policy, resources))
@@ -68,38 +66,4 @@ def rule_dependencies(
         Dependency(condition, rule.shift_end is not None, frozenset())
         for rule in approving_rules(policy, resources)
         for condition in duty_conditions(rule.when)
-    ]
-
-
-def approving_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> Iterator[Rule]:
-    """Give the rules that may approve, for any of these resources."""
-    for rule in policy.rules:
-        if not rule.deny and (
-            resources is None or any(rule.resources.covers(resource) for resource in resources)
-        ):
-            yield rule
-
-
-def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
-    """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
-    on = [BY_ID[id_].name for id_ in settings.providers]
-    return [
-        f"by {rule_title(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
-        for each in open_rules(settings.policy, on, resources)
-    ]
-
-
-def switched_off(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Say which providers the rules name that nobody can ask, for want of a key."""
-    on = {BY_ID[id_].name for id_ in settings.providers}
-    named = {
-        condition.provider
-        for rule in rules
-        for condition in duty_conditions(rule.when)
-        if isinstance(condition, OnCall) and condition.provider
-    }
-    return [
-        f"{provider.name} is not asked, though the policy names it: {provider.key} is not set"
-        for provider in PROVIDERS
-        if provider.name in named - on
     ]

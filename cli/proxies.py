@@ -37,7 +37,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
 _WANTS_PASSWORD = 407
 _ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
-# A certificate that is not trusted is no sign of a way that is missing.
+# An untrusted certificate isn't among them: then something did answer.
 _UNRESOLVED = "cannot be resolved"
 _UNANSWERED = (
     "connection failed (OSError",
@@ -203,7 +203,7 @@ def _proxy(variable: str, value: str) -> _Proxy:
     try:
         parts = urlsplit(value if colon else f"http://{value}")
         host, port = _encoded(parts.hostname or ""), parts.port or _DEFAULT_PORT
-        user, given, password = parts.netloc.rpartition("@")[0].partition(":")
+        user, separator, password = parts.netloc.rpartition("@")[0].partition(":")
     except ValueError:
         scheme = host = ""
     # What follows the host may be the rest of a password: one with a slash, for example.
@@ -213,7 +213,7 @@ def _proxy(variable: str, value: str) -> _Proxy:
             f"write it as {_EXAMPLE}, and special characters of a password percent-encoded",
         )
     credentials = None
-    if user or given:
+    if user or separator:
         credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return _Proxy(variable, host, port, credentials)
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from auditlog.explain import NO, YES, duration_in_words
-from auditlog.replay import COMPARED, Replayed, replay
-from cli import arguments, options
-from cli.config import configured
-from cli.console import Output, listed
+from auditlog.replay import COMPARED, ReplayResult, replay
+from cli import options
+from cli.config import load_config
+from cli.console import Output, join_words
 from cli.context import Context
 from cli.errors import CommandError
 from cli.logs import log_of_file, remarks, title_of
@@ -38,20 +38,20 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     options.add_log_file(parser, required=True)
-    arguments.for_a_policy(parser)
+    options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Decide again, and print what differs."""
-    config = configured(args, context.environment, context.folder, asks=False)
+    config = load_config(args, context.environment, context.folder, needs_keys=False)
     log = log_of_file(args.file, context)
     decisions, missing = log.decisions, remarks(log)
     if not decisions:
         raise CommandError("; ".join([f"{title_of(args.file)} holds no decision", *missing]))
-    replayed = replay(decisions, config.policy)
-    differing = [entry for entry in replayed if entry.differences]
-    undecided = [entry for entry in replayed if entry.again is None]
-    same = len(replayed) - len(differing) - len(undecided)
+    results = replay(decisions, config.policy)
+    differing = [entry for entry in results if entry.differences]
+    undecided = [entry for entry in results if entry.new_record is None]
+    same = len(results) - len(differing) - len(undecided)
     out = context.output(args)
     if args.json:
         out.json(
@@ -76,13 +76,13 @@ def run(args: argparse.Namespace, context: Context) -> int:
     return 1 if differing or undecided or missing else 0
 
 
-def _identity(entry: Replayed) -> dict[str, Any]:
+def _identity(entry: ReplayResult) -> dict[str, Any]:
     names = ("call", "number", "decided_at", "requester", "resources", "policy")
     return {name: entry.record[name] for name in names}
 
 
-def _as_data(entry: Replayed) -> dict[str, Any]:
-    was, now = entry.record, entry.again or {}
+def _as_data(entry: ReplayResult) -> dict[str, Any]:
+    was, now = entry.record, entry.new_record or {}
     return {
         **_identity(entry),
         "differs": list(entry.differences),
@@ -91,11 +91,11 @@ def _as_data(entry: Replayed) -> dict[str, Any]:
     }
 
 
-def _print(out: Output, entry: Replayed) -> None:
+def _print(out: Output, entry: ReplayResult) -> None:
     record = entry.record
-    resources = listed(record["resources"])
+    resources = join_words(record["resources"])
     out.line(f"{record['decided_at']}  {record['requester']} for {resources}")
-    for when, decision in (("was", record), ("now", entry.again or {})):
+    for when, decision in (("was", record), ("now", entry.new_record or {})):
         approved = decision["outcome"] == "approve"
         outcome = "left to humans"
         if approved:
@@ -103,7 +103,7 @@ def _print(out: Output, entry: Replayed) -> None:
         out.line(f"  {when}  {outcome}: {decision['reason']}", YES if approved else NO, 7)
 
 
-def _print_undecided(out: Output, undecided: Iterable[Replayed]) -> None:
+def _print_undecided(out: Output, undecided: Iterable[ReplayResult]) -> None:
     problems = Counter(entry.problem for entry in undecided)
     for problem, count in problems.items():
         out.line(f"{count} could not be decided again: {problem}")

@@ -15,7 +15,7 @@ from cli.console import Output
 from cli.context import Context
 from cli.errors import CommandError
 from cli.logs import log_of_file, log_of_group, remarks
-from cli.target import log_group_of
+from cli.target import find_log_group
 from policy.terminal import counted
 
 EPILOG = f"""examples:
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         metavar="7d",
         help="how far back; 7d from a log group, all of a file, if not said",
     )
-    arguments.for_scripts(parser)
+    options.add_json(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
@@ -84,7 +84,7 @@ def _log(args: argparse.Namespace, context: Context) -> Log:
     except OverflowError:
         raise CommandError("--since reaches back too far") from None
     if args.stack:
-        group, region = log_group_of(args.stack, context)
+        group, region = find_log_group(args.stack, context)
         return log_of_group(group, since, now, context.environment, region)
     if args.log_group is not None:
         return log_of_group(args.log_group, since, now, context.environment)

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from cli.config import project_folder, stack_settings
 from cli.context import Context
 from cli.errors import CommandError, ReportError
-from cli.stack_file import project_folder, stack_settings
 from handler.settings import SIGNING_SECRET
 
 URL, SECRET = "WEBHOOK_URL", SIGNING_SECRET
@@ -32,7 +32,7 @@ _REMEDIES = {
 }
 
 
-class Deployed(NamedTuple):
+class Target(NamedTuple):
     """A webhook, and where to look when it fails.
 
     Attributes:
@@ -53,19 +53,19 @@ class Deployed(NamedTuple):
 
     def __repr__(self) -> str:
         """Hide the secret, wherever the value is printed."""
-        return f"Deployed({self.url!r}, stack={self.stack!r})"
+        return f"Target({self.url!r}, stack={self.stack!r})"
 
 
-def deployed(stack: str | None, world: Context) -> Deployed:
+def find_target(stack: str | None, context: Context) -> Target:
     """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
 
     Raises:
         CommandError: something is missing, or the Pulumi CLI cannot say it.
     """
-    return _of_stack(stack, world) if stack else _of_environment(world.environment)
+    return _of_stack(stack, context) if stack else _of_environment(context.environment)
 
 
-def _of_environment(environment: Mapping[str, str]) -> Deployed:
+def _of_environment(environment: Mapping[str, str]) -> Target:
     for name in (URL, SECRET):
         if not environment.get(name, ""):
             remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
@@ -73,15 +73,15 @@ def _of_environment(environment: Mapping[str, str]) -> Deployed:
     if "@" in environment[URL].partition("//")[2].partition("/")[0]:
         # Not quoted: it may be a password.
         raise CommandError(f"{URL} has a user before its host: leave that out")
-    return Deployed(environment[URL], environment[SECRET], settings=environment)
+    return Target(environment[URL], environment[SECRET], settings=environment)
 
 
-def _of_stack(stack: str, world: Context) -> Deployed:
-    folder = project_folder(world.folder)
+def _of_stack(stack: str, context: Context) -> Target:
+    folder = project_folder(context.folder)
     settings = stack_settings(folder, stack)
-    outputs = _outputs_of(stack, folder, world.environment, needed="webhook_url")
-    secret = _pulumi(["config", "get", SECRET], stack, folder, world.environment)
-    return Deployed(
+    outputs = _outputs_of(stack, folder, context.environment, needed="webhook_url")
+    secret = _pulumi(["config", "get", SECRET], stack, folder, context.environment)
+    return Target(
         outputs["webhook_url"],
         secret.removesuffix("\n"),
         stack,
@@ -91,15 +91,15 @@ def _of_stack(stack: str, world: Context) -> Deployed:
     )
 
 
-def log_group_of(stack: str, world: Context) -> tuple[str, str]:
+def find_log_group(stack: str, context: Context) -> tuple[str, str]:
     """Find a stack's log group, and the region in which it is.
 
     Raises:
         CommandError: something is missing, or the Pulumi CLI cannot say it.
     """
-    folder = project_folder(world.folder)
+    folder = project_folder(context.folder)
     region = stack_settings(folder, stack).get("aws:region", "")
-    outputs = _outputs_of(stack, folder, world.environment, needed="log_group")
+    outputs = _outputs_of(stack, folder, context.environment, needed="log_group")
     return outputs["log_group"], region
 
 

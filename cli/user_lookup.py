@@ -16,7 +16,7 @@ from operator import ne
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode
 
-from cli.console import listed
+from cli.console import join_words
 from cli.context import Context
 from handler import emails
 from handler.clock import Deadline
@@ -127,8 +127,11 @@ def notes_on_user(
         }
     finally:
         client.close()
-    of = f"{email} or one of its aliases" if others else email
-    return [*_known(of, states, snapshot), *_unknown(of, email, states, snapshot)]
+    person = f"{email} or one of its aliases" if others else email
+    return [
+        *_known_notes(person, states, snapshot),
+        *_unknown_notes(person, email, states, snapshot),
+    ]
 
 
 def _state(
@@ -144,52 +147,55 @@ def _state(
         try:
             answer: object = client.get_json(lookup.url, lookup.headers, deadline)
             users = [as_object(user, "a user") for user in lookup.users(answer)]
-            found = [emails.normal(get_str(user, lookup.field)) for user in users]
+            addresses_there = [emails.normal(get_str(user, lookup.field)) for user in users]
         except HttpError as error:
             if name == _OPSGENIE and error.status == HTTPStatus.NOT_FOUND:
                 continue
             return str(error)
         except ShapeError as error:
             return f"the answer could not be read: {error}"
-        if any(emails.same(one, address) for one in found):
+        if any(emails.same(other, address) for other in addresses_there):
             return _KNOWN
         # Found by an e-mail that is not shown: elsewhere it is a part of the name that fits.
-        if name == _JSM and "" in found:
+        if name == _JSM and "" in addresses_there:
             state = _HIDDEN
     return state
 
 
-def _known(of: str, states: Mapping[str, str], snapshot: ProviderSnapshot) -> Iterable[str]:
+def _known_notes(
+    person: str, states: Mapping[str, str], snapshot: ProviderSnapshot
+) -> Iterable[str]:
     failing = {failure.provider for failure in snapshot.failures}
     for name, state in states.items():
         if state == _KNOWN:
             now = "not all duties could be read" if name in failing else "off duty there right now"
-            yield f"{name} has a user with the e-mail {of}: {now}"
+            yield f"{name} has a user with the e-mail {person}: {now}"
         elif state == _HIDDEN:
             yield (
-                f"{name} has an account that may be {of}, but doesn't show its e-mail: "
+                f"{name} has an account that may be {person}, but doesn't show its e-mail: "
                 "no duty of that account counts"
             )
 
 
-def _unknown(
-    of: str, email: str, states: Mapping[str, str], snapshot: ProviderSnapshot
+def _unknown_notes(
+    person: str, email: str, states: Mapping[str, str], snapshot: ProviderSnapshot
 ) -> Iterable[str]:
     without = [name for name, state in states.items() if state == _UNKNOWN]
     if len(without) == len(states):
-        nobody = f"no provider that was asked has a user with the e-mail {of} ({listed(without)})"
+        providers = join_words(without)
+        nobody = f"no provider that was asked has a user with the e-mail {person} ({providers})"
         yield f"{nobody}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
-        yield f"{listed(without)}: no user with the e-mail {of}"
+        yield f"{join_words(without)}: no user with the e-mail {person}"
     not_sure = {failure.provider for failure in snapshot.failures}
     not_sure |= {duty.provider for duty in snapshot.without_email}
     for name, state in states.items():
         if state not in {_KNOWN, _UNKNOWN, _HIDDEN}:
-            prefix, user = "", f"a user with the e-mail {of}"
+            prefix, user = "", f"a user with the e-mail {person}"
             if name not in not_sure:
-                prefix, user = f"nobody on duty at {name} has the e-mail {of}; ", "such a user"
+                prefix, user = f"nobody on duty at {name} has the e-mail {person}; ", "such a user"
             yield f"{prefix}whether {name} has {user} could not be looked up: {state}"
 
 

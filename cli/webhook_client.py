@@ -117,7 +117,7 @@ def _parts(url: str) -> SplitResult:
         raise ValueError("it holds a character that has to be percent-encoded")
     if problem := host_problem(parts.hostname):
         raise ValueError(f"its {problem}")
-    _ = parts.port  # read once, which is what fails where it is no port
+    _ = parts.port  # raises ValueError where the port isn't valid
     return parts
 
 

@@ -8,18 +8,12 @@ from typing import Any
 
 from auditlog.explain import NO, SETTINGS, clock_time, emails_missing, why
 from cli import arguments, options
-from cli.config import Configured, configured
+from cli.config import CommandConfig, load_config
 from cli.console import Output
 from cli.context import Context
 from cli.errors import NOT_DONE
-from cli.provider_query import (
-    DutyReport,
-    approving_rules,
-    open_to_any_duty,
-    query_all_duties,
-    rule_dependencies,
-    switched_off,
-)
+from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
+from cli.provider_query import DutyReport, query_all_duties, rule_dependencies
 from handler.audit import decision_record
 from handler.clock import Clock
 from handler.durations import format_go, format_instant, in_words
@@ -52,13 +46,13 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
-    arguments.for_labels(parser, "that it carries")
-    arguments.for_a_policy(parser)
+    options.add_labels(parser, "that it carries")
+    options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Decide for each holder of a duty; list who is approved, and who is not."""
-    config = configured(args, context.environment, context.folder)
+    config = load_config(args, context.environment, context.folder)
     settings, policy, clock = config.settings, config.policy, context.clock
     kind, id_ = args.resource
     resource = Resource(kind, id_, labels=dict(args.label))
@@ -77,7 +71,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for name, counts in hidden.items()
     ]
     notes += [f"no answer from {failure}" for failure in snapshot.failures]
-    notes += switched_off(settings, approving_rules(policy, [resource]))
+    notes += missing_key_notes(settings, approving_rules(policy, [resource]))
     if settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
@@ -88,7 +82,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _why_nobody(len(others), snapshot))
-    wide = open_to_any_duty(settings, [resource])
+    open_notes = open_rule_notes(settings, [resource])
     out = context.output(args)
     if args.json:
         out.json(
@@ -98,13 +92,13 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "approved": [_as_data(decision, config) for decision in approved],
                 "not_approved": [{"who": person, "why": reason} for person, reason in others],
                 "unanswered": unanswered,
-                "open_to_any_duty": wide,
+                "open_to_any_duty": open_notes,
                 "notes": notes,
             }
         )
     else:
         rows = [_row(decision, config) for decision in approved]
-        _print(out, rows, answer, others, (*notes, *wide))
+        _print(out, rows, answer, others, (*notes, *open_notes))
     return status
 
 
@@ -150,13 +144,13 @@ def _why_nobody(others: int, snapshot: ProviderSnapshot) -> str:
 def _unanswered(report: DutyReport) -> list[str]:
     """Give the providers that could say nothing at all."""
     snapshot = report.snapshot
-    said = {each.provider for each in (*snapshot.duties, *snapshot.without_email)}
-    said |= {each.provider for each in snapshot.schedules_and_roles}
-    failing = {each.provider for each in snapshot.failures} - said
-    return [each for each in report.queries if each in failing]
+    answered = {duty.provider for duty in (*snapshot.duties, *snapshot.without_email)}
+    answered |= {listed.provider for listed in snapshot.schedules_and_roles}
+    silent = {failure.provider for failure in snapshot.failures} - answered
+    return [provider for provider in report.queries if provider in silent]
 
 
-def _why(decision: Decision, config: Configured) -> str:
+def _why(decision: Decision, config: CommandConfig) -> str:
     """Say why in the words of `oncall explain`."""
     record = decision_record(
         decision,
@@ -169,7 +163,7 @@ def _why(decision: Decision, config: Configured) -> str:
     return why(record)
 
 
-def _others(decisions: Iterable[Decision], config: Configured) -> list[tuple[str, str]]:
+def _others(decisions: Iterable[Decision], config: CommandConfig) -> list[tuple[str, str]]:
     """Give who would not be approved, and why not; last those on duty for something else."""
     others = [
         (decision.request.requester.email, _why(decision, config))
@@ -179,7 +173,7 @@ def _others(decisions: Iterable[Decision], config: Configured) -> list[tuple[str
     return sorted(others, key=lambda other: (NOT_LISTED in other[1], other))
 
 
-def _as_data(decision: Decision, config: Configured) -> dict[str, Any]:
+def _as_data(decision: Decision, config: CommandConfig) -> dict[str, Any]:
     return {
         "who": decision.request.requester.email,
         "until": format_instant(decision.now + decision.duration),
@@ -189,7 +183,7 @@ def _as_data(decision: Decision, config: Configured) -> dict[str, Any]:
     }
 
 
-def _row(decision: Decision, config: Configured) -> tuple[str, ...]:
+def _row(decision: Decision, config: CommandConfig) -> tuple[str, ...]:
     return (
         decision.request.requester.email,
         clock_time(decision.now + decision.duration, decision.now),

@@ -19,8 +19,8 @@ RUNBOOK = "docs/runbook.md"
 MOST_APPROVALS_AN_HOUR = 20
 MOST_REFUSALS = 5
 _MINUTE = 60
-# No line and no error is what a function that nobody calls has.
-NOTHING_HAPPENED, AS_IT_WAS = "notBreaching", "ignore"
+# CloudWatch's words. A function that nobody calls logs no line and no error: that is no breach.
+NOT_BREACHING, IGNORE = "notBreaching", "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Alarm:
     statistic: Literal["Sum", "Minimum"] = "Sum"
     minutes: int = 5
     threshold: int = 1
-    no_data: str = NOTHING_HAPPENED
+    no_data: str = NOT_BREACHING
     ends: bool = True
 
     @property
@@ -117,8 +117,8 @@ ALARMS = (
 def provider_failing(provider: Provider) -> Alarm:
     """Make the alarm of one provider.
 
-    Requests are rare: a number of failures would be reached by nobody, so one is enough where
-    nothing was answered beside it. Until it is asked again, nobody knows better.
+    Requests are rare, so no number of failures would be reached: one is enough, unless the provider
+    also answered within the period. Without data, the alarm stays as it is until the next request.
     """
     return Alarm(
         name=f"provider-failing-{provider.id}",
@@ -130,7 +130,7 @@ def provider_failing(provider: Provider) -> Alarm:
         metric=failing(provider).name,
         statistic="Minimum",
         minutes=15,
-        no_data=AS_IT_WAS,
+        no_data=IGNORE,
     )
 
 

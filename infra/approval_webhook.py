@@ -58,13 +58,13 @@ class ApprovalWebhookArgs:
 class ApprovalWebhook(pulumi.ComponentResource):
     """A public function URL, in front of a function that may write its log and read its secret.
 
-    The URL is open to everybody, since Indent signs its calls with a key of its own and not with
-    AWS's. The provider grants that itself when the URL is made: both statements that AWS asks for
-    (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction, documentation of
-    `aws.lambda.FunctionUrl`), so no permission is declared here.
+    The URL is open to everybody: callers prove who they are by a secret of theirs, not by AWS's
+    credentials. No permission is declared here: the provider adds both statements that AWS asks for
+    when it makes the URL (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction,
+    documentation of `aws.lambda.FunctionUrl`).
 
     Attributes:
-        url: where Indent calls.
+        url: where callers reach it.
         function_name: of the function.
         log_group: name of the log group with one line for each decision.
         function_arn, role_arn, log_group_arn: of the function, its role and its log.
@@ -95,7 +95,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
         policy = pulumi.Output.json_dumps(_rights(log_group.arn, args.secret.arn))
         self.boundary_arn = None
         if args.bounded:
-            # The very same: whoever may change the role's policy cannot widen it.
+            # The same policy again: so whoever may change the role's cannot widen it.
             self.boundary_arn = iam.Policy(
                 f"{name}-boundary",
                 description="The most that the approval webhook's role may do.",

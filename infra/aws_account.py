@@ -71,7 +71,7 @@ _SIGN_IN = "run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class AwsAccount:
     """The account that the credentials in the environment belong to.
 
     Attributes:
@@ -88,14 +88,14 @@ class Account:
     _clients: dict[tuple[str, str, int], Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str, endpoint: str = "", attempts: int = 3) -> Any:  # noqa: ANN401 - boto3 has no types
-        """Give boto3's client of a service, which takes boto3 a moment to make."""
-        wanted = (service, endpoint, attempts)
-        if wanted not in self._clients:
-            self._clients[wanted] = _client(self.session, *wanted)
-        return self._clients[wanted]
+        """Give boto3's client of a service; boto3 takes a moment to make one, so each is kept."""
+        key = (service, endpoint, attempts)
+        if key not in self._clients:
+            self._clients[key] = _client(self.session, *key)
+        return self._clients[key]
 
 
-def current_account(region: str, profile: str = "") -> Account:
+def current_account(region: str, profile: str = "") -> AwsAccount:
     """Ask AWS whose credentials these are.
 
     Raises:
@@ -108,12 +108,12 @@ def current_account(region: str, profile: str = "") -> Account:
         caller = _client(session, "sts").get_caller_identity()
     # arn:aws:…, or arn:aws-us-gov:…
     partition = caller["Arn"].split(":")[1]
-    return Account(
+    return AwsAccount(
         id=caller["Account"], partition=partition, region=session.region_name, session=session
     )
 
 
-def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> str | None:
+def owned_bucket_region(account: AwsAccount, bucket: str, endpoint: str = "") -> str | None:
     """Prove that a bucket is this account's, and tell its region; None where there is none.
 
     A name tells nothing: anybody may have made a bucket of that name. So nothing is read from a
@@ -136,7 +136,7 @@ def owned_bucket_region(account: Account, bucket: str, endpoint: str = "") -> st
     return str(bucket_head.get("BucketRegion") or account.region)
 
 
-def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
+def bucket_tags(account: AwsAccount, bucket: str) -> dict[str, str]:
     """Read the tags of a bucket that is proven to be this account's."""
     try:
         tagging = account.client("s3").get_bucket_tagging(
@@ -149,7 +149,7 @@ def bucket_tags(account: Account, bucket: str) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tagging["TagSet"]}
 
 
-def foreign_bucket(account: Account, bucket: str) -> str:
+def foreign_bucket(account: AwsAccount, bucket: str) -> str:
     """Say that a bucket is somebody else's, and what to do."""
     return (
         f"bucket {bucket} doesn't belong to account {account.id}, or you have no right to use it "
@@ -208,7 +208,7 @@ def _hostname(url: str) -> str:
 
 
 def loopback_warning(environment: Mapping[str, str]) -> str:
-    """Warn of that in a sentence; empty where there is none."""
+    """Warn of such endpoints in a sentence; empty where there are none."""
     endpoints = loopback_endpoints(environment)
     if not endpoints:
         return ""
@@ -223,10 +223,10 @@ def _session(region: str, profile: str) -> Any:  # noqa: ANN401 - boto3 has no t
     core = botocore.session.Session(profile=profile or None)
 
     def refuse(_prompt: str) -> NoReturn:
-        named = f" --profile {shlex.quote(profile)}" if profile else ""
+        option = f" --profile {shlex.quote(profile)}" if profile else ""
         raise SetupError(
             "the AWS profile needs a code of an MFA device, which Pulumi can't ask for; run "
-            f'`eval "$(aws configure export-credentials{named} --format env)"`, which asks for it'
+            f'`eval "$(aws configure export-credentials{option} --format env)"`, which asks for it'
         )
 
     # boto3 would ask for the code in the middle of this, and Pulumi would fail afterwards.

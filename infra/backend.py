@@ -195,7 +195,7 @@ def _check_bucket(backend: Backend, region: str, stack: str) -> None:
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Check it, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
+    """Check a stack's backend, and give the exit status: 0 all is well, 1 not, 130 interrupted."""
     parser = Parser(prog="python -m infra.backend", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack

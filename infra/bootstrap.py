@@ -17,10 +17,7 @@ from handler.setting_parsers import Problems, SettingsError
 from handler.settings import OLDER_SCHEDULES, POLICY, ROLES, SCHEDULES
 from infra.aws_account import aws_errors, current_account, loopback_warning
 from infra.backend import bucket_url, listed_stacks, prove_backend
-from infra.bootstrap_bucket import ensure_bucket
-from infra.bootstrap_key import ensure_key
-from infra.bootstrap_oidc import ensure_oidc_provider
-from infra.bucket_names import check_default_bucket, default_bucket_name
+from infra.deploy_role import ensure_oidc_provider
 from infra.errors import ReportError, SetupError, say_error
 from infra.pulumi_cli import (
     BACKEND,
@@ -41,8 +38,12 @@ from infra.settings import (
     KMS_KEY_MANAGED,
     STATE_BUCKET,
     STATE_BUCKET_MANAGED,
+    check_default_bucket,
+    default_bucket_name,
 )
 from infra.stack_file import PASSPHRASE, StackFile, read_stack_file
+from infra.state_bucket import ensure_bucket
+from infra.state_key import ensure_key
 from policy.remedies import ConfigError
 from policy.terminal import Parser, say
 
@@ -75,7 +76,7 @@ or any that carries the labels it names. Narrow it before you deploy it, for exa
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
-    """Do it, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
+    """Bootstrap a stack, and give the exit status: 0 it is done, 1 not, 130 interrupted."""
     parser = Parser(prog="python -m infra.bootstrap", description=__doc__)
     parser.add_argument("stack")
     stack = parser.parse_args(arguments).stack
@@ -90,8 +91,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], folder: Path)
         say_error(error)
         return 1
     except (KeyboardInterrupt, InterruptedCommandError) as error:
-        what = str(error) or "interrupted"
-        say(f"error: {what}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
+        problem = str(error) or "interrupted"
+        say(f"error: {problem}; `make bootstrap STACK={stack}` goes on from there", sys.stderr)
         return INTERRUPTED
     exports = {"backend": BACKEND, "url": shlex.quote(url), "no_plugins": NO_PLUGINS_OF_A_STATE}
     text = NEXT if settings.keys() & {SCHEDULES, OLDER_SCHEDULES, ROLES, POLICY} else NEXT + NARROW
@@ -121,11 +122,11 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
     account = current_account(region)
     name = file.settings.get(STATE_BUCKET) or default_bucket_name(account.id, stack)
     managed = ensure_bucket(account, file, name, report_step)
-    written = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
+    outcome = {STATE_BUCKET: name, STATE_BUCKET_MANAGED: _switch(on=managed)}
     provider = file.encrypted_by or PASSPHRASE
     if alias:
         key = ensure_key(account, file, alias, report_step)
-        written |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
+        outcome |= {KMS_KEY_ID: key.id, KMS_KEY_MANAGED: _switch(on=key.managed)}
         provider = key_address(alias, region)
     if file.settings.get(DEPLOY_REPOSITORY):
         ensure_oidc_provider(account, report_step)
@@ -140,9 +141,11 @@ def bootstrap(stack: str, environment: Mapping[str, str], folder: Path) -> str:
         # What encrypts the file's secrets already has to stay readable until it is changed.
         pulumi.run("stack", "init", stack, "--secrets-provider", file.encrypted_by or provider)
     _encrypt(pulumi, read_stack_file(folder, stack, environment), provider, environment)
-    if written.items() - file.settings.items():
+    if outcome.items() - file.settings.items():
         report_step(f"writes into Pulumi.{stack}.yaml what was made")
-        pairs = [word for key in written for word in ("--plaintext", f"{key}={written[key]}")]
+        pairs = [
+            word for key, value in outcome.items() for word in ("--plaintext", f"{key}={value}")
+        ]
         pulumi.run("config", "set-all", *pairs, "--stack", stack)
     report_step("installs the plugins that the program needs")
     pulumi.run("install", "--no-dependencies")
@@ -191,8 +194,10 @@ def _check_settings(file: StackFile, environment: Mapping[str, str]) -> tuple[st
             remedy = f"write it in plain text into Pulumi.{file.stack}.yaml"
             problem = "is set with --secret, but is not a secret"
             problems.append(ConfigError(key, problem, remedy))
-    needed = file.encrypted_by == PASSPHRASE or not (file.encrypted_by or file.has(KMS_KEY_ALIAS))
-    if needed and not has_passphrase(environment):
+    needs_passphrase = file.encrypted_by == PASSPHRASE or not (
+        file.encrypted_by or file.has(KMS_KEY_ALIAS)
+    )
+    if needs_passphrase and not has_passphrase(environment):
         problem = f"is not set, nor is {PASSPHRASES[1]}: it encrypts the secrets of the stack"
         remedy = f"run `read -rs {PASSPHRASES[0]} && export {PASSPHRASES[0]}`"
         problems.append(ConfigError(PASSPHRASES[0], problem, remedy))

@@ -12,11 +12,10 @@ from pulumi.runtime.config import CONFIG
 
 from handler.setting_parsers import Problems, SettingsError
 from handler.settings import PLAIN_KEYS, POLICY, SECRET_KEYS, load
-from infra.bucket_names import check_default_bucket
 from infra.config_key_check import wrong_keys
 from infra.config_warnings import config_warnings
 from infra.deploy_role import PREVIEW_SUFFIX
-from infra.policy_file import tested_policy
+from infra.policy_file import read_tested_policy
 from infra.region import REGION, parse_region, region_of
 from infra.settings import (
     ALARM_EMAIL,
@@ -31,6 +30,7 @@ from infra.settings import (
     RESERVED_CONCURRENCY,
     STATE_BUCKET,
     STATE_BUCKET_MANAGED,
+    check_default_bucket,
 )
 from infra.stack_file import redirection_errors
 from policy.remedies import UNREAD, ConfigError, config_rm, in_stack, report
@@ -128,12 +128,12 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
     plain = {key: values[key].strip() for key in PLAIN_KEYS if values.get(key, "").strip()}
     policy = None
     if POLICY in plain and problems.read(BY_NAME[POLICY].read, plain, check_typed_text):
-        policy = problems.read(tested_policy, root, plain | secrets)
+        policy = problems.read(read_tested_policy, root, plain | secrets)
     text = policy.json if policy else UNREAD if POLICY in plain else None
     settings = problems.read(load, plain | secrets, text, check_typed_text)
     problems.read(_check_size, plain)
     problems.read(_check_secret_size, secrets)
-    read: dict[str, Any] = {
+    own: dict[str, Any] = {
         row.name: problems.read(row.read, values, check_typed_text) for row in PROGRAM_SETTINGS
     }
     problems.extend(_conflicts(values, stack))
@@ -143,16 +143,16 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         function_settings=plain,
         secrets=secrets,
         policy=text or "",
-        state_bucket=read[STATE_BUCKET],
-        state_bucket_managed=read[STATE_BUCKET_MANAGED],
-        state_key_alias=read[KMS_KEY_ALIAS],
-        state_key_id=read[KMS_KEY_ID],
-        state_key_managed=read[KMS_KEY_MANAGED],
-        log_retention_days=read[LOG_RETENTION_DAYS],
-        memory_mb=read[MEMORY_MB],
-        reserved_concurrency=read[RESERVED_CONCURRENCY],
-        alarm_email=read[ALARM_EMAIL],
-        deploy_repository=read[DEPLOY_REPOSITORY],
+        state_bucket=own[STATE_BUCKET],
+        state_bucket_managed=own[STATE_BUCKET_MANAGED],
+        state_key_alias=own[KMS_KEY_ALIAS],
+        state_key_id=own[KMS_KEY_ID],
+        state_key_managed=own[KMS_KEY_MANAGED],
+        log_retention_days=own[LOG_RETENTION_DAYS],
+        memory_mb=own[MEMORY_MB],
+        reserved_concurrency=own[RESERVED_CONCURRENCY],
+        alarm_email=own[ALARM_EMAIL],
+        deploy_repository=own[DEPLOY_REPOSITORY],
         providers=() if problems else tuple(settings.providers),
     )
     if problems:
@@ -163,14 +163,14 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
 
 def _conflicts(values: Mapping[str, str], stack: str) -> Iterator[SettingsError]:
     """Find settings that do not go with what else is set, or with the stack's name."""
-    given = {key for key, value in values.items() if value.strip()}
+    keys = {key for key, value in values.items() if value.strip()}
     # `make bootstrap` sets both; the switch says nothing without what it is about.
     for key, subject in ((STATE_BUCKET_MANAGED, STATE_BUCKET), (KMS_KEY_MANAGED, KMS_KEY_ID)):
-        if key in given and subject not in given:
+        if key in keys and subject not in keys:
             problem = f"is set, and {subject} is not; `make bootstrap` sets both"
             yield SettingsError(key, problem, fixes={key: None})
-    if DEPLOY_REPOSITORY in given and stack.endswith(PREVIEW_SUFFIX):
-        # The one who previews the other stack could deploy this one.
+    if DEPLOY_REPOSITORY in keys and stack.endswith(PREVIEW_SUFFIX):
+        # Whoever previews the other stack could deploy this one.
         other = stack.removesuffix(PREVIEW_SUFFIX)
         yield ConfigError(
             DEPLOY_REPOSITORY,

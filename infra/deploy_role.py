@@ -1,14 +1,19 @@
-"""The roles that CI takes: one deploys, one previews."""
+"""The roles that CI takes: one deploys, one previews.
+
+They trust GitHub's identity provider, of which an account has one: `make bootstrap` makes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
+from botocore.exceptions import ClientError
 from pulumi_aws import get_caller_identity_output, iam
 
+from infra.aws_account import error_code
 from infra.deploy_rights import (
     ALARMS,
     DASHBOARD,
@@ -20,14 +25,16 @@ from infra.deploy_rights import (
     SECRET_VALUE,
     Right,
 )
+from infra.errors import SetupError
 
 if TYPE_CHECKING:
     from infra.approval_webhook import ApprovalWebhook
+    from infra.aws_account import AwsAccount
     from infra.handler_secret import HandlerSecret
     from infra.monitoring import Monitoring
 
 PREVIEW_SUFFIX = "-preview"
-GITHUB = "token.actions.githubusercontent.com"
+ISSUER, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
 # The files of one stack, as Pulumi's own backend names them below `.pulumi/`.
 STATE_FILES = (
     *(f"stacks/{{0}}{ending}" for ending in (".json", ".json.bak", ".json.gz", ".json.gz.bak")),
@@ -115,7 +122,7 @@ class DeployRole(pulumi.ComponentResource):
 
     def _trust(self, environment: str) -> dict[str, Any]:
         provider = pulumi.Output.format(
-            "arn:{0}:iam::{1}:oidc-provider/{2}", self._partition, self._account, GITHUB
+            "arn:{0}:iam::{1}:oidc-provider/{2}", self._partition, self._account, ISSUER
         )
         subject = f"repo:{self._args.repository}:environment:{environment}"
         return {
@@ -127,8 +134,8 @@ class DeployRole(pulumi.ComponentResource):
                     "Action": "sts:AssumeRoleWithWebIdentity",
                     "Condition": {
                         "StringEquals": {
-                            f"{GITHUB}:aud": "sts.amazonaws.com",
-                            f"{GITHUB}:sub": subject,
+                            f"{ISSUER}:aud": AUDIENCE,
+                            f"{ISSUER}:sub": subject,
                         }
                     },
                 }
@@ -229,3 +236,34 @@ def _deny(
         **where,
         **({"Condition": condition} if condition else {}),
     }
+
+
+def ensure_oidc_provider(account: AwsAccount, report_step: Callable[[str], None]) -> None:
+    """Make the account's identity provider for GitHub, of which there can be one; or leave it.
+
+    Raises:
+        SetupError: it is there, for others only.
+    """
+    iam = account.client("iam")
+    providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    arns = [
+        provider["Arn"]
+        for provider in providers
+        if provider["Arn"].endswith(f":oidc-provider/{ISSUER}")
+    ]
+    if not arns:
+        report_step(f"makes the identity provider {ISSUER}")
+        try:
+            iam.create_open_id_connect_provider(Url=f"https://{ISSUER}", ClientIDList=[AUDIENCE])
+        except ClientError as error:
+            if error_code(error) != "EntityAlreadyExists":
+                raise
+        return
+    (arn,) = arns
+    audiences = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
+    if AUDIENCE not in audiences:
+        raise SetupError(
+            f"the account's identity provider {ISSUER} doesn't accept the audience {AUDIENCE}; run "
+            "`aws iam add-client-id-to-open-id-connect-provider "
+            f"--open-id-connect-provider-arn {arn} --client-id {AUDIENCE}`"
+        )

@@ -48,8 +48,8 @@ class MonitoringArgs:
 class Monitoring(pulumi.ComponentResource):
     """Metrics of the log, alarms on them and a dashboard; with an address, a topic that mails.
 
-    Without one the alarms are there all the same: the dashboard shows their state, and who has
-    other means to be told may listen to it. Only a topic without subscribers is good for nothing.
+    Without an address there is no topic, since nobody would subscribe to it. The alarms are there
+    all the same: the dashboard shows their state, and other tools can read it.
 
     Attributes:
         alarm_arns: of the alarms of all providers that there are, switched on or not.
@@ -72,15 +72,15 @@ class Monitoring(pulumi.ComponentResource):
         self._namespace = f"{pulumi.get_project()}/{pulumi.get_stack()}"
         self._child = pulumi.ResourceOptions(parent=self)
         self._metric_filters()
-        wanted = alarms_for(args.providers)
-        possible = alarms_for(PROVIDERS)
-        notifying = possible if args.ready_for_all else wanted
+        own_alarms = alarms_for(args.providers)
+        possible_alarms = alarms_for(PROVIDERS)
+        notifying = possible_alarms if args.ready_for_all else own_alarms
         self.topic_arn = self._topic(notifying, args.alarm_email) if args.alarm_email else None
-        alarms = [self._alarm(alarm, self.topic_arn) for alarm in wanted]
+        alarms = [self._alarm(alarm, self.topic_arn) for alarm in own_alarms]
         self.dashboard_arn = self._dashboard([alarm.arn for alarm in alarms])
-        beside = alarms[0].arn.apply(lambda arn: arn.rpartition(":")[0])
+        prefix = alarms[0].arn.apply(lambda arn: arn.rpartition(":")[0])
         self.alarm_arns = [
-            pulumi.Output.concat(beside, ":", self._alarm_name(alarm)) for alarm in possible
+            pulumi.Output.concat(prefix, ":", self._alarm_name(alarm)) for alarm in possible_alarms
         ]
         self.register_outputs({})
 
@@ -150,8 +150,8 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _dashboard(self, alarms: Sequence[pulumi.Output[str]]) -> pulumi.Output[str]:
-        def body(known: Sequence[str]) -> dict[str, object]:
-            function_name, log_group, *arns = known
+        def body(values: Sequence[str]) -> dict[str, object]:
+            function_name, log_group, *arns = values
             return dashboard_body(
                 namespace=self._namespace,
                 region=arns[0].split(":")[3],
@@ -161,11 +161,11 @@ class Monitoring(pulumi.ComponentResource):
                 providers=self._args.providers,
             )
 
-        known = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
+        values = pulumi.Output.all(self._args.function_name, self._args.log_group, *alarms)
         dashboard = cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=dashboard_name(self._stack),
-            dashboard_body=pulumi.Output.json_dumps(known.apply(body)),
+            dashboard_body=pulumi.Output.json_dumps(values.apply(body)),
             opts=self._child,
         )
         return dashboard.dashboard_arn

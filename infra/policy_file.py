@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError, parse_switch
 from handler.settings import POLICY, SELF_DECLARED
-from policy.case_runner import SUFFIX, TEST_SUFFIX, FileError, problem_lines, tests_of, try_policy
+from policy.case_runner import (
+    SUFFIX,
+    TEST_SUFFIX,
+    FileError,
+    problem_lines,
+    run_policy_tests,
+    tests_of,
+)
 from policy.diagnostics import quoted
 from policy.lint import providers_of, rules_without_provider
 from policy.remedies import ConfigError, config_set
@@ -25,8 +32,8 @@ EXAMPLE, STARTER = "policy/prod.yaml", Path("policy/example.yaml")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._/][A-Za-z0-9._/-]*")
 
 
-def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
-    """Read and try the policy file that the settings name.
+def read_tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
+    """Read the policy file that the settings name, and run its tests.
 
     Args:
         root: the project's folder.
@@ -43,20 +50,22 @@ def tested_policy(root: Path, settings: Mapping[str, str]) -> Loaded:
     except SettingsError:  # reported with the other settings
         self_declared = False
     if not (root / file).exists():
-        raise ConfigError(POLICY, f"is {name!r}, and there is no such file", _begun(file, root))
+        raise ConfigError(
+            POLICY, f"is {name!r}, and there is no such file", _starter_remedy(file, root)
+        )
     try:
-        trial = try_policy(file, root, self_declared=self_declared)
+        run = run_policy_tests(file, root, self_declared=self_declared)
     except FileError as error:
         missing = not (root / tests_of(file)).exists()
-        begin = _begun(file, root) if missing else "make it a file that can be read"
-        raise ConfigError(POLICY, f"is {name!r}: {error}", begin) from None
-    if trial.faults:
-        more = len(trial.faults) - 1
+        remedy = _starter_remedy(file, root) if missing else "make it a file that can be read"
+        raise ConfigError(POLICY, f"is {name!r}: {error}", remedy) from None
+    if run.failures:
+        more = len(run.failures) - 1
         also = f" (and {more} more)" if more else ""
-        problem = f"is {name!r}, which its tests do not let pass: {trial.faults[0]}{also}"
+        problem = f"is {name!r}, which its tests do not let pass: {run.failures[0]}{also}"
         remedy = f"run `{_command(file, self_declared=self_declared)}`"
         raise ConfigError(POLICY, problem, remedy)
-    return trial.policy
+    return run.policy
 
 
 def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Iterator[str]:
@@ -87,8 +96,8 @@ def policy_notes(policy: Loaded, settings: Mapping[str, str], stack: str) -> Ite
         )
 
 
-def _begun(file: Path, root: Path) -> str:
-    """Say how to begin what is missing of a policy and its tests: with a copy of the example's."""
+def _starter_remedy(file: Path, root: Path) -> str:
+    """Say how to make what is missing of a policy and its tests: by a copy of the example's."""
     commands = [] if (root / file.parent).is_dir() else [["mkdir", "-p", _argument(file.parent)]]
     commands += [
         ["cp", str(source), _argument(target)]

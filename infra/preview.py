@@ -40,21 +40,21 @@ def steps_for_a_person(steps: Iterable[Mapping[str, Any]]) -> list[str]:
     Args:
         steps: of `pulumi preview --json --show-sames`.
     """
-    typed = [(step, *_type_and_name(step["urn"])) for step in steps]
-    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in typed}:
+    named = [(step, *_type_and_name(step["urn"])) for step in steps]
+    if (ROLE_TYPE, ROLE_NAME) not in {(type_, name) for _, type_, name in named}:
         return []
-    listed = []
-    for step, type_, name in typed:
+    descriptions = []
+    for step, type_, name in named:
         changed = _changed_inputs(step)
-        # An operation that is not known here is nothing that CI was given.
+        # CI has no right to an operation that isn't known here.
         operations = OPERATIONS.get(step["op"])
-        ours = operations is not None and all(
+        is_allowed = operations is not None and all(
             ci_may(type_, name, operation, changed) for operation in operations
         )
-        if _reaches_aws(type_) and not ours:
+        if _reaches_aws(type_) and not is_allowed:
             what = f" ({', '.join(sorted(changed))})" if step["op"] == "update" else ""
-            listed.append(f"{step['op']} {type_} {name}{what}")
-    return listed
+            descriptions.append(f"{step['op']} {type_} {name}{what}")
+    return descriptions
 
 
 def comment(stack: str, printed: str, status: int, steps: Iterable[str] | None = ()) -> str:

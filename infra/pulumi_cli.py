@@ -33,7 +33,7 @@ class InterruptedCommandError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class CommandResult:
     """How a command ended. What it printed may be a secret.
 
     Attributes:
@@ -108,7 +108,7 @@ class Pulumi:
         errors_in_output: bool = False,
         seconds: float | None = None,
         variables: Mapping[str, str] = MappingProxyType({}),
-    ) -> Result:
+    ) -> CommandResult:
         """Run a command to its end.
 
         Args:
@@ -146,7 +146,7 @@ class Pulumi:
                     raise SetupError(f"`{command}` did not end within {seconds:.0f} s") from None
         if interruptions.received:
             raise InterruptedCommandError(f"interrupted at `{command}`, which has ended")
-        return Result(
+        return CommandResult(
             command=command,
             status=child.returncode,
             output=output,

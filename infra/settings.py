@@ -1,7 +1,7 @@
 """The table of the settings that only the program reads, and the table of all settings.
 
 `handler/settings.py` has the rows of the function's settings, of which the program passes the
-values on.
+values on. Names of S3 buckets are here, too: which S3 takes, and the state bucket's default.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from handler.setting_parsers import Setting, SettingsError, parse_switch, parse_whole
 from handler.settings import SETTINGS
-from infra.bucket_names import parse_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +27,14 @@ LOG_RETENTIONS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
+BUCKET_PREFIX = "indent-deploy-state"
+BUCKET_EXAMPLE = "my-company-pulumi-state"
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IP_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+# `-an` is for names of the account's own namespace, which are asked for in another way.
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
+_ANY_ACCOUNT = "0" * 12
 _LONGEST_EMAIL = 254
 _ATOM, _LABEL = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
@@ -46,6 +53,58 @@ _T = TypeVar("_T")
 def _optional(parse: Callable[[str, str], _T]) -> Callable[[str, str], _T | None]:
     """Read an empty text as None."""
     return lambda key, value: parse(key, value) if value else None
+
+
+def default_bucket_name(account: str, stack: str) -> str:
+    """Name the bucket of a stack that sets no `STATE_BUCKET`."""
+    return f"{BUCKET_PREFIX}-{account}-{stack}"
+
+
+def is_bucket_name(name: str) -> bool:
+    """Check a bucket's name by S3's rules (S3 user guide, "Bucket naming rules")."""
+    return (
+        _BUCKET_NAME.fullmatch(name) is not None
+        and ".." not in name
+        and _IP_ADDRESS.fullmatch(name) is None
+        and not name.startswith(_RESERVED_PREFIXES)
+        and not name.endswith(_RESERVED_SUFFIXES)
+    )
+
+
+def _parse_bucket(key: str, value: str) -> str:
+    """Check a bucket's name.
+
+    Raises:
+        SettingsError: S3 takes no bucket of that name.
+    """
+    if not is_bucket_name(value):
+        allowed = "3 to 63 lower-case letters, digits, dots and hyphens, by S3's naming rules"
+        problem = _reserved_part(value) or f": must be {allowed}"
+        raise SettingsError(key, f"is {value!r}{problem}", BUCKET_EXAMPLE)
+    return value
+
+
+def check_default_bucket(key: str, stack: str) -> None:
+    """Check that a stack that names no bucket can have the default one.
+
+    Raises:
+        SettingsError: the stack's name can't be part of a bucket's.
+    """
+    name = default_bucket_name(_ANY_ACCOUNT, stack)
+    if not is_bucket_name(name):
+        problem = f"is not set, and stack name {stack!r} can't be part of a bucket's name"
+        raise SettingsError(key, problem + _reserved_part(name), BUCKET_EXAMPLE)
+
+
+def _reserved_part(name: str) -> str:
+    """Say which part of a name S3 reserves, after a colon; empty where none is."""
+    for part in _RESERVED_PREFIXES:
+        if name.startswith(part):
+            return f": S3 reserves names that begin with {part}"
+    for part in _RESERVED_SUFFIXES:
+        if name.endswith(part):
+            return f": S3 reserves names that end with {part}"
+    return ""
 
 
 def _parse_alias(key: str, value: str) -> str:
@@ -91,7 +150,7 @@ def _parse_repository(key: str, value: str) -> str:
 PROGRAM_SETTINGS = (
     Setting(
         STATE_BUCKET,
-        _optional(parse_bucket),
+        _optional(_parse_bucket),
         "Name of the bucket that holds Pulumi's state; `make bootstrap` writes it here. Empty "
         "means `indent-deploy-state-<account>-<stack>`.",
     ),

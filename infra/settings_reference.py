@@ -26,7 +26,7 @@ def pulumi_config() -> str:
     """
     config = {
         row.name: {
-            "description": _LINK.sub(r"\1", row.doc).replace("`", ""),
+            "description": _plain(row.doc),
             "default": row.default,
         }
         for row in ALL_SETTINGS
@@ -63,6 +63,7 @@ def updated_document(text: str) -> str:
 
 
 def _plain(markdown: str) -> str:
+    """Take links and backticks out of Markdown."""
     return _LINK.sub(r"\1", markdown).replace("`", "")
 
 

@@ -170,10 +170,10 @@ def read_stack_config(root: Path, stack: str) -> tuple[dict[str, str], frozenset
 def config_of(
     project: Mapping[str, Any], stack_file: Mapping[str, Any]
 ) -> tuple[dict[str, str], frozenset[str]]:
-    """Give the same of the two files, loaded.
+    """Merge the contents of both files as `read_stack_config` does.
 
     Raises:
-        SetupError: a value has no end.
+        SetupError: a list or a map holds itself.
     """
     name = str(project.get("name") or "")
     config = {

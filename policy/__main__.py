@@ -10,13 +10,13 @@ from pathlib import Path
 from policy.case_runner import (
     SUFFIX,
     TEST_SUFFIX,
+    CaseResult,
     FileError,
-    Result,
-    Trial,
+    PolicyTestRun,
     problem_lines,
     read,
+    run_policy_tests,
     tests_of,
-    try_policy,
 )
 from policy.diagnostics import quoted
 from policy.loader import Loaded, load
@@ -57,23 +57,23 @@ def _check(file: Path, _: argparse.Namespace) -> int:
 
 
 def _test(file: Path, options: argparse.Namespace) -> int:
-    trial = try_policy(file, self_declared=options.self_declared)
-    if trial.problems:
-        for problem in trial.problems:
+    run = run_policy_tests(file, self_declared=options.self_declared)
+    if run.problems:
+        for problem in run.problems:
             say(problem)
         return 2
-    say(f"{file}, by {trial.test_file}:")
-    for result in trial.results:
+    say(f"{file}, by {run.test_file}:")
+    for result in run.results:
         say(f"  {'RED' if result.differences else 'ok '} {result.case.name}")
-        for line in _difference(trial, result):
+        for line in _difference(run, result):
             say(f"      {line}")
-    _say_warnings(file, trial.policy)
-    for gap in trial.gaps:
+    _say_warnings(file, run.policy)
+    for gap in run.gaps:
         say(gap)
-    count, red, gaps = len(trial.results), len(trial.red), len(trial.gaps)
+    count, failed, gaps = len(run.results), len(run.failed), len(run.gaps)
     untested = f"; {counted(gaps, 'gap')} in the tests" if gaps else ""
-    say(f"{count - red} of {counted(count, 'case')} came out as expected{untested}.")
-    return 1 if trial.faults else 0
+    say(f"{count - failed} of {counted(count, 'case')} came out as expected{untested}.")
+    return 1 if run.failures else 0
 
 
 def _say_warnings(file: Path, policy: Loaded) -> None:
@@ -81,14 +81,14 @@ def _say_warnings(file: Path, policy: Loaded) -> None:
         say(line.replace(": ", ": warning: ", 1))
 
 
-def _difference(trial: Trial, result: Result) -> Iterator[str]:
+def _difference(run: PolicyTestRun, result: CaseResult) -> Iterator[str]:
     """Say what came instead of what was expected, and what became of each rule."""
     if not result.differences:
         return
-    yield f"{trial.test_file}:{result.case.line}"
-    for expected, came in result.differences:
+    yield f"{run.test_file}:{result.case.line}"
+    for expected, actual in result.differences:
         yield f"- {expected}"
-        yield f"+ {came}"
+        yield f"+ {actual}"
     for rule in result.decision.rule_results:
         yield f"rule {quoted(rule.rule)}: {rule.why or rule.verdict}"
         for duty, objection in rule.duties:

@@ -137,8 +137,8 @@ class CaseReader(Reader):
             for item in (self.items(node, what) if is_list else (node,))
         ]
         return tuple(
-            Resource(one.get("kind", ""), one.get("id", ""), labels=one.get("labels", {}))
-            for one in resources
+            Resource(fields.get("kind", ""), fields.get("id", ""), labels=fields.get("labels", {}))
+            for fields in resources
         )
 
     def sayings(self, node: yaml.Node, what: str) -> ProviderSnapshot:
@@ -149,8 +149,8 @@ class CaseReader(Reader):
             for value in self.mapping(item, grammar.SAYING).values()
         ]
         return ProviderSnapshot(
-            tuple(one for one in values if isinstance(one, Duty)),
-            tuple(one for one in values if isinstance(one, Failure)),
+            tuple(value for value in values if isinstance(value, Duty)),
+            tuple(value for value in values if isinstance(value, Failure)),
         )
 
     def duty_on_call(self, node: yaml.Node, _: str) -> Duty:

@@ -1,4 +1,4 @@
-"""A policy and its tests, tried: what came of each case, and what no case tries."""
+"""Running the tests of a policy: the result of each case, and what no case exercises."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class FileError(Exception):
     """A file cannot be read; the sentence says which, and what to do."""
 
 
-class Result(NamedTuple):
-    """What came of a case.
+class CaseResult(NamedTuple):
+    """The result of a case.
 
     Attributes:
         case: the case.
         decision: what was decided.
-        differences: what was expected and what came instead, in pairs; none is as it should be.
+        differences: pairs of what was expected and what came instead; none where it is right.
     """
 
     case: Case
@@ -35,16 +35,16 @@ class Result(NamedTuple):
     differences: tuple[tuple[str, str], ...]
 
 
-class Trial(NamedTuple):
-    """What came of a policy's tests.
+class PolicyTestRun(NamedTuple):
+    """The result of a policy's tests.
 
     Attributes:
         file, test_file: the two files, as they were named.
         policy: the policy file, read.
         missing: why there is no test file, where the policy has errors, too.
         errors: what is wrong with the test file.
-        results: what came of its cases.
-        gaps: what no case tries, by the line of the policy (of the test file for the first).
+        results: those of its cases.
+        gaps: what no case exercises, by the line of the policy (of the test file for the first).
     """
 
     file: Path
@@ -52,11 +52,11 @@ class Trial(NamedTuple):
     policy: Loaded
     missing: str = ""
     errors: tuple[Problem, ...] = ()
-    results: tuple[Result, ...] = ()
+    results: tuple[CaseResult, ...] = ()
     gaps: tuple[str, ...] = ()
 
     @property
-    def red(self) -> tuple[Result, ...]:
+    def failed(self) -> tuple[CaseResult, ...]:
         """The cases that did not come out as expected."""
         return tuple(result for result in self.results if result.differences)
 
@@ -68,14 +68,14 @@ class Trial(NamedTuple):
         return (*of_policy, *missing, *problem_lines(self.test_file, self.errors))
 
     @property
-    def faults(self) -> tuple[str, ...]:
-        """All that speaks against deploying the policy, a sentence each; none is good."""
-        return (*self.problems, *map(self._red, self.red), *self.gaps)
+    def failures(self) -> tuple[str, ...]:
+        """All that speaks against deploying the policy, a sentence each."""
+        return (*self.problems, *map(self._failure_line, self.failed), *self.gaps)
 
-    def _red(self, result: Result) -> str:
-        expected, came = result.differences[0]
+    def _failure_line(self, result: CaseResult) -> str:
+        expected, actual = result.differences[0]
         place = f"{self.test_file}:{result.case.line}"
-        return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {came}"
+        return f"{place}: {quoted(result.case.name)} is expected {expected}, and came out {actual}"
 
 
 def problem_lines(file: Path, problems: tuple[Problem, ...]) -> Iterator[str]:
@@ -100,13 +100,15 @@ def read(file: Path, root: Path = Path()) -> bytes:
         raise FileError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) -> Trial:
+def run_policy_tests(
+    file: Path, root: Path = Path(), *, self_declared: bool = False
+) -> PolicyTestRun:
     """Read a policy and its tests, and decide every case.
 
     Args:
         file: the policy.
         root: the folder from which it is named.
-        self_declared: whether duties in an incident count that the requester declared himself.
+        self_declared: whether duties in an incident count that the requester declared themselves.
 
     Raises:
         FileError: one of the files cannot be read.
@@ -118,29 +120,29 @@ def try_policy(file: Path, root: Path = Path(), *, self_declared: bool = False) 
     except FileError as error:
         missing = f"{error}; it holds the tests, without which no policy is used"
         if loaded.errors:
-            return Trial(file, tests, loaded, missing)
+            return PolicyTestRun(file, tests, loaded, missing)
         raise FileError(missing) from None
-    trial = Trial(file, tests, loaded)
+    run = PolicyTestRun(file, tests, loaded)
     if loaded.errors:
-        return trial
+        return run
     cases = read_cases(data, loaded.lines)
     if cases.errors:
-        return trial._replace(errors=cases.errors)
+        return run._replace(errors=cases.errors)
     policy = loaded.policy._replace(self_declared=self_declared)
-    results = tuple(_try(case, policy) for case in cases.cases)
-    trial = trial._replace(results=results)
-    return trial._replace(gaps=tuple(_gaps(trial, policy)))
+    results = tuple(_run_case(case, policy) for case in cases.cases)
+    run = run._replace(results=results)
+    return run._replace(gaps=tuple(_gaps(run, policy)))
 
 
-def _try(case: Case, policy: Policy) -> Result:
+def _run_case(case: Case, policy: Policy) -> CaseResult:
     (decision,) = decide_all([case.request], case.snapshot, policy, case.now)
-    return Result(case, decision, tuple(_differences(case, decision, policy)))
+    return CaseResult(case, decision, tuple(_differences(case, decision, policy)))
 
 
 def _differences(case: Case, decision: Decision, policy: Policy) -> Iterator[tuple[str, str]]:
     expected = case.expected
     if decision.approved != expected.approved:
-        yield _outcome(expected), _came(decision)
+        yield _expected_outcome(expected), _actual_outcome(decision)
         return
     if expected.approved and expected.rules != set(decision.rules):
         yield f"approved by {_listed(expected.rules)}", f"approved by {_listed(decision.rules)}"
@@ -170,32 +172,36 @@ def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
     facts = facts_of(case.request, case.snapshot, policy, case.now)
     folded = policy.fold_resources(case.request.resources)
-    return {rule.name for rule in policy.rules if any(rule.denies(one, facts) for one in folded)}
+    return {
+        rule.name
+        for rule in policy.rules
+        if any(rule.denies(resource, facts) for resource in folded)
+    }
 
 
-def _gaps(trial: Trial, policy: Policy) -> Iterator[str]:
-    if all(result.case.expected.approved for result in trial.results):
+def _gaps(run: PolicyTestRun, policy: Policy) -> Iterator[str]:
+    if all(result.case.expected.approved for result in run.results):
         gap = "no case must not be approved: a policy that approves everybody would pass"
-        yield f"{trial.test_file}:1: {gap}"
+        yield f"{run.test_file}:1: {gap}"
     exercised: set[str] = set()
-    for result in trial.results:
+    for result in run.results:
         exercised |= {*result.decision.rules, *_in_dry_run(result.decision)}
         exercised |= _denying(result.case, policy)
     for rule in policy.rules:
         if rule.name not in exercised:
             does = "denies" if rule.deny else "would approve" if rule.dry_run else "approves"
             gap = f"no case exercises the rule {quoted(rule.name)}: in none of them it {does}"
-            yield f"{trial.file}:{trial.policy.lines[rule.name]}: {gap}"
+            yield f"{run.file}:{run.policy.lines[rule.name]}: {gap}"
 
 
-def _outcome(expected: Expected) -> str:
+def _expected_outcome(expected: Expected) -> str:
     if not expected.approved:
         return "not approved"
     duration = in_words(expected.duration or timedelta(0))
     return f"approved by {_listed(expected.rules)} for {duration}"
 
 
-def _came(decision: Decision) -> str:
+def _actual_outcome(decision: Decision) -> str:
     if not decision.approved:
         return f"not approved: {decision.reason}"
     return f"approved by {_listed(decision.rules)} for {in_words(decision.duration)}"

@@ -130,7 +130,10 @@ def hidden_difference(word: str, other: str) -> str:
 
 
 def _spelt(text: str) -> str:
-    return " and ".join(f'"{one}"' if _is_plain(one) else character_name(one) for one in text)
+    return " and ".join(
+        f'"{character}"' if _is_plain(character) else character_name(character)
+        for character in text
+    )
 
 
 def _is_plain(text: str) -> bool:

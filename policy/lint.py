@@ -40,13 +40,13 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
             doubt = f"{name} opens whatever carries these labels, of any kind and id"
             problems.warn(at, f"{doubt}: labels are as trustworthy as who sets them")
         ends = rule.shift_end is not None and rule.shift_end.without_end is None
-        if ends and any(isinstance(one, IncidentRole) for one in walk(rule.when)):
+        if ends and any(isinstance(part, IncidentRole) for part in walk(rule.when)):
             doubt = f"{name} ends with the shift, and a role has no end: roles count only if"
             problems.warn(at, f"{doubt} end_with_shift says without_end, such as 1h")
-        if denial := next((one for one in policy.rules if _denies_all_of(one, rule)), None):
+        if denial := next((other for other in policy.rules if _denies_all_of(other, rule)), None):
             doubt = f"{name} never approves: {quoted(denial.name)} denies all that it is for"
             problems.warn(at, doubt)
-        people = (one.emails for one in walk(rule.when) if isinstance(one, Requester))
+        people = (part.emails for part in walk(rule.when) if isinstance(part, Requester))
         if any(not others.isdisjoint(emails) for emails in people):
             doubt = f"{name} names a requester by an alias's value, with which nobody requests"
             problems.warn(at, f"{doubt}: name the alias's key")
@@ -57,7 +57,7 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
 
 
 def _denies_all_of(denial: Rule, rule: Rule) -> bool:
-    """Whether a rule denies, always, whatever another one is for."""
+    """Whether a rule denies everything that another rule is for, on no condition."""
     if not denial.deny or denial.when is not None or rule.deny:
         return False
     wide, narrow = denial.resources, rule.resources
@@ -70,7 +70,7 @@ def _denies_all_of(denial: Rule, rule: Rule) -> bool:
 def providers_of(policy: Policy) -> tuple[str, ...]:
     """Name the providers, by id, that a policy file depends on by name."""
     ids: dict[str, None] = {}
-    for condition in (one for rule in policy.rules for one in walk(rule.when)):
+    for condition in (part for rule in policy.rules for part in walk(rule.when)):
         if isinstance(condition, IncidentRole):
             ids[HAS_ROLES] = None
         elif isinstance(condition, OnCall) and condition.provider:
@@ -84,8 +84,10 @@ def rules_without_provider(policy: Policy) -> tuple[str, ...]:
         rule.name
         for rule in policy.rules
         if any(
-            isinstance(one, OnCall) and one.schedules is not ANY and not one.provider
-            for one in duty_conditions(rule.when)
+            isinstance(condition, OnCall)
+            and condition.schedules is not ANY
+            and not condition.provider
+            for condition in duty_conditions(rule.when)
         )
     )
 
@@ -148,7 +150,7 @@ def _ways(
 ) -> list[str] | None:
     """Say which duties satisfy a condition though none is named; None if no duty is needed.
 
-    `own` is what there is to add about incidents that the requester declared himself.
+    `own` is what there is to add about incidents that the requester declared themselves.
     """
     if isinstance(condition, AnyOf | AllOf):
         parts = [_ways(member, rule, providers, own) for member in condition.members]
@@ -207,5 +209,5 @@ def kinds_without_end(policy: Policy, providers: Collection[str]) -> Iterator[st
 
 def _kinds(policy: Policy) -> set[type[Condition]]:
     """Give the kinds of duty that the settings' rule takes; none where a file has the rules."""
-    conditions = (one for rule in policy.rules if not rule.name for one in walk(rule.when))
-    return {type(one) for one in conditions if not isinstance(one, AnyOf)}
+    parts = (part for rule in policy.rules if not rule.name for part in walk(rule.when))
+    return {type(part) for part in parts if not isinstance(part, AnyOf)}

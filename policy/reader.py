@@ -55,7 +55,7 @@ class Reader:
         self, node: yaml.Node, shape: Shape, required: Sequence[str] = ()
     ) -> dict[str, yaml.Node]:
         """Read a mapping's known keys that have a value; note which are unknown or missing."""
-        found: dict[str, yaml.Node] = {}
+        nodes: dict[str, yaml.Node] = {}
         for key, value in self.entries(node, shape.what):
             if key.value not in shape.names:
                 problem = f"{quoted(key.value)} is no key of {shape.what}"
@@ -63,12 +63,12 @@ class Reader:
                 continue
             if _is_nothing(value):
                 self.error(key, f'"{key.value}" has no value: give it one, or leave it out')
-            found[key.value] = value
+            nodes[key.value] = value
         if isinstance(node, yaml.MappingNode):
             for name, _, _, is_required in shape.keys:
-                if (is_required or name in required) and name not in found:
+                if (is_required or name in required) and name not in nodes:
                     self.error(node, f'{shape.what} has no "{name}"')
-        return {name: value for name, value in found.items() if not _is_nothing(value)}
+        return {name: value for name, value in nodes.items() if not _is_nothing(value)}
 
     def entries(self, node: yaml.Node, what: str) -> Sequence[tuple[yaml.ScalarNode, yaml.Node]]:
         """Read a mapping of any keys, which has to have one."""
@@ -124,7 +124,7 @@ class Reader:
 
     def text_nodes(self, node: yaml.Node, what: str) -> list[yaml.Node]:
         """Read a list of texts, each once; `any` in it would be the name of something."""
-        found: dict[str, yaml.Node] = {}
+        nodes: dict[str, yaml.Node] = {}
         for item in self.items(node, what):
             text = self.text(item, what)
             if not text:
@@ -132,12 +132,12 @@ class Reader:
             if text.lower() == ANY:
                 problem = f'"{what}" lists {text}, which would be the name of one'
                 self.error(item, f"{problem}: {ANY} stands alone, where it is allowed at all")
-            elif text in found:
-                place = f"first in line {line_of(found[text])}"
+            elif text in nodes:
+                place = f"first in line {line_of(nodes[text])}"
                 self.error(item, f'"{what}": {quoted(text)} is here twice: {place}')
             else:
-                found[text] = item
-        return list(found.values())
+                nodes[text] = item
+        return list(nodes.values())
 
     def texts(self, node: yaml.Node, what: str) -> list[str]:
         """Read a list of texts."""
@@ -215,14 +215,14 @@ class Reader:
 
     def email_nodes(self, node: yaml.Node, what: str) -> list[yaml.Node]:
         """Read a list of addresses, each once, whatever its letter case."""
-        found: dict[str, yaml.Node] = {}
+        nodes: dict[str, yaml.Node] = {}
         for item in self.items(node, what):
             if address := self.email(item, what):
-                first = found.setdefault(emails.normal(address), item)
+                first = nodes.setdefault(emails.normal(address), item)
                 if first is not item:
                     place = f"first in line {line_of(first)}"
                     self.error(item, f'"{what}": this e-mail is here twice: {place}')
-        return list(found.values())
+        return list(nodes.values())
 
 
 def _is_nothing(node: yaml.Node) -> bool:

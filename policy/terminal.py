@@ -27,7 +27,7 @@ def safe(text: str) -> str:
     a runner's commands.
     """
     if not text.isprintable():
-        text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     if _ANYWHERE in text:
         text = text.replace(_ANYWHERE, r"#\x23[")
     if text.lstrip().startswith(_AT_FIRST):
@@ -37,7 +37,7 @@ def safe(text: str) -> str:
 
 def safe_lines(text: str) -> str:
     """Make each line of a text safe that has several on purpose; a tab is blanks."""
-    return "\n".join(safe(each.rstrip("\r").expandtabs()) for each in text.split("\n"))
+    return "\n".join(safe(line.rstrip("\r").expandtabs()) for line in text.split("\n"))
 
 
 def json_text(value: object) -> str:
@@ -88,12 +88,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | N
     widths = [max(map(len, column)) for column in columns]
     least = [max(map(len, _WORD.findall(" ".join(column))), default=0) for column in columns]
     while width and sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > width:
-        wide = [place for place, each in enumerate(widths) if each > least[place]]
+        wide = [place for place in range(len(widths)) if widths[place] > least[place]]
         if not wide:
             break
         widths[max(wide, key=widths.__getitem__)] -= 1
-    ruled = [lines[0], tuple("-" * each for each in widths), *lines[1:]]
-    return "\n".join(shown for line in ruled for shown in _row(line, widths))
+    with_rule = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
+    return "\n".join(part for line in with_rule for part in _row(line, widths))
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterable[str]:

@@ -19,6 +19,7 @@ import pulumi
 from auditlog.explain import duration_in_words
 from cli import arguments as typed
 from cli.console import output
+from cli.options import add_labels
 from cli.proxies import NAMES, connector
 from cli.webhook_client import SendError, WebhookAnswer, request_event, send
 from handler.callers.indent import DURATION
@@ -284,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     send_command.add_argument(
         "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
     )
-    typed.for_labels(send_command, "that resources carry")
+    add_labels(send_command, "that resources carry")
     send_command.add_argument(
         "--duration", default="", type=_duration, metavar="1h30m", help="for how long"
     )

@@ -23,12 +23,12 @@ DATABASE = Resource("db", "prod")
 QUERIES = {"incident.io": DutyQuery(schedules=("DBA",))}
 
 
-def asks(email: str = JANE, labels: dict[str, str] | None = None) -> Request:
+def request_by(email: str = JANE, labels: dict[str, str] | None = None) -> Request:
     """A request for the database."""
     return read_request(Resource(email=email), (DATABASE,), labels or {})
 
 
-def logged(
+def log_records(
     *requests: Request,
     duties: tuple[Duty, ...] = (SHIFT,),
     policy: Policy = POLICY,
@@ -39,7 +39,7 @@ def logged(
     snapshot = ProviderSnapshot(duties)
     records = [
         decision_record(
-            each,
+            decision,
             snapshot=snapshot,
             providers=["incident.io"],
             policy=policy,
@@ -50,7 +50,7 @@ def logged(
             number=number,
             of=len(requests),
         )
-        for number, each in enumerate(decide_all(requests, snapshot, policy, NOW))
+        for number, decision in enumerate(decide_all(requests, snapshot, policy, NOW))
     ]
-    read: list[dict[str, Any]] = json.loads(json.dumps(records))
-    return [{"level": "INFO", "message": "decision", **each} for each in read]
+    lines: list[dict[str, Any]] = json.loads(json.dumps(records))
+    return [{"level": "INFO", "message": "decision", **line} for line in lines]

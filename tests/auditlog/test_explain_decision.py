@@ -9,7 +9,7 @@ import pytest
 from auditlog.explain import NO, NOTE, YES, Line, clock_time, tree, why
 from handler.duty import Failure
 from handler.rules.model import Policy, policy_from_settings
-from tests.policy.told import (
+from tests.auditlog.decision_records import (
     DATABASE,
     DBAS,
     LEAD,
@@ -20,8 +20,8 @@ from tests.policy.told import (
     SHIFT,
     STAFF,
     VAULT,
-    asks_for,
-    recorded,
+    log_record,
+    request_for,
 )
 
 FAILURE = Failure("incident.io", "incidents", "answered 500")
@@ -40,38 +40,38 @@ def lines(told: Line) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        (recorded(asks_for(DATABASE), SHIFT), f'Rule "DBAs reach databases": {ON_DBA}'),
+        (log_record(request_for(DATABASE), SHIFT), f'Rule "DBAs reach databases": {ON_DBA}'),
         (
-            recorded(asks_for(DATABASE), LEAD, policy=SETTINGS),
+            log_record(request_for(DATABASE), LEAD, policy=SETTINGS),
             "Incident Lead of INC-7 (incident.io)",
         ),
         (
-            recorded(asks_for(DATABASE), LEAD, policy=SETTINGS, dry_run=True),
+            log_record(request_for(DATABASE), LEAD, policy=SETTINGS, dry_run=True),
             "dry run: Incident Lead of INC-7 (incident.io)",
         ),
         (
-            recorded(asks_for(DATABASE), REPORTER, policy=SETTINGS),
+            log_record(request_for(DATABASE), REPORTER, policy=SETTINGS),
             "Reporter of INC-7 (incident.io): counts only where the policy names it",
         ),
-        (recorded(asks_for(DATABASE)), "no duty of the requester counts"),
+        (log_record(request_for(DATABASE)), "no duty of the requester counts"),
         (
-            recorded(asks_for(DATABASE), failures=[FAILURE]),
+            log_record(request_for(DATABASE), failures=[FAILURE]),
             "no answer from incident.io incidents: answered 500",
         ),
         (
-            recorded(asks_for(DATABASE), SHIFT._replace(level=2), failures=[FAILURE]),
+            log_record(request_for(DATABASE), SHIFT._replace(level=2), failures=[FAILURE]),
             (
                 f"{ON_DBA}: its escalation level is 2, and only up to 1 counts; "
                 "no answer from incident.io incidents: answered 500"
             ),
         ),
         (
-            recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)}),
+            log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)}),
             ("no duty of the requester counts; 2 of 3 people on duty at PagerDuty show no e-mail"),
         ),
         (
-            recorded(
-                asks_for(DATABASE),
+            log_record(
+                request_for(DATABASE),
                 SHIFT._replace(level=2),
                 failures=[FAILURE],
                 without_email={"PagerDuty": (1, 1), "Opsgenie": (1, 2)},
@@ -84,22 +84,24 @@ def lines(told: Line) -> Iterator[str]:
             ),
         ),
         (
-            recorded(asks_for(DATABASE), SHIFT, without_email={"PagerDuty": (1, 2)}),
+            log_record(request_for(DATABASE), SHIFT, without_email={"PagerDuty": (1, 2)}),
             f'Rule "DBAs reach databases": {ON_DBA}',
         ),
-        (recorded(asks_for(VAULT), SHIFT), 'rule "Nobody gets the vault" denies it'),
-        (recorded(asks_for(), SHIFT), "no resource is requested"),
+        (log_record(request_for(VAULT), SHIFT), 'rule "Nobody gets the vault" denies it'),
+        (log_record(request_for(), SHIFT), "no resource is requested"),
         (
-            recorded(asks_for(DATABASE), SHIFT, policy=Policy((STAFF,))),
+            log_record(request_for(DATABASE), SHIFT, policy=Policy((STAFF,))),
             'rule "Staff on call": it does not hold that the requester is among those named',
         ),
         (
-            recorded(asks_for(DATABASE), policy=Policy((STAFF,))),
+            log_record(request_for(DATABASE), policy=Policy((STAFF,))),
             'rule "Staff on call": it does not hold that the requester is among those named',
         ),
         (
             # That one of two rules is about something else tells least, so it comes last.
-            recorded(asks_for(DATABASE), SHIFT._replace(level=3), policy=Policy((LEADS, DBAS))),
+            log_record(
+                request_for(DATABASE), SHIFT._replace(level=3), policy=Policy((LEADS, DBAS))
+            ),
             f"{ON_DBA}: its escalation level is 3, and only up to 1 counts",
         ),
         ({"message": "refused", "why": "the signature is wrong"}, "the signature is wrong"),
@@ -113,7 +115,9 @@ def test_why_in_one_line(record: dict[str, object], words: str) -> None:
 
 def test_a_yes_as_a_tree() -> None:
     """Each rule with what it says of each duty, each provider, and what set the duration."""
-    record = recorded(asks_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True))
+    record = log_record(
+        request_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True)
+    )
     assert list(lines(tree(record))) == [
         "+ yes: jane@example.com gets db:prod for 30 minutes, until 12:30 UTC",
         f'    why: Rule "DBAs reach databases": {ON_DBA}',
@@ -140,7 +144,7 @@ def test_a_yes_as_a_tree() -> None:
 
 def test_a_no_as_a_tree() -> None:
     """What speaks against it, and which provider did not answer."""
-    record = recorded(asks_for(DATABASE), failures=[FAILURE])
+    record = log_record(request_for(DATABASE), failures=[FAILURE])
     assert list(lines(tree(record)))[:6] == [
         "- no: humans decide whether jane@example.com gets db:prod",
         "    why: no answer from incident.io incidents: answered 500",
@@ -159,7 +163,7 @@ def test_a_no_as_a_tree() -> None:
 
 def test_people_without_an_email_as_a_tree() -> None:
     """How many of those on duty cannot be matched; of an id that is new here, by that id."""
-    record = recorded(asks_for(DATABASE), without_email={"PagerDuty": (2, 3)})
+    record = log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)})
     record["without_email"]["acme"] = {"people": 1, "of": 1}
     told = list(lines(tree(record)))
     assert told[-5:-1] == [
@@ -172,7 +176,7 @@ def test_people_without_an_email_as_a_tree() -> None:
 
 def test_a_denial_as_a_tree() -> None:
     """The denying rule stands out, the others did not matter, and nobody was asked."""
-    record = recorded(asks_for(DATABASE, VAULT), SHIFT, asked=())
+    record = log_record(request_for(DATABASE, VAULT), SHIFT, providers=())
     assert list(lines(tree(record)))[1:-1] == [
         '    why: rule "Nobody gets the vault" denies it',
         '  - rule "Nobody gets the vault": denies it',
@@ -189,13 +193,13 @@ def test_a_denial_as_a_tree() -> None:
 def test_dry_runs_are_told() -> None:
     """A rule in dry run, and a function that is: neither opens anything."""
     policy = Policy((DBAS._replace(dry_run=True),))
-    told = list(lines(tree(recorded(asks_for(DATABASE), SHIFT, policy=policy))))
+    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
     assert told[0].startswith("- no:")
     assert (
         '    rule "DBAs reach databases": matched, and would open it until 14:15 UTC, '
         "but is in dry run" in told
     )
-    told = list(lines(tree(recorded(asks_for(DATABASE), SHIFT, dry_run=True))))
+    told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
     assert told[0] == (
         "  in dry run, so no claim is made: else jane@example.com gets db:prod "
         "for 2 hours 15 minutes, until 14:15 UTC"
@@ -204,7 +208,7 @@ def test_dry_runs_are_told() -> None:
 
 def test_what_is_left_out_is_told() -> None:
     """A record that was cut says so, and how many resources there were."""
-    record = recorded(asks_for(*([DATABASE] * 60)), SHIFT)
+    record = log_record(request_for(*([DATABASE] * 60)), SHIFT)
     told = list(lines(tree(record)))
     assert " and 10 more for 2 hours 15 minutes" in told[0]
     assert "    the record was cut to size, or hides an e-mail: not all is told" in told
@@ -212,7 +216,7 @@ def test_what_is_left_out_is_told() -> None:
 
 def test_nothing_by_nobody() -> None:
     """Without an e-mail or a resource there is still something to tell."""
-    record = recorded(asks_for()._replace(requester=DATABASE))
+    record = log_record(request_for()._replace(requester=DATABASE))
     told = "- no: humans decide whether somebody without an e-mail gets nothing"
     assert next(lines(tree(record))) == told
 

@@ -18,7 +18,7 @@ import pytest
 from auditlog import reader
 from auditlog.reader import read_log
 from cli import logs
-from tests.auditlog.records import asks, logged
+from tests.auditlog.records import log_records, request_by
 from tests.cli.conftest import OMAR, Command
 
 Records = list[dict[str, Any]]
@@ -28,8 +28,8 @@ RECORDS: Records = [
     {"timestamp": f"2026-03-04T12:00:0{number}.000Z", **record}
     for number, record in enumerate(
         [
-            *logged(asks(), asks(OMAR), call="c-1"),
-            *(each for name in "abcd" for each in logged(asks(), call=name)),
+            *log_records(request_by(), request_by(OMAR), call="c-1"),
+            *(each for name in "abcd" for each in log_records(request_by(), call=name)),
             {
                 "level": "WARN",
                 "message": "refused",
@@ -274,8 +274,8 @@ def test_a_stray_brace_hides_nothing() -> None:
 
 def test_the_same_id_with_another_record_counts() -> None:
     """Nobody gets a decision left out of a report by writing a line of its id before it."""
-    (one,) = logged(asks(), call="c")
-    (other,) = logged(asks(OMAR), call="c")
+    (one,) = log_records(request_by(), call="c")
+    (other,) = log_records(request_by(OMAR), call="c")
     assert len(read_log("\n".join(texts([one, other, one]))).records) == 2
     refused = RECORDS[-1]
     assert len(read_log("\n".join(texts([refused, refused]))).records) == 2  # without an id

@@ -18,7 +18,7 @@ from auditlog.replay import replay
 from auditlog.report import report
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION, read_request
 from handler.duty import INCIDENT_ROLE, Duty
-from tests.policy.told import (
+from tests.auditlog.decision_records import (
     DATABASE,
     JANE,
     LEAD,
@@ -26,8 +26,8 @@ from tests.policy.told import (
     POLICY,
     SHIFT,
     VAULT,
-    asks_for,
-    recorded,
+    log_record,
+    request_for,
 )
 
 LINE = {"timestamp": "2026-03-04T12:00:01.000Z", "level": "INFO"}
@@ -41,13 +41,16 @@ def of_call(call: str, *records: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-YES = of_call("yes", recorded(asks_for(DATABASE, duration="1h"), SHIFT))
+YES = of_call("yes", log_record(request_for(DATABASE, duration="1h"), SHIFT))
 HIDDEN = {"PagerDuty": (2, 3)}
 NO = of_call(
     "no",
-    *(recorded(asks_for(each), SHIFT, LEAD, without_email=HIDDEN) for each in (VAULT, DATABASE)),
+    *(
+        log_record(request_for(each), SHIFT, LEAD, without_email=HIDDEN)
+        for each in (VAULT, DATABASE)
+    ),
 )
-DRY = of_call("dry", recorded(asks_for(DATABASE), LEAD, dry_run=True))
+DRY = of_call("dry", log_record(request_for(DATABASE), LEAD, dry_run=True))
 REFUSED = {**LINE, "message": "refused", "http": 401, "why": "the signature is wrong"}
 FAILED = {**LINE, "message": "failed", "http": 500, "why": "KeyError"}
 RECORDS = [*YES, *NO, *DRY, REFUSED, FAILED]
@@ -233,8 +236,8 @@ def test_no_field_of_a_record_ends_a_command() -> None:
         *(("S1",), ("T1",), True, frozenset(), frozenset({"a"}), frozenset({"b"})),
     )
     labels = {DURATION: "soonish", REQUESTED_DURATION: "1h", EXPIRES: "soon"}
-    asked = read_request(asks_for(DATABASE).requester, (DATABASE,), labels)
-    unreadable, decided = (recorded(each, every) for each in (asked, asks_for(DATABASE)))
+    asked = read_request(request_for(DATABASE).requester, (DATABASE,), labels)
+    unreadable, decided = (log_record(each, every) for each in (asked, request_for(DATABASE)))
     told = decided["trace"]["duties"][0]
     assert len(told) == len(every) - len({"holder", "declarers", "user"})
     # Whose duty it is, a record tells by this alone.

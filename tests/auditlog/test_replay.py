@@ -8,29 +8,29 @@ import pytest
 
 from auditlog.explain import tree
 from auditlog.record import read_line
-from auditlog.replay import CONTRADICTED, NOT_WHOLE, TORN, Replayed, replay
+from auditlog.replay import INCOMPLETE_CALL, INCONSISTENT_CALL, NOT_WHOLE, ReplayResult, replay
 from handler.callers.indent import DURATION, EXPIRES, REQUESTED_DURATION
 from handler.providers.base import DutyQuery
 from handler.rules.conditions import AnyOf, IncidentRole, OnCall
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
-from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, asks, logged
+from tests.auditlog.records import HOUR, LEAD, POLICY, SHIFT, log_records, request_by
 from tests.cli.conftest import JANE, NOW, OMAR
 
 PETITION = {"petition": "p-1"}
 
 
-def problems(replayed: list[Replayed]) -> list[str]:
+def problems(replayed: list[ReplayResult]) -> list[str]:
     """Why each could not be decided again."""
     return [each.problem for each in replayed]
 
 
 def test_the_same_policy_gives_the_same() -> None:
     """A yes and a no come out as they were, all of what was logged about them."""
-    records = logged(asks(), asks(OMAR))
+    records = log_records(request_by(), request_by(OMAR))
     for each in replay(records, POLICY):
         assert (each.problem, each.differences) == ("", ())
-        assert each.again
-        assert each.again["trace"]["rules"] == each.record["trace"]["rules"]
+        assert each.new_record
+        assert each.new_record["trace"]["rules"] == each.record["trace"]["rules"]
 
 
 @pytest.mark.parametrize(
@@ -45,26 +45,26 @@ def test_the_same_policy_gives_the_same() -> None:
 )
 def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     """The log line holds it, so that humans decide again, by whatever policy, for that reason."""
-    (record,) = logged(asks(labels=labels))
+    (record,) = log_records(request_by(labels=labels))
     assert shown in record["reason"]
     assert read_line(json.dumps(record)) == record
     for policy in (POLICY, policy_from_settings(HOUR)):
-        (again,) = replay([record], policy)
-        assert (again.problem, again.differences) == ("", ())
+        (new_record,) = replay([record], policy)
+        assert (new_record.problem, new_record.differences) == ("", ())
     assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
 def test_another_policy_gives_what_differs() -> None:
     """Shorter, by another rule, or no longer at all."""
-    (record,) = logged(asks())
+    (record,) = log_records(request_by())
     (shorter,) = replay([record], policy_from_settings(HOUR, schedules=("DBA",)))
     assert shorter.differences == ("duration",)
     (named,) = replay([record], Policy((POLICY.rules[0]._replace(name="DBAs"),)))
     assert named.differences == ("reason", "rules")
     (no,) = replay([record], Policy((*POLICY.rules, Rule("none", Selector(), deny=True))))
     assert no.differences == ("outcome", "reason", "rules", "duration")
-    assert no.again
-    assert no.again["reason"] == 'rule "none" denies it'
+    assert no.new_record
+    assert no.new_record["reason"] == 'rule "none" denies it'
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,10 @@ def test_another_policy_gives_what_differs() -> None:
 )
 def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bool) -> None:  # noqa: FBT001 - the table's column
     """A no by another policy is one only if all that it needs was asked for then."""
-    records = logged(asks(), duties=(), queries={"incident.io": queries} if queries else {})
-    (other,) = logged(asks(OMAR), call="c-2")
+    records = log_records(
+        request_by(), duties=(), queries={"incident.io": queries} if queries else {}
+    )
+    (other,) = log_records(request_by(OMAR), call="c-2")
     policy = Policy((Rule("", Selector(), rule, HOUR),))
     replayed, _ = replay([*records, other], policy)
     assert (replayed.problem == "") is known
@@ -95,7 +97,7 @@ def test_a_no_needs_all_facts(queries: DutyQuery | None, rule: OnCall, known: bo
 
 def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
     """More facts can only add to it."""
-    (record,) = logged(asks())
+    (record,) = log_records(request_by())
     policy = policy_from_settings(HOUR, schedules=("DBA", "API"), incident_roles=("Lead",))
     (replayed,) = replay([record], policy)
     assert (replayed.problem, replayed.differences) == ("", ("duration",))
@@ -103,14 +105,14 @@ def test_a_yes_is_one_whatever_else_could_be_asked() -> None:
 
 def test_ends_are_facts() -> None:
     """An end that nobody had to ask for is missing for a policy that needs it."""
-    (record,) = logged(asks(), duties=(SHIFT._replace(end=None),))
+    (record,) = log_records(request_by(), duties=(SHIFT._replace(end=None),))
     policy = Policy((Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd()),))
     (replayed,) = replay([record], policy)
     assert "incident.io would have been asked" in replayed.problem
     # Also where another duty opens it, but for less time than that one might.
     brief = SHIFT._replace(id="S2", end=NOW + HOUR / 6)
     for ends, known in ((None, False), (NOW + HOUR, True)):
-        (record,) = logged(asks(), duties=(SHIFT._replace(end=ends), brief))
+        (record,) = log_records(request_by(), duties=(SHIFT._replace(end=ends), brief))
         (replayed,) = replay([record], policy)
         assert ("would have been asked" not in replayed.problem) is known
 
@@ -120,7 +122,7 @@ def test_a_duty_without_an_end_stays_so() -> None:
     rule = Rule("", Selector(), OnCall(("DBA",)), HOUR, shift_end=ShiftEnd(without_end=HOUR / 2))
     endless = SHIFT._replace(end=None, endless=True)
     policy = Policy((rule,))
-    records = logged(asks(), duties=(endless,), policy=policy)
+    records = log_records(request_by(), duties=(endless,), policy=policy)
     (replayed,) = replay(records, policy)
     assert replayed.differences == ()
     assert replayed.record["duration"] == "30m0s"
@@ -131,18 +133,18 @@ def test_an_aliases_duty_is_his_by_that_alias_only() -> None:
     alias = "jane@corp.example"
     aliases = {JANE: (alias,)}
     policy = POLICY._replace(aliases=aliases)
-    (record,) = logged(asks(), duties=(SHIFT._replace(holder=alias),), policy=policy)
+    (record,) = log_records(request_by(), duties=(SHIFT._replace(holder=alias),), policy=policy)
     assert alias not in json.dumps(record)
     (same,) = replay([record], policy)
     assert same.differences == ()
     (without,) = replay([record], POLICY)
-    assert without.again
-    assert without.again["outcome"] == "abstain"
+    assert without.new_record
+    assert without.new_record["outcome"] == "abstain"
 
 
 def test_a_new_alias_is_a_fact_that_is_missing() -> None:
     """What another address of the requester holds was not looked at then."""
-    (record,) = logged(asks(), duties=())
+    (record,) = log_records(request_by(), duties=())
     (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
     assert "other addresses of the requester" in replayed.problem
 
@@ -151,7 +153,9 @@ def test_an_aliases_duty_by_other_aliases() -> None:
     """By whose address it was held is not logged: by a policy with others it is no yes."""
     aliases = {JANE: ("jane@corp.example",)}
     policy = POLICY._replace(aliases=aliases)
-    (record,) = logged(asks(), duties=(SHIFT._replace(holder="jane@corp.example"),), policy=policy)
+    (record,) = log_records(
+        request_by(), duties=(SHIFT._replace(holder="jane@corp.example"),), policy=policy
+    )
     (replayed,) = replay([record], POLICY._replace(aliases={JANE: ("j@corp.example",)}))
     assert "under another address of the requester, which is not logged" in replayed.problem
 
@@ -174,7 +178,7 @@ def test_who_declared_an_incident_is_not_logged(
     """Another address of the requester may be the declarer's, by a policy that knows of it."""
     led = LEAD._replace(declarers=frozenset({"j@corp.example"}))
     policy = policy_from_settings(6 * HOUR, incident_roles=("Incident Lead",))
-    (record,) = logged(asks(), duties=(led,), policy=policy)
+    (record,) = log_records(request_by(), duties=(led,), policy=policy)
     other = policy._replace(aliases=aliases, self_declared=self_declared)
     (replayed,) = replay([record], other._replace(rules=(*policy.rules, policy.rules[0])))
     assert (replayed.problem == "") is known
@@ -183,8 +187,8 @@ def test_who_declared_an_incident_is_not_logged(
 def test_named_schedules_of_pagerduty_are_looked_up() -> None:
     """Where any schedule would do, their names were not listed, so that any could be shared."""
     shift = SHIFT._replace(provider="PagerDuty", shared_names=frozenset({"DBA"}))
-    records = logged(
-        asks(),
+    records = log_records(
+        request_by(),
         duties=(shift,),
         policy=policy_from_settings(HOUR),
         queries={"PagerDuty": DutyQuery(any_schedule=True)},
@@ -195,30 +199,38 @@ def test_named_schedules_of_pagerduty_are_looked_up() -> None:
 
 def test_requests_of_a_petition_are_decided_together() -> None:
     """They stand or fall together; the others of the call do not."""
-    records = logged(asks(OMAR, PETITION), asks(JANE, PETITION), asks())
+    records = log_records(request_by(OMAR, PETITION), request_by(JANE, PETITION), request_by())
     assert [each["outcome"] for each in records] == ["abstain", "abstain", "approve"]
     assert not any(each.differences or each.problem for each in replay(records, POLICY))
     torn = replay(records[1:], POLICY)
-    assert problems(torn) == [TORN, ""]
+    assert problems(torn) == [INCOMPLETE_CALL, ""]
     assert torn[1].differences == ()
 
 
 def test_a_call_with_a_part_that_is_not_whole() -> None:
     """Its petition may be that of another: only what has none is decided again."""
     long = {"petition": "p" * 300}
-    replayed = replay(logged(asks(labels=long), asks(labels=PETITION), asks()), POLICY)
-    assert problems(replayed) == [NOT_WHOLE, TORN, ""]
+    replayed = replay(
+        log_records(request_by(labels=long), request_by(labels=PETITION), request_by()), POLICY
+    )
+    assert problems(replayed) == [NOT_WHOLE, INCOMPLETE_CALL, ""]
 
 
 def test_calls_are_told_apart() -> None:
     """By their id, or where they have none by their first request; twice the same line is once."""
-    named = logged(asks(OMAR, PETITION), call="a") + logged(asks(JANE, PETITION), call="b")
-    assert [each.again["outcome"] for each in replay(named * 2, POLICY) if each.again] == [
+    named = log_records(request_by(OMAR, PETITION), call="a") + log_records(
+        request_by(JANE, PETITION), call="b"
+    )
+    assert [
+        each.new_record["outcome"] for each in replay(named * 2, POLICY) if each.new_record
+    ] == [
         "abstain",
         "approve",
     ]
-    unnamed = logged(asks(OMAR, PETITION), call="") + logged(asks(JANE, PETITION), call="")
-    assert [each.again["outcome"] for each in replay(unnamed, POLICY) if each.again] == [
+    unnamed = log_records(request_by(OMAR, PETITION), call="") + log_records(
+        request_by(JANE, PETITION), call=""
+    )
+    assert [each.new_record["outcome"] for each in replay(unnamed, POLICY) if each.new_record] == [
         "abstain",
         "approve",
     ]
@@ -228,10 +240,10 @@ def test_calls_are_told_apart() -> None:
     ("change", "problem"),
     [
         ({"whole": False}, NOT_WHOLE),
-        ({"number": 0}, CONTRADICTED),
-        ({"of": 3}, CONTRADICTED),
-        ({"decided_at": "2026-03-04T12:00:01Z"}, CONTRADICTED),
-        ({"policy": "another"}, CONTRADICTED),
+        ({"number": 0}, INCONSISTENT_CALL),
+        ({"of": 3}, INCONSISTENT_CALL),
+        ({"decided_at": "2026-03-04T12:00:01Z"}, INCONSISTENT_CALL),
+        ({"policy": "another"}, INCONSISTENT_CALL),
         ({"version": "another"}, ""),
     ],
 )
@@ -239,17 +251,19 @@ def test_records_of_a_call_that_do_not_fit_together(
     change: dict[str, object], problem: str
 ) -> None:
     """None of them is believed where they contradict each other; other calls are."""
-    one, two = logged(asks(), asks(OMAR))
-    (other,) = logged(asks(), call="c-2")
+    one, two = log_records(request_by(), request_by(OMAR))
+    (other,) = log_records(request_by(), call="c-2")
     found = problems(replay([one, {**two, **change}, other], POLICY))
-    of_the_call = [problem, problem] if problem == CONTRADICTED else sorted(["", problem])[::-1]
+    of_the_call = (
+        [problem, problem] if problem == INCONSISTENT_CALL else sorted(["", problem])[::-1]
+    )
     assert found == [*of_the_call, ""]
 
 
 def test_what_is_known_of_somebody_is_the_same_in_each_record_of_a_call() -> None:
     """A duty that only one of them has makes none of them a yes."""
-    one, two = logged(asks(), asks(), duties=())
-    (with_duty,) = logged(asks())
+    one, two = log_records(request_by(), request_by(), duties=())
+    (with_duty,) = log_records(request_by())
     two["trace"]["duties"] = with_duty["trace"]["duties"]
     one["trace"]["duties"] = [{**with_duty["trace"]["duties"][0], "name": "another"}]
-    assert problems(replay([one, two], POLICY)) == [CONTRADICTED] * 2
+    assert problems(replay([one, two], POLICY)) == [INCONSISTENT_CALL] * 2

@@ -11,7 +11,7 @@ from tests.support.projects import project_in
 
 SECRET = "wks0-the-secret-of-this-test"
 _CLI = """#!/bin/sh
-echo "$*" >> {folder}/told
+echo "$*" >> {folder}/calls
 cat {folder}/$1.err >&2 2>/dev/null
 cat {folder}/$1.out 2>/dev/null
 exit $(cat {folder}/$1.code)
@@ -33,27 +33,27 @@ class Stack:
         cli = self.bin / "pulumi"
         cli.write_text(_CLI.format(folder=folder), encoding="utf-8")
         cli.chmod(0o755)
-        self.says("stack", json.dumps(outputs))
-        self.says("config", f"{secret}\n")
+        self.set_answer("stack", json.dumps(outputs))
+        self.set_answer("config", f"{secret}\n")
         self._command = Command(folder, "").by_the_machines_clock()
         self.environment = self._command.environment = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "PULUMI_BACKEND_URL": "file:///nowhere",
         }
 
-    def says(self, command: str, out: str = "", err: str = "", code: int = 0) -> None:
+    def set_answer(self, command: str, out: str = "", err: str = "", code: int = 0) -> None:
         """Have `pulumi stack output` or `pulumi config get` say this."""
-        for name, said in (("out", out), ("err", err), ("code", str(code))):
-            (self.folder / f"{command}.{name}").write_text(said, encoding="utf-8")
+        for name, text in (("out", out), ("err", err), ("code", str(code))):
+            (self.folder / f"{command}.{name}").write_text(text, encoding="utf-8")
 
     @property
-    def told(self) -> list[str]:
+    def pulumi_calls(self) -> list[str]:
         """The arguments of each run of the CLI, which anybody on the machine can see."""
-        file = self.folder / "told"
+        file = self.folder / "calls"
         return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
-    def sets(self, **settings: str) -> None:
-        """Set plain settings."""
+    def write_settings(self, **settings: str) -> None:
+        """Write plain settings into the stack's file."""
         project_in(self.folder, **settings)
 
     def run(self, *arguments: str) -> Answer:
@@ -63,8 +63,8 @@ class Stack:
     def check(self, *arguments: str) -> Answer:
         """Run `oncall check` for the stack, once for a person and once as JSON."""
         answer = self._command("check", "--stack", "dev", *arguments)
-        for said in (answer, self._command("check", "--stack", "dev", *arguments, "--json")):
-            assert said.status == answer.status
-            assert self.secret not in said.out + said.err
-            assert not any(self.secret in each for each in self.told)
+        for form in (answer, self._command("check", "--stack", "dev", *arguments, "--json")):
+            assert form.status == answer.status
+            assert self.secret not in form.out + form.err
+            assert not any(self.secret in call for call in self.pulumi_calls)
         return answer

@@ -18,7 +18,7 @@ import pytest
 
 from cli.diagnosis import unreachable
 from cli.proxies import UnreachableError
-from cli.target import Deployed
+from cli.target import Target
 from cli.webhook_client import SendError
 from handler import __version__
 from handler.callers import indent
@@ -38,15 +38,15 @@ BOTS = {"resources": [{"kind": "indent.v1.Bot", "id": "pagerduty-approval-bot"}]
 
 
 @pytest.fixture
-def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
+def deployed_stack(tmp_path: Path, sandbox: Sandbox) -> Stack:
     """The sandbox's stack, as the CLI would tell of it."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     return Stack(tmp_path, outputs, sandbox.webhook_secret)
 
 
-def test_it_works(deployed: Stack, sandbox: Sandbox) -> None:
+def test_it_works(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """Each step says what answers: name and version, the providers that it asks."""
-    answer = deployed.check()
+    answer = deployed_stack.check()
     assert (answer.status, answer.err) == (0, "")
     every = "incident.io, PagerDuty, Opsgenie, JSM Operations"
     assert answer.lines == [
@@ -55,10 +55,10 @@ def test_it_works(deployed: Stack, sandbox: Sandbox) -> None:
     ]
 
 
-def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
+def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """The claim is told: rule, evidence, until when; the log says who asked, and that it was us."""
     logged = len(sandbox.log.records)
-    answer = deployed.check(*AS_JANE)
+    answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 0
     assert re.fullmatch(
         rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
@@ -70,9 +70,9 @@ def test_who_is_on_duty(deployed: Stack, sandbox: Sandbox) -> None:
     assert record["petition"].startswith("oncall-check-")
 
 
-def test_who_is_not(deployed: Stack, sandbox: Sandbox) -> None:
+def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """No claim is a no, and the remedy is the command that says why, and the line of the log."""
-    answer = deployed.check(*AS_NORA)
+    answer = deployed_stack.check(*AS_NORA)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
     assert no == f"no       GetDecision: no claim for {NORA}: humans decide about {ASKED}"
@@ -120,31 +120,31 @@ def _without_what_varies(text: str) -> str:
     return re.sub(r"it asks .+, and has", "it asks ..., and has", text)
 
 
-def test_the_readme(deployed: Stack) -> None:
+def test_the_readme(deployed_stack: Stack) -> None:
     """What the README shows of it is what it says."""
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("**7. Confirm")[2]
     command, _, shown = text.partition("```console\n$ ")[2].partition("```")[0].partition("\n")
     words = shlex.split(command)
     assert words[:4] == [".venv/bin/oncall", "check", "--stack", "dev"]
-    assert _without_what_varies(deployed.check(*words[4:]).out) == _without_what_varies(shown)
+    assert _without_what_varies(deployed_stack.check(*words[4:]).out) == _without_what_varies(shown)
 
 
-def test_dry_run_is_told(deployed: Stack) -> None:
+def test_dry_run_is_told(deployed_stack: Stack) -> None:
     """Where the stack says so, no claim is no riddle."""
-    deployed.sets(AUTO_APPROVAL_DRY_RUN="true")
-    answer = deployed.check(*AS_NORA)
+    deployed_stack.write_settings(AUTO_APPROVAL_DRY_RUN="true")
+    answer = deployed_stack.check(*AS_NORA)
     assert f"no claim for {NORA}: in dry run humans decide" in answer.lines[-2]
     remedy = f"run `pulumi config rm AUTO_APPROVAL_DRY_RUN --stack dev`, then {DEPLOY}"
     assert answer.lines[-1].endswith(remedy)
 
 
-def test_who_without_what(deployed: Stack) -> None:
+def test_who_without_what(deployed_stack: Stack) -> None:
     """By the settings any resource will do that carries the labels that they ask for."""
-    deployed.sets(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
-    answer = deployed.check(*AS_JANE[:2])
+    deployed_stack.write_settings(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
+    answer = deployed_stack.check(*AS_JANE[:2])
     assert answer.status == 0
     assert "claims example.v1.Resource:oncall-check for jane@example.com" in answer.lines[-1]
-    answer = deployed.check(*AS_NORA[:2], "--label", "Team=API")
+    answer = deployed_stack.check(*AS_NORA[:2], "--label", "Team=API")
     shown = "--resource example.v1.Resource:oncall-check --label Env=Prod --label Team=API"
     assert f"`oncall explain --as {NORA} {shown} --stack dev`" in answer.lines[-1]
 
@@ -167,19 +167,19 @@ def test_who_without_what(deployed: Stack) -> None:
     ],
 )
 def test_a_request_that_cannot_be_made(
-    deployed: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
+    deployed_stack: Stack, arguments: tuple[str, ...], settings: dict[str, str], said: str
 ) -> None:
     """It is said what is missing."""
-    deployed.sets(**settings)
-    answer = deployed.check(*arguments)
+    deployed_stack.write_settings(**settings)
+    answer = deployed_stack.check(*arguments)
     assert (answer.status, answer.out) == (2, "")
     assert answer.err == f"oncall: {said}\n"
 
 
-def test_another_secret(deployed: Stack, sandbox: Sandbox) -> None:
+def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """The real function refuses it; the secret has to be deployed, or read anew."""
-    deployed.says("config", "wks0-another-secret-here\n")
-    answer = deployed.check(*AS_JANE)
+    deployed_stack.set_answer("config", "wks0-another-secret-here\n")
+    answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 1
     assert answer.lines[0] == "problem  GetInfo: HTTP 401: the signature is refused"
     assert (
@@ -187,7 +187,7 @@ def test_another_secret(deployed: Stack, sandbox: Sandbox) -> None:
         in answer.lines[1]
     )
     assert len(answer.lines) == 2
-    oncall = Command(deployed.folder, "").by_the_machines_clock()
+    oncall = Command(deployed_stack.folder, "").by_the_machines_clock()
     oncall.environment = sandbox.variables() | {"INDENT_WEBHOOK_SECRET": SECRET}
     assert "run `. .sandbox/env` again" in oncall("check").out
 
@@ -214,7 +214,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
     """What is told of these answers, of which one at least is wrong."""
     with Scripted(*answers) as server:
         outputs = {"webhook_url": server.url, "function_name": "f-1", "log_group": "/logs"}
-        stack.says("stack", json.dumps(outputs))
+        stack.set_answer("stack", json.dumps(outputs))
         answer = stack.check(*who)
     assert (answer.status, answer.err) == (1, "")
     return [each.replace(server.url, "URL") for each in answer.lines]
@@ -285,7 +285,7 @@ def test_failures(stack: Stack, answer: Answer, said: str, remedy: str) -> None:
 
 def test_a_url_that_was_shut(stack: Stack) -> None:
     """The stack's own setting is named where it is 0."""
-    stack.sets(RESERVED_CONCURRENCY="0")
+    stack.write_settings(RESERVED_CONCURRENCY="0")
     remedy = lines(stack, reply(b"{}", 429))[1]
     assert "RESERVED_CONCURRENCY is 0, which shuts the URL" in remedy
     assert f"run `pulumi config rm RESERVED_CONCURRENCY --stack dev`, then {DEPLOY}" in remedy
@@ -294,7 +294,7 @@ def test_a_url_that_was_shut(stack: Stack) -> None:
 def test_dates_that_say_nothing(stack: Stack) -> None:
     """Without a clock, or with one that may be right, it is the secret."""
     far = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
-    stack.sets(WEBHOOK_MAX_AGE="none")
+    stack.write_settings(WEBHOOK_MAX_AGE="none")
     for date, said in (
         (far, "set this machine's clock"),
         ("soon", "the deployed secret"),
@@ -332,7 +332,7 @@ def answers_to_both(*each: Answer) -> list[Answer]:
 def test_another_version(stack: Stack) -> None:
     """That it is not the one here is noted, and is no problem; nor are bots, where there is one."""
     with Scripted(*answers_to_both(GOOD_INFO, GOOD_BOTS, claiming())) as server:
-        stack.says("stack", json.dumps({"webhook_url": server.url}))
+        stack.set_answer("stack", json.dumps({"webhook_url": server.url}))
         answer = stack.check(*AS_JANE)
     assert answer.status == 0
     note, remedy, bots, decision = answer.lines[1:]
@@ -379,11 +379,11 @@ def test_calls_that_fail_later(stack: Stack) -> None:
         assert told[-2].startswith(f"problem  {name}: HTTP 502: ")
 
 
-def test_no_tls_there(deployed: Stack, sandbox: Sandbox) -> None:
+def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """An https address that answers in plain is told apart from one that does not answer."""
     url = sandbox.url.replace("http:", "https:")
-    deployed.says("stack", json.dumps({"webhook_url": url}))
-    assert f"{url} does not speak TLS as it should" in deployed.check().lines[0]
+    deployed_stack.set_answer("stack", json.dumps({"webhook_url": url}))
+    assert f"{url} does not speak TLS as it should" in deployed_stack.check().lines[0]
 
 
 @pytest.fixture
@@ -424,6 +424,6 @@ def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
     """What this machine cannot be made to meet in a test is told, too."""
     error = SendError("")
     error.__cause__ = cause
-    step = unreachable("GetInfo", error, Deployed("https://x/", SECRET, "dev"))
+    step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
     assert f"https://x/ {said}" in step.text
     assert remedy in step.remedy

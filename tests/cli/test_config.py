@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.config import Configured, configured
+from cli.config import CommandConfig, load_config, stack_settings
 from cli.errors import CommandError, ReportError
-from cli.stack_file import stack_settings
 from handler.rules.model import ShiftEnd
 from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
 
@@ -45,19 +44,19 @@ def read(
     stack: str | None = None,
     policy: Path | None = None,
     *,
-    asks: bool = True,
+    needs_keys: bool = True,
     environment: dict[str, str] | None = None,
     **more: str,
-) -> Configured:
+) -> CommandConfig:
     """Read the settings with a key that is there."""
     options = argparse.Namespace(stack=stack, policy=policy)
     values = {"INCIDENTIO_API_KEY": API_KEY, **(environment or {}), **more}
-    return configured(options, values, folder, asks=asks)
+    return load_config(options, values, folder, needs_keys=needs_keys)
 
 
-def longest(configured_: Configured) -> timedelta:
+def longest(config: CommandConfig) -> timedelta:
     """How long the first rule lets access last."""
-    return configured_.policy.rules[0].duration
+    return config.policy.rules[0].duration
 
 
 @pytest.fixture
@@ -123,7 +122,7 @@ def test_another_policy(project: Path) -> None:
 
 def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
     """Neither a key nor a right one: nobody is asked."""
-    given = read(tmp_path, asks=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
+    given = read(tmp_path, needs_keys=False, INCIDENTIO_API_KEY=" wrong ", JSM_API_TOKEN="x")
     assert longest(given) == timedelta(hours=6)
 
 

@@ -20,7 +20,7 @@ from policy.terminal import safe
 from sandbox import env_file
 from sandbox.__main__ import main as sandbox_main
 from sandbox.vendors.incidentio import IncidentIO
-from tests.auditlog.records import asks, logged
+from tests.auditlog.records import log_records, request_by
 from tests.cli.conftest import DATABASE, JANE, NOW, OMAR, Command
 from tests.handler.scripted import Scripted, reply
 from tests.policy.policy_folder import POLICY, TESTS, write_policy
@@ -180,7 +180,7 @@ def test_texts_of_a_policy(
     assert_clean(said_by(policy_main, [command], capsys))
     settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     try:
-        loaded = policy_file.tested_policy(tmp_path, settings)
+        loaded = policy_file.read_tested_policy(tmp_path, settings)
     except SettingsError as refusal:
         said = [report("Pulumi.dev.yaml", refusal, str)]
     else:
@@ -201,7 +201,7 @@ def hostile_records() -> list[dict[str, Any]]:
             return [edited(each, name) for each in value]
         return HOSTILE if isinstance(value, str) and name not in fixed else value
 
-    records = [edited(each) for each in logged(asks(), asks(OMAR))]
+    records = [edited(each) for each in log_records(request_by(), request_by(OMAR))]
     return [
         *records,
         {"message": "failed", "level": HOSTILE, "why": HOSTILE},

@@ -18,7 +18,7 @@ from handler import __version__
 from handler.durations import format_instant
 from sandbox.local_aws.program import ROOT
 from sandbox.vendors.incidentio import IncidentIO
-from tests.auditlog.records import asks, logged
+from tests.auditlog.records import log_records, request_by
 from tests.cli.conftest import API_KEY, DATABASE, JANE, NOW, RITA, Command
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
@@ -220,7 +220,7 @@ def test_surroundings_that_are_gone(
     child.folder = tmp_path / "gone"
     child.folder.mkdir()
     child.command = ("/bin/sh", "-c", script, "sh", *child.command)
-    ended = child.run(stdin=json.dumps(logged(asks())[0]))
+    ended = child.run(stdin=json.dumps(log_records(request_by())[0]))
     assert (ended.returncode, ended.stdout) == (status, "")
     assert ended.stderr.startswith(said)
     assert "unexpected" not in ended.stderr

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from handler.rules.model import policy_from_settings
-from tests.auditlog.records import POLICY, SHIFT, asks, logged
+from tests.auditlog.records import POLICY, SHIFT, log_records, request_by
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 
 STRICT = """
@@ -43,7 +43,7 @@ def dba(oncall: Command) -> Command:
 
 def test_the_same(dba: Command) -> None:
     """Everything comes out as it was: the status is 0."""
-    file = dba.write("log", lines(*logged(asks(), asks(OMAR))))
+    file = dba.write("log", lines(*log_records(request_by(), request_by(OMAR))))
     answer = dba("replay", file)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
@@ -54,7 +54,9 @@ def test_the_same(dba: Command) -> None:
 def test_what_differs(dba: Command) -> None:
     """It is told as it was and as it would be: the status is 1."""
     policy = dba.write("strict.yaml", STRICT)
-    answer = dba("replay", "-", "--policy", policy, stdin=lines(*logged(asks(), asks(OMAR))))
+    answer = dba(
+        "replay", "-", "--policy", policy, stdin=lines(*log_records(request_by(), request_by(OMAR)))
+    )
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
         "2026-03-04T12:00:00Z  jane@example.com for db:prod",
@@ -66,7 +68,10 @@ def test_what_differs(dba: Command) -> None:
 
 def test_json(dba: Command) -> None:
     """A script gets each difference, and each record that holds too little."""
-    records = [*logged(asks()), *logged(asks(OMAR, {"petition": "p" * 300}), call="c-2")]
+    records = [
+        *log_records(request_by()),
+        *log_records(request_by(OMAR, {"petition": "p" * 300}), call="c-2"),
+    ]
     policy = dba.write("strict.yaml", STRICT)
     answer = dba("replay", "-", "--policy", policy, "--json", stdin=lines(*records))
     assert answer.status == 1
@@ -103,8 +108,12 @@ def test_json(dba: Command) -> None:
 
 def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     """A record that holds too little is no success: the status is 1."""
-    long = asks(OMAR, {"petition": "p" * 300})
-    records = [*logged(long), *logged(long, call="c-2"), *logged(asks(), call="c-3")]
+    long = request_by(OMAR, {"petition": "p" * 300})
+    records = [
+        *log_records(long),
+        *log_records(long, call="c-2"),
+        *log_records(request_by(), call="c-3"),
+    ]
     answer = dba("replay", "-", stdin=lines(*records))
     assert answer.status == 1
     assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
@@ -113,7 +122,7 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
 def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
     """What is missing may have come out otherwise: the status is 1, and the others are decided."""
     odd: dict[str, object] = {"level": "INFO", "message": "decision", "trace": ["old"]}
-    answer = dba("replay", "-", stdin=lines(*logged(asks()), odd))
+    answer = dba("replay", "-", stdin=lines(*log_records(request_by()), odd))
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
         "by the policy from the environment's settings: 1 the same, 0 different",
@@ -158,7 +167,7 @@ def test_the_stacks_policy(dba: Command) -> None:
     """`--stack` decides by what the stack is set to, whatever the environment says."""
     dba.write("Pulumi.yaml", "name: p\nconfig: {AUTO_APPROVAL_DURATION: {default: '6'}}\n")
     dba.write("Pulumi.prod.yaml", "config: {'p:AUTO_APPROVAL_DURATION': 30m}\n")
-    records = logged(asks(), policy=policy_from_settings(timedelta(hours=6)))
+    records = log_records(request_by(), policy=policy_from_settings(timedelta(hours=6)))
     answer = dba("replay", "-", "--stack", "prod", "--json", stdin=lines(*records))
     (different,) = answer.json["different"]
     assert different["now"]["duration"] == "30m0s"

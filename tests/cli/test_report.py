@@ -13,7 +13,7 @@ from handler.app import SYSTEM_CLOCK
 from handler.rules.conditions import OnCall
 from handler.rules.model import Policy, Rule, Selector
 from sandbox.local_aws.moto_server import Aws
-from tests.auditlog.records import HOUR, POLICY, asks, logged
+from tests.auditlog.records import HOUR, POLICY, log_records, request_by
 from tests.cli.conftest import JANE, NOW, OMAR, Command
 from tests.cli.stacks import Stack
 from tests.support.projects import project_in
@@ -30,9 +30,11 @@ def stamped(records: list[dict[str, Any]], timestamp: str) -> list[dict[str, Any
 
 
 RECORDS = [
-    *stamped(logged(asks(), asks(OMAR)), "2026-03-01T08:00:00.000Z"),
-    *stamped(logged(asks(), policy=RULE, call="c-2"), "2026-03-04T09:00:00.000Z"),
-    *stamped([{**logged(asks(), call="c-3")[0], "dry_run": True}], "2026-03-04T10:00:00.000Z"),
+    *stamped(log_records(request_by(), request_by(OMAR)), "2026-03-01T08:00:00.000Z"),
+    *stamped(log_records(request_by(), policy=RULE, call="c-2"), "2026-03-04T09:00:00.000Z"),
+    *stamped(
+        [{**log_records(request_by(), call="c-3")[0], "dry_run": True}], "2026-03-04T10:00:00.000Z"
+    ),
     *stamped(
         [
             {
@@ -40,7 +42,7 @@ RECORDS = [
                 "provider_failures": ["incident.io schedules: answered 500"],
                 "without_email": {"jsm": {"people": 2, "of": 3}},
             }
-            for each in logged(asks(OMAR), call="c-4")
+            for each in log_records(request_by(OMAR), call="c-4")
         ],
         "2026-03-04T11:00:00.000Z",
     ),
@@ -116,7 +118,7 @@ def test_since(oncall: Command) -> None:
 
 def test_since_of_lines_that_do_not_say_when(oncall: Command) -> None:
     """A decision says when it was made; what says nothing of the kind is counted."""
-    lines = [*logged(asks()), REFUSED]
+    lines = [*log_records(request_by()), REFUSED]
     file = oncall.write("log", "\n".join(map(json.dumps, lines)))
     said = oncall("report", file, "--since", "30m", "--json").json
     assert (said["decisions"], said["refused"]) == (1, {"the signature is wrong": 1})
@@ -188,7 +190,7 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     # By the machine's clock: AWS refuses events of another time.
     oncall.clock = SYSTEM_CLOCK
     base = int(SYSTEM_CLOCK.now().timestamp() * 1000)
-    (record,) = logged(asks(OMAR), queries={})
+    (record,) = log_records(request_by(OMAR), queries={})
     # More than one answer holds, and one before the period.
     ages = [timedelta(days=8), *(timedelta(hours=1) for _ in range(10_050))]
     events = [
@@ -222,7 +224,7 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
     aws.create_log_stream(logGroupName="/aws/lambda/f", logStreamName="s")
     event = {
         "timestamp": int(SYSTEM_CLOCK.now().timestamp() * 1000),
-        "message": json.dumps(logged(asks(OMAR))[0]),
+        "message": json.dumps(log_records(request_by(OMAR))[0]),
     }
     aws.put_log_events(logGroupName="/aws/lambda/f", logStreamName="s", logEvents=[event])
     (tmp_path / "project").mkdir()
@@ -231,8 +233,8 @@ def test_the_log_group_of_a_stack(tmp_path: Path, aws: Any) -> None:  # noqa: AN
     stack.environment["AWS_REGION"] = "us-east-1"  # which the stack is not in
     answer = stack.run("report", "--stack", "dev", "--json")
     assert (answer.status, answer.json["decisions"]) == (0, 1)
-    assert stack.told == ["stack output --json --stack dev --non-interactive --color never"]
-    stack.says("stack", "{}")
+    assert stack.pulumi_calls == ["stack output --json --stack dev --non-interactive --color never"]
+    stack.set_answer("stack", "{}")
     said = "oncall: stack dev has no log_group: it is not deployed; run `make deploy STACK=dev`\n"
     assert stack.run("report", "--stack", "dev") == (2, "", said)
 

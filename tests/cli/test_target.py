@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.context import process
-from cli.target import Deployed, deployed
+from cli.target import Target, find_target
 from sandbox.local_aws.moto_server import Aws
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
@@ -24,10 +24,10 @@ def stack(tmp_path: Path) -> Stack:
 def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
     """Two commands for that stack, which ask nobody anything; no argument holds the secret."""
     with Scripted(reply(b"{}", 404)) as server:
-        stack.says("stack", f'{{"webhook_url": "{server.url}"}}')
+        stack.set_answer("stack", f'{{"webhook_url": "{server.url}"}}')
         assert stack.check().status == 1
         assert server.asked
-    assert stack.told[:2] == [
+    assert stack.pulumi_calls[:2] == [
         "stack output --json --stack dev --non-interactive --color never",
         "config get INDENT_WEBHOOK_SECRET --stack dev --non-interactive --color never",
     ]
@@ -60,7 +60,7 @@ def test_the_cli_is_asked_for_outputs_and_the_secret(stack: Stack) -> None:
 )
 def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -> None:
     """A sentence with the remedy, status 2, and nobody is called."""
-    stack.says(command, err=err, code=255)
+    stack.set_answer(command, err=err, code=255)
     answer = stack.check()
     assert (answer.status, answer.out) == (2, "")
     assert answer.err.startswith("oncall: ")
@@ -70,7 +70,7 @@ def test_what_the_cli_refuses(stack: Stack, command: str, err: str, said: str) -
 
 def test_nothing_that_may_hold_the_secret_is_quoted(stack: Stack) -> None:
     """A CLI that prints it and fails, and one that complains with it, are told without it."""
-    stack.says("config", out=f"{SECRET}\n", err=f"error: {SECRET} is odd", code=1)
+    stack.set_answer("config", out=f"{SECRET}\n", err=f"error: {SECRET} is odd", code=1)
     answer = stack.check()
     assert answer.status == 2
     assert "`pulumi config get INDENT_WEBHOOK_SECRET --stack dev` failed; run it" in answer.err
@@ -83,46 +83,46 @@ def test_without_a_backend_the_cli_is_not_asked(stack: Stack) -> None:
     assert answer.status == 2
     assert "PULUMI_BACKEND_URL is not set" in answer.err
     assert "`make bootstrap STACK=dev` prints" in answer.err
-    assert stack.told == []
+    assert stack.pulumi_calls == []
 
 
 def test_state_in_a_bucket_of_another_account_is_not_read(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """AWS has to confirm whose the bucket is before the CLI hears of it."""
-    with Aws("us-west-2") as aws, AwsProxy(aws) as gate:
+    with Aws("us-west-2") as aws, AwsProxy(aws) as proxy:
         where = {"LocationConstraint": "us-west-2"}
         for bucket in ("theirs", "ours"):
             aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-        gate.foreign_buckets.add("theirs")
+        proxy.foreign_buckets.add("theirs")
         for key, value in {
-            "AWS_ENDPOINT_URL": gate.endpoint,
+            "AWS_ENDPOINT_URL": proxy.endpoint,
             **aws.credentials.variables(),
         }.items():
             monkeypatch.setenv(key, value)
             stack.environment[key] = value
-        url = f"?region=us-west-2&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+        url = f"?region=us-west-2&endpoint={proxy.endpoint}&s3ForcePathStyle=true"
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://theirs{url}"
         answer = stack.check()
         assert answer.status == 2
         assert "bucket theirs doesn't belong to account 123456789012" in answer.err
-        assert stack.told == gate.calls_without_owner == []
+        assert stack.pulumi_calls == proxy.calls_without_owner == []
         stack.environment["PULUMI_BACKEND_URL"] = f"s3://ours{url}"
         stack.check()
-        assert stack.told
+        assert stack.pulumi_calls
 
 
 @pytest.mark.parametrize("outputs", ["{}", '{"webhook_url": ""}', '{"webhook_url": 7}'])
 def test_a_stack_that_is_not_deployed(stack: Stack, outputs: str) -> None:
     """It has no webhook_url: the remedy is to deploy it."""
-    stack.says("stack", outputs)
+    stack.set_answer("stack", outputs)
     assert "stack dev has no webhook_url: it is not deployed; run `make deploy" in stack.check().err
 
 
 @pytest.mark.parametrize("outputs", ["", "[]", "Welcome!", "[" * 100_000])
 def test_outputs_that_are_none(stack: Stack, outputs: str) -> None:
     """What is no JSON object is said to be none."""
-    stack.says("stack", outputs)
+    stack.set_answer("stack", outputs)
     assert "`pulumi stack output --json` gave no JSON object" in stack.check().err
 
 
@@ -152,7 +152,7 @@ def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
     stack = Stack(tmp_path, {})
     (tmp_path / "Pulumi.dev.yaml").unlink()
     assert "there is no Pulumi.dev.yaml" in stack.check().err
-    assert stack.told == []
+    assert stack.pulumi_calls == []
 
 
 @pytest.mark.parametrize("missing", ["WEBHOOK_URL", "INDENT_WEBHOOK_SECRET"])
@@ -168,11 +168,11 @@ def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
 
 def test_the_secret_is_not_in_its_repr() -> None:
     """Wherever the value is printed."""
-    world = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
-    found = deployed(None, world)
+    context = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
+    found = find_target(None, context)
     assert found.secret == SECRET
     assert SECRET not in repr(found) + str(found)
-    assert repr(Deployed("u", SECRET, "dev")) == "Deployed('u', stack='dev')"
+    assert repr(Target("u", SECRET, "dev")) == "Target('u', stack='dev')"
 
 
 @pytest.mark.parametrize("user", ["user:s3kr1t@", "s3kr1t@", "a@b:s3kr1t@"])

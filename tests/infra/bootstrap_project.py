@@ -1,4 +1,4 @@
-"""`make bootstrap` on a local AWS behind the gate, with a fake Pulumi CLI."""
+"""`make bootstrap` on a local AWS behind a proxy, with a fake Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from sandbox.local_aws.program import ROOT
 from tests.engine.aws_proxy import AwsProxy
 
 # The declared keys of which `make bootstrap` knows.
-READ = {"STATE_BUCKET", "STATE_BUCKET_MANAGED", "KMS_KEY_ALIAS", "KMS_KEY_MANAGED", "KMS_KEY_ID"}
-READ |= {"DEPLOY_REPOSITORY"}
+SETTINGS_READ = {
+    "STATE_BUCKET",
+    "STATE_BUCKET_MANAGED",
+    "KMS_KEY_ALIAS",
+    "KMS_KEY_MANAGED",
+    "KMS_KEY_ID",
+}
+SETTINGS_READ |= {"DEPLOY_REPOSITORY"}
 # Keeps its stacks in a file, and tells what it was asked with which environment.
 # Without site-packages: it is started a hundred times.
 PULUMI = f"""#!{sys.executable} -IS
@@ -28,9 +34,9 @@ here = os.path.dirname(sys.argv[0])
 def read(name):
     path = os.path.join(here, name)
     return open(path).read() if os.path.exists(path) else ""
-with open(os.path.join(here, "told"), "a") as told:
+with open(os.path.join(here, "calls"), "a") as calls:
     names = ("PULUMI_BACKEND_URL", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
-    told.write(json.dumps([sys.argv[1:], [os.environ.get(name) for name in names]]) + "\\n")
+    calls.write(json.dumps([sys.argv[1:], [os.environ.get(name) for name in names]]) + "\\n")
 at = os.environ["PULUMI_BACKEND_URL"]
 stacks = "stacks in a folder" if at.startswith("file:") else "stacks"
 held = read(stacks).split()
@@ -51,8 +57,8 @@ if words[0] != "install" and (fails := read("fails")):
 def _project() -> str:
     """Our project's file, without what only the program reads: it is read time and again."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
-    config = {key: each for key, each in project["config"].items() if key in READ}
-    assert config.keys() == READ
+    config = {key: each for key, each in project["config"].items() if key in SETTINGS_READ}
+    assert config.keys() == SETTINGS_READ
     return yaml.safe_dump({"name": project["name"], "config": config})
 
 
@@ -66,7 +72,7 @@ class BootstrapProject:
     Attributes:
         stack: its stack; its bucket and keys are its own.
         aws: the local AWS.
-        gate: the way to it.
+        proxy: the way to it, which counts calls and refuses buckets of others.
         folder: the project's.
         monkeypatch: changes the process for the test.
         capsys: what is printed in it.
@@ -75,16 +81,16 @@ class BootstrapProject:
     def __init__(
         self,
         folder: Path,
-        gate: AwsProxy,
+        proxy: AwsProxy,
         stack: str,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        self.gate, self.stack, self.folder = gate, stack, folder
-        self.aws = gate._aws
+        self.proxy, self.stack, self.folder = proxy, stack, folder
+        self.aws = proxy._aws
         self.monkeypatch, self.capsys = monkeypatch, capsys
         for key, value in {
-            "AWS_ENDPOINT_URL": gate.endpoint,
+            "AWS_ENDPOINT_URL": proxy.endpoint,
             **self.aws.credentials.variables(),
             "AWS_EC2_METADATA_DISABLED": "true",
             "PULUMI_CONFIG_PASSPHRASE": "of a test",
@@ -153,12 +159,12 @@ class BootstrapProject:
 
     def pulumi_calls(self) -> list[tuple[list[str], list[str]]]:
         """What the CLI was asked, and with which backend and switch."""
-        path = self._bin / "told"
+        path = self._bin / "calls"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [tuple(json.loads(line)) for line in lines]
 
     def written_config(self) -> dict[str, str]:
-        """What the stack's file is told of what was made, by the last `config set-all`."""
+        """What the last `config set-all` wrote into the stack's file."""
         (words, _) = [each for each in self.pulumi_calls() if each[0][:2] == ["config", "set-all"]][
             -1
         ]

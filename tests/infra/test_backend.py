@@ -30,31 +30,31 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture
-def gate(aws: Aws) -> Iterator[AwsProxy]:
+def proxy(aws: Aws) -> Iterator[AwsProxy]:
     """The door by which the command comes to that AWS."""
-    with AwsProxy(aws) as gate:
-        yield gate
+    with AwsProxy(aws) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def project(
     tmp_path: Path,
-    gate: AwsProxy,
+    proxy: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> BootstrapProject:
     """A project with the stack dev, which its backend, the bucket, holds."""
-    project = BootstrapProject(tmp_path, gate, "dev", monkeypatch, capsys)
+    project = BootstrapProject(tmp_path, proxy, "dev", monkeypatch, capsys)
     project.write_settings()
     project.hold_stacks("dev", "prod")
     for key in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(key, str(tmp_path / "none"))
-    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy))
     return project
 
 
-def _url(gate: AwsProxy, bucket: str = "ours", region: str = "us-west-2") -> str:
-    return f"s3://{bucket}?region={region}&endpoint={gate.endpoint}&s3ForcePathStyle=true"
+def _url(proxy: AwsProxy, bucket: str = "ours", region: str = "us-west-2") -> str:
+    return f"s3://{bucket}?region={region}&endpoint={proxy.endpoint}&s3ForcePathStyle=true"
 
 
 def _check(project: BootstrapProject, stack: str = "dev") -> int:
@@ -113,23 +113,23 @@ def test_address_that_is_none(project: BootstrapProject, url: str, said: str) ->
     assert project.pulumi_calls() == []
 
 
-def test_bucket_of_another_account(project: BootstrapProject, gate: AwsProxy) -> None:
+def test_bucket_of_another_account(project: BootstrapProject, proxy: AwsProxy) -> None:
     """Pulumi never reads what lies in it."""
-    gate.foreign_buckets.add("ours")
+    proxy.foreign_buckets.add("ours")
     line = _error(project)
     assert "bucket ours doesn't belong to account 123456789012" in line
     assert "STATE_BUCKET" in line
     assert project.pulumi_calls() == []
-    assert gate.calls_without_owner == []
+    assert proxy.calls_without_owner == []
 
 
-def test_endpoint_that_is_not_awss(project: BootstrapProject, gate: AwsProxy) -> None:
+def test_endpoint_that_is_not_awss(project: BootstrapProject, proxy: AwsProxy) -> None:
     """Any server can say that any bucket is ours; one that is meant is named in the environment."""
     project.monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     line = _error(project)
-    assert f"names the endpoint '{gate.endpoint}', which isn't AWS's" in line
-    assert f"`export AWS_ENDPOINT_URL_S3={gate.endpoint}`" in line
-    assert gate.calls == []
+    assert f"names the endpoint '{proxy.endpoint}', which isn't AWS's" in line
+    assert f"`export AWS_ENDPOINT_URL_S3={proxy.endpoint}`" in line
+    assert proxy.calls == []
     assert project.pulumi_calls() == []
 
 
@@ -201,10 +201,12 @@ def test_config_that_leads_elsewhere(project: BootstrapProject, key: str) -> Non
     assert project.pulumi_calls() == []
 
 
-def test_address_that_is_given_twice(gate: AwsProxy) -> None:
+def test_address_that_is_given_twice(proxy: AwsProxy) -> None:
     """Pulumi takes the first of each, so that is the one that is proven."""
-    found = parse_backend(f"{_url(gate)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev")
-    assert (found.endpoint, found.region) == (gate.endpoint, "us-west-2")
+    found = parse_backend(
+        f"{_url(proxy)}&endpoint=https://s3.amazonaws.com&region=eu-west-1", "dev"
+    )
+    assert (found.endpoint, found.region) == (proxy.endpoint, "us-west-2")
 
 
 def test_profile_that_needs_a_code(project: BootstrapProject) -> None:
@@ -234,7 +236,7 @@ def test_region_that_is_not_enabled(project: BootstrapProject) -> None:
     assert "wrong or expired, or the account has not enabled aws:region" in line
 
 
-def test_stacks_that_may_not_be_listed(project: BootstrapProject, gate: AwsProxy) -> None:
+def test_stacks_that_may_not_be_listed(project: BootstrapProject, proxy: AwsProxy) -> None:
     """The role of CI reads its own stack's state only; that it isn't there is said all the same."""
     cli = project.folder / "bin" / "pulumi"
     refusing = 'if words[:2] == ["stack", "ls"]:\n    sys.exit("error: AccessDenied")\n'
@@ -245,31 +247,31 @@ def test_stacks_that_may_not_be_listed(project: BootstrapProject, gate: AwsProxy
     )
     (project.folder / "bin" / "stacks").write_text("prod")
     line = _error(project)
-    assert f"{_url(gate)} holds no stack 'dev'; export the PULUMI_BACKEND_URL" in line
+    assert f"{_url(proxy)} holds no stack 'dev'; export the PULUMI_BACKEND_URL" in line
 
 
-def test_bucket_that_is_gone(project: BootstrapProject, gate: AwsProxy) -> None:
+def test_bucket_that_is_gone(project: BootstrapProject, proxy: AwsProxy) -> None:
     """The address is stale: what prints the right one is named."""
-    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, "gone"))
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, "gone"))
     line = _error(project)
     assert "names the bucket gone, and there is none; run `make bootstrap STACK=dev`" in line
 
 
-def test_region_that_is_not_the_buckets(project: BootstrapProject, gate: AwsProxy) -> None:
+def test_region_that_is_not_the_buckets(project: BootstrapProject, proxy: AwsProxy) -> None:
     """Both are named."""
-    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(gate, region="eu-west-1"))
+    project.monkeypatch.setenv("PULUMI_BACKEND_URL", _url(proxy, region="eu-west-1"))
     line = _error(project)
     assert "the bucket ours is in us-west-2, and PULUMI_BACKEND_URL says eu-west-1" in line
 
 
 @pytest.mark.parametrize(("held", "told"), [("prod qa", "it holds prod, qa"), ("", "it is empty")])
 def test_stack_that_it_does_not_hold(
-    project: BootstrapProject, gate: AwsProxy, held: str, told: str
+    project: BootstrapProject, proxy: AwsProxy, held: str, told: str
 ) -> None:
     """Which backend was looked at, what it holds, and what prints the right one."""
     (project.folder / "bin" / "stacks").write_text(held)
     line = _error(project)
-    assert f"{_url(gate)} holds no stack 'dev' ({told})" in line
+    assert f"{_url(proxy)} holds no stack 'dev' ({told})" in line
     assert "`make bootstrap STACK=dev`" in line
 
 
@@ -334,7 +336,7 @@ def test_answer_that_is_not_of_aws(project: BootstrapProject) -> None:
         start_response("500 Internal Server Error", [("Content-Type", "text/html")])
         return [b"<!doctype html>\n<title>Sign in</title>"]
 
-    project.monkeypatch.setattr(project.gate._aws, "answer", page)
+    project.monkeypatch.setattr(project.proxy._aws, "answer", page)
     assert "AWS can't be asked" in _error(project)
 
 
@@ -390,11 +392,11 @@ def test_address_is_read_whole() -> None:
 
 
 def _answers(project: BootstrapProject, call: str, status: str, code: str) -> None:
-    """Have the gate answer a call like that."""
-    gate = project.gate
-    refuse = gate._refused_bucket
+    """Have the proxy answer a call like that."""
+    proxy = project.proxy
+    refuse = proxy._refused_bucket
     project.monkeypatch.setattr(
-        gate,
+        proxy,
         "_refused_bucket",
         lambda environ, name: (status, code) if name == call else refuse(environ, name),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra import bootstrap_bucket
+from infra import state_bucket
 from infra.state_key import key_policy
 from sandbox.local_aws.moto_server import Aws
 from tests.engine.aws_proxy import AwsProxy
@@ -41,21 +41,21 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="module")
-def gate(aws: Aws) -> Iterator[AwsProxy]:
+def proxy(aws: Aws) -> Iterator[AwsProxy]:
     """The door by which the commands come to that AWS."""
-    with AwsProxy(aws) as gate:
-        yield gate
+    with AwsProxy(aws) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def project(
     tmp_path: Path,
-    gate: AwsProxy,
+    proxy: AwsProxy,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> BootstrapProject:
     """A project with a stack of this test's own, whose file has a region."""
-    project = BootstrapProject(tmp_path, gate, f"stack{next(NUMBERS)}", monkeypatch, capsys)
+    project = BootstrapProject(tmp_path, proxy, f"stack{next(NUMBERS)}", monkeypatch, capsys)
     project.write_settings()
     return project
 
@@ -80,7 +80,7 @@ def test_bucket_is_closed_encrypted_and_versioned(project: BootstrapProject) -> 
         "STATE_BUCKET": project.bucket,
         "STATE_BUCKET_MANAGED": "true",
     }
-    url = f"s3://{project.bucket}?region=us-west-2&endpoint={project.gate.endpoint}"
+    url = f"s3://{project.bucket}?region=us-west-2&endpoint={project.proxy.endpoint}"
     said = project.capsys.readouterr()
     assert f"  export PULUMI_BACKEND_URL='{url}&s3ForcePathStyle=true'\n" in said.out
     assert "  export PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION=true\n" in said.out
@@ -125,7 +125,7 @@ def test_stack_whose_state_is_elsewhere_is_not_made_anew(project: BootstrapProje
 def test_bucket_that_is_not_shown_yet(project: BootstrapProject) -> None:
     """Whose it is can't be proven in that moment: nothing goes on, and the next run finishes."""
     with project.monkeypatch.context() as patch:
-        patch.setattr(bootstrap_bucket, "owned_bucket_region", lambda *_: None)
+        patch.setattr(state_bucket, "owned_bucket_region", lambda *_: None)
         assert f"run `make bootstrap STACK={project.stack}` again" in project.error()
     assert project.pulumi_calls() == []
     assert project.run() == 0
@@ -208,10 +208,10 @@ class TestForeignBucket:
     @pytest.fixture(autouse=True)
     def _foreign(self, project: BootstrapProject) -> Iterator[None]:
         project.make_bucket(keeps=f".pulumi/stacks/oncall-approvals/{project.stack}.json")
-        project.gate.foreign_buckets.add(project.bucket)
+        project.proxy.foreign_buckets.add(project.bucket)
         yield
-        project.gate.foreign_buckets.clear()
-        assert project.gate.calls_without_owner == []
+        project.proxy.foreign_buckets.clear()
+        assert project.proxy.calls_without_owner == []
 
     def test_is_not_touched(self, project: BootstrapProject) -> None:
         """One sentence names it, the account and STATE_BUCKET; Pulumi never hears of it."""
@@ -226,13 +226,13 @@ class TestForeignBucket:
 
         def not_there_yet(name: str, after: bool) -> None:  # noqa: FBT001 - see watch_calls
             if name == "HeadBucket" and not after:
-                project.gate.foreign_buckets.discard(project.bucket)
+                project.proxy.foreign_buckets.discard(project.bucket)
                 s3 = project.aws.client("s3")
                 for each in s3.list_objects(Bucket=project.bucket).get("Contents", []):
                     s3.delete_object(Bucket=project.bucket, Key=each["Key"])
                 s3.delete_bucket(Bucket=project.bucket)
             if name == "CreateBucket" and not after:
-                project.gate.foreign_buckets.add(project.bucket)
+                project.proxy.foreign_buckets.add(project.bucket)
 
         watch_calls(project.monkeypatch, not_there_yet)
         assert "doesn't belong to account" in project.error()
@@ -289,10 +289,10 @@ class TestKey:
         assert set(project.keys()) == {gone, other, mine}
 
     def test_whose_making_was_not_answered_is_found_again(
-        self, project: BootstrapProject, gate: AwsProxy
+        self, project: BootstrapProject, proxy: AwsProxy
     ) -> None:
         """AWS has made it, and the answer is lost: nobody asks for a second one."""
-        aws: Any = gate._aws.answer
+        aws: Any = proxy._aws.answer
 
         def lose(environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401 - WSGI's own
             if not environ.get("HTTP_X_AMZ_TARGET", "").endswith(".CreateKey"):
@@ -302,7 +302,7 @@ class TestKey:
             return []
 
         with project.monkeypatch.context() as lost:
-            lost.setattr(gate._aws, "answer", lose)
+            lost.setattr(proxy._aws, "answer", lose)
             assert project.run() == 1
         assert project.run() == 0
         assert len(project.keys()) == 1
@@ -364,7 +364,7 @@ def test_github_is_made_known_once(project: BootstrapProject) -> None:
 def test_github_for_another_audience(project: BootstrapProject) -> None:
     """Somebody has made it for something else: the command that adds ours is named."""
     issuer = f"{project.stack}.example.com"
-    project.monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", issuer)
+    project.monkeypatch.setattr("infra.deploy_role.ISSUER", issuer)
     iam = project.aws.client("iam")
     arn = iam.create_open_id_connect_provider(Url=f"https://{issuer}", ClientIDList=["other"])[
         "OpenIDConnectProviderArn"
@@ -377,7 +377,7 @@ def test_github_for_another_audience(project: BootstrapProject) -> None:
 
 def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject) -> None:
     """One bucket, one key, one provider; each run is killed at a later call than the one before."""
-    project.monkeypatch.setattr("infra.bootstrap_oidc.ISSUER", f"{project.stack}.example.com")
+    project.monkeypatch.setattr("infra.deploy_role.ISSUER", f"{project.stack}.example.com")
     project.write_settings(
         KMS_KEY_ALIAS=f"of-{project.stack}", DEPLOY_REPOSITORY="acme/oncall-approvals"
     )
@@ -416,17 +416,17 @@ def test_killed_at_any_call_it_is_finished_by_the_next(project: BootstrapProject
     assert len(ours) == 1
 
 
-def test_every_call_of_a_bucket_names_its_owner(project: BootstrapProject, gate: AwsProxy) -> None:
-    """But the one that makes it, which can't; the gate sees the header."""
+def test_every_call_of_a_bucket_names_its_owner(project: BootstrapProject, proxy: AwsProxy) -> None:
+    """But the one that makes it, which can't; the proxy sees the header."""
     seen: list[tuple[str, Any]] = []
-    refuse = gate._refused_bucket
+    refuse = proxy._refused_bucket
 
-    def note(environ: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - the gate's own
+    def note(environ: dict[str, Any], name: str) -> Any:  # noqa: ANN401 - the proxy's own
         if "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
             seen.append((name, environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER")))
         return refuse(environ, name)
 
-    project.monkeypatch.setattr(gate, "_refused_bucket", note)
+    project.monkeypatch.setattr(proxy, "_refused_bucket", note)
     assert project.run() == 0
     assert len(seen) > 8
     unowned = [name for name, owner in seen if owner != project.aws.account]

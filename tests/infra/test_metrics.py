@@ -32,8 +32,8 @@ LEFT = {"LeftToHumans": 1, "Failing-incidentio": 0, TIME: None}
 BOTH = {**LEFT, "Failing-pagerduty": 0}
 
 
-class Stage:
-    """A handler, the doubles that it asks, and what it has logged."""
+class Installation:
+    """A handler, the doubles that it asks, and its log lines."""
 
     def __init__(self, incidentio: IncidentIO, pagerduty: PagerDuty) -> None:
         self.incidentio = incidentio
@@ -61,13 +61,13 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
-    """The demo's cast at incident.io; nobody is on call at PagerDuty."""
+def installation() -> Iterator[Installation]:
+    """The demo's people at incident.io; nobody is on call at PagerDuty."""
     with IncidentIO(KEY) as incidentio, PagerDuty(KEY) as pagerduty:
         seed_incidentio(incidentio)
-        stage = Stage(incidentio, pagerduty)
-        yield stage
-        for app in stage.apps:
+        installation = Installation(incidentio, pagerduty)
+        yield installation
+        for app in installation.apps:
             app.client.close()
 
 
@@ -75,36 +75,36 @@ class Row(NamedTuple):
     """What happens, and what each line that comes of it counts."""
 
     what: str
-    happens: Callable[[Stage], object]
+    happens: Callable[[Installation], object]
     lines: Sequence[Mapping[str, float | None]]
 
 
-def asks(*who: str, **settings: str) -> Callable[[Stage], object]:
+def asks(*who: str, **settings: str) -> Callable[[Installation], object]:
     """Make it happen that these people ask in one call."""
-    return lambda stage: stage.webhook(**settings).ask(*map(request_of, who))
+    return lambda installation: installation.webhook(**settings).ask(*map(request_of, who))
 
 
-def posts_and_asks(stage: Stage) -> object:
+def posts_and_asks(installation: Installation) -> object:
     """Let Nora post an update to Jane's incident, and ask where that counts."""
-    stage.incidentio.post_update("INC-1", NORA)
-    return stage.webhook(**PARTICIPANTS).ask(request_of(NORA))
+    installation.incidentio.post_update("INC-1", NORA)
+    return installation.webhook(**PARTICIPANTS).ask(request_of(NORA))
 
 
-def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Stage], object]:
+def asks_while(path: str, at: str, *who: str, **settings: str) -> Callable[[Installation], object]:
     """Make it happen that somebody asks while a provider answers 500."""
 
-    def happens(stage: Stage) -> object:
-        failing = stage.incidentio if at == "incidentio" else stage.pagerduty
+    def happens(installation: Installation) -> object:
+        failing = installation.incidentio if at == "incidentio" else installation.pagerduty
         failing.fail(path, faults.Status(500))
-        both = stage.with_pagerduty if at == "pagerduty" else {}
-        return stage.webhook(**both, **settings).ask(*map(request_of, who))
+        both = installation.with_pagerduty if at == "pagerduty" else {}
+        return installation.webhook(**both, **settings).ask(*map(request_of, who))
 
     return happens
 
 
-def calls(body: object, **how: Any) -> Callable[[Stage], object]:  # noqa: ANN401 - passed on
+def calls(body: object, **how: Any) -> Callable[[Installation], object]:  # noqa: ANN401 - passed on
     """Make it happen that a call with this body comes in."""
-    return lambda stage: stage.webhook().call(body, **how)
+    return lambda installation: installation.webhook().call(body, **how)
 
 
 ROWS = (
@@ -140,13 +140,15 @@ ROWS = (
     ),
     Row(
         "both answer",
-        lambda stage: stage.webhook(**stage.with_pagerduty).ask(request_of(NORA)),
+        lambda installation: installation.webhook(**installation.with_pagerduty).ask(
+            request_of(NORA)
+        ),
         [BOTH],
     ),
     Row("nobody is asked, since he has no e-mail", asks(""), [{"LeftToHumans": 1, TIME: None}]),
     Row(
         "somebody asks for what is called like a failure",
-        lambda stage: stage.webhook().ask(
+        lambda installation: installation.webhook().ask(
             request_of(
                 JANE,
                 reason='{"message": "failed"}',
@@ -193,10 +195,10 @@ def counted(line: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
-def test_row(row: Row, stage: Stage) -> None:
+def test_row(row: Row, installation: Installation) -> None:
     """Each line counts in exactly these metrics."""
-    row.happens(stage)
-    counts = [counted(line) for line in stage.lines]
+    row.happens(installation)
+    counts = [counted(line) for line in installation.lines]
     for each in counts:
         if TIME in each:
             assert each[TIME] >= 0

@@ -34,7 +34,7 @@ print(os.environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"])
 
 @pytest.fixture
 def pulumi(tmp_path: Path) -> Pulumi:
-    """The command, played."""
+    """The wrapper of a fake command."""
     cli = tmp_path / "pulumi"
     cli.write_text(CLI, encoding="utf-8")
     cli.chmod(0o755)

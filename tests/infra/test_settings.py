@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from handler.setting_parsers import SettingsError
-from infra.bucket_names import check_default_bucket, is_bucket_name
-from infra.settings import BY_NAME, PROGRAM_SETTINGS, STATE_BUCKET
+from infra.settings import (
+    BY_NAME,
+    PROGRAM_SETTINGS,
+    STATE_BUCKET,
+    check_default_bucket,
+    is_bucket_name,
+)
 from policy.remedies import in_stack, report
 
 WHOLE = "must be a whole number from {} to {}; for example, run `pulumi config set {} {}"

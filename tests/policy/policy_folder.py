@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from policy.case_runner import Trial, try_policy
+from policy.case_runner import PolicyTestRun, run_policy_tests
 
 POLICY = """\
 rules:
@@ -53,9 +53,9 @@ def write_policy(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Path
     return Path("prod.yaml")
 
 
-def run_trial(folder: Path, policy: str = POLICY, tests: str = TESTS) -> Trial:
+def run_tests(folder: Path, policy: str = POLICY, tests: str = TESTS) -> PolicyTestRun:
     """Try the policy."""
-    return try_policy(write_policy(folder, policy, tests), folder)
+    return run_policy_tests(write_policy(folder, policy, tests), folder)
 
 
 def one_case(text: str, policy: str = POLICY) -> tuple[str, str]:

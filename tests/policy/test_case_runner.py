@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from policy.case_runner import FileError, try_policy
-from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, one_case, run_trial, write_policy
+from policy.case_runner import FileError, run_policy_tests
+from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, one_case, run_tests, write_policy
 
 ASKS = f"""\
 who: omar@example.com
@@ -31,9 +31,9 @@ def case_of(expected: str, changes: dict[str, str]) -> tuple[str, str]:
 
 def test_good_policy_has_no_faults(tmp_path: Path) -> None:
     """Every case comes out as expected, one must not be approved, and each rule is exercised."""
-    trial = run_trial(tmp_path)
-    assert trial.faults == ()
-    assert [each.case.name for each in trial.results] == ["on shift", "runs dry", "the vault"]
+    run = run_tests(tmp_path)
+    assert run.failures == ()
+    assert [each.case.name for each in run.results] == ["on shift", "runs dry", "the vault"]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_case_is_decided_as_the_function_would(
     tmp_path: Path, name: str, changes: dict[str, str], expected: str
 ) -> None:
     """Each row comes out as it says, on what it says of the providers."""
-    trial = run_trial(tmp_path, *case_of(expected, changes))
-    assert trial.faults == (), name
-    assert trial.results[-1].case.name == "the one"
+    run = run_tests(tmp_path, *case_of(expected, changes))
+    assert run.failures == (), name
+    assert run.results[-1].case.name == "the one"
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_red_case_says_what_came_instead(
     differences: list[tuple[str, str]],
 ) -> None:
     """Every difference is told, in the words of the test file."""
-    trial = run_trial(tmp_path, *case_of(expected, changes))
-    (red,) = trial.red
-    assert red.case.name == "the one", name
-    assert list(red.differences) == differences
+    run = run_tests(tmp_path, *case_of(expected, changes))
+    (failed,) = run.failed
+    assert failed.case.name == "the one", name
+    assert list(failed.differences) == differences
     wanted, came = differences[0]
-    assert trial.faults == (
+    assert run.failures == (
         f'prod.test.yaml:18: "the one" is expected {wanted}, and came out {came}',
     )
 
@@ -171,23 +171,23 @@ def test_rule_that_no_case_exercises_is_a_gap(
     tmp_path: Path, name: str, tests: str, gap: str
 ) -> None:
     """It takes a case in which the rule has its say, not one in which it is looked at."""
-    trial = run_trial(tmp_path, tests=tests)
-    assert not trial.red
-    assert trial.faults == (gap,), name
+    run = run_tests(tmp_path, tests=tests)
+    assert not run.failed
+    assert run.failures == (gap,), name
 
 
 def test_tests_that_let_everything_pass_are_a_gap(tmp_path: Path) -> None:
     """One case at least must not be approved."""
     policy = POLICY[: POLICY.index("  - name: dry")]
-    trial = run_trial(tmp_path, policy, cut("runs dry", "the vault"))
+    run = run_tests(tmp_path, policy, cut("runs dry", "the vault"))
     said = "no case must not be approved: a policy that approves everybody would pass"
-    assert trial.faults == (f"prod.test.yaml:1: {said}",)
+    assert run.failures == (f"prod.test.yaml:1: {said}",)
 
 
 def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> None:
     """A rule that guards what no rule opens yet can be tried, too."""
-    trial = run_trial(tmp_path)
-    vault = trial.results[-1]
+    run = run_tests(tmp_path)
+    vault = run.results[-1]
     assert vault.decision.reason == "no rule is for vault:innermost-1"
     assert vault.differences == ()
 
@@ -195,29 +195,29 @@ def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> Non
 def test_self_declared_duties_count_where_the_stack_says_so(tmp_path: Path) -> None:
     """The tests try the policy as it is deployed."""
     file = write_policy(tmp_path, *case_of(NO, {ON_SHIFT: OWN}))
-    assert try_policy(file, tmp_path).faults == ()
-    (red,) = try_policy(file, tmp_path, self_declared=True).red
-    assert red.differences == (("not approved", 'approved by "DBAs" for 1 hour'),)
+    assert run_policy_tests(file, tmp_path).failures == ()
+    (failed,) = run_policy_tests(file, tmp_path, self_declared=True).failed
+    assert failed.differences == (("not approved", 'approved by "DBAs" for 1 hour'),)
 
 
 def test_errors_of_either_file_come_before_any_decision(tmp_path: Path) -> None:
     """With the policy wrong, the tests are not read; with the tests wrong, nothing is decided."""
-    trial = run_trial(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
-    assert [each.split(" ")[0] for each in trial.faults] == ["prod.yaml:5:"]
-    trial = run_trial(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
-    assert trial.faults == (
+    run = run_tests(tmp_path, POLICY.replace("duration: 3h", "duration: 3"))
+    assert [each.split(" ")[0] for each in run.failures] == ["prod.yaml:5:"]
+    run = run_tests(tmp_path, tests=TESTS.replace("dry_run_of: dry", "dry_run_of: dri"))
+    assert run.failures == (
         'prod.test.yaml:12: "dri" is no rule of the policy; the nearest is "dry"',
     )
-    assert trial.results == ()
+    assert run.results == ()
 
 
 def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
     """What is wrong with it is told beside that there are none."""
     write_policy(tmp_path, policy="rules: []\nrule: []\n")
     (tmp_path / "prod.test.yaml").unlink()
-    trial = try_policy(Path("prod.yaml"), tmp_path)
-    assert trial.policy.errors
-    *of_policy, missing = trial.faults
+    run = run_policy_tests(Path("prod.yaml"), tmp_path)
+    assert run.policy.errors
+    *of_policy, missing = run.failures
     assert all(each.startswith("prod.yaml:") for each in of_policy)
     assert missing.startswith("prod.test.yaml cannot be read: No such file or directory; it holds")
 
@@ -225,12 +225,12 @@ def test_a_policy_without_tests_is_read_all_the_same(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     """Without tests no policy is used."""
     with pytest.raises(FileError) as missing:
-        try_policy(Path("prod.yaml"), tmp_path)
+        run_policy_tests(Path("prod.yaml"), tmp_path)
     assert str(missing.value) == "prod.yaml cannot be read: No such file or directory"
     write_policy(tmp_path)
     (tmp_path / "prod.test.yaml").unlink()
     with pytest.raises(FileError) as missing:
-        try_policy(Path("prod.yaml"), tmp_path)
+        run_policy_tests(Path("prod.yaml"), tmp_path)
     assert str(missing.value) == (
         "prod.test.yaml cannot be read: No such file or directory; it holds the tests, without "
         "which no policy is used"

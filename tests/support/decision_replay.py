@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from auditlog.replay import NOT_WHOLE, TORN, replay
+from auditlog.replay import INCOMPLETE_CALL, NOT_WHOLE, replay
 from handler import app
 from handler.audit import decision_record
 from handler.duty import ProviderSnapshot
@@ -103,12 +103,14 @@ def replay_all(records: Iterable[Record], policy: Policy) -> None:
     """Decide again all decisions among these records; records of anything else are passed over."""
     decisions = [record for record in records if record.get("message", "decision") == "decision"]
     for result in replay(json.loads(json.dumps(decisions)), policy):
-        if result.again is None:
-            assert result.problem in {NOT_WHOLE, TORN}, result.problem
-            assert result.problem == TORN or not result.record["whole"]
+        if result.new_record is None:
+            assert result.problem in {NOT_WHOLE, INCOMPLETE_CALL}, result.problem
+            assert result.problem == INCOMPLETE_CALL or not result.record["whole"]
             continue
         assert not result.differences
-        assert _what_follows(json.loads(json.dumps(result.again))) == _what_follows(result.record)
+        assert _what_follows(json.loads(json.dumps(result.new_record))) == _what_follows(
+            result.record
+        )
 
 
 def _what_follows(record: Record) -> dict[str, Any]:

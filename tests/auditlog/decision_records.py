@@ -1,4 +1,4 @@
-"""Decisions to tell: made by the handler, recorded as it logs them, and read back."""
+"""Records of decisions by a policy with several rules: as the function logs one, read back."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ VAULT_KEEPERS = Rule(
 POLICY = Policy((DBAS, LEADS, VAULT_KEEPERS, VAULTS))
 
 
-def asks_for(*resources: Resource, duration: str = "") -> Request:
+def request_for(*resources: Resource, duration: str = "") -> Request:
     """A request of Jane's."""
     return Request(Resource(email=JANE), resources, parse_duration(duration))
 
 
-def recorded(
+def log_record(
     request: Request,
     *duties: Duty,
     policy: Policy = POLICY,
     failures: Sequence[Failure] = (),
-    asked: Sequence[str] = ("PagerDuty", "incident.io"),
+    providers: Sequence[str] = ("PagerDuty", "incident.io"),
     dry_run: bool = False,
     without_email: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def recorded(
     record = decision_record(
         decision,
         snapshot=snapshot,
-        providers=asked,
+        providers=providers,
         policy=policy,
         dry_run=dry_run,
         milliseconds=7,
