@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handler import emails
 from handler.durations import parse_duration, parse_instant
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 from infra.stack_file import is_stack_name
 from policy.duration_hints import typed_duration
 
@@ -47,6 +47,13 @@ def label(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as Env=Prod")
     return name, value
+
+
+def action(text: str) -> str:
+    """Read the name of an action."""
+    if not _unicode(text).strip():
+        raise argparse.ArgumentTypeError(f"{text!r} isn't the name of an action, such as deploy")
+    return text
 
 
 def stack(text: str) -> str:
@@ -96,10 +103,13 @@ def request(
     resources: list[tuple[str, str]],
     labels: list[tuple[str, str]],
     requested_duration: timedelta | None = None,
+    *,
+    action: str = ACCESS,
 ) -> Request:
     """Make a request as the access system would: the labels are on each resource."""
     return Request(
         Resource(email=requester),
         tuple(Resource(kind, id_, labels=dict(labels)) for kind, id_ in resources),
         requested_duration,
+        action=action,
     )

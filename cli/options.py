@@ -8,6 +8,7 @@ from typing import Any
 
 from cli import arguments
 from cli.context import Context
+from handler.request import ACCESS
 
 FORMS_OF_LOGS = """FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
 Insights or the console, or an export to S3, with or without gzip."""
@@ -90,6 +91,17 @@ def add_labels(parser: argparse.ArgumentParser, help_: str) -> None:
         type=arguments.label,
         metavar="NAME=VALUE",
         help=help_,
+    )
+
+
+def add_action(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what is to be done with what is requested."""
+    parser.add_argument(
+        "--action",
+        default=ACCESS,
+        type=arguments.action,
+        metavar="ACTION",
+        help=f"what to do with it; {ACCESS} if left out",
     )
 
 

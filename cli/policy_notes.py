@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from auditlog.explain import rule_title
 from handler.providers.registry import BY_ID, PROVIDERS
-from handler.request import Resource
+from handler.request import Request
 from handler.rules.conditions import OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
 from policy.lint import open_rules
 
 
-def approving_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> Iterator[Rule]:
-    """Give the rules that may approve, for any of these resources."""
+def approving_rules(policy: Policy, request: Request | None = None) -> Iterator[Rule]:
+    """Give the rules that may approve, for any of the resources of a request."""
     for rule in policy.rules:
-        if not rule.deny and (
-            resources is None or any(rule.resources.covers(resource) for resource in resources)
-        ):
+        if not rule.deny if request is None else rule.may_approve(request):
             yield rule
 
 
-def open_rule_notes(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
-    """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
+def open_rule_notes(settings: Settings, request: Request | None = None) -> list[str]:
+    """Say which rules let in whoever has any duty, for what is requested (None: for all)."""
     on = [BY_ID[id_].name for id_ in settings.providers]
     return [
         f"by {rule_title(rule.rule)}, {rule.describe(dry_run=settings.dry_run)}; {rule.remedy}"
-        for rule in open_rules(settings.policy, on, resources)
+        for rule in open_rules(settings.policy, on, request)
     ]
 
 

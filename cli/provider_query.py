@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cli.context import Context
@@ -12,7 +12,7 @@ from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Dependency, DutyCollector, duty_queries, load_clients
-from handler.request import Resource
+from handler.request import Request
 from handler.rules.conditions import duty_conditions
 from handler.rules.model import Policy
 from handler.settings import Settings
@@ -29,19 +29,19 @@ class DutyReport(NamedTuple):
 
 
 def query_all_duties(
-    settings: Settings, context: Context, resources: Sequence[Resource] | None = None
+    settings: Settings, context: Context, request: Request | None = None
 ) -> DutyReport:
     """Ask each provider for all that the rules could need, whoever requests what.
 
     Args:
         settings: the policy, and the keys.
         context: how they are reached.
-        resources: what the rules have to be for; None takes every rule.
+        request: what the rules have to be for; None takes every rule.
     """
     client, clock = context.client(), context.clock
     try:
         clients = load_clients(client, clock, settings.providers)
-        queries = duty_queries(clients, rule_dependencies(settings.policy, resources))
+        queries = duty_queries(clients, rule_dependencies(settings.policy, request))
         collector = DutyCollector(clients, Deadline(clock, PATIENCE_SECONDS))
         while collector.advance(_for_all_holders(queries, collector.snapshot)):
             pass
@@ -58,12 +58,10 @@ def _for_all_holders(
     return {name: query._replace(holders=holders) for name, query in queries.items()}
 
 
-def rule_dependencies(
-    policy: Policy, resources: Sequence[Resource] | None = None
-) -> list[Dependency]:
+def rule_dependencies(policy: Policy, request: Request | None = None) -> list[Dependency]:
     """Say on which duties the rules depend, whoever requests."""
     return [
         Dependency(condition, rule.shift_end is not None, frozenset())
-        for rule in approving_rules(policy, resources)
+        for rule in approving_rules(policy, request)
         for condition in duty_conditions(rule.when)
     ]

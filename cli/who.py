@@ -47,6 +47,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     )
     parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
     options.add_labels(parser, "that it carries")
+    options.add_action(parser)
     options.add_policy(parser)
 
 
@@ -55,14 +56,14 @@ def run(args: argparse.Namespace, context: Context) -> int:
     config = load_config(args, context.environment, context.folder)
     settings, policy, clock = config.settings, config.policy, context.clock
     kind, id_ = args.resource
-    resource = Resource(kind, id_, labels=dict(args.label))
-    report = query_all_duties(settings, context, [resource])
+    request = arguments.request(NOBODY, [args.resource], args.label, action=args.action)
+    report = query_all_duties(settings, context, request)
     snapshot = report.snapshot
-    decisions = decisions_for_all(resource, snapshot, policy, clock)
+    decisions = decisions_for_all(request, snapshot, policy, clock)
     approved = [decision for decision in decisions if decision.approved]
-    objection = _objection(resource, policy, clock)
+    objection = _objection(request, policy, clock)
     others = [] if objection else _others(decisions, config)
-    conditions = [dependency.condition for dependency in rule_dependencies(policy, [resource])]
+    conditions = [dependency.condition for dependency in rule_dependencies(policy, request)]
     hidden = without_email(snapshot, conditions, clock.now())
     unanswered = _unanswered(report)
     answer, status = "", 0 if approved and not settings.dry_run else 1
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for name, counts in hidden.items()
     ]
     notes += [f"no answer from {failure}" for failure in snapshot.failures]
-    notes += missing_key_notes(settings, approving_rules(policy, [resource]))
+    notes += missing_key_notes(settings, approving_rules(policy, request))
     if settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _why_nobody(len(others), snapshot))
-    open_notes = open_rule_notes(settings, [resource])
+    open_notes = open_rule_notes(settings, request)
     out = context.output(args)
     if args.json:
         out.json(
@@ -103,12 +104,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def decisions_for_all(
-    resource: Resource, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
+    request: Request, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
 ) -> list[Decision]:
     """Decide for everybody on duty; by the end of the access, the latest first."""
     now = clock.now()
     people = _candidates(snapshot, policy)
-    requests = [Request(Resource(email=person), (resource,)) for person in people]
+    requests = [request._replace(requester=Resource(email=person)) for person in people]
     decisions = decide_all(requests, snapshot, policy, now)
     return sorted(decisions, key=lambda decision: -decision.duration)
 
@@ -120,9 +121,8 @@ def _candidates(snapshot: ProviderSnapshot, policy: Policy) -> list[str]:
     return sorted(holders | owners)
 
 
-def _objection(resource: Resource, policy: Policy, clock: Clock) -> str:
+def _objection(request: Request, policy: Policy, clock: Clock) -> str:
     """Say why no duty could open it, or "" if one could."""
-    request = Request(Resource(email=NOBODY), (resource,))
     (decision,) = decide_all([request], ProviderSnapshot(), policy, clock.now())
     return "" if decision.could_change else decision.reason
 

@@ -14,6 +14,8 @@ from handler.folding import fold, unseen_in
 # A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
+# What every caller without actions asks for.
+ACCESS = "access"
 # The longest unreadable wish that is quoted, and what stands for one that isn't.
 _MOST_QUOTED, NOT_QUOTED = 30, "..."
 
@@ -60,6 +62,7 @@ class Request(NamedTuple):
         requested_expiry: the end that is wished for, in UTC.
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
         groups: requests of one call that share a name here are approved together or not at all.
+        action: what the requester wants to do with each of the resources.
     """
 
     requester: Resource
@@ -69,6 +72,7 @@ class Request(NamedTuple):
     unreadable_duration: str = ""
     unreadable_expiry: str = ""
     groups: tuple[str, ...] = ()
+    action: str = ACCESS
 
 
 def quotable(text: str) -> str:

@@ -84,7 +84,7 @@ def test_ending_with_the_shift_brings_no_more(world: World) -> None:
 @given(world=ODD_WORLDS)
 def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
     """Left out, as the handler does, they change neither the decision nor what is wanted."""
-    near = world._replace(policy=world.policy.relevant_to([world.request.resources]))
+    near = world._replace(policy=world.policy.relevant_to([world.request]))
     one, other = decided(near), decided(world)
     assert one._replace(rule_results=()) == other._replace(rule_results=())
 
@@ -116,7 +116,7 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     rules = [rule for rule in world.policy.rules if rule.name in decision.rules]
     assert not any(rule.deny or rule.dry_run for rule in rules)
     for resource in world.request.resources:
-        opened = (rule for rule in rules if rule.resources.covers(resource))
+        opened = (rule for rule in rules if rule.resources.covers(resource, world.request.action))
         assert any(decision.duration <= each.duration for each in opened)
     for rule in rules:
         end = rule.shift_end
@@ -135,7 +135,8 @@ def one_more_denial(world: World, draw: Draw) -> None:
     less = with_rules(world, *rules)
     brings_no_more(less, world)
     bare = denial.when is None and any(
-        denial.resources.matches_for_deny(fold_resource(each)) for each in world.request.resources
+        denial.resources.matches_for_deny(fold_resource(each, world.request.action))
+        for each in world.request.resources
     )
     assert not (bare and decided(less).approved)
 
@@ -207,6 +208,12 @@ def no_alias(world: World, _: Draw) -> None:
     brings_no_more(world._replace(policy=world.policy._replace(aliases={})), world)
 
 
+def what_callers_call_people(world: World, _: Draw) -> None:
+    """It only speaks against somebody: whom a request is for is read before it is decided."""
+    without = world._replace(policy=world.policy._replace(identities={}))
+    brings_no_more(world, without)
+
+
 WORSE: list[Callable[[Duty, World], Duty]] = [
     lambda duty, _: duty._replace(self_declared=True),
     lambda duty, world: duty._replace(declarers=frozenset({world.request.requester.email})),
@@ -258,6 +265,7 @@ PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (
     a_provider_that_fails,
     one_more_resource,
     no_alias,
+    what_callers_call_people,
     what_speaks_against_somebody,
     order_of_duties,
     requests_of_one_call,
@@ -277,6 +285,7 @@ HAPPENS: dict[str, Callable[[Decision], bool]] = {
     "a denial": lambda decision: "denies it" in decision.reason,
     "a dry run": lambda decision: "dry run" in decision.reason,
     "a time that can't be read": lambda decision: "can't be read" in decision.reason,
+    "another action": lambda decision: decision.approved and decision.request.action == "deploy",
     "two rules": lambda decision: len(decision.rules) > 1,
     "two duties": lambda decision: len(decision.evidence) > 1,
     "an alias": lambda decision: any(each.holder == JD for each in decision.evidence),

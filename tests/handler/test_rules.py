@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.duty import ON_CALL, Duty
-from handler.request import Resource
+from handler.request import ACCESS, Request, Resource
 from handler.rules.conditions import (
     ANY,
     AccessEnd,
@@ -25,7 +25,7 @@ from handler.rules.conditions import (
     Requester,
     accepts,
 )
-from handler.rules.matching import matches
+from handler.rules.matching import fold_resource, matches
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.handler.strategies import STEADY
 
@@ -73,6 +73,11 @@ def test_fingerprint_tells_policies_apart() -> None:
         policy_from_settings(six, shift_end=ShiftEnd(timedelta(minutes=15))),
         base._replace(aliases={JANE: ("jane@corp.example",)}),
         base._replace(rules=()),
+        base._replace(rules=(base.rules[0]._replace(resources=Selector(actions=("deploy",))),)),
+        base._replace(identities={"authzen": {"jane": JANE}}),
+        base._replace(identities={"authzen": {"jane": "jane@corp.example"}}),
+        base._replace(identities={"authzen": {"Jane": JANE}}),
+        base._replace(identities={"indent": {"jane": JANE}}),
     ]
     assert base.fingerprint == policy_from_settings(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
@@ -152,7 +157,34 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
         Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
-    assert [rule.name for rule in Policy(rules).relevant_to(asked).rules] == near
+    requests = [Request(Resource(), each) for each in asked]
+    assert [each.name for each in Policy(rules).relevant_to(requests).rules] == near
+
+
+@pytest.mark.parametrize(
+    ("actions", "action", "approves", "denies"),
+    [
+        ((), ACCESS, True, True),
+        ((), "deploy", False, True),
+        ((), "", False, True),
+        ((), "Access", False, True),
+        ((ACCESS,), ACCESS, True, True),
+        ((ACCESS,), "deploy", False, False),
+        ((ACCESS,), "ACCESS", False, True),
+        (("deploy",), "deploy", True, True),
+        (("deploy",), "DE\u200bPLOY", False, True),
+        (("Deploy",), "deploy", False, True),
+        (("deploy",), ACCESS, False, False),
+        (("deploy",), "", False, False),
+        (("deploy",), "deploy-all", False, False),
+        (("deploy", ACCESS), ACCESS, True, True),
+    ],
+)
+def test_actions(actions: tuple[str, ...], action: str, *, approves: bool, denies: bool) -> None:
+    """Left out, they approve access only, and deny everything; denied is any spelling."""
+    selector, resource = Selector(actions=actions), Resource("k", "x")
+    assert selector.covers(resource, action) is approves
+    assert selector.matches_for_deny(fold_resource(resource, action)) is denies
 
 
 def test_the_only_rule_stays() -> None:
@@ -166,6 +198,37 @@ def test_known_as_is_told_by_every_alias() -> None:
     aliases = {"jane@x.example": ("j@y.example",), "admin@x.example": ("jane@x.example",)}
     known = {"jane@x.example", "j@y.example", "admin@x.example"}
     assert Policy((), aliases).known_as("jane@x.example") == known
+
+
+@pytest.mark.parametrize(
+    ("email", "known"),
+    [
+        ("jane@x.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("jd@y.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("j@login.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("00U1", {"00u1", "jane@x.example", "jd@y.example", "j@login.example"}),
+        ("omar@x.example", {"omar@x.example"}),
+        # Two callers call two people so: what speaks against either counts.
+        ("shared", {"shared", "jane@x.example", "jd@y.example", "j@login.example", "o@x.example"}),
+        ("o@x.example", {"o@x.example"}),
+    ],
+)
+def test_known_as_is_told_by_every_name(email: str, known: set[str]) -> None:
+    """What callers call somebody leads to their e-mails; a name counts if it may be an address."""
+    jane, omar = "jane@x.example", "o@x.example"
+    identities = {
+        "authzen": {"J@Login.example": jane, "00u1": jane, "Shared": omar},
+        "indent": {"shared": jane},
+    }
+    policy = Policy((), {jane: ("jd@y.example",)}, identities=identities)
+    assert policy.known_as(email) == known
+
+
+def test_a_rule_that_denies_approves_nothing() -> None:
+    """Whatever it is for."""
+    request, rule = Request(Resource(), (Resource("k", "x"),)), Rule("r", Selector())
+    assert rule.may_approve(request)
+    assert not rule._replace(deny=True).may_approve(request)
 
 
 def test_a_denied_domain_is_what_comes_last() -> None:

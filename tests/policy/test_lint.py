@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.request import Resource
+from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from handler.settings import load
@@ -123,6 +123,18 @@ def test_denials_and_dry_runs() -> None:
     assert "would open any" in found.describe(dry_run=True)
 
 
+def test_what_is_open_to_other_actions() -> None:
+    """They are named, and a rule that names them is not in question where access is requested."""
+    more = {"resources": {"labels": {"Env": "Prod"}, "actions": ["deploy", "delete"]}}
+    policy = file(ANY_SHIFT, **more)
+    (found,) = open_rules(policy, ALL)
+    opened = 'every resource that carries Env=Prod to "deploy" and "delete"'
+    assert found.describe() == f"anybody who {SHIFT} opens {opened}"
+    request = Request(Resource(), (Resource("db", "x", labels={"Env": "Prod"}),))
+    assert not [*open_rules(policy, ALL, request)]
+    assert [*open_rules(policy, ALL, request._replace(action="delete"))]
+
+
 def test_an_incident_of_ones_own_among_several_duties() -> None:
     """It is told of the incident, and also where a rule asks for a shift besides."""
     policy = file({"all": [ANY_ROLE, ANY_SHIFT]})._replace(self_declared=True)
@@ -133,8 +145,10 @@ def test_only_for_the_resources_in_question() -> None:
     """A rule that is for none of them is not told."""
     policy = settings(RESOURCE_LABELS="Env=Prod")
     prod, dev = (Resource("db", "x", labels={"Env": each}) for each in ("Prod", "Dev"))
-    assert [*open_rules(policy, ALL, [dev, prod])]
-    assert not [*open_rules(policy, ALL, [dev])]
+    both = Request(Resource(), (dev, prod))
+    assert [*open_rules(policy, ALL, both)]
+    assert not [*open_rules(policy, ALL, both._replace(resources=(dev,)))]
+    assert not [*open_rules(policy, ALL, both._replace(action="deploy"))]
 
 
 @pytest.mark.parametrize(
