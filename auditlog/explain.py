@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from auditlog.record import Record, duties_of, is_decision, moment_of
 from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
+from handler.request import ACCESS
 from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY
 
@@ -135,7 +136,9 @@ def _headline(record: Record, at: datetime | None) -> str:
 def _resources(record: Record) -> str:
     named, count = record["resources"], record["resource_count"]
     more = f" and {count - len(named)} more" if count > len(named) else ""
-    return (", ".join(named) or "nothing") + more
+    action = record["trace"]["request"].get("action", ACCESS)
+    to = f" (action {action})" if action != ACCESS else ""
+    return (", ".join(named) or "nothing") + more + to
 
 
 def _until(record: Record, at: datetime | None) -> str:

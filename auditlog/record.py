@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from handler.durations import parse_duration, parse_instant
 from handler.duty import Duty
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
@@ -202,8 +202,9 @@ _REQUEST = _fields(
         "asked_until": _or_none(_instant),
         "unreadable_duration": _text,
         "unreadable_until": _text,
+        "action": _text,
     },
-    ("unreadable_duration", "unreadable_until"),
+    ("unreadable_duration", "unreadable_until", "action"),
 )
 _RULE = _fields(
     {
@@ -371,6 +372,7 @@ def request_of(record: Record) -> Request:
         unreadable_duration=request.get("unreadable_duration", ""),
         unreadable_expiry=request.get("unreadable_until", ""),
         groups=tuple(record["petitions"]),
+        action=request.get("action", ACCESS),
     )
 
 

@@ -126,7 +126,7 @@ def test_a_yes_as_a_tree() -> None:
         '  - rule "Leads reach databases": not matched: no duty of the requester counts',
         "    - Incident Lead of INC-7 (incident.io): declared by the requester himself",
         f"    - {ON_DBA}: it is not among the schedules and roles that count",
-        '    rule "Vault keepers": it is for other resources',
+        '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
         "    how long",
         "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
@@ -146,7 +146,7 @@ def test_a_no_as_a_tree() -> None:
         "    why: no answer from incident.io incidents: answered 500",
         '  - rule "DBAs reach databases": not matched: no duty of the requester counts',
         '  - rule "Leads reach databases": not matched: no duty of the requester counts',
-        '    rule "Vault keepers": it is for other resources',
+        '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
