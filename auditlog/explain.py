@@ -115,7 +115,8 @@ def _call(record: Record) -> Iterator[Line]:
     if record.get("caller"):
         own = record.get("caller_request")
         known_as = f", by its id {own}" if own else ""
-        yield Line(f"asked by caller {record['caller']}{known_as}; id {record['decision_id']}")
+        id_ = f"; id {record['decision_id']}" if record.get("decision_id") else ""
+        yield Line(f"asked by caller {record['caller']}{known_as}{id_}")
 
 
 def _mark(record: Record) -> str:

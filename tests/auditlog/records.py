@@ -34,6 +34,7 @@ def logged(
     policy: Policy = POLICY,
     queries: dict[str, DutyQuery] | None = None,
     call: str = "c-1",
+    **caller: str,
 ) -> list[dict[str, Any]]:
     """What the function logs of a call, as it is read back."""
     snapshot = ProviderSnapshot(duties)
@@ -47,6 +48,7 @@ def logged(
             milliseconds=7,
             queries=QUERIES if queries is None else queries,
             call=call,
+            **caller,
             number=number,
             of=len(requests),
         )

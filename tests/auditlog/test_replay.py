@@ -54,6 +54,19 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
+def test_the_caller() -> None:
+    """Who asked is in the record that is made again, and in none of an older form."""
+    (record,) = logged(asks(), caller="authzen", caller_request="r-1")
+    (again,) = replay([record], POLICY)
+    assert again.again
+    assert [again.again[name] for name in ("caller", "caller_request", "decision_id")] == [
+        *("authzen", "r-1", "c-1-0")
+    ]
+    (older,) = replay(logged(asks()), POLICY)
+    assert older.again
+    assert "caller" not in older.again
+
+
 def test_an_action() -> None:
     """It is in the record, unless it is access, as in those of before; what it is decides again."""
     (access,), (deploy,) = logged(asks()), logged(asks()._replace(action="deploy"))
