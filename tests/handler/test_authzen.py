@@ -541,7 +541,13 @@ def test_two_hundred_at_most(pdp: Pdp) -> None:
 
 @pytest.mark.parametrize(
     ("properties", "count"),
-    [({str(number): "" for number in range(101)}, 20), ({"a": "x" * 5000}, 10), ({}, 1)],
+    [
+        ({str(number): "" for number in range(101)}, 20),
+        ({str(number): "" for number in range(2001)}, 1),
+        ({"a": "x" * 5000}, 10),
+        ({"a": "x" * 50_001}, 1),
+        ({}, 1),
+    ],
 )
 def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], count: int) -> None:
     """A default is small in the body, and large for all items together."""
