@@ -155,6 +155,8 @@ def _new_record(
         dry_run=record["dry_run"],
         milliseconds=record["milliseconds"],
         call=record["call"],
+        caller=record.get("caller", ""),
+        caller_request=record.get("caller_request", ""),
         number=record["number"],
         of=record["of"],
     )

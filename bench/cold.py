@@ -20,6 +20,8 @@ from tests.support.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
+AUTHZEN_CALL = CALL.with_name("cold_authzen.py")
+TOKEN = "bench-token-" * 3
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 IMPORT = "import requests"
 GET = "import requests, sys; requests.get(sys.argv[1]).json()"
@@ -46,6 +48,10 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.95)
         peaks = [cost.peak_kib for cost in ours], [cost.peak_kib for cost in yardstick]
         yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
+        show_progress("the same, by AuthZEN ...")
+        authzen = {"AUTHZEN_TOKEN": TOKEN, **providers.settings}
+        ours, yardstick = _compare(task, authzen, IMPORT, call=AUTHZEN_CALL)
+        yield _cpu("cold decision by AuthZEN / import requests, CPU", ours, yardstick, 0.95)
         show_progress("the same, with one provider ...")
         ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
         yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.7)
@@ -76,20 +82,20 @@ def _of_one_provider(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _compare(
-    task: Path, environment: Mapping[str, str], program: str, *arguments: str
+    task: Path, environment: Mapping[str, str], program: str, *arguments: str, call: Path = CALL
 ) -> tuple[list[Cost], list[Cost]]:
     ours, yardstick = [], []
     for _ in range(ROUNDS):
-        ours.append(cold_start(task, environment))
+        ours.append(cold_start(task, environment, call))
         yardstick.append(run([sys.executable, "-c", program, *arguments], task, environment))
     return ours, yardstick
 
 
-def cold_start(task: Path, environment: Mapping[str, str]) -> Cost:
+def cold_start(task: Path, environment: Mapping[str, str], call: Path = CALL) -> Cost:
     """Start the handler of an unpacked zip, and have it answer one call."""
     # -B, and a task folder without .pyc: as in Lambda, all of it is compiled at each start.
-    call = [sys.executable, "-B", "-c", CALL.read_text(encoding="utf-8")]
-    return run(call, task, environment)
+    command = [sys.executable, "-B", "-c", call.read_text(encoding="utf-8")]
+    return run(command, task, environment)
 
 
 def _cpu(name: str, ours: list[Cost], yardstick: list[Cost], most: float) -> Figure:

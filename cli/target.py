@@ -28,7 +28,7 @@ _REMEDIES = {
     "NoCredentialProviders": "AWS credentials are missing or expired: run `aws sso login`",
     "no EC2 IMDS role found": "AWS credentials are missing or expired: run `aws sso login`",
     "ExpiredToken": "AWS credentials are expired: run `aws sso login`",
-    "not found for stack": f"run `pulumi config set --secret {SECRET} --stack {{}}`",
+    "not found for stack": "run `pulumi config set --secret {key} --stack {}`",
 }
 
 
@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
     Attributes:
         url: where it answers.
-        secret: what its calls are signed with.
+        secret: what a caller proves itself by: signing secret, or token.
         stack: whose it is; "" for one that the environment names.
         settings: the stack's, or the environment's, as they are written: maybe not deployed yet.
         function: the function's name.
@@ -56,31 +56,36 @@ class Target(NamedTuple):
         return f"Target({self.url!r}, stack={self.stack!r})"
 
 
-def find_target(stack: str | None, context: Context) -> Target:
+def find_target(stack: str | None, context: Context, key: str = SECRET) -> Target:
     """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
+
+    Args:
+        stack: the stack.
+        context: what the command runs in.
+        key: the setting that holds the caller's secret.
 
     Raises:
         CommandError: something is missing, or the Pulumi CLI cannot say it.
     """
-    return _of_stack(stack, context) if stack else _of_environment(context.environment)
+    return _of_stack(stack, context, key) if stack else _of_environment(context.environment, key)
 
 
-def _of_environment(environment: Mapping[str, str]) -> Target:
-    for name in (URL, SECRET):
+def _of_environment(environment: Mapping[str, str], key: str) -> Target:
+    for name in (URL, key):
         if not environment.get(name, ""):
             remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
             raise CommandError(f"{name} is not set: {remedy}")
     if "@" in environment[URL].partition("//")[2].partition("/")[0]:
         # Not quoted: it may be a password.
         raise CommandError(f"{URL} has a user before its host: leave that out")
-    return Target(environment[URL], environment[SECRET], settings=environment)
+    return Target(environment[URL], environment[key], settings=environment)
 
 
-def _of_stack(stack: str, context: Context) -> Target:
+def _of_stack(stack: str, context: Context, key: str) -> Target:
     folder = project_folder(context.folder)
     settings = stack_settings(folder, stack)
     outputs = _outputs_of(stack, folder, context.environment, needed="webhook_url")
-    secret = _pulumi(["config", "get", SECRET], stack, folder, context.environment)
+    secret = _pulumi(["config", "get", key], stack, folder, context.environment)
     return Target(
         outputs["webhook_url"],
         secret.removesuffix("\n"),
@@ -160,8 +165,9 @@ def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping
 def _problem(command: str, stack: str, errors: str) -> str:
     for words, remedy in _REMEDIES.items():
         if words in errors:
-            return f"`{command}` for stack {stack}: {words}: {remedy.format(stack)}"
+            key = command.rpartition(" ")[2]
+            return f"`{command}` for stack {stack}: {words}: {remedy.format(stack, key=key)}"
     # Only what was asked for in plain may be quoted.
-    line = "" if SECRET in command else next(filter(None, errors.splitlines()), "")
+    line = "" if "config get" in command else next(filter(None, errors.splitlines()), "")
     quoted = f": {line[:_MOST_CHARACTERS]}" if line else ""
     return f"`{command} --stack {stack}` failed{quoted}; run it to see why"

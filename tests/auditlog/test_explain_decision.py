@@ -23,6 +23,7 @@ from tests.auditlog.decision_records import (
     log_record,
     request_for,
 )
+from tests.auditlog.records import log_records, request_by
 
 FAILURE = Failure("incident.io", "incidents", "answered 500")
 SETTINGS = policy_from_settings(DBAS.duration)
@@ -188,6 +189,24 @@ def test_a_denial_as_a_tree() -> None:
         "    providers",
         "      none was asked: nothing that they could say would change it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"caller": "indent", "decision_id": "c-0"}, "asked by caller indent; id c-0"),
+        (
+            {"caller": "authzen", "caller_request": "r-1", "decision_id": "c-0"},
+            "asked by caller authzen, by its id r-1; id c-0",
+        ),
+        ({"caller": "authzen"}, "asked by caller authzen"),
+    ],
+)
+def test_who_asked(fields: dict[str, str], line: str) -> None:
+    """The caller, and both ids; lines of older versions have none."""
+    (record,) = log_records(request_by())
+    assert f"    {line}" in lines(tree(record | fields))
+    assert not any("caller" in one for one in lines(tree(record)))
 
 
 def test_dry_runs_are_told() -> None:

@@ -54,6 +54,19 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
+def test_the_caller() -> None:
+    """Who asked is in the record that is made again, and in none of an older form."""
+    (record,) = log_records(request_by(), caller="authzen", caller_request="r-1")
+    (again,) = replay([record], POLICY)
+    assert again.new_record
+    assert [again.new_record[name] for name in ("caller", "caller_request", "decision_id")] == [
+        *("authzen", "r-1", "c-1-0")
+    ]
+    (older,) = replay(log_records(request_by()), POLICY)
+    assert older.new_record
+    assert "caller" not in older.new_record
+
+
 def test_an_action() -> None:
     """It is in the record, unless it is access, as in those of before; what it is decides again."""
     (access,), (deploy,) = (

@@ -42,10 +42,18 @@ def test_right_values_reach_the_function(program: Program) -> None:
     assert plain.items() <= environment_of(program.run(plain)).items()
 
 
+def test_callers_that_are_on_are_named(program: Program) -> None:
+    """By a variable, since what switches one on may be a secret, which has to be fetched."""
+    token = {"AUTHZEN_TOKEN": "t" * 32}
+    for secrets, names in ((GOOD, "indent"), ({**GOOD, **token}, "authzen,indent")):
+        assert environment_of(program.run(secrets=secrets))["HANDLER_CALLERS"] == names
+
+
 def test_empty_values_count_as_unset(program: Program) -> None:
     """With every plain key empty, the function gets none of them, and the stack its defaults."""
     run = program.run({row.name: "" for row in ALL_SETTINGS if not row.secret})
     assert environment_of(run).keys() == {
+        "HANDLER_CALLERS",
         "HANDLER_SECRET_ARN",
         "HANDLER_SECRET_VERSION",
         "MALLOC_MMAP_THRESHOLD_",
@@ -156,7 +164,10 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
     [
         (
             {"INCIDENTIO_API_KEY": "key"},
-            "is not set: it is the webhook's signing secret, from Indent",
+            (
+                "is not set, nor is AUTHZEN_TOKEN: at least one is needed, since each lets one "
+                "kind of caller in (docs/callers.md)"
+            ),
             "INDENT_WEBHOOK_SECRET",
         ),
         (

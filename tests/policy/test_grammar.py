@@ -148,7 +148,7 @@ def test_each_type_has_a_reader(shapes: list[Shape], reader: type) -> None:
 
 def test_every_caller_may_have_identities() -> None:
     """Whoever adds one lists it, so that a policy can say whom it means."""
-    assert {name for name, _ in callers.CALLERS} <= set(CALLERS)
+    assert {entry.name for entry in callers.CALLERS} <= set(CALLERS)
 
 
 def test_readme_lists_each_key() -> None:
