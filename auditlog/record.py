@@ -202,8 +202,10 @@ _REQUEST = _fields(
         "asked_until": _or_none(_instant),
         "unreadable_duration": _text,
         "unreadable_until": _text,
+        "objection": _text,
+        "all_or_nothing": _truth,
     },
-    ("unreadable_duration", "unreadable_until"),
+    ("unreadable_duration", "unreadable_until", "objection", "all_or_nothing"),
 )
 _RULE = _fields(
     {
@@ -370,6 +372,8 @@ def request_of(record: Record) -> Request:
         unreadable_duration=request.get("unreadable_duration", ""),
         unreadable_expiry=request.get("unreadable_until", ""),
         groups=tuple(record["petitions"]),
+        objection=request.get("objection", ""),
+        all_or_nothing=request.get("all_or_nothing", False),
     )
 
 

@@ -62,6 +62,9 @@ class Request(NamedTuple):
         requested_expiry: the end that is wished for, in UTC; None without one.
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
         groups: names; the requests of one call that share one are approved together or not at all.
+        objection: why its caller leaves it to humans, whatever the policy says, or "".
+        all_or_nothing: its caller can't shorten access, and has no groups: less than the requested
+            duration is left to humans, and so is access without one, which has no end.
     """
 
     requester: Resource
@@ -71,6 +74,8 @@ class Request(NamedTuple):
     unreadable_duration: str = ""
     unreadable_expiry: str = ""
     groups: tuple[str, ...] = ()
+    objection: str = ""
+    all_or_nothing: bool = False
 
 
 def quotable(text: str) -> str:
