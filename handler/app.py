@@ -66,6 +66,7 @@ class App:
         self._budget = budget
         self.client = Client(clock)
         self._policy_file = policy_file
+        self._cache: dict[str, Any] = {}
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +92,9 @@ class App:
             return self._load(deadline)[0]
 
         call = read_call(event, caller.methods, self._clock.now())
-        session = caller(call, Services(self._environment, settings, self.client, deadline))
+        session = caller(
+            call, Services(self._environment, settings, self.client, deadline, self._cache)
+        )
         session.authenticate()
         requests = session.requests()
         return session.answer(self._decide(requests, deadline, call.id) if requests else ())

@@ -21,12 +21,14 @@ from handler.setting_parsers import (
     Setting,
     SettingsError,
     parse_api_key,
+    parse_base_url,
     parse_duration,
     parse_labels,
     parse_list,
     parse_shift_end,
     parse_signing_secret,
     parse_switch,
+    parse_tenant,
     parse_text,
     parse_whole,
 )
@@ -41,6 +43,8 @@ END_WITH_SHIFT, DRY_RUN = "AUTO_APPROVAL_END_WITH_SHIFT", "AUTO_APPROVAL_DRY_RUN
 PARTICIPANTS = "INCIDENTIO_APPROVE_PARTICIPANTS"
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 MAX_AGE = "WEBHOOK_MAX_AGE"
+CONDUCTORONE_TENANT = "CONDUCTORONE_TENANT"
+CONDUCTORONE_BASE_URL = "CONDUCTORONE_BASE_URL"
 
 # A row is all that a new setting takes, beside its use; `make settings` puts it into Pulumi.yaml
 # and the documentation.
@@ -119,6 +123,17 @@ SETTINGS = (
         partial(parse_whole, least=1, most=3600, example="300"),
         "Seconds by which a signed call may be old, or ahead of our clock; at most 3600.",
         "300",
+    ),
+    Setting(
+        CONDUCTORONE_TENANT,
+        parse_tenant,
+        "Switches ConductorOne on: the name in the tenant's address, such as `acme` in "
+        "`acme.conductor.one`.",
+    ),
+    Setting(
+        CONDUCTORONE_BASE_URL,
+        partial(parse_base_url, example="https://acme.conductor.one"),
+        "Where the tenant's public keys are, where that is not `https://<tenant>.conductor.one`.",
     ),
     *(row for provider in PROVIDERS for row in provider.settings),
 )
