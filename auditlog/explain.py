@@ -103,9 +103,18 @@ def tree(record: Record) -> Line:
             *_limits(record),
             Line("providers", NOTE, tuple(_providers(record))),
             *_remarks(record),
+            *_call(record),
             Line(f"decided at {record['decided_at']} by policy {record['policy']}"),
         ),
     )
+
+
+def _call(record: Record) -> Iterator[Line]:
+    """Say who asked, and by which ids caller and log know it."""
+    if record.get("caller"):
+        own = record.get("caller_request")
+        known_as = f", by its id {own}" if own else ""
+        yield Line(f"asked by caller {record['caller']}{known_as}; id {record['decision_id']}")
 
 
 def _mark(record: Record) -> str:

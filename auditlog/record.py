@@ -255,8 +255,9 @@ _DECISION = _fields(
         "trace": _TRACE,
         "omitted": _by_name(_count),
         "without_email": _by_name(_part),
+        **dict.fromkeys(("caller", "caller_request", "decision_id"), _text),
     },
-    ("timestamp", "omitted", "without_email"),
+    ("timestamp", "omitted", "without_email", "caller", "caller_request", "decision_id"),
 )
 # What stands in place of fields that a line lacks: those that it was decided from, then other
 # details.

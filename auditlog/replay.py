@@ -151,6 +151,8 @@ def _record(
         dry_run=record["dry_run"],
         milliseconds=record["milliseconds"],
         call=record["call"],
+        caller=record.get("caller", ""),
+        caller_request=record.get("caller_request", ""),
         number=record["number"],
         of=record["of"],
     )

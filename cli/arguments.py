@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handler import emails
 from handler.durations import parse_duration, parse_instant
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 from infra.stack_file import is_stack_name
 from policy.duration_hints import typed_duration
 
@@ -47,6 +47,13 @@ def label(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as Env=Prod")
     return name, value
+
+
+def action(text: str) -> str:
+    """Read the name of an action."""
+    if not _unicode(text).strip():
+        raise argparse.ArgumentTypeError(f"{text!r} isn't the name of an action, such as deploy")
+    return text
 
 
 def stack(text: str) -> str:
@@ -113,6 +120,17 @@ def for_labels(parser: argparse.ArgumentParser, help_: str) -> None:
     )
 
 
+def for_an_action(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what is to be done with what is requested."""
+    parser.add_argument(
+        "--action",
+        default=ACCESS,
+        type=action,
+        metavar="ACTION",
+        help=f"what to do with it; {ACCESS} if left out",
+    )
+
+
 def for_scripts(parser: argparse.ArgumentParser) -> None:
     """Add the switch that makes the answer JSON."""
     parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")
@@ -123,6 +141,8 @@ def request(
     resources: list[tuple[str, str]],
     labels: list[tuple[str, str]],
     asked: timedelta | None = None,
+    *,
+    action: str = ACCESS,
 ) -> Request:
     """Make a request as the access system would: the labels are on each resource."""
     carried = dict(labels)
@@ -130,4 +150,5 @@ def request(
         Resource(email=who),
         tuple(Resource(kind, id_, labels=carried) for kind, id_ in resources),
         asked,
+        action=action,
     )

@@ -43,6 +43,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     options.add_request(parser, required=True, who="who asks", resource="for what; again for more")
+    arguments.for_an_action(parser)
     parser.add_argument("--duration", type=arguments.duration, metavar="1h30m", help="for how long")
     parser.add_argument(
         "--at", type=arguments.moment, metavar="TIME", help="as of then: an instant, or +2h"
@@ -55,7 +56,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
     config = configured(args, context.environment, context.folder)
     settings = config.settings
     at, notes = _moment(args.at, context)
-    request = arguments.request(args.who, args.resource, args.label, args.duration)
+    request = arguments.request(
+        args.who, args.resource, args.label, args.duration, action=args.action
+    )
     client = context.client()
     try:
         clock = context.clock._replace(now=lambda: at) if args.at else context.clock
@@ -69,9 +72,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
         notes += user_lookup.notes_on_user(
             request.requester.email, outcome.providers, outcome.snapshot, settings, context
         )
-    notes += switched_off(settings, approving_rules(config.policy, request.resources))
+    notes += switched_off(settings, approving_rules(config.policy, request))
     notes.append(f"the policy is from {config.origin}")
-    wide = open_to_any_duty(settings, request.resources)
+    wide = open_to_any_duty(settings, request)
     record = _record(decision, outcome, config)
     explanation = tree(record)
     lines = (*explanation.under, *(Line(note, NOTE) for note in (*wide, *notes)))

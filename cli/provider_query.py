@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from auditlog.explain import rule_title
@@ -13,7 +13,7 @@ from handler.duty import ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.collect import Dependency, DutyCollector, duty_queries, load_clients
 from handler.providers.registry import BY_ID, PROVIDERS
-from handler.request import Resource
+from handler.request import Request
 from handler.rules.conditions import OnCall, duty_conditions
 from handler.rules.model import Policy, Rule
 from handler.settings import Settings
@@ -31,19 +31,19 @@ class DutyReport(NamedTuple):
 
 
 def query_all_duties(
-    settings: Settings, world: Context, resources: Sequence[Resource] | None = None
+    settings: Settings, world: Context, request: Request | None = None
 ) -> DutyReport:
     """Ask each provider for all that the rules could need, whoever requests what.
 
     Args:
         settings: the policy, and the keys.
         world: how they are reached.
-        resources: what the rules have to be for; None takes every rule.
+        request: what the rules have to be for; None takes every rule.
     """
     client, clock = world.client(), world.clock
     try:
         clients = load_clients(client, clock, settings.providers)
-        queries = duty_queries(clients, rule_dependencies(settings.policy, resources))
+        queries = duty_queries(clients, rule_dependencies(settings.policy, request))
         collector = DutyCollector(clients, Deadline(clock, PATIENCE_SECONDS))
         while collector.advance(_for_all_holders(queries, collector.snapshot)):
             pass
@@ -60,32 +60,28 @@ def _for_all_holders(
     return {name: query._replace(holders=holders) for name, query in queries.items()}
 
 
-def rule_dependencies(
-    policy: Policy, resources: Sequence[Resource] | None = None
-) -> list[Dependency]:
+def rule_dependencies(policy: Policy, request: Request | None = None) -> list[Dependency]:
     """Say on which duties the rules depend, whoever requests."""
     return [
         Dependency(condition, rule.shift_end is not None, frozenset())
-        for rule in approving_rules(policy, resources)
+        for rule in approving_rules(policy, request)
         for condition in duty_conditions(rule.when)
     ]
 
 
-def approving_rules(policy: Policy, resources: Sequence[Resource] | None = None) -> Iterator[Rule]:
-    """Give the rules that may approve, for any of these resources."""
+def approving_rules(policy: Policy, request: Request | None = None) -> Iterator[Rule]:
+    """Give the rules that may approve, for any of the resources of a request."""
     for rule in policy.rules:
-        if not rule.deny and (
-            resources is None or any(rule.resources.covers(resource) for resource in resources)
-        ):
+        if not rule.deny if request is None else rule.may_approve(request):
             yield rule
 
 
-def open_to_any_duty(settings: Settings, resources: Sequence[Resource] | None = None) -> list[str]:
-    """Say which rules let in whoever has any duty, for any of these resources (None: for all)."""
+def open_to_any_duty(settings: Settings, request: Request | None = None) -> list[str]:
+    """Say which rules let in whoever has any duty, for what is requested (None: for all)."""
     on = [BY_ID[id_].name for id_ in settings.providers]
     return [
         f"by {rule_title(each.rule)}, {each.describe(dry_run=settings.dry_run)}; {each.remedy}"
-        for each in open_rules(settings.policy, on, resources)
+        for each in open_rules(settings.policy, on, request)
     ]
 
 

@@ -53,6 +53,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
     )
     parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
     arguments.for_labels(parser, "that it carries")
+    arguments.for_an_action(parser)
     arguments.for_a_policy(parser)
 
 
@@ -61,14 +62,14 @@ def run(args: argparse.Namespace, context: Context) -> int:
     config = configured(args, context.environment, context.folder)
     settings, policy, clock = config.settings, config.policy, context.clock
     kind, id_ = args.resource
-    resource = Resource(kind, id_, labels=dict(args.label))
-    report = query_all_duties(settings, context, [resource])
+    request = arguments.request(NOBODY, [args.resource], args.label, action=args.action)
+    report = query_all_duties(settings, context, request)
     snapshot = report.snapshot
-    decisions = decisions_for_all(resource, snapshot, policy, clock)
+    decisions = decisions_for_all(request, snapshot, policy, clock)
     approved = [decision for decision in decisions if decision.approved]
-    objection = _objection(resource, policy, clock)
+    objection = _objection(request, policy, clock)
     others = [] if objection else _others(decisions, config)
-    conditions = [dependency.condition for dependency in rule_dependencies(policy, [resource])]
+    conditions = [dependency.condition for dependency in rule_dependencies(policy, request)]
     hidden = without_email(snapshot, conditions, clock.now())
     unanswered = _unanswered(report)
     answer, status = "", 0 if approved and not settings.dry_run else 1
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
         for name, counts in hidden.items()
     ]
     notes += [f"no answer from {failure}" for failure in snapshot.failures]
-    notes += switched_off(settings, approving_rules(policy, [resource]))
+    notes += switched_off(settings, approving_rules(policy, request))
     if settings.dry_run:
         notes.append("in dry run no claim is made: humans decide about all of them")
     if not approved:
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
             answer, status = "who would be approved is not known: no provider answered", NOT_DONE
         elif not any(map(_has_a_duty_that_counts, decisions)):
             notes.insert(0, _why_nobody(len(others), snapshot))
-    wide = open_to_any_duty(settings, [resource])
+    wide = open_to_any_duty(settings, request)
     out = context.output(args)
     if args.json:
         out.json(
@@ -109,12 +110,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def decisions_for_all(
-    resource: Resource, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
+    request: Request, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
 ) -> list[Decision]:
     """Decide for everybody on duty; by the end of the access, the latest first."""
     now = clock.now()
     people = _candidates(snapshot, policy)
-    requests = [Request(Resource(email=person), (resource,)) for person in people]
+    requests = [request._replace(requester=Resource(email=person)) for person in people]
     decisions = decide_all(requests, snapshot, policy, now)
     return sorted(decisions, key=lambda decision: -decision.duration)
 
@@ -126,9 +127,8 @@ def _candidates(snapshot: ProviderSnapshot, policy: Policy) -> list[str]:
     return sorted(holders | owners)
 
 
-def _objection(resource: Resource, policy: Policy, clock: Clock) -> str:
+def _objection(request: Request, policy: Policy, clock: Clock) -> str:
     """Say why no duty could open it, or "" if one could."""
-    request = Request(Resource(email=NOBODY), (resource,))
     (decision,) = decide_all([request], ProviderSnapshot(), policy, clock.now())
     return "" if decision.could_change else decision.reason
 

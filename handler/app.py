@@ -14,8 +14,18 @@ from typing import Any
 
 from handler.audit import decision_record
 from handler.aws_secret import SecretError, fetch
-from handler.callers import CALLERS
-from handler.callers.base import Caller, Refusal, Services, path_of, read_call
+from handler.callers import CALLERS, SWITCHED_ON, CallerEntry
+from handler.callers.base import (
+    Caller,
+    NotFound,
+    Refusal,
+    Services,
+    headers_of,
+    path_of,
+    read_call,
+    response,
+    seconds_since,
+)
 from handler.clock import Clock, Deadline
 from handler.durations import format_instant
 from handler.http import Client
@@ -74,30 +84,44 @@ class App:
         # Looking for cycles, in hundreds of incidents or in a long policy, takes a tenth of a call
         # and finds none: what a call makes is freed as soon as it was used.
         gc.disable()
-        caller = find_caller(path_of(event))
+        failure: Callable[..., dict[str, Any]] = _failure
         try:
-            return self._answer(caller, event)
+            entry, caller = find_caller(path_of(event))
+            failure = caller.failure
+            return self._answer(entry, caller, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
             refusal = _refusal_for(error)
             level, message = ("WARN", "refused") if refusal.http < _FAILED else ("ERROR", "failed")
             self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY])
-            return caller.failure(refusal.http, refusal.message)
+            if isinstance(error, NotFound):
+                failure = _failure
+            return failure(refusal.http, refusal.message, headers_of(event))
         finally:
             gc.enable()
 
-    def _answer(self, caller: type[Caller], event: Mapping[str, Any]) -> dict[str, Any]:
-        deadline = Deadline(self._clock, self._budget or caller.budget(self._environment))
+    def _answer(
+        self, entry: CallerEntry, caller: type[Caller], event: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        now = self._clock.now()
+        seconds = self._budget or caller.budget(self._environment)
+        deadline = Deadline(self._clock, seconds - seconds_since(event, now))
 
         def settings() -> Settings:
             return self._load(deadline)[0]
 
-        call = read_call(event, caller.methods, self._clock.now())
-        session = caller(
-            call, Services(self._environment, settings, self.client, deadline, self._cache)
-        )
+        names = self._environment.get(SWITCHED_ON)
+        if entry.name not in (names.split(",") if names else settings().callers):
+            why = f"{entry.name} is off, since {entry.key} is not set"
+            raise NotFound(f"{why}; docs/callers.md says how to switch it on")
+        call = read_call(event, caller.methods, now)
+        services = Services(self._environment, settings, self.client, deadline, self._cache)
+        session = caller(call, services)
         session.authenticate()
         requests = session.requests()
-        return session.answer(self._decide(requests, deadline, call.id) if requests else ())
+        if not requests:
+            return session.answer(())
+        details = {"call": call.id, "caller": entry.name, "caller_request": session.request_id}
+        return session.answer(self._decide(requests, deadline, details))
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
         """Read the settings, once; this may fetch the secret."""
@@ -119,9 +143,12 @@ class App:
             return None
 
     def _decide(
-        self, requests: Sequence[Request], deadline: Deadline, call_id: str
+        self, requests: Sequence[Request], deadline: Deadline, details: Mapping[str, str]
     ) -> Sequence[Decision]:
-        """Decide, and log each decision. In dry run, the caller gets no approval."""
+        """Decide, and log each decision. In dry run, the caller gets no approval.
+
+        `details` say which call it is.
+        """
         settings, clients = self._load(deadline)
         started = deadline.left()
         outcome = collect_and_decide(requests, settings.policy, clients, self._clock, deadline)
@@ -135,25 +162,44 @@ class App:
                 policy=settings.policy,
                 dry_run=settings.dry_run,
                 milliseconds=round((started - deadline.left()) * 1000),
-                call=call_id,
+                **details,
                 number=number,
                 of=len(outcome.decisions),
             )
             self._write("INFO", "decision", **record)
-        if not settings.dry_run:
+        if settings.dry_run:
+            return [decision._replace(**_LEFT_TO_HUMANS) for decision in outcome.decisions]
+        failing = dict.fromkeys(failure.provider for failure in outcome.snapshot.failures)
+        if not failing:
             return outcome.decisions
-        return [decision._replace(**_LEFT_TO_HUMANS) for decision in outcome.decisions]
+        problem = f"; no whole answer came from {', '.join(failing)}"
+        return [
+            decision._replace(reason=f"{decision.reason}{problem}")
+            if decision.could_change and not decision.approved
+            else decision
+            for decision in outcome.decisions
+        ]
 
     def _write(self, level: str, message: str, **fields: object) -> None:
         timestamp = format_instant(self._clock.now())
         self._log({"timestamp": timestamp, "level": level, "message": message, **fields})
 
 
-def find_caller(path: str) -> type[Caller]:
-    """Find who calls this path; only its file is loaded."""
-    name = next(name for name, paths in CALLERS if not paths or path in paths)
-    caller: type[Caller] = import_module(f"handler.callers.{name}").CALLER
-    return caller
+def find_caller(path: str) -> tuple[CallerEntry, type[Caller]]:
+    """Find who calls this path; only its file is loaded.
+
+    Raises:
+        NotFound: nobody does.
+    """
+    for entry in CALLERS:
+        if path in entry.paths:
+            return entry, import_module(f"handler.callers.{entry.name}").CALLER
+    raise NotFound("no caller has this path")
+
+
+def _failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+    """Answer a stranger with an error."""
+    return response(http, {"message": message})
 
 
 def _refusal_for(error: Exception) -> Refusal:

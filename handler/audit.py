@@ -61,6 +61,8 @@ def decision_record(
     queries: Mapping[str, DutyQuery] = _NONE,
     without_email: Mapping[str, tuple[int, int]] = _NONE,
     call: str = "",
+    caller: str = "",
+    caller_request: str = "",
     number: int = 0,
     of: int = 1,
 ) -> dict[str, Any]:
@@ -68,7 +70,8 @@ def decision_record(
 
     `providers` are the names of those that were asked, `queries` what the rules needed to know of
     each, and `without_email` how many people on duty show no e-mail there, and of how many. The
-    request has a `number`, from 0, `of` how many there are in its `call`.
+    request has a `number`, from 0, `of` how many there are in its `call`, which the `caller` knows
+    as `caller_request`.
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
@@ -140,6 +143,11 @@ def decision_record(
         "version": __version__,
         "milliseconds": milliseconds,
     }
+    if caller:
+        record |= {"caller": caller, "decision_id": decision_id(call, number)}
+    if caller_request:
+        # With a redactor of its own: nothing is decided from it.
+        record["caller_request"] = Redactor(requester).text(caller_request)
     if without_email:
         record["without_email"] = {
             BY_NAME[name].id: {"people": people, "of": of_all}
@@ -148,6 +156,11 @@ def decision_record(
         }
     omitted = summary.omitted + facts.omitted + results.omitted
     return {**record, "omitted": dict(omitted)} if omitted else record
+
+
+def decision_id(call: str, number: int) -> str:
+    """Name a decision, as the caller is told: by its call, and its number in there."""
+    return f"{call}-{number}"
 
 
 def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict[str, Any]:

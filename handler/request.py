@@ -14,6 +14,8 @@ from handler.folding import fold, unseen_in
 # A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
+# What every caller without actions asks for.
+ACCESS = "access"
 # Of a wish that can't be read, and what stands for one that may not be repeated.
 _MOST_QUOTED, NOT_QUOTED = 30, "..."
 
@@ -62,6 +64,7 @@ class Request(NamedTuple):
         requested_expiry: the end that is wished for, in UTC; None without one.
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
         groups: names; the requests of one call that share one are approved together or not at all.
+        action: what the requester wants to do with each of the resources.
         objection: why its caller leaves it to humans, whatever the policy says, or "".
         all_or_nothing: its caller can't shorten access, and has no groups: less than the requested
             duration is left to humans, and so is access without one, which has no end.
@@ -74,6 +77,7 @@ class Request(NamedTuple):
     unreadable_duration: str = ""
     unreadable_expiry: str = ""
     groups: tuple[str, ...] = ()
+    action: str = ACCESS
     objection: str = ""
     all_or_nothing: bool = False
 

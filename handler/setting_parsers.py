@@ -14,7 +14,7 @@ from handler.folding import unseen_in
 from handler.hosts import host_problem, is_loopback
 from handler.rules.model import LONGEST_APPROVAL, LONGEST_GRACE, ShiftEnd
 
-SHORTEST_SECRET = 16
+SHORTEST_SECRET, SHORTEST_TOKEN = 16, 32
 
 _T = TypeVar("_T")
 _NO_FIXES: Mapping[str, str | None] = MappingProxyType({})
@@ -24,6 +24,7 @@ _SWITCHES = {
 }
 _HOURS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?")
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
 # What comes before a colon is the name that a password belongs to.
@@ -139,6 +140,15 @@ def parse_signing_secret(key: str, value: str) -> str:
     return value
 
 
+def parse_token(key: str, value: str) -> str:
+    """Check a secret that callers send in a header, without quoting it. Empty means unset."""
+    parse_api_key(key, value)
+    if 0 < len(value) < SHORTEST_TOKEN:
+        problem = f"has {len(value)} characters: at least {SHORTEST_TOKEN} are needed"
+        raise SettingsError(key, problem)
+    return value
+
+
 def parse_api_key(key: str, value: str) -> str:
     """Check a secret that travels in a header: a line break in it would be another header."""
     _check_edges(key, value)
@@ -219,6 +229,25 @@ def parse_whole(key: str, value: str, *, least: int, most: int, example: str) ->
         problem = f"is {value!r}: must be a whole number from {least} to {most}"
         raise SettingsError(key, problem, example)
     return int(value)
+
+
+def parse_seconds(key: str, value: str, *, least: float, most: float, example: str) -> float:
+    """Read seconds, such as `2.5`, within bounds."""
+    if not _SECONDS.fullmatch(value) or not least <= float(value) <= most:
+        problem = f"is {value!r}: must be seconds from {least:g} to {most:g}"
+        raise SettingsError(key, problem, example)
+    return float(value)
+
+
+def parse_public_url(key: str, value: str) -> str:
+    """Read the https address of a host, in lower case; without a path, since we have several."""
+    if not value:
+        return ""
+    url = value.rstrip("/").lower()
+    allowed = "is the https address of a host, without a path"
+    if not url.startswith("https://") or "/" in url.removeprefix("https://"):
+        raise _wrong_url(key, value, allowed, "https://oncall.example.com")
+    return _checked_url(key, value, url, allowed, "https://oncall.example.com")
 
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
+from handler.callers import CALLERS
 from handler.json_fields import ShapeError
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy, policy_from_settings
@@ -25,17 +26,24 @@ from handler.setting_parsers import (
     parse_duration,
     parse_labels,
     parse_list,
+    parse_public_url,
+    parse_seconds,
     parse_shift_end,
     parse_signing_secret,
     parse_switch,
     parse_tenant,
     parse_text,
+    parse_token,
     parse_whole,
 )
 
 SIGNING_SECRET = "INDENT_WEBHOOK_SECRET"  # noqa: S105 - a name
 PREVIOUS_SIGNING_SECRET = "INDENT_WEBHOOK_SECRET_PREVIOUS"  # noqa: S105 - a name
 SIGNING_KEYS = (SIGNING_SECRET, PREVIOUS_SIGNING_SECRET)
+AUTHZEN_KEYS = AUTHZEN_TOKEN, PREVIOUS_AUTHZEN_TOKEN = "AUTHZEN_TOKEN", "AUTHZEN_TOKEN_PREVIOUS"
+# By which callers prove themselves: the current one, and the one that counts beside it.
+CALLER_SECRETS = (SIGNING_KEYS, AUTHZEN_KEYS)
+AUTHZEN_DEADLINE, PUBLIC_URL = "AUTHZEN_DEADLINE", "PUBLIC_URL"
 DURATION, POLICY = "AUTO_APPROVAL_DURATION", "AUTO_APPROVAL_POLICY"
 SCHEDULES, OLDER_SCHEDULES = "AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_PAGERDUTY_SCHEDULES"
 ROLES, LABELS = "AUTO_APPROVAL_INCIDENTIO_ROLES", "AUTO_APPROVAL_RESOURCE_LABELS"
@@ -52,12 +60,26 @@ SETTINGS = (
     Setting(
         SIGNING_SECRET,
         parse_signing_secret,
-        "Required. The webhook's signing secret, of at least 16 characters.",
+        "Switches [Indent](docs/callers.md#indent) on: its webhook's signing secret, of at least "
+        "16 characters. At least one caller has to be on.",
         secret=True,
     ),
     Setting(
         PREVIOUS_SIGNING_SECRET,
         parse_signing_secret,
+        "Accepted beside the current one while it is set.",
+        secret=True,
+    ),
+    Setting(
+        AUTHZEN_TOKEN,
+        parse_token,
+        "Switches [AuthZEN](docs/callers.md#authzen) on: its callers' bearer token, of at least 32 "
+        "characters.",
+        secret=True,
+    ),
+    Setting(
+        PREVIOUS_AUTHZEN_TOKEN,
+        parse_token,
         "Accepted beside the current one while it is set.",
         secret=True,
     ),
@@ -125,6 +147,20 @@ SETTINGS = (
         "300",
     ),
     Setting(
+        AUTHZEN_DEADLINE,
+        # The function is ended after 15 s.
+        partial(parse_seconds, least=0.5, most=12, example="2.5"),
+        "Seconds within which AuthZEN's callers get their answer, from when AWS took the call; a "
+        "cold start is in them.",
+        "6",
+    ),
+    Setting(
+        PUBLIC_URL,
+        parse_public_url,
+        "Where callers reach the function, if you put a domain of your own in front of its URL: "
+        "`https://oncall.example.com`.",
+    ),
+    Setting(
         CONDUCTORONE_TENANT,
         parse_tenant,
         "Switches ConductorOne on: the name in the tenant's address, such as `acme` in "
@@ -149,11 +185,17 @@ class Settings(NamedTuple):
     """All that a call needs to know.
 
     Attributes:
-        webhook_secrets: the current one, then the previous.
+        callers: the names of those that are on.
+        webhook_secrets: Indent's, the current one, then the previous.
+        authzen_tokens: the same of AuthZEN's callers.
+        public_url: the function's address that people set; "" is its own.
         providers: of each provider that is on, by its id, its settings, the key among them.
     """
 
+    callers: frozenset[str]
     webhook_secrets: tuple[str, ...]
+    authzen_tokens: tuple[str, ...]
+    public_url: str
     providers: Mapping[str, Mapping[str, str]]
     dry_run: bool
     policy: Policy
@@ -183,7 +225,10 @@ def load(
     loaded = problems.read(_policy, read, policy)
     problems.check()
     return Settings(
-        webhook_secrets=tuple(read[key] for key in SIGNING_KEYS if read[key]),
+        callers=frozenset(entry.name for entry in CALLERS if read[entry.key]),
+        webhook_secrets=_secrets(read, SIGNING_KEYS),
+        authzen_tokens=_secrets(read, AUTHZEN_KEYS),
+        public_url=read[PUBLIC_URL],
         providers={
             provider.id: {name: read[name] for name in provider.keys}
             for provider in PROVIDERS
@@ -203,12 +248,22 @@ def max_age(values: Mapping[str, str]) -> timedelta:
     return timedelta(seconds=BY_NAME[MAX_AGE].read(values))
 
 
+def _secrets(read: Mapping[str, str], keys: tuple[str, str]) -> tuple[str, ...]:
+    """Give the current secret and the previous one, which alone switches nothing on."""
+    current, previous = (read[key] for key in keys)
+    return tuple(filter(None, (current, previous))) if current else ()
+
+
 def _missing(values: Mapping[str, str], read: Mapping[str, Any]) -> list[SettingsError]:
     """Find what is not set, though it has to be."""
     problems = []
-    if not values.get(SIGNING_SECRET):
-        problem = "is not set: it is the webhook's signing secret, from Indent"
-        problems.append(SettingsError(SIGNING_SECRET, problem))
+    if not any(values.get(entry.key, "").strip() for entry in CALLERS):
+        first, *others = (entry.key for entry in CALLERS)
+        problem = (
+            f"is not set, nor is {' or '.join(others)}: at least one is needed, "
+            "since each lets one kind of caller in (docs/callers.md)"
+        )
+        problems.append(SettingsError(first, problem))
     if not any(values.get(key) for key in PROVIDER_KEYS):
         problem = (
             f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: "

@@ -50,6 +50,7 @@ webhook = ApprovalWebhook(
         code=handler_archive(ROOT, config.policy),
         settings=config.function_settings,
         secret=secret,
+        callers=config.callers,
         memory_mb=config.memory_mb,
         reserved_concurrency=config.reserved_concurrency,
         log_retention_days=config.log_retention_days,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi_aws import cloudwatch, iam, lambda_
 
+from handler.callers import SWITCHED_ON
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.handler_secret import HandlerSecret
 
@@ -38,6 +40,7 @@ class ApprovalWebhookArgs:
         code: the zip, with `handler/app.py` in it.
         settings: its plain settings, as environment variables.
         secret: its secret settings.
+        callers: the names of the callers that are on.
         memory_mb: its memory, in MiB.
         reserved_concurrency: calls it answers at once, at most; None is the account's limit.
         log_retention_days: how long its log is kept.
@@ -48,6 +51,7 @@ class ApprovalWebhookArgs:
     code: pulumi.Archive
     settings: Mapping[str, str]
     secret: HandlerSecret
+    callers: Sequence[str]
     memory_mb: int
     reserved_concurrency: int | None
     log_retention_days: int
@@ -58,13 +62,13 @@ class ApprovalWebhookArgs:
 class ApprovalWebhook(pulumi.ComponentResource):
     """A public function URL, in front of a function that may write its log and read its secret.
 
-    The URL is open to everybody, since Indent signs its calls with a key of its own and not with
-    AWS's. The provider grants that itself when the URL is made: both statements that AWS asks for
+    The URL is open to everybody, since callers prove themselves by what they know and not by AWS's
+    keys. The provider grants that itself when the URL is made: both statements that AWS asks for
     (FunctionURLAllowPublicAccess and FunctionURLAllowInvokeAction, documentation of
     `aws.lambda.FunctionUrl`), so no permission is declared here.
 
     Attributes:
-        url: where Indent calls.
+        url: where callers call.
         function_name: of the function.
         log_group: name of the log group with one line for each decision.
         function_arn, role_arn, log_group_arn: of the function, its role and its log.
@@ -133,6 +137,7 @@ class ApprovalWebhook(pulumi.ComponentResource):
                 "variables": {
                     **args.settings,
                     **ALLOCATION,
+                    SWITCHED_ON: ",".join(args.callers),
                     "HANDLER_SECRET_ARN": args.secret.arn,
                     "HANDLER_SECRET_VERSION": args.secret.version_id,
                 }

@@ -67,7 +67,7 @@ class StackConfig:
         reserved_concurrency: calls answered at once, at most; None is the account's own limit.
         alarm_email: whom alarms are mailed to; None is nobody.
         deploy_repository: whose workflows deploy the stack, as GitHub names it; None is nobody's.
-        providers: the ids of those that are switched on.
+        callers, providers: the names and ids of those that are switched on.
         warnings: what is allowed but doubtful, or has no effect, a sentence each.
     """
 
@@ -84,6 +84,7 @@ class StackConfig:
     reserved_concurrency: int | None
     alarm_email: str | None
     deploy_repository: str | None = None
+    callers: tuple[str, ...]
     providers: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
@@ -153,6 +154,7 @@ def _read(root: Path, environment: Mapping[str, str], problems: Problems) -> Sta
         reserved_concurrency=read[RESERVED_CONCURRENCY],
         alarm_email=read[ALARM_EMAIL],
         deploy_repository=read[DEPLOY_REPOSITORY],
+        callers=() if problems else tuple(sorted(settings.callers)),
         providers=() if problems else tuple(settings.providers),
     )
     if problems:

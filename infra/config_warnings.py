@@ -9,16 +9,15 @@ from handler.providers.registry import PROVIDERS
 from handler.setting_parsers import parse_list, parse_switch
 from handler.settings import (
     BY_NAME,
+    CALLER_SECRETS,
     DURATION,
     LABELS,
     OLDER_SCHEDULES,
     PARTICIPANTS,
     POLICY,
-    PREVIOUS_SIGNING_SECRET,
     ROLES,
     SCHEDULES,
     SELF_DECLARED,
-    SIGNING_SECRET,
 )
 from infra.policy_file import EXAMPLE, policy_notes
 from infra.region import REGION, REGIONS, WITHOUT_FUNCTION_URLS, nearest_region
@@ -58,9 +57,7 @@ def config_warnings(
         yield from _open_rules(settings, stack)
     yield from _ineffective_settings(plain, stack)
     yield from _settings_of_unused_providers(config, stack)
-    if config.secrets.get(SIGNING_SECRET) == config.secrets.get(PREVIOUS_SIGNING_SECRET):
-        key = PREVIOUS_SIGNING_SECRET
-        yield f"{key} has no effect: it is the current one; run {config_rm(key, stack)}"
+    yield from _ineffective_secrets(config.secrets, stack)
     yield from _schedules_without_provider(config, stack)
     yield from _spelling(plain)
     yield from _region_warnings(region, stack)
@@ -72,6 +69,16 @@ def config_warnings(
             "of a deploy, and a new one, whose quota may be 10, refuses any; look at Lambda's "
             'quota "Concurrent executions" in this region first'
         )
+
+
+def _ineffective_secrets(secrets: Mapping[str, str], stack: str) -> Iterator[str]:
+    """Find previous secrets that let nobody in beside the current one."""
+    for current, previous in CALLER_SECRETS:
+        remedy = f"run {config_rm(previous, stack)}"
+        if previous in secrets and current not in secrets:
+            yield f"{previous} has no effect: {current} is not set; {remedy}"
+        elif previous in secrets and secrets[previous] == secrets[current]:
+            yield f"{previous} has no effect: it is the current one; {remedy}"
 
 
 def _open_rules(settings: Settings, stack: str) -> Iterator[str]:

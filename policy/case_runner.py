@@ -169,7 +169,7 @@ def _in_dry_run(decision: Decision) -> set[str]:
 def _denying(case: Case, policy: Policy) -> set[str]:
     """Name the rules that deny a case: also where nothing would approve it anyway."""
     facts = facts_of(case.request, case.snapshot, policy, case.now)
-    folded = policy.fold_resources(case.request.resources)
+    folded = policy.fold_resources(case.request)
     return {rule.name for rule in policy.rules if any(rule.denies(one, facts) for one in folded)}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
-from handler.request import Resource
+from handler.request import Request
 from handler.rules.conditions import (
     ANY,
     AllOf,
@@ -122,21 +122,21 @@ class OpenRule(NamedTuple):
 
 
 def open_rules(
-    policy: Policy, providers: Collection[str], resources: Sequence[Resource] | None = None
+    policy: Policy, providers: Collection[str], request: Request | None = None
 ) -> Iterator[OpenRule]:
     """Give the rules that let in whoever has any duty of a kind.
 
     Args:
         policy: the policy.
         providers: the names of those that are asked.
-        resources: what a rule has to be for; None takes every rule.
+        request: what a rule has to be for; None takes every rule.
     """
     denials = any(rule.deny for rule in policy.rules)
     for rule in policy.rules:
         selector = rule.resources
         if rule.deny or rule.dry_run or rule.when is None or selector.kinds or selector.ids:
             continue
-        if resources is not None and not any(map(selector.covers, resources)):
+        if request is not None and not rule.may_approve(request):
             continue
         own = _OWN if policy.self_declared else ""
         if ways := _ways(rule.when, rule, providers, own):

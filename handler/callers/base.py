@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from handler import emails
 from handler.clock import Deadline
 from handler.http import Client
-from handler.request import Request
+from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from handler.settings import Settings
 
@@ -19,7 +20,14 @@ from handler.settings import Settings
 BUDGET_SECONDS = 6.0
 MOST_BODY_BYTES = 1024 * 1024
 MOST_REASON = 500
+# Of one call, all requests together: each is held against each rule, of which there are hundreds.
+MOST_RESOURCES = 200
+# Each label's name is read several times, and each text is folded for each rule.
+MOST_LABELS = 2000
+MOST_CHARACTERS = 50_000
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
+# An escape that means something only beside another one.
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
 
 
@@ -31,6 +39,13 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
         self.http = http
         self.message = message
         self.why = why or message
+
+
+class NotFound(Refusal):
+    """A path that nobody has, or whose caller is switched off: a stranger can't tell which."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(404, "There is nothing here.", why)
 
 
 def unauthenticated(why: str) -> Refusal:
@@ -67,15 +82,20 @@ class Caller(Protocol):
     """A system that asks: an object for each call. Its file binds the class to `CALLER`.
 
     Each of the three steps may do I/O within the deadline, and may raise `Refusal`.
+
+    Attributes:
+        methods: the HTTP methods that it uses.
+        request_id: its own id of the call, for the log; "" where it gives none.
     """
 
     methods: ClassVar[Collection[str]]
+    request_id: str
 
     def __init__(self, call: HttpCall, services: Services) -> None: ...
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
-        """Give the seconds that a call may take."""
+        """Give the seconds that a call may take, from when AWS took it."""
 
     def authenticate(self) -> None:
         """Check who calls, first by what costs nothing."""
@@ -87,8 +107,11 @@ class Caller(Protocol):
         """Answer with the decisions, one for each request, in order."""
 
     @staticmethod
-    def failure(http: int, message: str) -> dict[str, Any]:
-        """Answer with an error. Nothing that its reader makes of it lets anybody in."""
+    def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Answer with an error. Nothing that its reader makes of it lets anybody in.
+
+        `headers` are the call's, as far as they can be read.
+        """
 
 
 def read_call(
@@ -113,9 +136,8 @@ def read_call(
             raise unauthenticated("the body is marked as base64 and is none") from None
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     id_, host = str(context.get("requestId") or ""), str(context.get("domainName") or "")
-    return HttpCall(id_, method, host, path_of(event), headers, body, received_at)
+    return HttpCall(id_, method, host, path_of(event), headers_of(event), body, received_at)
 
 
 def path_of(event: object) -> str:
@@ -124,19 +146,108 @@ def path_of(event: object) -> str:
     return path if isinstance(path, str) and path else "/"
 
 
+def headers_of(event: object) -> dict[str, str]:
+    """Give the headers of a call, by their names in lower case, whatever the event is."""
+    headers = event.get("headers") if isinstance(event, dict) else None
+    pairs = headers.items() if isinstance(headers, dict) else ()
+    return {name.lower(): value for name, value in pairs if isinstance(value, str)}
+
+
+def seconds_since(event: Mapping[str, Any], now: datetime) -> float:
+    """Say how long ago AWS took the call; a cold start is in it."""
+    context = event["requestContext"]
+    return max(0.0, now.timestamp() - context["timeEpoch"] / 1000) if "timeEpoch" in context else 0
+
+
+def read_json(body: bytes) -> tuple[Any, bool]:
+    """Parse JSON, and say whether an object in it has a name twice.
+
+    Another reader of the same bytes may take the other value, so nothing is decided by it.
+
+    Raises:
+        Refusal: it isn't JSON in UTF-8, or holds what cannot be written again.
+    """
+    twice = False
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        fields = dict(pairs)
+        twice = twice or len(fields) < len(pairs)
+        return fields
+
+    try:
+        values = json.loads(
+            body.decode(),
+            object_pairs_hook=unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        if _HALF_A_PAIR.search(body):
+            # What cannot be logged as it is must not be approved: not every reader takes it.
+            json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Refusal(400, "a text in the body is not Unicode") from None
+    except (ValueError, RecursionError):
+        raise Refusal(400, "the body is not JSON in UTF-8") from None
+    return values, twice
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    """Refuse what only fits infinity, which is echoed as no JSON."""
+    number = float(text)
+    if number in {float("inf"), float("-inf")}:
+        raise ValueError(f"{text} is not finite")
+    return number
+
+
+def check_size(
+    resources: int, entities: Iterable[Resource], labels: Iterable[Mapping[str, str]]
+) -> None:
+    """Refuse what could not be decided within the budget.
+
+    Args:
+        resources: how many the call asks for.
+        entities: the requester and the resources of each request.
+        labels: those of the requests, and of all entities.
+
+    Raises:
+        Refusal: it is too much.
+    """
+    labels = list(labels)
+    count = sum(map(len, labels))
+    length = sum(len(entity.kind) + len(entity.id) + len(entity.email) for entity in entities)
+    length += sum(len(name) + len(value) for some in labels for name, value in some.items())
+    if resources > MOST_RESOURCES:
+        problem = f"asks for {resources} resources: at most {MOST_RESOURCES}"
+    elif count > MOST_LABELS:
+        problem = f"has {count} labels: at most {MOST_LABELS}"
+    elif length > MOST_CHARACTERS:
+        problem = (
+            f"names and labels its resources in {length} characters: at most {MOST_CHARACTERS}"
+        )
+    else:
+        return
+    raise Refusal(413, f"the call {problem} are decided at once")
+
+
 def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """Make a JSON answer in the form that a function URL returns."""
     headers = {"Content-Type": "application/json"}
     return {"statusCode": http, "headers": headers, "body": json.dumps(body)}
 
 
-def plain_text(text: str) -> str:
+def plain_text(text: str, without_email: str = _NAMELESS) -> str:
     """Make one line without markup, mentions, links or e-mails of a text with others' names in it.
 
-    Chat systems and web pages act on what a schedule's name may hold.
+    Chat systems and web pages act on what a schedule's name may hold. `without_email` stands for a
+    text that may hold an e-mail.
     """
     if emails.may_be_in(text):
-        return _NAMELESS
+        return without_email
     text = " ".join(text.split())
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))

@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard
 
-from handler import emails
 from handler.callers.base import (
     BUDGET_SECONDS,
     HttpCall,
     Refusal,
     Services,
     plain_text,
+    read_json,
     response,
     unauthenticated,
 )
@@ -41,7 +40,7 @@ from handler.json_fields import (
 from handler.jwt import RS256, RsaKey, Token, TokenError, read_keys, read_token, verify_rs256
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
-from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT
+from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT, PUBLIC_URL
 
 VERSION = "v1"
 TEST = "c1.webhooks.v1.PayloadTest"
@@ -88,9 +87,8 @@ class ConductorOne:
         """Verify the token. Only one that is for this call is worth fetching the keys."""
         tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
         token = read_authorization(self._call.headers.get("authorization", ""))
-        public_url = self._services.environment.get("PUBLIC_URL", "")
-        issuer = f"{tenant}.conductor.one" if tenant else ""
-        check_claims(token.claims, self._call, issuer, public_url)
+        public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
+        check_claims(token.claims, self._call, f"{tenant}.conductor.one", public_url)
         key = self._key(tenant, token)
         if not verify_rs256(key, token.signed, token.signature):
             raise unauthenticated("the token's signature is wrong")
@@ -122,7 +120,7 @@ class ConductorOne:
     def requests(self) -> Sequence[Request]:
         """Read the request of a policy step; a test event holds none."""
         event = read_event(self._call.body)
-        if event is None:
+        if event["event"] == TEST:
             return ()
         request, self.request_id = read_step(event)
         return [request]
@@ -132,9 +130,7 @@ class ConductorOne:
         return response(200, {"version": VERSION, **answer_to(*decisions)})
 
     @staticmethod
-    def failure(
-        http: int, message: str, _headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
         """Answer with an error, which is no answer to the step."""
         return response(http, {"message": message})
 
@@ -179,7 +175,7 @@ def check_claims(
     Raises:
         Refusal: it is for something else, which the message names without a value of the token.
     """
-    address = public_url.strip().rstrip("/") or f"https://{call.host}"
+    address = public_url or f"https://{call.host}"
     digest = binascii.b2a_base64(hashlib.sha256(call.body).digest(), newline=False).decode()
     expected = {
         "iss": issuer,
@@ -201,32 +197,34 @@ def check_claims(
         raise unauthenticated("the token has expired, or does not say when")
 
 
-def read_event(body: bytes) -> JsonObject | None:
-    """Read the payload of a policy step; None for the test event.
+def read_event(body: bytes) -> Mapping[str, Any]:
+    """Read an event: a policy step or a test.
 
     Raises:
         Refusal: it is neither. ConductorOne does not send it again then (410).
     """
     try:
-        values = as_object(json.loads(body.decode()), "the body")
-        event = get_str(values, "event")
-        if get_str(values, "version") == VERSION and event == TEST:
-            return None
-        if get_str(values, "version") == VERSION and event == APPROVAL_STEP:
-            return get_object(values, "payload")
-    except (ValueError, RecursionError):
-        raise _gone("the body cannot be read") from None
-    raise _gone("the event is neither a test nor a policy step")
+        value, twice = read_json(body)
+        event = as_object(value, "the body")
+        name = get_str(event, "event"), get_str(event, "version")
+    except (Refusal, ShapeError) as error:
+        raise _gone(str(error)) from None
+    if twice:
+        raise _gone("an object in the body has a name twice")
+    if name not in {(TEST, VERSION), (APPROVAL_STEP, VERSION)}:
+        raise _gone("the event is neither a test nor a policy step")
+    return event
 
 
 def _gone(why: str) -> Refusal:
     return Refusal(410, f"This is not answered here: {why}.")
 
 
-def read_step(payload: JsonObject) -> tuple[Request, str]:
+def read_step(event: JsonObject) -> tuple[Request, str]:
     """Read the request of a policy step, and its task's id."""
     id_ = ""
     try:
+        payload = get_object(event, "payload")
         task = get_object(get_object(payload, "taskView"), "task")
         id_ = get_str(task, "id")
         return _read_task(task, payload), id_
@@ -299,9 +297,7 @@ def answer_to(decision: Decision | None = None) -> dict[str, Any]:
         comment = plain_text(decision.reason)
         accept = {"accept": {"acceptMessage": comment}}
         return {"replacePolicy": {"comment": comment, "policySteps": [accept]}}
-    # An e-mail in it would be one of a name that somebody chose.
-    has_email = emails.may_be_in(decision.reason)
-    why = "the log says why" if has_email else plain_text(decision.reason)
+    why = plain_text(decision.reason, without_email="the log says why")
     return {"approve": {"comment": f"{LEFT_TO_HUMANS}{why}"}}
 
 

@@ -21,7 +21,9 @@ from handler.callers.base import (
     HttpCall,
     Refusal,
     Services,
+    check_size,
     plain_text,
+    read_json,
     response,
     unauthenticated,
 )
@@ -58,12 +60,6 @@ _EMAIL_LABEL = "indent.com/resource/email"
 # A duration that asks for as long as may be.
 _INDEFINITE, _NO_TIME = "indefinite", timedelta(0)
 
-# Of one call, all requests together: each is held against each rule, of which there are hundreds.
-MOST_RESOURCES = 200
-# Each label's name is read several times, and each text is folded for each rule.
-MOST_LABELS = 2000
-MOST_CHARACTERS = 50_000
-
 TIMESTAMP_HEADER = "x-indent-timestamp"
 SIGNATURE_HEADER = "x-indent-signature"
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
@@ -71,8 +67,6 @@ _NOT_SIGNED = "The call is not signed with this webhook's secret, or not recentl
 # google.rpc.Code
 OK, INVALID_ARGUMENT, NOT_FOUND, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 3, 5, 13, 14, 16
 _CODES = {401: UNAUTHENTICATED, 404: NOT_FOUND, 500: INTERNAL, 503: UNAVAILABLE}
-# An escape that means something only beside another one.
-_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Event(NamedTuple):
@@ -101,6 +95,7 @@ class Indent:
     """A call by Indent's protocol."""
 
     methods = ("POST",)
+    request_id = ""  # a petition is in the record of each request
 
     def __init__(self, call: HttpCall, services: Services) -> None:
         self._call = call
@@ -146,7 +141,7 @@ class Indent:
         return response(200, {"status": {"code": OK}, "claims": made})
 
     @staticmethod
-    def failure(http: int, message: str) -> dict[str, Any]:
+    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
         """Answer with a `google.rpc.Status`: there is no claim in it."""
         message = _NOT_SIGNED if http == 401 else message  # noqa: PLR2004 - Unauthorized
         code = _CODES.get(http, INVALID_ARGUMENT)
@@ -199,7 +194,7 @@ def read_payload(body: bytes) -> Payload:
     Raises:
         Refusal: not JSON, of the wrong shape, or nothing that is answered here.
     """
-    values, twice = _values(body)
+    values, twice = read_json(body)
     if not isinstance(values, dict):
         raise Refusal(400, "the body is not a JSON object")
     try:
@@ -219,36 +214,6 @@ def read_payload(body: bytes) -> Payload:
     except ShapeError as error:
         raise Refusal(400, str(error)) from None
     raise _not_answered("a body with none of kinds, info and events")
-
-
-def _values(body: bytes) -> tuple[Any, bool]:
-    """Parse JSON, and say whether an object in it has a name twice.
-
-    Another reader of the same bytes may take the other value, so nothing is decided by it.
-    """
-    twice = False
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal twice
-        fields = dict(pairs)
-        twice = twice or len(fields) < len(pairs)
-        return fields
-
-    try:
-        values = json.loads(
-            body.decode(),
-            object_pairs_hook=unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-        if _HALF_A_PAIR.search(body):
-            # What cannot be logged as it is must not be approved: not every reader takes it.
-            json.dumps(values, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise Refusal(400, "a text in the body is not Unicode") from None
-    except (ValueError, RecursionError):
-        raise Refusal(400, "the body is not JSON in UTF-8") from None
-    return values, twice
 
 
 def read_events(value: object) -> tuple[set[str], tuple[Event, ...]]:
@@ -289,24 +254,9 @@ def _labels(parent: Mapping[str, Any], at: str) -> dict[str, str]:
 
 def _check_size(events: Sequence[Event]) -> None:
     """Refuse what could not be decided within the budget; a request for nothing counts as one."""
-    count = sum(max(1, len(event.resources)) for event in events)
-    if count > MOST_RESOURCES:
-        raise _too_much(f"asks for {count} resources: at most {MOST_RESOURCES}")
     entities = [entity for event in events for entity in (event.actor, *event.resources)]
     labels = [*(event.labels for event in events), *(entity.labels for entity in entities)]
-    count = sum(map(len, labels))
-    if count > MOST_LABELS:
-        raise _too_much(f"has {count} labels: at most {MOST_LABELS}")
-    length = sum(len(entity.kind) + len(entity.id) + len(entity.email) for entity in entities)
-    length += sum(len(name) + len(value) for some in labels for name, value in some.items())
-    if length > MOST_CHARACTERS:
-        raise _too_much(
-            f"names and labels its resources in {length} characters: at most {MOST_CHARACTERS}"
-        )
-
-
-def _too_much(what: str) -> Refusal:
-    return Refusal(413, f"the call {what} are decided at once")
+    check_size(sum(max(1, len(event.resources)) for event in events), entities, labels)
 
 
 def read_request(
@@ -395,15 +345,3 @@ def _not_answered(what: str) -> Refusal:
 def _present(value: object) -> bool:
     """Tell present from absent as JavaScript does, for which empty lists and objects are there."""
     return isinstance(value, list | dict) or bool(value)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finite(text: str) -> float:
-    """Refuse what only fits infinity, which is echoed as no JSON."""
-    number = float(text)
-    if number in {float("inf"), float("-inf")}:
-        raise ValueError(f"{text} is not finite")
-    return number

@@ -153,7 +153,7 @@ def collect_and_decide(
     A decision holds for the moment in which it was made: counted from any later one, access would
     be longer.
     """
-    policy = policy.relevant_to(request.resources for request in requests)
+    policy = policy.relevant_to(requests)
     collector = DutyCollector(clients, deadline)
     while True:
         decisions = decide_all(requests, collector.snapshot, policy, clock.now())
@@ -194,7 +194,7 @@ def dependencies(requests: Iterable[Request], policy: Policy, now: datetime) -> 
     for request in requests:
         facts = facts_of(request, ProviderSnapshot(), policy, now)
         for rule in policy.rules:
-            if not rule.deny and any(map(rule.resources.covers, request.resources)):
+            if rule.may_approve(request):
                 ends = rule.shift_end is not None
                 found += (
                     Dependency(condition, ends, facts.addresses)

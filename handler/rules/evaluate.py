@@ -97,7 +97,7 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
     requested, limits = _requested(request, facts.requested, now)
     if requested is not None and requested < _SECOND:
         return _too_short(decision, limits[:-1], limits[-1])
-    folded = policy.fold_resources(request.resources)
+    folded = policy.fold_resources(request)
     denying = [rule for rule in policy.rules if any(rule.denies(one, facts) for one in folded)]
     if denying:
         results = tuple(
@@ -107,13 +107,14 @@ def decide(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: da
             for rule in policy.rules
         )
         return decision._replace(reason=f'rule "{denying[0].name}" denies it', rule_results=results)
-    results, grants = _evaluate_rules(request.resources, policy.rules, facts)
+    results, grants = _evaluate_rules(request, policy.rules, facts)
     needs_end = any(why == UNREAD_END for result in results for _, why in result.duties)
     decision = decision._replace(rule_results=results, could_change=needs_end)
-    chosen = [_longest(grants, resource) for resource in request.resources]
+    action = request.action
+    chosen = [_longest(grants, resource, action) for resource in request.resources]
     granted = [grant for grant in chosen if grant]
     if len(granted) < len(chosen):
-        trial = [_longest(grants, resource, dry_run=True) for resource in request.resources]
+        trial = [_longest(grants, resource, action, dry_run=True) for resource in request.resources]
         if all(trial):
             return decision._replace(reason="only rules in dry run approve it", could_change=True)
         return decision._replace(reason=NO_DUTY, could_change=True)
@@ -168,14 +169,14 @@ def facts_of(request: Request, snapshot: ProviderSnapshot, policy: Policy, now: 
 
 
 def _evaluate_rules(
-    resources: Sequence[Resource], rules: Iterable[Rule], facts: Facts
+    request: Request, rules: Iterable[Rule], facts: Facts
 ) -> tuple[tuple[RuleResult, ...], list[_Grant]]:
     results, grants = [], []
     for rule in rules:
         if rule.deny:
             results.append(RuleResult(rule.name, "no", DENIES_OTHERS))
             continue
-        if not any(map(rule.resources.covers, resources)):
+        if not rule.may_approve(request):
             results.append(RuleResult(rule.name, "no", OTHER_RESOURCES))
             continue
         # A condition without fields is an empty tuple: its truth says nothing.
@@ -207,11 +208,11 @@ def _notes(proof: Proof, facts: Facts) -> tuple[tuple[Duty, str], ...]:
 
 
 def _longest(
-    grants: Iterable[_Grant], resource: Resource, *, dry_run: bool = False
+    grants: Iterable[_Grant], resource: Resource, action: str, *, dry_run: bool = False
 ) -> _Grant | None:
     """Give the first rule that opens a resource for longest."""
     live = (grant for grant in grants if dry_run or not grant.rule.dry_run)
-    covering = (grant for grant in live if grant.rule.resources.covers(resource))
+    covering = (grant for grant in live if grant.rule.resources.covers(resource, action))
     return max(covering, key=lambda grant: grant.until, default=None)
 
 
@@ -227,7 +228,7 @@ def _objection(request: Request, policy: Policy) -> str:
     if not request.resources:
         return "no resource is requested"
     for resource in request.resources:
-        if objection := policy.objection_to_resource(resource, request.requester):
+        if objection := policy.objection_to_resource(resource, request):
             return objection
     return ""
 

@@ -37,8 +37,14 @@ def fits(parts: Sequence[str], text: str) -> bool:
 
 
 class FoldedResource(NamedTuple):
-    """A resource, folded once for all rules: `labels` has all values by folded name."""
+    """An action on a resource, folded once for all rules.
 
+    Attributes:
+        labels: by folded name, all values.
+        resource: as it was requested.
+    """
+
+    action: str
     kind: str
     id: str
     labels: Mapping[str, set[str]]
@@ -61,9 +67,9 @@ class FoldedResource(NamedTuple):
         return not own or "" in values or fold(value) in values
 
 
-def fold_resource(resource: Resource) -> FoldedResource:
+def fold_resource(resource: Resource, action: str) -> FoldedResource:
     """Fold what denying rules compare."""
     labels: dict[str, set[str]] = {}
     for name, value in resource.labels.items():
         labels.setdefault(fold(name), set()).add(fold(value))
-    return FoldedResource(fold(resource.kind), fold(resource.id), labels, resource)
+    return FoldedResource(fold(action), fold(resource.kind), fold(resource.id), labels, resource)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from handler import emails
 from handler.duty import Duty
 from handler.folding import fold
-from handler.request import Resource
+from handler.request import ACCESS, Request, Resource
 from handler.rules.conditions import (
     ANY,
     AccessEnd,
@@ -31,20 +31,27 @@ LONGEST_GRACE = timedelta(hours=24)
 # Below this, access counts as over.
 SHORTEST_LEFT = timedelta(minutes=1)
 UNREAD_END = "its end could not be read"
+_ACCESS_ONLY = (ACCESS,)
 _NO_ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_NO_IDENTITIES: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Selector(NamedTuple):
-    """Which resources a rule is for: each field that is given has to fit."""
+    """Which resources a rule is for: each field that is given has to fit.
+
+    Without `actions`, an approving rule is for `access` only, and a denying one for all actions.
+    """
 
     kinds: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    actions: tuple[str, ...] = ()
 
-    def covers(self, resource: Resource) -> bool:
-        """Whether an approving rule is for this resource."""
+    def covers(self, resource: Resource, action: str) -> bool:
+        """Whether an approving rule is for this action on this resource."""
         return (
-            (not self.kinds or resource.kind in self.kinds)
+            action in (self.actions or _ACCESS_ONLY)
+            and (not self.kinds or resource.kind in self.kinds)
             and (not self.ids or any(matches(pattern, resource.id) for pattern in self.ids))
             and not self.missing_label(resource)
         )
@@ -55,7 +62,8 @@ class Selector(NamedTuple):
         A label whose name is spelt in another way is lacking, but its value counts, too.
         """
         return (
-            (not self.kinds or folded.kind in map(fold, self.kinds))
+            (not self.actions or folded.action in map(fold, self.actions))
+            and (not self.kinds or folded.kind in map(fold, self.kinds))
             and (not self.ids or any(map(folded.has_id, self.ids)))
             and all(folded.may_carry(name, value) for name, value in self.labels)
         )
@@ -85,6 +93,12 @@ class Rule(NamedTuple):
     deny: bool = False
     shift_end: ShiftEnd | None = None
     dry_run: bool = False
+
+    def may_approve(self, request: Request) -> bool:
+        """Whether this rule approves, and is for any of the resources of a request."""
+        return not self.deny and any(
+            self.resources.covers(resource, request.action) for resource in request.resources
+        )
 
     def denies(self, folded: FoldedResource, facts: Facts) -> bool:
         """Whether this rule denies the resource, whatever other rules say."""
@@ -119,44 +133,52 @@ class Policy(NamedTuple):
     Attributes:
         aliases: by the e-mail in a request, the same person's e-mails at the providers.
         digest: identifies a policy file; "" for a policy from settings.
+        identities: by caller and by what it calls a person, that person's e-mail in normal form.
     """
 
     rules: tuple[Rule, ...]
     aliases: Mapping[str, tuple[str, ...]] = _NO_ALIASES
     self_declared: bool = False
     digest: str = ""
+    identities: Mapping[str, Mapping[str, str]] = _NO_IDENTITIES
 
     @property
     def fingerprint(self) -> str:
         """Identify the policy in the log: equal ones have the same 16 hex digits anywhere."""
-        fields = self.rules, tuple(sorted(self.aliases.items())), self.self_declared
+        fields: tuple[object, ...] = self.rules, _sorted(self.aliases), self.self_declared
+        if self.identities:  # left out, so that policies of before stay the same
+            names = ((caller, _sorted(names)) for caller, names in self.identities.items())
+            fields = (*fields, tuple(sorted(names)))
         return self.digest or digest_of(_canonical(fields))
 
-    def relevant_to(self, resources: Iterable[Sequence[Resource]]) -> Policy:
-        """Leave out the rules that decide nothing about these resources.
+    def email_of(self, caller: str, name: str) -> str:
+        """Give the e-mail of whom a caller calls so, letter by letter; "" where nobody is."""
+        return self.identities.get(caller, {}).get(name, "")
+
+    def relevant_to(self, requests: Sequence[Request]) -> Policy:
+        """Leave out the rules that decide nothing about these requests.
 
         A policy's only rule stays: it says itself what it is not for.
         """
         if len(self.rules) == 1:
             return self
-        requested = [resource for some in resources for resource in some]
-        folded = self.fold_resources(requested)
+        folded = [one for request in requests for one in self.fold_resources(request)]
         relevant = (
             rule
             for rule in self.rules
             if (
                 any(map(rule.resources.matches_for_deny, folded))
                 if rule.deny
-                else any(map(rule.resources.covers, requested))
+                else any(map(rule.may_approve, requests))
             )
         )
         return self._replace(rules=tuple(relevant))
 
-    def fold_resources(self, resources: Iterable[Resource]) -> tuple[FoldedResource, ...]:
-        """Fold resources for the rules that deny, if there are any."""
+    def fold_resources(self, request: Request) -> tuple[FoldedResource, ...]:
+        """Fold what is requested for the rules that deny, if there are any."""
         if not any(rule.deny for rule in self.rules):
             return ()
-        return tuple(map(fold_resource, resources))
+        return tuple(fold_resource(resource, request.action) for resource in request.resources)
 
     def addresses(self, email: str) -> frozenset[str]:
         """Give the addresses whose duties count for a requester; `email` in normal form."""
@@ -175,14 +197,18 @@ class Policy(NamedTuple):
                 known |= person
         return frozenset(known)
 
-    def objection_to_resource(self, resource: Resource, requester: Resource) -> str:
+    def objection_to_resource(self, resource: Resource, request: Request) -> str:
         """Say why a resource cannot be opened at all, or "" if the rules decide."""
         if not (fold(resource.kind) and fold(resource.id)):
             return "a resource has no kind or no id"
-        if resource.is_person and not resource.may_be(requester):
+        if resource.is_person and not resource.may_be(request.requester):
             return "a resource is another person"
-        if any(not rule.deny and rule.resources.covers(resource) for rule in self.rules):
+        action = request.action
+        approving = (rule.resources for rule in self.rules if not rule.deny)
+        if any(selector.covers(resource, action) for selector in approving):
             return ""
+        if action != ACCESS:
+            return f"no rule is for the action {action} on {resource.kind}:{resource.id}"
         by_settings = next((rule for rule in self.rules if not rule.name), None)
         if by_settings and (label := by_settings.resources.missing_label(resource)):
             return f"a resource does not carry the label {label}"
@@ -214,6 +240,10 @@ def policy_from_settings(
         ways = (IncidentRole(ANY), OnCall(ANY), *((PostedUpdate(),) if participants else ()))
     rule = Rule("", Selector(labels=resource_labels), AnyOf(ways), duration, shift_end=shift_end)
     return Policy((rule,), self_declared=self_declared)
+
+
+def _sorted(mapping: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple(sorted(mapping.items()))
 
 
 def _later(moment: datetime, by: timedelta) -> datetime:

@@ -222,7 +222,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
 
 def our_refusal(http: int) -> Answer:
     """An error as the function answers it."""
-    answer = indent.Indent.failure(http, "as the log says")
+    answer = indent.Indent.failure(http, "as the log says", {})
     return reply(answer["body"].encode(), http)
 
 

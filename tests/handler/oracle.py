@@ -81,7 +81,7 @@ def _denial_holds(when: Condition, world: World) -> bool:
 
 
 def _is_for(rule: Rule, resource: Resource) -> bool:
-    kinds, ids, labels = rule.resources
+    kinds, ids, labels, _ = rule.resources
     return (
         resource.kind in (kinds or (resource.kind,))
         and any(matches(each, resource.id) for each in ids or ("*",))

@@ -398,7 +398,7 @@ class TestErrors:
 
     def test_unsigned_call_costs_no_secret(self, opened: Opener) -> None:
         """Without a recent signature's headers it is a 401, whatever state the secret is in."""
-        hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket")
+        hook = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="indent")
         assert hook.call({"info": True}, headers={})[0] == 401
         assert hook.call({"info": True}, age=timedelta(hours=1))[0] == 401
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar
@@ -11,9 +12,11 @@ import pytest
 
 from handler import app
 from handler.app import SYSTEM_CLOCK, App
+from handler.callers import CallerEntry
 from handler.callers.base import HttpCall, Refusal, Services, response, unauthenticated
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
+from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY, CY
 
@@ -24,8 +27,10 @@ class Fake:
     """A caller that is a person's e-mail in the body, and is answered by yes or no."""
 
     methods = ("PUT", "GET")
+    request_id = "their-id"
     failing: ClassVar[str] = ""
     seconds: ClassVar[list[float]] = []
+    reasons: ClassVar[list[str]] = []
 
     def __init__(self, call: HttpCall, services: Services) -> None:
         self.call = call
@@ -54,14 +59,20 @@ class Fake:
         """Whether each is approved."""
         if self.failing == "answer":
             raise RuntimeError("the vendor is gone, key=hunter2")
+        self.reasons.extend(decision.reason for decision in decisions)
         return response(200, {"yes": [each.approved for each in decisions]})
 
     @staticmethod
-    def failure(http: int, message: str) -> dict[str, Any]:
+    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
         """In its own form."""
         return response(http, {"no": message})
 
 
+LISTED = (
+    CallerEntry("fake", ("/fake",), "FAKE_SECONDS"),
+    CallerEntry("indent", ("/",), "INDENT_WEBHOOK_SECRET"),
+)
+NOT_FOUND = (404, '{"message": "There is nothing here."}')
 CallFake = Callable[..., tuple[int, str]]
 
 
@@ -73,9 +84,10 @@ def open_fake(
     module = ModuleType("handler.callers.fake")
     module.CALLER = Fake  # type: ignore[attr-defined]  # as a caller's file has it
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(app, "CALLERS", (("fake", ("/fake",)), ("indent", ())))
+    monkeypatch.setattr(app, "CALLERS", LISTED)
     monkeypatch.setattr(Fake, "failing", "")
     monkeypatch.setattr(Fake, "seconds", [])
+    monkeypatch.setattr(Fake, "reasons", [])
 
     apps: list[App] = []
 
@@ -85,6 +97,7 @@ def open_fake(
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": incidentio.url,
             "FAKE_SECONDS": "2.5",
+            "HANDLER_CALLERS": "fake,indent",
             **settings,
         }
         log: Log = []
@@ -165,6 +178,67 @@ def test_it_answers_failures_in_its_own_form(
     assert call(**change) == (http, f'{{"no": "{message}"}}')
     assert (log[-1]["level"], log[-1]["http"]) == (level, http)
     assert "hunter2" not in str(log)
+
+
+@pytest.mark.parametrize("path", ["/fake/", "//fake", "/FAKE", "/other", "/../fake", "/%66ake"])
+def test_other_paths_are_nobodys(open_fake: Callable[..., tuple[CallFake, Log]], path: str) -> None:
+    """The answer does not say what there is elsewhere; no setting is read for it."""
+    call, log = open_fake(AUTO_APPROVAL_DURATION="ever")
+    assert call(rawPath=path) == NOT_FOUND
+    assert [(line["level"], line["http"]) for line in log] == [("WARN", 404)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"password": "x"}, {"requestContext": {"http": {"method": "POST"}}}, {"body": "\ud800"}],
+)
+@pytest.mark.parametrize("names", ["indent", ""])
+def test_a_caller_that_is_off(
+    open_fake: Callable[..., tuple[CallFake, Log]], names: str, change: dict[str, Any]
+) -> None:
+    """A stranger can't tell its path from one that there isn't; the log says what is not set.
+
+    Without the program's variable, the settings say which callers are on.
+    """
+    call, log = open_fake(HANDLER_CALLERS=names)
+    assert call(**change) == NOT_FOUND
+    assert log[0]["why"] == (
+        "fake is off, since FAKE_SECONDS is not set; docs/callers.md says how to switch it on"
+    )
+    assert call(rawPath="/")[0] == 405
+
+
+def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
+    """By the caller's name, its own id of the call, and an id that an answer may hold."""
+    call, log = open_fake()
+    call(f"{CY} {CY}", requestContext={"http": {"method": "PUT"}, "requestId": "r-1"})
+    ids = [(line["caller"], line["caller_request"], line["decision_id"]) for line in log]
+    assert ids == [("fake", "their-id", "r-1-0"), ("fake", "their-id", "r-1-1")]
+
+
+@pytest.mark.parametrize(("ago", "left"), [(0, 2.5), (1.5, 1), (60, 0), (-60, 2.5)])
+def test_a_cold_start_is_in_its_time(
+    open_fake: Callable[..., tuple[CallFake, Log]], ago: float, left: float
+) -> None:
+    """It counts from when AWS took the call; a clock that is behind lengthens nothing."""
+    call, _ = open_fake()
+    taken = int((time.time() - ago) * 1000)
+    call(requestContext={"http": {"method": "PUT"}, "timeEpoch": taken})
+    assert max(0, left - 0.5) <= Fake.seconds[0] <= left
+
+
+def test_a_provider_that_fails_is_in_the_reason(
+    open_fake: Callable[..., tuple[CallFake, Log]], incidentio: IncidentIO
+) -> None:
+    """By its name, for the caller; whoever is proven on duty is approved all the same."""
+    incidentio.fail("/v2/incidents", faults.Status(500))
+    call, log = open_fake(FAKE_SECONDS="5")
+    call(f"{CY} joan@example.com")
+    assert [reason.partition("; ")[2] for reason in Fake.reasons] == [
+        "",
+        "no whole answer came from incident.io",
+    ]
+    assert "whole answer" not in str([line["reason"] for line in log])
 
 
 def test_wrong_settings_let_nobody_in(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:

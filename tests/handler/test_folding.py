@@ -17,7 +17,7 @@ from handler import emails
 from handler.characters import BLANK_GLYPHS, IGNORABLE, is_unseen
 from handler.duty import Incident
 from handler.folding import fold, fold_domain
-from handler.request import Resource
+from handler.request import ACCESS, Resource
 from handler.rules.conditions import Facts, Requester
 from handler.rules.matching import fold_resource, matches
 from handler.rules.model import Policy, Selector
@@ -196,10 +196,10 @@ def test_no_disguise_gets_past_a_denial(
     """Kind, id, label and its value are hit, whatever each is dressed up as."""
     named = Selector((kind[0],), (id_[0],), ((label[0], kind[0]),))
     resource = Resource(kind[1], id_[1], labels={label[0]: "other", label[1]: kind[1]})
-    assert named.matches_for_deny(fold_resource(resource))
+    assert named.matches_for_deny(fold_resource(resource, ACCESS))
     lone = Resource(kind[1], id_[1], labels={label[1]: "other"})
     exact = label[0] == label[1] and fold(kind[0]) != "other"
-    assert named.matches_for_deny(fold_resource(lone)) is not exact
+    assert named.matches_for_deny(fold_resource(lone, ACCESS)) is not exact
 
 
 @STEADY
@@ -215,7 +215,7 @@ def test_no_disguise_gets_past_a_pattern(word: tuple[str, str], before: str, aft
             behind = f".{behind}"
         if front and unicodedata.combining((fold(word[0]))[0]):
             front = f"{front}."
-        spelling = fold_resource(Resource("k", f"{front}{word[1]}{behind}"))
+        spelling = fold_resource(Resource("k", f"{front}{word[1]}{behind}"), ACCESS)
         assert Selector(ids=(pattern,)).matches_for_deny(spelling), (pattern, spelling)
 
 
@@ -228,7 +228,9 @@ PATTERNS = st.lists(
 @given(PATTERNS.map("".join), PATTERNS.map("".join))
 def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: str) -> None:
     """A pattern that fits by the letter denies, in whatever order marks stand."""
-    hit = Selector(ids=(pattern or "a",)).matches_for_deny(fold_resource(Resource("k", id_)))
+    hit = Selector(ids=(pattern or "a",)).matches_for_deny(
+        fold_resource(Resource("k", id_), ACCESS)
+    )
     assert hit >= matches(pattern or "a", id_)
 
 
@@ -252,7 +254,9 @@ def test_folding_loses_nothing_that_a_plain_comparison_hits(pattern: str, id_: s
 )
 def test_wildcards(pattern: str, id_: str, hit: bool) -> None:  # noqa: FBT001 - a column of the table
     """Only an asterisk that the policy has is one."""
-    assert Selector(ids=(pattern,)).matches_for_deny(fold_resource(Resource("k", id_))) is hit
+    assert (
+        Selector(ids=(pattern,)).matches_for_deny(fold_resource(Resource("k", id_), ACCESS)) is hit
+    )
 
 
 @STEADY
@@ -260,7 +264,7 @@ def test_wildcards(pattern: str, id_: str, hit: bool) -> None:  # noqa: FBT001 -
 def test_nobody_else_is_hit(one: str, other: str) -> None:
     """A denial of one text hits another only where both fold to the same."""
     hit = Selector(ids=(one.replace("*", "") or "x",)).matches_for_deny(
-        fold_resource(Resource("k", other))
+        fold_resource(Resource("k", other), ACCESS)
     )
     assert hit is (fold(one.replace("*", "") or "x") == fold(other))
 

@@ -191,7 +191,7 @@ class TestAnswers:
     )
     def test_failure(self, http: int, code: int) -> None:
         """Each status has its google.rpc code; the sentence is the refusal's but to a stranger."""
-        answer = Indent.failure(http, "a sentence")
+        answer = Indent.failure(http, "a sentence", {})
         assert answer["statusCode"] == http
         status = json.loads(answer["body"])["status"]
         assert status["code"] == code

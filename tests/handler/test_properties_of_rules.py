@@ -84,7 +84,7 @@ def test_ending_with_the_shift_brings_no_more(world: World) -> None:
 @given(world=ODD_WORLDS)
 def test_rules_that_are_not_near_decide_nothing(world: World) -> None:
     """Left out, as the handler does, they change neither the decision nor what is wanted."""
-    near = world._replace(policy=world.policy.relevant_to([world.request.resources]))
+    near = world._replace(policy=world.policy.relevant_to([world.request]))
     one, other = decided(near), decided(world)
     assert one._replace(rule_results=()) == other._replace(rule_results=())
 
@@ -116,7 +116,7 @@ def a_grant_keeps_within_every_bound(world: World, _: Draw) -> None:
     rules = [each for each in world.policy.rules if each.name in decision.rules]
     assert not any(each.deny or each.dry_run for each in rules)
     for resource in world.request.resources:
-        opened = (each for each in rules if each.resources.covers(resource))
+        opened = (each for each in rules if each.resources.covers(resource, world.request.action))
         assert any(decision.duration <= each.duration for each in opened)
     for rule in rules:
         end = rule.shift_end
@@ -135,7 +135,8 @@ def one_more_denial(world: World, draw: Draw) -> None:
     less = with_rules(world, *rules)
     brings_no_more(less, world)
     bare = denial.when is None and any(
-        denial.resources.matches_for_deny(fold_resource(each)) for each in world.request.resources
+        denial.resources.matches_for_deny(fold_resource(each, world.request.action))
+        for each in world.request.resources
     )
     assert not (bare and decided(less).approved)
 

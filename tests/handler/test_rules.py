@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.duty import ON_CALL, Duty
-from handler.request import Resource
+from handler.request import ACCESS, Request, Resource
 from handler.rules.conditions import (
     ANY,
     AccessEnd,
@@ -25,7 +25,7 @@ from handler.rules.conditions import (
     Requester,
     accepts,
 )
-from handler.rules.matching import matches
+from handler.rules.matching import fold_resource, matches
 from handler.rules.model import Policy, Rule, Selector, ShiftEnd, policy_from_settings
 from tests.handler.strategies import STEADY
 
@@ -73,6 +73,11 @@ def test_fingerprint_tells_policies_apart() -> None:
         policy_from_settings(six, shift_end=ShiftEnd(timedelta(minutes=15))),
         base._replace(aliases={JANE: ("jane@corp.example",)}),
         base._replace(rules=()),
+        base._replace(rules=(base.rules[0]._replace(resources=Selector(actions=("deploy",))),)),
+        base._replace(identities={"authzen": {"jane": JANE}}),
+        base._replace(identities={"authzen": {"jane": "jane@corp.example"}}),
+        base._replace(identities={"authzen": {"Jane": JANE}}),
+        base._replace(identities={"indent": {"jane": JANE}}),
     ]
     assert base.fingerprint == policy_from_settings(timedelta(minutes=360)).fingerprint
     assert len({each.fingerprint for each in [base, *others]}) == len(others) + 1
@@ -152,7 +157,34 @@ def test_rules_near_to_what_is_asked(asked: list[tuple[Resource, ...]], near: li
         Rule("not b", Selector(ids=("b",)), deny=True),
         Rule("all", Selector()),
     )
-    assert [each.name for each in Policy(rules).relevant_to(asked).rules] == near
+    requests = [Request(Resource(), each) for each in asked]
+    assert [each.name for each in Policy(rules).relevant_to(requests).rules] == near
+
+
+@pytest.mark.parametrize(
+    ("actions", "action", "approves", "denies"),
+    [
+        ((), ACCESS, True, True),
+        ((), "deploy", False, True),
+        ((), "", False, True),
+        ((), "Access", False, True),
+        ((ACCESS,), ACCESS, True, True),
+        ((ACCESS,), "deploy", False, False),
+        ((ACCESS,), "ACCESS", False, True),
+        (("deploy",), "deploy", True, True),
+        (("deploy",), "DE\u200bPLOY", False, True),
+        (("Deploy",), "deploy", False, True),
+        (("deploy",), ACCESS, False, False),
+        (("deploy",), "", False, False),
+        (("deploy",), "deploy-all", False, False),
+        (("deploy", ACCESS), ACCESS, True, True),
+    ],
+)
+def test_actions(actions: tuple[str, ...], action: str, *, approves: bool, denies: bool) -> None:
+    """Left out, they approve access only, and deny everything; denied is any spelling."""
+    selector, resource = Selector(actions=actions), Resource("k", "x")
+    assert selector.covers(resource, action) is approves
+    assert selector.matches_for_deny(fold_resource(resource, action)) is denies
 
 
 def test_the_only_rule_stays() -> None:

@@ -20,7 +20,10 @@ API_KEY = "inc_live_key"
 LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
 URL = "https://api.incident.io"
 DEFAULT = Settings(
+    callers=frozenset({"indent"}),
     webhook_secrets=(SIGNING,),
+    authzen_tokens=(),
+    public_url="",
     providers={"incidentio": {"INCIDENTIO_API_KEY": API_KEY, "INCIDENTIO_BASE_URL": URL}},
     dry_run=False,
     policy=policy_from_settings(timedelta(hours=6)),
@@ -181,6 +184,11 @@ def test_unknown_keys_are_none_of_ours() -> None:
                 ("http://[::1]:8000", "http://[::1]:8000"),
             )
         ),
+        *(
+            ("PUBLIC_URL", value, "public_url", "https://oncall.example.com")
+            for value in ("https://oncall.example.com", " HTTPS://OnCall.Example.com// ")
+        ),
+        ("PUBLIC_URL", "https://127.0.0.1:8443", "public_url", "https://127.0.0.1:8443"),
     ],
 )
 def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
@@ -199,6 +207,15 @@ def test_max_age(value: str, seconds: int) -> None:
     assert settings.max_age({"WEBHOOK_MAX_AGE": value}) == timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("2.5", 2.5), ("0.5", 0.5), ("12", 12), (" 3.250 ", 3.25), ("", 6)]
+)
+def test_deadline(value: str, seconds: float) -> None:
+    """It is read by itself, too: by what the time is over, the settings may not be there yet."""
+    assert settings.BY_NAME["AUTHZEN_DEADLINE"].read({"AUTHZEN_DEADLINE": value}) == seconds
+
+
+PUBLIC = "https://oncall.example.com"
 ENDS = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
 HOURS = (
     "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m), "
@@ -297,6 +314,34 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
                 *("0", "3601", "-1", "+300", "300.0", "5m", "1e3", "9999999999", "\u0663"),
                 *("3 00", "0x10", "1_0"),
             )
+        ),
+        *(
+            (
+                *("AUTHZEN_DEADLINE", value),
+                *(f"is {value!r}: must be seconds from 0.5 to 12", "2.5"),
+            )
+            for value in (
+                *("0", "0.499", "12.001", "-3", "+3", "3s", "2,5", ".5", "3.", "1e0", "nan"),
+                *("inf", "100", "\u0663", "2.5000", "1_0"),
+            )
+        ),
+        *(
+            (
+                *("PUBLIC_URL", value),
+                f"is {value!r}: allowed is the https address of a host, without a path",
+                PUBLIC,
+            )
+            for value in (
+                *("oncall.example.com", "http://oncall.example.com", "http://127.0.0.1:8000"),
+                *("https://oncall.example.com/a", "https://oncall.example.com?a", "https://", "x"),
+                *("https:///a", "https://a b", "https://oncall.example.com#a", "/"),
+            )
+        ),
+        (
+            "PUBLIC_URL",
+            "https://a@b",
+            "holds an @: allowed is the https address of a host, without a path",
+            PUBLIC,
         ),
         *(
             ("INCIDENTIO_BASE_URL", value, f"is {value!r}: allowed is {ADDRESS}", URL)

@@ -12,6 +12,7 @@ from handler.settings import load
 
 SIGNING = "signing-secret-1"
 API_KEY = "inc_live_key"
+TOKEN, OLDER_TOKEN = "t0k3n-" * 6, "0ld-t0k3n-" * 4
 LEAST = {"INDENT_WEBHOOK_SECRET": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
 
 
@@ -29,13 +30,18 @@ def test_both_signing_secrets() -> None:
 
 
 @pytest.mark.parametrize("missing", [{}, {"INDENT_WEBHOOK_SECRET": ""}])
-def test_the_signing_secret_is_required(missing: Mapping[str, str]) -> None:
-    """The previous one alone is not enough."""
-    rest = {"INDENT_WEBHOOK_SECRET_PREVIOUS": SIGNING, "INCIDENTIO_API_KEY": API_KEY}
+def test_a_caller_is_required(missing: Mapping[str, str]) -> None:
+    """The previous secrets alone are not enough."""
+    rest = {
+        "INDENT_WEBHOOK_SECRET_PREVIOUS": SIGNING,
+        "AUTHZEN_TOKEN_PREVIOUS": TOKEN,
+        "INCIDENTIO_API_KEY": API_KEY,
+    }
     with pytest.raises(SettingsError) as caught:
         load({**rest, **missing})
     assert str(caught.value) == (
-        "INDENT_WEBHOOK_SECRET is not set: it is the webhook's signing secret, from Indent"
+        "INDENT_WEBHOOK_SECRET is not set, nor is AUTHZEN_TOKEN: at least one is needed, since "
+        "each lets one kind of caller in (docs/callers.md)"
     )
 
 
@@ -57,6 +63,30 @@ def test_at_least_sixteen_characters(key: str) -> None:
     error = refused({key: "qjz" * 5})
     assert str(error) == f"{key} has 15 characters: at least 16 are needed"
     assert error.example == ""
+
+
+def test_callers_that_are_on() -> None:
+    """Each by its own secret; Indent's is not needed where another caller is on."""
+    found = load({"AUTHZEN_TOKEN": TOKEN, "INCIDENTIO_API_KEY": API_KEY})
+    assert [*found.callers, *found.webhook_secrets] == ["authzen"]
+    found = load({**LEAST, "AUTHZEN_TOKEN": TOKEN})
+    assert found.callers == {"authzen", "indent"}
+
+
+def test_both_tokens() -> None:
+    """The previous one counts beside the current one only."""
+    found = load({**LEAST, "AUTHZEN_TOKEN": TOKEN, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
+    assert found.authzen_tokens == (TOKEN, OLDER_TOKEN)
+    found = load({**LEAST, "AUTHZEN_TOKEN_PREVIOUS": OLDER_TOKEN})
+    assert [*found.callers, *found.authzen_tokens] == ["indent"]
+
+
+@pytest.mark.parametrize("key", settings.AUTHZEN_KEYS)
+def test_a_token_is_not_guessed(key: str) -> None:
+    """It has at least 32 characters, each of which a header may hold."""
+    assert load({**LEAST, "AUTHZEN_TOKEN": TOKEN, key: "x" * 32})
+    assert str(refused({key: "x" * 31})) == f"{key} has 31 characters: at least 32 are needed"
+    assert str(refused({key: f"{TOKEN} {TOKEN}"})) == f"{key} holds a character that no API key has"
 
 
 def test_a_signing_secret_may_hold_anything() -> None:

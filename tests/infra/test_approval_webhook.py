@@ -112,6 +112,8 @@ def test_function_is_exact(registered: Mapping[str, Registration]) -> None:
                 "OPSGENIE_BASE_URL": "https://api.opsgenie.com",
                 "JSM_BASE_URL": "https://api.atlassian.com",
                 "WEBHOOK_MAX_AGE": "300",
+                "AUTHZEN_DEADLINE": "6",
+                "HANDLER_CALLERS": "indent",
                 "HANDLER_SECRET_ARN": "arn:handler-secret",
                 "HANDLER_SECRET_VERSION": "version-1",
                 "MALLOC_MMAP_THRESHOLD_": "1048576",

@@ -46,6 +46,7 @@ def test_empty_values_count_as_unset(program: Program) -> None:
     """With every plain key empty, the function gets none of them, and the stack its defaults."""
     run = program.run({row.name: "" for row in ALL_SETTINGS if not row.secret})
     assert environment_of(run).keys() == {
+        "HANDLER_CALLERS",
         "HANDLER_SECRET_ARN",
         "HANDLER_SECRET_VERSION",
         "MALLOC_MMAP_THRESHOLD_",
@@ -156,7 +157,10 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
     [
         (
             {"INCIDENTIO_API_KEY": "key"},
-            "is not set: it is the webhook's signing secret, from Indent",
+            (
+                "is not set, nor is AUTHZEN_TOKEN: at least one is needed, since each lets one "
+                "kind of caller in (docs/callers.md)"
+            ),
             "INDENT_WEBHOOK_SECRET",
         ),
         (

@@ -96,6 +96,7 @@ def test_config_and_arguments_hide_the_values() -> None:
         memory_mb=128,
         reserved_concurrency=None,
         alarm_email=None,
+        callers=(),
         providers=(),
     )
     args = HandlerSecretArgs(values=ALL_SECRETS, tags={})

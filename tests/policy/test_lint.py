@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from handler.request import Resource
+from handler.request import Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from handler.settings import load
@@ -133,8 +133,10 @@ def test_only_for_the_resources_in_question() -> None:
     """A rule that is for none of them is not told."""
     policy = settings(RESOURCE_LABELS="Env=Prod")
     prod, dev = (Resource("db", "x", labels={"Env": each}) for each in ("Prod", "Dev"))
-    assert [*open_rules(policy, ALL, [dev, prod])]
-    assert not [*open_rules(policy, ALL, [dev])]
+    both = Request(Resource(), (dev, prod))
+    assert [*open_rules(policy, ALL, both)]
+    assert not [*open_rules(policy, ALL, both._replace(resources=(dev,)))]
+    assert not [*open_rules(policy, ALL, both._replace(action="deploy"))]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,273 @@
+"""OpenID's AuthZEN Authorization API 1.0: evaluation, evaluations and metadata. No I/O.
+
+Source: https://openid.net/specs/authorization-api-1_0.html. Every field that it does not name is
+ignored; `null` is the same as absent. `context.reason`, `context.duration` and what is in the
+answer's context are ours, and so is the bearer token.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from handler import emails
+from handler.audit import decision_id
+from handler.callers import EVALUATION, EVALUATIONS, METADATA
+from handler.callers.base import (
+    HttpCall,
+    Refusal,
+    Services,
+    check_size,
+    plain_text,
+    read_json,
+    response,
+    unauthenticated,
+)
+from handler.durations import format_instant, parse_duration
+from handler.json_fields import ShapeError, as_object, as_str, get_list, get_object, get_str
+from handler.request import NOT_QUOTED, Request, Resource, quotable
+from handler.rules.evaluate import Decision
+from handler.rules.model import Policy
+from handler.settings import AUTHZEN_DEADLINE, BY_NAME
+
+NAME = "authzen"
+APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
+# By how it is called: the decision after which nothing more is answered.
+SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True}
+REQUEST_ID = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[ -~]{1,200}")
+_UNAUTHORIZED, _BAD_REQUEST = 401, 400
+_REASON_NOT_SHOWN = "The reason is not shown here; the log has it by the decision's id"
+_NUMBER = "[0-9]+(?:[.,][0-9]+)?"
+# Without years and months, which have no one length.
+_ISO_DURATION = re.compile(
+    rf"P((?:{_NUMBER}W)|(?:{_NUMBER}D)?(?:T(?=[0-9])(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)"
+)
+_Json = Mapping[str, Any]
+
+
+class AuthZen:
+    """A call of an AuthZEN caller, which the specification calls a policy enforcement point."""
+
+    methods = ("POST", "GET")
+
+    def __init__(self, call: HttpCall, services: Services) -> None:
+        self._call = call
+        self._services = services
+        self._items: list[Request | ShapeError] = []
+        self._last: bool | None = None
+        self._is_batch = False
+        self.request_id = read_request_id(call.headers)
+
+    @staticmethod
+    def budget(environment: Mapping[str, str]) -> float:
+        """Take the seconds that are set: callers wait for as long as they like."""
+        seconds: float = BY_NAME[AUTHZEN_DEADLINE].read(environment)
+        return seconds
+
+    def authenticate(self) -> None:
+        """Compare the token. Metadata is for everybody."""
+        method = "GET" if self._call.path == METADATA else "POST"
+        if self._call.method != method:
+            raise Refusal(405, f"{self._call.method} is not answered here: use {method}")
+        if method == "POST":
+            token = read_token(self._call.headers).encode(errors="surrogatepass")
+            tokens = self._services.settings().authzen_tokens
+            # All of them, so that the time it takes does not tell which one it is.
+            matches = [hmac.compare_digest(token, known.encode()) for known in tokens]
+            if not any(matches):
+                raise unauthenticated("the token is wrong")
+
+    def requests(self) -> Sequence[Request]:
+        """Read the request, or those of a batch; an item that can't be read is an error there."""
+        if self._call.path == METADATA:
+            return ()
+        values = self._read_body()
+        policy = self._services.settings().policy
+        try:
+            items = get_list(values, "evaluations") if self._call.path == EVALUATIONS else ()
+            if items:
+                semantic = get_str(
+                    get_object(values, "options"), "evaluations_semantic", "options."
+                )
+                self._last = _last_of(semantic or "execute_all")
+                self._is_batch = True
+                self._items = [_read_item(item, values, policy) for item in items]
+            else:
+                self._items = [read_request(values, policy)]
+        except ShapeError as error:
+            raise Refusal(400, str(error)) from None
+        requests = [item for item in self._items if isinstance(item, Request)]
+        entities = [entity for one in requests for entity in (one.requester, *one.resources)]
+        check_size(len(self._items), entities, (entity.labels for entity in entities))
+        return requests
+
+    def _read_body(self) -> _Json:
+        media_type = self._call.headers.get("content-type", "").partition(";")[0]
+        if media_type.strip().lower() != "application/json":
+            raise Refusal(400, "Content-Type is not application/json")
+        values, twice = read_json(self._call.body)
+        if not isinstance(values, dict):
+            raise Refusal(400, "the body is not a JSON object")
+        if twice:
+            raise Refusal(400, "an object in the body has a name twice")
+        return values
+
+    def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
+        """Answer each request in its place, up to the one after which nothing more is answered."""
+        if self._call.path == METADATA:
+            return self._respond(metadata(self._services.settings().public_url, self._call.host))
+        answers: list[dict[str, Any]] = []
+        numbered = enumerate(decisions)
+        for item in self._items:
+            if isinstance(item, ShapeError):
+                answers.append({"decision": False, "context": _error(_BAD_REQUEST, str(item))})
+            else:
+                number, decision = next(numbered)
+                answers.append(evaluation(decision, decision_id(self._call.id, number)))
+            if answers[-1]["decision"] is self._last:
+                break
+        return self._respond({"evaluations": answers} if self._is_batch else answers[0])
+
+    def _respond(self, body: _Json) -> dict[str, Any]:
+        return _echoing(response(200, body), self.request_id)
+
+    @staticmethod
+    def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Answer with an error: there is no decision in it."""
+        answer = _echoing(response(http, _error(http, message)), read_request_id(headers))
+        if http == _UNAUTHORIZED:
+            answer["headers"]["WWW-Authenticate"] = "Bearer"
+        return answer
+
+
+CALLER = AuthZen
+
+
+def read_request_id(headers: Mapping[str, str]) -> str:
+    """Read the caller's own id of the call; "" for one that is not sent back."""
+    value = headers.get(REQUEST_ID.lower(), "")
+    return value if _REQUEST_ID.fullmatch(value) else ""
+
+
+def _echoing(answer: dict[str, Any], request_id: str) -> dict[str, Any]:
+    if request_id:
+        answer["headers"][REQUEST_ID] = request_id
+    return answer
+
+
+def read_token(headers: Mapping[str, str]) -> str:
+    """Take the token out of the headers: a bearer's, or the password of Basic (RFC 7617).
+
+    Raises:
+        Refusal: there is none.
+    """
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            plain = binascii.a2b_base64(credentials, strict_mode=True).decode()
+        except ValueError:  # as binascii.Error and UnicodeDecodeError are
+            raise unauthenticated("Basic's credentials are not base64 of UTF-8") from None
+        credentials = plain.partition(":")[2]
+    elif scheme.lower() != "bearer":
+        raise unauthenticated("there is no bearer token")
+    return credentials
+
+
+def _read_item(item: object, defaults: _Json, policy: Policy) -> Request | ShapeError:
+    """Read an item of a batch: its objects replace the defaults whole."""
+    try:
+        own = {
+            name: value for name, value in as_object(item, "the item").items() if value is not None
+        }
+        return read_request({**defaults, **own}, policy)
+    except ShapeError as error:
+        return error
+
+
+def _last_of(semantic: str) -> bool | None:
+    if semantic not in SEMANTICS:
+        raise ShapeError(f"options.evaluations_semantic is not one of {', '.join(SEMANTICS)}")
+    return SEMANTICS[semantic]
+
+
+def read_request(values: _Json, policy: Policy) -> Request:
+    """Read what is requested. Properties are the caller's word: a resource's are its labels.
+
+    Raises:
+        ShapeError: a required field is missing, or one has the wrong type.
+    """
+    subject = _entity(values, "subject", "type", "id")
+    resource = _entity(values, "resource", "type", "id")
+    action = _entity(values, "action", "name")
+    context = get_object(values, "context")
+    get_str(context, "reason", "context.")
+    length, unreadable = _wish(context.get("duration"))
+    properties = get_object(resource, "properties").items()
+    labels = {name: value for name, value in properties if isinstance(value, str)}
+    name = subject["id"]
+    email = policy.email_of(NAME, name) or (name if emails.has_at(name) else "")
+    return Request(
+        Resource(subject["type"], name, email),
+        (Resource(resource["type"], resource["id"], labels=labels),),
+        requested_duration=length,
+        unreadable_duration=unreadable,
+        action=action["name"],
+    )
+
+
+def _entity(values: _Json, name: str, *fields: str) -> _Json:
+    if values.get(name) is None:
+        raise ShapeError(f"{name} is missing")
+    entity = as_object(values[name], name)
+    for field in fields:
+        if not get_str(entity, field, f"{name}."):
+            raise ShapeError(f"{name}.{field} is missing")
+    get_object(entity, "properties", f"{name}.")
+    return entity
+
+
+def _wish(value: object) -> tuple[timedelta | None, str]:
+    """Read the duration that is wished for; of one that is no positive length, what is quoted."""
+    if value is None:
+        return None, ""
+    text = as_str(value, "context.duration")
+    match = _ISO_DURATION.fullmatch(text)
+    length = parse_duration(match[1].replace("T", "").replace(",", ".") if match else text)
+    if length is None or length <= timedelta(0):
+        return None, quotable(text) or NOT_QUOTED
+    return length, ""
+
+
+def evaluation(decision: Decision, id_: str) -> dict[str, Any]:
+    """Answer one request. Callers that compare no truth values compare the outcome."""
+    context: dict[str, Any] = {
+        "outcome": APPROVED if decision.approved else LEFT_TO_HUMANS,
+        "reason": plain_text(decision.reason)
+        if decision.approved
+        else plain_text(decision.reason, _REASON_NOT_SHOWN),
+        "decision_id": id_,
+    }
+    if decision.approved:
+        context["expires_at"] = format_instant(decision.now + decision.duration)
+        context["duration_seconds"] = int(decision.duration.total_seconds())
+    return {"decision": decision.approved, "context": context}
+
+
+def metadata(public_url: str, host: str) -> dict[str, Any]:
+    """Say where what is answered, by the address that people set, or else by AWS's."""
+    url = public_url or f"https://{host}"
+    return {
+        "policy_decision_point": url,
+        "access_evaluation_endpoint": f"{url}{EVALUATION}",
+        "access_evaluations_endpoint": f"{url}{EVALUATIONS}",
+    }
+
+
+def _error(http: int, message: str) -> dict[str, Any]:
+    return {"error": {"status": http, "message": message}}
