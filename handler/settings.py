@@ -163,8 +163,8 @@ SETTINGS = (
     Setting(
         CONDUCTORONE_TENANT,
         parse_tenant,
-        "Switches ConductorOne on: the name in the tenant's address, such as `acme` in "
-        "`acme.conductor.one`.",
+        "Switches [ConductorOne](docs/callers.md#conductorone) on: the name in the tenant's "
+        "address, such as `acme` in `acme.conductor.one`.",
     ),
     Setting(
         CONDUCTORONE_BASE_URL,
