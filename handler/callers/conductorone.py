@@ -240,16 +240,23 @@ def _read_task(task: JsonObject, payload: JsonObject) -> Request:
     user_id, app_id, entitlement_id = (
         get_str(grant, name) for name in ("identityUserId", "appId", "appEntitlementId")
     )
-    user, objection = _find_user(payload, user_id)
+    user = _find(payload, ".User", user_id)
+    account_id, creator = get_str(grant, "appUserId"), get_str(task, "createdByUserId")
+    account = _find(payload, ".AppUser", account_id)
     if get_str(task, "state") != "TASK_STATE_OPEN":
         objection = "it is not open"
-    elif get_str(task, "createdByUserId") != user_id or get_str(task, "userId") not in {
-        "",
-        user_id,
-    }:
+    elif creator != user_id or get_str(task, "userId") not in {"", user_id}:
         objection = "somebody requests access for somebody else"
     elif not (app_id and entitlement_id):
         objection = "it names no entitlement of an app"
+    elif not user:
+        objection = "it does not hold the user who gets access"
+    elif get_str(user, "status") != "ENABLED":
+        objection = "the user is not enabled"
+    elif account_id and get_str(account, "identityUserId") != user_id:
+        objection = "the account that gets access is not known to be the user's"
+    else:
+        objection = ""
     return Request(
         Resource(USER_KIND, user_id, get_str(user, "email")),
         (Resource(ENTITLEMENT_KIND, entitlement_id, labels={APP_LABEL: app_id}),),
@@ -259,18 +266,15 @@ def _read_task(task: JsonObject, payload: JsonObject) -> Request:
     )
 
 
-def _find_user(payload: JsonObject, id_: str) -> tuple[JsonObject, str]:
-    """Find a user by type and id among what comes along, and say what speaks against them."""
+def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
+    """Find the one object of a type and id among what comes along; an empty one without it."""
     entries = [as_object(entry, "expanded") for entry in get_list(payload, "expanded")]
-    users = [
+    found = [
         entry
         for entry in entries
-        if get_str(entry, "@type").endswith(".User") and get_str(entry, "id") == id_
+        if get_str(entry, "@type").endswith(type_) and get_str(entry, "id") == id_ != ""
     ]
-    if not id_ or len(users) != 1:
-        return {}, "it does not hold the user who gets access"
-    is_enabled = get_str(users[0], "status") == "ENABLED"
-    return users[0], "" if is_enabled else "the user is not enabled"
+    return found[0] if len(found) == 1 else {}
 
 
 def _left_to_humans(objection: str) -> Request:

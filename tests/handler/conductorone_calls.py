@@ -118,11 +118,12 @@ def grant_payload(
     grant: Mapping[str, Any] | None = None,
     user: Mapping[str, Any] | None = None,
     task_type: Mapping[str, Any] | None = None,
+    account: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A request by Ana for an hour, made by the vendor's types.
 
     Changes are by the SDK's names; one to None leaves a field out. `task_type` is another kind of
-    task instead.
+    task instead, `account` comes along, too.
     """
     granted = shared.TaskTypeGrant(
         **_changed(
@@ -178,6 +179,7 @@ def grant_payload(
                 ("c1.api.app.v1.App", app),
                 ("c1.api.user.v1.User", person),
                 ("c1.api.app.v1.AppEntitlement", entitlement),
+                *((("c1.api.app.v1.AppUser", shared.AppUser(**account)),) if account else ()),
             )
         ],
     }

@@ -141,6 +141,7 @@ OTHER_TASKS = [
 NO_END = "the policy allows 6 hours, and access without an end is requested"
 OTHERS = "somebody requests access for somebody else"
 NO_USER = "it does not hold the user who gets access"
+NO_ACCOUNT = "the account that gets access is not known to be the user's"
 CLOSED = shared.TaskState.TASK_STATE_CLOSED
 
 
@@ -198,6 +199,23 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
         ),
         ({"user": {"email": None}}, "the requester has no e-mail"),
         ({"user": {"email": ""}}, "the requester has no e-mail"),
+        # An account in the app that is somebody else's, or nobody knows whose.
+        (
+            {
+                "grant": {"app_user_id": "2fAcc01"},
+                "account": {"id": "2fAcc01", "identity_user_id": c1.USER},
+            },
+            "accept",
+        ),
+        *(
+            ({"grant": {"app_user_id": "2fAcc01"}, "account": account}, NO_ACCOUNT)
+            for account in (
+                None,
+                {"id": "2fAcc01", "identity_user_id": c1.OTHER},
+                {"id": "2fAcc01"},
+                {"id": "2fAcc02", "identity_user_id": c1.USER},
+            )
+        ),
         # A task that is no open request for something.
         ({"task": {"state": CLOSED}}, "it is not open"),
         ({"task": {"state": None}}, "it is not open"),
