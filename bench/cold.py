@@ -6,13 +6,16 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from bench.measure import Cost, Figure, median_ratio, run, show_progress
 from bench.providers import serve_providers
 from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
+from sandbox.callers.conductorone import Tenant, policy_step
 from sandbox.lambda_url.archive import build_zip
+from sandbox.lambda_url.event import domain_name
 from sandbox.lambda_url.server import unpack
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
@@ -20,6 +23,7 @@ from tests.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
+EVENT_CALL = Path(__file__).with_name("cold_event_call.py")
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 IMPORT = "import requests"
 GET = "import requests, sys; requests.get(sys.argv[1]).json()"
@@ -35,6 +39,7 @@ def figures() -> Iterator[Figure]:
         task.mkdir()
         unpack(zipped, task)
         yield from _beside_import(task)
+        yield from _by_conductorone(task)
         yield from _beside_get(task, make_certificate(Path(folder)))
 
 
@@ -54,6 +59,23 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         plain = {key: value for key, value in settings.items() if key not in secrets}
         ours, yardstick = _compare(task, plain | _store(aws, secrets), IMPORT)
         yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.95)
+
+
+def _by_conductorone(task: Path) -> Iterator[Figure]:
+    """Measure a call that needs a tenant's keys, which are fetched, to be verified."""
+    host = domain_name(_REGION)
+    body = policy_step("jane@example.com", timedelta(hours=1), entitlement="e-1")
+    with serve_providers(3) as providers, Tenant() as tenant:
+        show_progress("the same, called by ConductorOne ...")
+        event = {
+            "rawPath": "/conductorone",
+            "requestContext": {"http": {"method": "POST"}, "domainName": host},
+            "headers": tenant.headers(f"https://{host}/conductorone", body),
+            "body": body.decode(),
+        }
+        settings = {**providers.settings, **tenant.settings, "BENCH_EVENT": json.dumps(event)}
+        ours, yardstick = _compare(task, settings, IMPORT, call=EVENT_CALL)
+        yield _cpu("cold decision by ConductorOne / import requests, CPU", ours, yardstick, 1.05)
 
 
 def _beside_get(task: Path, certificate: Path) -> Iterator[Figure]:
@@ -76,20 +98,20 @@ def _of_one_provider(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _compare(
-    task: Path, environment: Mapping[str, str], program: str, *arguments: str
+    task: Path, environment: Mapping[str, str], program: str, *arguments: str, call: Path = CALL
 ) -> tuple[list[Cost], list[Cost]]:
     ours, yardstick = [], []
     for _ in range(ROUNDS):
-        ours.append(cold_start(task, environment))
+        ours.append(cold_start(task, environment, call))
         yardstick.append(run([sys.executable, "-c", program, *arguments], task, environment))
     return ours, yardstick
 
 
-def cold_start(task: Path, environment: Mapping[str, str]) -> Cost:
+def cold_start(task: Path, environment: Mapping[str, str], call: Path = CALL) -> Cost:
     """Start the handler of an unpacked zip, and have it answer one call."""
     # -B, and a task folder without .pyc: as in Lambda, all of it is compiled at each start.
-    call = [sys.executable, "-B", "-c", CALL.read_text(encoding="utf-8")]
-    return run(call, task, environment)
+    command = [sys.executable, "-B", "-c", call.read_text(encoding="utf-8")]
+    return run(command, task, environment)
 
 
 def _cpu(name: str, ours: list[Cost], yardstick: list[Cost], most: float) -> Figure:
