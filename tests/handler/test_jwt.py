@@ -180,6 +180,12 @@ def test_what_is_no_token(text: str) -> None:
     }
 
 
+def test_a_signature_is_decoded() -> None:
+    """All of its characters count, and both that base64url has of its own."""
+    assert read_token(f"{HEADER}.{NOTHING}.AAAX").signature == b"\0\0\x17"
+    assert read_token(f"{HEADER}.{NOTHING}.-_8").signature == b"\xfb\xff"
+
+
 def test_an_empty_signature_is_read() -> None:
     """As `alg: none` has it; nothing verifies it."""
     assert read_token(f"{HEADER}.{NOTHING}.").signature == b""
@@ -204,6 +210,7 @@ def test_an_empty_signature_is_read() -> None:
         {"e": "AQ"},
         {"e": "AAAA"},
         {"e": "Ag"},
+        {"e": "AQAAAAE"},
         {"e": RSA_JWK["n"]},
     ],
 )
@@ -226,11 +233,29 @@ def test_short_keys_are_left_out(bits: int) -> None:
     assert read_keys({"keys": [jwk_of(private_key(bits), kid="k")]}) == {}
 
 
-@pytest.mark.parametrize("n", [2**2048, 2**8193 + 1])
+@pytest.mark.parametrize("n", [2**2048, 2**8192 + 1])
 def test_moduli_that_are_left_out(n: int) -> None:
     """An even one is none, and one of endless length takes as long."""
-    text = pyjwt.utils.base64url_encode(n.to_bytes(n.bit_length() // 8 + 1).lstrip(b"\0")).decode()
-    assert read_keys({"keys": [{**RSA_JWK, "n": text}]}) == {}
+    assert read_keys({"keys": [{**RSA_JWK, "n": number(n)}]}) == {}
+
+
+def number(value: int) -> str:
+    """As a key has it."""
+    return pyjwt.utils.base64url_encode(value.to_bytes((value.bit_length() + 7) // 8)).decode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"e": number(3)},
+        {"e": number(2**32 - 1)},
+        {"n": number(2**2047 + 1)},
+        {"n": number(2**8192 - 1)},
+    ],
+)
+def test_bounds_of_keys(change: Mapping[str, str]) -> None:
+    """These are just within them."""
+    assert read_keys({"keys": [{**RSA_JWK, **change}]}).keys() == {"t-rs"}
 
 
 def test_what_a_key_may_leave_out() -> None:
@@ -242,6 +267,6 @@ def test_what_a_key_may_leave_out() -> None:
 @pytest.mark.parametrize("value", [[], "x", 7, {"keys": {}}, {"keys": "x"}])
 def test_what_is_no_key_set(value: object) -> None:
     """It is an error; one without keys has none."""
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match=r"^(the key set is not an object|keys is not a list)$"):
         read_keys(value)
     assert read_keys({}) == read_keys({"keys": []}) == read_keys(None) == {}
