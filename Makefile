@@ -27,7 +27,7 @@ unexport PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONOPTIMIZE PYTHONPATH PYT
 PIP := $(BIN)/python -I sandbox/pip.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo oncall test coverage test-e2e check policy-test format settings mutate bench soak dist packages lock clean \
+.PHONY: help up demo oncall test coverage test-e2e check policy-test format settings mutate certify bench soak dist packages lock clean \
   preview deploy preview-comment bootstrap backend pulumi-cli
 
 help: ## List the targets
@@ -106,6 +106,9 @@ settings: .venv/dev.stamp ## Write the table of settings into Pulumi.yaml and th
 
 mutate: .venv/dev.stamp ## Change what decides, bit by bit: tests must notice (minutes)
 	@$(BIN)/python -m tests.mutate
+
+certify: .venv/dev.stamp ## Hold AuthZEN's certification scenario against the sandbox
+	@$(BIN)/python -m tests.certification
 
 bench: .venv/dev.stamp ## Measure what it costs, as ratios within one run
 	@$(BIN)/python -m bench

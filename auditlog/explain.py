@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from auditlog.record import Record, duties_of, is_decision, moment_of
 from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
+from handler.request import ACCESS
 from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY
 
@@ -114,7 +115,8 @@ def _call(record: Record) -> Iterator[Line]:
     if record.get("caller"):
         own = record.get("caller_request")
         known_as = f", by its id {own}" if own else ""
-        yield Line(f"asked by caller {record['caller']}{known_as}; id {record['decision_id']}")
+        id_ = f"; id {record['decision_id']}" if record.get("decision_id") else ""
+        yield Line(f"asked by caller {record['caller']}{known_as}{id_}")
 
 
 def _mark(record: Record) -> str:
@@ -135,7 +137,9 @@ def _headline(record: Record, at: datetime | None) -> str:
 def _resources(record: Record) -> str:
     named, count = record["resources"], record["resource_count"]
     more = f" and {count - len(named)} more" if count > len(named) else ""
-    return (", ".join(named) or "nothing") + more
+    action = record["trace"]["request"].get("action", ACCESS)
+    to = f" (action {action})" if action != ACCESS else ""
+    return (", ".join(named) or "nothing") + more + to
 
 
 def _until(record: Record, at: datetime | None) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from handler.durations import parse_duration, parse_instant
 from handler.duty import Duty
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 
 Record: TypeAlias = Mapping[str, Any]
 DECISION, REFUSED, FAILED = "decision", "refused", "failed"
@@ -202,10 +202,11 @@ _REQUEST = _fields(
         "asked_until": _or_none(_instant),
         "unreadable_duration": _text,
         "unreadable_until": _text,
+        "action": _text,
         "objection": _text,
         "all_or_nothing": _truth,
     },
-    ("unreadable_duration", "unreadable_until", "objection", "all_or_nothing"),
+    ("unreadable_duration", "unreadable_until", "action", "objection", "all_or_nothing"),
 )
 _RULE = _fields(
     {
@@ -373,6 +374,7 @@ def request_of(record: Record) -> Request:
         unreadable_duration=request.get("unreadable_duration", ""),
         unreadable_expiry=request.get("unreadable_until", ""),
         groups=tuple(record["petitions"]),
+        action=request.get("action", ACCESS),
         objection=request.get("objection", ""),
         all_or_nothing=request.get("all_or_nothing", False),
     )

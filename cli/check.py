@@ -11,7 +11,7 @@ from typing import Any
 
 from auditlog.explain import NO as AGAINST
 from auditlog.explain import YES
-from cli import arguments, options
+from cli import arguments, check_authzen, options
 from cli.context import Context
 from cli.diagnosis import (
     NO,
@@ -33,19 +33,21 @@ from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
 from handler.durations import format_instant
 from handler.json_fields import ShapeError
 from handler.setting_parsers import SettingsError
-from handler.settings import BY_NAME, LABELS, POLICY
+from handler.settings import AUTHZEN_TOKEN, BY_NAME, LABELS, POLICY
 from policy.setting_hints import check_typed_text
 
 EPILOG = """examples:
   . .sandbox/env && oncall check
   oncall check --stack dev --as jane@example.com
+  oncall check --stack dev --caller authzen --as jane@example.com
   oncall check --stack prod --as jane@example.com \\
     --resource postgres.v1.Role:db-1 --label Env=Prod
 
 --stack asks the Pulumi CLI for the stack's webhook_url and
 INDENT_WEBHOOK_SECRET, and needs PULUMI_CONFIG_PASSPHRASE where a passphrase
 encrypts the config; without it both come from the environment (WEBHOOK_URL,
-INDENT_WEBHOOK_SECRET). The secret is never shown.
+INDENT_WEBHOOK_SECRET). --caller authzen takes AUTHZEN_TOKEN instead. The
+secret is never shown.
 
 --as asks for a real decision, which is a line in the audit log: its petition
 is called oncall-check-..., and its reason is "oncall check". It grants
@@ -71,6 +73,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         epilog=EPILOG,
     )
     parser.add_argument(
+        "--caller",
+        choices=("indent", "authzen"),
+        default="indent",
+        help="as which (default: indent)",
+    )
+    parser.add_argument(
         "--stack", type=arguments.stack, metavar="NAME", help="whose webhook, by the Pulumi CLI"
     )
     options.add_request(
@@ -86,10 +94,14 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Make the calls, and print what came of each."""
     if not args.who and (args.resource or args.label):
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
-    webhook = deployed(args.stack, context)
-    steps, approval = call_webhook(
-        webhook, context, _event(args, webhook.settings) if args.who else None
-    )
+    if args.caller == "authzen":
+        webhook = deployed(args.stack, context, AUTHZEN_TOKEN)
+        questions = check_authzen.questions(_event(args, webhook.settings)) if args.who else ()
+        steps, approval = check_authzen.call_authzen(webhook, context, questions)
+    else:
+        webhook = deployed(args.stack, context)
+        event = _event(args, webhook.settings) if args.who else None
+        steps, approval = call_webhook(webhook, context, event)
     works = all(step.level != PROBLEM for step in steps)
     is_good = works and bool(approval or not args.who)
     out = context.output(args)

@@ -28,7 +28,7 @@ _REMEDIES = {
     "NoCredentialProviders": "AWS credentials are missing or expired: run `aws sso login`",
     "no EC2 IMDS role found": "AWS credentials are missing or expired: run `aws sso login`",
     "ExpiredToken": "AWS credentials are expired: run `aws sso login`",
-    "not found for stack": f"run `pulumi config set --secret {SECRET} --stack {{}}`",
+    "not found for stack": "run `pulumi config set --secret {key} --stack {}`",
 }
 
 
@@ -37,7 +37,7 @@ class Deployed(NamedTuple):
 
     Attributes:
         url: where it answers.
-        secret: what its calls are signed with.
+        secret: what a caller proves itself by: signing secret, or token.
         stack: whose it is; "" for one that the environment names.
         settings: the stack's, or the environment's, as they are written: maybe not deployed yet.
         function: the function's name.
@@ -56,31 +56,36 @@ class Deployed(NamedTuple):
         return f"Deployed({self.url!r}, stack={self.stack!r})"
 
 
-def deployed(stack: str | None, world: Context) -> Deployed:
+def deployed(stack: str | None, world: Context, key: str = SECRET) -> Deployed:
     """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
+
+    Args:
+        stack: the stack.
+        world: what the command runs in.
+        key: the setting that holds the caller's secret.
 
     Raises:
         CommandError: something is missing, or the Pulumi CLI cannot say it.
     """
-    return _of_stack(stack, world) if stack else _of_environment(world.environment)
+    return _of_stack(stack, world, key) if stack else _of_environment(world.environment, key)
 
 
-def _of_environment(environment: Mapping[str, str]) -> Deployed:
-    for name in (URL, SECRET):
+def _of_environment(environment: Mapping[str, str], key: str) -> Deployed:
+    for name in (URL, key):
         if not environment.get(name, ""):
             remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
             raise CommandError(f"{name} is not set: {remedy}")
     if "@" in environment[URL].partition("//")[2].partition("/")[0]:
         # Not quoted: it may be a password.
         raise CommandError(f"{URL} has a user before its host: leave that out")
-    return Deployed(environment[URL], environment[SECRET], settings=environment)
+    return Deployed(environment[URL], environment[key], settings=environment)
 
 
-def _of_stack(stack: str, world: Context) -> Deployed:
+def _of_stack(stack: str, world: Context, key: str) -> Deployed:
     folder = project_folder(world.folder)
     settings = stack_settings(folder, stack)
     outputs = _outputs_of(stack, folder, world.environment, needed="webhook_url")
-    secret = _pulumi(["config", "get", SECRET], stack, folder, world.environment)
+    secret = _pulumi(["config", "get", key], stack, folder, world.environment)
     return Deployed(
         outputs["webhook_url"],
         secret.removesuffix("\n"),
@@ -160,8 +165,9 @@ def _pulumi(arguments: list[str], stack: str, folder: Path, environment: Mapping
 def _problem(command: str, stack: str, errors: str) -> str:
     for words, remedy in _REMEDIES.items():
         if words in errors:
-            return f"`{command}` for stack {stack}: {words}: {remedy.format(stack)}"
+            key = command.rpartition(" ")[2]
+            return f"`{command}` for stack {stack}: {words}: {remedy.format(stack, key=key)}"
     # Only what was asked for in plain may be quoted.
-    line = "" if SECRET in command else next(filter(None, errors.splitlines()), "")
+    line = "" if "config get" in command else next(filter(None, errors.splitlines()), "")
     quoted = f": {line[:_MOST_CHARACTERS]}" if line else ""
     return f"`{command} --stack {stack}` failed{quoted}; run it to see why"

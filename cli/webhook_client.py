@@ -139,6 +139,24 @@ def send(
         SendError: that is no address, or nobody answers there; its cause says in which way.
     """
     raw, headers = signed(secret, body, signed_at)
+    return call(url, "POST", headers, raw, timeout=timeout, most=most, connect=connect)
+
+
+def call(
+    url: str,
+    method: str,
+    headers: Mapping[str, str],
+    raw: bytes = b"",
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    most: int = MOST_BYTES,
+    connect: Connect | None = None,
+) -> WebhookAnswer:
+    """Make a call and read the answer, as `send` does.
+
+    Raises:
+        SendError: that is no address, or nobody answers there; its cause says in which way.
+    """
     try:
         parts = _parts(url)
     except ValueError as error:
@@ -147,7 +165,7 @@ def send(
     tunnel = connect if tls else None
     deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
-        request = encode_request("POST", parts, headers, raw)
+        request = encode_request(method, parts, dict(headers), raw)
         # Several connections may be tried; the call is sent once, by the first that is open.
         with HedgedRequest(lambda _: Connection(parts, tls, tunnel), None, deadline) as hedged:
             hedged.start()

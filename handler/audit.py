@@ -19,7 +19,7 @@ from handler.durations import format_go
 from handler.duty import INCIDENT_UPDATE, Duty, Failure, ProviderSnapshot
 from handler.providers.base import DutyQuery
 from handler.providers.registry import BY_NAME
-from handler.request import Resource
+from handler.request import ACCESS, Resource
 from handler.rules.evaluate import (
     DENIED,
     DENIES_OTHERS,
@@ -89,6 +89,8 @@ def decision_record(
         "asked_duration": _go(request.requested_duration),
         "asked_until": _instant(request.requested_expiry),
     }
+    if request.action != ACCESS:  # of older lines, too, it is what was asked
+        wishes["action"] = facts.text(request.action)
     if request.unreadable_duration:
         wishes["unreadable_duration"] = facts.text(request.unreadable_duration)
     if request.unreadable_expiry:

@@ -12,7 +12,7 @@ from handler import emails
 from handler.durations import parse_duration
 from handler.duty import INCIDENT_ROLE, ON_CALL, Duty, Failure, ProviderSnapshot
 from handler.providers.registry import BY_ID
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 from policy import grammar
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
 from policy.reader import Reader
@@ -115,7 +115,12 @@ class CaseReader(Reader):
         return Case(
             line_of(node),
             case.get("name", ""),
-            Request(requester, case.get("asks_for", ()), wish),
+            Request(
+                requester,
+                case.get("asks_for", ()),
+                wish,
+                action=case.get("action", ACCESS),
+            ),
             case.get("providers_say", ProviderSnapshot()),
             case.get("at") or self._now or datetime.min,  # noqa: DTZ901 - of a wrong case only
             case.get("expect", Expected(approved=False)),

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 # The provider whose schedules are reached level by level, and the one with roles in incidents.
 HAS_LEVELS, HAS_ROLES = "pagerduty", "incidentio"
+# Callers, by the names of their files in `handler/callers/`.
+CALLERS = ("indent", "authzen", "conductorone")
 _CONTINUED = re.compile(r"\n {8,}")
 
 
@@ -53,6 +55,7 @@ POLICY = _shape(
             resource whose access lasts longest.
     aliases  aliases  By the e-mail in the request, the e-mails of the same person at the providers.
             Exact, and one way.
+    identities  identities  By caller, what it calls a person, and that person's e-mail. Exact.
     """,
 )
 RULE = _shape(
@@ -77,6 +80,8 @@ SELECTOR = _shape(
     ids     patterns      Ids, in which * is any run of characters.
     labels  exact_labels  Labels and their values, compared whole. They are as trustworthy as who
             sets them.
+    actions  exact_texts  What is requested to be done with them, compared whole. Left out, an
+            approving rule is for access only, and a denying one for every action.
     """,
 )
 SHIFT_END = _shape(
@@ -144,6 +149,7 @@ CASE = _shape(
     name!          case_name      A sentence that states the fact.
     who!           email          Who asks.
     asks_for!      resources      One resource, or a list of them.
+    action         text           What is to be done with them, access if left out.
     duration       long_duration  The time that is asked for; left out, all there is.
     at             instant        When; left out, as the file says.
     providers_say  sayings        Who is on duty, and which providers fail.

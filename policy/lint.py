@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from handler.folding import fold
 from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
-from handler.request import Request
+from handler.request import ACCESS, Request
 from handler.rules.conditions import (
     ANY,
     AllOf,
@@ -43,6 +44,9 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
         if ends and any(isinstance(one, IncidentRole) for one in walk(rule.when)):
             doubt = f"{name} ends with the shift, and a role has no end: roles count only if"
             problems.warn(at, f"{doubt} end_with_shift says without_end, such as 1h")
+        if not rule.deny and (odd := _access_misspelt(rule)):
+            doubt = f"{name} names the action {quoted(odd)}, for which nobody asks"
+            problems.warn(at, f"{doubt}: what every caller asks for is {ACCESS}")
         if denial := next((one for one in policy.rules if _denies_all_of(one, rule)), None):
             doubt = f"{name} never approves: {quoted(denial.name)} denies all that it is for"
             problems.warn(at, doubt)
@@ -61,10 +65,18 @@ def _denies_all_of(denial: Rule, rule: Rule) -> bool:
     if not denial.deny or denial.when is not None or rule.deny:
         return False
     wide, narrow = denial.resources, rule.resources
+    if wide.actions and not set(narrow.actions or (ACCESS,)) <= set(wide.actions):
+        return False
     return set(wide.labels) <= set(narrow.labels) and all(
         not many or (few and set(few) <= set(many))
         for many, few in ((wide.kinds, narrow.kinds), (wide.ids, narrow.ids))
     )
+
+
+def _access_misspelt(rule: Rule) -> str:
+    """Give the action by which a rule means access and does not say it, or ""."""
+    actions = rule.resources.actions
+    return next((one for one in actions if fold(one) == ACCESS != one), "")
 
 
 def providers_of(policy: Policy) -> tuple[str, ...]:
@@ -96,6 +108,7 @@ class OpenRule(NamedTuple):
     Attributes:
         rule: its name; "" for the settings' one.
         labels: what a resource has to carry.
+        actions: those that the rule names.
         who: whom it lets in, in words that follow "anybody who".
         denials: whether rules that deny take something out.
     """
@@ -104,12 +117,15 @@ class OpenRule(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     who: str
     denials: bool
+    actions: tuple[str, ...] = ()
 
     def describe(self, *, dry_run: bool = False) -> str:
         """Say it in a clause that begins a sentence."""
         opens = "would open" if dry_run else "opens"
         carried = " and ".join(f"{name}={value}" for name, value in self.labels)
         what = f"every resource that carries {carried}" if carried else "any resource"
+        if self.actions:
+            what += f" to {' and '.join(map(quoted, self.actions))}"
         but = " that no rule denies" if self.denials else ""
         return f"anybody who {self.who} {opens} {what}{but}"
 
@@ -140,7 +156,7 @@ def open_rules(
             continue
         own = _OWN if policy.self_declared else ""
         if ways := _ways(rule.when, rule, providers, own):
-            yield OpenRule(rule.name, selector.labels, " or ".join(ways), denials)
+            yield OpenRule(rule.name, selector.labels, " or ".join(ways), denials, selector.actions)
 
 
 def _ways(

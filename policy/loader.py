@@ -13,6 +13,7 @@ import yaml
 
 from handler import emails
 from handler.audit import MOST_RULES
+from handler.folding import fold
 from handler.json_fields import ShapeError
 from handler.rules.codec import LONGEST_NAME, read_policy
 from handler.rules.model import LONGEST_GRACE, Policy
@@ -83,6 +84,8 @@ class PolicyReader(Reader):
         super().__init__(problems, strict=strict)
         self.lines: dict[str, int] = {}
         self._groups = 0
+        # Whose the e-mails are that aliases give people, by the aliases' keys.
+        self._owners: dict[str, str] = {}
 
     def rules(self, node: yaml.Node, what: str) -> list[dict[str, Any]]:
         """Read the rules, and note in which line each stands."""
@@ -141,8 +144,13 @@ class PolicyReader(Reader):
 
     def selector(self, node: yaml.Node, _: str) -> dict[str, Any] | str:
         """Read a selector, or `any`."""
-        is_any = isinstance(node, yaml.ScalarNode) and node.value == ANY
-        return ANY if is_any else self.mapping(node, grammar.SELECTOR)
+        if isinstance(node, yaml.ScalarNode) and node.value == ANY:
+            return ANY
+        selector = self.mapping(node, grammar.SELECTOR)
+        if not self._strict and selector.keys() == {"actions"}:
+            problem = "actions alone would approve them on every resource"
+            self.error(node, f"{problem}: name kinds, ids or labels beside them")
+        return selector
 
     def exact_texts(self, node: yaml.Node, what: str) -> list[str]:
         """Read texts that are compared whole, so that a pattern would fit nothing."""
@@ -282,7 +290,50 @@ class PolicyReader(Reader):
             values += [(owner, item) for item in items]
             aliases[key.value] = [item.value for item in items]
         self._refuse_shared_addresses(keys, values)
+        self._owners = {owner: owner for owner in keys} | {
+            emails.normal(item.value): owner for owner, item in values
+        }
         return aliases
+
+    def identities(self, node: yaml.Node, what: str) -> dict[str, dict[str, str]]:
+        """Read what callers call people."""
+        identities = {}
+        names: list[tuple[yaml.Node, str, str]] = []
+        for key, value in self.entries(node, what):
+            if key.value not in grammar.CALLERS:
+                problem = f"{quoted(key.value)} isn't a caller"
+                self.error(key, f"{problem}{nearest(key.value, grammar.CALLERS)}")
+            people = self._people(value, key.value)
+            names += [(at, emails.normal(at.value), emails.normal(email)) for at, email in people]
+            identities[key.value] = {name.value: email for name, email in people}
+        owners = {email: self._owners.get(email, email) for _, _, email in names} | self._owners
+        for at, name, email in names:
+            if owners[email] != email:
+                doubt = "this name is for an alias's value, whose duties alone count then"
+                self._problems.warn(at, f"{doubt}: give it the alias's key")
+            if name == email:
+                self.error(at, "this e-mail is its own name, and counts anyway: leave it out")
+            elif owners.get(name, owners[email]) != owners[email]:
+                problem = "this name is the e-mail of somebody else in this file"
+                self.error(at, f"{problem}: it would make two people one")
+        return identities
+
+    def _people(self, node: yaml.Node, caller: str) -> list[tuple[yaml.ScalarNode, str]]:
+        """Read one caller's names of people: none may be two people's, however it is spelt."""
+        people: list[tuple[yaml.ScalarNode, str]] = []
+        first_names: dict[str, yaml.Node] = {}
+        reader = PolicyReader(self._problems, strict=True)
+        for key, value in self.entries(node, caller):
+            name, email = reader.text(key, "a name"), self.email(value, "the e-mail of a name")
+            if not (name and email):
+                continue
+            self._refuse_pattern(key, caller)
+            first = first_names.setdefault(fold(name), key)
+            if first is not key:
+                problem = f"{quoted(name)} is spelt in another way in line {line_of(first)}"
+                self.error(key, f'"{caller}": {problem}: a name is one person\'s')
+            people.append((key, email))
+        return people
 
     def _refuse_shared_addresses(
         self, keys: Mapping[str, yaml.Node], values: list[tuple[str, yaml.Node]]

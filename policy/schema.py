@@ -121,6 +121,18 @@ _OF_POLICIES: Mapping[str, Json] = {
         "propertyNames": _ref("email"),
         "additionalProperties": _ref("emails"),
     },
+    "identities": {
+        "type": "object",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": dict.fromkeys(grammar.CALLERS, _ref("people")),
+    },
+    "people": {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"allOf": [_ref("text"), _ref("plain"), _ref("exact")]},
+        "additionalProperties": _ref("email"),
+    },
     "rules": {"type": "array", "minItems": 1, "maxItems": MOST_RULES, "items": _ref("a_rule")},
     "a_rule": _mapping(
         grammar.RULE,
@@ -135,7 +147,10 @@ _OF_POLICIES: Mapping[str, Json] = {
             },
             "else": {
                 "required": ["when", "duration"],
-                "properties": {"when": _ref("needs_duty")},
+                "properties": {
+                    "when": _ref("needs_duty"),
+                    "resources": {"not": _ref("actions_alone")},
+                },
             },
         },
     ),
@@ -148,9 +163,11 @@ _OF_POLICIES: Mapping[str, Json] = {
         "properties": {
             "kinds": {"items": _ref("plain")},
             "ids": {"items": _ref("plain")},
+            "actions": {"items": _ref("plain")},
             "labels": {"propertyNames": _ref("plain"), "additionalProperties": _ref("plain")},
         }
     },
+    "actions_alone": {"type": "object", "required": ["actions"], "maxProperties": 1},
     "shift_end": {"anyOf": [{"type": "boolean"}, _mapping(grammar.SHIFT_END)]},
     "grace": _ref("duration"),
     # Groups are nested once.

@@ -14,7 +14,7 @@ import pulumi
 
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError
-from handler.settings import PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
+from handler.settings import AUTHZEN_TOKEN, PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
 from infra.archive import POLICY_IN_ZIP
 from infra.errors import SetupError
 from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
@@ -76,6 +76,7 @@ class Sandbox:
         self._contexts = ExitStack()
         self.webhook_secret = new_secret()
         self._previous_secret = ""
+        self.authzen_token = secrets.token_urlsafe(32)
         self._variables = dict(variables)
         self.doubles = {} if live else {each.id: create_double(each.id) for each in PROVIDERS}
         self._provider_settings = dict(live)
@@ -122,6 +123,7 @@ class Sandbox:
         signing = dict(zip(SIGNING_KEYS, (self.webhook_secret, self._previous_secret), strict=True))
         return {
             **{key: value for key, value in signing.items() if value},
+            AUTHZEN_TOKEN: self.authzen_token,
             **self._provider_settings,
         }
 
@@ -163,6 +165,8 @@ class Sandbox:
         return {
             "WEBHOOK_URL": self.url,
             "INDENT_WEBHOOK_SECRET": self.webhook_secret,
+            "AUTHZEN_URL": self.url.rstrip("/"),
+            AUTHZEN_TOKEN: self.authzen_token,
             **{key: deployed[key] for key in PLAIN_KEYS if key in deployed},
             **{
                 key: value

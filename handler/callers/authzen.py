@@ -91,6 +91,7 @@ class AuthZen:
         try:
             items = get_list(values, "evaluations") if self._call.path == EVALUATIONS else ()
             if items:
+                check_size(len(items), (), ())
                 semantic = get_str(
                     get_object(values, "options"), "evaluations_semantic", "options."
                 )
@@ -103,7 +104,7 @@ class AuthZen:
             raise Refusal(400, str(error)) from None
         requests = [item for item in self._items if isinstance(item, Request)]
         entities = [entity for one in requests for entity in (one.requester, *one.resources)]
-        check_size(len(self._items), entities, (entity.labels for entity in entities))
+        check_size(len(requests), entities, (entity.labels for entity in entities))
         return requests
 
     def _read_body(self) -> _Json:
@@ -201,6 +202,7 @@ def read_request(values: _Json, policy: Policy) -> Request:
 
     Raises:
         ShapeError: a required field is missing, or one has the wrong type.
+        Refusal: it has too many labels.
     """
     subject = _entity(values, "subject", "type", "id")
     resource = _entity(values, "resource", "type", "id")
@@ -210,6 +212,8 @@ def read_request(values: _Json, policy: Policy) -> Request:
     length, unreadable = _wish(context.get("duration"))
     properties = get_object(resource, "properties").items()
     labels = {name: value for name, value in properties if isinstance(value, str)}
+    # What an item inherits is small in the body, and large for all items together.
+    check_size(1, (), (labels,))
     name = subject["id"]
     email = policy.email_of(NAME, name) or (name if emails.has_at(name) else "")
     return Request(

@@ -46,12 +46,19 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
         body = json.loads(text)
         rules = tuple(map(_rule, body.pop("rules")))
         aliases = {_address(key): _addresses(own) for key, own in body.pop("aliases").items()}
+        identities = _identities(body.pop("identities", {}))
         _no_more(body)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ShapeError(f"the policy cannot be read ({type(error).__name__}: {error})") from None
-    return Policy(
-        rules, MappingProxyType(aliases), self_declared, digest_of(f"{self_declared} {text}")
-    )
+    digest = digest_of(f"{self_declared} {text}")
+    return Policy(rules, MappingProxyType(aliases), self_declared, digest, identities)
+
+
+def _identities(body: Json) -> dict[str, dict[str, str]]:
+    return {
+        caller: {_text(name): _address(email) for name, email in people.items()}
+        for caller, people in body.items()
+    }
 
 
 def _rule(body: Json) -> Rule:
@@ -69,6 +76,8 @@ def _rule(body: Json) -> Rule:
         raise ValueError("a rule's name is too long, or has an @")  # it goes into log and claims
     if not rule.deny and (rule.when is None or not rule.duration):
         raise ValueError("an approving rule has no condition or no duration")
+    if not rule.deny and rule.resources.is_by_action_alone:
+        raise ValueError("an approving rule opens everything to an action")
     if rule.duration > LONGEST_APPROVAL:
         raise ValueError(f"a rule's duration is over {in_words(LONGEST_APPROVAL)}")
     return rule
@@ -83,6 +92,7 @@ def _selector(body: Json | str) -> Selector:
         kinds=_optional(body, "kinds", _texts, ()),
         ids=_optional(body, "ids", _texts, ()),
         labels=_optional(body, "labels", _labels, ()),
+        actions=_optional(body, "actions", _texts, ()),
     )
     _no_more(body)
     if selector == Selector():

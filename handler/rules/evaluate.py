@@ -16,7 +16,7 @@ from handler.rules.conditions import NOT_LISTED, Facts, Proof, prove
 from handler.rules.model import SHORTEST_LEFT, UNREAD_END, Policy, Rule
 
 DENIED = "another rule denies the request"
-OTHER_RESOURCES = "it is for other resources"
+OTHER_RESOURCES = "it is for other resources or actions"
 DENIES_OTHERS = "it denies other requests"
 NO_DUTY = "no duty of the requester counts"
 # They only say that a rule has nothing to do with the request.

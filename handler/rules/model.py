@@ -56,6 +56,11 @@ class Selector(NamedTuple):
             and not self.missing_label(resource)
         )
 
+    @property
+    def is_by_action_alone(self) -> bool:
+        """Whether it selects actions on whatever resource: that may be denied, not approved."""
+        return bool(self.actions) and self == Selector(actions=self.actions)
+
     def matches_for_deny(self, folded: FoldedResource) -> bool:
         """Whether a denying rule is for a resource, in any spelling, or without the label.
 
@@ -187,15 +192,24 @@ class Policy(NamedTuple):
     def known_as(self, email: str) -> frozenset[str]:
         """Give every address known to be this person's, folded, for what speaks against them.
 
-        Here aliases count both ways: another account must not be a way around.
+        Here aliases count both ways, and so does what any caller calls them: another account or
+        name must not be a way around.
         """
         own = emails.folded(email)
-        known = {own}
+        names = [
+            (emails.folded(name), emails.folded(address))
+            for named in self.identities.values()
+            for name, address in named.items()
+        ]
+        meant = {own, *(address for name, address in names if name == own)}
+        known = set(meant)
         for key, values in self.aliases.items():
             person = {emails.folded(address) for address in (key, *values)}
-            if own in person:
+            if not meant.isdisjoint(person):
                 known |= person
-        return frozenset(known)
+        # A name without an @ is nobody's address.
+        named = (name for name, address in names if address in known and "@" in name)
+        return frozenset((*known, *named))
 
     def objection_to_resource(self, resource: Resource, request: Request) -> str:
         """Say why a resource cannot be opened at all, or "" if the rules decide."""

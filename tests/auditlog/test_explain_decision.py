@@ -9,6 +9,7 @@ import pytest
 from auditlog.explain import NO, NOTE, YES, Line, clock_time, tree, why
 from handler.duty import Failure
 from handler.rules.model import Policy, policy_from_settings
+from tests.auditlog.records import asks, logged
 from tests.policy.told import (
     DATABASE,
     DBAS,
@@ -126,7 +127,7 @@ def test_a_yes_as_a_tree() -> None:
         '  - rule "Leads reach databases": not matched: no duty of the requester counts',
         "    - Incident Lead of INC-7 (incident.io): declared by the requester himself",
         f"    - {ON_DBA}: it is not among the schedules and roles that count",
-        '    rule "Vault keepers": it is for other resources',
+        '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
         "    how long",
         "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
@@ -146,7 +147,7 @@ def test_a_no_as_a_tree() -> None:
         "    why: no answer from incident.io incidents: answered 500",
         '  - rule "DBAs reach databases": not matched: no duty of the requester counts',
         '  - rule "Leads reach databases": not matched: no duty of the requester counts',
-        '    rule "Vault keepers": it is for other resources',
+        '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
@@ -184,6 +185,24 @@ def test_a_denial_as_a_tree() -> None:
         "    providers",
         "      none was asked: nothing that they could say would change it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"caller": "indent", "decision_id": "c-0"}, "asked by caller indent; id c-0"),
+        (
+            {"caller": "authzen", "caller_request": "r-1", "decision_id": "c-0"},
+            "asked by caller authzen, by its id r-1; id c-0",
+        ),
+        ({"caller": "authzen"}, "asked by caller authzen"),
+    ],
+)
+def test_who_asked(fields: dict[str, str], line: str) -> None:
+    """The caller, and both ids; lines of older versions have none."""
+    (record,) = logged(asks())
+    assert f"    {line}" in lines(tree(record | fields))
+    assert not any("caller" in one for one in lines(tree(record)))
 
 
 def test_dry_runs_are_told() -> None:

@@ -54,6 +54,46 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
     assert tree(record).under[0].text == f"why: {record['reason']}"
 
 
+def test_the_caller() -> None:
+    """Who asked is in the record that is made again, and in none of an older form."""
+    (record,) = logged(asks(), caller="authzen", caller_request="r-1")
+    (again,) = replay([record], POLICY)
+    assert again.again
+    assert [again.again[name] for name in ("caller", "caller_request", "decision_id")] == [
+        *("authzen", "r-1", "c-1-0")
+    ]
+    (older,) = replay(logged(asks()), POLICY)
+    assert older.again
+    assert "caller" not in older.again
+
+
+def test_an_action() -> None:
+    """It is in the record, unless it is access, as in those of before; what it is decides again."""
+    (access,), (deploy,) = logged(asks()), logged(asks()._replace(action="deploy"))
+    assert "action" not in access["trace"]["request"]
+    assert deploy["trace"]["request"]["action"] == "deploy"
+    rule = Rule("r", Selector(kinds=("db",), actions=("deploy",)), OnCall(("DBA",)), HOUR)
+    for record, policy, outcome in (
+        (access, POLICY, "approve"),
+        (deploy, POLICY, "abstain"),
+        (access, Policy((rule,)), "abstain"),
+    ):
+        (replayed,) = replay([read_line(json.dumps(record)) or {}], policy)
+        assert replayed.problem == ""
+        assert (replayed.again or {})["outcome"] == outcome
+    headline = tree(deploy).text
+    assert headline == "no: humans decide whether jane@example.com gets db:prod (action deploy)"
+
+
+def test_an_action_that_the_log_may_not_hold() -> None:
+    """With somebody's e-mail in it, or too long for the line, it is not decided again."""
+    for action in (f"as {OMAR}", "x" * 300):
+        (record,) = logged(asks()._replace(action=action))
+        assert OMAR not in json.dumps(record)
+        (replayed,) = replay([record], POLICY)
+        assert replayed.problem == NOT_WHOLE
+
+
 def test_another_policy_gives_what_differs() -> None:
     """Shorter, by another rule, or no longer at all."""
     (record,) = logged(asks())

@@ -58,7 +58,10 @@ def test_a_yes(oncall: Command) -> None:
             "matched, and opens it until 14:15 UTC"
         ),
         "|  `- + on call for Production (incident.io) until 14:00 UTC: counts",
-        '|- rule "Leads and whoever is on call reach the vault": it is for other resources',
+        (
+            '|- rule "Leads and whoever is on call reach the vault": '
+            "it is for other resources or actions"
+        ),
         '|- rule "nobody gets the vault": it denies other requests',
         "|- how long",
         "|  `- the duty ends, with any grace, at 2026-03-04T14:15:00.000Z: this decides",
@@ -67,6 +70,35 @@ def test_a_yes(oncall: Command) -> None:
     ]
     assert decided.startswith("|- decided at 2026-03-04T12:00:00Z by policy ")
     assert answer.lines[-1] == f"`- the policy is from {policy}"
+
+
+def test_another_action(oncall: Command) -> None:
+    """It is asked for by hand, and opened by a rule that names it only."""
+    asked = ("explain", "--as", OMAR, "--resource", DATABASE, *PROD, "--action", "deploy")
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall(*asked, "--policy", policy)
+    assert (answer.status, answer.lines[0]) == (
+        1,
+        f"no: humans decide whether {OMAR} gets {DATABASE} (action deploy)",
+    )
+    assert answer.lines[1] == f"|- why: no rule is for the action deploy on {DATABASE}"
+    named = POLICY.replace(
+        "{kinds: [postgres.v1.Role]", "{actions: [deploy], kinds: [postgres.v1.Role]"
+    )
+    answer = oncall(*asked, "--policy", oncall.write("policy.yaml", named))
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines[0].startswith(f"yes: {OMAR} gets {DATABASE} (action deploy) for 2 hours")
+    assert oncall(*asked[:-2], "--policy", policy).status == 1
+
+
+@pytest.mark.parametrize("action", ["", " "])
+def test_an_action_has_a_name(
+    oncall: Command, action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing would be opened by it."""
+    with pytest.raises(SystemExit):
+        oncall("explain", "--as", OMAR, "--resource", DATABASE, "--action", action)
+    assert "isn't the name of an action, such as deploy" in capsys.readouterr().err
 
 
 def test_a_no(oncall: Command) -> None:

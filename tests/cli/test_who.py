@@ -42,6 +42,22 @@ aliases: {"o@corp.example": [omar@example.com]}
 """
 
 
+def test_who_may_do_something_else(oncall: Command) -> None:
+    """Only by a rule that names the action."""
+    policy = oncall.write("policy.yaml", POLICY)
+    answer = oncall("who", DATABASE, "--policy", policy, "--action", "deploy")
+    assert answer.status == 1
+    assert f"note: no rule is for the action deploy on {DATABASE}" in answer.lines
+    named = POLICY.replace(
+        "{kinds: [postgres.v1.Role]}", "{kinds: [postgres.v1.Role], actions: [deploy]}"
+    )
+    policy = oncall.write("policy.yaml", named)
+    answer = oncall("who", DATABASE, "--policy", policy, "--action", "deploy")
+    assert answer.status == 0
+    assert [line.split()[0] for line in answer.lines[2:4]] == ["o@corp.example", OMAR]
+    assert oncall("who", DATABASE, "--policy", policy).status == 1
+
+
 def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) -> None:
     """Each holder is held against every rule, aliases too; the others are told with the reason."""
     double.put_on_shift("Production", NORA)

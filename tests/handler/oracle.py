@@ -52,12 +52,12 @@ def allowed(world: World) -> timedelta:
         return NOTHING
     if until and until - NOW < MINUTE:
         return NOTHING
-    rules, resources = world.policy.rules, world.request.resources
+    rules, resources, action = world.policy.rules, world.request.resources, world.request.action
     if any(_denies(world, rule, each) for rule in rules if rule.deny for each in resources):
         return NOTHING
     live = [rule for rule in rules if not (rule.deny or rule.dry_run)]
     spans = [
-        max((_span(world, rule) for rule in live if _is_for(rule, each)), default=NOTHING)
+        max((_span(world, rule) for rule in live if _is_for(rule, each, action)), default=NOTHING)
         for each in resources
     ]
     return min(*spans, _asked(world) or FOREVER) // SECOND * SECOND
@@ -66,7 +66,7 @@ def allowed(world: World) -> timedelta:
 def _denies(world: World, rule: Rule, resource: Resource) -> bool:
     unlabelled = {name for name, _ in rule.resources.labels if not resource.labels.get(name)}
     labels = {**resource.labels, **{k: v for k, v in rule.resources.labels if k in unlabelled}}
-    hit = _is_for(rule, resource._replace(labels=labels))
+    hit = _is_for(rule, resource._replace(labels=labels), world.request.action)
     return hit and (rule.when is None or _denial_holds(rule.when, world))
 
 
@@ -80,10 +80,14 @@ def _denial_holds(when: Condition, world: World) -> bool:
     return (_asked(world) or NOTHING) <= when.up_to
 
 
-def _is_for(rule: Rule, resource: Resource) -> bool:
-    kinds, ids, labels, _ = rule.resources
+def _is_for(rule: Rule, resource: Resource, action: str) -> bool:
+    kinds, ids, labels, actions = rule.resources
+    right = action in (actions or ("access",))
+    if rule.deny:
+        right = not actions or action.lower() in actions
     return (
-        resource.kind in (kinds or (resource.kind,))
+        right
+        and resource.kind in (kinds or (resource.kind,))
         and any(matches(each, resource.id) for each in ids or ("*",))
         and set(labels) <= set(resource.labels.items())
     )
@@ -191,4 +195,8 @@ def _is_one_of(when: Requester, email: str) -> bool:
 def _all_addresses(world: World) -> set[str]:
     email = world.request.requester.email
     circles = [{key, *values} for key, values in world.policy.aliases.items()]
-    return {email}.union(*(circle for circle in circles if email in circle))
+    circles += [set(pair) for names in world.policy.identities.values() for pair in names.items()]
+    people = {email}
+    for _ in circles:
+        people = people.union(*(circle for circle in circles if people & circle))
+    return people

@@ -11,6 +11,7 @@ A file holds one table or several, each a YAML document:
     rows:           each a sentence, what is asked by whom on what duties, and the outcome
 
 Where nothing else is said, Jane asks for a database at 12:00, and shifts run from 08:00 to 20:00.
+A row may have an `action`; in place of `who`, `called` says what a caller calls the requester.
 An unknown key is an error.
 """
 
@@ -29,7 +30,7 @@ from handler.callers.indent import DURATION, EXPIRES, PETITION, read_request
 from handler.durations import parse_duration, parse_instant
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty
 from handler.providers.registry import BY_ID
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy, policy_from_settings
 from handler.setting_parsers import parse_shift_end
@@ -39,7 +40,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 JANE, DATABASE = "jane@example.com", "postgres.v1.Role:prod-db"
 
 TABLE = ("about", "policy", "settings", "self_declared", "duties", "who", "asks_for", "rows", "odd")
-ASKS = ("who", "asks_for", "duration", "until", "labels", "petition")
+ASKS = ("who", "called", "asks_for", "action", "duration", "until", "labels", "petition")
 OUTCOME = ("approved", "left_to_humans", "asks_on")
 APPROVED = ("for", "by", "on", "because", "reason")
 WHICH = (
@@ -101,9 +102,11 @@ class Table(NamedTuple):
         """Read it anew for each row: what it is read by is under test, too."""
         if self.body is None:
             return _from_settings(self.settings)
-        return read_policy(
-            json.dumps({"aliases": {}, **self.body}), self_declared=self.self_declared
-        )
+        return _policy_of(self.body, self_declared=self.self_declared)
+
+
+def _policy_of(body: Mapping[str, Any], *, self_declared: bool = False) -> Policy:
+    return read_policy(json.dumps({"aliases": {}, **body}), self_declared=self_declared)
 
 
 def read_tables() -> Iterator[Table]:
@@ -114,18 +117,20 @@ def read_tables() -> Iterator[Table]:
         texts = yaml.load_all(text, yaml.CBaseLoader)
         typed = yaml.load_all(text, yaml.CSafeLoader)
         for number, (told, values) in enumerate(zip(texts, typed, strict=True), 1):
-            yield _Reader(told).table(f"{file.stem} {number}", values)
+            yield _Reader(told, values).table(f"{file.stem} {number}")
 
 
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, told: Mapping[str, Any]) -> None:
+    def __init__(self, told: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         self._told = _only(told, TABLE)
+        self._values = values
         self._duties = {name: _duty(each) for name, each in told.get("duties", {}).items()}
 
-    def table(self, name: str, values: Mapping[str, Any]) -> Table:
+    def table(self, name: str) -> Table:
         """Read the whole of it."""
+        values = self._values
         rows = tuple(map(self._row, self._told["rows"]))
         assert len({row.name for row in rows}) == len(rows), "two rows have one name"
         assert self._told["about"]
@@ -163,12 +168,15 @@ class _Reader:
         if "until" in told:
             labels[EXPIRES] = _instant_text(told["until"])
         who = told.get("who", self._told.get("who", JANE))
+        if "called" in told:
+            ((caller, name),) = told["called"].items()
+            who = _policy_of(self._values["policy"]).email_of(caller, name)
         person = {"email": who} if isinstance(who, str) else who
         return read_request(
             _resource({"kind": "slack/user", "id": "U1", **person}),
             tuple(map(_resource, asked if isinstance(asked, list) else [asked])),
             labels,
-        )
+        )._replace(action=told.get("action", ACCESS))
 
     def _expected(self, told: Mapping[str, Any], own: tuple[Duty, ...]) -> Expected:
         asks_on = {"true": True, "false": False}[told["asks_on"]] if "asks_on" in told else None

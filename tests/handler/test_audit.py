@@ -144,6 +144,24 @@ def test_what_decides_is_whole_or_said_not_to_be(request_: Request) -> None:
     assert recorded(Decision(request_, "no duty"))["whole"] is False
 
 
+def test_the_callers_own_id_names_nobody() -> None:
+    """It may hold anything, and cutting it takes nothing from what can be decided again."""
+    decision = Decision(Request(Resource(email="jane@example.com"), ()), now=NOW)
+    record = decision_record(
+        decision,
+        snapshot=ProviderSnapshot(),
+        providers=(),
+        policy=POLICY,
+        dry_run=False,
+        milliseconds=7,
+        call="c-1",
+        caller="authzen",
+        caller_request="for ann@x.io",
+    )
+    assert (record["whole"], "ann" in str(record)) == (True, False)
+    assert (record["caller"], record["decision_id"]) == ("authzen", "c-1-0")
+
+
 def test_an_abstention() -> None:
     """No duty, no duration, but the reason, and which provider could not be asked."""
     failure = Failure("incident.io", "schedules", "answered 500")

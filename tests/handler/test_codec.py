@@ -40,7 +40,12 @@ WHOLE: Mapping[str, Any] = {
     "rules": [
         {
             "name": NAME,
-            "resources": {"kinds": ["k"], "ids": ["a*", "b"], "labels": {"Env": "Prod"}},
+            "resources": {
+                "kinds": ["k"],
+                "ids": ["a*", "b"],
+                "labels": {"Env": "Prod"},
+                "actions": ["deploy", "access"],
+            },
             "when": {
                 "any": [
                     {"on_call": {"provider": "pagerduty", "schedules": ["DBA"], "max_level": 2}},
@@ -76,6 +81,7 @@ WHOLE: Mapping[str, Any] = {
         },
     ],
     "aliases": {"Jane@X.io": ["JD@Y.io ", "jane@z.io"]},
+    "identities": {"authzen": {"Jane ": "Jane@X.io", "omar": "omar@x.io"}, "indent": {}},
 }
 
 
@@ -92,7 +98,7 @@ def test_all_that_a_policy_may_say() -> None:
         (
             Rule(
                 NAME,
-                Selector(("k",), ("a*", "b"), (("Env", "Prod"),)),
+                Selector(("k",), ("a*", "b"), (("Env", "Prod"),), ("deploy", "access")),
                 AnyOf(
                     (
                         OnCall(("DBA",), "PagerDuty", 2),
@@ -115,6 +121,7 @@ def test_all_that_a_policy_may_say() -> None:
             Rule("not they", Selector(), Requester((), ("z.io",)), deny=True),
         ),
         {"jane@x.io": ("jd@y.io", "jane@z.io")},
+        identities={"authzen": {"Jane ": "jane@x.io", "omar": "omar@x.io"}, "indent": {}},
     )
 
 
@@ -165,6 +172,11 @@ REFUSED = [
     ("a label that is a number", rule(resources={"labels": {"Tier": 0}}), "0 is no text"),
     ("a label without value", rule(resources={"labels": {"Tier": ""}}), "'' is no text"),
     ("a label without name", rule(resources={"labels": {"": "0"}}), "'' is no text"),
+    ("no actions, beside kinds", rule(resources={"kinds": ["k"], "actions": []}), "names nothing"),
+    ("actions that are one", rule(resources={"kinds": ["k"], "actions": "x"}), "names nothing"),
+    ("an empty action", rule(resources={"kinds": ["k"], "actions": [""]}), "'' is no text"),
+    ("actions alone", rule(resources={"actions": ["x"]}), "opens everything to an action"),
+    ("access alone", rule(resources={"actions": ["access"]}), "opens everything to an action"),
     ("another selector", rule(resources={"kind": ["k"]}), "nothing is called kind"),
     ("no condition", without("when"), "no condition or no duration"),
     ("a condition that is nothing", rule(when=None), "AttributeError"),
@@ -264,6 +276,12 @@ def test_one_wrong_rule_refuses_all(
         ({"rules": [], "aliases": {"a@b.io": [" "]}}, "'' is no text"),
         ({"rules": [], "aliases": {" ": ["c@d.io"]}}, "'' is no text"),
         ({"rules": [], "aliases": {}, "deny": []}, "nothing is called deny"),
+        ({"rules": [], "aliases": {}, "identities": None}, "AttributeError"),
+        ({"rules": [], "aliases": {}, "identities": ["authzen"]}, "AttributeError"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": None}}, "AttributeError"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": {"": "a@b.io"}}}, "is no text"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": {"a": ""}}}, "is no text"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": {"a": ["a@b.io"]}}}, "is no text"),
         ([], "TypeError"),
         (None, "AttributeError"),
         ("policy", "AttributeError"),

@@ -208,6 +208,12 @@ def no_alias(world: World, _: Draw) -> None:
     brings_no_more(world._replace(policy=world.policy._replace(aliases={})), world)
 
 
+def what_callers_call_people(world: World, _: Draw) -> None:
+    """It only speaks against somebody: whom a request is for is read before it is decided."""
+    without = world._replace(policy=world.policy._replace(identities={}))
+    brings_no_more(world, without)
+
+
 WORSE: list[Callable[[Duty, World], Duty]] = [
     lambda duty, _: duty._replace(self_declared=True),
     lambda duty, world: duty._replace(declarers=frozenset({world.request.requester.email})),
@@ -259,6 +265,7 @@ PROPERTIES: tuple[Callable[[World, Draw], None], ...] = (
     a_provider_that_fails,
     one_more_resource,
     no_alias,
+    what_callers_call_people,
     what_speaks_against_somebody,
     order_of_duties,
     requests_of_one_call,
@@ -278,6 +285,7 @@ HAPPENS: dict[str, Callable[[Decision], bool]] = {
     "a denial": lambda decision: "denies it" in decision.reason,
     "a dry run": lambda decision: "dry run" in decision.reason,
     "a time that can't be read": lambda decision: "can't be read" in decision.reason,
+    "another action": lambda decision: decision.approved and decision.request.action == "deploy",
     "two rules": lambda decision: len(decision.rules) > 1,
     "two duties": lambda decision: len(decision.evidence) > 1,
     "an alias": lambda decision: any(each.holder == JD for each in decision.evidence),

@@ -200,6 +200,37 @@ def test_known_as_is_told_by_every_alias() -> None:
     assert Policy((), aliases).known_as("jane@x.example") == known
 
 
+@pytest.mark.parametrize(
+    ("email", "known"),
+    [
+        ("jane@x.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("jd@y.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("j@login.example", {"jane@x.example", "jd@y.example", "j@login.example"}),
+        ("00U1", {"00u1", "jane@x.example", "jd@y.example", "j@login.example"}),
+        ("omar@x.example", {"omar@x.example"}),
+        # Two callers call two people so: what speaks against either counts.
+        ("shared", {"shared", "jane@x.example", "jd@y.example", "j@login.example", "o@x.example"}),
+        ("o@x.example", {"o@x.example"}),
+    ],
+)
+def test_known_as_is_told_by_every_name(email: str, known: set[str]) -> None:
+    """What callers call somebody leads to their e-mails; a name counts if it may be an address."""
+    jane, omar = "jane@x.example", "o@x.example"
+    identities = {
+        "authzen": {"J@Login.example": jane, "00u1": jane, "Shared": omar},
+        "indent": {"shared": jane},
+    }
+    policy = Policy((), {jane: ("jd@y.example",)}, identities=identities)
+    assert policy.known_as(email) == known
+
+
+def test_a_rule_that_denies_approves_nothing() -> None:
+    """Whatever it is for."""
+    request, rule = Request(Resource(), (Resource("k", "x"),)), Rule("r", Selector())
+    assert rule.may_approve(request)
+    assert not rule._replace(deny=True).may_approve(request)
+
+
 def test_a_denied_domain_is_what_comes_last() -> None:
     """A quoted or doubled @ before it is part of the name, and lifts no denial."""
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)

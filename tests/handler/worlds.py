@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handler.callers.indent import DURATION, EXPIRES, read_request
 from handler.durations import format_instant
 from handler.duty import INCIDENT_ROLE, INCIDENT_UPDATE, ON_CALL, Duty, ProviderSnapshot
-from handler.request import Request, Resource
+from handler.request import ACCESS, Request, Resource
 from handler.rules.conditions import (
     ANY,
     AllOf,
@@ -85,6 +85,7 @@ DUTIES = st.builds(
     declarers=rarely(st.frozensets(PEOPLE, max_size=2), st.just(frozenset())),
     shared_names=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
     ids_elsewhere=rarely(st.frozensets(st.sampled_from(NAMES)), st.just(frozenset())),
+    user=st.just(""),
 )
 NAMED = st.just(ANY) | st.lists(st.sampled_from(NAMES + IDS), min_size=1, unique=True).map(tuple)
 DUTY_CONDITIONS: st.SearchStrategy[Condition] = st.one_of(
@@ -121,14 +122,17 @@ RESOURCES = st.builds(
     st.sampled_from(["db-1", "x"]),
     st.sampled_from(LABELS),
 )
+ACTIONS = st.sampled_from([(), (), (ACCESS,), ("deploy",), ("deploy", ACCESS)])
+BOTH = Selector(actions=("deploy", ACCESS))
 SELECTORS = st.one_of(
     st.just(Selector()),
-    st.sampled_from([Selector(), Selector(kinds=("db",)), Selector(kinds=("app",))]),
+    st.sampled_from([BOTH, Selector(kinds=("db",)), Selector(kinds=("app",))]),
     st.builds(
         Selector,
         maybe("db", "app"),
         maybe("db-*", "x"),
         st.sampled_from([(), (), (("Env", "Prod"),)]),
+        ACTIONS,
     ),
 )
 SHIFT_ENDS = st.none() | st.builds(ShiftEnd, SPANS | st.just(timedelta(0)), st.none() | SPANS)
@@ -157,19 +161,26 @@ def policies(rules: st.SearchStrategy[Rule]) -> st.SearchStrategy[Policy]:
     """Give policies of a few rules, hardly ever with one that denies."""
 
     def policy(
-        drawn: list[Rule], kinds: tuple[str, ...], aliases: dict[str, tuple[str, ...]], *, own: bool
+        drawn: list[Rule],
+        kinds: tuple[str, ...],
+        aliases: dict[str, tuple[str, ...]],
+        identities: dict[str, dict[str, str]],
+        *,
+        own: bool,
     ) -> Policy:
         rules = [each._replace(name=f"{each.name} {place}") for place, each in enumerate(drawn)]
         # A rule for each kind, so that it often takes two.
         for place, kind in enumerate(kinds):
-            rules[place] = rules[place]._replace(resources=Selector(kinds=(kind,)))
-        return Policy(tuple(rules), aliases, own)
+            selector = Selector(kinds=(kind,), actions=rules[place].resources.actions)
+            rules[place] = rules[place]._replace(resources=selector)
+        return Policy(tuple(rules), aliases, own, identities=identities)
 
     return st.builds(
         policy,
         st.lists(rarely(DENIALS, rules), min_size=2, max_size=4),
         st.sampled_from([(), ("db", "app")]),
         st.sampled_from([{}, {JANE: (JD,)}]),
+        rarely(st.just({"authzen": {JOAN: JANE}}), st.just({})),
         own=TRUE_RARELY,
     )
 
@@ -203,7 +214,9 @@ def requests() -> st.SearchStrategy[Request]:
     who = PEOPLE.map(lambda email: Resource("user", "u1", email))
     both = st.just((Resource("db", "x"), Resource("app", "x")))
     resources = both | st.lists(RESOURCES, min_size=1, max_size=2).map(tuple)
-    return st.builds(read_request, who, resources, labels)
+    made = st.builds(read_request, who, resources, labels)
+    actions = rarely(st.just("Deploy"), st.sampled_from([*[ACCESS] * 4, "deploy"]))
+    return st.builds(lambda request, action: request._replace(action=action), made, actions)
 
 
 FINDINGS = st.lists(DUTIES, min_size=3, max_size=6).map(lambda each: ProviderSnapshot(tuple(each)))

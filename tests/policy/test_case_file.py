@@ -37,6 +37,7 @@ def test_right_case_is_read() -> None:
     (case,) = read_cases(CASE.encode(), RULES).cases
     assert (case.line, case.name) == (3, "on shift")
     assert case.request.requester.email == "omar@example.com"
+    assert case.request.action == "access"
     (resource,) = case.request.resources
     assert (resource.kind, resource.id, resource.labels) == ("db", "orders", {"Env": "Prod"})
     shift, role = case.snapshot.duties

@@ -71,6 +71,12 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         ("an incident that he declared himself", {ON_SHIFT: OWN}, NO),
         ("a provider that fails", {ON_SHIFT: "[{failure: {provider: incidentio}}]"}, NO),
         (
+            "another action",
+            {"asks_for": "action: deploy\nasks_for"},
+            "{approved: false, why: no rule is for the action deploy}",
+        ),
+        ("the action that is meant anyway", {"who": "action: access\nwho"}, YES.format("3h")),
+        (
             "one resource too many",
             {"{kind: db, id: orders}": "[{kind: db, id: a}, {kind: vault, id: b}]"},
             NO,

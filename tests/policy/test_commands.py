@@ -50,7 +50,7 @@ def test_red_case_comes_with_a_diff_and_the_trace(folder: Path, capsys: Out) -> 
         "      + not approved: no duty of the requester counts",
         '      rule "DBAs": no duty of the requester counts',
         f"        on call for DBA (incident.io) until 18:00 UTC: {NOT_LISTED}",
-        '      rule "dry": it is for other resources',
+        '      rule "dry": it is for other resources or actions',
         '      rule "no vault": it denies other requests',
         "  ok  runs dry",
         "  ok  the vault",

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from handler import callers
 from handler.json_fields import ShapeError
 from handler.rules.codec import read_policy
 from handler.rules.model import Policy
 from policy import grammar
 from policy.case_file import CaseReader
-from policy.grammar import DUTIES, LIMITS, Shape
+from policy.grammar import CALLERS, DUTIES, LIMITS, Shape
 from policy.loader import PolicyReader
 from tests.test_house import ROOT
 
@@ -36,6 +37,7 @@ DEPLOYED: dict[str, Any] = {
     "switch": True,
     "rule_name": "r",
     "aliases": {"a@b.c": ["d@e.f"]},
+    "identities": {"authzen": {"x": "a@b.c"}},
     "exact_labels": {"Env": "Prod"},
     **{key: ["x"] for key in ("texts", "names", "patterns", "exact_texts")},
     "emails": ["a@b.c"],
@@ -142,6 +144,11 @@ def test_each_type_has_a_reader(shapes: list[Shape], reader: type) -> None:
     for key in (key for shape in shapes for key in shape.keys):
         assert callable(getattr(reader, key.type)), key
         assert key.doc.endswith("."), key
+
+
+def test_every_caller_may_have_identities() -> None:
+    """Whoever adds one lists it, so that a policy can say whom it means."""
+    assert {entry.name for entry in callers.CALLERS} <= set(CALLERS)
 
 
 def test_readme_lists_each_key() -> None:

@@ -123,6 +123,18 @@ def test_denials_and_dry_runs() -> None:
     assert "would open any" in found.describe(dry_run=True)
 
 
+def test_what_is_open_to_other_actions() -> None:
+    """They are named, and a rule that names them is not in question where access is requested."""
+    more = {"resources": {"labels": {"Env": "Prod"}, "actions": ["deploy", "delete"]}}
+    policy = file(ANY_SHIFT, **more)
+    (found,) = open_rules(policy, ALL)
+    opened = 'every resource that carries Env=Prod to "deploy" and "delete"'
+    assert found.describe() == f"anybody who {SHIFT} opens {opened}"
+    request = Request(Resource(), (Resource("db", "x", labels={"Env": "Prod"}),))
+    assert not [*open_rules(policy, ALL, request)]
+    assert [*open_rules(policy, ALL, request._replace(action="delete"))]
+
+
 def test_an_incident_of_ones_own_among_several_duties() -> None:
     """It is told of the incident, and also where a rule asks for a shift besides."""
     policy = file({"all": [ANY_ROLE, ANY_SHIFT]})._replace(self_declared=True)

@@ -35,6 +35,13 @@ BY_VALUE = (
     '"nobody" names a requester by an alias\'s value, with which nobody requests: name the '
     "alias's key"
 )
+NAMED_BY_VALUE = (
+    "this name is for an alias's value, whose duties alone count then: give it the alias's key"
+)
+MISSPELT = (
+    '"DBAs" names the action "Access", for which nobody asks: what every caller asks for is access'
+)
+IDENTITIES = f"{POLICY}identities:\n  authzen: NAMES\n"
 OPEN = (
     'by "DBAs", anybody who is on call for any schedule opens any resource that no rule denies: '
     "name schedules, roles or resources in it to narrow it"
@@ -55,11 +62,17 @@ rules:
             - incident_role: {roles: any, severities: [Major], types: [Outage]}
             - requester: {emails: [Jane@example.com], domains: [Example.com]}
             - requested_duration: {up_to: 1h}
-    resources: {labels: {Env: Prod}, ids: ["db-*"], kinds: [postgres.v1.Role]}
+    resources: {labels: {Env: Prod}, ids: ["db-*"], kinds: [postgres.v1.Role], actions: [deploy]}
   - {name: b, resources: any, when: {on_call: {schedules: any}}, duration: 1h, end_with_shift: true}
   - {name: nobody, resources: {labels: {Tier: "0"}}, deny: true}
 aliases:
   Jane@example.com: [jane.doe@corp.example]
+identities:
+  authzen:
+    Jane: Jane@example.com
+    "00u1": jane@example.com
+    jane.doe@corp.example: jane@example.com
+  indent: {jane: joan@example.com}
 """
 
 
@@ -82,7 +95,7 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     )
     first = Rule(
         "DBAs reach production databases",
-        Selector(("postgres.v1.Role",), ("db-*",), (("Env", "Prod"),)),
+        Selector(("postgres.v1.Role",), ("db-*",), (("Env", "Prod"),), ("deploy",)),
         either,
         timedelta(hours=3),
         shift_end=ShiftEnd(timedelta(0), timedelta(minutes=90)),
@@ -91,8 +104,19 @@ def test_policy_is_deployed_as_the_function_reads_it() -> None:
     second = Rule("b", Selector(), OnCall(None), timedelta(hours=1), shift_end=ShiftEnd())
     third = Rule("nobody", Selector(labels=(("Tier", "0"),)), deny=True)
     aliases = {"jane@example.com": ("jane.doe@corp.example",)}
+    jane = "jane@example.com"
+    identities = {
+        "authzen": {"Jane": jane, "00u1": jane, "jane.doe@corp.example": jane},
+        "indent": {"jane": "joan@example.com"},
+    }
     read = read_policy(loaded.json)
-    assert read._replace(digest="") == Policy((first, second, third), aliases)
+    expected = Policy((first, second, third), aliases, identities=identities)
+    assert read._replace(digest="") == expected
+
+
+def test_what_is_left_out_is_not_deployed() -> None:
+    """A policy without actions and identities is deployed as before there were any."""
+    assert read_policy(load(POLICY.encode()).json).fingerprint == "29e672060b15c9b8"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +203,39 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             "by label, a kind is denied among others",
             changed(TIER, "{kinds: [a, postgres.v1.Role], labels: {Env: Prod}}"),
             [(2, ALL_DENIED)],
+        ),
+        (
+            "a role's action is denied, and all resources",
+            changed(TIER, "{actions: [access]}"),
+            [(2, ALL_DENIED)],
+        ),
+        ("another action is denied", changed(TIER, "{actions: [deploy]}"), []),
+        (
+            "one action of two is denied",
+            changed(TIER, "{actions: [deploy]}").replace(
+                b"{kinds: [", b"{actions: [access, deploy], kinds: ["
+            ),
+            [],
+        ),
+        (
+            "access in other letters",
+            changed("{kinds: [", "{actions: [deploy, Access], kinds: ["),
+            [(2, MISSPELT)],
+        ),
+        (
+            "any duty, for another action on all that carries a label",
+            changed(SELECTOR, "{labels: {Env: Prod}, actions: [deploy]}").replace(b"[DBA]", b"any"),
+            [(2, BY_LABELS)],
+        ),
+        (
+            "a name for the address that somebody has elsewhere",
+            changed("NAMES", "{jane: jane.doe@corp.example}", IDENTITIES),
+            [(12, NAMED_BY_VALUE)],
+        ),
+        (
+            "a name that is the address that the same person has elsewhere",
+            changed("NAMES", "{jane.doe@corp.example: jane@example.com}", IDENTITIES),
+            [],
         ),
         ("another label is denied", changed(TIER, "{labels: {Env: Test}}"), []),
         (

@@ -5,10 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.policy.refused import Refused, refused
-from tests.policy.texts import ON_CALL, errors_of
+from tests.policy.texts import ON_CALL, POLICY, errors_of
 
+ALIAS_LINES = "aliases:\n  jane@example.com: [jane.doe@corp.example]\n"
 ALIASES = refused("aliases", replaced="jane@example.com: [jane.doe@corp.example]")
-ROWS = [*refused("rules"), *refused("conditions", replaced=ON_CALL), *ALIASES]
+IDENTITIES = refused(
+    "identities",
+    POLICY.replace(ALIAS_LINES, "identities:\n  NAMES\n"),
+    "NAMES",
+)
+ROWS = [*refused("rules"), *refused("conditions", replaced=ON_CALL), *ALIASES, *IDENTITIES]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -20,6 +26,6 @@ def test_what_is_wrong_is_said(row: Refused) -> None:
 
 def test_no_email_is_repeated() -> None:
     """Of aliases, it is said in which line they stand."""
-    errors = [text for row in ALIASES for _, text in errors_of(row.data)]
+    errors = [text for row in (*ALIASES, *IDENTITIES) for _, text in errors_of(row.data)]
     assert errors
     assert not any("@" in text.replace("a@b.example", "") for text in errors)

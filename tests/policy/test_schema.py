@@ -48,12 +48,21 @@ BEYOND_A_SCHEMA = {
     "a value that is another key",
     "a value that is its own key",
     "two keys that are one address",
+    "a name twice",
+    "a name twice, in other letter case",
+    "a name twice, with a blank, for one and the same person",
+    "a name that is its own e-mail",
+    "a name that is another person's e-mail here",
+    "a name that is another person's e-mail among the aliases",
+    "a name that is another person's alias",
 }
 BAD = [*test_refused.ROWS, *refused("spelling")]
 GOOD = [
     POLICY.encode(),
     WHOLE.encode(),
     (ROOM / "example.yaml").read_bytes(),
+    changed('{labels: {Tier: "0"}}', "{actions: [deploy, delete]}"),
+    changed("{kinds: [postgres.v1.Role]", "{actions: [access, deploy], kinds: [a]"),
     changed("deny: true", "deny: true\n    when: {any: [{requester: {emails: [a@b.c]}}]}"),
     changed(ON_CALL, f"{{all: [{{any: [{{requester: {{domains: [a.b]}}}}]}}, {ON_CALL}]}}"),
     *(

@@ -51,6 +51,8 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
     assert sandbox.variables() == {
         "WEBHOOK_URL": sandbox.url,
         "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
+        "AUTHZEN_URL": sandbox.url.removesuffix("/"),
+        "AUTHZEN_TOKEN": sandbox.authzen_token,
         **{key: value for key, value in deployed.items() if key in PLAIN_KEYS},
         **{
             key: value
@@ -87,7 +89,8 @@ def test_secrets_are_in_the_secret_alone(sandbox: Sandbox) -> None:
     stored = sandbox.aws.client("secretsmanager").get_secret_value(
         SecretId=sandbox.deployment.outputs["secret_arn"]
     )
-    for secret in (sandbox.webhook_secret, sandbox.variables()["INCIDENTIO_API_KEY"]):
+    for name in ("INDENT_WEBHOOK_SECRET", "AUTHZEN_TOKEN", "INCIDENTIO_API_KEY"):
+        secret = sandbox.variables()[name]
         assert secret in stored["SecretString"]
         assert secret not in json.dumps(deployed, default=str)
         assert secret not in json.dumps(dict(sandbox.deployment.outputs))
@@ -105,6 +108,7 @@ def test_secrets_are_new_each_time(tmp_path: Path) -> None:
     assert one.webhook_secret.startswith("wks0")
     assert len(one.webhook_secret) == 44
     assert one.webhook_secret != other.webhook_secret
+    assert one.authzen_token != other.authzen_token
 
 
 @pytest.mark.parametrize("statement", PUBLIC_STATEMENTS, ids=lambda each: each["Action"])

@@ -1,0 +1,1 @@
+"""AuthZEN's certification scenario, held against the deployed function: `make certify`."""

@@ -1,0 +1,90 @@
+"""`oncall check --caller authzen`: what is deployed is asked, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sandbox.demo_data import JANE, NORA, RESOURCE
+from sandbox.stack import Sandbox
+from tests.cli.stacks import Stack
+from tests.handler.scripted import Answer, Scripted, reply
+
+ASKED = f"example.v1.Resource:{RESOURCE}"
+AUTHZEN = ("--caller", "authzen")
+FOUND = reply(b'{"policy_decision_point": "https://pdp.example.com"}')
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
+    """The sandbox's stack, as the CLI would tell of it."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    return Stack(tmp_path, outputs, sandbox.authzen_token)
+
+
+def test_it_works(deployed: Stack) -> None:
+    """The metadata and the token; the token is the one of its own setting."""
+    answer = deployed.check(*AUTHZEN)
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.lines == [
+        "ok       metadata: AuthZEN is answered at https://sandbox.lambda-url.us-west-2.on.aws",
+        "ok       token: the token is the deployed one",
+    ]
+    assert any(told.startswith("config get AUTHZEN_TOKEN") for told in deployed.told)
+
+
+def test_who_is_on_duty(deployed: Stack) -> None:
+    """A yes says why, and until when."""
+    answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
+    assert answer.status == 0
+    assert answer.lines[-1].startswith(f"ok       evaluation: yes for {JANE} for 6 hours, until ")
+    data = json.loads(
+        deployed.run(
+            "check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED, "--json"
+        ).out
+    )
+    assert (data["approved"], data["approval"]["duration"]) == (True, "6h0m0s")
+
+
+def test_who_is_not(deployed: Stack) -> None:
+    """A no says about what, and names the line of the log."""
+    answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
+    assert answer.status == 1
+    no, remedy = answer.lines[-2:]
+    assert no.startswith(f"no       evaluation: no for {NORA}: humans decide about {ASKED}: ")
+    assert "aws logs tail" in remedy
+
+
+def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
+    """It is not the deployed one."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    answer = Stack(tmp_path, outputs, "another-token-" * 3).check(*AUTHZEN)
+    assert answer.status == 1
+    assert answer.lines[-2] == "problem  token: HTTP 401: the token is not the deployed one"
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ([reply(b'{"message": "x"}', 404)], "metadata: HTTP 404: AuthZEN is off at "),
+        ([reply(b"{}", 500)], "metadata: HTTP 500: "),
+        ([reply(b"[]")], "metadata: what answers at "),
+        ([FOUND, reply(b"{}", 503)], "token: HTTP 503: "),
+        ([FOUND, reply(b"{}", 400), reply(b"{}", 500)], "evaluation: HTTP 500: "),
+        ([FOUND, reply(b"{}", 400), reply(b"{}")], "evaluation: the answer is wrong"),
+        (
+            [FOUND, reply(b"{}", 400), reply(b'{"evaluations": [{"decision": true}]}')],
+            "evaluation: the answer is wrong",
+        ),
+    ],
+)
+def test_what_is_wrong(tmp_path: Path, answers: list[Answer], problem: str) -> None:
+    """It is said in which call; nothing but a whole answer is a yes."""
+    with Scripted(*answers) as server:
+        stack = Stack(tmp_path, {"webhook_url": server.url})
+        answer = stack.run("check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED)
+    assert answer.status == 1
+    assert any(line.startswith(f"problem  {problem}") for line in answer.lines)
+    assert stack.secret not in answer.out

@@ -1,0 +1,688 @@
+"""AuthZEN's API: calls in, answers and log lines out; and that no failure lets anybody in."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.app import App
+from handler.callers import EVALUATION, EVALUATIONS, METADATA
+from handler.clock import Clock
+from sandbox.vendors import faults
+from sandbox.vendors.incidentio import IncidentIO
+from tests.handler.conftest import API_KEY
+
+TOKEN, PREVIOUS = "current-token-" * 3, "previous-token-" * 3
+JANE, JOAN = "jane@example.com", "joan@example.com"
+HOST = "abc.lambda-url.eu-central-1.on.aws"
+STRANGER = {"error": {"status": 401, "message": "The call is not authenticated."}}
+POLICY = {
+    "rules": [
+        {
+            "name": "databases",
+            "resources": {"kinds": ["db"]},
+            "when": {"on_call": {"schedules": ["DBA"]}},
+            "duration": "2h",
+        },
+        {
+            "name": "deploy",
+            "resources": {"kinds": ["service"], "labels": {"env": "prod"}, "actions": ["deploy"]},
+            "when": {"on_call": {"schedules": ["DBA"]}},
+            "duration": "1h",
+        },
+        {"name": "no secrets", "resources": {"kinds": ["secret"]}, "deny": True},
+    ],
+    "aliases": {},
+    "identities": {"authzen": {"jane": JANE}},
+}
+SUBJECT = {"type": "user", "id": JANE}
+RESOURCE = {"type": "db", "id": "1"}
+ACTION = {"name": "access"}
+QUESTION = {"subject": SUBJECT, "resource": RESOURCE, "action": ACTION}
+# What the specification (6.2) says of an answer, and what we add in its context.
+ANSWER = {
+    "type": "object",
+    "required": ["decision", "context"],
+    "additionalProperties": False,
+    "properties": {
+        "decision": {"type": "boolean"},
+        "context": {
+            "type": "object",
+            "required": ["outcome", "reason", "decision_id"],
+            "additionalProperties": False,
+            "properties": {
+                "outcome": {"enum": ["approved", "left to humans"]},
+                "reason": {"type": "string", "minLength": 1},
+                "decision_id": {"type": "string", "minLength": 1},
+                "expires_at": {"type": "string", "format": "date-time"},
+                "duration_seconds": {"type": "integer", "minimum": 1},
+            },
+        },
+    },
+    "if": {"properties": {"decision": {"const": True}}},
+    "then": {
+        "properties": {
+            "context": {
+                "required": ["expires_at", "duration_seconds"],
+                "properties": {"outcome": {"const": "approved"}},
+            }
+        }
+    },
+    "else": {"properties": {"context": {"properties": {"outcome": {"const": "left to humans"}}}}},
+}
+
+
+class Pdp:
+    """An App on the double, called as the function URL calls it."""
+
+    def __init__(self, double: IncidentIO, policy_file: str, **settings: str) -> None:
+        self.log: list[dict[str, Any]] = []
+        environment = {
+            "AUTHZEN_TOKEN": TOKEN,
+            "AUTHZEN_TOKEN_PREVIOUS": PREVIOUS,
+            "INCIDENTIO_API_KEY": API_KEY,
+            "INCIDENTIO_BASE_URL": double.url,
+            "AUTO_APPROVAL_POLICY": "policy/test.yaml",
+            **settings,
+        }
+        clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
+        write = lambda line: self.log.append(dict(line))  # noqa: E731 - as short as it can be
+        self.app = App(environment, clock, write, policy_file=policy_file)
+        self.headers: dict[str, str] = {}
+
+    def call(
+        self,
+        body: object = QUESTION,
+        path: str = EVALUATION,
+        headers: Mapping[str, str | None] | None = None,
+        method: str = "POST",
+        **event: object,
+    ) -> tuple[int, dict[str, Any]]:
+        """Send, and give the HTTP status and the body; a header that is None is left out."""
+        sent = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        all_headers = {**sent, **(headers or {})}
+        answer = self.app.handle(
+            {
+                "rawPath": path,
+                "requestContext": {
+                    "http": {"method": method},
+                    "requestId": "call-1",
+                    "domainName": HOST,
+                    "timeEpoch": int(time.time() * 1000),
+                },
+                "headers": {
+                    name: value for name, value in all_headers.items() if value is not None
+                },
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "isBase64Encoded": False,
+                **event,
+            }
+        )
+        self.headers = answer["headers"]
+        assert self.headers["Content-Type"] == "application/json"
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def ask(self, **changes: object) -> dict[str, Any]:
+        """Ask one question with these changes and give the answer, as the schema has it."""
+        http, answer = self.call({**QUESTION, **changes})
+        assert http == 200
+        jsonschema.validate(answer, ANSWER)
+        return answer
+
+    def ask_all(self, *items: object, **fields: object) -> list[dict[str, Any]]:
+        """Ask a batch with these defaults."""
+        http, answer = self.call({**fields, "evaluations": list(items)}, EVALUATIONS)
+        assert (http, [*answer]) == (200, ["evaluations"])
+        answers: list[dict[str, Any]] = answer["evaluations"]
+        return answers
+
+    @property
+    def decisions(self) -> list[dict[str, Any]]:
+        """The decision lines of the log."""
+        return [line for line in self.log if line["message"] == "decision"]
+
+
+@pytest.fixture(scope="module")
+def double() -> Iterator[IncidentIO]:
+    """Jane is on shift."""
+    with IncidentIO(API_KEY) as double:
+        for email in (JANE, JOAN):
+            double.add_person(email.partition("@")[0].title(), email)
+        double.add_schedule("DBA")
+        double.put_on_shift("DBA", JANE)
+        yield double
+
+
+@pytest.fixture(scope="module")
+def policy_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The policy, where the zip has it."""
+    file = tmp_path_factory.mktemp("zip") / "policy.json"
+    file.write_text(json.dumps(POLICY))
+    return str(file)
+
+
+Opener = Callable[..., Pdp]
+
+
+@pytest.fixture(scope="module")
+def opened(double: IncidentIO, policy_file: str) -> Iterator[Opener]:
+    """Make Apps with these settings."""
+    apps: list[Pdp] = []
+
+    def open_one(**settings: str) -> Pdp:
+        apps.append(Pdp(double, policy_file, **settings))
+        return apps[-1]
+
+    yield open_one
+    for one in apps:
+        one.app.client.close()
+
+
+@pytest.fixture(scope="module")
+def shared(opened: Opener) -> Pdp:
+    """An App with the usual settings."""
+    return opened()
+
+
+@pytest.fixture
+def pdp(shared: Pdp) -> Pdp:
+    """The same, with an empty log."""
+    shared.log.clear()
+    return shared
+
+
+def test_approved(pdp: Pdp) -> None:
+    """The answer says for how long, why, and under which id it is in the log."""
+    answer = pdp.ask()
+    context = answer["context"]
+    (line,) = pdp.decisions
+    assert answer["decision"] is True
+    assert context["duration_seconds"] == 7200
+    ends = datetime.fromisoformat(context["expires_at"])
+    assert abs(ends - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
+    assert context["reason"].startswith('Rule "databases": ')
+    assert context["decision_id"] == line["decision_id"] == "call-1-0"
+    assert (line["caller"], line["outcome"], line["requester"]) == ("authzen", "approve", JANE)
+    assert line["resources"] == ["db:1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "approved"),
+    [
+        ({"subject": {"type": "user", "id": "jane"}}, True),
+        ({"subject": {"type": "user", "id": "JANE@Example.COM"}}, True),
+        ({"subject": {"type": "person", "id": JANE, "properties": {"email": JOAN}}}, True),
+        ({"subject": {"type": "user", "id": "Jane"}}, False),
+        ({"subject": {"type": "user", "id": "jane "}}, False),
+        ({"subject": {"type": "user", "id": "nobody"}}, False),
+        ({"subject": {"type": "user", "id": JOAN}}, False),
+        ({"subject": {"type": "user", "id": "joan", "properties": {"email": JANE}}}, False),
+        ({"resource": {"type": "db", "id": "x", "properties": {"a": 1, "b": "c"}}}, True),
+        ({"resource": {"type": "secret", "id": "1"}}, False),
+        ({"resource": {"type": "DB", "id": "1"}}, False),
+        # Access for somebody else.
+        ({"resource": {"type": "user", "id": "joan"}}, False),
+        ({"action": {"name": "deploy"}}, False),
+        ({"action": {"name": "Access"}}, False),
+        ({"action": {"name": "access", "properties": {"method": "GET"}}}, True),
+        (
+            {
+                "resource": {"type": "service", "id": "1", "properties": {"env": "prod"}},
+                "action": {"name": "deploy"},
+            },
+            True,
+        ),
+        (
+            {
+                "resource": {"type": "service", "id": "1", "properties": {"env": ["prod"]}},
+                "action": {"name": "deploy"},
+            },
+            False,
+        ),
+        (
+            {"resource": {"type": "service", "id": "1", "properties": {"env": "prod"}}},
+            False,
+        ),
+        ({"context": None}, True),
+        ({"context": {"reason": None, "duration": None}}, True),
+        ({"context": {"reason": "INC-12", "time": 7, "ip": ["x"]}}, True),
+        ({"foo": "bar", "futureField": {"nested": True}, "evaluations": 7}, True),
+    ],
+)
+def test_decisions(pdp: Pdp, changes: dict[str, Any], approved: bool) -> None:  # noqa: FBT001 - a column of a table
+    """Who, what, which action: what isn't exactly so is left to humans."""
+    assert pdp.ask(**changes)["decision"] is approved
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [
+        *(("30m", 1800), ("1h30m", 5400), ("90 min", 5400), ("5h", 7200)),
+        *(("PT30M", 1800), ("PT1H30M", 5400), ("P1D", 7200), ("P1W", 7200), ("PT0.5H", 1800)),
+        *(("PT0,5H", 1800), ("P1DT1H", 7200), ("PT90S", 90), ("PT1H30M15S", 5415)),
+    ],
+)
+def test_wishes(pdp: Pdp, duration: str, seconds: int) -> None:
+    """Go's or ISO 8601's, and never longer than the policy allows."""
+    answer = pdp.ask(context={"duration": duration})
+    assert answer["context"]["duration_seconds"] == seconds
+
+
+@pytest.mark.parametrize(
+    "duration",
+    [
+        *("", " ", "soon", "0", "0s", "-1h", "PT0S", "-PT1H", "PT-1H", "P", "PT", "P1DT", "T1H"),
+        *("P1Y", "P1M", "P1Y1D", "PT1H1D", "P1W1D", "PT1.5H30M", "pt1h", "PT1h", "PT\u0661H", "90"),
+        *("PT1H ", "indefinite", "PT99999999H" * 9, JOAN, 'a"b'),
+    ],
+)
+def test_wishes_that_nobody_can_grant(pdp: Pdp, duration: str) -> None:
+    """To ignore one would make access longer than was asked for."""
+    answer = pdp.ask(context={"duration": duration})
+    assert answer["decision"] is False
+    assert "can't be read" in answer["context"]["reason"]
+    assert "@" not in answer["context"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        *(
+            (
+                {name: value for name, value in QUESTION.items() if name != gone},
+                f"{gone} is missing",
+            )
+            for gone in QUESTION
+        ),
+        ({**QUESTION, "subject": None}, "subject is missing"),
+        ({**QUESTION, "subject": {"id": "a"}}, "subject.type is missing"),
+        ({**QUESTION, "subject": {"type": "user"}}, "subject.id is missing"),
+        ({**QUESTION, "subject": {"type": "user", "id": None}}, "subject.id is missing"),
+        ({**QUESTION, "subject": {"type": "user", "id": ""}}, "subject.id is missing"),
+        ({**QUESTION, "subject": {"type": 1, "id": "a"}}, "subject.type is not a string"),
+        ({**QUESTION, "subject": "alice"}, "subject is not an object"),
+        ({**QUESTION, "subject": ""}, "subject is not an object"),
+        ({**QUESTION, "subject": False}, "subject is not an object"),
+        ({**QUESTION, "resource": {"id": "1"}}, "resource.type is missing"),
+        ({**QUESTION, "resource": {"type": "db"}}, "resource.id is missing"),
+        ({**QUESTION, "resource": [RESOURCE]}, "resource is not an object"),
+        (
+            {**QUESTION, "resource": {**RESOURCE, "properties": []}},
+            "resource.properties is not an object",
+        ),
+        ({**QUESTION, "action": {}}, "action.name is missing"),
+        ({**QUESTION, "action": {"name": 123}}, "action.name is not a string"),
+        ({**QUESTION, "context": "x"}, "context is not an object"),
+        ({**QUESTION, "context": {"duration": 3600}}, "context.duration is not a string"),
+        ({**QUESTION, "context": {"reason": ["x"]}}, "context.reason is not a string"),
+        ("", "the body is not JSON in UTF-8"),
+        ("{", "the body is not JSON in UTF-8"),
+        ('{"a": NaN}', "the body is not JSON in UTF-8"),
+        ("[" * 100_000, "the body is not JSON in UTF-8"),
+        ("[]", "the body is not a JSON object"),
+        ("null", "the body is not a JSON object"),
+        ('{"subject": {}, "subject": {}}', "an object in the body has a name twice"),
+        ('{"a": "\\ud800"}', "a text in the body is not Unicode"),
+    ],
+)
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_malformed(pdp: Pdp, path: str, body: object, message: str) -> None:
+    """A 400, in which there is no decision; the same where a batch without items is asked."""
+    assert pdp.call(body, path) == (400, {"error": {"status": 400, "message": message}})
+    assert not pdp.decisions
+
+
+@pytest.mark.parametrize(
+    "media_type", [None, "", "text/plain", "application/jsonx", "application/x-www-form-urlencoded"]
+)
+def test_wrong_content_type(pdp: Pdp, media_type: str | None) -> None:
+    """A 400 by the specification, and no 415."""
+    http, answer = pdp.call(headers={"content-type": media_type})
+    assert (http, answer["error"]["message"]) == (400, "Content-Type is not application/json")
+
+
+@pytest.mark.parametrize("media_type", ["Application/JSON", "application/json; charset=utf-8"])
+def test_content_type(pdp: Pdp, media_type: str) -> None:
+    """In any case, with any parameters."""
+    assert pdp.call(headers={"content-type": media_type})[1]["decision"] is True
+
+
+def basic(text: str) -> str:
+    """Basic's credentials."""
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        *(f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER  {TOKEN}", f"Bearer {PREVIOUS}"),
+        *(f"Basic {basic(f'user:{TOKEN}')}", f"basic {basic(f':{PREVIOUS}')}"),
+    ],
+)
+def test_authenticated(pdp: Pdp, authorization: str) -> None:
+    """By either token, as a bearer's or as a password."""
+    assert pdp.call(headers={"authorization": authorization})[1]["decision"] is True
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        *(None, "", "Bearer", "Bearer ", "Bearer x", TOKEN, f"Token {TOKEN}", f"Bearer {TOKEN}x"),
+        *(f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN.upper()}", f"Bearer {TOKEN}, Bearer {TOKEN}"),
+        *(f"Bearer {basic(f'user:{TOKEN}')}", f"Basic {TOKEN}", f"Basic {basic(TOKEN)}"),
+        *(f"Basic {basic(f'user:{TOKEN}x')}", f"Basic {basic(f'{TOKEN}:user')}", "Basic"),
+        *("Basic /w==", "Basic é", "Bearer \ud800", "Bearer ü", f"Bearer\t{TOKEN}"),
+    ],
+)
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
+    """One and the same answer whatever is wrong, before the body is read."""
+    answer = pdp.call("{", path, {"authorization": authorization})
+    assert answer == (401, STRANGER)
+    assert pdp.headers["WWW-Authenticate"] == "Bearer"
+    (line,) = pdp.log
+    assert (line["message"], line["http"]) == ("refused", 401)
+    assert TOKEN not in str(line)
+
+
+def test_rotation(opened: Opener) -> None:
+    """Without a previous token, only the current one counts; an empty one never does."""
+    pdp = opened(AUTHZEN_TOKEN_PREVIOUS="")
+    assert pdp.call(headers={"authorization": f"Bearer {PREVIOUS}"})[0] == 401
+    assert pdp.call(headers={"authorization": "Bearer "})[0] == 401
+    assert pdp.call()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "used"),
+    [
+        (EVALUATION, "GET", "POST"),
+        (EVALUATIONS, "GET", "POST"),
+        (EVALUATION, "PUT", "POST or GET"),
+        (METADATA, "POST", "GET"),
+        (METADATA, "DELETE", "POST or GET"),
+    ],
+)
+def test_other_methods(pdp: Pdp, path: str, method: str, used: str) -> None:
+    """A 405."""
+    http, answer = pdp.call(path=path, method=method)
+    message = f"{method} is not answered here: use {used}"
+    assert (http, answer) == (405, {"error": {"status": 405, "message": message}})
+
+
+@pytest.mark.parametrize("id_", ["r-1", "x" * 200, "a b {}"])
+@pytest.mark.parametrize(
+    ("change", "http"),
+    [
+        ({}, 200),
+        ({"body": "{"}, 400),
+        ({"headers": {"authorization": "x"}}, 401),
+        ({"method": "PUT"}, 405),
+        ({"body": "x" * (2**20 + 1)}, 413),
+        ({"requestContext": {"http": {"method": "POST"}, "timeEpoch": None}}, 500),
+        ({"path": METADATA, "method": "GET"}, 200),
+    ],
+)
+def test_their_id_is_sent_back(pdp: Pdp, id_: str, change: dict[str, Any], http: int) -> None:
+    """With every answer, and it is in the log of a decision."""
+    headers = {**change.get("headers", {}), "x-request-id": id_}
+    assert pdp.call(**{**change, "headers": headers})[0] == http
+    assert pdp.headers["X-Request-ID"] == id_
+    assert all(line["caller_request"] == id_ for line in pdp.decisions)
+
+
+@pytest.mark.parametrize("id_", ["", "x" * 201, "a\r\nSet-Cookie: b", "a\x00", "é", "\ud800", "\t"])
+def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
+    """What is too long, or could be another header."""
+    assert pdp.call(headers={"x-request-id": id_})[0] == 200
+    assert "X-Request-ID" not in pdp.headers
+    assert "caller_request" not in pdp.decisions[0]
+
+
+def test_batch(pdp: Pdp) -> None:
+    """Items in order, each a request of its own; whole objects replace the defaults."""
+    answers = pdp.ask_all(
+        {},
+        {"subject": {"type": "user", "id": JOAN}},
+        {"resource": {"type": "db"}},
+        "x",
+        {"subject": None, "context": {"duration": "10m"}},
+        **QUESTION,
+        context={"duration": "20m"},
+    )
+    assert [answer["decision"] for answer in answers] == [True, False, False, False, True]
+    for answer in (answers[0], answers[1], answers[4]):
+        jsonschema.validate(answer, ANSWER)
+    assert answers[2]["context"] == {
+        "error": {"status": 400, "message": "resource.id is missing"},
+    }
+    assert answers[3]["context"]["error"]["message"] == "the item is not an object"
+    assert [answers[place]["context"]["duration_seconds"] for place in (0, 4)] == [1200, 600]
+    ids = [answers[place]["context"]["decision_id"] for place in (0, 1, 4)]
+    assert ids == [line["decision_id"] for line in pdp.decisions]
+    assert ids == ["call-1-0", "call-1-1", "call-1-2"]
+
+
+YES, NO, BAD = (
+    QUESTION,
+    {**QUESTION, "subject": {"type": "user", "id": JOAN}},
+    {**QUESTION, "action": 7},
+)
+
+
+@pytest.mark.parametrize(
+    ("semantic", "items", "decisions"),
+    [
+        ("execute_all", [NO, YES, BAD], [False, True, False]),
+        (None, [NO, YES], [False, True]),
+        ("deny_on_first_deny", [YES, NO, YES], [True, False]),
+        ("deny_on_first_deny", [YES, BAD, YES], [True, False]),
+        ("deny_on_first_deny", [YES, YES], [True, True]),
+        ("permit_on_first_permit", [NO, BAD, YES, NO], [False, False, True]),
+        ("permit_on_first_permit", [NO, BAD], [False, False]),
+        ("permit_on_first_permit", [BAD], [False]),
+    ],
+)
+def test_semantics(
+    pdp: Pdp, semantic: str | None, items: list[object], decisions: list[bool]
+) -> None:
+    """The answer ends with the item that decides."""
+    answers = pdp.ask_all(*items, options={"evaluations_semantic": semantic})
+    assert [answer["decision"] for answer in answers] == decisions
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"options": {"evaluations_semantic": "any"}},
+            (
+                "options.evaluations_semantic is not one of execute_all, deny_on_first_deny, "
+                "permit_on_first_permit"
+            ),
+        ),
+        ({"options": {"evaluations_semantic": 1}}, "options.evaluations_semantic is not a string"),
+        ({"options": []}, "options is not an object"),
+        ({"evaluations": {}}, "evaluations is not a list"),
+    ],
+)
+def test_malformed_batch(pdp: Pdp, fields: dict[str, Any], message: str) -> None:
+    """The whole of it is a 400."""
+    body = {"evaluations": [QUESTION], **fields}
+    assert pdp.call(body, EVALUATIONS) == (400, {"error": {"status": 400, "message": message}})
+
+
+@pytest.mark.parametrize("items", [{}, {"evaluations": []}, {"evaluations": None}])
+def test_batch_of_none(pdp: Pdp, items: dict[str, Any]) -> None:
+    """It is a single question, with a single answer."""
+    http, answer = pdp.call({**QUESTION, **items}, EVALUATIONS)
+    jsonschema.validate(answer, ANSWER)
+    assert (http, answer["decision"]) == (200, True)
+
+
+def test_two_hundred_at_most(pdp: Pdp) -> None:
+    """More are refused whole."""
+    assert [one["decision"] for one in pdp.ask_all(*[{}] * 200, **QUESTION)] == [True] * 200
+    pdp.log.clear()
+    http, answer = pdp.call({**QUESTION, "evaluations": [{}] * 201}, EVALUATIONS)
+    message = "the call asks for 201 resources: at most 200 are decided at once"
+    assert (http, answer["error"]["message"]) == (413, message)
+    assert not pdp.decisions
+
+
+@pytest.mark.parametrize(
+    ("properties", "count"),
+    [
+        ({str(number): "" for number in range(101)}, 20),
+        ({str(number): "" for number in range(2001)}, 1),
+        ({"a": "x" * 5000}, 10),
+        ({"a": "x" * 50_001}, 1),
+        ({}, 1),
+    ],
+)
+def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], count: int) -> None:
+    """A default is small in the body, and large for all items together."""
+    resource = {**RESOURCE, "properties": properties}
+    body = {**QUESTION, "resource": resource, "evaluations": [{}] * count}
+    assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [({}, f"https://{HOST}"), ({"PUBLIC_URL": "https://a.test/"}, "https://a.test")],
+)
+def test_metadata(opened: Opener, settings: dict[str, str], url: str) -> None:
+    """For everybody, by the address that people set, or AWS's."""
+    headers = {"authorization": None, "content-type": None, "host": "evil.test"}
+    assert opened(**settings).call("", METADATA, headers, "GET") == (
+        200,
+        {
+            "policy_decision_point": url,
+            "access_evaluation_endpoint": f"{url}/access/v1/evaluation",
+            "access_evaluations_endpoint": f"{url}/access/v1/evaluations",
+        },
+    )
+
+
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS, METADATA])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_switched_off(opened: Opener, path: str, method: str) -> None:
+    """Nothing is there without a token, be it the previous one."""
+    pdp = opened(AUTHZEN_TOKEN="", INDENT_WEBHOOK_SECRET="a-signing-secret")
+    headers = {"authorization": f"Bearer {PREVIOUS}"}
+    assert pdp.call(path=path, headers=headers, method=method)[0] == 404
+
+
+def test_indent_switched_off(pdp: Pdp) -> None:
+    """Its paths have nothing, then."""
+    assert pdp.call(path="/")[0] == pdp.call(path="/indent")[0] == 404
+
+
+def test_dry_run(opened: Opener) -> None:
+    """Humans decide; the log says what would be approved."""
+    pdp = opened(AUTO_APPROVAL_DRY_RUN="true")
+    answer = pdp.ask()
+    assert answer["decision"] is False
+    assert answer["context"]["reason"] == "in dry run, humans decide"
+    assert pdp.decisions[0]["outcome"] == "approve"
+
+
+def test_a_provider_that_fails(opened: Opener, double: IncidentIO) -> None:
+    """A no with its reason, and no HTTP error: the caller goes on to its humans."""
+    pdp = opened()
+    double.fail("/", faults.Status(500))
+    try:
+        answer = pdp.ask()
+    finally:
+        double.clear_faults()
+    assert answer["decision"] is False
+    assert answer["context"]["reason"].endswith("; no whole answer came from incident.io")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"AUTHZEN_DEADLINE": "0.5"}, {"AUTHZEN_DEADLINE": "6", "ago": "60"}]
+)
+def test_its_deadline(opened: Opener, double: IncidentIO, settings: dict[str, str]) -> None:
+    """It is the setting's, and counts from when AWS took the call."""
+    ago = float(settings.pop("ago", "0"))
+    pdp = opened(**settings)
+    context = {"http": {"method": "POST"}, "timeEpoch": int((time.time() - ago) * 1000)}
+    began = time.monotonic()
+    double.fail("/", faults.Hang())
+    try:
+        http, answer = pdp.call(requestContext=context)
+    finally:
+        double.clear_faults()
+    assert (http, answer["decision"]) == (200, False)
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"AUTHZEN_DEADLINE": "soon"}, {"AUTO_APPROVAL_DURATION": "ever"}, {"AUTHZEN_TOKEN": "short"}],
+)
+def test_wrong_settings(opened: Opener, settings: dict[str, str]) -> None:
+    """An error that says nothing of them; the log names them."""
+    pdp = opened(**settings)
+    http, answer = pdp.call()
+    assert (http, [*answer]) == (500, ["error"])
+    (key,) = settings
+    assert key not in str(answer)
+    assert key in pdp.log[0]["why"]
+
+
+def test_secret_that_cannot_be_read(opened: Opener) -> None:
+    """A 503, in which there is no decision."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    http, answer = pdp.call()
+    assert (http, [*answer]) == (503, ["error"])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["access", "db", "1h"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["subject", "resource", "action", "context", "type", "id", "name"])
+            | st.sampled_from(["properties", "reason", "duration", "evaluations", "options"])
+            | st.text(max_size=3),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+QUESTIONS = st.fixed_dictionaries(
+    {name: st.just(value) | JSON for name, value in NO.items()},
+    optional={"context": JSON, "evaluations": JSON, "options": JSON},
+)
+
+
+@given(body=QUESTIONS | JSON, path=st.sampled_from([EVALUATION, EVALUATIONS]))
+def test_no_body_raises_or_lets_joan_in(shared: Pdp, body: object, path: str) -> None:
+    """Whatever is sent: an answer or a 4xx, and no yes for who has no duty."""
+    shared.log.clear()
+    http, answer = shared.call(body, path)
+    assert http in {200, 400, 413}
+    assert "true" not in json.dumps([one["decision"] for one in answer.get("evaluations", [])])
+    assert answer.get("decision") is not True
+
+
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(["authorization", "content-type", "x-request-id"]), st.text() | st.none()
+    )
+)
+def test_no_header_raises_or_lets_anybody_in(shared: Pdp, headers: dict[str, Any]) -> None:
+    """Without the token, whatever else is sent."""
+    http, _ = shared.call(headers={"authorization": None, **headers})
+    assert http == 401
