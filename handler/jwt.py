@@ -125,7 +125,7 @@ def _decode(text: str) -> bytes:
         ValueError: it is something else, such as the same bytes written in another way.
     """
     standard = text.replace("-", "+").replace("_", "/")
-    data = binascii.a2b_base64(standard + "=" * (-len(text) % 4))
+    data = binascii.a2b_base64(f"{standard}==")  # more padding than is needed is left aside
     encoded = binascii.b2a_base64(data, newline=False).rstrip(b"=")
     if encoded.translate(bytes.maketrans(b"+/", b"-_")).decode() != text:
         raise ValueError
