@@ -23,7 +23,9 @@ from tests.certificates import make_certificate
 
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
-EVENT_CALL = Path(__file__).with_name("cold_event_call.py")
+AUTHZEN_CALL = CALL.with_name("cold_authzen.py")
+CONDUCTORONE_CALL = CALL.with_name("cold_conductorone.py")
+TOKEN = "bench-token-" * 3
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 IMPORT = "import requests"
 GET = "import requests, sys; requests.get(sys.argv[1]).json()"
@@ -51,6 +53,10 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         yield _cpu("cold decision / import requests, CPU", ours, yardstick, 0.95)
         peaks = [each.peak_kib for each in ours], [each.peak_kib for each in yardstick]
         yield Figure("cold decision / import requests, peak memory", median_ratio(*peaks), "x", 1.1)
+        show_progress("the same, by AuthZEN ...")
+        authzen = {"AUTHZEN_TOKEN": TOKEN, **providers.settings}
+        ours, yardstick = _compare(task, authzen, IMPORT, call=AUTHZEN_CALL)
+        yield _cpu("cold decision by AuthZEN / import requests, CPU", ours, yardstick, 0.95)
         show_progress("the same, with one provider ...")
         ours, yardstick = _compare(task, _of_one_provider(settings), IMPORT)
         yield _cpu("cold decision, one provider / import requests, CPU", ours, yardstick, 0.7)
@@ -74,7 +80,7 @@ def _by_conductorone(task: Path) -> Iterator[Figure]:
             "body": body.decode(),
         }
         settings = {**providers.settings, **tenant.settings, "BENCH_EVENT": json.dumps(event)}
-        ours, yardstick = _compare(task, settings, IMPORT, call=EVENT_CALL)
+        ours, yardstick = _compare(task, settings, IMPORT, call=CONDUCTORONE_CALL)
         yield _cpu("cold decision by ConductorOne / import requests, CPU", ours, yardstick, 1.05)
 
 

@@ -85,8 +85,8 @@ ALARMS = (
         name="signatures-refused",
         section="Signatures refused",
         means=(
-            f"{MOST_REFUSALS} calls or more within 15 minutes were not signed with this webhook's "
-            "secret, or not recently."
+            f"{MOST_REFUSALS} calls or more within 15 minutes did not prove that they come from a "
+            "caller: by a wrong token, or a signature that is wrong or too old."
         ),
         metric=SIGNATURES_REFUSED.name,
         minutes=15,
