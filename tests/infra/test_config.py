@@ -42,6 +42,13 @@ def test_right_values_reach_the_function(program: Program) -> None:
     assert plain.items() <= environment_of(program.run(plain)).items()
 
 
+def test_callers_that_are_on_are_named(program: Program) -> None:
+    """By a variable, since what switches one on may be a secret, which has to be fetched."""
+    token = {"AUTHZEN_TOKEN": "t" * 32}
+    for secrets, names in ((GOOD, "indent"), ({**GOOD, **token}, "authzen,indent")):
+        assert environment_of(program.run(secrets=secrets))["HANDLER_CALLERS"] == names
+
+
 def test_empty_values_count_as_unset(program: Program) -> None:
     """With every plain key empty, the function gets none of them, and the stack its defaults."""
     run = program.run({row.name: "" for row in ALL_SETTINGS if not row.secret})

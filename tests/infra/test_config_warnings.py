@@ -108,6 +108,18 @@ def test_setting_of_a_provider_that_is_not_asked(
     assert warning not in read({**jsm, key: value}, every).warnings
 
 
+def test_previous_secret_of_a_caller_that_is_off() -> None:
+    """It lets nobody in, and switches nothing on; a real rotation is nothing to note."""
+    secrets = {**SECRETS, "AUTHZEN_TOKEN_PREVIOUS": "previous-token-" * 3}
+    assert read(NARROWED, secrets).warnings == (
+        (
+            "AUTHZEN_TOKEN_PREVIOUS has no effect: AUTHZEN_TOKEN is not set; run `pulumi config rm "
+            "AUTHZEN_TOKEN_PREVIOUS --stack dev`"
+        ),
+    )
+    assert not read(NARROWED, {**secrets, "AUTHZEN_TOKEN": "current-token-" * 3}).warnings
+
+
 def test_previous_secret_that_is_the_current_one() -> None:
     """A rotation that was not finished, or never begun."""
     secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
