@@ -207,8 +207,10 @@ _REQUEST = _fields(
         "unreadable_duration": _text,
         "unreadable_until": _text,
         "action": _text,
+        "objection": _text,
+        "all_or_nothing": _truth,
     },
-    ("unreadable_duration", "unreadable_until", "action"),
+    ("unreadable_duration", "unreadable_until", "action", "objection", "all_or_nothing"),
 )
 _RULE = _fields(
     {
@@ -378,6 +380,8 @@ def request_of(record: Record) -> Request:
         unreadable_expiry=request.get("unreadable_until", ""),
         groups=tuple(record["petitions"]),
         action=request.get("action", ACCESS),
+        objection=request.get("objection", ""),
+        all_or_nothing=request.get("all_or_nothing", False),
     )
 
 

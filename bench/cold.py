@@ -6,13 +6,16 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from bench.measure import Cost, Figure, median_ratio, run, show_progress
 from bench.providers import serve_providers
 from handler.settings import SECRET_KEYS
 from infra.archive import handler_archive
+from sandbox.callers.conductorone import Tenant, policy_step
 from sandbox.lambda_url.archive import build_zip
+from sandbox.lambda_url.event import domain_name
 from sandbox.lambda_url.server import unpack
 from sandbox.local_aws.moto_server import Aws
 from sandbox.local_aws.program import ROOT
@@ -21,6 +24,7 @@ from tests.support.certificates import make_certificate
 ROUNDS = 25
 CALL = Path(__file__).with_name("cold_call.py")
 AUTHZEN_CALL = CALL.with_name("cold_authzen.py")
+CONDUCTORONE_CALL = CALL.with_name("cold_conductorone.py")
 TOKEN = "bench-token-" * 3
 SECRET = "wks0-bench-secret-00"  # noqa: S105 - the benchmark's own
 IMPORT = "import requests"
@@ -37,6 +41,7 @@ def figures() -> Iterator[Figure]:
         task.mkdir()
         unpack(zipped, task)
         yield from _beside_import(task)
+        yield from _by_conductorone(task)
         yield from _beside_get(task, make_certificate(Path(folder)))
 
 
@@ -60,6 +65,23 @@ def _beside_import(task: Path) -> Iterator[Figure]:
         plain = {key: value for key, value in settings.items() if key not in secrets}
         ours, yardstick = _compare(task, plain | _store(aws, secrets), IMPORT)
         yield _cpu("cold decision with secret / import requests, CPU", ours, yardstick, 0.95)
+
+
+def _by_conductorone(task: Path) -> Iterator[Figure]:
+    """Measure a call that needs a tenant's keys, which are fetched, to be verified."""
+    host = domain_name(_REGION)
+    body = policy_step("jane@example.com", timedelta(hours=1), entitlement="e-1")
+    with serve_providers(3) as providers, Tenant() as tenant:
+        show_progress("the same, called by ConductorOne ...")
+        event = {
+            "rawPath": "/conductorone",
+            "requestContext": {"http": {"method": "POST"}, "domainName": host},
+            "headers": tenant.headers(f"https://{host}/conductorone", body),
+            "body": body.decode(),
+        }
+        settings = {**providers.settings, **tenant.settings, "BENCH_EVENT": json.dumps(event)}
+        ours, yardstick = _compare(task, settings, IMPORT, call=CONDUCTORONE_CALL)
+        yield _cpu("cold decision by ConductorOne / import requests, CPU", ours, yardstick, 1.05)
 
 
 def _beside_get(task: Path, certificate: Path) -> Iterator[Figure]:

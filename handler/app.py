@@ -82,6 +82,7 @@ class App:
         self._budget = budget
         self.client = Client(clock)
         self._policy_file = policy_file
+        self._cache: dict[str, Any] = {}
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +119,8 @@ class App:
             why = f"{entry.name} is off, since {entry.key} is not set"
             raise NotFound(f"{why}; docs/callers.md says how to switch it on")
         call = read_call(event, caller.methods, now)
-        session = caller(call, Services(self._environment, settings, self.client, deadline))
+        services = Services(self._environment, settings, self.client, deadline, self._cache)
+        session = caller(call, services)
         session.authenticate()
         requests = session.requests()
         if not requests:

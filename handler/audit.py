@@ -94,6 +94,10 @@ def decision_record(
         wishes["unreadable_duration"] = facts.text(request.unreadable_duration)
     if request.unreadable_expiry:
         wishes["unreadable_until"] = facts.text(request.unreadable_expiry)
+    if request.objection:
+        wishes["objection"] = facts.text(request.objection)
+    if request.all_or_nothing:
+        wishes["all_or_nothing"] = True
     duties = tuple(facts.first(decision.duties, "duties", size=_DUTY_BYTES))
     trace = {
         "request": wishes,

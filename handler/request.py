@@ -63,6 +63,9 @@ class Request(NamedTuple):
         unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
         groups: requests of one call that share a name here are approved together or not at all.
         action: what the requester wants to do with each of the resources.
+        objection: why its caller leaves it to humans, whatever the policy says, or "".
+        all_or_nothing: its caller can't shorten access, and has no groups: less than the requested
+            duration is left to humans, and so is access without one, which has no end.
     """
 
     requester: Resource
@@ -73,6 +76,8 @@ class Request(NamedTuple):
     unreadable_expiry: str = ""
     groups: tuple[str, ...] = ()
     action: str = ACCESS
+    objection: str = ""
+    all_or_nothing: bool = False
 
 
 def quotable(text: str) -> str:

@@ -248,7 +248,9 @@ def parse_public_url(key: str, value: str) -> str:
 
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:
-    """Accept https, or http on loopback: the API key travels there."""
+    """Accept https, or http on loopback: what travels there must not be read or changed."""
+    if not value:
+        return ""
     return _check_url(
         key,
         value,
@@ -268,6 +270,15 @@ def parse_site(key: str, value: str) -> str:
     if "/" in url.rstrip("/").partition("://")[2]:
         raise _wrong_url(key, value, allowed, "acme")
     return _check_url(key, value, url, allowed, "acme")
+
+
+def parse_tenant(key: str, value: str) -> str:
+    """Read the name of a tenant of ConductorOne, which is one label of a host name."""
+    name = value.lower()
+    if name and ("." in name or host_problem(f"{name}.conductor.one")):
+        problem = f"is {value!r}: must be the first part of <tenant>.conductor.one"
+        raise SettingsError(key, problem, "acme")
+    return name
 
 
 def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> str:

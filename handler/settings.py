@@ -22,6 +22,7 @@ from handler.setting_parsers import (
     Setting,
     SettingsError,
     parse_api_key,
+    parse_base_url,
     parse_duration,
     parse_labels,
     parse_list,
@@ -30,6 +31,7 @@ from handler.setting_parsers import (
     parse_shift_end,
     parse_signing_secret,
     parse_switch,
+    parse_tenant,
     parse_text,
     parse_token,
     parse_whole,
@@ -49,6 +51,8 @@ END_WITH_SHIFT, DRY_RUN = "AUTO_APPROVAL_END_WITH_SHIFT", "AUTO_APPROVAL_DRY_RUN
 PARTICIPANTS = "INCIDENTIO_APPROVE_PARTICIPANTS"
 SELF_DECLARED = "INCIDENTIO_APPROVE_SELF_DECLARED"
 MAX_AGE = "WEBHOOK_MAX_AGE"
+CONDUCTORONE_TENANT = "CONDUCTORONE_TENANT"
+CONDUCTORONE_BASE_URL = "CONDUCTORONE_BASE_URL"
 
 # A row is all that a new setting takes, beside its use; `make settings` puts it into Pulumi.yaml
 # and the documentation.
@@ -155,6 +159,17 @@ SETTINGS = (
         parse_public_url,
         "Where callers reach the function, if you put a domain of your own in front of its URL: "
         "`https://oncall.example.com`.",
+    ),
+    Setting(
+        CONDUCTORONE_TENANT,
+        parse_tenant,
+        "Switches [ConductorOne](docs/callers.md#conductorone) on: the name in the tenant's "
+        "address, such as `acme` in `acme.conductor.one`.",
+    ),
+    Setting(
+        CONDUCTORONE_BASE_URL,
+        partial(parse_base_url, example="https://acme.conductor.one"),
+        "Where the tenant's public keys are, where that is not `https://<tenant>.conductor.one`.",
     ),
     *(row for provider in PROVIDERS for row in provider.settings),
 )

@@ -81,6 +81,7 @@ PURE = (
     *(
         "callers/base",
         "callers/indent",
+        "jwt",
         "request",
         "duty",
         "durations",

@@ -21,4 +21,5 @@ METADATA = "/.well-known/authzen-configuration"
 CALLERS = (
     CallerEntry("indent", ("/", "/indent"), "INDENT_WEBHOOK_SECRET"),
     CallerEntry("authzen", (EVALUATION, EVALUATIONS, METADATA), "AUTHZEN_TOKEN"),
+    CallerEntry("conductorone", ("/conductorone",), "CONDUCTORONE_TENANT"),
 )

@@ -66,12 +66,16 @@ class HttpCall(NamedTuple):
 
 
 class Services(NamedTuple):
-    """What a caller may use; `settings` may fetch the secret."""
+    """What a caller may use.
+
+    `settings` may fetch the secret; `cache` is for all calls to this environment.
+    """
 
     environment: Mapping[str, str]
     settings: Callable[[], Settings]
     client: Client
     deadline: Deadline
+    cache: dict[str, Any]
 
 
 class Caller(Protocol):

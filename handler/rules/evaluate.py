@@ -133,6 +133,10 @@ def _approve(
     first = min(granted, key=lambda grant: grant.until)
     left = first.until - decision.now
     by_policy = _policy_limit(first, left)
+    if decision.request.all_or_nothing and (requested is None or left < requested):
+        wish = "without an end" if requested is None else f"for {in_words(requested)}"
+        reason = f"{by_policy}, and access {wish} is requested"
+        return decision._replace(reason=reason, could_change=requested is not None)
     if requested is None or left < requested:
         duration, others, deciding = left, limits, by_policy
     else:
@@ -216,6 +220,8 @@ def _longest(
 
 def _objection(request: Request, policy: Policy) -> str:
     """Say why no duty could open what is requested, or "" if one could."""
+    if request.objection:
+        return request.objection
     addresses = request.requester.addresses
     if not emails.normal(request.requester.email):
         return "the requester has no e-mail"

@@ -75,6 +75,11 @@ class MalformedAnswerError(ValueError):
     """The handler's answer is no response; the message says why."""
 
 
+def domain_name(region: str) -> str:
+    """Give the host of a function's URL, as AWS tells the function."""
+    return f"{_URL_ID}.lambda-url.{region}.on.aws"
+
+
 def to_event(request: Request, *, request_id: str, now: datetime, region: str) -> dict[str, Any]:
     """Translate a request to an event of payload format 2.0; `now` is in UTC."""
     path, _, query = request.target.partition("?")
@@ -93,7 +98,7 @@ def to_event(request: Request, *, request_id: str, now: datetime, region: str) -
         "requestContext": {
             "accountId": "anonymous",
             "apiId": _URL_ID,
-            "domainName": f"{_URL_ID}.lambda-url.{region}.on.aws",
+            "domainName": domain_name(region),
             "domainPrefix": _URL_ID,
             "http": {
                 "method": request.method,

@@ -32,7 +32,7 @@ def test_it_works(deployed: Stack) -> None:
         "ok       metadata: AuthZEN is answered at https://sandbox.lambda-url.us-west-2.on.aws",
         "ok       token: the token is the deployed one",
     ]
-    assert any(told.startswith("config get AUTHZEN_TOKEN") for told in deployed.told)
+    assert any(told.startswith("config get AUTHZEN_TOKEN") for told in deployed.pulumi_calls)
 
 
 def test_who_is_on_duty(deployed: Stack) -> None:

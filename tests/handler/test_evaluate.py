@@ -57,6 +57,50 @@ def test_a_time_without_zone_is_no_time(field: str) -> None:
         decide(ASKED, ProviderSnapshot((naive,)), ANY, NOW)
 
 
+def test_what_a_caller_leaves_to_humans() -> None:
+    """No rule and no duty changes that, nor any further fact."""
+    asked = ASKED._replace(objection="it is not open")
+    decision = decide(asked, ProviderSnapshot((SHIFT, LEAD)), ANY, NOW)
+    assert (decision.approved, decision.reason) == (False, "it is not open")
+    assert not decision.could_change
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (timedelta(hours=6), ""),
+        (timedelta(hours=6, microseconds=1), "the policy allows 6 hours, and access for 6 hours"),
+        (timedelta(days=1), "the policy allows 6 hours, and access for 24 hours is requested"),
+        (timedelta(0), "the request asks for less than a second"),
+        (None, "the policy allows 6 hours, and access without an end is requested"),
+    ],
+)
+def test_all_or_nothing(asked: timedelta | None, reason: str) -> None:
+    """Access that its caller cannot shorten is not shortened; another fact may make it longer."""
+    request = ASKED._replace(requested_duration=asked, all_or_nothing=True)
+    decision = decide(request, ProviderSnapshot((LEAD,)), ANY, NOW)
+    assert decision.approved is not bool(reason)
+    assert decision.reason.startswith(reason)
+    assert decision.could_change is ("access for" in reason)
+    if asked:
+        usual = request._replace(all_or_nothing=False)
+        shortened = decide(usual, ProviderSnapshot((LEAD,)), ANY, NOW)
+        assert shortened.duration == min(asked, timedelta(hours=6))
+
+
+def test_all_or_nothing_until_the_shift_ends() -> None:
+    """The end of the duty is a limit as any other."""
+    policy = policy_from_settings(timedelta(hours=6), shift_end=ShiftEnd())
+    request = ASKED._replace(requested_duration=2 * HOUR, all_or_nothing=True)
+    decision = decide(request, ProviderSnapshot((SHIFT,)), policy, NOW)
+    assert decision.reason == (
+        "the duty ends, with any grace, at 2026-03-02T13:00:00.000Z, "
+        "and access for 2 hours is requested"
+    )
+    request = request._replace(requested_duration=HOUR)
+    assert decide(request, ProviderSnapshot((SHIFT,)), policy, NOW).approved
+
+
 HOUR = timedelta(hours=1)
 SHIFTS, LEADS = OnCall(("DBA",)), IncidentRole(("Incident Lead",))
 VAULT = Selector(kinds=("vault",))

@@ -479,3 +479,42 @@ def test_check_sees_every_plain_text_and_no_secret() -> None:
         load({**LEAST, "AUTO_APPROVAL_SCHEDULES": " DBA "}, check=check)
     assert tuple(seen) == settings.PLAIN_KEYS
     assert (seen["AUTO_APPROVAL_SCHEDULES"], seen["AUTO_APPROVAL_DURATION"]) == ("DBA", "6")
+
+
+@pytest.mark.parametrize(
+    ("text", "tenant"), [("", ""), ("acme", "acme"), (" Acme-2 ", "acme-2"), ("a" * 63, "a" * 63)]
+)
+def test_a_tenant(text: str, tenant: str) -> None:
+    """It is one name, in lower case as it is in its address."""
+    assert settings.BY_NAME["CONDUCTORONE_TENANT"].read({"CONDUCTORONE_TENANT": text}) == tenant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "acme.conductor.one",
+            "https://acme.conductor.one",
+            "acme.evil.example",
+            ".",
+            "a.",
+            "a b",
+        ),
+        *("-acme", "acme-", "a_b", "a/b", "acme@x", "acme:443", "\u00e4", "a" * 64, "a\nb"),
+    ],
+)
+def test_no_tenant(text: str) -> None:
+    """What follows it must be of ConductorOne: nothing in it can lead to another host."""
+    problem = refused({"CONDUCTORONE_TENANT": text})
+    assert str(problem).startswith("CONDUCTORONE_TENANT is ")
+    assert problem.example == "acme"
+
+
+def test_where_the_tenants_keys_are() -> None:
+    """Keys that somebody could change on the way would let anybody in."""
+    row = settings.BY_NAME["CONDUCTORONE_BASE_URL"]
+    for right in ("", "https://access.example.com", "http://127.0.0.1:8080"):
+        assert row.read({row.name: right}) == right
+    assert row.read({row.name: "https://access.example.com/"}) == "https://access.example.com"
+    for wrong in ("http://access.example.com", "access.example.com", "https://u:p@example.com"):
+        assert refused({row.name: wrong}).key == row.name

@@ -40,8 +40,8 @@ def test_a_caller_is_required(missing: Mapping[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load({**rest, **missing})
     assert str(caught.value) == (
-        "INDENT_WEBHOOK_SECRET is not set, nor is AUTHZEN_TOKEN: at least one is needed, since "
-        "each lets one kind of caller in (docs/callers.md)"
+        "INDENT_WEBHOOK_SECRET is not set, nor is AUTHZEN_TOKEN or CONDUCTORONE_TENANT: at least "
+        "one is needed, since each lets one kind of caller in (docs/callers.md)"
     )
 
 

@@ -165,8 +165,8 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
         (
             {"INCIDENTIO_API_KEY": "key"},
             (
-                "is not set, nor is AUTHZEN_TOKEN: at least one is needed, since each lets one "
-                "kind of caller in (docs/callers.md)"
+                "is not set, nor is AUTHZEN_TOKEN or CONDUCTORONE_TENANT: at least one is needed, "
+                "since each lets one kind of caller in (docs/callers.md)"
             ),
             "INDENT_WEBHOOK_SECRET",
         ),

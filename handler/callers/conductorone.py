@@ -1,0 +1,314 @@
+"""ConductorOne's webhook policy step.
+
+Each call has a JSON Web Token, bound to the address and the body, that the tenant's public keys
+verify: there is no secret. Shapes: `PayloadPolicyApprovalStep` and `ResponsePolicyApprovalStep` of
+ConductorOne's API (`c1.webhooks.v1`), in proto-JSON: every field may be absent, and `null` is the
+same as absent.
+
+The policy that asks has a human step behind this one. An approval replaces what is left of it by
+"accept"; all else is answered with `approve`, after which the humans of the next step decide.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeGuard
+
+from handler.callers.base import (
+    BUDGET_SECONDS,
+    HttpCall,
+    Refusal,
+    Services,
+    plain_text,
+    read_json,
+    response,
+    unauthenticated,
+)
+from handler.http import HttpError
+from handler.json_fields import (
+    JsonObject,
+    ShapeError,
+    as_object,
+    get_list,
+    get_object,
+    get_str,
+)
+from handler.jwt import RS256, RsaKey, Token, TokenError, read_keys, read_token, verify_rs256
+from handler.request import Request, Resource
+from handler.rules.evaluate import Decision
+from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT, PUBLIC_URL
+
+VERSION = "v1"
+TEST = "c1.webhooks.v1.PayloadTest"
+APPROVAL_STEP = "c1.webhooks.v1.PayloadPolicyApprovalStep"
+ENTITLEMENT_KIND = "c1.api.app.v1.AppEntitlement"
+USER_KIND = "c1.api.user.v1.User"
+APP_LABEL = "app"
+KEYS_PATH = "/auth/v1/jwks"
+LEFT_TO_HUMANS = "Left to humans: "
+# Keys that a tenant has taken back count for so long. An id that is not among them may be new.
+KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
+# Of the time for a call; the providers have what is left.
+_TIME_FOR_KEYS = 0.5
+_OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
+_BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
+# proto-JSON's `google.protobuf.Duration`, not negative. Access for over 31 years has no end.
+_DURATION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?s")
+
+
+class KnownKeys(NamedTuple):
+    """A tenant's keys, when they came, and when they were last asked for."""
+
+    keys: Mapping[str, RsaKey]
+    fetched_at: datetime
+    tried_at: datetime
+
+
+class ConductorOne:
+    """A call by ConductorOne."""
+
+    methods = ("POST",)
+
+    def __init__(self, call: HttpCall, services: Services) -> None:
+        self.request_id = ""
+        self._call = call
+        self._services = services
+
+    @staticmethod
+    def budget(_environment: Mapping[str, str]) -> float:
+        """Take the usual time, of the 30 seconds that ConductorOne waits."""
+        return BUDGET_SECONDS
+
+    def authenticate(self) -> None:
+        """Verify the token. Only one that is for this call is worth fetching the keys."""
+        tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
+        token = read_authorization(self._call.headers.get("authorization", ""))
+        public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
+        check_claims(token.claims, self._call, f"{tenant}.conductor.one", public_url)
+        key = self._key(tenant, token)
+        if not verify_rs256(key, token.signed, token.signature):
+            raise unauthenticated("the token's signature is wrong")
+
+    def _key(self, tenant: str, token: Token) -> RsaKey:
+        """Give the tenant's key that a token names; fetch the keys where they may have changed."""
+        id_, now, cache = token.key_id, self._call.received_at, self._services.cache
+        known: KnownKeys | None = cache.get(KEYS_PATH)
+        if known is None or not _is_within(KEYS_LAST, known.fetched_at, now):
+            known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
+        elif id_ not in known.keys and not _is_within(KEYS_PAUSE, known.tried_at, now):
+            cache[KEYS_PATH] = known._replace(tried_at=now)
+            known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
+        if id_ not in known.keys:
+            raise unauthenticated("the tenant has no RSA key of the token's kid")
+        return known.keys[id_]
+
+    def _fetch_keys(self, tenant: str) -> dict[str, RsaKey]:
+        services = self._services
+        base_url = BY_NAME[CONDUCTORONE_BASE_URL].read(services.environment)
+        url = f"{base_url or f'https://{tenant}.conductor.one'}{KEYS_PATH}"
+        deadline = services.deadline.part(_TIME_FOR_KEYS)
+        try:
+            return services.client.get_json(url, {}, deadline, read_keys)
+        except (HttpError, ShapeError) as error:
+            message = "The tenant's keys cannot be fetched; the log says why."
+            raise Refusal(503, message, f"{url}: {error}") from None
+
+    def requests(self) -> Sequence[Request]:
+        """Read the request of a policy step; a test event holds none."""
+        event = read_event(self._call.body)
+        if event["event"] == TEST:
+            return ()
+        request, self.request_id = read_step(event)
+        return [request]
+
+    def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
+        """Accept for good, or pass the request on to the next step."""
+        return response(200, {"version": VERSION, **answer_to(*decisions)})
+
+    @staticmethod
+    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+        """Answer with an error, which is no answer to the step."""
+        return response(http, {"message": message})
+
+
+CALLER = ConductorOne
+
+
+def read_authorization(header: str) -> Token:
+    """Read a bearer token that is signed with RS256.
+
+    Raises:
+        Refusal: there is none.
+    """
+    match = _BEARER.fullmatch(header)
+    if match is None:
+        raise unauthenticated("the Authorization header has no bearer token")
+    try:
+        token = read_token(match[1])
+    except TokenError as error:
+        raise unauthenticated(f"the bearer token cannot be read: {error}") from None
+    algorithm = token.header.get("alg")
+    if algorithm != RS256:
+        is_known = isinstance(algorithm, str) and algorithm in _OTHER_ALGORITHMS
+        raise unauthenticated(
+            f"the token is signed with {algorithm if is_known else 'another algorithm'}, and only "
+            f"{RS256} is verified here: choose {RS256} for the tenant's tokens in ConductorOne"
+        )
+    return token
+
+
+def check_claims(
+    claims: Mapping[str, Any], call: HttpCall, issuer: str, public_url: str = ""
+) -> None:
+    """Check that a token is for this call, now. The address is the function's own, of no header.
+
+    Args:
+        claims: what the token says.
+        call: the call that it came with.
+        issuer: the tenant's host.
+        public_url: the address that people gave the function, if they did.
+
+    Raises:
+        Refusal: it is for something else, which the message names without a value of the token.
+    """
+    address = public_url or f"https://{call.host}"
+    digest = binascii.b2a_base64(hashlib.sha256(call.body).digest(), newline=False).decode()
+    expected = {
+        "iss": issuer,
+        "aud": address.partition("://")[2],
+        "c1typ": "wh",
+        "htm": call.method,
+        "htu": f"{address}{call.path}",
+    }
+    for name, value in expected.items():
+        if not value or claims.get(name) != value:
+            raise unauthenticated(f"the token's {name} is not {value}")
+    if claims.get("htb_s256") != digest:
+        raise unauthenticated("the token's htb_s256 is not the body's")
+    now = call.received_at.timestamp()
+    begin, end = claims.get("nbf"), claims.get("exp")
+    if not (_is_number(begin) and begin <= now):
+        raise unauthenticated("the token is not valid yet, or does not say from when")
+    if not (_is_number(end) and now < end):
+        raise unauthenticated("the token has expired, or does not say when")
+
+
+def read_event(body: bytes) -> Mapping[str, Any]:
+    """Read an event: a policy step or a test.
+
+    Raises:
+        Refusal: it is neither. ConductorOne does not send it again then (410).
+    """
+    try:
+        value, twice = read_json(body)
+        event = as_object(value, "the body")
+        name = get_str(event, "event"), get_str(event, "version")
+    except (Refusal, ShapeError) as error:
+        raise _gone(str(error)) from None
+    if twice:
+        raise _gone("an object in the body has a name twice")
+    if name not in {(TEST, VERSION), (APPROVAL_STEP, VERSION)}:
+        raise _gone("the event is neither a test nor a policy step")
+    return event
+
+
+def _gone(why: str) -> Refusal:
+    return Refusal(410, f"This is not answered here: {why}.")
+
+
+def read_step(event: JsonObject) -> tuple[Request, str]:
+    """Read the request of a policy step, and its task's id."""
+    id_ = ""
+    try:
+        payload = get_object(event, "payload")
+        task = get_object(get_object(payload, "taskView"), "task")
+        id_ = get_str(task, "id")
+        return _read_task(task, payload), id_
+    except ShapeError as error:
+        return _left_to_humans(f"it cannot be read: {error}"), id_
+
+
+def _read_task(task: JsonObject, payload: JsonObject) -> Request:
+    kinds = [kind for kind, value in get_object(task, "type").items() if value is not None]
+    if kinds != ["grant"]:
+        return _left_to_humans("it is not a request for access")
+    grant = get_object(task["type"], "grant")
+    user_id, app_id, entitlement_id = (
+        get_str(grant, name) for name in ("identityUserId", "appId", "appEntitlementId")
+    )
+    user = _find(payload, ".User", user_id)
+    account_id, creator = get_str(grant, "appUserId"), get_str(task, "createdByUserId")
+    account = _find(payload, ".AppUser", account_id)
+    if get_str(task, "state") != "TASK_STATE_OPEN":
+        objection = "it is not open"
+    elif creator != user_id or get_str(task, "userId") not in {"", user_id}:
+        objection = "somebody requests access for somebody else"
+    elif not (app_id and entitlement_id):
+        objection = "it names no entitlement of an app"
+    elif not user:
+        objection = "it does not hold the user who gets access"
+    elif get_str(user, "status") != "ENABLED":
+        objection = "the user is not enabled"
+    elif account_id and get_str(account, "identityUserId") != user_id:
+        objection = "the account that gets access is not known to be the user's"
+    else:
+        objection = ""
+    return Request(
+        Resource(USER_KIND, user_id, get_str(user, "email")),
+        (Resource(ENTITLEMENT_KIND, entitlement_id, labels={APP_LABEL: app_id}),),
+        requested_duration=read_duration(grant.get("grantDuration")),
+        objection=objection,
+        all_or_nothing=True,
+    )
+
+
+def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
+    """Find the one object of a type and id among what comes along; an empty one without it."""
+    entries = [as_object(entry, "expanded") for entry in get_list(payload, "expanded")]
+    found = [
+        entry
+        for entry in entries
+        if get_str(entry, "@type").endswith(type_) and get_str(entry, "id") == id_ != ""
+    ]
+    return found[0] if len(found) == 1 else {}
+
+
+def _left_to_humans(objection: str) -> Request:
+    return Request(Resource(), (), objection=objection)
+
+
+def read_duration(value: object) -> timedelta | None:
+    """Read for how long access is requested, rounded up to whole seconds.
+
+    Returns None for access without an end: what is absent, not above zero, or can't be read.
+    """
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    seconds = int(match[1]) + bool((match[2] or "").strip("0"))
+    return timedelta(seconds=seconds) if seconds else None
+
+
+def answer_to(decision: Decision | None = None) -> dict[str, Any]:
+    """Make the answer to a decision; without one, to the test event."""
+    if decision is None:
+        return {}
+    if decision.approved:
+        comment = plain_text(decision.reason)
+        accept = {"accept": {"acceptMessage": comment}}
+        return {"replacePolicy": {"comment": comment, "policySteps": [accept]}}
+    why = plain_text(decision.reason, without_email="the log says why")
+    return {"approve": {"comment": f"{LEFT_TO_HUMANS}{why}"}}
+
+
+def _is_within(span: timedelta, since: datetime, now: datetime) -> bool:
+    """Whether it is not longer ago. A clock that was set back says nothing."""
+    return timedelta(0) <= now - since < span
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Callers as the sandbox has them: each sends what its vendor would."""

@@ -1,0 +1,833 @@
+"""ConductorOne's policy step: who gets in without a human, and all that makes a human decide."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt as pyjwt
+import pytest
+from conductorone_sdk.models import shared
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.app import App
+from handler.callers.base import HttpCall, Refusal
+from handler.callers.conductorone import (
+    answer_to,
+    check_claims,
+    read_authorization,
+    read_duration,
+    read_event,
+    read_step,
+)
+from handler.clock import Deadline
+from handler.jwt import read_keys, verify_rs256
+from handler.request import Request, Resource
+from handler.rules.evaluate import Decision
+from sandbox.vendors.incidentio import IncidentIO
+from tests.handler import conductorone_calls as c1
+from tests.handler.conftest import ANA, API_KEY, BO, SetClock
+from tests.handler.scripted import Scripted, reply, say_and_hang, say_and_hang_up
+from tests.handler.strategies import STEADY
+
+VECTOR = json.loads(Path(__file__).with_name("conductorone.json").read_text(encoding="utf-8"))
+UNAUTHENTICATED = {"message": "The call is not authenticated."}
+HUMANS = "Left to humans: "
+NOBODY = "no duty of the requester counts"
+
+
+class Endpoint:
+    """An App that the tenant `acme` calls, whose keys are at a server of ours."""
+
+    def __init__(self, double: IncidentIO, clock: SetClock, tenant: Scripted) -> None:
+        self.double = double
+        self.clock = clock
+        self.tenant = tenant
+        self.log: list[dict[str, Any]] = []
+        self.environment = {
+            "INDENT_WEBHOOK_SECRET": "wks0-current-secret-00",
+            "INCIDENTIO_API_KEY": API_KEY,
+            "INCIDENTIO_BASE_URL": double.url,
+            "CONDUCTORONE_TENANT": "acme",
+            "CONDUCTORONE_BASE_URL": tenant.url,
+        }
+        self.policy_file = ""
+        self.app = App(self.environment, clock.clock, self._write)
+
+    def new_app(self, **changes: str) -> None:
+        """A new environment, with other settings."""
+        self.app.client.close()
+        self.environment |= changes
+        self.app = App(
+            self.environment, self.clock.clock, self._write, policy_file=self.policy_file
+        )
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self.log.append(dict(line))
+
+    def call(
+        self, body: bytes, token: str | None = None, *, host: str = c1.HOST, **changes: object
+    ) -> tuple[int, dict[str, Any]]:
+        """Sign and send; `changes` are to the token's claims."""
+        token = token or c1.sign(c1.claims_for(body, self.clock.now, **changes))
+        answer = self.app.handle(c1.event_of(body, f"bearer {token}", host=host))
+        assert answer["headers"] == {"Content-Type": "application/json"}
+        assert token not in json.dumps(self.log)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def outcome(self, body: bytes, **changes: Any) -> str:  # noqa: ANN401 - as `call`
+        """The answer to a call that is answered, read by the vendor's types."""
+        http, answer = self.call(body, **changes)
+        assert http == 200
+        return c1.outcome_of(json.dumps(answer))
+
+    def refused(self, **call: Any) -> str:  # noqa: ANN401 - as `call`
+        """Why a call is refused; a stranger is told the same each time, and nobody is asked."""
+        http, answer = self.call(c1.step(), **call)
+        assert (http, answer) == (401, UNAUTHENTICATED)
+        assert not [line for line in self.log if line["message"] == "decision"]
+        return str(self.log[-1]["why"])
+
+
+@pytest.fixture
+def tenant(serve: Callable[..., Scripted]) -> Scripted:
+    """It has one key."""
+    return serve(reply(c1.key_set(k1=0)))
+
+
+@pytest.fixture
+def endpoint(double: IncidentIO, set_clock: SetClock, tenant: Scripted) -> Iterator[Endpoint]:
+    """Ana is on call for DBA; Bo is not."""
+    double.add_schedule("DBA")
+    double.put_on_shift("DBA", ANA)
+    made = Endpoint(double, set_clock, tenant)
+    yield made
+    made.app.client.close()
+
+
+def test_on_duty(endpoint: Endpoint) -> None:
+    """What is left of the policy is replaced by accept; the log has the decision."""
+    assert endpoint.outcome(c1.step()) == "accept"
+    (line,) = endpoint.log
+    assert (line["caller"], line["caller_request"]) == ("conductorone", "2fTask01")
+    assert (line["outcome"], line["requester"], line["duration"]) == ("approve", ANA, "1h0m0s")
+    assert line["resources"] == [f"c1.api.app.v1.AppEntitlement:{c1.ENTITLEMENT}"]
+    assert endpoint.tenant.asked[0].target == "/auth/v1/jwks"
+
+
+def test_a_replay(endpoint: Endpoint) -> None:
+    """ConductorOne may send a call again, with its token: it gets the same answer."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    assert endpoint.call(c1.step(), token) == endpoint.call(c1.step(), token)
+
+
+OTHER_TASKS = [
+    {"task_type_revoke": shared.TaskTypeRevoke(app_id=c1.APP)},
+    {"task_type_certify": shared.TaskTypeCertify(app_id=c1.APP)},
+    {"task_type_offboarding": shared.TaskTypeOffboarding()},
+    {"task_type_action": shared.TaskTypeAction()},
+    {"task_type_grant": None},
+    {
+        "task_type_grant": shared.TaskTypeGrant(app_id=c1.APP, identity_user_id=c1.USER),
+        "task_type_revoke": shared.TaskTypeRevoke(app_id=c1.APP),
+    },
+]
+NO_END = "the policy allows 6 hours, and access without an end is requested"
+OTHERS = "somebody requests access for somebody else"
+NO_USER = "it does not hold the user who gets access"
+NO_ACCOUNT = "the account that gets access is not known to be the user's"
+CLOSED = shared.TaskState.TASK_STATE_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # Allowed: as long as the policy allows, and no longer.
+        ({"grant": {"grant_duration": "1s"}}, "accept"),
+        ({"grant": {"grant_duration": "21600s"}}, "accept"),
+        ({"grant": {"grant_duration": "21599.999999999s"}}, "accept"),
+        ({"grant": {"grant_duration": "0.000000001s"}}, "accept"),
+        ({"task": {"emergency_access": True}}, "accept"),
+        ({"task": {"user_id": None}}, "accept"),
+        ({"task": {"user_id": ""}}, "accept"),
+        ({"user": {"email": "ANA@acme.example"}}, "accept"),
+        # Longer, or without an end.
+        (
+            {"grant": {"grant_duration": "21600.000000001s"}},
+            "the policy allows 6 hours, and access for 6 hours 1 second is requested",
+        ),
+        (
+            {"grant": {"grant_duration": "86400s"}},
+            "the policy allows 6 hours, and access for 24 hours is requested",
+        ),
+        *(
+            ({"grant": {"grant_duration": text}}, NO_END)
+            for text in (
+                *(None, "", "0s", "0.000s", "-1s", "-0.5s", "1h", "60m", "3600", "1 s", "1e3s"),
+                *("+1s", "1.s", ".5s", "1s ", "\u0663s", "inf", "1.0000000001s", "9999999999s"),
+            )
+        ),
+        # For somebody else, or by nobody knows whom.
+        ({"task": {"created_by_user_id": c1.OTHER}}, OTHERS),
+        ({"task": {"created_by_user_id": None}}, OTHERS),
+        ({"task": {"created_by_user_id": ""}}, OTHERS),
+        ({"task": {"user_id": c1.OTHER}}, OTHERS),
+        ({"grant": {"identity_user_id": c1.OTHER}}, OTHERS),
+        ({"user": {"id": c1.OTHER}}, NO_USER),
+        ({"user": {"id": None}}, NO_USER),
+        *(
+            (
+                {
+                    "grant": {"identity_user_id": nobody},
+                    "task": {"created_by_user_id": nobody, "user_id": nobody},
+                    "user": {"id": nobody},
+                },
+                NO_USER,
+            )
+            for nobody in (None, "")
+        ),
+        # Somebody who is no user any more, or shows no e-mail.
+        *(
+            ({"user": {"status": status}}, "the user is not enabled")
+            for status in (*(each for each in shared.UserStatus if each != "ENABLED"), None)
+        ),
+        ({"user": {"email": None}}, "the requester has no e-mail"),
+        ({"user": {"email": ""}}, "the requester has no e-mail"),
+        # An account in the app that is somebody else's, or nobody knows whose.
+        (
+            {
+                "grant": {"app_user_id": "2fAcc01"},
+                "account": {"id": "2fAcc01", "identity_user_id": c1.USER},
+            },
+            "accept",
+        ),
+        *(
+            ({"grant": {"app_user_id": "2fAcc01"}, "account": account}, NO_ACCOUNT)
+            for account in (
+                None,
+                {"id": "2fAcc01", "identity_user_id": c1.OTHER},
+                {"id": "2fAcc01"},
+                {"id": "2fAcc02", "identity_user_id": c1.USER},
+            )
+        ),
+        # A task that is no open request for something.
+        ({"task": {"state": CLOSED}}, "it is not open"),
+        ({"task": {"state": None}}, "it is not open"),
+        ({"grant": {"app_id": None}}, "it names no entitlement of an app"),
+        ({"grant": {"app_entitlement_id": ""}}, "it names no entitlement of an app"),
+        *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
+        # Not on duty.
+        ({"user": {"email": BO}}, NOBODY),
+        ({"user": {"email": "someone.else@acme.example"}}, NOBODY),
+        ({"user": {"email": BO}, "task": {"emergency_access": True}}, NOBODY),
+    ],
+)
+def test_decisions(endpoint: Endpoint, changes: dict[str, Any], expected: str) -> None:
+    """Each is answered, and logged as it was answered."""
+    body = c1.step(c1.grant_payload(**changes))
+    expected = expected if expected == "accept" else f"{HUMANS}{expected}"
+    assert endpoint.outcome(body) == expected
+    (line,) = endpoint.log
+    assert line["outcome"] == ("approve" if expected == "accept" else "abstain")
+    assert expected in {"accept", f"{HUMANS}{line['reason']}"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        ("taskView", None, "it is not a request for access"),
+        ("taskView", 7, "it cannot be read: taskView is not an object"),
+        ("taskView.task", "x", "it cannot be read: task is not an object"),
+        ("taskView.task.type", [], "it cannot be read: type is not an object"),
+        ("taskView.task.type.grant", 7, "it cannot be read: grant is not an object"),
+        ("taskView.task.type.unheardOf", {}, "it is not a request for access"),
+        ("taskView.task.state", 1, "it cannot be read: state is not a string"),
+        ("taskView.task.createdByUserId", 1, "it cannot be read: createdByUserId is not a string"),
+        ("taskView.task.type.grant.grantDuration", 3600, NO_END),
+        ("taskView.task.type.grant.appId", {}, "it cannot be read: appId is not a string"),
+        ("expanded", None, NO_USER),
+        ("expanded", {}, "it cannot be read: expanded is not a list"),
+        ("expanded", [7], "it cannot be read: expanded is not an object"),
+        ("expanded.1.email", ["ana@acme.example"], "it cannot be read: email is not a string"),
+        ("expanded.1.@type", "type.googleapis.com/c1.api.app.v1.AppUser", NO_USER),
+        ("expanded.1.@type", None, NO_USER),
+        ("expanded.0.@type", "x.User", ""),
+    ],
+)
+def test_odd_shapes(endpoint: Endpoint, path: str, value: object, why: str) -> None:
+    """Whatever is odd is for humans to read; the comment names the field only."""
+    payload = c1.grant_payload()
+    at: Any = payload
+    *parents, last = path.split(".")
+    for name in parents:
+        at = at[int(name)] if name.isdigit() else at[name]
+    at[last] = value
+    assert endpoint.outcome(c1.step(payload)) == (f"{HUMANS}{why}" if why else "accept")
+
+
+def test_an_odd_payload(endpoint: Endpoint) -> None:
+    """It is a policy step all the same."""
+    body = b'{"version":"v1","event":"c1.webhooks.v1.PayloadPolicyApprovalStep","payload":7}'
+    assert endpoint.outcome(body) == f"{HUMANS}it cannot be read: payload is not an object"
+
+
+def test_two_users_of_one_id(endpoint: Endpoint) -> None:
+    """Whichever is right: nobody is taken for somebody."""
+    payload = c1.grant_payload()
+    payload["expanded"].append({**payload["expanded"][1], "email": BO})
+    assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
+
+
+def test_an_objection_asks_nobody(endpoint: Endpoint) -> None:
+    """The providers have nothing to say to it."""
+    endpoint.outcome(c1.step(c1.grant_payload(task={"state": CLOSED})))
+    assert endpoint.log[0]["trace"]["providers"] == []
+
+
+def test_dry_run(endpoint: Endpoint) -> None:
+    """The log says what would be approved; humans decide."""
+    endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
+    assert endpoint.outcome(c1.step()) == f"{HUMANS}in dry run, humans decide"
+    assert (endpoint.log[0]["outcome"], endpoint.log[0]["dry_run"]) == ("approve", True)
+
+
+def test_a_provider_that_is_down(endpoint: Endpoint) -> None:
+    """The step is passed on to the humans, at once."""
+    endpoint.double.close()
+    expected = f"{HUMANS}{NOBODY}; no whole answer came from incident.io"
+    assert endpoint.outcome(c1.step()) == expected
+    assert endpoint.log[0]["provider_failures"]
+
+
+def test_a_policy_names_entitlements_by_their_ids(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Their names are for admins to change; an app is a label."""
+    resources: dict[str, Any] = {
+        "kinds": ["c1.api.app.v1.AppEntitlement"],
+        "ids": [c1.ENTITLEMENT],
+        "labels": {"app": c1.APP},
+    }
+    file = tmp_path / "policy.json"
+    when = {"on_call": {"schedules": ["DBA"]}}
+    rule = {"name": "r", "resources": resources, "when": when, "duration": "2h"}
+    file.write_text(json.dumps({"rules": [rule], "aliases": {}}))
+    endpoint.policy_file = str(file)
+    endpoint.new_app(AUTO_APPROVAL_POLICY="policy/x.yaml")
+    assert endpoint.outcome(c1.step()) == "accept"
+    for change in ({"app_id": "2fApp02"}, {"app_entitlement_id": "2fEnt02"}):
+        why = endpoint.outcome(c1.step(c1.grant_payload(grant=change)))
+        assert why.startswith(f"{HUMANS}no rule is for ")
+    longer = c1.step(c1.grant_payload(grant={"grant_duration": "7201s"}))
+    assert "the policy allows 2 hours" in endpoint.outcome(longer)
+
+
+def test_the_test_event(endpoint: Endpoint) -> None:
+    """It is answered, and nothing is decided."""
+    assert endpoint.call(c1.test_event()) == (200, {"version": "v1"})
+    assert endpoint.log == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        c1.envelope("c1.webhooks.v1.PayloadProvisionStep", c1.grant_payload()),
+        c1.envelope("c1.webhooks.v1.PayloadWorkflowStep", {}),
+        c1.envelope("c1.webhooks.v1.PayloadPolicyPostAction", {}),
+        c1.envelope("", {}),
+        c1.step().replace(b'"v1"', b'"v2"', 1),
+        c1.test_event().replace(b'"v1"', b'"v2"', 1),
+        *(b"", b"{}", b"null", b"[]", b'"x"', b"{", b"\xff{}", b'{"event":7,"version":"v1"}'),
+        b"[" * 100_000,
+        c1.step().replace(b'{"version"', b'{"version":"v1","version"'),
+        c1.step().replace(b"Grant Production", b"\\ud800"),
+    ],
+)
+def test_other_events(endpoint: Endpoint, body: bytes) -> None:
+    """410 ends ConductorOne's retries."""
+    http, answer = endpoint.call(body)
+    assert (http, {*answer}) == (410, {"message"})
+    assert endpoint.log[-1]["level"] == "WARN"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"iss": "evil.conductor.one"}, "the token's iss is not acme.conductor.one"),
+        ({"iss": "https://acme.conductor.one"}, "the token's iss is not acme.conductor.one"),
+        ({"iss": "ACME.conductor.one"}, "the token's iss is not acme.conductor.one"),
+        ({"aud": "evil.example"}, f"the token's aud is not {c1.HOST}"),
+        ({"aud": [c1.HOST]}, f"the token's aud is not {c1.HOST}"),
+        ({"aud": f"https://{c1.HOST}"}, f"the token's aud is not {c1.HOST}"),
+        ({"htu": f"https://{c1.HOST}/"}, f"the token's htu is not https://{c1.HOST}/conductorone"),
+        (
+            {"htu": f"http://{c1.HOST}{c1.PATH}"},
+            f"the token's htu is not https://{c1.HOST}/conductorone",
+        ),
+        (
+            {"htu": f"https://{c1.HOST}{c1.PATH}?a=b"},
+            f"the token's htu is not https://{c1.HOST}/conductorone",
+        ),
+        ({"htm": "GET"}, "the token's htm is not POST"),
+        ({"htm": "post"}, "the token's htm is not POST"),
+        ({"c1typ": "at"}, "the token's c1typ is not wh"),
+        *(({name: None}, f"the token's {name} is not ") for name in ("iss", "aud", "htu", "htm")),
+        *(({name: None}, f"the token's {name} is not ") for name in ("c1typ", "htb_s256")),
+        ({"htb_s256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, "the token's htb_s256"),
+        ({"exp": None}, "the token has expired, or does not say when"),
+        ({"exp": True}, "the token has expired, or does not say when"),
+        ({"exp": "1e99"}, "the token has expired, or does not say when"),
+        ({"exp": float("nan")}, "the token has expired, or does not say when"),
+        ({"nbf": None}, "the token is not valid yet, or does not say from when"),
+        ({"nbf": "0"}, "the token is not valid yet, or does not say from when"),
+        ({"nbf": [0]}, "the token is not valid yet, or does not say from when"),
+    ],
+)
+def test_each_claim_spoilt(endpoint: Endpoint, changes: dict[str, Any], why: str) -> None:
+    """Signed as it is, it lets nobody in; and the keys are not fetched for it."""
+    claims = {**c1.claims_for(c1.step(), endpoint.clock.now), **changes}
+    token = c1.sign({name: value for name, value in claims.items() if value is not None})
+    assert endpoint.refused(token=token).startswith(why)
+    assert endpoint.tenant.asked == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted"),
+    [(-61, False), (-60, True), (0, True), (119, True), (119.9, True), (120, False), (180, False)],
+)
+def test_its_time(endpoint: Endpoint, seconds: float, *, accepted: bool) -> None:
+    """From `nbf` on, until before `exp`."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    endpoint.clock.advance(seconds)
+    assert (endpoint.call(c1.step(), token)[0] == 200) is accepted
+
+
+def test_another_body(endpoint: Endpoint) -> None:
+    """A token is for one body; a single byte is another one."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    body = c1.step(c1.grant_payload(task={"description": "x"}))
+    for other in (body, c1.step() + b" ", b"", c1.test_event()):
+        assert endpoint.call(other, token) == (401, UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "bearer",
+        "bearer ",
+        "Basic {}",
+        "{}",
+        "bearer {} {}",
+        "bearer {},",
+        "bearer {}\n",
+        "token {}",
+        "bearer a.b.c",
+    ],
+)
+def test_other_authorization(endpoint: Endpoint, header: str) -> None:
+    """Only a bearer token will do, and only one."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    answer = endpoint.app.handle(c1.event_of(c1.step(), header.replace("{}", token)))
+    assert (answer["statusCode"], json.loads(answer["body"])) == (401, UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "Bearer", "BEARER"])
+def test_the_scheme_in_any_case(endpoint: Endpoint, scheme: str) -> None:
+    """RFC 9110 has it so; ConductorOne writes it in lower case."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    answer = endpoint.app.handle(c1.event_of(c1.step(), f"{scheme} {token}"))
+    assert c1.outcome_of(answer["body"]) == "accept"
+
+
+def test_no_authorization_at_all(endpoint: Endpoint) -> None:
+    """The same answer."""
+    event = c1.event_of(c1.step(), "")
+    del event["headers"]["authorization"]
+    answer = endpoint.app.handle(event)
+    assert (answer["statusCode"], json.loads(answer["body"])) == (401, UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize(
+    ("token_of", "name"),
+    [
+        (lambda claims: pyjwt.encode(claims, "", "none", {"kid": "k1"}), "another algorithm"),
+        (
+            lambda claims: pyjwt.encode(claims, "k" * 64, "HS256", {"kid": "k1"}),
+            "another algorithm",
+        ),
+        (
+            lambda claims: pyjwt.encode(claims, c1.private_key(), "RS512", {"kid": "k1"}),
+            "another algorithm",
+        ),
+        (
+            lambda claims: pyjwt.encode(claims, c1.private_key(), "PS256", {"kid": "k1"}),
+            "PS256",
+        ),
+        (
+            lambda claims: pyjwt.encode(
+                claims, ec.generate_private_key(ec.SECP256R1()), "ES256", {"kid": "k1"}
+            ),
+            "ES256",
+        ),
+        (
+            lambda claims: pyjwt.encode(
+                claims, ed25519.Ed25519PrivateKey.generate(), "EdDSA", {"kid": "k1"}
+            ),
+            "EdDSA",
+        ),
+    ],
+)
+def test_other_algorithms(
+    endpoint: Endpoint, token_of: Callable[[dict[str, Any]], str], name: str
+) -> None:
+    """The log says what the tenant has to choose."""
+    token = token_of(c1.claims_for(c1.step(), endpoint.clock.now))
+    assert endpoint.refused(token=token) == (
+        f"the token is signed with {name}, and only RS256 is verified here: "
+        "choose RS256 for the tenant's tokens in ConductorOne"
+    )
+    assert endpoint.tenant.asked == []
+
+
+def test_the_public_key_as_a_secret(endpoint: Endpoint) -> None:
+    """Whoever knows the public key cannot sign with it: HS256 is not read at all."""
+    import hashlib  # noqa: PLC0415
+    import hmac  # noqa: PLC0415
+
+    encode = pyjwt.utils.base64url_encode
+    header = encode(b'{"alg":"HS256","kid":"k1","typ":"JWT"}')
+    claims = encode(json.dumps(c1.claims_for(c1.step(), endpoint.clock.now)).encode())
+    signed = header + b"." + claims
+    for secret in (c1.key_set(k1=0), json.loads(c1.key_set(k1=0))["keys"][0]["n"].encode()):
+        signature = encode(hmac.new(secret, signed, hashlib.sha256).digest())
+        assert "RS256" in endpoint.refused(token=(signed + b"." + signature).decode())
+
+
+def test_another_key(endpoint: Endpoint) -> None:
+    """Under the tenant's id, another's signature is none."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), number=1)
+    assert endpoint.refused(token=token) == "the token's signature is wrong"
+
+
+@pytest.mark.parametrize("kid", ["k2", None])
+def test_an_unknown_key(endpoint: Endpoint, kid: str | None) -> None:
+    """Whose token it may be: not the tenant's."""
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), kid=kid)
+    assert endpoint.refused(token=token) == "the tenant has no RSA key of the token's kid"
+
+
+@pytest.mark.parametrize("kid", ['["k1"]', '{"k1":1}', "7", "null"])
+def test_an_odd_kid(endpoint: Endpoint, kid: str) -> None:
+    """It names no key, of whatever type it is."""
+    encode = pyjwt.utils.base64url_encode
+    header = encode(f'{{"alg":"RS256","kid":{kid}}}'.encode())
+    claims = encode(json.dumps(c1.claims_for(c1.step(), endpoint.clock.now)).encode())
+    token = (header + b"." + claims + b".AAAA").decode()
+    assert endpoint.refused(token=token) == "the tenant has no RSA key of the token's kid"
+
+
+def test_the_keys_address_is_not_the_tokens(
+    endpoint: Endpoint, serve: Callable[..., Scripted]
+) -> None:
+    """Neither `jku` nor `x5u` nor a key in the header counts, nor `iss`."""
+    evil = serve(reply(c1.key_set(k1=1)))
+    jwk = json.loads(c1.key_set(k1=1))["keys"][0]
+    header = {"kid": "k1", "jku": f"{evil.url}/auth/v1/jwks", "x5u": evil.url, "jwk": jwk}
+    claims = c1.claims_for(c1.step(), endpoint.clock.now)
+    token = pyjwt.encode(claims, c1.private_key(1), "RS256", header)
+    assert endpoint.refused(token=token) == "the token's signature is wrong"
+    assert evil.asked == []
+
+
+def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
+    """A token for another address stays one, whatever the sender says the address is."""
+    claims = c1.claims_for(
+        c1.step(), endpoint.clock.now, aud="evil.example", htu="https://evil.example/conductorone"
+    )
+    headers = dict.fromkeys(("host", "x-forwarded-host", "forwarded", ":authority"), "evil.example")
+    answer = endpoint.app.handle(
+        c1.event_of(c1.step(), f"bearer {c1.sign(claims)}", headers=headers)
+    )
+    assert answer["statusCode"] == 401
+
+
+def test_a_domain_of_their_own(endpoint: Endpoint) -> None:
+    """With `PUBLIC_URL`, tokens name that, and the function's own address no longer counts."""
+    endpoint.new_app(PUBLIC_URL="https://oncall.example.com")
+    there = {"aud": "oncall.example.com", "htu": "https://oncall.example.com/conductorone"}
+    assert endpoint.call(c1.step(), **there)[0] == 200
+    assert endpoint.call(c1.step()) == (401, UNAUTHENTICATED)
+
+
+def test_without_an_address(endpoint: Endpoint) -> None:
+    """A call that AWS gives no address for is for no address."""
+    there = {"aud": "", "htu": "https:///conductorone"}
+    assert endpoint.call(c1.step(), host="", **there) == (401, UNAUTHENTICATED)
+
+
+def test_keys_are_kept(endpoint: Endpoint) -> None:
+    """They are fetched once for many calls, and again after an hour; a new environment has none."""
+    for _ in range(3):
+        assert endpoint.outcome(c1.step()) == "accept"
+        endpoint.clock.advance(1190)
+    assert len(endpoint.tenant.asked) == 1
+    endpoint.clock.advance(30)
+    assert endpoint.outcome(c1.step()) == "accept"
+    assert len(endpoint.tenant.asked) == 2
+    endpoint.new_app()
+    assert endpoint.outcome(c1.step()) == "accept"
+    assert len(endpoint.tenant.asked) == 3
+
+
+def test_a_key_that_was_taken_back(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """It counts for an hour at most, also where the tenant's keys cannot be fetched then."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(c1.key_set(k2=1)))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(3600)
+    assert endpoint.call(c1.step()) == (401, UNAUTHENTICATED)
+    tenant.close()
+    endpoint.clock.advance(3600)
+    assert endpoint.call(c1.step())[0] == 503
+
+
+def test_a_new_key(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """It is fetched as soon as a token names it, but only once a minute: a stranger names any."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(c1.key_set(k1=0)), reply(c1.key_set(k1=0, k2=1)))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+
+    def http(number: int, kid: str) -> int:
+        claims = c1.claims_for(c1.step(), endpoint.clock.now)
+        return endpoint.call(c1.step(), c1.sign(claims, number, kid))[0]
+
+    assert (http(0, "k1"), len(tenant.asked)) == (200, 1)
+    assert (http(1, "k2"), len(tenant.asked)) == (401, 1)
+    endpoint.clock.advance(59)
+    assert (http(1, "k2"), len(tenant.asked)) == (401, 1)
+    endpoint.clock.advance(1)
+    assert (http(1, "k2"), len(tenant.asked)) == (401, 2)
+    assert (http(1, "k2"), len(tenant.asked)) == (401, 2)
+    endpoint.clock.advance(60)
+    assert (http(1, "k2"), len(tenant.asked)) == (200, 3)
+    assert (http(0, "k1"), len(tenant.asked)) == (200, 3)
+
+
+def test_a_tenant_that_fails_for_a_new_key(
+    endpoint: Endpoint, serve: Callable[..., Scripted]
+) -> None:
+    """The known keys stay good meanwhile, and it is not asked at each call."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(status=404))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(60)
+    for expected in (503, 401):
+        claims = c1.claims_for(c1.step(), endpoint.clock.now)
+        assert endpoint.call(c1.step(), c1.sign(claims, 1, "k2"))[0] == expected
+    assert len(tenant.asked) == 2
+    assert endpoint.outcome(c1.step()) == "accept"
+
+
+def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
+    """Then nobody knows how old the keys are."""
+    endpoint.clock.advance(10)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(-10)
+    assert endpoint.outcome(c1.step()) == "accept"
+    assert len(endpoint.tenant.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(status=404),
+        reply(status=500),
+        reply(b"<html>"),
+        reply(b"[]"),
+        reply(b'{"keys":7}'),
+        reply(status=302, headers={"Location": "https://example.com/"}),
+        say_and_hang_up(),
+    ],
+)
+def test_keys_that_cannot_be_fetched(
+    endpoint: Endpoint,
+    serve: Callable[..., Scripted],
+    answer: Any,  # noqa: ANN401 - of a script
+) -> None:
+    """503: ConductorOne tries again; the log says what is wrong where."""
+    tenant = serve(answer)
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    http, body = endpoint.call(c1.step())
+    message = "The tenant's keys cannot be fetched; the log says why."
+    assert (http, body) == (503, {"message": message})
+    assert endpoint.log[-1]["level"] == "ERROR"
+    assert endpoint.log[-1]["why"].startswith(f"{tenant.url}/auth/v1/jwks: ")
+
+
+def test_a_tenant_that_hangs(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """It is waited for within the deadline, and leaves time to say so."""
+    tenant = serve(say_and_hang())
+    endpoint.environment["CONDUCTORONE_BASE_URL"] = tenant.url
+    real = endpoint.clock.clock._replace(monotonic=time.monotonic)
+    app = App(endpoint.environment, real, endpoint.log.append, budget=0.6)  # type: ignore[arg-type]
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
+    began = time.monotonic()
+    assert app.handle(c1.event_of(c1.step(), f"bearer {token}"))["statusCode"] == 503
+    assert time.monotonic() - began > 0.25
+    app.client.close()
+
+
+def test_the_keys_address_by_the_tenants_name(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing else is set, by https; half of the time is left for the providers."""
+    endpoint.new_app(CONDUCTORONE_BASE_URL="", CONDUCTORONE_TENANT=" Acme ")
+    urls = []
+
+    def get_json(url: str, headers: object, deadline: Deadline, read: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        urls.append((url, headers, deadline.left()))
+        return read(json.loads(c1.key_set(k1=0)))
+
+    monkeypatch.setattr(endpoint.app.client, "get_json", get_json)
+    assert endpoint.call(c1.step())[0] == 200
+    assert urls[0] == ("https://acme.conductor.one/auth/v1/jwks", {}, 3.0)
+
+
+def test_without_a_tenant(endpoint: Endpoint) -> None:
+    """It is off: its path is none."""
+    endpoint.new_app(CONDUCTORONE_TENANT="")
+    assert endpoint.call(c1.step(), iss=".conductor.one")[0] == 404
+    assert endpoint.tenant.asked == []
+
+
+def test_alone(endpoint: Endpoint) -> None:
+    """It needs no secret of another caller."""
+    endpoint.new_app(INDENT_WEBHOOK_SECRET="")
+    assert endpoint.outcome(c1.step()) == "accept"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"AUTO_APPROVAL_DURATION": "ever"},
+        {"HANDLER_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:1:secret:x"},
+        {"CONDUCTORONE_BASE_URL": "http://example.com"},
+    ],
+)
+def test_faults_of_ours(endpoint: Endpoint, changes: dict[str, str]) -> None:
+    """Wrong settings, no secret: an error, which is retried and is no answer to the step."""
+    endpoint.new_app(**changes)
+    http, answer = endpoint.call(c1.step())
+    assert http >= 500
+    assert {*answer} == {"message"}
+
+
+def test_a_defect_of_ours(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error, too."""
+    monkeypatch.setattr("handler.callers.conductorone.answer_to", lambda _: 1 / 0)
+    http, answer = endpoint.call(c1.step())
+    assert (http, {*answer}) == (500, {"message"})
+
+
+def test_a_name_that_is_an_email() -> None:
+    """The comment is shown to others: it says where to look instead."""
+    refused = Decision(Request(Resource(), ()), reason="rule joan@example.com denies it")
+    assert answer_to(refused) == {"approve": {"comment": "Left to humans: the log says why"}}
+    long = Decision(Request(Resource(), ()), reason="x " * 3000)
+    comment = answer_to(long)["approve"]["comment"]
+    assert len(comment) < 1024
+
+
+def vector_call(body: bytes | None = None) -> HttpCall:
+    """The vector's call: its path is another than ours."""
+    now = datetime.fromtimestamp(VECTOR["now"], UTC)
+    raw = VECTOR["body"].encode() if body is None else body
+    return HttpCall("", "POST", "oncall.example.com", "/c1", {}, raw, now)
+
+
+def test_the_vector() -> None:
+    """Another's reading of the documentation: verified, in time, and read."""
+    call, claims = vector_call(), json.loads(VECTOR["claims"])
+    encode = pyjwt.utils.base64url_encode
+    parts = [b'{"alg":"RS256","kid":"t-rs","typ":"JWT"}', VECTOR["claims"].encode()]
+    text = b".".join(map(encode, parts)).decode() + "." + VECTOR["signatures"]["RS256"]
+    token = read_authorization(f"bearer {text}")
+    key = read_keys(VECTOR["jwks"])["t-rs"]
+    assert verify_rs256(key, token.signed, token.signature)
+    assert token.claims == claims
+    check_claims(token.claims, call, "example.conductor.one")
+    for seconds, ok in ((-60, True), (-60.001, False), (119.999, True), (120, False)):
+        later = call._replace(received_at=call.received_at + timedelta(seconds=seconds))
+        try:
+            check_claims(claims, later, "example.conductor.one")
+        except Refusal:
+            assert not ok
+        else:
+            assert ok
+    request, task_id = read_step(read_event(call.body))
+    assert task_id == "2fTask01"
+    assert request.requester.email == "ada@example.com"
+    assert (request.objection, request.requested_duration) == ("", timedelta(hours=1))
+
+
+@STEADY
+@given(st.integers(0, len(VECTOR["body"].encode()) - 1), st.integers(1, 255))
+def test_no_changed_body_is_the_vectors(at: int, bits: int) -> None:
+    """Whichever byte is another."""
+    body = bytearray(VECTOR["body"].encode())
+    body[at] ^= bits
+    with pytest.raises(Refusal):
+        check_claims(
+            json.loads(VECTOR["claims"]), vector_call(bytes(body)), "example.conductor.one"
+        )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@STEADY
+@given(st.data())
+def test_no_payload_raises_or_is_taken_for_another(data: st.DataObject) -> None:
+    """Whatever stands where: the request is Ana's as it was, or is left to humans."""
+    payload = c1.grant_payload()
+    at: Any = payload
+    while True:
+        name = data.draw(st.sampled_from([*at] if isinstance(at, dict) else [*range(len(at))]))
+        inner = at[name]
+        if not isinstance(inner, dict | list) or not inner or data.draw(st.booleans()):
+            break
+        at = inner
+    at[name] = data.draw(JSON)
+    request, _ = read_step({"payload": payload})
+    if not request.objection:
+        assert request.requester.id == c1.USER
+        assert len(request.resources) == 1
+        assert request.all_or_nothing
+
+
+@STEADY
+@given(st.text(max_size=20) | st.from_regex(r"\A-?[0-9]{0,12}\.?[0-9]{0,10}s?\Z"))
+def test_durations_are_never_shorter_than_written(text: str) -> None:
+    """Nor zero."""
+    duration = read_duration(text)
+    if duration is not None:
+        assert duration >= timedelta(seconds=1)
+        assert duration.total_seconds() >= float(text.removesuffix("s"))
+
+
+@STEADY
+@given(st.text(max_size=60))
+def test_no_reason_makes_an_accept(reason: str) -> None:
+    """Only evidence does."""
+    body = json.dumps({"version": "v1", **answer_to(Decision(Request(Resource(), ()), reason))})
+    assert c1.outcome_of(body).startswith(HUMANS)

@@ -1,0 +1,272 @@
+"""Tokens and signatures: what others made verifies, and nothing that was changed does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.json_fields import ShapeError
+from handler.jwt import RsaKey, TokenError, read_keys, read_token, verify_rs256
+from tests.handler.strategies import STEADY
+
+HERE = Path(__file__).parent
+VECTOR = json.loads((HERE / "conductorone.json").read_text(encoding="utf-8"))
+WYCHEPROOF = json.loads((HERE / "rsa_pkcs1_verify.json").read_text(encoding="utf-8"))
+RSA_JWK = VECTOR["jwks"]["keys"][0]
+
+
+def encoded(text: str) -> str:
+    """As a part of a token."""
+    return pyjwt.utils.base64url_encode(text.encode()).decode()
+
+
+def vector_token(algorithm: str = "RS256", kid: str = "t-rs") -> str:
+    """The vector's token, signed with one of its three algorithms."""
+    header = json.dumps({"alg": algorithm, "kid": kid, "typ": "JWT"}, separators=(",", ":"))
+    signature = VECTOR["signatures"][algorithm]
+    return f"{encoded(header)}.{encoded(VECTOR['claims'])}.{signature}"
+
+
+def the_key() -> RsaKey:
+    """The vector's RSA key."""
+    return read_keys(VECTOR["jwks"])["t-rs"]
+
+
+def verifies(text: str) -> bool:
+    """Whether the vector's key signed this text."""
+    try:
+        token = read_token(text)
+    except TokenError:
+        return False
+    return verify_rs256(the_key(), token.signed, token.signature)
+
+
+def test_the_vector() -> None:
+    """It verifies, and the claims are those that were signed."""
+    assert verifies(vector_token())
+    token = read_token(vector_token())
+    assert token.header == {"alg": "RS256", "kid": "t-rs", "typ": "JWT"}
+    assert token.claims == json.loads(VECTOR["claims"])
+
+
+def test_the_vector_is_of_its_key() -> None:
+    """An independent library verifies it with the same set."""
+    key = pyjwt.PyJWKSet.from_dict(VECTOR["jwks"])["t-rs"]
+    claims = pyjwt.decode(
+        vector_token(),
+        key,
+        ["RS256"],
+        audience="oncall.example.com",
+        options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+    )
+    assert claims == json.loads(VECTOR["claims"])
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+def test_other_signatures_do_not_verify(algorithm: str) -> None:
+    """Genuine as they are: what is not RS256 is none."""
+    assert not verifies(vector_token(algorithm))
+
+
+def _wycheproof() -> Iterator[Any]:
+    for group in WYCHEPROOF["groups"]:
+        key = RsaKey(int(group["n"], 16), int(group["e"], 16))
+        for test in group["tests"]:
+            name = f"{test['tcId']} {test['comment']}"
+            yield pytest.param(key, test, id=name)
+
+
+@pytest.mark.parametrize(("key", "test"), [*_wycheproof()])
+def test_wycheproof(key: RsaKey, test: Mapping[str, str]) -> None:
+    """Only what is valid verifies; nothing that is merely acceptable does."""
+    message, signature = bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])
+    assert verify_rs256(key, message, signature) is (test["result"] == "valid")
+
+
+@cache
+def private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    """A key that is made here."""
+    return rsa.generate_private_key(65537, bits)
+
+
+def jwk_of(key: rsa.RSAPrivateKey, **more: str) -> dict[str, Any]:
+    """Its public half, as an independent library writes it."""
+    return {**pyjwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), **more}
+
+
+@pytest.mark.parametrize("bits", [2048, 2056, 3072, 4096])
+def test_keys_and_tokens_of_a_library(bits: int) -> None:
+    """Of any usual length, and of one that is no power of two."""
+    key = private_key(bits)
+    token = read_token(pyjwt.encode({"a": "ä"}, key, "RS256", {"kid": "k"}))
+    (known,) = read_keys({"keys": [jwk_of(key, kid="k")]}).values()
+    assert token.claims == {"a": "ä"}
+    assert verify_rs256(known, token.signed, token.signature)
+    assert not verify_rs256(known, token.signed + b"x", token.signature)
+    assert not verify_rs256(the_key(), token.signed, token.signature)
+
+
+@STEADY
+@given(st.data())
+def test_no_changed_token_verifies(data: st.DataObject) -> None:
+    """Whatever character is changed, left out or put in."""
+    good = vector_token()
+    at = data.draw(st.integers(0, len(good)))
+    put = data.draw(st.sampled_from(["", ".", "=", "+", "/", " ", "\n", "A", "B", "_", "-", "é"]))
+    end = at + data.draw(st.integers(0, 2))
+    changed = good[:at] + put + good[end:]
+    assert verifies(changed) is (changed == good)
+
+
+def test_no_other_writing_of_the_signature_verifies() -> None:
+    """Its last character has four bits that mean nothing: they must be zero."""
+    good = vector_token()
+    others = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") - {good[-1]}
+    assert not any(verifies(good[:-1] + other) for other in others)
+    assert not verifies(f"{good}==")
+
+
+@STEADY
+@given(st.binary(max_size=300))
+def test_no_made_up_signature_verifies(signature: bytes) -> None:
+    """Nor does one raise."""
+    assert not verify_rs256(the_key(), b"message", signature)
+
+
+@STEADY
+@given(st.text() | st.lists(st.text()).map(".".join))
+def test_no_text_raises_anything_else(text: str) -> None:
+    """It is a token or it is not."""
+    assert not verifies(text)
+
+
+HEADER, NOTHING = encoded('{"alg":"RS256"}'), encoded("{}")
+CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ".", "a.b", f"{HEADER}.{NOTHING}", f"{HEADER}.{NOTHING}.AAAA.AAAA", "..", "é.é.é"),
+        f"{HEADER}.{NOTHING}.A",
+        f"{HEADER}.{NOTHING}.AB",
+        f"{HEADER}.{NOTHING}.AA==",
+        f"{HEADER}.{NOTHING}.++++",
+        f"{encoded('[]')}.{NOTHING}.AAAA",
+        f"{HEADER}.{encoded('7')}.AAAA",
+        f"{HEADER}.{encoded('{')}.AAAA",
+        f"{HEADER}.{encoded('[' * 100_000)}.AAAA",
+        f"{HEADER}.gIA.AAAA",
+        f"{CRITICAL}.{NOTHING}.AAAA",
+    ],
+)
+def test_what_is_no_token(text: str) -> None:
+    """The error holds nothing of it."""
+    with pytest.raises(TokenError) as caught:
+        read_token(text)
+    assert str(caught.value) in {
+        "it does not have three parts",
+        "a part of it is not what it has to be",
+        "its header has extensions",
+    }
+
+
+def test_a_signature_is_decoded() -> None:
+    """All of its characters count, and both that base64url has of its own."""
+    assert read_token(f"{HEADER}.{NOTHING}.AAAX").signature == b"\0\0\x17"
+    assert read_token(f"{HEADER}.{NOTHING}.-_8").signature == b"\xfb\xff"
+
+
+def test_an_empty_signature_is_read() -> None:
+    """As `alg: none` has it; nothing verifies it."""
+    assert read_token(f"{HEADER}.{NOTHING}.").signature == b""
+    assert not verifies(f"{HEADER}.{NOTHING}.")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kty": "EC"},
+        {"kty": None},
+        {"use": "enc"},
+        {"alg": "PS256"},
+        {"kid": ""},
+        {"kid": None},
+        {"kid": 7},
+        {"n": None},
+        {"n": 7},
+        {"n": "AQ"},
+        {"n": f"{RSA_JWK['n']}="},
+        {"e": None},
+        {"e": "AQ"},
+        {"e": "AAAA"},
+        {"e": "Ag"},
+        {"e": "AQAAAAE"},
+        {"e": RSA_JWK["n"]},
+    ],
+)
+def test_keys_that_are_left_out(change: Mapping[str, object]) -> None:
+    """Those for something else, without an id, and weak ones; the others count."""
+    entries = [
+        {**RSA_JWK, **change},
+        {**RSA_JWK, "kid": "good"},
+        "x",
+        None,
+        *VECTOR["jwks"]["keys"],
+    ]
+    assert read_keys({"keys": entries[:4]}).keys() == {"good"}
+    assert read_keys({"keys": entries}).keys() == {"good", "t-rs"}
+
+
+@pytest.mark.parametrize("bits", [1024, 2040])
+def test_short_keys_are_left_out(bits: int) -> None:
+    """RFC 7518 asks for 2048 bits."""
+    assert read_keys({"keys": [jwk_of(private_key(bits), kid="k")]}) == {}
+
+
+@pytest.mark.parametrize("n", [2**2048, 2**8192 + 1])
+def test_moduli_that_are_left_out(n: int) -> None:
+    """An even one is none, and one of endless length takes as long."""
+    assert read_keys({"keys": [{**RSA_JWK, "n": number(n)}]}) == {}
+
+
+def number(value: int) -> str:
+    """As a key has it."""
+    return pyjwt.utils.base64url_encode(value.to_bytes((value.bit_length() + 7) // 8)).decode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"e": number(3)},
+        {"e": number(2**32 - 1)},
+        {"n": number(2**2047 + 1)},
+        {"n": number(2**8192 - 1)},
+    ],
+)
+def test_bounds_of_keys(change: Mapping[str, str]) -> None:
+    """These are just within them."""
+    assert read_keys({"keys": [{**RSA_JWK, **change}]}).keys() == {"t-rs"}
+
+
+def test_what_a_key_may_leave_out() -> None:
+    """Its use, and its algorithm."""
+    bare = {name: RSA_JWK[name] for name in ("kty", "kid", "n", "e")}
+    assert read_keys({"keys": [bare]}).keys() == {"t-rs"}
+
+
+@pytest.mark.parametrize("value", [[], "x", 7, {"keys": {}}, {"keys": "x"}])
+def test_what_is_no_key_set(value: object) -> None:
+    """It is an error; one without keys has none."""
+    with pytest.raises(ShapeError, match=r"^(the key set is not an object|keys is not a list)$"):
+        read_keys(value)
+    assert read_keys({}) == read_keys({"keys": []}) == read_keys(None) == {}
