@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from handler.providers.registry import Provider
 
 RUNBOOK = "docs/runbook.md"
-MOST_APPROVALS_AN_HOUR = 20
-MOST_REFUSALS = 5
+# So many within an hour, and so many within 15 minutes.
+APPROVALS_THAT_RING = 20
+REFUSALS_THAT_RING = 5
 _MINUTE = 60
 # CloudWatch's words. A function that nobody calls logs no line and no error: that is no breach.
 NOT_BREACHING, IGNORE = "notBreaching", "ignore"
@@ -85,20 +86,20 @@ ALARMS = (
         name="signatures-refused",
         section="Signatures refused",
         means=(
-            f"{MOST_REFUSALS} calls or more within 15 minutes did not prove that they come from a "
-            "caller: by a wrong token, or a signature that is wrong or too old."
+            f"{REFUSALS_THAT_RING} calls or more within 15 minutes did not prove that they come from "
+            "a caller: by a wrong token, or a signature that is wrong or too old."
         ),
         metric=SIGNATURES_REFUSED.name,
         minutes=15,
-        threshold=MOST_REFUSALS,
+        threshold=REFUSALS_THAT_RING,
     ),
     Alarm(
         name="many-approvals",
         section="Many approvals",
-        means=f"{MOST_APPROVALS_AN_HOUR} requests or more were approved within an hour.",
+        means=f"{APPROVALS_THAT_RING} requests or more were approved within an hour.",
         metric=APPROVED.name,
         minutes=60,
-        threshold=MOST_APPROVALS_AN_HOUR,
+        threshold=APPROVALS_THAT_RING,
         ends=False,
     ),
     Alarm(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handler.providers.registry import PROVIDERS
-from infra.alarms import alarms_for
+from infra.alarms import APPROVALS_THAT_RING, REFUSALS_THAT_RING, alarms_for
 from infra.metrics import metrics_for
 from infra.settings import KEYS
 
@@ -71,3 +71,13 @@ def test_what_is_counted_costs() -> None:
         price = 30 if of is metrics_for else 10
         row = f"| {few} to {many} {name} | {few * price / 100:.2f} to {many * price / 100:.2f} |"
         assert row in section("### What it costs")
+
+
+def test_alarms_ring_when_the_program_says() -> None:
+    """Each has a row; where it is a number of calls or requests that rings it, with that number."""
+    rows = section("## Alarms and the dashboard")
+    for alarm in alarms_for(PROVIDERS):
+        name = re.sub("(?<=provider-failing-).*", "<provider>", alarm.name)
+        assert f"| `{name}` |" in rows
+    assert f"| {REFUSALS_THAT_RING} calls within 15 minutes did not prove" in rows
+    assert f"| {APPROVALS_THAT_RING} requests were approved within an hour |" in rows
