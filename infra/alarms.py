@@ -86,8 +86,8 @@ ALARMS = (
         name="signatures-refused",
         section="Signatures refused",
         means=(
-            f"{REFUSALS_THAT_RING} calls or more within 15 minutes did not prove that they come from "
-            "a caller: by a wrong token, or a signature that is wrong or too old."
+            f"{REFUSALS_THAT_RING} calls or more within 15 minutes did not prove that they come "
+            "from a caller: by a wrong token, or a signature that is wrong or too old."
         ),
         metric=SIGNATURES_REFUSED.name,
         minutes=15,

@@ -49,7 +49,7 @@ class NotFound(Refusal):
 
 
 def unauthenticated(why: str) -> Refusal:
-    """Refuse a stranger: the answer is the same whatever is wrong."""
+    """Make the refusal of a stranger: the answer is the same whatever is wrong."""
     return Refusal(401, "The call is not authenticated.", why)
 
 
