@@ -52,8 +52,12 @@ KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
 # Keys that a tenant has taken back count for so long. An id that is not among them may be new.
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
+# For so long after a failed fetch, calls without known keys are answered without another one.
+FAILURE_LASTS = timedelta(seconds=5)
 # Of the time for a call; the providers have what is left.
 _TIME_FOR_KEYS = 0.5
+_FAILED_AT = f"{KEYS_PATH} failed at"
+_NO_KEYS = "The tenant's keys cannot be fetched; the log says why."
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
 # proto-JSON's `google.protobuf.Duration`, not negative. Access for over 31 years has no end.
@@ -98,6 +102,9 @@ class ConductorOne:
         id_, now, cache = token.key_id, self._call.received_at, self._services.cache
         known: KnownKeys | None = cache.get(KEYS_PATH)
         if known is None or not _is_within(KEYS_LAST, known.fetched_at, now):
+            failed_at = cache.get(_FAILED_AT)
+            if failed_at is not None and _is_within(FAILURE_LASTS, failed_at, now):
+                raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
             known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
         elif id_ not in known.keys and not _is_within(KEYS_PAUSE, known.tried_at, now):
             cache[KEYS_PATH] = known._replace(tried_at=now)
@@ -110,12 +117,13 @@ class ConductorOne:
         services = self._services
         base_url = BY_NAME[CONDUCTORONE_BASE_URL].read(services.environment)
         url = f"{base_url or f'https://{tenant}.conductor.one'}{KEYS_PATH}"
-        deadline = services.deadline.part(_TIME_FOR_KEYS)
+        deadline, left = services.deadline.part(_TIME_FOR_KEYS), services.deadline.left()
         try:
             return services.client.get_json(url, {}, deadline, read_keys)
         except (HttpError, ShapeError) as error:
-            message = "The tenant's keys cannot be fetched; the log says why."
-            raise Refusal(503, message, f"{url}: {error}") from None
+            spent = timedelta(seconds=left - services.deadline.left())
+            services.cache[_FAILED_AT] = self._call.received_at + spent
+            raise Refusal(503, _NO_KEYS, f"{url}: {error}") from None
 
     def requests(self) -> Sequence[Request]:
         """Read the request of a policy step; a test event holds none."""

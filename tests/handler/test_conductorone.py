@@ -632,6 +632,33 @@ def test_a_tenant_that_fails_for_a_new_key(
     assert endpoint.outcome(c1.step()) == "accept"
 
 
+def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """For 5 s from its end: no stranger makes each of their calls another fetch."""
+    tenant = serve(reply(status=404), reply(status=404), reply(c1.key_set(k1=0)))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    for seconds, http, fetches in (
+        *((0, 503, 1), (0, 503, 1), (4.9, 503, 1), (0.1, 503, 2)),
+        *((4.9, 503, 2), (0.1, 200, 3), (0, 200, 3)),
+    ):
+        endpoint.clock.advance(seconds)
+        assert (endpoint.call(c1.step())[0], len(tenant.asked)) == (http, fetches)
+    whys = [line["why"] for line in endpoint.log if line["message"] == "failed"]
+    assert [why.endswith("less than 5 s ago") for why in whys] == [False, *[True] * 2, False, True]
+
+
+def test_a_failure_after_the_keys_hour_is_remembered(
+    endpoint: Endpoint, serve: Callable[..., Scripted]
+) -> None:
+    """The old keys are over, and the tenant is left in peace all the same."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(status=404))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(3600)
+    for _ in range(3):
+        assert endpoint.call(c1.step())[0] == 503
+    assert len(tenant.asked) == 2
+
+
 def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
     """Then nobody knows how old the keys are."""
     endpoint.clock.advance(10)
