@@ -119,7 +119,7 @@ class ConductorOne:
         url = f"{base_url or f'https://{tenant}.conductor.one'}{KEYS_PATH}"
         deadline, left = services.deadline.part(_TIME_FOR_KEYS), services.deadline.left()
         try:
-            return services.client.get_json(url, {}, deadline, read_keys)
+            return services.client.get_json(url, {}, deadline, read_usable_keys)
         except (HttpError, ShapeError) as error:
             spent = timedelta(seconds=left - services.deadline.left())
             services.cache[_FAILED_AT] = self._call.received_at + spent
@@ -144,6 +144,18 @@ class ConductorOne:
 
 
 CALLER = ConductorOne
+
+
+def read_usable_keys(value: object) -> dict[str, RsaKey]:
+    """Read a tenant's keys. An answer with none that counts must not replace those that do.
+
+    Raises:
+        ShapeError: it is not a JWK set, or has no RSA key that can verify RS256.
+    """
+    keys = read_keys(value)
+    if not keys:
+        raise ShapeError("the key set has no RSA key for RS256")
+    return keys
 
 
 def read_authorization(header: str) -> Token:

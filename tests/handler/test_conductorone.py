@@ -632,6 +632,30 @@ def test_a_tenant_that_fails_for_a_new_key(
     assert endpoint.outcome(c1.step()) == "accept"
 
 
+NO_USABLE_KEYS = (
+    *(b"{}", b"null", b'{"keys":[]}', b'{"keys":null}'),
+    json.dumps({"keys": VECTOR["jwks"]["keys"][1:]}).encode(),
+)
+
+
+@pytest.mark.parametrize("keys", NO_USABLE_KEYS)
+def test_an_answer_without_keys_replaces_none(
+    endpoint: Endpoint, serve: Callable[..., Scripted], keys: bytes
+) -> None:
+    """The known ones stay for their hour, and not for longer."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(keys))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(60)
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), 1, "k2")
+    assert endpoint.call(c1.step(), token)[0] == 503
+    assert endpoint.log[-1]["why"].endswith("has no RSA key for RS256")
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(3540)
+    assert endpoint.call(c1.step())[0] == 503
+    assert len(tenant.asked) == 3
+
+
 def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
     """For 5 s from its end: no stranger makes each of their calls another fetch."""
     tenant = serve(reply(status=404), reply(status=404), reply(c1.key_set(k1=0)))
@@ -676,6 +700,7 @@ def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
         reply(b"<html>"),
         reply(b"[]"),
         reply(b'{"keys":7}'),
+        *map(reply, NO_USABLE_KEYS),
         reply(status=302, headers={"Location": "https://example.com/"}),
         say_and_hang_up(),
     ],
