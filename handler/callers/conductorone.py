@@ -257,33 +257,51 @@ def _read_task(task: JsonObject, payload: JsonObject) -> Request:
     if kinds != ["grant"]:
         return _left_to_humans("it is not a request for access")
     grant = get_object(task["type"], "grant")
-    user_id, app_id, entitlement_id = (
-        get_str(grant, name) for name in ("identityUserId", "appId", "appEntitlementId")
+    user_id, app_id, entitlement_id, account_id = (
+        get_str(grant, name)
+        for name in ("identityUserId", "appId", "appEntitlementId", "appUserId")
     )
-    user = _find(payload, ".User", user_id)
-    account_id, creator = get_str(grant, "appUserId"), get_str(task, "createdByUserId")
-    account = _find(payload, ".AppUser", account_id)
-    if get_str(task, "state") != "TASK_STATE_OPEN":
-        objection = "it is not open"
-    elif creator != user_id or get_str(task, "userId") not in {"", user_id}:
-        objection = "somebody requests access for somebody else"
-    elif not (app_id and entitlement_id):
-        objection = "it names no entitlement of an app"
-    elif not user:
-        objection = "it does not hold the user who gets access"
-    elif get_str(user, "status") != "ENABLED":
-        objection = "the user is not enabled"
-    elif account_id and get_str(account, "identityUserId") != user_id:
-        objection = "the account that gets access is not known to be the user's"
-    else:
-        objection = ""
+    user, account = _find(payload, ".User", user_id), _find(payload, ".AppUser", account_id)
+    account_is_theirs = (
+        get_str(account, "identityUserId") == user_id
+        and get_str(account, "appId") == app_id
+        and get_str(account, "appUserType") in {"", "APP_USER_TYPE_USER"}
+        and not _is_deleted(account)
+    )
+    is_for_another = get_str(task, "createdByUserId") != user_id or (
+        get_str(task, "userId") not in {"", user_id}
+    )
+    is_enabled = get_str(user, "status") == "ENABLED" and (
+        get_str(user, "directoryStatus") in {"", "ENABLED"}
+    )
+    objections = (
+        (get_str(task, "state") != "TASK_STATE_OPEN" or _is_deleted(task), "it is not open"),
+        (
+            get_str(grant, "outcome") not in {"", "GRANT_OUTCOME_UNSPECIFIED"},
+            "it has an outcome already",
+        ),
+        (is_for_another, "somebody requests access for somebody else"),
+        (not (app_id and entitlement_id), "it names no entitlement of an app"),
+        (not user, "it does not hold the user who gets access"),
+        (not is_enabled, "the user is not enabled"),
+        (get_str(user, "type") not in {"", "USER_TYPE_HUMAN"}, "the user is no person"),
+        (_is_deleted(user), "the user is deleted"),
+        (
+            account_id and not account_is_theirs,
+            "the account that gets access is not known to be the user's",
+        ),
+    )
     return Request(
         Resource(USER_KIND, user_id, get_str(user, "email")),
         (Resource(ENTITLEMENT_KIND, entitlement_id, labels={APP_LABEL: app_id}),),
         requested_duration=read_duration(grant.get("grantDuration")),
-        objection=objection,
+        objection=next((why for applies, why in objections if applies), ""),
         all_or_nothing=True,
     )
+
+
+def _is_deleted(value: JsonObject) -> bool:
+    return value.get("deletedAt") is not None
 
 
 def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:

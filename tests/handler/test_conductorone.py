@@ -142,6 +142,8 @@ NO_END = "the policy allows 6 hours, and access without an end is requested"
 OTHERS = "somebody requests access for somebody else"
 NO_USER = "it does not hold the user who gets access"
 NO_ACCOUNT = "the account that gets access is not known to be the user's"
+ACCOUNT = {"id": "2fAcc01", "identity_user_id": c1.USER, "app_id": c1.APP}
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 CLOSED = shared.TaskState.TASK_STATE_CLOSED
 
 
@@ -197,28 +199,62 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             ({"user": {"status": status}}, "the user is not enabled")
             for status in (*(each for each in shared.UserStatus if each != "ENABLED"), None)
         ),
+        ({"user": {"directory_status": "ENABLED", "type": "USER_TYPE_HUMAN"}}, "accept"),
+        *(
+            ({"user": {"directory_status": status}}, "the user is not enabled")
+            for status in (*shared.DirectoryStatus, "X")
+            if status != "ENABLED"
+        ),
+        *(
+            ({"user": {"type": kind}}, "the user is no person")
+            for kind in (*shared.Type, "X")
+            if kind != "USER_TYPE_HUMAN"
+        ),
+        ({"user": {"deleted_at": LONG_AGO}}, "the user is deleted"),
         ({"user": {"email": None}}, "the requester has no e-mail"),
         ({"user": {"email": ""}}, "the requester has no e-mail"),
         # An account in the app that is somebody else's, or nobody knows whose.
         (
             {
                 "grant": {"app_user_id": "2fAcc01"},
-                "account": {"id": "2fAcc01", "identity_user_id": c1.USER},
+                "account": ACCOUNT,
             },
             "accept",
+        ),
+        *(
+            ({"grant": {"app_user_id": "2fAcc01"}, "account": {**ACCOUNT, **changes}}, expected)
+            for changes, expected in (
+                ({"app_user_type": "APP_USER_TYPE_USER"}, "accept"),
+                *(
+                    ({"app_user_type": kind}, NO_ACCOUNT)
+                    for kind in (*shared.AppUserType, "X")
+                    if kind != "APP_USER_TYPE_USER"
+                ),
+                ({"app_id": "2fApp02"}, NO_ACCOUNT),
+                ({"app_id": ""}, NO_ACCOUNT),
+                ({"app_id": None}, NO_ACCOUNT),
+                ({"deleted_at": LONG_AGO}, NO_ACCOUNT),
+            )
         ),
         *(
             ({"grant": {"app_user_id": "2fAcc01"}, "account": account}, NO_ACCOUNT)
             for account in (
                 None,
-                {"id": "2fAcc01", "identity_user_id": c1.OTHER},
-                {"id": "2fAcc01"},
-                {"id": "2fAcc02", "identity_user_id": c1.USER},
+                {**ACCOUNT, "identity_user_id": c1.OTHER},
+                {**ACCOUNT, "identity_user_id": None},
+                {**ACCOUNT, "id": "2fAcc02"},
             )
         ),
         # A task that is no open request for something.
         ({"task": {"state": CLOSED}}, "it is not open"),
         ({"task": {"state": None}}, "it is not open"),
+        ({"task": {"deleted_at": LONG_AGO}}, "it is not open"),
+        ({"grant": {"outcome": "GRANT_OUTCOME_UNSPECIFIED"}}, "accept"),
+        *(
+            ({"grant": {"outcome": outcome}}, "it has an outcome already")
+            for outcome in (*shared.TaskTypeGrantOutcome, "X")
+            if outcome != "GRANT_OUTCOME_UNSPECIFIED"
+        ),
         ({"grant": {"app_id": None}}, "it names no entitlement of an app"),
         ({"grant": {"app_entitlement_id": ""}}, "it names no entitlement of an app"),
         *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
@@ -257,6 +293,9 @@ def test_decisions(endpoint: Endpoint, changes: dict[str, Any], expected: str) -
         ("expanded.1.email", ["ana@acme.example"], "it cannot be read: email is not a string"),
         ("expanded.1.@type", "type.googleapis.com/c1.api.app.v1.AppUser", NO_USER),
         ("expanded.1.@type", None, NO_USER),
+        ("expanded.1.deletedAt", "", "the user is deleted"),
+        ("expanded.1.type", 2, "it cannot be read: type is not a string"),
+        ("taskView.task.deletedAt", {}, "it is not open"),
         ("expanded.0.@type", "x.User", ""),
     ],
 )
