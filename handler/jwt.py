@@ -133,7 +133,11 @@ def _decode(text: str) -> bytes:
 
 
 def _object(part: bytes) -> dict[str, Any]:
-    value = json.loads(part.decode())
+    value = json.loads(part.decode(), parse_constant=_no_constant)
     if not isinstance(value, dict):
         raise ValueError  # noqa: TRY004 - as of all that cannot be read
     return value
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError  # NaN and Infinity, which are no JSON (RFC 8259, 6)

@@ -54,6 +54,8 @@ LEFT_TO_HUMANS = "Left to humans: "
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
 # For so long after a failed fetch, calls without known keys are answered without another one.
 FAILURE_LASTS = timedelta(seconds=5)
+# A token began no longer ago, and ends no later. ConductorOne's are good from -60 to 120 s.
+TOKEN_SECONDS = 300
 # Of the time for a call; the providers have what is left.
 _TIME_FOR_KEYS = 0.5
 _FAILED_AT = f"{KEYS_PATH} failed at"
@@ -211,10 +213,11 @@ def check_claims(
         raise unauthenticated("the token's htb_s256 is not the body's")
     now = call.received_at.timestamp()
     begin, end = claims.get("nbf"), claims.get("exp")
-    if not (_is_number(begin) and begin <= now):
-        raise unauthenticated("the token is not valid yet, or does not say from when")
-    if not (_is_number(end) and now < end):
-        raise unauthenticated("the token has expired, or does not say when")
+    # Compared, not subtracted: an integer may be too large for that.
+    if not (_is_number(begin) and now - TOKEN_SECONDS <= begin <= now):
+        raise unauthenticated("the token's nbf is not a time within the last 5 minutes")
+    if not (_is_number(end) and now < end <= now + TOKEN_SECONDS):
+        raise unauthenticated("the token's exp is not a time within the next 5 minutes")
 
 
 def read_event(body: bytes) -> Mapping[str, Any]:

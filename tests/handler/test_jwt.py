@@ -150,6 +150,10 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 
 HEADER, NOTHING = encoded('{"alg":"RS256"}'), encoded("{}")
+NO_NUMBERS = [
+    encoded(f'{{"alg":"RS256","exp":{number}}}')
+    for number in ("NaN", "Infinity", "-Infinity", "9" * 5000)
+]
 CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
 
 
@@ -166,6 +170,8 @@ CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
         f"{HEADER}.{encoded('{')}.AAAA",
         f"{HEADER}.{encoded('[' * 100_000)}.AAAA",
         f"{HEADER}.gIA.AAAA",
+        *(f"{HEADER}.{part}.AAAA" for part in NO_NUMBERS),
+        *(f"{part}.{NOTHING}.AAAA" for part in NO_NUMBERS),
         f"{CRITICAL}.{NOTHING}.AAAA",
     ],
 )
