@@ -205,6 +205,7 @@ def test_an_empty_signature_is_read() -> None:
         {"kty": None},
         {"use": "enc"},
         {"alg": "PS256"},
+        *({"key_ops": value} for value in ([], ["sign"], ["encrypt", "Verify"], "verify", 7, {})),
         {"kid": ""},
         {"kid": None},
         {"kid": 7},
@@ -265,9 +266,26 @@ def test_bounds_of_keys(change: Mapping[str, str]) -> None:
 
 
 def test_what_a_key_may_leave_out() -> None:
-    """Its use, and its algorithm."""
+    """Its use, its algorithm, and what it may do."""
     bare = {name: RSA_JWK[name] for name in ("kty", "kid", "n", "e")}
-    assert read_keys({"keys": [bare]}).keys() == {"t-rs"}
+    for more in ({}, {"key_ops": ["verify"]}, {"key_ops": ["sign", "verify"]}, {"key_ops": None}):
+        assert read_keys({"keys": [{**bare, **more}]}).keys() == {"t-rs"}
+
+
+def test_two_keys_of_one_id() -> None:
+    """Nobody knows which is meant: neither counts, in whatever order; one that is there twice does.
+
+    Those that can't verify RS256 are no keys here, and take nothing from it.
+    """
+    other = jwk_of(private_key(), kid="t-rs")
+    good = {**RSA_JWK, "kid": "good"}
+    for entries in (
+        *([RSA_JWK, other], [other, RSA_JWK], [RSA_JWK, other, RSA_JWK]),
+        *([RSA_JWK, RSA_JWK, other], [RSA_JWK, {**RSA_JWK, "e": number(3)}]),
+    ):
+        assert read_keys({"keys": [*entries, good]}).keys() == {"good"}
+    assert read_keys({"keys": [RSA_JWK, RSA_JWK]}) == {"t-rs": the_key()}
+    assert read_keys({"keys": [RSA_JWK, {**other, "use": "enc"}]}) == {"t-rs": the_key()}
 
 
 @pytest.mark.parametrize("value", [[], "x", 7, {"keys": {}}, {"keys": "x"}])
