@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeGuard
 from handler.callers.base import (
     BUDGET_SECONDS,
     HttpCall,
+    NotFound,
     Refusal,
     Services,
     plain_text,
@@ -92,6 +93,8 @@ class ConductorOne:
     def authenticate(self) -> None:
         """Verify the token. Only one that is for this call is worth fetching the keys."""
         tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
+        if not tenant:
+            raise NotFound(f"conductorone is off, since {CONDUCTORONE_TENANT} is not set")
         token = read_authorization(self._call.headers.get("authorization", ""))
         public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
         check_claims(token.claims, self._call, f"{tenant}.conductor.one", public_url)
@@ -308,14 +311,17 @@ def _is_deleted(value: JsonObject) -> bool:
 
 
 def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
-    """Find the one object of a type and id among what comes along; an empty one without it."""
+    """Find the one object of a type and id among what comes along; an empty one without it.
+
+    It may be there twice, if nothing in it differs.
+    """
     entries = [as_object(entry, "expanded") for entry in get_list(payload, "expanded")]
     found = [
         entry
         for entry in entries
         if get_str(entry, "@type").endswith(type_) and get_str(entry, "id") == id_ != ""
     ]
-    return found[0] if len(found) == 1 else {}
+    return found[0] if found and all(entry == found[0] for entry in found) else {}
 
 
 def _left_to_humans(objection: str) -> Request:

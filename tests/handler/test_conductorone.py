@@ -323,6 +323,15 @@ def test_two_users_of_one_id(endpoint: Endpoint) -> None:
     assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
 
 
+def test_the_same_user_twice(endpoint: Endpoint) -> None:
+    """Nothing is unclear then."""
+    payload = c1.grant_payload()
+    payload["expanded"].append({**payload["expanded"][1]})
+    assert endpoint.outcome(c1.step(payload)) == "accept"
+    payload["expanded"].append({**payload["expanded"][1], "displayName": "Ana"})
+    assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
+
+
 def test_an_objection_asks_nobody(endpoint: Endpoint) -> None:
     """The providers have nothing to say to it."""
     endpoint.outcome(c1.step(c1.grant_payload(task={"state": CLOSED})))
@@ -613,9 +622,10 @@ def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
     assert answer["statusCode"] == 401
 
 
-def test_a_domain_of_their_own(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("url", ["https://oncall.example.com", "https://oncall.example.com:443/"])
+def test_a_domain_of_their_own(endpoint: Endpoint, url: str) -> None:
     """With `PUBLIC_URL`, tokens name that, and the function's own address no longer counts."""
-    endpoint.new_app(PUBLIC_URL="https://oncall.example.com")
+    endpoint.new_app(PUBLIC_URL=url)
     there = {"aud": "oncall.example.com", "htu": "https://oncall.example.com/conductorone"}
     assert endpoint.call(c1.step(), **there)[0] == 200
     assert endpoint.call(c1.step()) == (401, UNAUTHENTICATED)
@@ -810,6 +820,15 @@ def test_without_a_tenant(endpoint: Endpoint) -> None:
     """It is off: its path is none."""
     endpoint.new_app(CONDUCTORONE_TENANT="")
     assert endpoint.call(c1.step(), iss=".conductor.one")[0] == 404
+    assert endpoint.tenant.asked == []
+
+
+def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
+    """A host without a name is nobody's: nothing is there, and no keys are fetched."""
+    endpoint.new_app(CONDUCTORONE_TENANT=" ", HANDLER_CALLERS="indent,conductorone")
+    answer = endpoint.call(c1.step(), iss=".conductor.one")
+    assert answer == (404, {"message": "There is nothing here."})
+    assert endpoint.log[-1]["why"].startswith("conductorone is off, since CONDUCTORONE_TENANT")
     assert endpoint.tenant.asked == []
 
 
