@@ -6,7 +6,8 @@ ConductorOne's API (`c1.webhooks.v1`), in proto-JSON: every field may be absent,
 same as absent.
 
 The policy that asks has a human step behind this one. An approval replaces what is left of it by
-"accept"; all else is answered with `approve`, after which the humans of the next step decide.
+"accept"; all else is answered with `approve`, after which the humans of the next step decide. Where
+the call shows that there are none, it is answered with `deny`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT, PUBLIC_URL
 
+NAME = "conductorone"
 VERSION = "v1"
 TEST = "c1.webhooks.v1.PayloadTest"
 APPROVAL_STEP = "c1.webhooks.v1.PayloadPolicyApprovalStep"
@@ -51,6 +53,10 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
+# The kinds of an approval step that a person decides; not `webhook`, `agent` and `expression`.
+HUMAN_APPROVALS = frozenset(
+    {"users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners"}
+)
 # Keys that a tenant has taken back count for so long. An id that is not among them may be new.
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
 # For so long after a failed fetch, calls without known keys are answered without another one.
@@ -84,6 +90,7 @@ class ConductorOne:
         self.request_id = ""
         self._call = call
         self._services = services
+        self._has_no_human = False
 
     @staticmethod
     def budget(_environment: Mapping[str, str]) -> float:
@@ -94,7 +101,7 @@ class ConductorOne:
         """Verify the token. Only one that is for this call is worth fetching the keys."""
         tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
         if not tenant:
-            raise NotFound(f"conductorone is off, since {CONDUCTORONE_TENANT} is not set")
+            raise NotFound(f"{NAME} is off, since {CONDUCTORONE_TENANT} is not set")
         token = read_authorization(self._call.headers.get("authorization", ""))
         public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
         check_claims(token.claims, self._call, f"{tenant}.conductor.one", public_url)
@@ -136,11 +143,18 @@ class ConductorOne:
         if event["event"] == TEST:
             return ()
         request, self.request_id = read_step(event)
+        self._has_no_human = has_no_human(event)
         return [request]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Accept for good, or pass the request on to the next step."""
-        return response(200, {"version": VERSION, **answer_to(*decisions)})
+        """Accept for good, or pass the request on to the next step; deny it if no human comes."""
+        answer = answer_to(*decisions)
+        if self._has_no_human and "approve" in answer:
+            answer = {"deny": answer["approve"]}
+            why = "the policy has no later step that a human decides"
+            ids = {"call": self._call.id, "caller": NAME, "caller_request": self.request_id}
+            self._services.log("WARN", "denied", **ids, why=why)
+        return response(200, {"version": VERSION, **answer})
 
     @staticmethod
     def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
@@ -218,9 +232,11 @@ def check_claims(
     begin, end = claims.get("nbf"), claims.get("exp")
     # Compared, not subtracted: an integer may be too large for that.
     if not (_is_number(begin) and now - TOKEN_SECONDS <= begin <= now):
-        raise unauthenticated("the token's nbf is not a time within the last 5 minutes")
+        raise unauthenticated(
+            "the token began over 5 minutes ago, begins later, or does not say when"
+        )
     if not (_is_number(end) and now < end <= now + TOKEN_SECONDS):
-        raise unauthenticated("the token's exp is not a time within the next 5 minutes")
+        raise unauthenticated("the token has expired, ends in over 5 minutes, or does not say when")
 
 
 def read_event(body: bytes) -> Mapping[str, Any]:
@@ -256,6 +272,25 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
         return _read_task(task, payload), id_
     except ShapeError as error:
         return _left_to_humans(f"it cannot be read: {error}"), id_
+
+
+def has_no_human(event: JsonObject) -> bool:
+    """Say whether a policy step comes with its policy, and no human decides a later step of it.
+
+    A step that cannot be read is no human's.
+    """
+    try:
+        task = get_object(get_object(get_object(event, "payload"), "taskView"), "task")
+    except ShapeError:
+        return False  # whose policy does not come along
+    policy = task.get("policy")
+    steps = policy.get("next") if isinstance(policy, dict) else None
+    return policy is not None and not any(
+        isinstance(step, dict)
+        and isinstance(approval := step.get("approval"), dict)
+        and any(isinstance(approval.get(kind), dict) for kind in HUMAN_APPROVALS)
+        for step in (steps if isinstance(steps, list) else ())
+    )
 
 
 def _read_task(task: JsonObject, payload: JsonObject) -> Request:

@@ -21,6 +21,7 @@ from handler.callers.base import HttpCall, Refusal
 from handler.callers.conductorone import (
     answer_to,
     check_claims,
+    has_no_human,
     read_authorization,
     read_duration,
     read_event,
@@ -338,6 +339,79 @@ def test_an_objection_asks_nobody(endpoint: Endpoint) -> None:
     assert endpoint.log[0]["trace"]["providers"] == []
 
 
+def _later(**approval: object) -> dict[str, Any]:
+    """A later step, as the vendor's types write it."""
+    step = shared.PolicyStep(approval=shared.Approval.model_validate(approval))
+    written: dict[str, Any] = json.loads(step.model_dump_json(by_alias=True, exclude_none=True))
+    assert {*written["approval"]} >= {*approval}
+    return written
+
+
+CURRENT = {"id": "2fStep01", "approval": {"webhook": {"webhookId": "2fWebhook01"}}}
+PROVISION = {"provision": {"assigned": True}}
+MACHINES = [
+    *(_later(**{kind: {}}, assigned=True) for kind in ("webhook", "agent", "expression")),
+    *({kind: {}} for kind in ("accept", "reject", "wait", "form", "action")),
+    PROVISION,
+]
+# What nobody knows to be a human's is none.
+ODD_APPROVALS: list[object] = [7, {}, {"users": None}, {"users": 7}, {"x": {}}, {"assigned": True}]
+ODD_STEPS: list[object] = [None, [], "users", [7], [None]]
+WITHOUT_HUMANS: list[object] = [
+    {"current": CURRENT},
+    *({"current": CURRENT, "next": [step]} for step in MACHINES),
+    {"current": CURRENT, "next": MACHINES},
+    *({"current": CURRENT, "next": steps} for steps in ODD_STEPS),
+    *({"next": [{"approval": approval}]} for approval in ODD_APPROVALS),
+    # Whoever has decided already decides nothing more.
+    {"current": CURRENT, "history": [_later(users={})]},
+    *({}, [], 7),
+]
+PEOPLE = ("users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners")
+
+
+def _step_of(policy: object, **changes: Any) -> bytes:  # noqa: ANN401 - as `grant_payload`
+    payload = c1.grant_payload(**changes)
+    payload["taskView"]["task"]["policy"] = policy
+    return c1.step(payload)
+
+
+@pytest.mark.parametrize("policy", WITHOUT_HUMANS)
+def test_no_human_behind(endpoint: Endpoint, policy: object) -> None:
+    """To pass it on may mean access: it is denied, and the log says why."""
+    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"deny: {HUMANS}{NOBODY}"
+    decision, warning = endpoint.log
+    assert decision["outcome"] == "abstain"
+    assert (warning["level"], warning["message"]) == ("WARN", "denied")
+    assert warning["why"] == "the policy has no later step that a human decides"
+    for name in ("call", "caller", "caller_request"):
+        assert warning[name] == decision[name]
+    assert endpoint.outcome(_step_of(policy)) == "accept"
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_a_human_behind(endpoint: Endpoint, kind: str) -> None:
+    """It is passed on to them, wherever they come."""
+    policy = {"current": CURRENT, "next": [*MACHINES, _later(**{kind: {}}), PROVISION]}
+    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"{HUMANS}{NOBODY}"
+    assert [line["message"] for line in endpoint.log] == ["decision"]
+    assert endpoint.outcome(_step_of(None, user={"email": BO})) == f"{HUMANS}{NOBODY}"
+
+
+@pytest.mark.parametrize("kind", OTHER_TASKS)
+def test_no_human_behind_what_is_not_read(endpoint: Endpoint, kind: dict[str, Any]) -> None:
+    """Nor is anything else passed on to nobody."""
+    outcome = endpoint.outcome(_step_of({"current": CURRENT}, task_type=kind))
+    assert outcome == f"deny: {HUMANS}it is not a request for access"
+
+
+def test_no_human_behind_a_dry_run(endpoint: Endpoint) -> None:
+    """The same."""
+    endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
+    outcome = endpoint.outcome(_step_of({"current": CURRENT}))
+    assert outcome == f"deny: {HUMANS}in dry run, humans decide"
+
+
 def test_dry_run(endpoint: Endpoint) -> None:
     """The log says what would be approved; humans decide."""
     endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
@@ -402,8 +476,8 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
     assert endpoint.log[-1]["level"] == "WARN"
 
 
-NOT_FROM = "the token's nbf is not a time within the last 5 minutes"
-NOT_UNTIL = "the token's exp is not a time within the next 5 minutes"
+NOT_FROM = "the token began over 5 minutes ago, begins later, or does not say when"
+NOT_UNTIL = "the token has expired, ends in over 5 minutes, or does not say when"
 UNREADABLE = "the bearer token cannot be read: a part of it is not what it has to be"
 
 
@@ -937,6 +1011,7 @@ def test_no_payload_raises_or_is_taken_for_another(data: st.DataObject) -> None:
         at = inner
     at[name] = data.draw(JSON)
     request, _ = read_step({"payload": payload})
+    has_no_human({"payload": payload})
     if not request.objection:
         assert request.requester.id == c1.USER
         assert len(request.resources) == 1

@@ -198,6 +198,9 @@ def test_an_empty_signature_is_read() -> None:
     assert not verifies(f"{HEADER}.{NOTHING}.")
 
 
+NOT_TO_VERIFY: list[object] = [[], ["sign"], ["encrypt", "Verify"], "verify", 7, {}]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -205,7 +208,7 @@ def test_an_empty_signature_is_read() -> None:
         {"kty": None},
         {"use": "enc"},
         {"alg": "PS256"},
-        *({"key_ops": value} for value in ([], ["sign"], ["encrypt", "Verify"], "verify", 7, {})),
+        *({"key_ops": value} for value in NOT_TO_VERIFY),
         {"kid": ""},
         {"kid": None},
         {"kid": 7},
