@@ -119,7 +119,9 @@ class App:
             why = f"{entry.name} is off, since {entry.key} is not set"
             raise NotFound(f"{why}; docs/callers.md says how to switch it on")
         call = read_call(event, caller.methods, now)
-        services = Services(self._environment, settings, self.client, deadline, self._cache)
+        services = Services(
+            self._environment, settings, self.client, deadline, self._cache, self._write
+        )
         session = caller(call, services)
         session.authenticate()
         requests = session.requests()

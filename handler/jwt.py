@@ -78,23 +78,26 @@ def read_token(text: str) -> Token:
 def read_keys(value: object) -> dict[str, RsaKey]:
     """Read the keys of a JWK set that can verify RS256, by their ids; others are left out.
 
+    So are those of which two have one id: nobody knows which is meant.
+
     Raises:
         ShapeError: it is not a JWK set.
     """
-    keys = {}
+    keys: dict[str, set[RsaKey]] = {}
     for entry in get_list(as_object(value, "the key set"), "keys"):
         try:
             fields = entry if isinstance(entry, dict) else {}
             key_type, use, algorithm, key_id = (
                 get_str(fields, name) for name in ("kty", "use", "alg", "kid")
             )
+            verifies = fields.get("key_ops") is None or "verify" in get_list(fields, "key_ops")
             key = RsaKey(*(int.from_bytes(_decode(get_str(fields, name))) for name in ("n", "e")))
         except (ShapeError, ValueError):
             continue
         is_for_rs256 = key_type == "RSA" and use in {"", "sig"} and algorithm in {"", RS256}
-        if key_id and is_for_rs256 and _is_strong(key):
-            keys[key_id] = key
-    return keys
+        if key_id and is_for_rs256 and verifies and _is_strong(key):
+            keys.setdefault(key_id, set()).add(key)
+    return {key_id: values.pop() for key_id, values in keys.items() if len(values) == 1}
 
 
 def verify_rs256(key: RsaKey, message: bytes, signature: bytes) -> bool:
@@ -133,7 +136,11 @@ def _decode(text: str) -> bytes:
 
 
 def _object(part: bytes) -> dict[str, Any]:
-    value = json.loads(part.decode())
+    value = json.loads(part.decode(), parse_constant=_no_constant)
     if not isinstance(value, dict):
         raise ValueError  # noqa: TRY004 - as of all that cannot be read
     return value
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError  # NaN and Infinity, which are no JSON (RFC 8259, 6)

@@ -237,14 +237,18 @@ def parse_seconds(key: str, value: str, *, least: float, most: float, example: s
 
 
 def parse_public_url(key: str, value: str) -> str:
-    """Read the https address of a host, in lower case; without a path, since we have several."""
+    """Read the https address of a host as callers write it: in lower case, without port 443.
+
+    It has no path, since we have several.
+    """
     if not value:
         return ""
     url = value.rstrip("/").lower()
     allowed = "is the https address of a host, without a path"
     if not url.startswith("https://") or "/" in url.removeprefix("https://"):
         raise _wrong_url(key, value, allowed, "https://oncall.example.com")
-    return _check_url(key, value, url, allowed, "https://oncall.example.com")
+    url = _check_url(key, value, url, allowed, "https://oncall.example.com")
+    return url.removesuffix(":443")
 
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:

@@ -68,7 +68,8 @@ class HttpCall(NamedTuple):
 class Services(NamedTuple):
     """What a caller may use.
 
-    `settings` may fetch the secret; `cache` is for all calls to this environment.
+    `settings` may fetch the secret; `cache` is for all calls to this environment; `log` writes a
+    line, of a level, a message and fields.
     """
 
     environment: Mapping[str, str]
@@ -76,6 +77,7 @@ class Services(NamedTuple):
     client: Client
     deadline: Deadline
     cache: dict[str, Any]
+    log: Callable[..., None]
 
 
 class Caller(Protocol):

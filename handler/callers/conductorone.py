@@ -6,7 +6,8 @@ ConductorOne's API (`c1.webhooks.v1`), in proto-JSON: every field may be absent,
 same as absent.
 
 The policy that asks has a human step behind this one. An approval replaces what is left of it by
-"accept"; all else is answered with `approve`, after which the humans of the next step decide.
+"accept"; all else is answered with `approve`, after which the humans of the next step decide. Where
+the call shows that there are none, it is answered with `deny`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple, TypeGuard
 from handler.callers.base import (
     BUDGET_SECONDS,
     HttpCall,
+    NotFound,
     Refusal,
     Services,
     plain_text,
@@ -42,6 +44,7 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT, PUBLIC_URL
 
+NAME = "conductorone"
 VERSION = "v1"
 TEST = "c1.webhooks.v1.PayloadTest"
 APPROVAL_STEP = "c1.webhooks.v1.PayloadPolicyApprovalStep"
@@ -50,10 +53,20 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
+# The kinds of an approval step that a person decides; not `webhook`, `agent` and `expression`.
+HUMAN_APPROVALS = frozenset(
+    {"users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners"}
+)
 # Keys that a tenant has taken back count for so long. An id that is not among them may be new.
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
+# For so long after a failed fetch, calls without known keys are answered without another one.
+FAILURE_LASTS = timedelta(seconds=5)
+# A token began no longer ago, and ends no later. ConductorOne's are good from -60 to 120 s.
+TOKEN_SECONDS = 300
 # Of the time for a call; the providers have what is left.
 _TIME_FOR_KEYS = 0.5
+_FAILED_AT = f"{KEYS_PATH} failed at"
+_NO_KEYS = "The tenant's keys cannot be fetched; the log says why."
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
 # proto-JSON's `google.protobuf.Duration`, not negative. Access for over 31 years has no end.
@@ -77,6 +90,7 @@ class ConductorOne:
         self.request_id = ""
         self._call = call
         self._services = services
+        self._has_no_human = False
 
     @staticmethod
     def budget(_environment: Mapping[str, str]) -> float:
@@ -86,6 +100,8 @@ class ConductorOne:
     def authenticate(self) -> None:
         """Verify the token. Only one that is for this call is worth fetching the keys."""
         tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
+        if not tenant:
+            raise NotFound(f"{NAME} is off, since {CONDUCTORONE_TENANT} is not set")
         token = read_authorization(self._call.headers.get("authorization", ""))
         public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
         check_claims(token.claims, self._call, f"{tenant}.conductor.one", public_url)
@@ -98,6 +114,9 @@ class ConductorOne:
         id_, now, cache = token.key_id, self._call.received_at, self._services.cache
         known: KnownKeys | None = cache.get(KEYS_PATH)
         if known is None or not _is_within(KEYS_LAST, known.fetched_at, now):
+            failed_at = cache.get(_FAILED_AT)
+            if failed_at is not None and _is_within(FAILURE_LASTS, failed_at, now):
+                raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
             known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
         elif id_ not in known.keys and not _is_within(KEYS_PAUSE, known.tried_at, now):
             cache[KEYS_PATH] = known._replace(tried_at=now)
@@ -110,12 +129,13 @@ class ConductorOne:
         services = self._services
         base_url = BY_NAME[CONDUCTORONE_BASE_URL].read(services.environment)
         url = f"{base_url or f'https://{tenant}.conductor.one'}{KEYS_PATH}"
-        deadline = services.deadline.part(_TIME_FOR_KEYS)
+        deadline, left = services.deadline.part(_TIME_FOR_KEYS), services.deadline.left()
         try:
-            return services.client.get_json(url, {}, deadline, read_keys)
+            return services.client.get_json(url, {}, deadline, read_usable_keys)
         except (HttpError, ShapeError) as error:
-            message = "The tenant's keys cannot be fetched; the log says why."
-            raise Refusal(503, message, f"{url}: {error}") from None
+            spent = timedelta(seconds=left - services.deadline.left())
+            services.cache[_FAILED_AT] = self._call.received_at + spent
+            raise Refusal(503, _NO_KEYS, f"{url}: {error}") from None
 
     def requests(self) -> Sequence[Request]:
         """Read the request of a policy step; a test event holds none."""
@@ -123,11 +143,18 @@ class ConductorOne:
         if event["event"] == TEST:
             return ()
         request, self.request_id = read_step(event)
+        self._has_no_human = has_no_human(event)
         return [request]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Accept for good, or pass the request on to the next step."""
-        return response(200, {"version": VERSION, **answer_to(*decisions)})
+        """Accept for good, or pass the request on to the next step; deny it if no human comes."""
+        answer = answer_to(*decisions)
+        if self._has_no_human and "approve" in answer:
+            answer = {"deny": answer["approve"]}
+            why = "the policy has no later step that a human decides"
+            ids = {"call": self._call.id, "caller": NAME, "caller_request": self.request_id}
+            self._services.log("WARN", "denied", **ids, why=why)
+        return response(200, {"version": VERSION, **answer})
 
     @staticmethod
     def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
@@ -136,6 +163,18 @@ class ConductorOne:
 
 
 CALLER = ConductorOne
+
+
+def read_usable_keys(value: object) -> dict[str, RsaKey]:
+    """Read a tenant's keys. An answer with none that counts must not replace those that do.
+
+    Raises:
+        ShapeError: it is not a JWK set, or has no RSA key that can verify RS256.
+    """
+    keys = read_keys(value)
+    if not keys:
+        raise ShapeError("the key set has no RSA key for RS256")
+    return keys
 
 
 def read_authorization(header: str) -> Token:
@@ -191,10 +230,13 @@ def check_claims(
         raise unauthenticated("the token's htb_s256 is not the body's")
     now = call.received_at.timestamp()
     begin, end = claims.get("nbf"), claims.get("exp")
-    if not (_is_number(begin) and begin <= now):
-        raise unauthenticated("the token is not valid yet, or does not say from when")
-    if not (_is_number(end) and now < end):
-        raise unauthenticated("the token has expired, or does not say when")
+    # Compared, not subtracted: an integer may be too large for that.
+    if not (_is_number(begin) and now - TOKEN_SECONDS <= begin <= now):
+        raise unauthenticated(
+            "the token began over 5 minutes ago, begins later, or does not say when"
+        )
+    if not (_is_number(end) and now < end <= now + TOKEN_SECONDS):
+        raise unauthenticated("the token has expired, ends in over 5 minutes, or does not say when")
 
 
 def read_event(body: bytes) -> Mapping[str, Any]:
@@ -232,49 +274,89 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
         return _left_to_humans(f"it cannot be read: {error}"), id_
 
 
+def has_no_human(event: JsonObject) -> bool:
+    """Say whether a policy step comes with its policy, and no human decides a later step of it.
+
+    A step that cannot be read is no human's.
+    """
+    try:
+        task = get_object(get_object(get_object(event, "payload"), "taskView"), "task")
+    except ShapeError:
+        return False  # whose policy does not come along
+    policy = task.get("policy")
+    steps = policy.get("next") if isinstance(policy, dict) else None
+    return policy is not None and not any(
+        isinstance(step, dict)
+        and isinstance(approval := step.get("approval"), dict)
+        and any(isinstance(approval.get(kind), dict) for kind in HUMAN_APPROVALS)
+        for step in (steps if isinstance(steps, list) else ())
+    )
+
+
 def _read_task(task: JsonObject, payload: JsonObject) -> Request:
     kinds = [kind for kind, value in get_object(task, "type").items() if value is not None]
     if kinds != ["grant"]:
         return _left_to_humans("it is not a request for access")
     grant = get_object(task["type"], "grant")
-    user_id, app_id, entitlement_id = (
-        get_str(grant, name) for name in ("identityUserId", "appId", "appEntitlementId")
+    user_id, app_id, entitlement_id, account_id = (
+        get_str(grant, name)
+        for name in ("identityUserId", "appId", "appEntitlementId", "appUserId")
     )
-    user = _find(payload, ".User", user_id)
-    account_id, creator = get_str(grant, "appUserId"), get_str(task, "createdByUserId")
-    account = _find(payload, ".AppUser", account_id)
-    if get_str(task, "state") != "TASK_STATE_OPEN":
-        objection = "it is not open"
-    elif creator != user_id or get_str(task, "userId") not in {"", user_id}:
-        objection = "somebody requests access for somebody else"
-    elif not (app_id and entitlement_id):
-        objection = "it names no entitlement of an app"
-    elif not user:
-        objection = "it does not hold the user who gets access"
-    elif get_str(user, "status") != "ENABLED":
-        objection = "the user is not enabled"
-    elif account_id and get_str(account, "identityUserId") != user_id:
-        objection = "the account that gets access is not known to be the user's"
-    else:
-        objection = ""
+    user, account = _find(payload, ".User", user_id), _find(payload, ".AppUser", account_id)
+    account_is_theirs = (
+        get_str(account, "identityUserId") == user_id
+        and get_str(account, "appId") == app_id
+        and get_str(account, "appUserType") in {"", "APP_USER_TYPE_USER"}
+        and not _is_deleted(account)
+    )
+    is_for_another = get_str(task, "createdByUserId") != user_id or (
+        get_str(task, "userId") not in {"", user_id}
+    )
+    is_enabled = get_str(user, "status") == "ENABLED" and (
+        get_str(user, "directoryStatus") in {"", "ENABLED"}
+    )
+    objections = (
+        (get_str(task, "state") != "TASK_STATE_OPEN" or _is_deleted(task), "it is not open"),
+        (
+            get_str(grant, "outcome") not in {"", "GRANT_OUTCOME_UNSPECIFIED"},
+            "it has an outcome already",
+        ),
+        (is_for_another, "somebody requests access for somebody else"),
+        (not (app_id and entitlement_id), "it names no entitlement of an app"),
+        (not user, "it does not hold the user who gets access"),
+        (not is_enabled, "the user is not enabled"),
+        (get_str(user, "type") not in {"", "USER_TYPE_HUMAN"}, "the user is no person"),
+        (_is_deleted(user), "the user is deleted"),
+        (
+            account_id and not account_is_theirs,
+            "the account that gets access is not known to be the user's",
+        ),
+    )
     return Request(
         Resource(USER_KIND, user_id, get_str(user, "email")),
         (Resource(ENTITLEMENT_KIND, entitlement_id, labels={APP_LABEL: app_id}),),
         requested_duration=read_duration(grant.get("grantDuration")),
-        objection=objection,
+        objection=next((why for applies, why in objections if applies), ""),
         all_or_nothing=True,
     )
 
 
+def _is_deleted(value: JsonObject) -> bool:
+    return value.get("deletedAt") is not None
+
+
 def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
-    """Find the one object of a type and id among what comes along; an empty one without it."""
+    """Find the one object of a type and id among what comes along; an empty one without it.
+
+    It may be there twice, if nothing in it differs.
+    """
     entries = [as_object(entry, "expanded") for entry in get_list(payload, "expanded")]
     found = [
         entry
         for entry in entries
         if get_str(entry, "@type").endswith(type_) and get_str(entry, "id") == id_ != ""
     ]
-    return found[0] if len(found) == 1 else {}
+    return found[0] if found and all(entry == found[0] for entry in found) else {}
 
 
 def _left_to_humans(objection: str) -> Request:

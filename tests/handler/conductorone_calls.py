@@ -202,15 +202,19 @@ def _written(value: Any) -> Any:  # noqa: ANN401 - any of the SDK's types
 
 
 def outcome_of(body: str) -> str:
-    """Read an answer by the vendor's types: `accept`, or the comment by which it is passed on."""
+    """Read an answer by the vendor's types: `accept`, or the comment by which it is passed on.
+
+    A denial is its comment after "deny: ".
+    """
     read = shared.ResponsePolicyApprovalStep.model_validate_json(body)
     assert read.version == "v1"
-    assert not read.response_policy_approval_step_deny
     assert not read.response_policy_approval_step_reassign
+    denied = read.response_policy_approval_step_deny
     replaced = read.response_policy_approval_replace_policy
     approved = read.response_policy_approval_step_approve
     if replaced:
         assert not approved
+        assert not denied
         assert replaced.comment
         assert len(replaced.comment) <= 1024
         assert replaced.policy_steps
@@ -218,7 +222,9 @@ def outcome_of(body: str) -> str:
         assert only.accept
         assert only.model_fields_set == {"accept"}
         return "accept"
-    assert approved
-    assert approved.comment
-    assert len(approved.comment) <= 1024
-    return approved.comment
+    passed_on = approved or denied
+    assert passed_on
+    assert not (approved and denied)
+    assert passed_on.comment
+    assert len(passed_on.comment) <= 1024
+    return f"deny: {passed_on.comment}" if denied else passed_on.comment

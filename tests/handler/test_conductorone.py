@@ -21,6 +21,7 @@ from handler.callers.base import HttpCall, Refusal
 from handler.callers.conductorone import (
     answer_to,
     check_claims,
+    has_no_human,
     read_authorization,
     read_duration,
     read_event,
@@ -142,6 +143,8 @@ NO_END = "the policy allows 6 hours, and access without an end is requested"
 OTHERS = "somebody requests access for somebody else"
 NO_USER = "it does not hold the user who gets access"
 NO_ACCOUNT = "the account that gets access is not known to be the user's"
+ACCOUNT = {"id": "2fAcc01", "identity_user_id": c1.USER, "app_id": c1.APP}
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 CLOSED = shared.TaskState.TASK_STATE_CLOSED
 
 
@@ -197,28 +200,62 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             ({"user": {"status": status}}, "the user is not enabled")
             for status in (*(each for each in shared.UserStatus if each != "ENABLED"), None)
         ),
+        ({"user": {"directory_status": "ENABLED", "type": "USER_TYPE_HUMAN"}}, "accept"),
+        *(
+            ({"user": {"directory_status": status}}, "the user is not enabled")
+            for status in (*shared.DirectoryStatus, "X")
+            if status != "ENABLED"
+        ),
+        *(
+            ({"user": {"type": kind}}, "the user is no person")
+            for kind in (*shared.Type, "X")
+            if kind != "USER_TYPE_HUMAN"
+        ),
+        ({"user": {"deleted_at": LONG_AGO}}, "the user is deleted"),
         ({"user": {"email": None}}, "the requester has no e-mail"),
         ({"user": {"email": ""}}, "the requester has no e-mail"),
         # An account in the app that is somebody else's, or nobody knows whose.
         (
             {
                 "grant": {"app_user_id": "2fAcc01"},
-                "account": {"id": "2fAcc01", "identity_user_id": c1.USER},
+                "account": ACCOUNT,
             },
             "accept",
+        ),
+        *(
+            ({"grant": {"app_user_id": "2fAcc01"}, "account": {**ACCOUNT, **changes}}, expected)
+            for changes, expected in (
+                ({"app_user_type": "APP_USER_TYPE_USER"}, "accept"),
+                *(
+                    ({"app_user_type": kind}, NO_ACCOUNT)
+                    for kind in (*shared.AppUserType, "X")
+                    if kind != "APP_USER_TYPE_USER"
+                ),
+                ({"app_id": "2fApp02"}, NO_ACCOUNT),
+                ({"app_id": ""}, NO_ACCOUNT),
+                ({"app_id": None}, NO_ACCOUNT),
+                ({"deleted_at": LONG_AGO}, NO_ACCOUNT),
+            )
         ),
         *(
             ({"grant": {"app_user_id": "2fAcc01"}, "account": account}, NO_ACCOUNT)
             for account in (
                 None,
-                {"id": "2fAcc01", "identity_user_id": c1.OTHER},
-                {"id": "2fAcc01"},
-                {"id": "2fAcc02", "identity_user_id": c1.USER},
+                {**ACCOUNT, "identity_user_id": c1.OTHER},
+                {**ACCOUNT, "identity_user_id": None},
+                {**ACCOUNT, "id": "2fAcc02"},
             )
         ),
         # A task that is no open request for something.
         ({"task": {"state": CLOSED}}, "it is not open"),
         ({"task": {"state": None}}, "it is not open"),
+        ({"task": {"deleted_at": LONG_AGO}}, "it is not open"),
+        ({"grant": {"outcome": "GRANT_OUTCOME_UNSPECIFIED"}}, "accept"),
+        *(
+            ({"grant": {"outcome": outcome}}, "it has an outcome already")
+            for outcome in (*shared.TaskTypeGrantOutcome, "X")
+            if outcome != "GRANT_OUTCOME_UNSPECIFIED"
+        ),
         ({"grant": {"app_id": None}}, "it names no entitlement of an app"),
         ({"grant": {"app_entitlement_id": ""}}, "it names no entitlement of an app"),
         *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
@@ -257,6 +294,9 @@ def test_decisions(endpoint: Endpoint, changes: dict[str, Any], expected: str) -
         ("expanded.1.email", ["ana@acme.example"], "it cannot be read: email is not a string"),
         ("expanded.1.@type", "type.googleapis.com/c1.api.app.v1.AppUser", NO_USER),
         ("expanded.1.@type", None, NO_USER),
+        ("expanded.1.deletedAt", "", "the user is deleted"),
+        ("expanded.1.type", 2, "it cannot be read: type is not a string"),
+        ("taskView.task.deletedAt", {}, "it is not open"),
         ("expanded.0.@type", "x.User", ""),
     ],
 )
@@ -284,10 +324,92 @@ def test_two_users_of_one_id(endpoint: Endpoint) -> None:
     assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
 
 
+def test_the_same_user_twice(endpoint: Endpoint) -> None:
+    """Nothing is unclear then."""
+    payload = c1.grant_payload()
+    payload["expanded"].append({**payload["expanded"][1]})
+    assert endpoint.outcome(c1.step(payload)) == "accept"
+    payload["expanded"].append({**payload["expanded"][1], "displayName": "Ana"})
+    assert endpoint.outcome(c1.step(payload)) == f"{HUMANS}{NO_USER}"
+
+
 def test_an_objection_asks_nobody(endpoint: Endpoint) -> None:
     """The providers have nothing to say to it."""
     endpoint.outcome(c1.step(c1.grant_payload(task={"state": CLOSED})))
     assert endpoint.log[0]["trace"]["providers"] == []
+
+
+def _later(**approval: object) -> dict[str, Any]:
+    """A later step, as the vendor's types write it."""
+    step = shared.PolicyStep(approval=shared.Approval.model_validate(approval))
+    written: dict[str, Any] = json.loads(step.model_dump_json(by_alias=True, exclude_none=True))
+    assert {*written["approval"]} >= {*approval}
+    return written
+
+
+CURRENT = {"id": "2fStep01", "approval": {"webhook": {"webhookId": "2fWebhook01"}}}
+PROVISION = {"provision": {"assigned": True}}
+MACHINES = [
+    *(_later(**{kind: {}}, assigned=True) for kind in ("webhook", "agent", "expression")),
+    *({kind: {}} for kind in ("accept", "reject", "wait", "form", "action")),
+    PROVISION,
+]
+# What nobody knows to be a human's is none.
+ODD_APPROVALS: list[object] = [7, {}, {"users": None}, {"users": 7}, {"x": {}}, {"assigned": True}]
+ODD_STEPS: list[object] = [None, [], "users", [7], [None]]
+WITHOUT_HUMANS: list[object] = [
+    {"current": CURRENT},
+    *({"current": CURRENT, "next": [step]} for step in MACHINES),
+    {"current": CURRENT, "next": MACHINES},
+    *({"current": CURRENT, "next": steps} for steps in ODD_STEPS),
+    *({"next": [{"approval": approval}]} for approval in ODD_APPROVALS),
+    # Whoever has decided already decides nothing more.
+    {"current": CURRENT, "history": [_later(users={})]},
+    *({}, [], 7),
+]
+PEOPLE = ("users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners")
+
+
+def _step_of(policy: object, **changes: Any) -> bytes:  # noqa: ANN401 - as `grant_payload`
+    payload = c1.grant_payload(**changes)
+    payload["taskView"]["task"]["policy"] = policy
+    return c1.step(payload)
+
+
+@pytest.mark.parametrize("policy", WITHOUT_HUMANS)
+def test_no_human_behind(endpoint: Endpoint, policy: object) -> None:
+    """To pass it on may mean access: it is denied, and the log says why."""
+    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"deny: {HUMANS}{NOBODY}"
+    decision, warning = endpoint.log
+    assert decision["outcome"] == "abstain"
+    assert (warning["level"], warning["message"]) == ("WARN", "denied")
+    assert warning["why"] == "the policy has no later step that a human decides"
+    for name in ("call", "caller", "caller_request"):
+        assert warning[name] == decision[name]
+    assert endpoint.outcome(_step_of(policy)) == "accept"
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_a_human_behind(endpoint: Endpoint, kind: str) -> None:
+    """It is passed on to them, wherever they come."""
+    policy = {"current": CURRENT, "next": [*MACHINES, _later(**{kind: {}}), PROVISION]}
+    assert endpoint.outcome(_step_of(policy, user={"email": BO})) == f"{HUMANS}{NOBODY}"
+    assert [line["message"] for line in endpoint.log] == ["decision"]
+    assert endpoint.outcome(_step_of(None, user={"email": BO})) == f"{HUMANS}{NOBODY}"
+
+
+@pytest.mark.parametrize("kind", OTHER_TASKS)
+def test_no_human_behind_what_is_not_read(endpoint: Endpoint, kind: dict[str, Any]) -> None:
+    """Nor is anything else passed on to nobody."""
+    outcome = endpoint.outcome(_step_of({"current": CURRENT}, task_type=kind))
+    assert outcome == f"deny: {HUMANS}it is not a request for access"
+
+
+def test_no_human_behind_a_dry_run(endpoint: Endpoint) -> None:
+    """The same."""
+    endpoint.new_app(AUTO_APPROVAL_DRY_RUN="true")
+    outcome = endpoint.outcome(_step_of({"current": CURRENT}))
+    assert outcome == f"deny: {HUMANS}in dry run, humans decide"
 
 
 def test_dry_run(endpoint: Endpoint) -> None:
@@ -354,6 +476,11 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
     assert endpoint.log[-1]["level"] == "WARN"
 
 
+NOT_FROM = "the token began over 5 minutes ago, begins later, or does not say when"
+NOT_UNTIL = "the token has expired, ends in over 5 minutes, or does not say when"
+UNREADABLE = "the bearer token cannot be read: a part of it is not what it has to be"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -378,13 +505,11 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
         *(({name: None}, f"the token's {name} is not ") for name in ("iss", "aud", "htu", "htm")),
         *(({name: None}, f"the token's {name} is not ") for name in ("c1typ", "htb_s256")),
         ({"htb_s256": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="}, "the token's htb_s256"),
-        ({"exp": None}, "the token has expired, or does not say when"),
-        ({"exp": True}, "the token has expired, or does not say when"),
-        ({"exp": "1e99"}, "the token has expired, or does not say when"),
-        ({"exp": float("nan")}, "the token has expired, or does not say when"),
-        ({"nbf": None}, "the token is not valid yet, or does not say from when"),
-        ({"nbf": "0"}, "the token is not valid yet, or does not say from when"),
-        ({"nbf": [0]}, "the token is not valid yet, or does not say from when"),
+        *(({"exp": end}, NOT_UNTIL) for end in (None, True, "1e99", [0], 10**400, -(10**400))),
+        *(({"nbf": begin}, NOT_FROM) for begin in (None, "0", [0], 10**400, -(10**400), 0)),
+        *(({name: float("nan")}, UNREADABLE) for name in ("exp", "nbf", "jti")),
+        *(({name: float("inf")}, UNREADABLE) for name in ("exp", "jti")),
+        ({"nbf": float("-inf")}, UNREADABLE),
     ],
 )
 def test_each_claim_spoilt(endpoint: Endpoint, changes: dict[str, Any], why: str) -> None:
@@ -404,6 +529,21 @@ def test_its_time(endpoint: Endpoint, seconds: float, *, accepted: bool) -> None
     token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now))
     endpoint.clock.advance(seconds)
     assert (endpoint.call(c1.step(), token)[0] == 200) is accepted
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "accepted"),
+    [
+        *((-300, 300, True), (-300, 1, True), (0, 300, True), (0, 1, True), (-0.5, 0.5, True)),
+        *((-301, 60, False), (-60, 301, False), (-300.001, 1, False), (0, 300.001, False)),
+        *((1, 60, False), (-60, 0, False), (-60, -1, False), (-(10**9), 10**9, False)),
+    ],
+)
+def test_its_length(endpoint: Endpoint, begin: float, end: float, *, accepted: bool) -> None:
+    """No token is good for longer than 5 minutes in each direction, whoever made it."""
+    now = endpoint.clock.now.timestamp()
+    http, _ = endpoint.call(c1.step(), nbf=now + begin, exp=now + end)
+    assert (http == 200) is accepted
 
 
 def test_another_body(endpoint: Endpoint) -> None:
@@ -556,9 +696,10 @@ def test_no_header_changes_the_address(endpoint: Endpoint) -> None:
     assert answer["statusCode"] == 401
 
 
-def test_a_domain_of_their_own(endpoint: Endpoint) -> None:
+@pytest.mark.parametrize("url", ["https://oncall.example.com", "https://oncall.example.com:443/"])
+def test_a_domain_of_their_own(endpoint: Endpoint, url: str) -> None:
     """With `PUBLIC_URL`, tokens name that, and the function's own address no longer counts."""
-    endpoint.new_app(PUBLIC_URL="https://oncall.example.com")
+    endpoint.new_app(PUBLIC_URL=url)
     there = {"aud": "oncall.example.com", "htu": "https://oncall.example.com/conductorone"}
     assert endpoint.call(c1.step(), **there)[0] == 200
     assert endpoint.call(c1.step()) == (401, UNAUTHENTICATED)
@@ -632,6 +773,57 @@ def test_a_tenant_that_fails_for_a_new_key(
     assert endpoint.outcome(c1.step()) == "accept"
 
 
+NO_USABLE_KEYS = (
+    *(b"{}", b"null", b'{"keys":[]}', b'{"keys":null}'),
+    json.dumps({"keys": VECTOR["jwks"]["keys"][1:]}).encode(),
+)
+
+
+@pytest.mark.parametrize("keys", NO_USABLE_KEYS)
+def test_an_answer_without_keys_replaces_none(
+    endpoint: Endpoint, serve: Callable[..., Scripted], keys: bytes
+) -> None:
+    """The known ones stay for their hour, and not for longer."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(keys))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(60)
+    token = c1.sign(c1.claims_for(c1.step(), endpoint.clock.now), 1, "k2")
+    assert endpoint.call(c1.step(), token)[0] == 503
+    assert endpoint.log[-1]["why"].endswith("has no RSA key for RS256")
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(3540)
+    assert endpoint.call(c1.step())[0] == 503
+    assert len(tenant.asked) == 3
+
+
+def test_a_failure_is_remembered(endpoint: Endpoint, serve: Callable[..., Scripted]) -> None:
+    """For 5 s from its end: no stranger makes each of their calls another fetch."""
+    tenant = serve(reply(status=404), reply(status=404), reply(c1.key_set(k1=0)))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    for seconds, http, fetches in (
+        *((0, 503, 1), (0, 503, 1), (4.9, 503, 1), (0.1, 503, 2)),
+        *((4.9, 503, 2), (0.1, 200, 3), (0, 200, 3)),
+    ):
+        endpoint.clock.advance(seconds)
+        assert (endpoint.call(c1.step())[0], len(tenant.asked)) == (http, fetches)
+    whys = [line["why"] for line in endpoint.log if line["message"] == "failed"]
+    assert [why.endswith("less than 5 s ago") for why in whys] == [False, *[True] * 2, False, True]
+
+
+def test_a_failure_after_the_keys_hour_is_remembered(
+    endpoint: Endpoint, serve: Callable[..., Scripted]
+) -> None:
+    """The old keys are over, and the tenant is left in peace all the same."""
+    tenant = serve(reply(c1.key_set(k1=0)), reply(status=404))
+    endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
+    assert endpoint.outcome(c1.step()) == "accept"
+    endpoint.clock.advance(3600)
+    for _ in range(3):
+        assert endpoint.call(c1.step())[0] == 503
+    assert len(tenant.asked) == 2
+
+
 def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
     """Then nobody knows how old the keys are."""
     endpoint.clock.advance(10)
@@ -649,6 +841,7 @@ def test_a_clock_that_was_set_back(endpoint: Endpoint) -> None:
         reply(b"<html>"),
         reply(b"[]"),
         reply(b'{"keys":7}'),
+        *map(reply, NO_USABLE_KEYS),
         reply(status=302, headers={"Location": "https://example.com/"}),
         say_and_hang_up(),
     ],
@@ -701,6 +894,15 @@ def test_without_a_tenant(endpoint: Endpoint) -> None:
     """It is off: its path is none."""
     endpoint.new_app(CONDUCTORONE_TENANT="")
     assert endpoint.call(c1.step(), iss=".conductor.one")[0] == 404
+    assert endpoint.tenant.asked == []
+
+
+def test_switched_on_without_a_tenant(endpoint: Endpoint) -> None:
+    """A host without a name is nobody's: nothing is there, and no keys are fetched."""
+    endpoint.new_app(CONDUCTORONE_TENANT=" ", HANDLER_CALLERS="indent,conductorone")
+    answer = endpoint.call(c1.step(), iss=".conductor.one")
+    assert answer == (404, {"message": "There is nothing here."})
+    assert endpoint.log[-1]["why"].startswith("conductorone is off, since CONDUCTORONE_TENANT")
     assert endpoint.tenant.asked == []
 
 
@@ -809,6 +1011,7 @@ def test_no_payload_raises_or_is_taken_for_another(data: st.DataObject) -> None:
         at = inner
     at[name] = data.draw(JSON)
     request, _ = read_step({"payload": payload})
+    has_no_human({"payload": payload})
     if not request.objection:
         assert request.requester.id == c1.USER
         assert len(request.resources) == 1

@@ -150,6 +150,10 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 
 HEADER, NOTHING = encoded('{"alg":"RS256"}'), encoded("{}")
+NO_NUMBERS = [
+    encoded(f'{{"alg":"RS256","exp":{number}}}')
+    for number in ("NaN", "Infinity", "-Infinity", "9" * 5000)
+]
 CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
 
 
@@ -166,6 +170,8 @@ CRITICAL = encoded('{"alg":"RS256","crit":["exp"]}')
         f"{HEADER}.{encoded('{')}.AAAA",
         f"{HEADER}.{encoded('[' * 100_000)}.AAAA",
         f"{HEADER}.gIA.AAAA",
+        *(f"{HEADER}.{part}.AAAA" for part in NO_NUMBERS),
+        *(f"{part}.{NOTHING}.AAAA" for part in NO_NUMBERS),
         f"{CRITICAL}.{NOTHING}.AAAA",
     ],
 )
@@ -192,6 +198,9 @@ def test_an_empty_signature_is_read() -> None:
     assert not verifies(f"{HEADER}.{NOTHING}.")
 
 
+NOT_TO_VERIFY: list[object] = [[], ["sign"], ["encrypt", "Verify"], "verify", 7, {}]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -199,6 +208,7 @@ def test_an_empty_signature_is_read() -> None:
         {"kty": None},
         {"use": "enc"},
         {"alg": "PS256"},
+        *({"key_ops": value} for value in NOT_TO_VERIFY),
         {"kid": ""},
         {"kid": None},
         {"kid": 7},
@@ -259,9 +269,26 @@ def test_bounds_of_keys(change: Mapping[str, str]) -> None:
 
 
 def test_what_a_key_may_leave_out() -> None:
-    """Its use, and its algorithm."""
+    """Its use, its algorithm, and what it may do."""
     bare = {name: RSA_JWK[name] for name in ("kty", "kid", "n", "e")}
-    assert read_keys({"keys": [bare]}).keys() == {"t-rs"}
+    for more in ({}, {"key_ops": ["verify"]}, {"key_ops": ["sign", "verify"]}, {"key_ops": None}):
+        assert read_keys({"keys": [{**bare, **more}]}).keys() == {"t-rs"}
+
+
+def test_two_keys_of_one_id() -> None:
+    """Nobody knows which is meant: neither counts, in whatever order; one that is there twice does.
+
+    Those that can't verify RS256 are no keys here, and take nothing from it.
+    """
+    other = jwk_of(private_key(), kid="t-rs")
+    good = {**RSA_JWK, "kid": "good"}
+    for entries in (
+        *([RSA_JWK, other], [other, RSA_JWK], [RSA_JWK, other, RSA_JWK]),
+        *([RSA_JWK, RSA_JWK, other], [RSA_JWK, {**RSA_JWK, "e": number(3)}]),
+    ):
+        assert read_keys({"keys": [*entries, good]}).keys() == {"good"}
+    assert read_keys({"keys": [RSA_JWK, RSA_JWK]}) == {"t-rs": the_key()}
+    assert read_keys({"keys": [RSA_JWK, {**other, "use": "enc"}]}) == {"t-rs": the_key()}
 
 
 @pytest.mark.parametrize("value", [[], "x", 7, {"keys": {}}, {"keys": "x"}])

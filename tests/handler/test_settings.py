@@ -186,9 +186,16 @@ def test_unknown_keys_are_none_of_ours() -> None:
         ),
         *(
             ("PUBLIC_URL", value, "public_url", "https://oncall.example.com")
-            for value in ("https://oncall.example.com", " HTTPS://OnCall.Example.com// ")
+            for value in (
+                *("https://oncall.example.com", " HTTPS://OnCall.Example.com// "),
+                *("https://oncall.example.com:443", "https://oncall.example.com:443/"),
+            )
         ),
-        ("PUBLIC_URL", "https://127.0.0.1:8443", "public_url", "https://127.0.0.1:8443"),
+        *(
+            ("PUBLIC_URL", value, "public_url", value)
+            for value in ("https://127.0.0.1:8443", "https://[2001:db8::443]")
+        ),
+        ("PUBLIC_URL", "https://[2001:db8::1]:443", "public_url", "https://[2001:db8::1]"),
     ],
 )
 def test_a_right_value(key: str, value: str, name: str, read: object) -> None:
