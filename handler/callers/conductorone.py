@@ -53,9 +53,9 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
-# The kinds of an approval step that a person decides; not `webhook`, `agent` and `expression`.
+# The kinds of an approval step that another person decides: neither a program nor who asks (`self`).
 HUMAN_APPROVALS = frozenset(
-    {"users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners"}
+    {"users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners"}
 )
 # Keys that a tenant has taken back count for so long. An id that is not among them may be new.
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)

@@ -350,7 +350,7 @@ def _later(**approval: object) -> dict[str, Any]:
 CURRENT = {"id": "2fStep01", "approval": {"webhook": {"webhookId": "2fWebhook01"}}}
 PROVISION = {"provision": {"assigned": True}}
 MACHINES = [
-    *(_later(**{kind: {}}, assigned=True) for kind in ("webhook", "agent", "expression")),
+    *(_later(**{kind: {}}, assigned=True) for kind in ("webhook", "agent", "expression", "self")),
     *({kind: {}} for kind in ("accept", "reject", "wait", "form", "action")),
     PROVISION,
 ]
@@ -367,7 +367,7 @@ WITHOUT_HUMANS: list[object] = [
     {"current": CURRENT, "history": [_later(users={})]},
     *({}, [], 7),
 ]
-PEOPLE = ("users", "manager", "appOwners", "group", "self", "entitlementOwners", "resourceOwners")
+PEOPLE = ("users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners")
 
 
 def _step_of(policy: object, **changes: Any) -> bytes:  # noqa: ANN401 - as `grant_payload`
