@@ -38,6 +38,8 @@ NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
 # By how it is called: the decision after which nothing more is answered.
 SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True}
+# Each rule's actions are held against it.
+MOST_ACTION = 200
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[ -~]{1,200}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
@@ -47,6 +49,8 @@ _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
 _ISO_DURATION = re.compile(
     rf"P((?:{_NUMBER}W)|(?:{_NUMBER}D)?(?:T(?=[0-9])(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)"
 )
+# A longer one is no duration in either form, and is not searched for one.
+_LONGEST_WISH = 66
 _Json = Mapping[str, Any]
 
 
@@ -104,7 +108,8 @@ class AuthZen:
             raise Refusal(400, str(error)) from None
         requests = [item for item in self._items if isinstance(item, Request)]
         entities = [entity for one in requests for entity in (one.requester, *one.resources)]
-        check_size(len(requests), entities, (entity.labels for entity in entities))
+        labels = (entity.labels for entity in entities)
+        check_size(len(requests), entities, labels, (request.action for request in requests))
         return requests
 
     def _read_body(self) -> _Json:
@@ -201,24 +206,30 @@ def read_request(values: _Json, policy: Policy) -> Request:
     """Read what is requested. Properties are the caller's word: a resource's are its labels.
 
     Raises:
-        ShapeError: a required field is missing, or one has the wrong type.
-        Refusal: it has too many labels.
+        ShapeError: a required field is missing, or one has the wrong type or is too long.
+        Refusal: it has too many labels, or too long texts.
     """
     subject = _entity(values, "subject", "type", "id")
     resource = _entity(values, "resource", "type", "id")
     action = _entity(values, "action", "name")
+    if len(action["name"]) > MOST_ACTION:
+        raise ShapeError(f"action.name is longer than {MOST_ACTION} characters")
     context = get_object(values, "context")
     get_str(context, "reason", "context.")
     length, unreadable = _wish(context.get("duration"))
     properties = get_object(resource, "properties").items()
     labels = {name: value for name, value in properties if isinstance(value, str)}
-    # What an item inherits is small in the body, and large for all items together.
-    check_size(1, (), (labels,))
-    name = subject["id"]
-    email = policy.email_of(NAME, name) or (name if emails.has_at(name) else "")
+    requester = Resource(subject["type"], subject["id"])
+    requested = Resource(resource["type"], resource["id"], labels=labels)
+    # What an item inherits is small in the body, and large for all items together. Nothing scans
+    # a text before this has counted it.
+    check_size(1, (requester, requested), (labels,), (action["name"],))
+    email = policy.email_of(NAME, requester.id)
+    if not email and emails.has_at(requester.id):
+        email = requester.id
     return Request(
-        Resource(subject["type"], name, email),
-        (Resource(resource["type"], resource["id"], labels=labels),),
+        requester._replace(email=email),
+        (requested,),
         requested_duration=length,
         unreadable_duration=unreadable,
         action=action["name"],
@@ -241,7 +252,7 @@ def _wish(value: object) -> tuple[timedelta | None, str]:
     if value is None:
         return None, ""
     text = as_str(value, "context.duration")
-    match = _ISO_DURATION.fullmatch(text)
+    match = _ISO_DURATION.fullmatch(text) if len(text) <= _LONGEST_WISH else None
     length = parse_duration(match[1].replace("T", "").replace(",", ".") if match else text)
     if length is None or length <= timedelta(0):
         return None, quotable(text) or NOT_QUOTED

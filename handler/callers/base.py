@@ -205,7 +205,10 @@ def _finite(text: str) -> float:
 
 
 def check_size(
-    resources: int, entities: Iterable[Resource], labels: Iterable[Mapping[str, str]]
+    resources: int,
+    entities: Iterable[Resource],
+    labels: Iterable[Mapping[str, str]],
+    actions: Iterable[str] = (),
 ) -> None:
     """Refuse what could not be decided within the budget.
 
@@ -213,6 +216,7 @@ def check_size(
         resources: how many the call asks for.
         entities: the requester and the resources of each request.
         labels: those of the requests, and of all entities.
+        actions: the name of each request's action.
 
     Raises:
         Refusal: it is too much.
@@ -221,6 +225,7 @@ def check_size(
     count = sum(map(len, labels))
     length = sum(len(entity.kind) + len(entity.id) + len(entity.email) for entity in entities)
     length += sum(len(name) + len(value) for some in labels for name, value in some.items())
+    length += sum(map(len, actions))
     if resources > MOST_RESOURCES:
         problem = f"asks for {resources} resources: at most {MOST_RESOURCES}"
     elif count > MOST_LABELS:

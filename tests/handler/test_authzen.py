@@ -556,6 +556,52 @@ def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], co
     assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
 
 
+def test_an_action_that_is_too_long(pdp: Pdp) -> None:
+    """200 characters are compared, one more is the item's error: nobody gets in by it."""
+    longest = pdp.ask(action={"name": "x" * 200})
+    assert longest["decision"] is False
+    too_long = {"name": "x" * 201}
+    error = {"status": 400, "message": "action.name is longer than 200 characters"}
+    assert pdp.call({**QUESTION, "action": too_long}) == (400, {"error": error})
+    answers = pdp.ask_all({}, {"action": too_long}, **QUESTION)
+    assert [answer["decision"] for answer in answers] == [True, False]
+    assert answers[1]["context"] == {"error": error}
+
+
+def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
+    """Of all its requests, beside the texts of their entities."""
+
+    def call(length: int) -> int:
+        body = {
+            "subject": {"type": "u", "id": "y" * 49},
+            "resource": {"type": "d", "id": "z" * (length - 1 - 50 - 199)},
+            "action": {"name": "x" * 199},
+        }
+        return pdp.call({**body, "evaluations": [{}] * 100}, EVALUATIONS)[0]
+
+    assert call(500) == 200
+    assert call(501) == 413
+
+
+@pytest.mark.parametrize("entity", ["subject", "resource"])
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_size_is_checked_before_a_text_is_scanned(
+    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, path: str, entity: str
+) -> None:
+    """A text of a megabyte costs no search for an e-mail."""
+
+    def scan(text: str) -> bool:
+        assert len(text) < 100, "a long text is scanned"
+        return False
+
+    monkeypatch.setattr("handler.emails.has_at", scan)
+    body = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
+    if path == EVALUATIONS:
+        body["evaluations"] = [{}]
+    assert pdp.call(body, path)[0] == 413
+    assert not pdp.decisions
+
+
 @pytest.mark.parametrize(
     ("settings", "url"),
     [({}, f"https://{HOST}"), ({"PUBLIC_URL": "https://a.test/"}, "https://a.test")],
