@@ -32,7 +32,7 @@ from handler.json_fields import ShapeError, as_object, as_str, get_list, get_obj
 from handler.request import NOT_QUOTED, Request, Resource, quotable
 from handler.rules.evaluate import Decision
 from handler.rules.model import Policy
-from handler.settings import AUTHZEN_DEADLINE, BY_NAME
+from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL
 
 NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
@@ -126,7 +126,9 @@ class AuthZen:
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer each request in its place, up to the one after which nothing more is answered."""
         if self._call.path == METADATA:
-            return self._respond(metadata(self._services.settings().public_url, self._call.host))
+            # Strangers may ask, so this never fetches the secret.
+            public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
+            return self._respond(metadata(public_url, self._call.host))
         answers: list[dict[str, Any]] = []
         numbered = enumerate(decisions)
         for item in self._items:

@@ -619,6 +619,12 @@ def test_metadata(opened: Opener, settings: dict[str, str], url: str) -> None:
     )
 
 
+def test_metadata_costs_no_secret(opened: Opener) -> None:
+    """Strangers may ask for it, whatever state the secret is in."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    assert pdp.call("", METADATA, {"authorization": None}, "GET")[0] == 200
+
+
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS, METADATA])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_switched_off(opened: Opener, path: str, method: str) -> None:
