@@ -32,6 +32,7 @@ from handler.json_fields import ShapeError, as_object, as_str, get_list, get_obj
 from handler.request import NOT_QUOTED, Request, Resource, quotable
 from handler.rules.evaluate import Decision
 from handler.rules.model import Policy
+from handler.setting_parsers import SHORTEST_TOKEN
 from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL
 
 NAME = "authzen"
@@ -42,6 +43,8 @@ SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_
 MOST_ACTION = 200
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[ -~]{1,200}")
+# What `AUTHZEN_TOKEN` may be.
+_TOKEN = re.compile(rf"[!-~]{{{SHORTEST_TOKEN},}}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
 _REASON_NOT_SHOWN = "The reason is not shown here; the log has it by the decision's id"
 _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
@@ -79,7 +82,7 @@ class AuthZen:
         if self._call.method != method:
             raise Refusal(405, f"{self._call.method} is not answered here: use {method}")
         if method == "POST":
-            token = read_token(self._call.headers).encode(errors="surrogatepass")
+            token = read_token(self._call.headers).encode()
             tokens = self._services.settings().authzen_tokens
             # All of them, so that the time it takes does not tell which one it is.
             matches = [hmac.compare_digest(token, known.encode()) for known in tokens]
@@ -172,7 +175,8 @@ def read_token(headers: Mapping[str, str]) -> str:
     """Take the token out of the headers: a bearer's, or the password of Basic (RFC 7617).
 
     Raises:
-        Refusal: there is none.
+        Refusal: there is none, or none that the settings would accept: that is not worth fetching
+            the secret.
     """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     credentials = credentials.strip()
@@ -184,6 +188,8 @@ def read_token(headers: Mapping[str, str]) -> str:
         credentials = plain.partition(":")[2]
     elif scheme.lower() != "bearer":
         raise unauthenticated("there is no bearer token")
+    if not _TOKEN.fullmatch(credentials):
+        raise unauthenticated("the token is too short, or holds a character that no token has")
     return credentials
 
 

@@ -394,6 +394,24 @@ def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
     assert TOKEN not in str(line)
 
 
+@pytest.mark.parametrize(
+    ("authorization", "http"),
+    [
+        *((f"Bearer {'x' * 31}", 401), (f"Basic {basic('a:' + 'x' * 31)}", 401)),
+        *((f"Bearer {'x' * 31}\u00fc", 401), (f"Bearer {'x' * 31}\ud800", 401)),
+        *(
+            (f"Bearer {'x' * 16} {'x' * 16}", 401),
+            (f"Basic {basic('a:' + 'x' * 40 + chr(0))}", 401),
+        ),
+        *((f"Bearer {'x' * 32}", 503), (f"Basic {basic('a:' + '!' * 32)}", 503)),
+    ],
+)
+def test_no_token_costs_no_secret(opened: Opener, authorization: str, http: int) -> None:
+    """What can't be the token is refused, whatever state the secret is in."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    assert pdp.call(headers={"authorization": authorization})[0] == http
+
+
 def test_rotation(opened: Opener) -> None:
     """Without a previous token, only the current one counts; an empty one never does."""
     pdp = opened(AUTHZEN_TOKEN_PREVIOUS="")
