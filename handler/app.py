@@ -8,6 +8,7 @@ import gc
 gc.disable()
 
 import json
+import math
 import os
 import sys
 import time
@@ -45,6 +46,8 @@ gc.enable()
 
 # Characters that say why a call has no decision: a wrong setting is quoted.
 MOST_WHY = 2000
+# For so long, a secret that could not be read is not fetched again.
+FAILURE_SECONDS = 5.0
 # Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -84,6 +87,9 @@ class App:
         self._policy_file = policy_file
         self._cache: dict[str, Any] = {}
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
+        # What a `Refusal` is made of, and the moment of the monotonic clock until which it counts.
+        self._failure: tuple[int, str, str] | None = None
+        self._failure_ends = 0.0
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
@@ -129,14 +135,29 @@ class App:
         return session.answer(self._decide(requests, deadline, details))
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
-        """Read the settings, once; this may fetch the secret."""
+        """Read the settings, once; this may fetch the secret.
+
+        A failure is remembered, so that strangers' calls do not fetch a bad secret again and again:
+        wrong settings for as long as this runs, if the secret's version is pinned (a deployment
+        that mends them starts a new environment), anything else for a few seconds.
+        """
         if self._ready:
             return self._ready
+        if self._failure and self._clock.monotonic() < self._failure_ends:
+            raise Refusal(*self._failure)
         values = dict(self._environment)
-        if values.get("HANDLER_SECRET_ARN"):
-            secret = fetch(self.client, values, self._clock, deadline)
-            values.update({key: secret.get(key, "") for key in SECRET_KEYS})
-        settings = load(values, self._policy() if values.get(POLICY) else None)
+        try:
+            if values.get("HANDLER_SECRET_ARN"):
+                secret = fetch(self.client, values, self._clock, deadline)
+                values.update({key: secret.get(key, "") for key in SECRET_KEYS})
+            settings = load(values, self._policy() if values.get(POLICY) else None)
+        except (SecretError, SettingsError) as error:
+            refusal = _refusal_for(error)
+            self._failure = refusal.http, refusal.message, refusal.why
+            stays = isinstance(error, SettingsError) and values.get("HANDLER_SECRET_VERSION")
+            seconds = math.inf if stays else FAILURE_SECONDS
+            self._failure_ends = self._clock.monotonic() + seconds
+            raise
         self._ready = settings, load_clients(self.client, self._clock, settings.providers)
         return self._ready
 
