@@ -97,7 +97,11 @@ class App:
         gc.disable()
         failure: Callable[..., dict[str, Any]] = _failure
         try:
-            entry, caller = find_caller(path_of(event))
+            entry = find_caller(path_of(event))
+            names = self._environment.get(SWITCHED_ON)
+            if names and entry.name not in names.split(","):
+                raise _switched_off(entry)
+            caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
             failure = caller.failure
             return self._answer(entry, caller, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
@@ -120,10 +124,8 @@ class App:
         def settings() -> Settings:
             return self._load(deadline)[0]
 
-        names = self._environment.get(SWITCHED_ON)
-        if entry.name not in (names.split(",") if names else settings().callers):
-            why = f"{entry.name} is off, since {entry.key} is not set"
-            raise NotFound(f"{why}; docs/callers.md says how to switch it on")
+        if not self._environment.get(SWITCHED_ON) and entry.name not in settings().callers:
+            raise _switched_off(entry)
         call = read_call(event, caller.methods, now)
         services = Services(self._environment, settings, self.client, deadline, self._cache)
         session = caller(call, services)
@@ -211,16 +213,21 @@ class App:
         self._log({"timestamp": timestamp, "level": level, "message": message, **fields})
 
 
-def find_caller(path: str) -> tuple[CallerEntry, type[Caller]]:
-    """Find who calls this path; only its file is loaded.
+def find_caller(path: str) -> CallerEntry:
+    """Find who calls this path.
 
     Raises:
         NotFound: nobody does.
     """
     for entry in CALLERS:
         if path in entry.paths:
-            return entry, import_module(f"handler.callers.{entry.name}").CALLER
+            return entry
     raise NotFound("no caller has this path")
+
+
+def _switched_off(entry: CallerEntry) -> NotFound:
+    why = f"{entry.name} is off, since {entry.key} is not set"
+    return NotFound(f"{why}; docs/callers.md says how to switch it on")
 
 
 def _failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:

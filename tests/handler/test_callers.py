@@ -208,6 +208,17 @@ def test_a_caller_that_is_off(
     assert call(rawPath="/")[0] == 405
 
 
+def test_nothing_of_a_caller_that_is_off_is_read(
+    open_fake: Callable[..., tuple[CallFake, Log]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a wrong setting of its own nor its file makes the answer another one."""
+    call, log = open_fake(HANDLER_CALLERS="indent", FAKE_SECONDS="soon")
+    assert call() == NOT_FOUND
+    monkeypatch.setitem(sys.modules, "handler.callers.fake", None)
+    assert call() == NOT_FOUND
+    assert [line["http"] for line in log] == [404, 404]
+
+
 def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
     """By the caller's name, its own id of the call, and an id that an answer may hold."""
     call, log = open_fake()
