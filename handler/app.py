@@ -26,6 +26,7 @@ from handler.callers.base import (
     Refusal,
     Services,
     headers_of,
+    id_of,
     path_of,
     read_call,
     response,
@@ -96,23 +97,31 @@ class App:
         # It takes a tenth of a call, too: what a call makes is freed without it.
         gc.disable()
         failure: Callable[..., dict[str, Any]] = _failure
+        call = id_of(event)
+        details = {"call": call} if call else {}
         try:
             entry = find_caller(path_of(event))
-            names = self._environment.get(SWITCHED_ON)
-            if names and entry.name not in names.split(","):
-                raise _switched_off(entry)
-            caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
+            details["caller"] = entry.name
+            caller = self._import(entry)
             failure = caller.failure
             return self._answer(entry, caller, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
             refusal = _refusal_for(error)
             level, message = ("WARN", "refused") if refusal.http < _FAILED else ("ERROR", "failed")
-            self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY])
+            self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY], **details)
             if isinstance(error, NotFound):
                 failure = _failure
             return failure(refusal.http, refusal.message, headers_of(event))
         finally:
             gc.enable()
+
+    def _import(self, entry: CallerEntry) -> type[Caller]:
+        """Load a caller's file, unless the environment says that it is off."""
+        names = self._environment.get(SWITCHED_ON)
+        if names and entry.name not in names.split(","):
+            raise _switched_off(entry)
+        caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
+        return caller
 
     def _answer(
         self, entry: CallerEntry, caller: type[Caller], event: Mapping[str, Any]

@@ -136,8 +136,16 @@ def read_call(
             raise unauthenticated("the body is marked as base64 and is none") from None
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
-    id_, host = str(context.get("requestId") or ""), str(context.get("domainName") or "")
-    return HttpCall(id_, method, host, path_of(event), headers_of(event), body, received_at)
+    host = str(context.get("domainName") or "")
+    return HttpCall(
+        id_of(event), method, host, path_of(event), headers_of(event), body, received_at
+    )
+
+
+def id_of(event: object) -> str:
+    """Give AWS's id of a call, whatever the event is; "" where there is none."""
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    return str(context.get("requestId") or "") if isinstance(context, dict) else ""
 
 
 def path_of(event: object) -> str:

@@ -227,6 +227,27 @@ def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) 
     assert ids == [("fake", "their-id", "r-1-0"), ("fake", "their-id", "r-1-1")]
 
 
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({"password": "x"}, {"caller": "fake", "call": "r-1"}),
+        ({"requestContext": None}, {"caller": "fake"}),
+        (
+            {"requestContext": {"http": {"method": "PUT"}}, "headers": 7},
+            {"caller": "fake"},
+        ),
+        ({"rawPath": "/other"}, {"call": "r-1"}),
+    ],
+)
+def test_the_log_says_who_was_refused(
+    open_fake: Callable[..., tuple[CallFake, Log]], change: dict[str, Any], known: dict[str, str]
+) -> None:
+    """As far as that is known: whose path it is, and AWS's id of the call."""
+    call, log = open_fake()
+    call(**{"requestContext": {"http": {"method": "PUT"}, "requestId": "r-1"}, **change})
+    assert {name: log[0][name] for name in ("caller", "call") if name in log[0]} == known
+
+
 @pytest.mark.parametrize(("ago", "left"), [(0, 2.5), (1.5, 1), (60, 0), (-60, 2.5)])
 def test_a_cold_start_is_in_its_time(
     open_fake: Callable[..., tuple[CallFake, Log]], ago: float, left: float
