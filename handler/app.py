@@ -111,7 +111,7 @@ class App:
             self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY], **details)
             if isinstance(error, NotFound):
                 failure = _failure
-            return failure(refusal.http, refusal.message, headers_of(event))
+            return failure(refusal.http, refusal.message, self._headers_without_tokens(event))
         finally:
             gc.enable()
 
@@ -122,6 +122,14 @@ class App:
             raise _switched_off(entry)
         caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
         return caller
+
+    def _headers_without_tokens(self, event: object) -> dict[str, str]:
+        """Give the headers that an error's answer may send back."""
+        tokens = self._ready[0].authzen_tokens if self._ready else ()
+        headers = headers_of(event).items()
+        return {
+            name: value for name, value in headers if not any(token in value for token in tokens)
+        }
 
     def _answer(
         self, entry: CallerEntry, caller: type[Caller], event: Mapping[str, Any]

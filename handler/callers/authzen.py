@@ -88,6 +88,8 @@ class AuthZen:
             matches = [hmac.compare_digest(token, known.encode()) for known in tokens]
             if not any(matches):
                 raise unauthenticated("the token is wrong")
+            if any(known in self.request_id for known in tokens):
+                self.request_id = ""
 
     def requests(self) -> Sequence[Request]:
         """Read the request, or those of a batch; an item that can't be read is an error there."""
@@ -160,9 +162,18 @@ CALLER = AuthZen
 
 
 def read_request_id(headers: Mapping[str, str]) -> str:
-    """Read the caller's own id of the call; "" for one that is not sent back."""
+    """Read the caller's own id of the call; "" for one that is not sent back.
+
+    An id with the call's own token in it is none: it is logged, and answers are kept elsewhere.
+    """
     value = headers.get(REQUEST_ID.lower(), "")
-    return value if _REQUEST_ID.fullmatch(value) else ""
+    if not _REQUEST_ID.fullmatch(value):
+        return ""
+    try:
+        token = read_token(headers)
+    except Refusal:
+        return value
+    return "" if token in value else value
 
 
 def _echoing(answer: dict[str, Any], request_id: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Caller(Protocol):
     def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """Answer with an error. Nothing that its reader makes of it lets anybody in.
 
-        `headers` are the call's, as far as they can be read.
+        `headers` are the call's, as far as they can be read, without those that hold a token.
         """
 
 

@@ -466,6 +466,39 @@ def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
     assert "caller_request" not in pdp.decisions[0]
 
 
+@pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
+@pytest.mark.parametrize(
+    ("change", "http"),
+    [
+        ({}, 200),
+        ({"body": "{"}, 400),
+        ({"headers": {"authorization": f"Bearer {'x' * 32}"}}, 401),
+        ({"headers": {"authorization": f"Basic {basic(f'me:{PREVIOUS}')}"}}, 200),
+        ({"method": "PUT"}, 405),
+        ({"path": EVALUATIONS, "body": {**QUESTION, "evaluations": [{}] * 201}}, 413),
+    ],
+)
+def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http: int) -> None:
+    """Neither the token of the call nor the other one is logged or sent back."""
+    pdp.call()
+    headers = {**change.get("headers", {}), "x-request-id": f"a {token} b"}
+    assert pdp.call(**{**change, "headers": headers})[0] == http
+    assert "X-Request-ID" not in pdp.headers
+    assert token not in json.dumps(pdp.log)
+
+
+@pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"Basic {basic(f'me:{TOKEN}')}"])
+def test_a_token_as_their_id_before_the_settings_are_read(
+    opened: Opener, authorization: str
+) -> None:
+    """The call itself says what is not sent back."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    headers = {"authorization": authorization, "x-request-id": TOKEN}
+    assert pdp.call(headers=headers)[0] == 503
+    assert "X-Request-ID" not in pdp.headers
+    assert TOKEN not in json.dumps(pdp.log)
+
+
 def test_batch(pdp: Pdp) -> None:
     """Items in order, each a request of its own; whole objects replace the defaults."""
     answers = pdp.ask_all(
