@@ -8,6 +8,7 @@ import gc
 gc.disable()
 
 import json
+import math
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ from handler.callers.base import (
     Refusal,
     Services,
     headers_of,
+    id_of,
     path_of,
     read_call,
     response,
@@ -45,6 +47,8 @@ gc.enable()
 
 # Characters that say why a call has no decision: a wrong setting is quoted.
 MOST_WHY = 2000
+# For so long, a secret that could not be read is not fetched again.
+FAILURE_SECONDS = 5.0
 # Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
@@ -84,25 +88,48 @@ class App:
         self._policy_file = policy_file
         self._cache: dict[str, Any] = {}
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
+        # What a `Refusal` is made of, and the moment of the monotonic clock until which it counts.
+        self._failure: tuple[int, str, str] | None = None
+        self._failure_ends = 0.0
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
         # It takes a tenth of a call, too: what a call makes is freed without it.
         gc.disable()
         failure: Callable[..., dict[str, Any]] = _failure
+        call = id_of(event)
+        details = {"call": call} if call else {}
         try:
-            entry, caller = find_caller(path_of(event))
+            entry = find_caller(path_of(event))
+            details["caller"] = entry.name
+            caller = self._import(entry)
             failure = caller.failure
             return self._answer(entry, caller, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
             refusal = _refusal_for(error)
             level, message = ("WARN", "refused") if refusal.http < _FAILED else ("ERROR", "failed")
-            self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY])
+            self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY], **details)
             if isinstance(error, NotFound):
                 failure = _failure
-            return failure(refusal.http, refusal.message, headers_of(event))
+            return failure(refusal.http, refusal.message, self._headers_without_tokens(event))
         finally:
             gc.enable()
+
+    def _import(self, entry: CallerEntry) -> type[Caller]:
+        """Load a caller's file, unless the environment says that it is off."""
+        names = self._environment.get(SWITCHED_ON)
+        if names and entry.name not in names.split(","):
+            raise _switched_off(entry)
+        caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
+        return caller
+
+    def _headers_without_tokens(self, event: object) -> dict[str, str]:
+        """Give the headers that an error's answer may send back."""
+        tokens = self._ready[0].authzen_tokens if self._ready else ()
+        headers = headers_of(event).items()
+        return {
+            name: value for name, value in headers if not any(token in value for token in tokens)
+        }
 
     def _answer(
         self, entry: CallerEntry, caller: type[Caller], event: Mapping[str, Any]
@@ -114,10 +141,8 @@ class App:
         def settings() -> Settings:
             return self._load(deadline)[0]
 
-        names = self._environment.get(SWITCHED_ON)
-        if entry.name not in (names.split(",") if names else settings().callers):
-            why = f"{entry.name} is off, since {entry.key} is not set"
-            raise NotFound(f"{why}; docs/callers.md says how to switch it on")
+        if not self._environment.get(SWITCHED_ON) and entry.name not in settings().callers:
+            raise _switched_off(entry)
         call = read_call(event, caller.methods, now)
         services = Services(
             self._environment, settings, self.client, deadline, self._cache, self._write
@@ -131,14 +156,29 @@ class App:
         return session.answer(self._decide(requests, deadline, details))
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
-        """Read the settings, once; this may fetch the secret."""
+        """Read the settings, once; this may fetch the secret.
+
+        A failure is remembered, so that strangers' calls do not fetch a bad secret again and again:
+        wrong settings for as long as this runs, if the secret's version is pinned (a deployment
+        that mends them starts a new environment), anything else for a few seconds.
+        """
         if self._ready:
             return self._ready
+        if self._failure and self._clock.monotonic() < self._failure_ends:
+            raise Refusal(*self._failure)
         values = dict(self._environment)
-        if values.get("HANDLER_SECRET_ARN"):
-            secret = fetch(self.client, values, self._clock, deadline)
-            values.update({key: secret.get(key, "") for key in SECRET_KEYS})
-        settings = load(values, self._policy() if values.get(POLICY) else None)
+        try:
+            if values.get("HANDLER_SECRET_ARN"):
+                secret = fetch(self.client, values, self._clock, deadline)
+                values.update({key: secret.get(key, "") for key in SECRET_KEYS})
+            settings = load(values, self._policy() if values.get(POLICY) else None)
+        except (SecretError, SettingsError) as error:
+            refusal = _refusal_for(error)
+            self._failure = refusal.http, refusal.message, refusal.why
+            stays = isinstance(error, SettingsError) and values.get("HANDLER_SECRET_VERSION")
+            seconds = math.inf if stays else FAILURE_SECONDS
+            self._failure_ends = self._clock.monotonic() + seconds
+            raise
         self._ready = settings, load_clients(self.client, self._clock, settings.providers)
         return self._ready
 
@@ -192,16 +232,21 @@ class App:
         self._log({"timestamp": timestamp, "level": level, "message": message, **fields})
 
 
-def find_caller(path: str) -> tuple[CallerEntry, type[Caller]]:
-    """Find who calls this path; only its file is loaded.
+def find_caller(path: str) -> CallerEntry:
+    """Find who calls this path.
 
     Raises:
         NotFound: nobody does.
     """
     for entry in CALLERS:
         if path in entry.paths:
-            return entry, import_module(f"handler.callers.{entry.name}").CALLER
+            return entry
     raise NotFound("no caller has this path")
+
+
+def _switched_off(entry: CallerEntry) -> NotFound:
+    why = f"{entry.name} is off, since {entry.key} is not set"
+    return NotFound(f"{why}; docs/callers.md says how to switch it on")
 
 
 def _failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:

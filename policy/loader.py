@@ -298,24 +298,17 @@ class PolicyReader(Reader):
     def identities(self, node: yaml.Node, what: str) -> dict[str, dict[str, str]]:
         """Read what callers call people."""
         identities = {}
-        names: list[tuple[yaml.Node, str, str]] = []
         for key, value in self.entries(node, what):
             if key.value not in grammar.CALLERS:
                 problem = f"{quoted(key.value)} isn't a caller"
                 self.error(key, f"{problem}{nearest(key.value, grammar.CALLERS)}")
             people = self._people(value, key.value)
-            names += [(at, emails.normal(at.value), emails.normal(email)) for at, email in people]
+            for name, email in people:
+                address = emails.normal(email)
+                if self._owners.get(address, address) != address:
+                    doubt = "this name is for an alias's value, whose duties alone count then"
+                    self._problems.warn(name, f"{doubt}: give it the alias's key")
             identities[key.value] = {name.value: email for name, email in people}
-        owners = {email: self._owners.get(email, email) for _, _, email in names} | self._owners
-        for at, name, email in names:
-            if owners[email] != email:
-                doubt = "this name is for an alias's value, whose duties alone count then"
-                self._problems.warn(at, f"{doubt}: give it the alias's key")
-            if name == email:
-                self.error(at, "this e-mail is its own name, and counts anyway: leave it out")
-            elif owners.get(name, owners[email]) != owners[email]:
-                problem = "this name is the e-mail of somebody else in this file"
-                self.error(at, f"{problem}: it would make two people one")
         return identities
 
     def _people(self, node: yaml.Node, caller: str) -> list[tuple[yaml.ScalarNode, str]]:
@@ -328,6 +321,10 @@ class PolicyReader(Reader):
             if not (name and email):
                 continue
             self._refuse_pattern(key, caller)
+            if emails.has_at(name):
+                problem = "this name may be an e-mail, and would make two people one"
+                remedy = "put a person's other e-mails into aliases"
+                self.error(key, f'"{caller}": {problem}: {remedy}')
             first = first_names.setdefault(fold(name), key)
             if first is not key:
                 problem = f"{quoted(name)} is spelt in another way in line {line_of(first)}"

@@ -69,6 +69,7 @@ _SHARED: Mapping[str, Json] = {
     "plain": {"not": _ref("typographic")},
     "not_any": {"not": {"pattern": "^[aA][nN][yY]$"}},
     "exact": {"not": {"pattern": "\\*"}},
+    "no_email": {"not": {"pattern": "@"}},
     "text": {"type": "string", "pattern": "^\\S(.*\\S)?$", "not": _ref("unseen")},
     "texts": _TEXTS,
     "names": {"anyOf": [{"const": ANY}, _ref("texts")]},
@@ -130,7 +131,7 @@ _OF_POLICIES: Mapping[str, Json] = {
     "people": {
         "type": "object",
         "minProperties": 1,
-        "propertyNames": {"allOf": [_ref("text"), _ref("plain"), _ref("exact")]},
+        "propertyNames": {"allOf": [_ref("text"), _ref("plain"), _ref("exact"), _ref("no_email")]},
         "additionalProperties": _ref("email"),
     },
     "rules": {"type": "array", "minItems": 1, "maxItems": MOST_RULES, "items": _ref("a_rule")},

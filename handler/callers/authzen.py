@@ -32,14 +32,19 @@ from handler.json_fields import ShapeError, as_object, as_str, get_list, get_obj
 from handler.request import NOT_QUOTED, Request, Resource, quotable
 from handler.rules.evaluate import Decision
 from handler.rules.model import Policy
-from handler.settings import AUTHZEN_DEADLINE, BY_NAME
+from handler.setting_parsers import SHORTEST_TOKEN
+from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL
 
 NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
 # By how it is called: the decision after which nothing more is answered.
 SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True}
+# Each rule's actions are held against it.
+MOST_ACTION = 200
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[ -~]{1,200}")
+# What `AUTHZEN_TOKEN` may be.
+_TOKEN = re.compile(rf"[!-~]{{{SHORTEST_TOKEN},}}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
 _REASON_NOT_SHOWN = "The reason is not shown here; the log has it by the decision's id"
 _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
@@ -47,6 +52,8 @@ _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
 _ISO_DURATION = re.compile(
     rf"P((?:{_NUMBER}W)|(?:{_NUMBER}D)?(?:T(?=[0-9])(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)"
 )
+# A longer one is no duration in either form, and is not searched for one.
+_LONGEST_WISH = 66
 _Json = Mapping[str, Any]
 
 
@@ -75,12 +82,14 @@ class AuthZen:
         if self._call.method != method:
             raise Refusal(405, f"{self._call.method} is not answered here: use {method}")
         if method == "POST":
-            token = read_token(self._call.headers).encode(errors="surrogatepass")
+            token = read_token(self._call.headers).encode()
             tokens = self._services.settings().authzen_tokens
             # All of them, so that the time it takes does not tell which one it is.
             matches = [hmac.compare_digest(token, known.encode()) for known in tokens]
             if not any(matches):
                 raise unauthenticated("the token is wrong")
+            if any(known in self.request_id for known in tokens):
+                self.request_id = ""
 
     def requests(self) -> Sequence[Request]:
         """Read the request, or those of a batch; an item that can't be read is an error there."""
@@ -104,7 +113,8 @@ class AuthZen:
             raise Refusal(400, str(error)) from None
         requests = [item for item in self._items if isinstance(item, Request)]
         entities = [entity for one in requests for entity in (one.requester, *one.resources)]
-        check_size(len(requests), entities, (entity.labels for entity in entities))
+        labels = (entity.labels for entity in entities)
+        check_size(len(requests), entities, labels, (request.action for request in requests))
         return requests
 
     def _read_body(self) -> _Json:
@@ -121,7 +131,9 @@ class AuthZen:
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer each request in its place, up to the one after which nothing more is answered."""
         if self._call.path == METADATA:
-            return self._respond(metadata(self._services.settings().public_url, self._call.host))
+            # Strangers may ask, so this never fetches the secret.
+            public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
+            return self._respond(metadata(public_url, self._call.host))
         answers: list[dict[str, Any]] = []
         numbered = enumerate(decisions)
         for item in self._items:
@@ -150,9 +162,18 @@ CALLER = AuthZen
 
 
 def read_request_id(headers: Mapping[str, str]) -> str:
-    """Read the caller's own id of the call; "" for one that is not sent back."""
+    """Read the caller's own id of the call; "" for one that is not sent back.
+
+    An id with the call's own token in it is none: it is logged, and answers are kept elsewhere.
+    """
     value = headers.get(REQUEST_ID.lower(), "")
-    return value if _REQUEST_ID.fullmatch(value) else ""
+    if not _REQUEST_ID.fullmatch(value):
+        return ""
+    try:
+        token = read_token(headers)
+    except Refusal:
+        return value
+    return "" if token in value else value
 
 
 def _echoing(answer: dict[str, Any], request_id: str) -> dict[str, Any]:
@@ -165,7 +186,8 @@ def read_token(headers: Mapping[str, str]) -> str:
     """Take the token out of the headers: a bearer's, or the password of Basic (RFC 7617).
 
     Raises:
-        Refusal: there is none.
+        Refusal: there is none, or none that the settings would accept: that is not worth fetching
+            the secret.
     """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     credentials = credentials.strip()
@@ -177,6 +199,8 @@ def read_token(headers: Mapping[str, str]) -> str:
         credentials = plain.partition(":")[2]
     elif scheme.lower() != "bearer":
         raise unauthenticated("there is no bearer token")
+    if not _TOKEN.fullmatch(credentials):
+        raise unauthenticated("the token is too short, or holds a character that no token has")
     return credentials
 
 
@@ -201,24 +225,30 @@ def read_request(values: _Json, policy: Policy) -> Request:
     """Read what is requested. Properties are the caller's word: a resource's are its labels.
 
     Raises:
-        ShapeError: a required field is missing, or one has the wrong type.
-        Refusal: it has too many labels.
+        ShapeError: a required field is missing, or one has the wrong type or is too long.
+        Refusal: it has too many labels, or too long texts.
     """
     subject = _entity(values, "subject", "type", "id")
     resource = _entity(values, "resource", "type", "id")
     action = _entity(values, "action", "name")
+    if len(action["name"]) > MOST_ACTION:
+        raise ShapeError(f"action.name is longer than {MOST_ACTION} characters")
     context = get_object(values, "context")
     get_str(context, "reason", "context.")
     length, unreadable = _wish(context.get("duration"))
     properties = get_object(resource, "properties").items()
     labels = {name: value for name, value in properties if isinstance(value, str)}
-    # What an item inherits is small in the body, and large for all items together.
-    check_size(1, (), (labels,))
-    name = subject["id"]
-    email = policy.email_of(NAME, name) or (name if emails.has_at(name) else "")
+    requester = Resource(subject["type"], subject["id"])
+    requested = Resource(resource["type"], resource["id"], labels=labels)
+    # What an item inherits is small in the body, and large for all items together. Nothing scans
+    # a text before this has counted it.
+    check_size(1, (requester, requested), (labels,), (action["name"],))
+    email = policy.email_of(NAME, requester.id)
+    if not email and emails.has_at(requester.id):
+        email = requester.id
     return Request(
-        Resource(subject["type"], name, email),
-        (Resource(resource["type"], resource["id"], labels=labels),),
+        requester._replace(email=email),
+        (requested,),
         requested_duration=length,
         unreadable_duration=unreadable,
         action=action["name"],
@@ -241,7 +271,7 @@ def _wish(value: object) -> tuple[timedelta | None, str]:
     if value is None:
         return None, ""
     text = as_str(value, "context.duration")
-    match = _ISO_DURATION.fullmatch(text)
+    match = _ISO_DURATION.fullmatch(text) if len(text) <= _LONGEST_WISH else None
     length = parse_duration(match[1].replace("T", "").replace(",", ".") if match else text)
     if length is None or length <= timedelta(0):
         return None, quotable(text) or NOT_QUOTED

@@ -112,7 +112,7 @@ class Caller(Protocol):
     def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """Answer with an error. Nothing that its reader makes of it lets anybody in.
 
-        `headers` are the call's, as far as they can be read.
+        `headers` are the call's, as far as they can be read, without those that hold a token.
         """
 
 
@@ -138,8 +138,16 @@ def read_call(
             raise unauthenticated("the body is marked as base64 and is none") from None
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
-    id_, host = str(context.get("requestId") or ""), str(context.get("domainName") or "")
-    return HttpCall(id_, method, host, path_of(event), headers_of(event), body, received_at)
+    host = str(context.get("domainName") or "")
+    return HttpCall(
+        id_of(event), method, host, path_of(event), headers_of(event), body, received_at
+    )
+
+
+def id_of(event: object) -> str:
+    """Give AWS's id of a call, whatever the event is; "" where there is none."""
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    return str(context.get("requestId") or "") if isinstance(context, dict) else ""
 
 
 def path_of(event: object) -> str:
@@ -207,7 +215,10 @@ def _finite(text: str) -> float:
 
 
 def check_size(
-    resources: int, entities: Iterable[Resource], labels: Iterable[Mapping[str, str]]
+    resources: int,
+    entities: Iterable[Resource],
+    labels: Iterable[Mapping[str, str]],
+    actions: Iterable[str] = (),
 ) -> None:
     """Refuse what could not be decided within the budget.
 
@@ -215,6 +226,7 @@ def check_size(
         resources: how many the call asks for.
         entities: the requester and the resources of each request.
         labels: those of the requests, and of all entities.
+        actions: the name of each request's action.
 
     Raises:
         Refusal: it is too much.
@@ -223,6 +235,7 @@ def check_size(
     count = sum(map(len, labels))
     length = sum(len(entity.kind) + len(entity.id) + len(entity.email) for entity in entities)
     length += sum(len(name) + len(value) for some in labels for name, value in some.items())
+    length += sum(map(len, actions))
     if resources > MOST_RESOURCES:
         problem = f"asks for {resources} resources: at most {MOST_RESOURCES}"
     elif count > MOST_LABELS:

@@ -53,7 +53,7 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
-# The kinds of an approval step that another person decides: neither a program nor who asks (`self`).
+# The kinds of an approval step that another person decides: no program, nor who asks (`self`).
 HUMAN_APPROVALS = frozenset(
     {"users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners"}
 )

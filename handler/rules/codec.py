@@ -56,9 +56,16 @@ def read_policy(text: str, *, self_declared: bool = False) -> Policy:
 
 def _identities(body: Json) -> dict[str, dict[str, str]]:
     return {
-        caller: {_text(name): _address(email) for name, email in people.items()}
+        caller: {_name(name): _address(email) for name, email in people.items()}
         for caller, people in body.items()
     }
+
+
+def _name(value: object) -> str:
+    name = _text(value)
+    if emails.has_at(name):
+        raise ValueError("a name of identities has an @")  # it would be somebody else's e-mail
+    return name
 
 
 def _rule(body: Json) -> Rule:

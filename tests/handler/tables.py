@@ -106,7 +106,18 @@ class Table(NamedTuple):
 
 
 def _policy_of(body: Mapping[str, Any], *, self_declared: bool = False) -> Policy:
-    return read_policy(json.dumps({"aliases": {}, **body}), self_declared=self_declared)
+    """Read a policy; names that are e-mails, which the function refuses, are put in behind that."""
+    fields = {"aliases": {}, **body}
+    named = fields.get("identities", {})
+    if not any("@" in name for names in named.values() for name in names):
+        return read_policy(json.dumps(fields), self_declared=self_declared)
+    del fields["identities"]
+    identities = {
+        caller: {name: emails.normal(email) for name, email in names.items()}
+        for caller, names in named.items()
+    }
+    policy = read_policy(json.dumps(fields), self_declared=self_declared)
+    return policy._replace(identities=identities)
 
 
 def read_tables() -> Iterator[Table]:

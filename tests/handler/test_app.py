@@ -58,14 +58,15 @@ class Webhook:
     def __init__(self, double: IncidentIO, budget: float = 5.0, **settings: str) -> None:
         self.double = double
         self.log: list[dict[str, Any]] = []
-        environment = {
+        self.environment = {
             "INDENT_WEBHOOK_SECRET": SECRET,
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": double.url,
             **settings,
         }
         clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
-        self.app = App(environment, clock, lambda line: self.log.append(dict(line)), budget)
+        write = lambda line: self.log.append(dict(line))  # noqa: E731 - as short as it can be
+        self.app = App(self.environment, clock, write, budget)
 
     def call(
         self,
@@ -466,6 +467,58 @@ class TestOtherCalls:
         )
         assert [hook.call({"info": 1}, secret=each)[0] for each in (PREVIOUS, SECRET)] == [200, 401]
         assert len(server.asked) == 1
+
+    @pytest.mark.parametrize(
+        ("secret", "version", "http", "fetches"),
+        [
+            # Not readable at first, then right.
+            (None, "v-1", 503, [1, 1, 2, 2]),
+            # Read, but wrong: what has a version stays so, and what has none may be mended.
+            ({"INDENT_WEBHOOK_SECRET": "short"}, "v-1", 500, [1, 1, 1, 1]),
+            ({"INDENT_WEBHOOK_SECRET": "short"}, "", 500, [1, 1, 2, 2]),
+        ],
+    )
+    def test_a_failure_is_remembered(
+        self,
+        serve: Callable[..., Scripted],
+        double: IncidentIO,
+        *,
+        secret: dict[str, str] | None,
+        version: str,
+        http: int,
+        fetches: list[int],
+    ) -> None:
+        """A stranger's calls do not fetch a bad secret again and again; a mended one counts."""
+
+        def answer_of(values: object) -> Any:  # noqa: ANN401 - as scripts are
+            return reply(json.dumps({"SecretString": json.dumps(values)}).encode())
+
+        right = {"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY}
+        bad = {**right, **secret} if secret else []
+        server = serve(answer_of(bad), answer_of(right))
+        hook = Webhook(
+            double,
+            HANDLER_CALLERS="indent",
+            HANDLER_SECRET_ARN="arn:aws:secretsmanager:us-west-2:1:secret:s-1",
+            HANDLER_SECRET_VERSION=version,
+            AWS_ENDPOINT_URL=server.url,
+            AWS_ACCESS_KEY_ID="key",
+            AWS_SECRET_ACCESS_KEY="secret",
+        )
+        seconds = 100.0
+        clock = Clock(lambda: datetime.now(UTC), lambda: seconds, lambda _: None)
+        hook.app = App(hook.environment, clock, lambda line: hook.log.append(dict(line)))
+        counts, answers = [], []
+        for wait in (0.0, 4.9, 0.2, 10**6):
+            seconds += wait
+            answers.append(hook.call({"info": 1})[0])
+            counts.append(len(server.asked))
+        assert counts == fetches
+        assert answers == [http, http, *([200, 200] if fetches[-1] == 2 else [http, http])]
+        assert {line["level"] for line in hook.log} == {"ERROR"}
+        assert len({line["why"] for line in hook.log}) == 1
+        assert "short" not in json.dumps(hook.log)
+        hook.app.client.close()
 
     def test_base64(self, hook: Webhook) -> None:
         """The signature covers the decoded bytes."""

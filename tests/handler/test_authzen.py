@@ -394,6 +394,24 @@ def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
     assert TOKEN not in str(line)
 
 
+@pytest.mark.parametrize(
+    ("authorization", "http"),
+    [
+        *((f"Bearer {'x' * 31}", 401), (f"Basic {basic('a:' + 'x' * 31)}", 401)),
+        *((f"Bearer {'x' * 31}\u00fc", 401), (f"Bearer {'x' * 31}\ud800", 401)),
+        *(
+            (f"Bearer {'x' * 16} {'x' * 16}", 401),
+            (f"Basic {basic('a:' + 'x' * 40 + chr(0))}", 401),
+        ),
+        *((f"Bearer {'x' * 32}", 503), (f"Basic {basic('a:' + '!' * 32)}", 503)),
+    ],
+)
+def test_no_token_costs_no_secret(opened: Opener, authorization: str, http: int) -> None:
+    """What can't be the token is refused, whatever state the secret is in."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    assert pdp.call(headers={"authorization": authorization})[0] == http
+
+
 def test_rotation(opened: Opener) -> None:
     """Without a previous token, only the current one counts; an empty one never does."""
     pdp = opened(AUTHZEN_TOKEN_PREVIOUS="")
@@ -446,6 +464,39 @@ def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
     assert pdp.call(headers={"x-request-id": id_})[0] == 200
     assert "X-Request-ID" not in pdp.headers
     assert "caller_request" not in pdp.decisions[0]
+
+
+@pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
+@pytest.mark.parametrize(
+    ("change", "http"),
+    [
+        ({}, 200),
+        ({"body": "{"}, 400),
+        ({"headers": {"authorization": f"Bearer {'x' * 32}"}}, 401),
+        ({"headers": {"authorization": f"Basic {basic(f'me:{PREVIOUS}')}"}}, 200),
+        ({"method": "PUT"}, 405),
+        ({"path": EVALUATIONS, "body": {**QUESTION, "evaluations": [{}] * 201}}, 413),
+    ],
+)
+def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http: int) -> None:
+    """Neither the token of the call nor the other one is logged or sent back."""
+    pdp.call()
+    headers = {**change.get("headers", {}), "x-request-id": f"a {token} b"}
+    assert pdp.call(**{**change, "headers": headers})[0] == http
+    assert "X-Request-ID" not in pdp.headers
+    assert token not in json.dumps(pdp.log)
+
+
+@pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"Basic {basic(f'me:{TOKEN}')}"])
+def test_a_token_as_their_id_before_the_settings_are_read(
+    opened: Opener, authorization: str
+) -> None:
+    """The call itself says what is not sent back."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    headers = {"authorization": authorization, "x-request-id": TOKEN}
+    assert pdp.call(headers=headers)[0] == 503
+    assert "X-Request-ID" not in pdp.headers
+    assert TOKEN not in json.dumps(pdp.log)
 
 
 def test_batch(pdp: Pdp) -> None:
@@ -556,6 +607,52 @@ def test_size_counts_what_items_inherit(pdp: Pdp, properties: dict[str, str], co
     assert pdp.call(body, EVALUATIONS)[0] == (413 if properties else 200)
 
 
+def test_an_action_that_is_too_long(pdp: Pdp) -> None:
+    """200 characters are compared, one more is the item's error: nobody gets in by it."""
+    longest = pdp.ask(action={"name": "x" * 200})
+    assert longest["decision"] is False
+    too_long = {"name": "x" * 201}
+    error = {"status": 400, "message": "action.name is longer than 200 characters"}
+    assert pdp.call({**QUESTION, "action": too_long}) == (400, {"error": error})
+    answers = pdp.ask_all({}, {"action": too_long}, **QUESTION)
+    assert [answer["decision"] for answer in answers] == [True, False]
+    assert answers[1]["context"] == {"error": error}
+
+
+def test_actions_count_for_the_size_of_a_call(pdp: Pdp) -> None:
+    """Of all its requests, beside the texts of their entities."""
+
+    def call(length: int) -> int:
+        body = {
+            "subject": {"type": "u", "id": "y" * 49},
+            "resource": {"type": "d", "id": "z" * (length - 1 - 50 - 199)},
+            "action": {"name": "x" * 199},
+        }
+        return pdp.call({**body, "evaluations": [{}] * 100}, EVALUATIONS)[0]
+
+    assert call(500) == 200
+    assert call(501) == 413
+
+
+@pytest.mark.parametrize("entity", ["subject", "resource"])
+@pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS])
+def test_size_is_checked_before_a_text_is_scanned(
+    pdp: Pdp, monkeypatch: pytest.MonkeyPatch, path: str, entity: str
+) -> None:
+    """A text of a megabyte costs no search for an e-mail."""
+
+    def scan(text: str) -> bool:
+        assert len(text) < 100, "a long text is scanned"
+        return False
+
+    monkeypatch.setattr("handler.emails.has_at", scan)
+    body = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
+    if path == EVALUATIONS:
+        body["evaluations"] = [{}]
+    assert pdp.call(body, path)[0] == 413
+    assert not pdp.decisions
+
+
 @pytest.mark.parametrize(
     ("settings", "url"),
     [({}, f"https://{HOST}"), ({"PUBLIC_URL": "https://a.test/"}, "https://a.test")],
@@ -571,6 +668,12 @@ def test_metadata(opened: Opener, settings: dict[str, str], url: str) -> None:
             "access_evaluations_endpoint": f"{url}/access/v1/evaluations",
         },
     )
+
+
+def test_metadata_costs_no_secret(opened: Opener) -> None:
+    """Strangers may ask for it, whatever state the secret is in."""
+    pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
+    assert pdp.call("", METADATA, {"authorization": None}, "GET")[0] == 200
 
 
 @pytest.mark.parametrize("path", [EVALUATION, EVALUATIONS, METADATA])

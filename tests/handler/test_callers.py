@@ -208,12 +208,44 @@ def test_a_caller_that_is_off(
     assert call(rawPath="/")[0] == 405
 
 
+def test_nothing_of_a_caller_that_is_off_is_read(
+    open_fake: Callable[..., tuple[CallFake, Log]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a wrong setting of its own nor its file makes the answer another one."""
+    call, log = open_fake(HANDLER_CALLERS="indent", FAKE_SECONDS="soon")
+    assert call() == NOT_FOUND
+    monkeypatch.setitem(sys.modules, "handler.callers.fake", None)
+    assert call() == NOT_FOUND
+    assert [line["http"] for line in log] == [404, 404]
+
+
 def test_the_log_says_who_asked(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
     """By the caller's name, its own id of the call, and an id that an answer may hold."""
     call, log = open_fake()
     call(f"{CY} {CY}", requestContext={"http": {"method": "PUT"}, "requestId": "r-1"})
     ids = [(line["caller"], line["caller_request"], line["decision_id"]) for line in log]
     assert ids == [("fake", "their-id", "r-1-0"), ("fake", "their-id", "r-1-1")]
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({"password": "x"}, {"caller": "fake", "call": "r-1"}),
+        ({"requestContext": None}, {"caller": "fake"}),
+        (
+            {"requestContext": {"http": {"method": "PUT"}}, "headers": 7},
+            {"caller": "fake"},
+        ),
+        ({"rawPath": "/other"}, {"call": "r-1"}),
+    ],
+)
+def test_the_log_says_who_was_refused(
+    open_fake: Callable[..., tuple[CallFake, Log]], change: dict[str, Any], known: dict[str, str]
+) -> None:
+    """As far as that is known: whose path it is, and AWS's id of the call."""
+    call, log = open_fake()
+    call(**{"requestContext": {"http": {"method": "PUT"}, "requestId": "r-1"}, **change})
+    assert {name: log[0][name] for name in ("caller", "call") if name in log[0]} == known
 
 
 @pytest.mark.parametrize(("ago", "left"), [(0, 2.5), (1.5, 1), (60, 0), (-60, 2.5)])

@@ -281,6 +281,8 @@ def test_one_wrong_rule_refuses_all(
         ({"rules": [], "aliases": {}, "identities": {"authzen": None}}, "AttributeError"),
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"": "a@b.io"}}}, "is no text"),
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"a": ""}}}, "is no text"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": {"a@b.io": "c@d.io"}}}, "has an @"),
+        ({"rules": [], "aliases": {}, "identities": {"authzen": {"a%40b": "c@d.io"}}}, "has an @"),
         ({"rules": [], "aliases": {}, "identities": {"authzen": {"a": ["a@b.io"]}}}, "is no text"),
         ([], "TypeError"),
         (None, "AttributeError"),
