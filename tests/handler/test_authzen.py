@@ -646,7 +646,7 @@ def test_size_is_checked_before_a_text_is_scanned(
         return False
 
     monkeypatch.setattr("handler.emails.has_at", scan)
-    body = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
+    body: dict[str, Any] = {**QUESTION, entity: {"type": "x", "id": "%40" * 300_000}}
     if path == EVALUATIONS:
         body["evaluations"] = [{}]
     assert pdp.call(body, path)[0] == 413
