@@ -131,19 +131,20 @@ def parse_text(key: str, value: str) -> str:  # noqa: ARG001 - as all parsers
 def parse_signing_secret(key: str, value: str) -> str:
     """Check a secret by which calls are signed, without ever quoting it. Empty means unset."""
     _check_edges(key, value)
-    if 0 < len(value) < SHORTEST_SECRET:
-        problem = f"has {len(value)} characters: at least {SHORTEST_SECRET} are needed"
-        raise SettingsError(key, problem)
+    _check_length(key, value, SHORTEST_SECRET)
     return value
 
 
 def parse_token(key: str, value: str) -> str:
     """Check a secret that callers send in a header, without quoting it. Empty means unset."""
     parse_api_key(key, value)
-    if 0 < len(value) < SHORTEST_TOKEN:
-        problem = f"has {len(value)} characters: at least {SHORTEST_TOKEN} are needed"
-        raise SettingsError(key, problem)
+    _check_length(key, value, SHORTEST_TOKEN)
     return value
+
+
+def _check_length(key: str, value: str, least: int) -> None:
+    if 0 < len(value) < least:
+        raise SettingsError(key, f"has {len(value)} characters: at least {least} are needed")
 
 
 def parse_api_key(key: str, value: str) -> str:
