@@ -245,6 +245,7 @@ def _is_share(value: Any) -> bool:  # noqa: ANN401 - whatever the line holds
     return _SHARE(value) and value["people"] <= value["of"]
 
 
+_CALLER_FIELDS = ("caller", "caller_request", "decision_id", "requester_id")
 _LINE: Mapping[str, _Check] = {"level": _text, "message": _text, "timestamp": _instant}
 _DECISION = _fields(
     {
@@ -260,9 +261,9 @@ _DECISION = _fields(
         "trace": _TRACE,
         "omitted": _by_name(_count),
         "without_email": _by_name(_is_share),
-        **dict.fromkeys(("caller", "caller_request", "decision_id"), _text),
+        **dict.fromkeys(_CALLER_FIELDS, _text),
     },
-    ("timestamp", "omitted", "without_email", "caller", "caller_request", "decision_id"),
+    ("timestamp", "omitted", "without_email", *_CALLER_FIELDS),
 )
 # What stands in place of fields that a line lacks: those that it was decided from, then other
 # details.
@@ -371,8 +372,12 @@ def request_of(record: Record) -> Request:
     request = record["trace"]["request"]
     email, addresses = request["requester"]["email"], request["requester"]["emails"]
     return Request(
-        # Only more of them say anything that the e-mail does not.
-        Resource(email=email, other_emails=(OTHER_PERSON,) if addresses > bool(email) else ()),
+        Resource(
+            id=record.get("requester_id", ""),
+            email=email,
+            # Only more of them say anything that the e-mail does not.
+            other_emails=(OTHER_PERSON,) if addresses > bool(email) else (),
+        ),
         tuple(_resource(resource, email) for resource in request["resources"]),
         requested_duration=parse_duration(request["asked_duration"] or ""),
         requested_expiry=moment_of(request["asked_until"]),

@@ -19,7 +19,7 @@ from cli.proxies import UnreachableError
 from cli.target import Target
 from cli.webhook_client import TIMEOUT_SECONDS, SendError, WebhookAnswer
 from handler import __version__
-from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE
+from handler.callers.indent import APPROVE, DURATION, EXPIRES, NAME, UNAVAILABLE, bot_of
 from handler.connection import ResponseTooLargeError
 from handler.durations import parse_instant
 from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
@@ -257,7 +257,7 @@ def check_bots(call: str, answer: WebhookAnswer, target: Target) -> Step:
         ids = {get_str(as_object(bot, "resources[]"), "id") for bot in bots}
     except ShapeError:
         ids = set()
-    on = [provider.name for provider in PROVIDERS if provider.bot["id"] in ids]
+    on = [provider.name for provider in PROVIDERS if bot_of(provider)["id"] in ids]
     if not on:
         return Step(call, PROBLEM, "it lists no provider's bot", log_remedy(target))
     return Step(call, OK, f"it asks {join_words(on)}, and has a bot to review for each")

@@ -111,7 +111,8 @@ class App:
             self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY], **details)
             if isinstance(error, NotFound):
                 failure = _failure
-            return failure(refusal.http, refusal.message, self._headers_without_tokens(event))
+            headers = headers_of(event)
+            return failure(refusal.http, refusal.message, headers, self._loaded_settings())
         finally:
             gc.enable()
 
@@ -123,13 +124,8 @@ class App:
         caller: type[Caller] = import_module(f"handler.callers.{entry.name}").CALLER
         return caller
 
-    def _headers_without_tokens(self, event: object) -> dict[str, str]:
-        """Give the headers that an error's answer may send back."""
-        tokens = self._ready[0].authzen_tokens if self._ready else ()
-        headers = headers_of(event).items()
-        return {
-            name: value for name, value in headers if not any(token in value for token in tokens)
-        }
+    def _loaded_settings(self) -> Settings | None:
+        return self._ready[0] if self._ready else None
 
     def _answer(
         self, entry: CallerEntry, caller: type[Caller], event: Mapping[str, Any]
@@ -145,7 +141,13 @@ class App:
             raise _switched_off(entry)
         call = read_call(event, caller.methods, now)
         services = Services(
-            self._environment, settings, self.client, deadline, self._cache, self._write
+            self._environment,
+            settings,
+            self._loaded_settings,
+            self.client,
+            deadline,
+            self._cache,
+            self._write,
         )
         session = caller(call, services)
         session.authenticate()
@@ -153,7 +155,7 @@ class App:
         if not requests:
             return session.answer(())
         details = {"call": call.id, "caller": entry.name, "caller_request": session.request_id}
-        return session.answer(self._decide(requests, deadline, details))
+        return session.answer(self._decide(requests, session.ends_with, deadline, details))
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
         """Read the settings, once; this may fetch the secret.
@@ -190,16 +192,28 @@ class App:
             return None
 
     def _decide(
-        self, requests: Sequence[Request], deadline: Deadline, details: Mapping[str, str]
+        self,
+        requests: Sequence[Request],
+        ends_with: bool | None,
+        deadline: Deadline,
+        details: Mapping[str, str],
     ) -> Sequence[Decision]:
-        """Decide, and log each decision. In dry run, the caller gets no approval.
+        """Decide, and log each decision that is answered. In dry run, the caller gets no approval.
 
-        `details` say which call it is.
+        Args:
+            requests: those of one call, which are decided together.
+            ends_with: the decision after which the caller's answer ends. Later ones reach nobody,
+                so they are neither logged nor returned.
+            deadline: when the call must be answered.
+            details: say in the log which call it is.
         """
         settings, clients = self._load(deadline)
         started = deadline.left()
         outcome = collect_and_decide(requests, settings.policy, clients, self._clock, deadline)
-        for number, decision in enumerate(outcome.decisions):
+        approved = [decision.approved and not settings.dry_run for decision in outcome.decisions]
+        count = approved.index(ends_with) + 1 if ends_with in approved else len(approved)
+        decisions = outcome.decisions[:count]
+        for number, decision in enumerate(decisions):
             record = decision_record(
                 decision,
                 snapshot=outcome.snapshot,
@@ -211,20 +225,20 @@ class App:
                 milliseconds=round((started - deadline.left()) * 1000),
                 **details,
                 number=number,
-                of=len(outcome.decisions),
+                of=len(decisions),
             )
             self._write("INFO", "decision", **record)
         if settings.dry_run:
-            return [decision._replace(**_LEFT_TO_HUMANS) for decision in outcome.decisions]
+            return [decision._replace(**_LEFT_TO_HUMANS) for decision in decisions]
         failing = dict.fromkeys(failure.provider for failure in outcome.snapshot.failures)
         if not failing:
-            return outcome.decisions
+            return decisions
         problem = f"; no whole answer came from {', '.join(failing)}"
         return [
             decision._replace(reason=f"{decision.reason}{problem}")
             if decision.could_change and not decision.approved
             else decision
-            for decision in outcome.decisions
+            for decision in decisions
         ]
 
     def _write(self, level: str, message: str, **fields: object) -> None:
@@ -249,7 +263,9 @@ def _switched_off(entry: CallerEntry) -> NotFound:
     return NotFound(f"{why}; docs/callers.md says how to switch it on")
 
 
-def _failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+def _failure(
+    http: int, message: str, _headers: Mapping[str, str], _settings: Settings | None
+) -> dict[str, Any]:
     """Answer a stranger with an error."""
     return response(http, {"message": message})
 

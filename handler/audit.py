@@ -147,9 +147,12 @@ def decision_record(
     }
     if caller:
         record |= {"caller": caller, "decision_id": decision_id(call, number)}
+    # Nothing is decided from the next two, so each has a redactor of its own.
     if caller_request:
-        # With a redactor of its own: nothing is decided from it.
         record["caller_request"] = Redactor(requester).text(caller_request)
+    id_ = request.requester.id
+    if caller and id_ and not emails.same(id_, requester):
+        record["requester_id"] = Redactor(requester).text(id_)
     if without_email:
         record["without_email"] = {
             BY_NAME[name].id: {"people": people, "of": of_all}

@@ -188,14 +188,12 @@ class Settings(NamedTuple):
         callers: the names of those that are on.
         webhook_secrets: Indent's, the current one, then the previous.
         authzen_tokens: the same of AuthZEN's callers.
-        public_url: the function's address that people set; "" is its own.
         providers: of each provider that is on, by its id, its settings, the key among them.
     """
 
     callers: frozenset[str]
     webhook_secrets: tuple[str, ...]
     authzen_tokens: tuple[str, ...]
-    public_url: str
     providers: Mapping[str, Mapping[str, str]]
     dry_run: bool
     policy: Policy
@@ -228,7 +226,6 @@ def load(
         callers=frozenset(entry.name for entry in CALLERS if read[entry.key]),
         webhook_secrets=_secrets(read, SIGNING_KEYS),
         authzen_tokens=_secrets(read, AUTHZEN_KEYS),
-        public_url=read[PUBLIC_URL],
         providers={
             provider.id: {name: read[name] for name in provider.keys}
             for provider in PROVIDERS

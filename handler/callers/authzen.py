@@ -22,6 +22,7 @@ from handler.callers.base import (
     Refusal,
     Services,
     check_size,
+    left_to_humans,
     plain_text,
     read_json,
     response,
@@ -33,11 +34,11 @@ from handler.request import NOT_QUOTED, Request, Resource, quotable
 from handler.rules.evaluate import Decision
 from handler.rules.model import Policy
 from handler.setting_parsers import SHORTEST_TOKEN
-from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL
+from handler.settings import AUTHZEN_DEADLINE, BY_NAME, PUBLIC_URL, Settings
 
 NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
-# By how it is called: the decision after which nothing more is answered.
+# By semantic: the decision that ends the answer.
 SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True}
 # Each rule's actions are held against it.
 MOST_ACTION = 200
@@ -65,10 +66,10 @@ class AuthZen:
     def __init__(self, call: HttpCall, services: Services) -> None:
         self._call = call
         self._services = services
-        self._items: list[Request | ShapeError] = []
-        self._last: bool | None = None
         self._is_batch = False
-        self.request_id = read_request_id(call.headers)
+        self._errors: dict[int, str] = {}
+        self.request_id = ""
+        self.ends_with: bool | None = None
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
@@ -78,21 +79,21 @@ class AuthZen:
 
     def authenticate(self) -> None:
         """Compare the token. Metadata is for everybody."""
-        method = "GET" if self._call.path == METADATA else "POST"
-        if self._call.method != method:
-            raise Refusal(405, f"{self._call.method} is not answered here: use {method}")
+        call, services = self._call, self._services
+        method = "GET" if call.path == METADATA else "POST"
+        if call.method != method:
+            raise Refusal(405, f"{call.method} is not answered here: use {method}")
         if method == "POST":
-            token = read_token(self._call.headers).encode()
-            tokens = self._services.settings().authzen_tokens
-            # All of them, so that the time it takes does not tell which one it is.
+            token = read_token(call.headers).encode()
+            tokens = services.settings().authzen_tokens
+            # Compare with every token, so that the time doesn't show which one matches.
             matches = [hmac.compare_digest(token, known.encode()) for known in tokens]
             if not any(matches):
                 raise unauthenticated("the token is wrong")
-            if any(known in self.request_id for known in tokens):
-                self.request_id = ""
+        self.request_id = read_request_id(call.headers, services.loaded_settings())
 
     def requests(self) -> Sequence[Request]:
-        """Read the request, or those of a batch; an item that can't be read is an error there."""
+        """Read the request, or those of a batch; humans decide about an item that can't be read."""
         if self._call.path == METADATA:
             return ()
         values = self._read_body()
@@ -104,18 +105,30 @@ class AuthZen:
                 semantic = get_str(
                     get_object(values, "options"), "evaluations_semantic", "options."
                 )
-                self._last = _last_of(semantic or "execute_all")
+                self.ends_with = _last_of(semantic or "execute_all")
                 self._is_batch = True
-                self._items = [_read_item(item, values, policy) for item in items]
+                requests = [
+                    self._read_item(number, item, values, policy)
+                    for number, item in enumerate(items)
+                ]
             else:
-                self._items = [read_request(values, policy)]
+                requests = [read_request(values, policy)]
         except ShapeError as error:
             raise Refusal(400, str(error)) from None
-        requests = [item for item in self._items if isinstance(item, Request)]
         entities = [entity for one in requests for entity in (one.requester, *one.resources)]
         labels = (entity.labels for entity in entities)
         check_size(len(requests), entities, labels, (request.action for request in requests))
         return requests
+
+    def _read_item(self, number: int, item: object, defaults: _Json, policy: Policy) -> Request:
+        """Read an item of a batch. Each of its objects replaces the whole default of that name."""
+        try:
+            fields = as_object(item, "the item").items()
+            own = {name: value for name, value in fields if value is not None}
+            return read_request({**defaults, **own}, policy)
+        except ShapeError as error:
+            self._errors[number] = str(error)
+            return left_to_humans(f"the item can't be read: {error}")
 
     def _read_body(self) -> _Json:
         media_type = self._call.headers.get("content-type", "").partition(";")[0]
@@ -129,30 +142,29 @@ class AuthZen:
         return values
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Answer each request in its place, up to the one after which nothing more is answered."""
+        """Answer each request in its place."""
         if self._call.path == METADATA:
             # Strangers may ask, so this never fetches the secret.
             public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
             return self._respond(metadata(public_url, self._call.host))
-        answers: list[dict[str, Any]] = []
-        numbered = enumerate(decisions)
-        for item in self._items:
-            if isinstance(item, ShapeError):
-                answers.append({"decision": False, "context": _error(_BAD_REQUEST, str(item))})
-            else:
-                number, decision = next(numbered)
-                answers.append(evaluation(decision, decision_id(self._call.id, number)))
-            if answers[-1]["decision"] is self._last:
-                break
+        answers = [
+            {"decision": False, "context": _error(_BAD_REQUEST, self._errors[number])}
+            if number in self._errors
+            else evaluation(decision, decision_id(self._call.id, number))
+            for number, decision in enumerate(decisions)
+        ]
         return self._respond({"evaluations": answers} if self._is_batch else answers[0])
 
     def _respond(self, body: _Json) -> dict[str, Any]:
         return _echoing(response(200, body), self.request_id)
 
     @staticmethod
-    def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    def failure(
+        http: int, message: str, headers: Mapping[str, str], settings: Settings | None
+    ) -> dict[str, Any]:
         """Answer with an error: there is no decision in it."""
-        answer = _echoing(response(http, _error(http, message)), read_request_id(headers))
+        request_id = read_request_id(headers, settings)
+        answer = _echoing(response(http, _error(http, message)), request_id)
         if http == _UNAUTHORIZED:
             answer["headers"]["WWW-Authenticate"] = "Bearer"
         return answer
@@ -161,19 +173,18 @@ class AuthZen:
 CALLER = AuthZen
 
 
-def read_request_id(headers: Mapping[str, str]) -> str:
+def read_request_id(headers: Mapping[str, str], settings: Settings | None) -> str:
     """Read the caller's own id of the call; "" for one that is not sent back.
 
-    An id with the call's own token in it is none: it is logged, and answers are kept elsewhere.
+    An id that holds a token isn't: it is logged, and answers are stored elsewhere. Until the
+    settings are loaded, that is any id that is long enough to hold one.
     """
     value = headers.get(REQUEST_ID.lower(), "")
     if not _REQUEST_ID.fullmatch(value):
         return ""
-    try:
-        token = read_token(headers)
-    except Refusal:
-        return value
-    return "" if token in value else value
+    if settings is None:
+        return "" if _TOKEN.search(value) else value
+    return "" if any(token in value for token in settings.authzen_tokens) else value
 
 
 def _echoing(answer: dict[str, Any], request_id: str) -> dict[str, Any]:
@@ -202,17 +213,6 @@ def read_token(headers: Mapping[str, str]) -> str:
     if not _TOKEN.fullmatch(credentials):
         raise unauthenticated("the token is too short, or holds a character that no token has")
     return credentials
-
-
-def _read_item(item: object, defaults: _Json, policy: Policy) -> Request | ShapeError:
-    """Read an item of a batch: its objects replace the defaults whole."""
-    try:
-        own = {
-            name: value for name, value in as_object(item, "the item").items() if value is not None
-        }
-        return read_request({**defaults, **own}, policy)
-    except ShapeError as error:
-        return error
 
 
 def _last_of(semantic: str) -> bool | None:

@@ -68,12 +68,16 @@ class HttpCall(NamedTuple):
 class Services(NamedTuple):
     """What a caller may use.
 
-    `settings` may fetch the secret; `cache` is for all calls to this environment; `log` writes a
-    line, of a level, a message and fields.
+    Attributes:
+        settings: gives the settings; this may fetch the secret.
+        loaded_settings: gives the settings if they are loaded already, and fetches nothing.
+        cache: shared by all calls to this environment.
+        log: writes a line from a level, a message and fields.
     """
 
     environment: Mapping[str, str]
     settings: Callable[[], Settings]
+    loaded_settings: Callable[[], Settings | None]
     client: Client
     deadline: Deadline
     cache: dict[str, Any]
@@ -87,11 +91,14 @@ class Caller(Protocol):
 
     Attributes:
         methods: the HTTP methods that it uses.
-        request_id: its own id of the call, for the log; "" where it gives none.
+        request_id: its own id of the call, for the log; "" if it sends none.
+        ends_with: the decision (approved or not) after which its answer ends; None if it answers
+            every request. Known once `requests` has returned.
     """
 
     methods: ClassVar[Collection[str]]
     request_id: str
+    ends_with: bool | None
 
     def __init__(self, call: HttpCall, services: Services) -> None: ...
 
@@ -106,13 +113,16 @@ class Caller(Protocol):
         """Read what is requested: nothing, if the call is about something else."""
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Answer with the decisions, one for each request, in order."""
+        """Answer with the decisions, one for each request up to the one that ends the answer."""
 
     @staticmethod
-    def failure(http: int, message: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """Answer with an error. Nothing that its reader makes of it lets anybody in.
+    def failure(
+        http: int, message: str, headers: Mapping[str, str], settings: Settings | None
+    ) -> dict[str, Any]:
+        """Answer with an error. However the caller reads it, nobody is let in.
 
-        `headers` are the call's, as far as they can be read, without those that hold a token.
+        `headers` are those of the call that can be read. `settings` is None if they haven't been
+        loaded yet.
         """
 
 
@@ -212,6 +222,11 @@ def _finite(text: str) -> float:
     if number in {float("inf"), float("-inf")}:
         raise ValueError(f"{text} is not finite")
     return number
+
+
+def left_to_humans(objection: str) -> Request:
+    """Make a request that humans decide, whatever the policy allows."""
+    return Request(Resource(), (), objection=objection)
 
 
 def check_size(

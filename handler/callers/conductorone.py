@@ -16,7 +16,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeGuard
 
 from handler.callers.base import (
@@ -25,6 +25,7 @@ from handler.callers.base import (
     NotFound,
     Refusal,
     Services,
+    left_to_humans,
     plain_text,
     read_json,
     response,
@@ -42,7 +43,13 @@ from handler.json_fields import (
 from handler.jwt import RS256, RsaKey, Token, TokenError, read_keys, read_token, verify_rs256
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
-from handler.settings import BY_NAME, CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT, PUBLIC_URL
+from handler.settings import (
+    BY_NAME,
+    CONDUCTORONE_BASE_URL,
+    CONDUCTORONE_TENANT,
+    PUBLIC_URL,
+    Settings,
+)
 
 NAME = "conductorone"
 VERSION = "v1"
@@ -65,7 +72,10 @@ FAILURE_LASTS = timedelta(seconds=5)
 TOKEN_SECONDS = 300
 # Of the time for a call; the providers have what is left.
 _TIME_FOR_KEYS = 0.5
-_FAILED_AT = f"{KEYS_PATH} failed at"
+# If a fetch had this long and got no answer, the tenant fails. A fetch with less time, because its
+# call is late, says nothing about the tenant.
+ENOUGH_SECONDS_FOR_KEYS = 1.0
+_FAILED_AT, _NEVER = f"{KEYS_PATH} failed at", datetime.min.replace(tzinfo=UTC)
 _NO_KEYS = "The tenant's keys cannot be fetched; the log says why."
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
@@ -74,17 +84,18 @@ _DURATION = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?s")
 
 
 class KnownKeys(NamedTuple):
-    """A tenant's keys, when they came, and when they were last asked for."""
+    """A tenant's keys, and when they were fetched."""
 
     keys: Mapping[str, RsaKey]
     fetched_at: datetime
-    tried_at: datetime
 
 
 class ConductorOne:
     """A call by ConductorOne."""
 
     methods = ("POST",)
+
+    ends_with = None
 
     def __init__(self, call: HttpCall, services: Services) -> None:
         self.request_id = ""
@@ -113,29 +124,35 @@ class ConductorOne:
         """Give the tenant's key that a token names; fetch the keys where they may have changed."""
         id_, now, cache = token.key_id, self._call.received_at, self._services.cache
         known: KnownKeys | None = cache.get(KEYS_PATH)
+        failed_at: datetime = cache.get(_FAILED_AT, _NEVER)
         if known is None or not _is_within(KEYS_LAST, known.fetched_at, now):
-            failed_at = cache.get(_FAILED_AT)
-            if failed_at is not None and _is_within(FAILURE_LASTS, failed_at, now):
+            if _is_within(FAILURE_LASTS, failed_at, now):
                 raise Refusal(503, _NO_KEYS, "fetching the tenant's keys failed less than 5 s ago")
-            known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
-        elif id_ not in known.keys and not _is_within(KEYS_PAUSE, known.tried_at, now):
-            cache[KEYS_PATH] = known._replace(tried_at=now)
-            known = cache[KEYS_PATH] = KnownKeys(self._fetch_keys(tenant), now, now)
+            known = self._fetch_keys(tenant)
+        elif id_ not in known.keys and not any(
+            _is_within(KEYS_PAUSE, tried_at, now) for tried_at in (known.fetched_at, failed_at)
+        ):
+            known = self._fetch_keys(tenant)
         if id_ not in known.keys:
             raise unauthenticated("the tenant has no RSA key of the token's kid")
         return known.keys[id_]
 
-    def _fetch_keys(self, tenant: str) -> dict[str, RsaKey]:
-        services = self._services
+    def _fetch_keys(self, tenant: str) -> KnownKeys:
+        """Fetch the keys. A failure is remembered, unless it only shows that this call is late."""
+        services, now = self._services, self._call.received_at
         base_url = BY_NAME[CONDUCTORONE_BASE_URL].read(services.environment)
         url = f"{base_url or f'https://{tenant}.conductor.one'}{KEYS_PATH}"
-        deadline, left = services.deadline.part(_TIME_FOR_KEYS), services.deadline.left()
+        deadline = services.deadline.part(_TIME_FOR_KEYS)
+        seconds = deadline.left()
         try:
-            return services.client.get_json(url, {}, deadline, read_usable_keys)
+            keys = services.client.get_json(url, {}, deadline, read_usable_keys)
         except (HttpError, ShapeError) as error:
-            spent = timedelta(seconds=left - services.deadline.left())
-            services.cache[_FAILED_AT] = self._call.received_at + spent
+            left = deadline.left()
+            if left > 0 or seconds >= ENOUGH_SECONDS_FOR_KEYS:
+                services.cache[_FAILED_AT] = now + timedelta(seconds=seconds - left)
             raise Refusal(503, _NO_KEYS, f"{url}: {error}") from None
+        known = services.cache[KEYS_PATH] = KnownKeys(keys, now)
+        return known
 
     def requests(self) -> Sequence[Request]:
         """Read the request of a policy step; a test event holds none."""
@@ -157,7 +174,9 @@ class ConductorOne:
         return response(200, {"version": VERSION, **answer})
 
     @staticmethod
-    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+    def failure(
+        http: int, message: str, _headers: Mapping[str, str], _settings: Settings | None
+    ) -> dict[str, Any]:
         """Answer with an error, which is no answer to the step."""
         return response(http, {"message": message})
 
@@ -271,7 +290,7 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
         id_ = get_str(task, "id")
         return _read_task(task, payload), id_
     except ShapeError as error:
-        return _left_to_humans(f"it cannot be read: {error}"), id_
+        return left_to_humans(f"it cannot be read: {error}"), id_
 
 
 def has_no_human(event: JsonObject) -> bool:
@@ -296,7 +315,7 @@ def has_no_human(event: JsonObject) -> bool:
 def _read_task(task: JsonObject, payload: JsonObject) -> Request:
     kinds = [kind for kind, value in get_object(task, "type").items() if value is not None]
     if kinds != ["grant"]:
-        return _left_to_humans("it is not a request for access")
+        return left_to_humans("it is not a request for access")
     grant = get_object(task["type"], "grant")
     user_id, app_id, entitlement_id, account_id = (
         get_str(grant, name)
@@ -357,10 +376,6 @@ def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
         if get_str(entry, "@type").endswith(type_) and get_str(entry, "id") == id_ != ""
     ]
     return found[0] if found and all(entry == found[0] for entry in found) else {}
-
-
-def _left_to_humans(objection: str) -> Request:
-    return Request(Resource(), (), objection=objection)
 
 
 def read_duration(value: object) -> timedelta | None:

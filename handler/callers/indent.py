@@ -38,15 +38,17 @@ from handler.json_fields import (
     get_object,
     get_str,
 )
-from handler.providers.registry import BY_ID, BY_NAME
+from handler.providers.registry import BY_ID, BY_NAME, Provider
 from handler.request import Request, Resource, quotable
 from handler.rules.evaluate import Decision
-from handler.settings import max_age
+from handler.settings import Settings, max_age
 
 NAME = "oncall-approvals"
 GET_INFO, PULL_UPDATE, GET_DECISION = "GetInfo", "PullUpdate", "GetDecision"
 CAPABILITIES = (GET_DECISION, PULL_UPDATE)
 BOT_KIND = "indent.v1.Bot"
+# Providers that Indent spells differently.
+_INDENT_NAMES = {"incidentio": "Incident.io", "opsgenie": "OpsGenie"}
 
 REQUEST, APPROVE = "access/request", "access/approve"
 CHANGES = ("access/grant", "access/revoke")
@@ -63,7 +65,6 @@ _INDEFINITE, _NO_TIME = "indefinite", timedelta(0)
 TIMESTAMP_HEADER = "x-indent-timestamp"
 SIGNATURE_HEADER = "x-indent-signature"
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
-_NOT_SIGNED = "The call is not signed with this webhook's secret, or not recently."
 # google.rpc.Code
 OK, INVALID_ARGUMENT, NOT_FOUND, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 3, 5, 13, 14, 16
 _CODES = {401: UNAUTHENTICATED, 404: NOT_FOUND, 500: INTERNAL, 503: UNAVAILABLE}
@@ -96,6 +97,7 @@ class Indent:
 
     methods = ("POST",)
     request_id = ""  # a petition is in the record of each request
+    ends_with = None
 
     def __init__(self, call: HttpCall, services: Services) -> None:
         self._call = call
@@ -125,12 +127,12 @@ class Indent:
         if payload.name == GET_INFO:
             return response(200, info(NAME, __version__))
         if payload.name == PULL_UPDATE:
-            bots = [BY_ID[id_].bot for id_ in self._services.settings().providers]
+            bots = [bot_of(BY_ID[id_]) for id_ in self._services.settings().providers]
             return response(200, resources(payload.kinds, bots))
         made = [
             claim(
                 event,
-                actor=BY_NAME[decision.evidence[0].provider].bot,
+                actor=bot_of(BY_NAME[decision.evidence[0].provider]),
                 reason=decision.reason,
                 now=decision.now,
                 duration=decision.duration,
@@ -141,9 +143,10 @@ class Indent:
         return response(200, {"status": {"code": OK}, "claims": made})
 
     @staticmethod
-    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+    def failure(
+        http: int, message: str, _headers: Mapping[str, str], _settings: Settings | None
+    ) -> dict[str, Any]:
         """Answer with a `google.rpc.Status`: there is no claim in it."""
-        message = _NOT_SIGNED if http == 401 else message  # noqa: PLR2004 - Unauthorized
         code = _CODES.get(http, INVALID_ARGUMENT)
         return response(http, {"status": {"code": code, "message": message}})
 
@@ -330,6 +333,17 @@ def info(name: str, version: str) -> dict[str, Any]:
         "detail": json.dumps({"integrations": [about]}),
     }
     return {"status": {"code": OK, "details": [detail]}}
+
+
+def bot_of(provider: Provider) -> dict[str, Any]:
+    """Make the bot in whose name a claim is made; Indent knows it from PullUpdate."""
+    name = _INDENT_NAMES.get(provider.id, provider.name)
+    return {
+        "kind": BOT_KIND,
+        "id": f"{provider.id}-approval-bot",
+        "displayName": f"{name} Approval Bot",
+        "email": "bot@indent.com",
+    }
 
 
 def resources(kinds: Sequence[str], bots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handler.setting_parsers import Setting, parse_base_url, parse_email, parse_site
 
@@ -26,7 +26,6 @@ class Provider(NamedTuple):
         key: the secret setting that switches it on.
         settings: its plain settings, where its API is the first of them.
         required: those of them that have to be set where the key is.
-        title: its name in that of its bot, where the access system spells it otherwise.
         ids: what the ids of its schedules and roles look like, as a regular expression.
         regions: where its API is; each knows the keys of its own accounts only.
     """
@@ -36,7 +35,6 @@ class Provider(NamedTuple):
     key: str
     settings: tuple[Setting, ...]
     required: tuple[str, ...] = ()
-    title: str = ""
     ids: str = ""
     regions: tuple[str, ...] = ()
 
@@ -48,16 +46,6 @@ class Provider(NamedTuple):
     def keys(self) -> tuple[str, ...]:
         """The names of its settings, the secret one first."""
         return (self.key, *(row.name for row in self.settings))
-
-    @property
-    def bot(self) -> dict[str, Any]:
-        """In whose name a claim is made; the access system knows it by PullUpdate."""
-        return {
-            "kind": "indent.v1.Bot",
-            "id": f"{self.id}-approval-bot",
-            "displayName": f"{self.title or self.name} Approval Bot",
-            "email": "bot@indent.com",
-        }
 
 
 def _base_url(name: str, provider: str, url: str, eu: str = "") -> Setting:
@@ -74,7 +62,6 @@ PROVIDERS = (
         "incident.io",
         "INCIDENTIO_API_KEY",
         (_base_url("INCIDENTIO_BASE_URL", "incident.io", "https://api.incident.io"),),
-        title="Incident.io",
         ids=_ULID,
     ),
     Provider(
@@ -90,7 +77,6 @@ PROVIDERS = (
         "Opsgenie",
         "OPSGENIE_KEY",
         (_base_url("OPSGENIE_BASE_URL", "Opsgenie", *_OPSGENIE),),
-        title="OpsGenie",
         ids=_UUID,
         regions=_OPSGENIE,
     ),

@@ -56,12 +56,13 @@ def test_a_wish_that_cannot_be_read(labels: dict[str, str], shown: str) -> None:
 
 def test_the_caller() -> None:
     """Who asked is in the record that is made again, and in none of an older form."""
-    (record,) = log_records(request_by(), caller="authzen", caller_request="r-1")
+    request = request_by()
+    request = request._replace(requester=request.requester._replace(id="jane"))
+    (record,) = log_records(request, caller="authzen", caller_request="r-1")
     (again,) = replay([record], POLICY)
     assert again.new_record
-    assert [again.new_record[name] for name in ("caller", "caller_request", "decision_id")] == [
-        *("authzen", "r-1", "c-1-0")
-    ]
+    names = ("caller", "caller_request", "decision_id", "requester_id")
+    assert [again.new_record[name] for name in names] == ["authzen", "r-1", "c-1-0", "jane"]
     (older,) = replay(log_records(request_by()), POLICY)
     assert older.new_record
     assert "caller" not in older.new_record

@@ -162,6 +162,36 @@ def test_the_callers_own_id_names_nobody() -> None:
     assert (record["caller"], record["decision_id"]) == ("authzen", "c-1-0")
 
 
+@pytest.mark.parametrize(
+    ("id_", "caller", "logged"),
+    [
+        ("T1/U1", "indent", "T1/U1"),
+        ("alice\u2705", "authzen", "alice\u2705"),
+        ("a" * 201, "authzen", "a" * 200),
+        ("T1/mary@example.com", "indent", "(an e-mail)"),
+        ("mary@example.com", "indent", "(an e-mail)"),
+        ("Jane@example.com ", "authzen", None),
+        ("", "indent", None),
+        ("T1/U1", "", None),
+    ],
+)
+def test_the_callers_name_for_the_requester(id_: str, caller: str, logged: str | None) -> None:
+    """What to map shows in the log, but nobody else's e-mail; nothing is decided from it."""
+    decision = Decision(Request(JANE._replace(id=id_), ()), now=NOW)
+    record = decision_record(
+        decision,
+        snapshot=ProviderSnapshot(),
+        providers=(),
+        policy=POLICY,
+        dry_run=False,
+        milliseconds=7,
+        call="c-1",
+        caller=caller,
+    )
+    assert record.get("requester_id") == logged
+    assert (record["whole"], record.get("omitted")) == (True, None)
+
+
 def test_an_abstention() -> None:
     """No duty, no duration, but the reason, and which provider could not be asked."""
     failure = Failure("incident.io", "schedules", "answered 500")

@@ -476,6 +476,7 @@ def test_ids_that_are_not_sent_back(pdp: Pdp, id_: str) -> None:
         ({"headers": {"authorization": f"Basic {basic(f'me:{PREVIOUS}')}"}}, 200),
         ({"method": "PUT"}, 405),
         ({"path": EVALUATIONS, "body": {**QUESTION, "evaluations": [{}] * 201}}, 413),
+        ({"path": METADATA, "method": "GET"}, 200),
     ],
 )
 def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http: int) -> None:
@@ -487,16 +488,32 @@ def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http:
     assert token not in json.dumps(pdp.log)
 
 
-@pytest.mark.parametrize("authorization", [f"Bearer {TOKEN}", f"Basic {basic(f'me:{TOKEN}')}"])
-def test_a_token_as_their_id_before_the_settings_are_read(
-    opened: Opener, authorization: str
+@pytest.mark.parametrize(
+    ("id_", "is_sent_back"),
+    [
+        *((TOKEN, False), (f"a {PREVIOUS}", False), ("x" * 32, False)),
+        *(("x" * 31, True), (f"{'x' * 31} {'y' * 31}", True)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("change", "http"),
+    [
+        ({}, 503),
+        ({"headers": {"authorization": f"Bearer {'x' * 32}"}}, 503),
+        ({"headers": {"authorization": None}}, 401),
+        ({"method": "PUT"}, 405),
+        ({"path": METADATA, "method": "GET"}, 200),
+    ],
+)
+def test_their_id_before_the_settings_are_loaded(
+    opened: Opener, id_: str, is_sent_back: bool, change: dict[str, Any], http: int
 ) -> None:
-    """The call itself says what is not sent back."""
+    """The tokens aren't known yet, so nothing is sent back that is long enough to hold one."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")
-    headers = {"authorization": authorization, "x-request-id": TOKEN}
-    assert pdp.call(headers=headers)[0] == 503
-    assert "X-Request-ID" not in pdp.headers
-    assert TOKEN not in json.dumps(pdp.log)
+    headers = {**change.get("headers", {}), "x-request-id": id_}
+    assert pdp.call(**{**change, "headers": headers})[0] == http
+    assert pdp.headers.get("X-Request-ID") == (id_ if is_sent_back else None)
+    assert id_ not in json.dumps(pdp.log)
 
 
 def test_batch(pdp: Pdp) -> None:
@@ -519,8 +536,30 @@ def test_batch(pdp: Pdp) -> None:
     assert answers[3]["context"]["error"]["message"] == "the item is not an object"
     assert [answers[place]["context"]["duration_seconds"] for place in (0, 4)] == [1200, 600]
     ids = [answers[place]["context"]["decision_id"] for place in (0, 1, 4)]
-    assert ids == [line["decision_id"] for line in pdp.decisions]
-    assert ids == ["call-1-0", "call-1-1", "call-1-2"]
+    assert ids == ["call-1-0", "call-1-1", "call-1-4"]
+    assert [line["decision_id"] for line in pdp.decisions] == [f"call-1-{n}" for n in range(5)]
+
+
+def test_an_item_that_cannot_be_read_is_logged(pdp: Pdp) -> None:
+    """As left to humans, with what is wrong: it is an answer like any other."""
+    pdp.ask_all(BAD, "x", YES)
+    assert [(line["outcome"], line["reason"]) for line in pdp.decisions[:2]] == [
+        ("abstain", "the item can't be read: action is not an object"),
+        ("abstain", "the item can't be read: the item is not an object"),
+    ]
+    assert [(line["number"], line["of"]) for line in pdp.decisions] == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_a_name_that_is_not_mapped_is_logged(pdp: Pdp) -> None:
+    """So that somebody can map it; what is mapped or an e-mail needs no second name."""
+    names = ["nobody", "n" * 1000, "jane", JANE, JANE.upper()]
+    pdp.ask_all(*({"subject": {"type": "user", "id": name}} for name in names), **QUESTION)
+    lines = [(line["requester"], line.get("requester_id")) for line in pdp.decisions]
+    assert lines == [
+        *(("", "nobody"), ("", "n" * 200)),
+        *((JANE, "jane"), (JANE, None), (JANE, None)),
+    ]
+    assert {line["whole"] for line in pdp.decisions} == {True}
 
 
 YES, NO, BAD = (
@@ -546,9 +585,21 @@ YES, NO, BAD = (
 def test_semantics(
     pdp: Pdp, semantic: str | None, items: list[object], decisions: list[bool]
 ) -> None:
-    """The answer ends with the item that decides."""
+    """The answer ends with the item that decides, and so does the log."""
     answers = pdp.ask_all(*items, options={"evaluations_semantic": semantic})
     assert [answer["decision"] for answer in answers] == decisions
+    assert [line["outcome"] == "approve" for line in pdp.decisions] == decisions
+    assert {line["of"] for line in pdp.decisions} == {len(decisions)}
+
+
+def test_a_dry_run_denies_first(opened: Opener) -> None:
+    """The answer ends with what the caller is told, not with what would be approved."""
+    pdp = opened(AUTO_APPROVAL_DRY_RUN="true")
+    options = {"evaluations_semantic": "deny_on_first_deny"}
+    assert [one["decision"] for one in pdp.ask_all(YES, YES, options=options)] == [False]
+    assert [line["outcome"] for line in pdp.decisions] == ["approve"]
+    options = {"evaluations_semantic": "permit_on_first_permit"}
+    assert [one["decision"] for one in pdp.ask_all(YES, YES, options=options)] == [False] * 2
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from handler.callers import CallerEntry
 from handler.callers.base import HttpCall, Refusal, Services, response, unauthenticated
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
+from handler.settings import Settings
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY, CY
@@ -28,9 +30,11 @@ class Fake:
 
     methods = ("PUT", "GET")
     request_id = "their-id"
+    ends_with: ClassVar[bool | None] = None
     failing: ClassVar[str] = ""
     seconds: ClassVar[list[float]] = []
     reasons: ClassVar[list[str]] = []
+    loaded: ClassVar[list[bool]] = []
 
     def __init__(self, call: HttpCall, services: Services) -> None:
         self.call = call
@@ -49,7 +53,7 @@ class Fake:
     def requests(self) -> Sequence[Request]:
         """One for each line; the settings can be read, which happens once."""
         self.seconds.append(self.services.deadline.left())
-        assert self.services.settings() is self.services.settings()
+        assert self.services.settings() is self.services.loaded_settings()
         if self.failing == "requests":
             raise Refusal(410, "gone")
         emails = self.call.body.decode().split()
@@ -63,8 +67,11 @@ class Fake:
         return response(200, {"yes": [each.approved for each in decisions]})
 
     @staticmethod
-    def failure(http: int, message: str, _headers: Mapping[str, str]) -> dict[str, Any]:
+    def failure(
+        http: int, message: str, _headers: Mapping[str, str], settings: Settings | None
+    ) -> dict[str, Any]:
         """In its own form."""
+        Fake.loaded.append(settings is not None)
         return response(http, {"no": message})
 
 
@@ -88,6 +95,7 @@ def open_fake(
     monkeypatch.setattr(Fake, "failing", "")
     monkeypatch.setattr(Fake, "seconds", [])
     monkeypatch.setattr(Fake, "reasons", [])
+    monkeypatch.setattr(Fake, "loaded", [])
 
     apps: list[App] = []
 
@@ -138,6 +146,45 @@ def test_dry_run_reaches_every_caller(open_fake: Callable[..., tuple[CallFake, L
     call, log = open_fake(AUTO_APPROVAL_DRY_RUN="true")
     assert call() == (200, '{"yes": [false]}')
     assert (log[0]["outcome"], log[0]["dry_run"]) == ("approve", True)
+
+
+@pytest.mark.parametrize(
+    ("ends_with", "dry_run", "answer", "outcomes"),
+    [
+        (None, "false", [True, False, True], ["approve", "abstain", "approve"]),
+        (False, "false", [True, False], ["approve", "abstain"]),
+        (True, "false", [True], ["approve"]),
+        (False, "true", [False], ["approve"]),
+        (True, "true", [False] * 3, ["approve", "abstain", "approve"]),
+    ],
+)
+def test_an_answer_that_ends_early(
+    open_fake: Callable[..., tuple[CallFake, Log]],
+    monkeypatch: pytest.MonkeyPatch,
+    ends_with: bool | None,  # noqa: FBT001 - a column of a table
+    *,
+    dry_run: str,
+    answer: list[bool],
+    outcomes: list[str],
+) -> None:
+    """What is decided after its end reaches nobody, and isn't in the log."""
+    monkeypatch.setattr(Fake, "ends_with", ends_with)
+    call, log = open_fake(AUTO_APPROVAL_DRY_RUN=dry_run)
+    assert json.loads(call(f"{CY} joan@example.com {CY}")[1]) == {"yes": answer}
+    assert [line["outcome"] for line in log] == outcomes
+    assert [(line["number"], line["of"]) for line in log] == [
+        (number, len(outcomes)) for number in range(len(outcomes))
+    ]
+
+
+def test_a_failure_knows_the_settings_once_they_are_loaded(
+    open_fake: Callable[..., tuple[CallFake, Log]],
+) -> None:
+    """Before, nothing is fetched for it."""
+    call, _ = open_fake()
+    for password in ("x", "open sesame", "x"):
+        call(password=password)
+    assert Fake.loaded == [False, True]
 
 
 def test_its_own_time(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:

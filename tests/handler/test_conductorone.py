@@ -28,6 +28,7 @@ from handler.callers.conductorone import (
     read_step,
 )
 from handler.clock import Deadline
+from handler.http import HttpError
 from handler.jwt import read_keys, verify_rs256
 from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
@@ -872,6 +873,45 @@ def test_a_tenant_that_hangs(endpoint: Endpoint, serve: Callable[..., Scripted])
     assert app.handle(c1.event_of(c1.step(), f"bearer {token}"))["statusCode"] == 503
     assert time.monotonic() - began > 0.25
     app.client.close()
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize(
+    ("budget", "share", "is_remembered"),
+    [(1.9, 1, False), (0.1, 1, False), (2, 1, True), (6, 1, True), (0.1, 0.5, True)],
+)
+def test_a_late_call_says_nothing_about_the_tenant(
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    budget: float,
+    share: float,
+    is_remembered: bool,
+    is_new: bool,
+) -> None:
+    """If it runs out of time, the next call fetches; not so after 1 s, or after a real failure."""
+    clock = endpoint.clock
+    app = App(endpoint.environment, clock.clock, endpoint.log.append, budget)  # type: ignore[arg-type]
+
+    def call(number: int) -> int:
+        claims = c1.claims_for(c1.step(), clock.now)
+        event = c1.event_of(c1.step(), f"bearer {c1.sign(claims, number, f'k{number + 1}')}")
+        return int(app.handle(event)["statusCode"])
+
+    def fail(_url: str, _headers: object, deadline: Deadline, _read: object) -> None:
+        clock.advance(deadline.left() * share)
+        raise HttpError("no whole answer in time")
+
+    if is_new:
+        assert call(0) == 200
+        clock.advance(60)
+    with monkeypatch.context() as patch:
+        patch.setattr(app.client, "get_json", fail)
+        assert call(int(is_new)) == 503
+    fetches = len(endpoint.tenant.asked)
+    call(int(is_new))
+    app.client.close()
+    assert len(endpoint.tenant.asked) == fetches + (not is_remembered)
 
 
 def test_the_keys_address_by_the_tenants_name(

@@ -190,10 +190,8 @@ class TestAnswers:
         [(400, 3), (401, 16), (404, 5), (405, 3), (413, 3), (500, 13), (503, 14)],
     )
     def test_failure(self, http: int, code: int) -> None:
-        """Each status has its google.rpc code; the sentence is the refusal's but to a stranger."""
-        answer = Indent.failure(http, "a sentence", {})
+        """Each status has its google.rpc code; the sentence is the refusal's."""
+        answer = Indent.failure(http, "a sentence", {}, None)
         assert answer["statusCode"] == http
-        status = json.loads(answer["body"])["status"]
-        assert status["code"] == code
-        assert (status["message"] == "a sentence") is (http != 401)
+        assert json.loads(answer["body"])["status"] == {"code": code, "message": "a sentence"}
         assert Refusal(http, "a sentence").why == "a sentence"

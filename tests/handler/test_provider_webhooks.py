@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from handler.callers.indent import bot_of
 from handler.providers.registry import PROVIDERS
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
@@ -108,7 +109,7 @@ def test_bots(opened: Opener) -> None:
         "pagerduty-approval-bot",
         "opsgenie-approval-bot",
     ]
-    assert {each.bot["displayName"] for each in PROVIDERS} == {
+    assert {bot_of(each)["displayName"] for each in PROVIDERS} == {
         "Incident.io Approval Bot",
         "PagerDuty Approval Bot",
         "OpsGenie Approval Bot",

@@ -225,7 +225,7 @@ class TestVerify:
         found = refusal({name: value for name, value in changed.items() if value is not None})
         assert found is not None
         assert found.why == why
-        answer = indent.Indent.failure(found.http, found.message, {})
+        answer = indent.Indent.failure(found.http, found.message, {}, None)
         assert answer["statusCode"] == 401
-        message = "The call is not signed with this webhook's secret, or not recently."
+        message = "The call is not authenticated."
         assert json.loads(answer["body"]) == {"status": {"code": 16, "message": message}}
