@@ -155,7 +155,8 @@ class App:
         if not requests:
             return session.answer(())
         details = {"call": call.id, "caller": entry.name, "caller_request": session.request_id}
-        return session.answer(self._decide(requests, session.ends_with, deadline, details))
+        decisions = self._decide(requests, deadline, details, ends_with=session.ends_with)
+        return session.answer(decisions)
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
         """Read the settings, once; this may fetch the secret.
@@ -194,18 +195,19 @@ class App:
     def _decide(
         self,
         requests: Sequence[Request],
-        ends_with: bool | None,
         deadline: Deadline,
         details: Mapping[str, str],
+        *,
+        ends_with: bool | None,
     ) -> Sequence[Decision]:
         """Decide, and log each decision that is answered. In dry run, the caller gets no approval.
 
         Args:
             requests: those of one call, which are decided together.
-            ends_with: the decision after which the caller's answer ends. Later ones reach nobody,
-                so they are neither logged nor returned.
             deadline: when the call must be answered.
             details: say in the log which call it is.
+            ends_with: the decision after which the caller's answer ends. Later ones reach nobody,
+                so they are neither logged nor returned.
         """
         settings, clients = self._load(deadline)
         started = deadline.left()

@@ -278,8 +278,16 @@ def _missing(values: Mapping[str, str], read: Mapping[str, Any]) -> list[Setting
 
 
 def _conflicts(values: Mapping[str, str]) -> list[SettingsError]:
-    """Find settings of which one says what the other says, too."""
+    """Find settings that must not be set together, and secrets that are set twice."""
     problems = []
+    first_keys: dict[str, str] = {}
+    for key in SECRET_KEYS:
+        if secret := values.get(key, ""):
+            first = first_keys.setdefault(secret, key)
+            if first != key:
+                problem = f"is the same secret as {first}: each of the two needs its own"
+                fixes = {key: None} if (first, key) in CALLER_SECRETS else {}
+                problems.append(SettingsError(key, problem, fixes=fixes))
     given = [key for key in BESIDE_POLICY if values.get(key, "").strip()]
     if values.get(END_WITH_SHIFT, "").strip().lower() == "false":
         given.remove(END_WITH_SHIFT)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handler.callers import CALLERS
 from handler.providers.registry import BY_ID as PROVIDER_BY_ID
 from handler.providers.registry import PROVIDERS
 from handler.setting_parsers import parse_list, parse_switch
 from handler.settings import (
+    AUTHZEN_DEADLINE,
     BY_NAME,
     CALLER_SECRETS,
+    CONDUCTORONE_BASE_URL,
     DURATION,
     LABELS,
+    MAX_AGE,
     OLDER_SCHEDULES,
     PARTICIPANTS,
     POLICY,
+    PUBLIC_URL,
     ROLES,
     SCHEDULES,
     SELF_DECLARED,
@@ -36,6 +41,13 @@ if TYPE_CHECKING:
 
 # AWS's default quota for a region, and what Lambda keeps of it for functions that reserve nothing.
 USUAL_CONCURRENCY, UNRESERVED = 1000, 100
+# The callers that read a plain setting.
+_SETTINGS_OF_CALLERS = {
+    MAX_AGE: frozenset({"indent"}),
+    AUTHZEN_DEADLINE: frozenset({"authzen"}),
+    CONDUCTORONE_BASE_URL: frozenset({"conductorone"}),
+    PUBLIC_URL: frozenset({"authzen", "conductorone"}),
+}
 
 
 def config_warnings(
@@ -56,6 +68,7 @@ def config_warnings(
     else:
         yield from _open_rules(settings, stack)
     yield from _ineffective_settings(plain, stack)
+    yield from _settings_of_unused_callers(config, stack)
     yield from _settings_of_unused_providers(config, stack)
     yield from _ineffective_secrets(config.secrets, stack)
     yield from _schedules_without_provider(config, stack)
@@ -72,13 +85,26 @@ def config_warnings(
 
 
 def _ineffective_secrets(secrets: Mapping[str, str], stack: str) -> Iterator[str]:
-    """Find previous secrets that let nobody in beside the current one."""
+    """Find previous secrets that let nobody in, since there is no current one."""
     for current, previous in CALLER_SECRETS:
-        remedy = f"run {config_rm(previous, stack)}"
         if previous in secrets and current not in secrets:
-            yield f"{previous} has no effect: {current} is not set; {remedy}"
-        elif previous in secrets and secrets[previous] == secrets[current]:
-            yield f"{previous} has no effect: it is the current one; {remedy}"
+            yield (
+                f"{previous} has no effect: {current} is not set; run {config_rm(previous, stack)}"
+            )
+
+
+def _settings_of_unused_callers(config: StackConfig, stack: str) -> Iterator[str]:
+    """Find settings of callers that are off."""
+    plain = config.function_settings
+    for key, callers in _SETTINGS_OF_CALLERS.items():
+        is_default = BY_NAME[key].read(plain) == BY_NAME[key].read({})
+        if is_default or not callers.isdisjoint(config.callers):
+            continue
+        unset = [entry.key for entry in CALLERS if entry.name in callers]
+        are = "are" if len(unset) > 1 else "is"
+        yield (
+            f"{key} has no effect: {' and '.join(unset)} {are} not set; run {config_rm(key, stack)}"
+        )
 
 
 def _open_rules(settings: Settings, stack: str) -> Iterator[str]:

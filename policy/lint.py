@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from handler.callers import CALLERS
 from handler.folding import fold
 from handler.providers.registry import BY_ID, BY_NAME, PROVIDERS
 from handler.request import ACCESS, Request
@@ -58,6 +59,16 @@ def warn(policy: Policy, lines: Mapping[str, int], problems: Problems) -> None:
         if not open_rule.labels:  # of labels alone there is a warning already
             doubt = f"by {quoted(open_rule.rule)}, {open_rule.describe()}: {open_rule.remedy}"
             problems.warn(lines[open_rule.rule], doubt)
+
+
+def names_without_effect(caller: str) -> str:
+    """Say why a caller's names in `identities` let nobody in; "" for a caller that maps them."""
+    if any(entry.maps_names for entry in CALLERS if entry.name == caller):
+        return ""
+    return (
+        f"names of {caller} let nobody in, since {caller} identifies people by e-mail: a name only "
+        "counts against somebody whose request has it in place of an e-mail"
+    )
 
 
 def _denies_all_of(denial: Rule, rule: Rule) -> bool:

@@ -302,6 +302,8 @@ class PolicyReader(Reader):
             if key.value not in grammar.CALLERS:
                 problem = f"{quoted(key.value)} isn't a caller"
                 self.error(key, f"{problem}{nearest(key.value, grammar.CALLERS)}")
+            elif doubt := lint.names_without_effect(key.value):
+                self._problems.warn(key, doubt)
             people = self._people(value, key.value)
             for name, email in people:
                 address = emails.normal(email)

@@ -6,11 +6,19 @@ from typing import NamedTuple
 
 
 class CallerEntry(NamedTuple):
-    """A caller's file, its paths of the function's URL, and the setting that switches it on."""
+    """A caller.
+
+    Attributes:
+        name: of its file and in the log.
+        paths: those of the function's URL that it calls.
+        key: the setting that switches it on.
+        maps_names: whether its names for people become e-mails by the policy's `identities`.
+    """
 
     name: str
     paths: tuple[str, ...]
     key: str
+    maps_names: bool = False
 
 
 # The variable by which the program names those that are on: the setting may be a secret, which no
@@ -20,6 +28,6 @@ EVALUATION, EVALUATIONS = "/access/v1/evaluation", "/access/v1/evaluations"
 METADATA = "/.well-known/authzen-configuration"
 CALLERS = (
     CallerEntry("indent", ("/", "/indent"), "INDENT_WEBHOOK_SECRET"),
-    CallerEntry("authzen", (EVALUATION, EVALUATIONS, METADATA), "AUTHZEN_TOKEN"),
+    CallerEntry("authzen", (EVALUATION, EVALUATIONS, METADATA), "AUTHZEN_TOKEN", maps_names=True),
     CallerEntry("conductorone", ("/conductorone",), "CONDUCTORONE_TENANT"),
 )

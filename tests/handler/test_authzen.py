@@ -506,7 +506,7 @@ def test_a_token_as_their_id(pdp: Pdp, token: str, change: dict[str, Any], http:
     ],
 )
 def test_their_id_before_the_settings_are_loaded(
-    opened: Opener, id_: str, is_sent_back: bool, change: dict[str, Any], http: int
+    opened: Opener, id_: str, change: dict[str, Any], http: int, *, is_sent_back: bool
 ) -> None:
     """The tokens aren't known yet, so nothing is sent back that is long enough to hold one."""
     pdp = opened(HANDLER_SECRET_ARN="arn:aws:s3:::bucket", HANDLER_CALLERS="authzen")

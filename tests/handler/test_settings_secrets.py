@@ -89,6 +89,37 @@ def test_a_token_is_not_guessed(key: str) -> None:
     assert str(refused({key: f"{TOKEN} {TOKEN}"})) == f"{key} holds a character that no API key has"
 
 
+PAIRS = [
+    (key, other)
+    for number, key in enumerate(settings.SECRET_KEYS)
+    for other in settings.SECRET_KEYS[number + 1 :]
+]
+
+
+@pytest.mark.parametrize(("key", "other"), PAIRS)
+def test_no_secret_is_set_twice(key: str, other: str) -> None:
+    """Whoever knows one of the two could use it as the other; both keys are named, no value."""
+    value = "qjz-" * 10
+    rest = {name: f"{name}-{'x' * 32}" for name in settings.SECRET_KEYS}
+    plain = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"}
+    assert load({**rest, **plain})
+    with pytest.raises(SettingsError) as caught:
+        load({**rest, **plain, key: value, other: value})
+    error = caught.value
+    assert str(error) == f"{other} is the same secret as {key}: each of the two needs its own"
+    assert "qjz" not in f"{error!r} {vars(error)}"
+    is_previous = other == f"{key}_PREVIOUS"
+    assert error.fixes == ({other: None} if is_previous else {})
+
+
+def test_one_secret_that_is_set_everywhere() -> None:
+    """Each place is named once."""
+    values = dict.fromkeys(settings.SECRET_KEYS, "qjz-" * 10)
+    with pytest.raises(SettingsError) as caught:
+        load({**values, "JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.example"})
+    assert [problem.key for problem in caught.value.problems] == [*settings.SECRET_KEYS[1:]]
+
+
 def test_a_signing_secret_may_hold_anything() -> None:
     """It is opaque: it travels in no header."""
     secret = "sch\u00f6n \u2705 with\nbreaks"

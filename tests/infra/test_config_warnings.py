@@ -95,7 +95,7 @@ def test_setting_of_a_provider_that_is_not_asked(
     key: str, value: str, secret: str, name: str
 ) -> None:
     """Both ways out are offered; with the key there is nothing to note."""
-    every = {**SECRETS, "OPSGENIE_KEY": "k", "PAGERDUTY_KEY": "k", "JSM_API_TOKEN": "k"}
+    every = {**SECRETS, "OPSGENIE_KEY": "o", "PAGERDUTY_KEY": "p", "JSM_API_TOKEN": "j"}
     jsm = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@acme.io"}
     warning = (
         f"{key} has no effect: {name} is not asked, as {secret} is not set; run "
@@ -120,9 +120,44 @@ def test_previous_secret_of_a_caller_that_is_off() -> None:
     assert not read(NARROWED, {**secrets, "AUTHZEN_TOKEN": "current-token-" * 3}).warnings
 
 
-def test_previous_secret_that_is_the_current_one() -> None:
-    """A rotation that was not finished, or never begun."""
-    secrets = {**SECRETS, "INDENT_WEBHOOK_SECRET_PREVIOUS": SECRETS["INDENT_WEBHOOK_SECRET"]}
-    (warning,) = read(NARROWED, secrets).warnings
-    assert warning.startswith("INDENT_WEBHOOK_SECRET_PREVIOUS has no effect")
-    assert SECRETS["INDENT_WEBHOOK_SECRET"] not in warning
+@pytest.mark.parametrize(
+    ("key", "value", "unset", "switch"),
+    [
+        ("WEBHOOK_MAX_AGE", "60", "INDENT_WEBHOOK_SECRET is", "INDENT_WEBHOOK_SECRET"),
+        ("AUTHZEN_DEADLINE", "2.5", "AUTHZEN_TOKEN is", "AUTHZEN_TOKEN"),
+        (
+            *("CONDUCTORONE_BASE_URL", "https://a.example.com"),
+            *("CONDUCTORONE_TENANT is", "CONDUCTORONE_TENANT"),
+        ),
+        *(
+            (
+                "PUBLIC_URL",
+                "https://a.example.com",
+                "AUTHZEN_TOKEN and CONDUCTORONE_TENANT are",
+                key,
+            )
+            for key in ("AUTHZEN_TOKEN", "CONDUCTORONE_TENANT")
+        ),
+    ],
+)
+def test_setting_of_a_caller_that_is_off(key: str, value: str, unset: str, switch: str) -> None:
+    """It has no effect until the caller is on; a default is nothing to note."""
+    values = {
+        "INDENT_WEBHOOK_SECRET": "a-signing-secret-of-the-tests",
+        "AUTHZEN_TOKEN": "current-token-" * 3,
+        "CONDUCTORONE_TENANT": "acme",
+    }
+    on = {switch: values[switch]}
+    off = "AUTHZEN_TOKEN" if switch == "INDENT_WEBHOOK_SECRET" else "INDENT_WEBHOOK_SECRET"
+
+    def warnings(on: dict[str, str], **plain: str) -> tuple[str, ...]:
+        secrets = {name: value for name, value in on.items() if name != "CONDUCTORONE_TENANT"}
+        others = {name: on[name] for name in on.keys() - secrets}
+        secrets["INCIDENTIO_API_KEY"] = SECRETS["INCIDENTIO_API_KEY"]
+        return read({**NARROWED, **others, **plain}, secrets).warnings
+
+    assert warnings({off: values[off]}, **{key: value}) == (
+        f"{key} has no effect: {unset} not set; run `pulumi config rm {key} --stack dev`",
+    )
+    assert warnings({off: values[off]}) == ()
+    assert warnings(on, **{key: value}) == ()

@@ -35,6 +35,10 @@ BY_VALUE = (
     '"nobody" names a requester by an alias\'s value, with which nobody requests: name the '
     "alias's key"
 )
+NAMES_LET_NOBODY_IN = (
+    "names of {0} let nobody in, since {0} identifies people by e-mail: a name only counts against "
+    "somebody whose request has it in place of an e-mail"
+)
 NAMED_BY_VALUE = (
     "this name is for an alias's value, whose duties alone count then: give it the alias's key"
 )
@@ -231,6 +235,14 @@ def test_condition_with_a_duty_on_every_path_is_right(condition: str) -> None:
             "a name for the address that somebody has elsewhere",
             changed("NAMES", "{jane: jane.doe@corp.example}", IDENTITIES),
             [(12, NAMED_BY_VALUE)],
+        ),
+        *(
+            (
+                f"a name at a caller that states e-mails: {caller}",
+                changed("authzen: NAMES", f"{caller}: {{jane: jane@example.com}}", IDENTITIES),
+                [(12, NAMES_LET_NOBODY_IN.format(caller))],
+            )
+            for caller in ("indent", "conductorone")
         ),
         ("another label is denied", changed(TIER, "{labels: {Env: Test}}"), []),
         (
