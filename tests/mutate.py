@@ -83,9 +83,9 @@ def main() -> int:
 
 
 def _copy_to(tree: Path) -> Path:
-    """Copy what is needed: no more of the tests than run without a server."""
-    for room in ("handler", "auditlog", "policy", "tests/handler"):
-        ignored = shutil.ignore_patterns("__pycache__", "conftest.py")
+    """Copy what is needed: no more of the tests than those of the handler."""
+    for room in ("handler", "auditlog", "policy", "sandbox", "tests/handler"):
+        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / room, tree / room, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", tree)
     return tree
