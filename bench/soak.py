@@ -18,14 +18,16 @@ from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
+from bench.callers import Callers, PlannedCall
 from bench.disruption import Disruptor, SigningSecret
 from bench.measure import Figure, show_progress
 from bench.processes import Sample, sample
-from bench.verdicts import ExpectedCall, Kind, Tally, growth_of_children, growth_of_sandbox, judge
-from cli.webhook_client import SendError, WebhookAnswer, request_event, send
+from bench.verdicts import Kind, Tally, growth_of_children, growth_of_sandbox, judge
+from cli.webhook_client import SendError, WebhookAnswer
+from sandbox.callers.conductorone import Tenant
 from sandbox.demo_data import JANE, JUAN, OLGA, OMAR, PEOPLE, PETRA, seed_all
 from sandbox.local_aws.program import PROJECT, ROOT
-from sandbox.stack import Sandbox, new_secret
+from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 
 THREADS = 8
@@ -44,16 +46,16 @@ _SETTLED, _PATIENCE = 0.5, 10.0
 
 
 class Soak:
-    """A sandbox with the demo's people on duty, which is called and disrupted."""
+    """A sandbox with the demo's people on duty, which all callers call, and which is disrupted."""
 
     def __init__(
-        self, sandbox: Sandbox, threads: int, disruptor: Disruptor, signing: SigningSecret
+        self, sandbox: Sandbox, threads: int, disruptor: Disruptor, callers: Callers
     ) -> None:
         self._sandbox = sandbox
         self._threads = threads
         self._lock = threading.Lock()
         self._people = list(PEOPLE)
-        self._signing = signing
+        self._callers = callers
         self.disruptor = disruptor
         self.tally = Tally()
 
@@ -75,31 +77,37 @@ class Soak:
         self.disruptor.stop()
 
     def _call(self, number: int) -> None:
-        who = self._people[number % len(self._people)]
+        """Make a call: each caller calls for each person before the next one does."""
+        turn, place = divmod(number, len(self._people))
+        caller = self._callers.names[turn % len(self._callers.names)]
         what = SHUT if number % CALLS_PER_SHUT == 0 else OPEN
         genuine = number % CALLS_PER_FORGED != 0
-        call = ExpectedCall(request_event(who, [what]), who in ON_DUTY and what == OPEN, genuine)
-        self._judge(call)
+        self._judge(self._plan(caller, self._people[place], what, genuine=genuine))
 
-    def _judge(self, call: ExpectedCall) -> Kind:
+    def _plan(
+        self, caller: str, who: str, what: str = OPEN, *, genuine: bool = True
+    ) -> PlannedCall:
+        may = who in ON_DUTY and what == OPEN
+        return self._callers.plan(caller, who, what, may_be_approved=may, genuine=genuine)
+
+    def _judge(self, call: PlannedCall) -> Kind:
         answer: WebhookAnswer | SendError
-        with self._signing.with_secret() as secret:
-            try:
-                signed_with = secret if call.genuine else new_secret()
-                answer = send(self._sandbox.url, signed_with, {"events": [call.event]})
-            except SendError as error:
-                answer = error
-        verdict = judge(call, answer)
+        try:
+            answer = call.send()
+        except SendError as error:
+            answer = error
+        verdict = judge(call.expected, answer)
         with self._lock:
-            self.tally.add(verdict)
+            self.tally.add(verdict, call.caller)
         return verdict.kind
 
     def count_wrong_answers(self) -> int:
-        """Count the people who get a wrong answer once all is well."""
+        """Count the people who get a wrong answer from any caller once all is well."""
         wrong = 0
-        for who in self._people:
-            kind = self._judge(ExpectedCall(request_event(who, [OPEN]), who in ON_DUTY))
-            wrong += kind is not (Kind.APPROVED if who in ON_DUTY else Kind.LEFT)
+        for caller in self._callers.names:
+            for who in self._people:
+                kind = self._judge(self._plan(caller, who))
+                wrong += kind is not (Kind.APPROVED if who in ON_DUTY else Kind.LEFT)
         return wrong
 
     def figures(self, warm: Sample, calm: Sample, end: Sample) -> Iterator[Figure]:
@@ -120,7 +128,7 @@ class Soak:
         """Have every child at work once, and look when nothing goes on any more."""
         for double in self._sandbox.doubles.values():
             double.fail("/", faults.Slow(_TOGETHER))
-        call = ExpectedCall(request_event(JANE, [OPEN]), may_be_approved=True)
+        call = self._plan(self._callers.names[0], JANE)
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(self._judge, repeat(call, self._threads)))
         self.disruptor.stop()
@@ -158,13 +166,18 @@ def soaking(threads: int = THREADS, **disruptions: Any) -> Iterator[Soak]:  # no
     """Run a sandbox to be soaked."""
     with (
         project() as folder,
+        Tenant() as tenant,
+        Tenant() as stranger,
         Sandbox(
-            folder, config={"RESERVED_CONCURRENCY": str(threads)}, variables=_ONE_ARENA
+            folder,
+            config={"RESERVED_CONCURRENCY": str(threads), **tenant.settings},
+            variables=_ONE_ARENA,
         ) as sandbox,
     ):
         seed_all(sandbox.doubles)
         signing = SigningSecret(sandbox.webhook_secret)
-        yield Soak(sandbox, threads, Disruptor(sandbox, signing, **disruptions), signing)
+        callers = Callers(sandbox, signing, tenant, stranger)
+        yield Soak(sandbox, threads, Disruptor(sandbox, signing, **disruptions), callers)
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from statistics import mean
@@ -13,7 +13,8 @@ from bench.measure import Figure
 from bench.processes import Sample, Usage
 from cli.diagnosis import approval_of
 from cli.webhook_client import SendError, WebhookAnswer
-from handler.json_fields import ShapeError
+from handler.durations import parse_instant
+from handler.json_fields import ShapeError, get_object, get_str
 
 # What a call may get whose child was killed, or that found none.
 CLEAN_ERRORS = frozenset(
@@ -33,10 +34,23 @@ class Kind(StrEnum):
     LOST = "lost answers"
 
 
-class ExpectedCall(NamedTuple):
-    """One call: who may be approved by it, and whether the access system signed it."""
+class NoAnswerError(ValueError):
+    """What came with HTTP 200 is no answer of the caller's protocol."""
 
-    event: Mapping[str, Any]
+
+class ExpectedCall(NamedTuple):
+    """One call, and what its answer may be.
+
+    Attributes:
+        who: who gets the access.
+        read: gives the reason of an approval, and None where humans decide. Raises
+            `NoAnswerError`, or `ShapeError` for an approval of something else.
+        may_be_approved: whether the person may get what is requested.
+        genuine: whether the caller made it, and nobody in its place.
+    """
+
+    who: str
+    read: Callable[[WebhookAnswer], str | None]
     may_be_approved: bool
     genuine: bool = True
 
@@ -50,7 +64,7 @@ class Verdict(NamedTuple):
 
 def judge(call: ExpectedCall, answer: WebhookAnswer | SendError) -> Verdict:
     """Judge one answer."""
-    who = call.event["actor"]["email"]
+    who = call.who
     if isinstance(answer, SendError):
         return Verdict(Kind.LOST, f"{who} got no answer: {answer}")
     body = answer.body if isinstance(answer.body, dict) else {}
@@ -60,31 +74,75 @@ def judge(call: ExpectedCall, answer: WebhookAnswer | SendError) -> Verdict:
         refused = answer.http == HTTPStatus.UNAUTHORIZED
         problem = "" if refused else f"a forged call got HTTP {answer.http}"
         return Verdict(Kind.REFUSED if refused else Kind.WRONG, problem)
-    if answer.http != HTTPStatus.OK or not isinstance(body.get("claims"), list):
+    if answer.http != HTTPStatus.OK:
         return Verdict(Kind.LOST, f"{who} got HTTP {answer.http}, with {sorted(body)}")
-    return _judge_decision(call, answer, who)
+    return _judge_decision(call, answer)
 
 
-def _judge_decision(call: ExpectedCall, answer: WebhookAnswer, who: str) -> Verdict:
+def _judge_decision(call: ExpectedCall, answer: WebhookAnswer) -> Verdict:
     try:
-        approval = approval_of(answer, call.event)
+        reason = call.read(answer)
+    except NoAnswerError:
+        return Verdict(Kind.LOST, f"{call.who} got HTTP {answer.http} without a decision")
     except ShapeError as error:
-        return Verdict(Kind.WRONG, f"{who} got a claim that is wrong: {error}")
-    if approval and not call.may_be_approved:
-        return Verdict(Kind.WRONG, f"{who} was approved: {approval.why}")
-    return Verdict(Kind.APPROVED if approval else Kind.LEFT)
+        return Verdict(Kind.WRONG, f"{call.who} got an approval that is wrong: {error}")
+    if reason is None:
+        return Verdict(Kind.LEFT)
+    problem = "" if call.may_be_approved else f"{call.who} was approved: {reason}"
+    return Verdict(Kind.WRONG if problem else Kind.APPROVED, problem)
+
+
+def read_indent(event: Mapping[str, Any], answer: WebhookAnswer) -> str | None:
+    """Read the answer to a petition's event."""
+    if not isinstance(answer.body, dict) or not isinstance(answer.body.get("claims"), list):
+        raise NoAnswerError
+    approval = approval_of(answer, event)
+    return approval.why if approval else None
+
+
+def read_authzen(answer: WebhookAnswer) -> str | None:
+    """Read AuthZEN's answer to one question; both forms of the outcome have to agree."""
+    body = answer.body
+    if not isinstance(body, dict) or not isinstance(body.get("decision"), bool):
+        raise NoAnswerError
+    context, approved = get_object(body, "context"), body["decision"]
+    reason, outcome = get_str(context, "reason"), get_str(context, "outcome")
+    if not reason or outcome != ("approved" if approved else "left to humans"):
+        raise ShapeError(f"its outcome is {outcome!r}")
+    if approved and parse_instant(get_str(context, "expires_at")) is None:
+        raise ShapeError("it has no end")
+    return reason if approved else None
+
+
+def read_conductorone(answer: WebhookAnswer) -> str | None:
+    """Read the answer to a policy step: accept, or on to the next step."""
+    match answer.body:
+        case {"version": "v1", "approve": {"comment": str()}, **rest} if not rest:
+            return None
+        case {
+            "version": "v1",
+            "replacePolicy": {"comment": str(comment), "policySteps": list(steps)},
+            **rest,
+        } if not rest:
+            if [*map(list, steps)] != [["accept"]]:
+                raise ShapeError("it does more than to accept")
+            return comment
+        case _:
+            raise NoAnswerError
 
 
 class Tally:
-    """The verdicts so far."""
+    """The verdicts so far; `approvals` are counted by caller."""
 
     def __init__(self) -> None:
         self.counts: Counter[Kind] = Counter()
+        self.approvals: Counter[str] = Counter()
         self.problems: list[str] = []
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: Verdict, caller: str) -> None:
         """Count one; of the problems, the first are kept."""
         self.counts[verdict.kind] += 1
+        self.approvals[caller] += verdict.kind is Kind.APPROVED
         if verdict.problem and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(verdict.problem)
 
@@ -93,6 +151,8 @@ class Tally:
         most: dict[Kind, float] = {Kind.ERROR: kills, Kind.WRONG: 0, Kind.LOST: 0}
         for kind in Kind:
             yield Figure(kind, self.counts[kind], "", most.get(kind))
+        for caller, count in sorted(self.approvals.items()):
+            yield Figure(f"approved through {caller}", count, "")
 
 
 def growth_of_sandbox(before: Sample, after: Sample) -> Iterator[Figure]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.processes import sample
 from bench.soak import soaking
 from bench.verdicts import Kind
+from handler.callers import CALLERS
 
 # Enough for a secret to be announced, switched to and dropped.
 CALLS_PER_STEP, CALLS = 10, 30
@@ -18,7 +19,8 @@ def test_a_short_soak() -> None:
         disruptor, counts = soak.disruptor, soak.tally.counts
         assert soak.tally.problems == []
         assert counts.total() == CALLS
-        assert counts[Kind.APPROVED]
+        assert soak.tally.approvals.keys() == {entry.name for entry in CALLERS}
+        assert all(soak.tally.approvals.values())
         assert counts[Kind.LEFT]
         assert counts[Kind.REFUSED]
         assert counts[Kind.ERROR] <= disruptor.kills

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,12 +19,47 @@ from bench.verdicts import (
     growth_of_children,
     growth_of_sandbox,
     judge,
+    read_authzen,
+    read_conductorone,
+    read_indent,
 )
 from cli.webhook_client import SendError, WebhookAnswer, request_event
 
 EVENT = request_event("jane@example.com", ["prod-db"], petition="p-1")
-MAY, MAY_NOT = ExpectedCall(EVENT, may_be_approved=True), ExpectedCall(EVENT, may_be_approved=False)
-FORGED = ExpectedCall(EVENT, may_be_approved=True, genuine=False)
+JANE, READ = "jane@example.com", partial(read_indent, EVENT)
+MAY = ExpectedCall(JANE, READ, may_be_approved=True)
+MAY_NOT = ExpectedCall(JANE, READ, may_be_approved=False)
+FORGED = ExpectedCall(JANE, READ, may_be_approved=True, genuine=False)
+BY_AUTHZEN = ExpectedCall(JANE, read_authzen, may_be_approved=True)
+BY_CONDUCTORONE = ExpectedCall(JANE, read_conductorone, may_be_approved=True)
+YES: dict[str, Any] = {
+    "decision": True,
+    "context": {
+        "outcome": "approved",
+        "reason": "on call",
+        "expires_at": "2026-11-24T12:00:00Z",
+    },
+}
+NO: dict[str, Any] = {
+    "decision": False,
+    "context": {"outcome": "left to humans", "reason": "no duty"},
+}
+ACCEPT: dict[str, Any] = {
+    "version": "v1",
+    "replacePolicy": {"comment": "on call", "policySteps": [{"accept": {"acceptMessage": "x"}}]},
+}
+MORE_THAN_ACCEPT: list[list[dict[str, Any]]] = [
+    [],
+    [{"accept": {}, "approval": {}}],
+    [{"accept": {}}, {"approval": {}}],
+]
+PASS_ON: dict[str, Any] = {"version": "v1", "approve": {"comment": "Left to humans: no duty"}}
+NO_ANSWERS: list[Any] = [
+    [],
+    {"version": "v1"},
+    {**ACCEPT, **PASS_ON},
+    {**PASS_ON, "version": "v2"},
+]
 CLAIM: dict[str, Any] = {
     "event": "access/approve",
     "reason": "Approved: on call",
@@ -51,6 +87,19 @@ LEFT = WebhookAnswer(200, {"claims": []})
         (MAY, WebhookAnswer(503, {"status": {}}), Kind.ERROR),
         (FORGED, WebhookAnswer(502, {"message": "x"}), Kind.ERROR),
         (FORGED, WebhookAnswer(401, {"status": {}}), Kind.REFUSED),
+        (BY_AUTHZEN, WebhookAnswer(200, YES), Kind.APPROVED),
+        (BY_AUTHZEN, WebhookAnswer(200, NO), Kind.LEFT),
+        (BY_AUTHZEN, WebhookAnswer(503, {"error": {}}), Kind.ERROR),
+        (BY_CONDUCTORONE, WebhookAnswer(200, ACCEPT), Kind.APPROVED),
+        (BY_CONDUCTORONE, WebhookAnswer(200, PASS_ON), Kind.LEFT),
+        (
+            BY_CONDUCTORONE,
+            WebhookAnswer(
+                200, {**ACCEPT, "replacePolicy": {**ACCEPT["replacePolicy"], "comment": ""}}
+            ),
+            Kind.APPROVED,
+        ),
+        (BY_CONDUCTORONE, WebhookAnswer(502, {"message": "x"}), Kind.ERROR),
     ],
 )
 def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> None:
@@ -62,14 +111,53 @@ def test_what_may_be(call: ExpectedCall, answer: WebhookAnswer, kind: Kind) -> N
     ("call", "answer", "kind", "problem"),
     [
         (MAY_NOT, APPROVED, Kind.WRONG, "was approved: the settings: on call"),
-        (MAY, OTHER, Kind.WRONG, "a claim that is wrong: it approves something else"),
-        (MAY, WebhookAnswer(200, {"claims": [7]}), Kind.WRONG, "a claim that is wrong"),
+        (MAY, OTHER, Kind.WRONG, "an approval that is wrong: it approves something else"),
+        (MAY, WebhookAnswer(200, {"claims": [7]}), Kind.WRONG, "an approval that is wrong"),
+        *(
+            (
+                call._replace(may_be_approved=False),
+                WebhookAnswer(200, body),
+                Kind.WRONG,
+                ": on call",
+            )
+            for call, body in ((BY_AUTHZEN, YES), (BY_CONDUCTORONE, ACCEPT))
+        ),
+        *(
+            (BY_AUTHZEN, WebhookAnswer(200, body), Kind.WRONG, problem)
+            for body, problem in (
+                ({**YES, "context": NO["context"]}, "its outcome is 'left to humans'"),
+                ({**NO, "context": YES["context"]}, "its outcome is 'approved'"),
+                ({"decision": False}, "its outcome is ''"),
+                (
+                    {**YES, "context": {**YES["context"], "expires_at": "soon"}},
+                    "it has no end",
+                ),
+            )
+        ),
+        *(
+            (BY_AUTHZEN, WebhookAnswer(200, body), Kind.LOST, "got HTTP 200")
+            for body in ("x", {}, {"decision": "true"}, {"evaluations": [YES]})
+        ),
+        *(
+            (
+                BY_CONDUCTORONE,
+                WebhookAnswer(
+                    200, {**ACCEPT, "replacePolicy": {"comment": "", "policySteps": steps}}
+                ),
+                *(Kind.WRONG, "it does more than to accept"),
+            )
+            for steps in MORE_THAN_ACCEPT
+        ),
+        *(
+            (BY_CONDUCTORONE, WebhookAnswer(200, body), Kind.LOST, "got HTTP 200")
+            for body in NO_ANSWERS
+        ),
         (FORGED, APPROVED, Kind.WRONG, "a forged call got HTTP 200"),
         (FORGED, LEFT, Kind.WRONG, "a forged call got HTTP 200"),
         (MAY, WebhookAnswer(401, {"status": {}}), Kind.LOST, "got HTTP 401, with ['status']"),
         (MAY, WebhookAnswer(500, {"status": {}}), Kind.LOST, "got HTTP 500"),
         (MAY, WebhookAnswer(502, "<html>"), Kind.LOST, "got HTTP 502, with []"),
-        (MAY, WebhookAnswer(200, {"status": {}}), Kind.LOST, "got HTTP 200, with ['status']"),
+        (MAY, WebhookAnswer(200, {"status": {}}), Kind.LOST, "got HTTP 200 without a decision"),
         (MAY, WebhookAnswer(200, "[]"), Kind.LOST, "got HTTP 200"),
         (MAY, SendError("gone"), Kind.LOST, "got no answer: gone"),
         (FORGED, SendError("gone"), Kind.LOST, "got no answer: gone"),
@@ -104,7 +192,7 @@ def broken_figures(figures: list[Figure]) -> list[str]:
 def test_bounds_of_the_counts(kind: Kind, kills: int, holds: bool) -> None:  # noqa: FBT001 - a row
     """No approval is wrong, no answer lost, and each kill costs one call at most."""
     tally = Tally()
-    tally.add(Verdict(kind))
+    tally.add(Verdict(kind), "indent")
     assert broken_figures(list(tally.figures(kills))) == ([] if holds else [kind])
 
 
@@ -112,7 +200,7 @@ def test_the_first_problems_are_kept() -> None:
     """Of thousands, a screenful; all of them are counted."""
     tally = Tally()
     for number in range(MAX_PROBLEMS + 1):
-        tally.add(Verdict(Kind.LOST, f"no. {number}"))
+        tally.add(Verdict(Kind.LOST, f"no. {number}"), "indent")
     assert tally.problems == [f"no. {number}" for number in range(MAX_PROBLEMS)]
     assert tally.counts[Kind.LOST] == MAX_PROBLEMS + 1
 
