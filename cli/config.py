@@ -34,7 +34,8 @@ from policy.setting_hints import check_typed_text
 
 PROJECT_FILE = "Pulumi.yaml"
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
-_STAND_IN = "-" * SHORTEST_SECRET
+# For secrets that nobody needs here: two settings must not have the same one.
+_STAND_IN_SECRET, _STAND_IN_KEY = "-" * SHORTEST_SECRET, "-"
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
@@ -92,8 +93,8 @@ def load_config(
         text = problems.read(_policy_text, Path(origin), folder)
     secrets = {key: environment.get(key, "") for key in PROVIDER_KEYS} if needs_keys else {}
     if not needs_keys:
-        secrets[PROVIDER_KEYS[0]] = _STAND_IN
-    read = {**values, **secrets, SIGNING_SECRET: _STAND_IN}
+        secrets[PROVIDER_KEYS[0]] = _STAND_IN_KEY
+    read = {**values, **secrets, SIGNING_SECRET: _STAND_IN_SECRET}
     settings = problems.read(load, read, UNREAD if problems else text, check_typed_text)
     try:
         problems.check()

@@ -276,9 +276,9 @@ def _refusal_for(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, SecretError):
-        message = "The webhook's secret cannot be read; the log says why."
+        message = "The webhook's secret can't be read; see the log for the reason."
         return Refusal(503, message, str(error))
-    message = "The call could not be answered; the log says why."
+    message = "The call couldn't be answered; see the log for the reason."
     return Refusal(_FAILED, message, _describe(error))
 
 

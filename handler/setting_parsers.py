@@ -151,7 +151,7 @@ def parse_api_key(key: str, value: str) -> str:
     """Check a secret that travels in a header: a line break in it would be another header."""
     _check_edges(key, value)
     if value and not _HEADER_SAFE.fullmatch(value):
-        raise SettingsError(key, "holds a character that no API key has")
+        raise SettingsError(key, "contains a character that an API key can't have")
     return value
 
 
@@ -180,9 +180,9 @@ def parse_list(key: str, value: str) -> tuple[str, ...]:
     entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     if value and not entries:
         # `,` read as "no list" would let every duty count.
-        raise SettingsError(key, f"is {value!r}: names nothing between its commas", "DBA, API")
+        raise SettingsError(key, f"is {value!r}: lists nothing between its commas", "DBA, API")
     if unseen := unseen_in("".join(entries)):
-        problem = f"holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
+        problem = f"contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
         raise SettingsError(key, problem)
     return entries
 
@@ -193,10 +193,10 @@ def parse_labels(key: str, value: str) -> tuple[tuple[str, str], ...]:
     for entry in parse_list(key, value):
         name, equals, wanted = (part.strip() for part in entry.partition("="))
         if not (name and equals and wanted):
-            problem = f"holds {entry!r}: each entry must be a label and its value"
+            problem = f"contains {entry!r}: each entry must be LABEL=VALUE"
             raise SettingsError(key, problem, "Env=Prod, Team=DB")
         if labels.setdefault(name, wanted) != wanted:
-            raise SettingsError(key, f"asks two values of the label {name!r}", "Env=Prod")
+            raise SettingsError(key, f"requires two values of the label {name!r}", "Env=Prod")
     return tuple(labels.items())
 
 
@@ -216,7 +216,7 @@ def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
     grace = durations.parse_duration(value) if value[-1].isalpha() else None
     nothing = timedelta(0)
     if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
-        allowed = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
+        allowed = "true, false, or a grace period in whole seconds with its unit (15m), at most 24h"
         raise SettingsError(key, f"is {value!r}: must be {allowed}", "15m")
     return ShiftEnd(grace)
 
@@ -232,7 +232,7 @@ def parse_whole(key: str, value: str, *, least: int, most: int, example: str) ->
 def parse_seconds(key: str, value: str, *, least: float, most: float, example: str) -> float:
     """Read seconds, such as `2.5`, within bounds."""
     if not _SECONDS.fullmatch(value) or not least <= float(value) <= most:
-        problem = f"is {value!r}: must be seconds from {least:g} to {most:g}"
+        problem = f"is {value!r}: must be a number of seconds from {least:g} to {most:g}"
         raise SettingsError(key, problem, example)
     return float(value)
 
@@ -245,7 +245,7 @@ def parse_public_url(key: str, value: str) -> str:
     if not value:
         return ""
     url = value.rstrip("/").lower()
-    allowed = "is the https address of a host, without a path"
+    allowed = "the https address of a host, without a path"
     if not url.startswith("https://") or "/" in url.removeprefix("https://"):
         raise _wrong_url(key, value, allowed, "https://oncall.example.com")
     url = _check_url(key, value, url, allowed, "https://oncall.example.com")
@@ -260,7 +260,7 @@ def parse_base_url(key: str, value: str, *, example: str) -> str:
         key,
         value,
         value,
-        "is an https address, or http on loopback, without user, query or fragment",
+        "an https address, or http on loopback, without user, query or fragment",
         example,
     )
 
@@ -271,7 +271,7 @@ def parse_site(key: str, value: str) -> str:
         return ""
     host = f"{value}.atlassian.net" if _SITE_NAME.fullmatch(value) else value
     url = host if "://" in host else f"https://{host}"
-    allowed = "are a site's name, its host, or its https address without a path"
+    allowed = "a site's name, its host, or its https address without a path"
     if "/" in url.rstrip("/").partition("://")[2]:
         raise _wrong_url(key, value, allowed, "acme")
     return _check_url(key, value, url, allowed, "acme")
@@ -304,8 +304,8 @@ def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> st
 
 def _wrong_url(key: str, value: str, allowed: str, example: str) -> SettingsError:
     # What stands before an @ may be a password.
-    quoted = "holds an @" if "@" in value else f"is {value!r}"
-    return SettingsError(key, f"{quoted}: allowed {allowed}", example)
+    quoted = "contains an @" if "@" in value else f"is {value!r}"
+    return SettingsError(key, f"{quoted}: use {allowed}", example)
 
 
 def _split(url: str) -> SplitResult | None:
@@ -323,5 +323,5 @@ def _split(url: str) -> SplitResult | None:
 def parse_email(key: str, value: str) -> str:
     """Check an e-mail that travels before a password, without ever quoting it."""
     if value and not _EMAIL.fullmatch(value):
-        raise SettingsError(key, "is not the e-mail of an account", "bot@example.com")
+        raise SettingsError(key, "isn't an account's e-mail address", "bot@example.com")
     return value

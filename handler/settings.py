@@ -257,13 +257,13 @@ def _missing(values: Mapping[str, str], read: Mapping[str, Any]) -> list[Setting
     if not any(values.get(entry.key, "").strip() for entry in CALLERS):
         first, *others = (entry.key for entry in CALLERS)
         problem = (
-            f"is not set, nor is {' or '.join(others)}: at least one is needed, "
-            "since each lets one kind of caller in (docs/callers.md)"
+            f"or {' or '.join(others)} must be set: each switches a caller on, and at least one is "
+            "needed (docs/callers.md)"
         )
         problems.append(SettingsError(first, problem))
     if not any(values.get(key) for key in PROVIDER_KEYS):
         problem = (
-            f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: "
+            f"or {' or '.join(PROVIDER_KEYS[1:])} must be set: "
             "at least one provider's key is needed to see who is on duty"
         )
         problems.append(SettingsError(PROVIDER_KEYS[0], problem))
@@ -292,12 +292,12 @@ def _conflicts(values: Mapping[str, str]) -> list[SettingsError]:
     if values.get(END_WITH_SHIFT, "").strip().lower() == "false":
         given.remove(END_WITH_SHIFT)
     if {SCHEDULES, OLDER_SCHEDULES} <= {*given}:
-        problem = f"is set beside {SCHEDULES}, whose older name it is: leave one of them out"
+        problem = f"is the older name of {SCHEDULES}, and both are set: remove one of them"
         either = dict.fromkeys((OLDER_SCHEDULES, SCHEDULES))
         problems.append(SettingsError(OLDER_SCHEDULES, problem, fixes=either))
     if values.get(POLICY, "").strip():
         for key in given:
-            problem = f"is set beside {key}: a policy file says that, too, so leave one of them out"
+            problem = f"is set, and so is {key}, which a policy file replaces: remove one of them"
             problems.append(SettingsError(POLICY, problem, fixes=dict.fromkeys((key, POLICY))))
     return problems
 
@@ -315,7 +315,7 @@ def _policy(read: Mapping[str, Any], text: str | None) -> Policy:
             shift_end=read[END_WITH_SHIFT],
         )
     if text is None:
-        raise SettingsError(POLICY, f"is {name!r}, but that file is not here")
+        raise SettingsError(POLICY, f"is {name!r}, but that file isn't there")
     from handler.rules.codec import read_policy  # noqa: PLC0415 - only where a file is named
 
     try:

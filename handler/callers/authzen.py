@@ -47,7 +47,7 @@ _REQUEST_ID = re.compile(r"[ -~]{1,200}")
 # What `AUTHZEN_TOKEN` may be.
 _TOKEN = re.compile(rf"[!-~]{{{SHORTEST_TOKEN},}}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
-_REASON_NOT_SHOWN = "The reason is not shown here; the log has it by the decision's id"
+_REASON_NOT_SHOWN = "The reason isn't shown here; find it in the log by the decision's id"
 _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
 # Without years and months, which have no one length.
 _ISO_DURATION = re.compile(
@@ -82,7 +82,7 @@ class AuthZen:
         call, services = self._call, self._services
         method = "GET" if call.path == METADATA else "POST"
         if call.method != method:
-            raise Refusal(405, f"{call.method} is not answered here: use {method}")
+            raise Refusal(405, f"{call.method} isn't supported here: use {method}")
         if method == "POST":
             token = read_token(call.headers).encode()
             tokens = services.settings().authzen_tokens

@@ -28,7 +28,7 @@ MOST_CHARACTERS = 50_000
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
 # An escape that means something only beside another one.
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-_NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
+_NAMELESS = "Approved by a duty whose name isn't shown here; find it in the log by its id"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
@@ -138,7 +138,7 @@ def read_call(
     method = context["http"]["method"]
     if method not in methods:
         allowed = " or ".join(methods)
-        raise Refusal(405, f"{method} is not answered here: use {allowed}")
+        raise Refusal(405, f"{method} isn't supported here: use {allowed}")
     # Whatever cannot be encoded was not UTF-8, and will not match its signature.
     body = (event.get("body") or "").encode(errors="surrogatepass")
     if event.get("isBase64Encoded"):

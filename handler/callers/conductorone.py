@@ -76,7 +76,7 @@ _TIME_FOR_KEYS = 0.5
 # call is late, says nothing about the tenant.
 ENOUGH_SECONDS_FOR_KEYS = 1.0
 _FAILED_AT, _NEVER = f"{KEYS_PATH} failed at", datetime.min.replace(tzinfo=UTC)
-_NO_KEYS = "The tenant's keys cannot be fetched; the log says why."
+_NO_KEYS = "The tenant's keys can't be fetched; see the log for the reason."
 _OTHER_ALGORITHMS = frozenset({"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "PS256"})
 _BEARER = re.compile(r"(?i:bearer) +([\w.-]+)", re.ASCII)
 # proto-JSON's `google.protobuf.Duration`, not negative. Access for over 31 years has no end.
@@ -278,7 +278,7 @@ def read_event(body: bytes) -> Mapping[str, Any]:
 
 
 def _gone(why: str) -> Refusal:
-    return Refusal(410, f"This is not answered here: {why}.")
+    return Refusal(410, f"This isn't supported here: {why}.")
 
 
 def read_step(event: JsonObject) -> tuple[Request, str]:
@@ -398,7 +398,7 @@ def answer_to(decision: Decision | None = None) -> dict[str, Any]:
         comment = plain_text(decision.reason)
         accept = {"accept": {"acceptMessage": comment}}
         return {"replacePolicy": {"comment": comment, "policySteps": [accept]}}
-    why = plain_text(decision.reason, without_email="the log says why")
+    why = plain_text(decision.reason, without_email="see the log for the reason")
     return {"approve": {"comment": f"{LEFT_TO_HUMANS}{why}"}}
 
 

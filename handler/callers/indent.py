@@ -353,7 +353,7 @@ def resources(kinds: Sequence[str], bots: Iterable[Mapping[str, Any]]) -> dict[s
 
 def _not_answered(what: str) -> Refusal:
     answered = ", ".join((*CAPABILITIES, GET_INFO))
-    return Refusal(404, f"{what} is not answered here; these are: {answered}")
+    return Refusal(404, f"{what} isn't supported here; supported are: {answered}")
 
 
 def _present(value: object) -> bool:

@@ -162,7 +162,7 @@ def test_who_without_what(deployed_stack: Stack) -> None:
         (
             AS_JANE[:2],
             {"AUTO_APPROVAL_RESOURCE_LABELS": "Env"},
-            "AUTO_APPROVAL_RESOURCE_LABELS holds 'Env': each entry must be a label and its value",
+            "AUTO_APPROVAL_RESOURCE_LABELS contains 'Env': each entry must be LABEL=VALUE",
         ),
     ],
 )
@@ -222,7 +222,7 @@ def lines(stack: Stack, *answers: Answer, who: tuple[str, ...] = ()) -> list[str
 
 def our_refusal(http: int) -> Answer:
     """An error as the function answers it."""
-    answer = indent.Indent.failure(http, "as the log says", {})
+    answer = indent.Indent.failure(http, "as the log says", {}, None)
     return reply(answer["body"].encode(), http)
 
 

@@ -129,7 +129,7 @@ def test_nothing_is_needed_to_decide_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"INCIDENTIO_API_KEY": ""}, "INCIDENTIO_API_KEY is not set"),
+        ({"INCIDENTIO_API_KEY": ""}, "INCIDENTIO_API_KEY or PAGERDUTY_KEY or"),
         ({"INCIDENTIO_API_KEY": ""}, "export it, or run `. .sandbox/env` while `make up` runs"),
         ({"INCIDENTIO_API_KEY": "k3y "}, "INCIDENTIO_API_KEY begins or ends with white space"),
         ({"AUTO_APPROVAL_DURATION": "ever"}, "AUTO_APPROVAL_DURATION is 'ever'"),
@@ -272,4 +272,4 @@ def test_a_command_without_a_key(oncall: Command) -> None:
     del oncall.environment["INCIDENTIO_API_KEY"]
     answer = oncall("explain", "--as", JANE, "--resource", DATABASE)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.err.startswith("oncall: INCIDENTIO_API_KEY is not set")
+    assert answer.err.startswith("oncall: INCIDENTIO_API_KEY or PAGERDUTY_KEY or")

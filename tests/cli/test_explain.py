@@ -343,15 +343,15 @@ def test_the_aliases_of_a_requester_are_looked_up(oncall: Command) -> None:
 def test_every_provider_is_asked_in_its_way(oncall: Command) -> None:
     """Each knows some of them; a hidden account and a site that shows no users are told so."""
     with ExitStack() as stack:
-        pagerduty = stack.enter_context(PagerDuty(API_KEY, now=lambda: NOW))
-        opsgenie = stack.enter_context(Opsgenie(API_KEY, now=lambda: NOW))
-        jsm = stack.enter_context(JSM(NORA, API_KEY, now=lambda: NOW))
+        pagerduty = stack.enter_context(PagerDuty(f"{API_KEY}-pd", now=lambda: NOW))
+        opsgenie = stack.enter_context(Opsgenie(f"{API_KEY}-og", now=lambda: NOW))
+        jsm = stack.enter_context(JSM(NORA, f"{API_KEY}-jsm", now=lambda: NOW))
         oncall.environment |= {
-            "PAGERDUTY_KEY": API_KEY,
+            "PAGERDUTY_KEY": f"{API_KEY}-pd",
             "PAGERDUTY_BASE_URL": pagerduty.url,
-            "OPSGENIE_KEY": API_KEY,
+            "OPSGENIE_KEY": f"{API_KEY}-og",
             "OPSGENIE_BASE_URL": opsgenie.url,
-            "JSM_API_TOKEN": API_KEY,
+            "JSM_API_TOKEN": f"{API_KEY}-jsm",
             "JSM_EMAIL": NORA,
             **dict.fromkeys(("JSM_SITE", "JSM_BASE_URL"), jsm.url),
         }

@@ -82,7 +82,7 @@ def test_yes_no_and_not_done(child: Child) -> None:
     del child.environment["INCIDENTIO_API_KEY"]
     not_done = child.run(*EXPLAIN, JANE)
     assert (not_done.returncode, not_done.stdout) == (2, "")
-    assert not_done.stderr.startswith("oncall: INCIDENTIO_API_KEY is not set")
+    assert not_done.stderr.startswith("oncall: INCIDENTIO_API_KEY or PAGERDUTY_KEY or")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -660,4 +660,4 @@ def test_lambda_entry_writes_json_lines(
     answer = app.handle({"requestContext": {"http": {"method": "PUT"}}}, None)
     assert answer["statusCode"] == 405
     (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line)["why"] == "PUT is not answered here: use POST"
+    assert json.loads(line)["why"] == "PUT isn't supported here: use POST"

@@ -434,7 +434,7 @@ def test_rotation(opened: Opener) -> None:
 def test_other_methods(pdp: Pdp, path: str, method: str, used: str) -> None:
     """A 405."""
     http, answer = pdp.call(path=path, method=method)
-    message = f"{method} is not answered here: use {used}"
+    message = f"{method} isn't supported here: use {used}"
     assert (http, answer) == (405, {"error": {"status": 405, "message": message}})
 
 

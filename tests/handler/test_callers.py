@@ -200,13 +200,13 @@ def test_its_own_time(open_fake: Callable[..., tuple[CallFake, Log]]) -> None:
         ({"password": "x"}, 401, "The call is not authenticated.", "WARN"),
         (
             {"requestContext": {"http": {"method": "POST"}}},
-            *(405, "POST is not answered here: use PUT or GET", "WARN"),
+            *(405, "POST isn't supported here: use PUT or GET", "WARN"),
         ),
         ({"body": "x" * (2**20 + 1)}, 413, "the body is over 1 MiB", "WARN"),
         ({"failing": "requests"}, 410, "gone", "WARN"),
         (
             {"failing": "answer"},
-            *(500, "The call could not be answered; the log says why.", "ERROR"),
+            *(500, "The call couldn't be answered; see the log for the reason.", "ERROR"),
         ),
     ],
 )

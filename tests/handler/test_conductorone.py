@@ -856,7 +856,7 @@ def test_keys_that_cannot_be_fetched(
     tenant = serve(answer)
     endpoint.new_app(CONDUCTORONE_BASE_URL=tenant.url)
     http, body = endpoint.call(c1.step())
-    message = "The tenant's keys cannot be fetched; the log says why."
+    message = "The tenant's keys can't be fetched; see the log for the reason."
     assert (http, body) == (503, {"message": message})
     assert endpoint.log[-1]["level"] == "ERROR"
     assert endpoint.log[-1]["why"].startswith(f"{tenant.url}/auth/v1/jwks: ")
@@ -978,7 +978,9 @@ def test_a_defect_of_ours(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -
 def test_a_name_that_is_an_email() -> None:
     """The comment is shown to others: it says where to look instead."""
     refused = Decision(Request(Resource(), ()), reason="rule joan@example.com denies it")
-    assert answer_to(refused) == {"approve": {"comment": "Left to humans: the log says why"}}
+    assert answer_to(refused) == {
+        "approve": {"comment": "Left to humans: see the log for the reason"}
+    }
     long = Decision(Request(Resource(), ()), reason="x " * 3000)
     comment = answer_to(long)["approve"]["comment"]
     assert len(comment) < 1024

@@ -84,7 +84,7 @@ class TestPayload:
             read_payload(body.encode())
         assert caught.value.http == 404
         assert caught.value.message == (
-            f"{what} is not answered here; these are: GetDecision, PullUpdate, GetInfo"
+            f"{what} isn't supported here; supported are: GetDecision, PullUpdate, GetInfo"
         )
 
     @pytest.mark.parametrize(

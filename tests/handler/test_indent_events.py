@@ -15,7 +15,7 @@ NOW = datetime(2026, 3, 4, 12, 0, 0, 123_456, tzinfo=UTC)
 JANE = {"kind": "slack/user", "id": "T1/U1", "displayName": "Jane", "email": "jane@example.com"}
 GROUP = {"kind": "okta.v1.Group", "id": "00g1", "labels": {"Env": "Prod"}, "altIds": ["x"]}
 BOT = {"kind": "indent.v1.Bot", "id": "a-bot"}
-NAMELESS = "Approved by a duty whose name is not shown here; the log has it by its id"
+NAMELESS = "Approved by a duty whose name isn't shown here; find it in the log by its id"
 
 
 def asking(**fields: object) -> dict[str, Any]:

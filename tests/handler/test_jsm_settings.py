@@ -71,8 +71,8 @@ def test_a_site(value: str, site: str) -> None:
         ("acme\r\nHost: evil", r"is 'acme\r\nHost: evil'"),
         ("ftp://acme.atlassian.net", "is 'ftp://acme.atlassian.net'"),
         ("https://", "is 'https://'"),
-        ("bot:pa55@acme.atlassian.net", "holds an @"),
-        ("https://bot:pa55@acme.atlassian.net", "holds an @"),
+        ("bot:pa55@acme.atlassian.net", "contains an @"),
+        ("https://bot:pa55@acme.atlassian.net", "contains an @"),
     ],
 )
 def test_no_site(value: str, said: str) -> None:
@@ -80,7 +80,7 @@ def test_no_site(value: str, said: str) -> None:
     error = _refused(JSM_SITE=value)
     assert (error.key, error.example) == ("JSM_SITE", "acme")
     assert str(error) == (
-        f"JSM_SITE {said}: allowed are a site's name, its host, or its https address without a path"
+        f"JSM_SITE {said}: use a site's name, its host, or its https address without a path"
     )
 
 
@@ -103,7 +103,7 @@ def test_no_site(value: str, said: str) -> None:
 def test_no_account(value: str) -> None:
     """What could be read as another name, another password or another header is refused."""
     error = _refused(JSM_EMAIL=value)
-    assert str(error) == "JSM_EMAIL is not the e-mail of an account"
+    assert str(error) == "JSM_EMAIL isn't an account's e-mail address"
     assert error.example == "bot@example.com"
 
 
@@ -117,7 +117,7 @@ def test_the_token_needs_a_site_and_an_account(missing: str) -> None:
 def test_a_token_that_no_header_holds(value: str) -> None:
     """It is refused, and not quoted."""
     error = _refused(JSM_API_TOKEN=value)
-    assert str(error) == "JSM_API_TOKEN holds a character that no API key has"
+    assert str(error) == "JSM_API_TOKEN contains a character that an API key can't have"
 
 
 def test_the_header_is_one_line(client: Client, set_clock: SetClock) -> None:

@@ -114,4 +114,4 @@ def test_only_post(method: str) -> None:
     with pytest.raises(Refusal) as caught:
         raw_body(posted("x" * (MIB + 1), method=method))
     assert caught.value.http == 405
-    assert caught.value.message == f"{method} is not answered here: use POST"
+    assert caught.value.message == f"{method} isn't supported here: use POST"

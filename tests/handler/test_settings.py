@@ -76,7 +76,7 @@ def test_empty_is_unset(key: str, blank: str) -> None:
 @pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\ufe0f", "\u00a0", "\x00"])
 def test_what_cannot_be_seen_is_refused(key: str, unseen: str) -> None:
     """An entry with it would mean nothing, and nobody could tell why."""
-    said = f"{key} holds U+{ord(unseen):04X}, which cannot be seen: leave it out, or use an id"
+    said = f"{key} contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
     with pytest.raises(SettingsError) as refused:
         load({**LEAST, key: f"Env=a, Team=D{unseen}B"})
     assert str(refused.value) == said
@@ -227,7 +227,7 @@ def test_deadline(value: str, seconds: float) -> None:
 
 
 PUBLIC = "https://oncall.example.com"
-ENDS = "true, false, or a grace in whole seconds with its unit (15m), at most 24h"
+ENDS = "true, false, or a grace period in whole seconds with its unit (15m), at most 24h"
 HOURS = (
     "use hours (for example 3 or 1.5) or units (for example 90m or 1h30m), "
     "above 0 and at most 168 hours"
@@ -259,21 +259,21 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
             )
         ),
         *(
-            (key, value, f"is {value!r}: names nothing between its commas", "DBA, API")
+            (key, value, f"is {value!r}: lists nothing between its commas", "DBA, API")
             for key in ("AUTO_APPROVAL_SCHEDULES", "AUTO_APPROVAL_INCIDENTIO_ROLES")
             for value in (",", ", ,", ",,,")
         ),
         (
             "AUTO_APPROVAL_RESOURCE_LABELS",
             ",",
-            "is ',': names nothing between its commas",
+            "is ',': lists nothing between its commas",
             "DBA, API",
         ),
         *(
             (
                 "AUTO_APPROVAL_RESOURCE_LABELS",
                 value,
-                f"holds {entry!r}: each entry must be a label and its value",
+                f"contains {entry!r}: each entry must be LABEL=VALUE",
                 "Env=Prod, Team=DB",
             )
             for value, entry in (
@@ -289,7 +289,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
         (
             "AUTO_APPROVAL_RESOURCE_LABELS",
             "Env=Prod,Env=Dev",
-            "asks two values of the label 'Env'",
+            "requires two values of the label 'Env'",
             "Env=Prod",
         ),
         *(
@@ -329,7 +329,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
         *(
             (
                 *("AUTHZEN_DEADLINE", value),
-                *(f"is {value!r}: must be seconds from 0.5 to 12", "2.5"),
+                *(f"is {value!r}: must be a number of seconds from 0.5 to 12", "2.5"),
             )
             for value in (
                 *("0", "0.499", "12.001", "-3", "+3", "3s", "2,5", ".5", "3.", "1e0", "nan"),
@@ -339,7 +339,7 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
         *(
             (
                 *("PUBLIC_URL", value),
-                f"is {value!r}: allowed is the https address of a host, without a path",
+                f"is {value!r}: use the https address of a host, without a path",
                 PUBLIC,
             )
             for value in (
@@ -351,11 +351,11 @@ ADDRESS = "an https address, or http on loopback, without user, query or fragmen
         (
             "PUBLIC_URL",
             "https://a@b",
-            "holds an @: allowed is the https address of a host, without a path",
+            "contains an @: use the https address of a host, without a path",
             PUBLIC,
         ),
         *(
-            ("INCIDENTIO_BASE_URL", value, f"is {value!r}: allowed is {ADDRESS}", URL)
+            ("INCIDENTIO_BASE_URL", value, f"is {value!r}: use {ADDRESS}", URL)
             for value in (
                 "api.incident.io",
                 "//api.incident.io",
@@ -400,7 +400,7 @@ def test_a_wrong_value(key: str, value: str, problem: str, example: str) -> None
 def test_an_address_with_a_user_is_refused_unquoted(address: str) -> None:
     """What stands before an @ may be a password, so the sentence does not repeat it."""
     error = refused({"INCIDENTIO_BASE_URL": address})
-    assert str(error) == f"INCIDENTIO_BASE_URL holds an @: allowed is {ADDRESS}"
+    assert str(error) == f"INCIDENTIO_BASE_URL contains an @: use {ADDRESS}"
 
 
 @pytest.mark.parametrize("mark", ["?", "#", "/?", "/#"])

@@ -43,7 +43,7 @@ def test_its_rules_are_the_policys() -> None:
             (
                 {key: value},
                 TEXT,
-                f"AUTO_APPROVAL_POLICY is set beside {key}: a policy file says that, too, so leave",
+                f"AUTO_APPROVAL_POLICY is set, and so is {key}, which a policy file replaces: remove",
             )
             for key, value in (
                 ("AUTO_APPROVAL_SCHEDULES", "DBA"),
@@ -54,7 +54,7 @@ def test_its_rules_are_the_policys() -> None:
                 ("AUTO_APPROVAL_END_WITH_SHIFT", "15m"),
             )
         ),
-        ({}, None, "AUTO_APPROVAL_POLICY is 'policy/prod.yaml', but that file is not here"),
+        ({}, None, "AUTO_APPROVAL_POLICY is 'policy/prod.yaml', but that file isn't there"),
         (
             {"AUTO_APPROVAL_END_WITH_SHIFT": "15"},
             TEXT,
@@ -95,7 +95,7 @@ def test_two_names_of_one_setting() -> None:
     older = {"AUTO_APPROVAL_PAGERDUTY_SCHEDULES": "DBA"}
     newer = {"AUTO_APPROVAL_SCHEDULES": "DBA"}
     assert load({**LEAST, **older}).policy == load({**LEAST, **newer}).policy
-    with pytest.raises(SettingsError, match="whose older name it is"):
+    with pytest.raises(SettingsError, match="and both are set: remove one of them"):
         load({**LEAST, **older, **newer})
 
 

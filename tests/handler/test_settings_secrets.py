@@ -40,8 +40,8 @@ def test_a_caller_is_required(missing: Mapping[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load({**rest, **missing})
     assert str(caught.value) == (
-        "INDENT_WEBHOOK_SECRET is not set, nor is AUTHZEN_TOKEN or CONDUCTORONE_TENANT: at least "
-        "one is needed, since each lets one kind of caller in (docs/callers.md)"
+        "INDENT_WEBHOOK_SECRET or AUTHZEN_TOKEN or CONDUCTORONE_TENANT must be set: each switches "
+        "a caller on, and at least one is needed (docs/callers.md)"
     )
 
 
@@ -51,7 +51,7 @@ def test_a_provider_is_required(missing: Mapping[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load({"INDENT_WEBHOOK_SECRET": SIGNING, **missing})
     assert str(caught.value) == (
-        f"INCIDENTIO_API_KEY is not set, nor is {' or '.join(settings.PROVIDER_KEYS[1:])}: "
+        f"{' or '.join(settings.PROVIDER_KEYS)} must be set: "
         "at least one provider's key is needed to see who is on duty"
     )
 
@@ -86,7 +86,10 @@ def test_a_token_is_not_guessed(key: str) -> None:
     """It has at least 32 characters, each of which a header may hold."""
     assert load({**LEAST, "AUTHZEN_TOKEN": TOKEN, key: "x" * 32})
     assert str(refused({key: "x" * 31})) == f"{key} has 31 characters: at least 32 are needed"
-    assert str(refused({key: f"{TOKEN} {TOKEN}"})) == f"{key} holds a character that no API key has"
+    assert (
+        str(refused({key: f"{TOKEN} {TOKEN}"}))
+        == f"{key} contains a character that an API key can't have"
+    )
 
 
 PAIRS = [
@@ -140,7 +143,7 @@ def test_no_white_space_around(key: str, around: str) -> None:
 def test_an_api_key_travels_in_a_header(value: str) -> None:
     """Visible ASCII only: a line break in it would be another header."""
     error = refused({"INCIDENTIO_API_KEY": value})
-    assert str(error) == "INCIDENTIO_API_KEY holds a character that no API key has"
+    assert str(error) == "INCIDENTIO_API_KEY contains a character that an API key can't have"
     assert (
         load({**LEAST, "INCIDENTIO_API_KEY": "!x~"}).providers["incidentio"]["INCIDENTIO_API_KEY"]
         == "!x~"

@@ -131,7 +131,7 @@ def test_warnings_are_the_programs(program: Program) -> None:
             "AUTO_APPROVAL_SCHEDULES",
             ",",
             (
-                "AUTO_APPROVAL_SCHEDULES is ',': names nothing between its commas; for example, "
+                "AUTO_APPROVAL_SCHEDULES is ',': lists nothing between its commas; for example, "
                 "run `pulumi config set AUTO_APPROVAL_SCHEDULES 'DBA, API' --stack dev`"
             ),
         ),
@@ -139,7 +139,7 @@ def test_warnings_are_the_programs(program: Program) -> None:
             "INCIDENTIO_BASE_URL",
             "https://u:p@x",  # what stands before the @ may be a password
             (
-                "INCIDENTIO_BASE_URL holds an @: allowed is an https address, or http on loopback, "
+                "INCIDENTIO_BASE_URL contains an @: use an https address, or http on loopback, "
                 "without user, query or fragment; for example, run `pulumi config set "
                 "INCIDENTIO_BASE_URL https://api.incident.io --stack dev`"
             ),
@@ -165,16 +165,16 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
         (
             {"INCIDENTIO_API_KEY": "key"},
             (
-                "is not set, nor is AUTHZEN_TOKEN or CONDUCTORONE_TENANT: at least one is needed, "
-                "since each lets one kind of caller in (docs/callers.md)"
+                "or AUTHZEN_TOKEN or CONDUCTORONE_TENANT must be set: each switches a caller on, "
+                "and at least one is needed (docs/callers.md)"
             ),
             "INDENT_WEBHOOK_SECRET",
         ),
         (
             {"INDENT_WEBHOOK_SECRET": "webhook-secret-16"},
             (
-                f"is not set, nor is {' or '.join(PROVIDER_KEYS[1:])}: at least one provider's key "
-                "is needed to see who is on duty"
+                f"or {' or '.join(PROVIDER_KEYS[1:])} must be set: at least one provider's key is "
+                "needed to see who is on duty"
             ),
             "INCIDENTIO_API_KEY",
         ),
@@ -185,7 +185,7 @@ def test_wrong_value_is_refused_with_what_mends_it(key: str, value: str, sentenc
         ),
         (
             {**GOOD, "INCIDENTIO_API_KEY": "short secret"},
-            "holds a character that no API key has",
+            "contains a character that an API key can't have",
             "INCIDENTIO_API_KEY",
         ),
     ],

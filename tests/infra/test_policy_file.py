@@ -211,7 +211,7 @@ def test_what_a_policy_says_is_not_said_beside_it(root: Path, beside: str) -> No
     """Two places that say who is approved would be one too many."""
     value = {"LABELS": "Env=Prod", "SHIFT": "15m"}.get(beside.rpartition("_")[2], "DBA")
     assert refusal(root, {**NAMED, beside: value}) == (
-        f"{KEY} is set beside {beside}: a policy file says that, too, so leave one of them out; "
+        f"{KEY} is set, and so is {beside}, which a policy file replaces: remove one of them; "
         f"run `pulumi config rm {beside} --stack dev` or `pulumi config rm {KEY} --stack dev`"
     )
 
