@@ -61,7 +61,7 @@ class Callers:
     def plan(
         self, caller: str, who: str, what: str, *, may_be_approved: bool, genuine: bool = True
     ) -> PlannedCall:
-        """Plan one caller's call; one that isn't genuine comes with another secret or key."""
+        """Plan one caller's call. One that isn't genuine is made with another secret or key."""
         post, read = self._plans[caller](who, what, genuine=genuine)
         return PlannedCall(caller, post, ExpectedCall(who, read, may_be_approved, genuine))
 

@@ -20,7 +20,7 @@ _PATIENCE = 60.0
 
 
 class SigningSecret:
-    """The access system's secret, and which calls that are signed with one still go on."""
+    """The secret that Indent signs with, and the number of running calls by secret."""
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -30,7 +30,7 @@ class SigningSecret:
 
     @contextmanager
     def with_secret(self) -> Iterator[str]:
-        """Sign a call, which goes on until the context ends."""
+        """Give the secret for a call, which runs until the context ends."""
         with self._ended:
             secret = self.secret
             self._going_on[secret] += 1
@@ -42,10 +42,10 @@ class SigningSecret:
                 self._ended.notify_all()
 
     def wait_until_unused(self, secret: str) -> None:
-        """Until no call goes on that is signed with it."""
+        """Wait until no running call is signed with it."""
         with self._ended:
             if not self._ended.wait_for(lambda: not self._going_on[secret], _PATIENCE):
-                raise TimeoutError("a call that was signed with the former secret does not end")
+                raise TimeoutError("a call that was signed with the former secret doesn't end")
 
 
 class Disruptor:
@@ -53,10 +53,10 @@ class Disruptor:
 
     Args:
         sandbox: what it disrupts.
-        signing: what the access system signs with.
-        seed: draws the order of the faults, and who is killed.
-        with_slow_faults: whether there are faults that hold calls up for seconds.
-        calls_per_step: how many calls lie between two kills, and two steps of a rotation.
+        signing: the secret that Indent signs with.
+        seed: determines the order of the faults, and which children are killed.
+        with_slow_faults: whether to use faults that delay calls for seconds.
+        calls_per_step: the number of calls between two kills, and between two steps of a rotation.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Disruptor:
             next(self._rotation)()
 
     def stop(self) -> None:
-        """Have the providers answer as they should again; a rotation that was begun goes on."""
+        """Clear the faults of all providers. A rotation that has begun continues."""
         for double in self._sandbox.doubles.values():
             double.clear_faults()
 
@@ -111,12 +111,12 @@ class Disruptor:
         self._sandbox.rotate(new_secret(), previous=self._signing.secret)
 
     def _switch(self) -> None:
-        """Have the access system sign with the new one."""
+        """Have Indent sign with the new one."""
         self._signing.former = self._signing.secret
         self._signing.secret = self._sandbox.webhook_secret
 
     def _drop(self) -> None:
-        """Have the function forget the former one."""
+        """Have the function accept the former one no more."""
         assert self._signing.former
         self._signing.wait_until_unused(self._signing.former)
         self._sandbox.rotate(self._signing.secret)

@@ -1,7 +1,7 @@
-"""The sandbox under load for a minute, while all goes wrong that can: `make soak`.
+"""The sandbox under load from all callers for a minute, while everything fails: `make soak`.
 
 Providers fail in every way that the doubles know, secrets rotate, and the handler's children are
-killed. No approval may be wrong, no answer lost, and nothing may grow.
+killed. No approval may be wrong, no answer may get lost, and nothing may grow.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from sandbox.stack import Sandbox
 from sandbox.vendors import faults
 
 THREADS = 8
-# Seconds: for the sandbox to get warm, of kills and new secrets, for the last children to get
-# warm, and without either, so that it shows what those gather.
+# Seconds for the sandbox to get warm, for kills and new secrets, for the last children to get warm,
+# and for a calm time at the end, in which growth shows.
 WARM_UP, ROUGH, CALM, CALM_END = 7.0, 16.0, 5.0, 11.0
 ON_DUTY = frozenset({JANE, OMAR, PETRA, OLGA, JUAN})
 OPEN, SHUT = "prod-db", "hr-db"
 CALLS_PER_SHUT, CALLS_PER_FORGED = 5, 16
-# With an arena for each of many threads, malloc would keep what large answers took: no leak, and
-# large enough to hide one.
+# With an arena for each thread, malloc would keep the memory of large answers, which isn't a leak,
+# but could hide one.
 _ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 _POLICY = Path(__file__).with_name("soak.yaml")
-_TOGETHER = 0.5  # seconds for which every child is held at work at the same time
+_TOGETHER = 0.5  # seconds for which every child is kept busy at the same time
 _SETTLED, _PATIENCE = 0.5, 10.0
 
 
@@ -60,7 +60,7 @@ class Soak:
         self.tally = Tally()
 
     def run(self, numbers: Iterable[int]) -> None:
-        """Make calls from all threads while there are numbers, each after its disruptions."""
+        """Make a call for each number, from all threads, after the number's disruptions."""
         left = iter(numbers)
 
         def work(_: int) -> None:
@@ -77,7 +77,7 @@ class Soak:
         self.disruptor.stop()
 
     def _call(self, number: int) -> None:
-        """Make a call: each caller calls for each person before the next one does."""
+        """Make a call: one caller calls for every person, then the next caller does."""
         turn, place = divmod(number, len(self._people))
         caller = self._callers.names[turn % len(self._callers.names)]
         what = SHUT if number % CALLS_PER_SHUT == 0 else OPEN
@@ -102,7 +102,7 @@ class Soak:
         return verdict.kind
 
     def count_wrong_answers(self) -> int:
-        """Count the people who get a wrong answer from any caller once all is well."""
+        """Count the wrong answers that any caller gets for any person, without faults."""
         wrong = 0
         for caller in self._callers.names:
             for who in self._people:
@@ -111,7 +111,7 @@ class Soak:
         return wrong
 
     def figures(self, warm: Sample, calm: Sample, end: Sample) -> Iterator[Figure]:
-        """Give all figures, of which the last calls are made for."""
+        """Give all figures. This makes the last calls."""
         disruptor = self.disruptor
         wrong = self.count_wrong_answers()
         yield Figure("calls", self.tally.counts.total(), "")
@@ -119,13 +119,13 @@ class Soak:
         yield Figure("children killed", disruptor.kills, "")
         yield Figure("secrets rotated", disruptor.rotations, "")
         yield from self.tally.figures(disruptor.kills)
-        yield Figure("answered wrong once all is well", wrong, "", 0)
+        yield Figure("wrong answers without faults", wrong, "", 0)
         yield from growth_of_sandbox(warm, end)
         memory = self._sandbox.deployment.function.config.memory_mb
         yield from growth_of_children(calm, end, memory)
 
     def quiet(self) -> Sample:
-        """Have every child at work once, and look when nothing goes on any more."""
+        """Keep every child busy once, and take a sample as soon as everything is quiet."""
         for double in self._sandbox.doubles.values():
             double.fail("/", faults.Slow(_TOGETHER))
         call = self._plan(self._callers.names[0], JANE)
@@ -149,7 +149,7 @@ def _threads_and_sockets(sample: Sample) -> list[tuple[int, int]]:
 
 @contextmanager
 def project() -> Iterator[Path]:
-    """Give a project's folder of its own, with the policy of the soak."""
+    """Give a project's folder with the policy of the soak."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         for file in (ROOT / "Pulumi.yaml", _POLICY, _POLICY.with_name("soak.test.yaml")):
@@ -163,7 +163,7 @@ def project() -> Iterator[Path]:
 
 @contextmanager
 def soaking(threads: int = THREADS, **disruptions: Any) -> Iterator[Soak]:  # noqa: ANN401 - as `Disruptor` has them
-    """Run a sandbox to be soaked."""
+    """Run a sandbox for a soak."""
     with (
         project() as folder,
         Tenant() as tenant,
@@ -181,7 +181,7 @@ def soaking(threads: int = THREADS, **disruptions: Any) -> Iterator[Soak]:  # no
 
 
 def main() -> int:
-    """Soak for a minute; print the figures, and what was wrong."""
+    """Soak for a minute; print the figures and all problems."""
     numbers = count(1)
     with soaking() as soak:
         show_progress(f"soak: {THREADS} threads, {WARM_UP:g} s to get warm ...")

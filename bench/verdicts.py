@@ -1,4 +1,4 @@
-"""Whether an answer may be so, and whether anything grew. Pure: given answers and samples."""
+"""Whether an answer is right, and whether anything grew. Pure: given answers and samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.webhook_client import SendError, WebhookAnswer
 from handler.durations import parse_instant
 from handler.json_fields import ShapeError, get_object, get_str
 
-# What a call may get whose child was killed, or that found none.
+# What a call may get if its child was killed, or if there was none.
 CLEAN_ERRORS = frozenset(
     {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
 )
@@ -24,11 +24,11 @@ MAX_PROBLEMS = 20
 
 
 class Kind(StrEnum):
-    """What became of a call."""
+    """The result of a call."""
 
     APPROVED = "approved"
     LEFT = "left to humans"
-    REFUSED = "refused, as they had to be"
+    REFUSED = "refused (401), as expected"
     ERROR = "HTTP errors"
     WRONG = "wrong approvals"
     LOST = "lost answers"
@@ -56,7 +56,7 @@ class ExpectedCall(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a call, and what is wrong with that; "" for nothing."""
+    """The result of a call, and what is wrong with it, or ""."""
 
     kind: Kind
     problem: str = ""
@@ -140,14 +140,14 @@ class Tally:
         self.problems: list[str] = []
 
     def add(self, verdict: Verdict, caller: str) -> None:
-        """Count one; of the problems, the first are kept."""
+        """Count one, and keep the first problems."""
         self.counts[verdict.kind] += 1
         self.approvals[caller] += verdict.kind is Kind.APPROVED
         if verdict.problem and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(verdict.problem)
 
     def figures(self, kills: int) -> Iterator[Figure]:
-        """Give the counts; each kill may cost one call its answer, and nothing else may."""
+        """Give the counts. Each kill may cost one call its answer; nothing else may."""
         most: dict[Kind, float] = {Kind.ERROR: kills, Kind.WRONG: 0, Kind.LOST: 0}
         for kind in Kind:
             yield Figure(kind, self.counts[kind], "", most.get(kind))
@@ -156,15 +156,15 @@ class Tally:
 
 
 def growth_of_sandbox(before: Sample, after: Sample) -> Iterator[Figure]:
-    """Compare what the sandbox holds when all is quiet."""
+    """Compare the sandbox's use of resources when everything is quiet."""
     # Its records of calls and of the log grow to their limits.
     yield from _growth("sandbox", before.sandbox, after.sandbox, memory=1.4)
 
 
 def growth_of_children(before: Sample, after: Sample, memory_mb: int) -> Iterator[Figure]:
-    """Compare those that lived all the while, and see that none ever took what Lambda kills for."""
+    """Compare the children that lived throughout; none may use more memory than Lambda allows."""
     lived = before.children.keys() & after.children.keys()
-    yield Figure("children that did not live on", len(before.children) - len(lived), "", 0)
+    yield Figure("children that ended", len(before.children) - len(lived), "", 0)
     if lived:
         was = _mean(before.children[process] for process in lived)
         now = _mean(after.children[process] for process in lived)
@@ -179,7 +179,7 @@ def _growth(name: str, was: Usage, now: Usage, memory: float) -> Iterator[Figure
         ("threads", was.threads, now.threads),
         ("sockets", was.sockets, now.sockets),
     ):
-        # A few come and go: a connection that is kept, or one that is about to end.
+        # The number varies a little: connections are kept for a while, and end.
         yield Figure(f"{name}: {what}, {first} when warm", last, "", 1.25 * first + 2)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-# Garbage collection takes a twentieth of a cold start, and finds nothing in what is loaded.
+# Garbage collection takes a twentieth of a cold start, and there is no garbage yet.
 gc.disable()
 
 import json
@@ -45,11 +45,11 @@ from handler.settings import POLICY, SECRET_KEYS, Settings, load
 gc.freeze()
 gc.enable()
 
-# Characters that say why a call has no decision: a wrong setting is quoted.
+# Characters of the reason why a call has no decision: it may quote a wrong setting.
 MOST_WHY = 2000
-# For so long, a secret that could not be read is not fetched again.
+# A secret that could not be read is not fetched again for this long.
 FAILURE_SECONDS = 5.0
-# Where the zip holds the policy that AUTO_APPROVAL_POLICY names.
+# Where the zip has the policy that AUTO_APPROVAL_POLICY names.
 POLICY_FILE = os.path.join(os.path.dirname(__file__), "policy.json")  # noqa: PTH118, PTH120 - pathlib is slow to load
 
 _FAILED = 500
@@ -63,13 +63,13 @@ SYSTEM_CLOCK = Clock(lambda: datetime.now(UTC), time.monotonic, time.sleep)
 
 
 class App:
-    """Answers calls. One per environment; the settings are read at its first call.
+    """Answers calls. There is one per environment, which reads the settings at its first call.
 
     Args:
         environment: the function's variables.
         log: writes a JSON object as one line.
-        budget: seconds for one call, all I/O included; the caller's own if None.
-        policy_file: the policy, as JSON, where the environment names one.
+        budget: seconds for one call, including all I/O; None for the caller's own budget.
+        policy_file: the policy as JSON, if the environment names one.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class App:
         self._policy_file = policy_file
         self._cache: dict[str, Any] = {}
         self._ready: tuple[Settings, Mapping[str, ProviderClient]] | None = None
-        # What a `Refusal` is made of, and the moment of the monotonic clock until which it counts.
+        # The arguments of a `Refusal`, and when it expires by the monotonic clock.
         self._failure: tuple[int, str, str] | None = None
         self._failure_ends = 0.0
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one call to the function URL. Never raises: this maps every error to HTTP."""
-        # It takes a tenth of a call, too: what a call makes is freed without it.
+        """Answer one call to the function URL. Every error becomes an HTTP answer."""
+        # Garbage collection takes a tenth of a call, and a call's objects are freed without it.
         gc.disable()
         failure: Callable[..., dict[str, Any]] = _failure
         call = id_of(event)
@@ -105,7 +105,7 @@ class App:
             caller = self._import(entry)
             failure = caller.failure
             return self._answer(entry, caller, event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is approved by it
+        except Exception as error:  # noqa: BLE001 - no error may approve anybody or go unlogged
             refusal = _refusal_for(error)
             level, message = ("WARN", "refused") if refusal.http < _FAILED else ("ERROR", "failed")
             self._write(level, message, http=refusal.http, why=refusal.why[:MOST_WHY], **details)
@@ -117,7 +117,7 @@ class App:
             gc.enable()
 
     def _import(self, entry: CallerEntry) -> type[Caller]:
-        """Load a caller's file, unless the environment says that it is off."""
+        """Load a caller's file, unless the environment shows that the caller is off."""
         names = self._environment.get(SWITCHED_ON)
         if names and entry.name not in names.split(","):
             raise _switched_off(entry)
@@ -159,11 +159,11 @@ class App:
         return session.answer(decisions)
 
     def _load(self, deadline: Deadline) -> tuple[Settings, Mapping[str, ProviderClient]]:
-        """Read the settings, once; this may fetch the secret.
+        """Read the settings once; this may fetch the secret.
 
-        A failure is remembered, so that strangers' calls do not fetch a bad secret again and again:
-        wrong settings for as long as this runs, if the secret's version is pinned (a deployment
-        that mends them starts a new environment), anything else for a few seconds.
+        A failure is remembered, so that strangers' calls don't fetch a bad secret again and again.
+        Wrong settings of a pinned secret version are remembered for good, since the deployment that
+        corrects them starts a new environment; any other failure for a few seconds.
         """
         if self._ready:
             return self._ready
@@ -249,10 +249,10 @@ class App:
 
 
 def find_caller(path: str) -> CallerEntry:
-    """Find who calls this path.
+    """Find the caller that has this path.
 
     Raises:
-        NotFound: nobody does.
+        NotFound: there is none.
     """
     for entry in CALLERS:
         if path in entry.paths:
@@ -261,14 +261,15 @@ def find_caller(path: str) -> CallerEntry:
 
 
 def _switched_off(entry: CallerEntry) -> NotFound:
-    why = f"{entry.name} is off, since {entry.key} is not set"
-    return NotFound(f"{why}; docs/callers.md says how to switch it on")
+    return NotFound(
+        f"{entry.name} is off, since {entry.key} is not set; see docs/callers.md to switch it on"
+    )
 
 
 def _failure(
     http: int, message: str, _headers: Mapping[str, str], _settings: Settings | None
 ) -> dict[str, Any]:
-    """Answer a stranger with an error."""
+    """Answer with an error, as long as no caller is known."""
     return response(http, {"message": message})
 
 
@@ -283,7 +284,7 @@ def _refusal_for(error: Exception) -> Refusal:
 
 
 def _describe(error: Exception) -> str:
-    """Say what failed where. Only a wrong setting is quoted: other errors may hold a body."""
+    """Say what failed and where. Only settings errors are quoted: others may contain a body."""
     if isinstance(error, SettingsError):
         return str(error)
     frame, places = error.__traceback__, []

@@ -1,7 +1,7 @@
-"""The decision's log line: the audit trail. No I/O.
+"""The log line of a decision: the audit trail. No I/O.
 
-It holds all that the decision was made from, so that it can be made again (`auditlog/replay.py`),
-but no secret, no body, no signature, and nobody's e-mail but the requester's.
+It has everything that the decision was made from, for a replay (`auditlog/replay.py`). It has no
+secret, body or signature, and no e-mail other than the requester's.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from handler.rules.evaluate import (
 )
 from handler.rules.model import Policy
 
-# An event of CloudWatch Logs holds 262,144 bytes, 26 of them its own; a longer one is cut, and then
-# isn't JSON. One person may have thousands of duties, and a policy hundreds of rules.
+# CloudWatch Logs cuts an event at 262,144 bytes, 26 of which are its own, and what is left isn't
+# JSON. One person may have thousands of duties, and a policy hundreds of rules.
 MOST_LINE_BYTES = 256_000
-# For each of the three parts of a line. Everything whose length is not ours is charged, as JSON
-# escapes it; all else is some 2,000 bytes.
+# For each of the three parts of a line. Every text whose length others choose is charged, as JSON
+# escapes it; the rest is some 2,000 bytes.
 MOST_BYTES = 60_000
 MOST_ENTRIES, MOST_RULES = 50, 600
 MOST_CHARACTERS = 200
 MOST_LEVEL = 10**6
 _LONGEST_BYTES = MOST_CHARACTERS * len(r"\uffff")
-# What an entry takes at most beside its texts.
+# The most bytes of an entry besides its texts.
 _ENTRY_BYTES, _RESOURCE_BYTES, _DUTY_BYTES = 10, 80, 550
 _RULE_BYTES, _JUDGED_DUTY_BYTES, _PROVIDER_BYTES = 130, 40, 200
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _QUOTING = frozenset('"\\')
-# Compiled where it is used: seldom, and never at a cold start.
+# Compiled only when it is used, which is seldom and never at a cold start.
 _EMAIL = r'[^\s:@"()<>,;\[\]]+(?:@|%40)[^\s:@"()<>,;\[\]]+'
 
 
@@ -65,17 +65,27 @@ def decision_record(
     number: int = 0,
     of: int = 1,
 ) -> dict[str, Any]:
-    """Record what was decided about one request, on what grounds, by which policy and code.
+    """Record what was decided about one request, for which reasons, by which policy and code.
 
-    `providers` are the names of those that were asked, `queries` what the rules needed to know of
-    each, and `without_email` how many people on duty show no e-mail there, and of how many. The
-    request has a `number`, from 0, `of` how many there are in its `call`, which the `caller` knows
-    as `caller_request`.
+    Args:
+        decision: what was decided.
+        snapshot: what the providers answered.
+        providers: the names of the providers that were asked.
+        policy: what it was decided by.
+        dry_run: whether the whole function is in dry run.
+        milliseconds: how long the decision took.
+        queries: what the rules needed to know, by provider.
+        without_email: by provider, how many people on duty have no e-mail there, and of how many.
+        call: AWS's id of the call.
+        caller: the caller's name.
+        caller_request: the caller's own id of the call, or "".
+        number: the request's number in its call, from 0.
+        of: how many requests of the call are answered.
     """
     request = decision.request
     requester = emails.normal(request.requester.email)
     known_as = policy.known_as(requester)
-    # One budget each for the summary, for what was decided from, and for what came of the rules.
+    # One budget each for the summary, the facts of the decision, and the results of the rules.
     summary, facts, results = (Redactor(requester) for _ in range(3))
     email = summary.text(requester)
     reason, petitions = summary.text(decision.reason), summary.texts(request.groups, "petitions")
@@ -88,7 +98,7 @@ def decision_record(
         "asked_duration": _go(request.requested_duration),
         "asked_until": _instant(request.requested_expiry),
     }
-    if request.action != ACCESS:  # of older lines, too, it is what was asked
+    if request.action != ACCESS:  # older lines, which have no action, are all for access
         wishes["action"] = facts.text(request.action)
     if request.unreadable_duration:
         wishes["unreadable_duration"] = facts.text(request.unreadable_duration)
@@ -106,7 +116,7 @@ def decision_record(
         "limits": results.texts(decision.limits),
         "providers": _providers(providers, snapshot.failures, results),
     }
-    # What follows is not decided from; nor are rules that are cut: whoever decides again has them.
+    # Nothing else is needed for a replay: it has the policy, so results of rules may be cut.
     is_whole = summary.is_whole and facts.is_whole
     failed = {failure.provider for failure in snapshot.failures}
     record = {
@@ -130,13 +140,13 @@ def decision_record(
             for duty in summary.first(decision.evidence, "evidence", size=_DUTY_BYTES)
         ],
         "duration": format_go(decision.duration) if decision.approved else None,
-        # Whether the requester could have given themselves the duty: by a switch, that counts.
+        # Whether the requester could have given themselves the duty, which a setting may allow.
         "self_made": any(
             duty.kind == INCIDENT_UPDATE or duty.is_declared_by(known_as)
             for duty in decision.evidence
         ),
         "provider_failures": summary.texts(list(map(str, snapshot.failures)), "failures"),
-        # 1 or 0, by id: metric filters read no names with dots, and add up numbers only.
+        # 1 or 0 by id, since metric filters can't read names with dots and add up numbers only.
         "failing": {BY_NAME[name].id: int(name in failed) for name in providers if name in BY_NAME},
         "decided_at": _instant(decision.now),
         "trace": {**trace, "wanted": _queries(queries, summary)},
@@ -164,7 +174,7 @@ def decision_record(
 
 
 def decision_id(call: str, number: int) -> str:
-    """Name a decision, as the caller is told: by its call, and its number in there."""
+    """Give a decision's id, which its caller gets as well: its call and its number in it."""
     return f"{call}-{number}"
 
 
@@ -182,7 +192,7 @@ def _resource(resource: Resource, requester: Resource, redact: Redactor) -> dict
 
 
 def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor) -> dict[str, Any]:
-    """Record a duty, but not under which other address of the requester it is held."""
+    """Record a duty, but not the requester's other address that holds it."""
     fields: dict[str, Any] = {
         "provider": duty.provider,
         "kind": duty.kind,
@@ -203,14 +213,14 @@ def _duty(duty: Duty, requester: str, known_as: frozenset[str], redact: Redactor
         "link": redact.text(duty.link),
         "alias": duty.holder != requester,
     }
-    # Most duties have few of these.
+    # Most duties have few of these fields.
     return {name: value for name, value in fields.items() if value or name in {"provider", "kind"}}
 
 
 def _rules(
     decision: Decision, policy: Policy, duties: Sequence[Duty], redact: Redactor
 ) -> dict[str, dict[str, list[str]] | list[dict[str, Any]]]:
-    """Record the rules that matter; of the others, nearly all of a long policy, the names."""
+    """Record the relevant rules, and the names of all others."""
     by_name = {result.rule: result for result in decision.rule_results}
     is_denied = any(result.verdict == "denies" for result in decision.rule_results)
     rules = policy.rules if by_name else ()
@@ -262,7 +272,7 @@ def _providers(
 
 
 def _queries(queries: Mapping[str, DutyQuery], redact: Redactor) -> dict[str, dict[str, Any]]:
-    """Record what was needed of each provider: another policy can be tried on that only."""
+    """Record what each provider was asked: a replay with another policy has nothing else."""
     records = {}
     for name in redact.first(tuple(queries), "providers", size=_PROVIDER_BYTES):
         schedules = redact.texts(queries[name].schedules, "schedules")
@@ -280,12 +290,12 @@ def _go(duration: timedelta | None) -> str | None:
 
 
 def _instant(moment: datetime | None) -> str | None:
-    """Write an instant to the microsecond: made again, the decision has to be the same."""
+    """Write an instant to the microsecond, so that a replay gives the same decision."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Redactor:
-    """Cuts to size what a line holds, hides e-mails but the requester's, counts what is gone."""
+    """Cuts a line's texts to size, hides other people's e-mails, and counts what it omits."""
 
     def __init__(self, requester: str) -> None:
         self._requester = requester
@@ -317,7 +327,7 @@ class Redactor:
     def first(
         self, entries: Sequence[Any], name: str, most: int = MOST_ENTRIES, size: int = _ENTRY_BYTES
     ) -> Iterator[Any]:
-        """Take as many as fit, and count the others."""
+        """Give as many as fit, and count the rest as omitted."""
         for number, entry in enumerate(entries):
             if number == most or self._left < size + _LONGEST_BYTES:
                 self._omit(name, len(entries) - number)
@@ -340,7 +350,7 @@ class Redactor:
         self.omitted[name] += count
 
     def _without_address(self, text: str) -> str:
-        """Hide each address, or all of the text where it is not clear what belongs to one."""
+        """Hide each address, or the whole text if it isn't clear where an address ends."""
         if emails.same(text, self._requester) or not emails.may_be_in(text):
             return text
         if len(text) > 2 * MOST_CHARACTERS or not _QUOTING.isdisjoint(text):
@@ -354,7 +364,7 @@ class Redactor:
 
 
 def _without_half_pairs(text: str) -> str:
-    """Replace lone surrogates: JSON may escape them, but strict readers refuse them."""
+    """Replace lone surrogates, which JSON can escape but strict readers refuse."""
     if text.isprintable():
         return text
     return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

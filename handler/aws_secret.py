@@ -22,11 +22,11 @@ _ARN_PARTS = 7
 
 
 class SecretError(Exception):
-    """The secret cannot be read. The message never holds any of it."""
+    """The secret can't be read. The message never contains any of it."""
 
 
 class Credentials(NamedTuple):
-    """Who signs. `token` is empty for a long-lived key."""
+    """The keys that sign. `token` is empty for a long-lived key."""
 
     access_key: str
     secret_key: str
@@ -43,12 +43,12 @@ def fetch(
     """Read the function's secret, a JSON object of strings.
 
     Raises:
-        SecretError: no credentials, no answer, or not such an object.
+        SecretError: there are no credentials, there is no answer, or it isn't such an object.
     """
     arn = environment["HANDLER_SECRET_ARN"]
     parts = arn.split(":")
     if len(parts) != _ARN_PARTS or parts[2] != "secretsmanager":
-        raise SecretError(f"HANDLER_SECRET_ARN is {arn!r}, which is no secret's ARN")
+        raise SecretError(f"HANDLER_SECRET_ARN is {arn!r}, which isn't a secret's ARN")
     partition, region = parts[1], parts[3]
     endpoint = (
         environment.get("AWS_ENDPOINT_URL_SECRETS_MANAGER")
@@ -105,7 +105,7 @@ def sign(
 ) -> dict[str, str]:
     """Add the date, the session token and the `Authorization` of a request for `/`, without query.
 
-    Every header given is signed; `Host` has to be among them.
+    Every given header is signed; they have to include `Host`.
     """
     moment = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
@@ -129,7 +129,7 @@ def sign(
 
 
 def _error_type(body: bytes) -> str:
-    """Name AWS's own error, such as ResourceNotFoundException; its message may hold the ARN."""
+    """Name AWS's own error, such as ResourceNotFoundException; its message may have the ARN."""
     try:
         name = str(json.loads(body)["__type"])
     except (ValueError, KeyError, TypeError, RecursionError):

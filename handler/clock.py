@@ -1,4 +1,4 @@
-"""How time comes in: as an argument. Only app.py reads the machine's clock."""
+"""Time, which is passed as an argument. Only app.py reads the machine's clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clock(NamedTuple):
 
 
 class Deadline:
-    """A moment by which everything must be done, however many steps it takes."""
+    """A moment by which all steps must be done."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -27,5 +27,5 @@ class Deadline:
         return max(0.0, self._at - self._clock.monotonic())
 
     def part(self, share: float) -> Deadline:
-        """Give a sooner one, after this share of the time that is left."""
+        """Give an earlier one, after this share of the remaining time."""
         return Deadline(self._clock, self.left() * share)

@@ -1,4 +1,4 @@
-"""Durations and instants (RFC 3339), as people type them and as they go over the wire. No I/O."""
+"""Durations and instants (RFC 3339), as people type them and as protocols write them. No I/O."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _INSTANT = re.compile(
 def parse_duration(text: str) -> timedelta | None:
     """Read a duration as Go's `Duration.String` and people write it: `1h30m`, `90 min`, `-1ns`.
 
-    Every number but `0` needs a unit, each unit stands once, the larger first, and nothing follows
-    a fraction: `1h1h`, `30m1h` and `1.5h30m` may be slips.
+    Every number but `0` needs a unit. Each unit may occur once, larger units come first, and only
+    the last number may have a fraction: `1h1h`, `30m1h` and `1.5h30m` may be typing errors.
 
-    Returns None for anything else, and for more than 64-bit nanoseconds. The result is in whole
-    microseconds, rounded down, but to no less than one, so that what is positive stays so.
+    Returns None for anything else, and for more nanoseconds than fit into 64 bits. The result is in
+    whole microseconds, rounded down, but at least one, so that a positive duration stays positive.
     """
     if len(text) > _MOST_CHARACTERS:
         return None

@@ -1,4 +1,4 @@
-"""When two e-mail addresses are one person's. No I/O."""
+"""Whether two e-mail addresses are the same person's. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _BLANKS = " \t\r\n"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789@.-_+")
 _QUOTES = "\"'"
-# Compiled where they are used: seldom, and never at a cold start.
+# Compiled only when they are used, which is seldom and never at a cold start.
 _WORDS = r"(?s)\w(?:.*\w)?"
 _AT_IN_HTML = "(?i)&(?:#0*64|#x0*40|commat);?"
 # With their full-width and small forms.
@@ -23,30 +23,30 @@ _MOST_UNQUOTED = 8
 
 
 def normal(address: object) -> str:
-    """Trim, and lower A-Z only; "" for whatever is no address.
+    """Trim, and lower A-Z only; give "" for what isn't a string.
 
-    Unicode folding would make one address out of two people's: ß and ss, or the Kelvin sign and k.
+    Unicode folding would make two people's addresses equal: ß and ss, or the Kelvin sign and k.
     """
     if not isinstance(address, str):
         return ""
     trimmed = address.strip(_BLANKS)
-    # Faster, and the same for ASCII.
+    # This is faster, and gives the same for ASCII.
     return trimmed.lower() if trimmed.isascii() else trimmed.translate(_LOWER)
 
 
 @lru_cache(maxsize=4096)
 def folded(address: str) -> str:
-    """Fold an address, to compare it against somebody; it may be the same for two people."""
+    """Fold an address, to compare it for denials only: two people's may become equal."""
     plain = _PLAIN.issuperset(address) and address.count("@") == 1
     if plain and not ("xn--" in address or ".." in address or "@." in address):
-        return address.rstrip(".")  # as nearly all of thousands of aliases
+        return address.rstrip(".")  # the fast way for nearly all of thousands of aliases
     local, at, domain = fold(address).rpartition("@")
-    # What a mail's header may write around an address: a name, angle brackets, quotes.
+    # A mail's header may put a name, angle brackets or quotes around an address.
     return f"{local.rpartition('<')[2].strip(_QUOTES)}{at}{fold_domain(domain)}"
 
 
 def may_be_in(text: str) -> bool:
-    """Whether a text may hold an address: an @ between words, also escaped or in full width."""
+    """Whether a text may contain an address: an @ between words, even escaped or full-width."""
     if not has_at(text):
         return False
     words = re.search(_WORDS, _plain(text))
@@ -54,25 +54,25 @@ def may_be_in(text: str) -> bool:
 
 
 def has_at(text: str) -> bool:
-    """Whether a text holds an @, however it is written."""
+    """Whether a text contains an @, however it is written."""
     if _AT_OR_ESCAPE.isdisjoint(text):
-        return False  # as nearly all do not
+        return False  # as in nearly all texts
     return "@" in _plain(text)
 
 
 def _plain(text: str) -> str:
-    """Fold a text and the characters that its escapes stand for."""
+    """Fold a text, and the characters that its escapes stand for."""
     text = fold(text)
     for _ in range(_MOST_UNQUOTED):
         unquoted = fold(re.sub(_AT_IN_HTML, "@", unquote(text)))
         if unquoted == text:
             return text
         text = unquoted
-    return f"x@x{text}"  # nobody writes so but to hide something
+    return f"x@x{text}"  # so many escapes can only be there to hide something
 
 
 def is_address(text: str) -> bool:
-    """Whether a text in normal form can be somebody's address; a bare login name can't."""
+    """Whether a text in normal form can be an address; a bare login name can't."""
     return 0 < text.find("@") < len(text) - 1
 
 

@@ -1,4 +1,4 @@
-"""Host names and addresses: which can be one, and which mean this machine. No I/O."""
+"""Host names and addresses: which are valid, and which mean this machine. No I/O."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _NAME_CHARACTERS = _DIGITS | frozenset("-.abcdefghijklmnopqrstuvwxyz")
 
 
 def host_problem(host: str) -> str:
-    """Say why nothing in the Internet can have this name; "" where something can.
+    """Say why no host in the Internet can have this name; "" if one can.
 
-    Letters of other scripts are written as DNS has them (`xn--...`).
+    Letters of other scripts have to be in the form that DNS uses (`xn--...`).
     """
     labels = host.lower().split(".")
     if ":" in host:
@@ -21,14 +21,14 @@ def host_problem(host: str) -> str:
     elif not all(labels):
         problem = "host name begins or ends with a dot, or has two in a row"
     elif set(labels[-1]) <= _DIGITS or labels[-1].startswith("0x"):
-        # This is how every reader tells an address from a name.
+        # If the last label is a number, every reader takes the host for an address.
         problem = "" if _is_ipv4(host) else "host isn't an IPv4 address"
     elif len(host) > _LONGEST_NAME:
         problem = f"host name has more than {_LONGEST_NAME} characters"
     elif any(len(label) > _LONGEST_LABEL for label in labels):
         problem = f"host name has more than {_LONGEST_LABEL} characters between two dots"
     elif not set(host.lower()) <= _NAME_CHARACTERS:
-        problem = "host name holds something other than letters, digits, hyphens and dots"
+        problem = "host name contains something other than letters, digits, hyphens and dots"
     elif any(label[0] == "-" or label[-1] == "-" for label in labels):
         problem = "host name begins or ends with a hyphen, or has one beside a dot"
     else:
@@ -37,12 +37,12 @@ def host_problem(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine, without asking a resolver."""
+    """Whether a host name means this machine. No resolver is asked."""
     return host in {"localhost", "127.0.0.1", "::1"} or (host.startswith("127.") and _is_ipv4(host))
 
 
 def _is_ipv4(host: str) -> bool:
-    """Whether it is an address in its one usual form: some read a leading 0 as octal."""
+    """Whether it is an address in its usual form: some readers take a leading 0 for octal."""
     octets = host.split(".")
     return len(octets) == _OCTETS and all(
         octet

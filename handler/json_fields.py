@@ -1,4 +1,4 @@
-"""Reading JSON that somebody else wrote: absent and `null` are empty, another type is an error."""
+"""Reads JSON that somebody else wrote: absent and `null` are empty, a wrong type is an error."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ JsonObject: TypeAlias = Mapping[str, Any]
 
 
 class ShapeError(ValueError):
-    """A field has the wrong type; the message names the field, never its value."""
+    """A field has the wrong type. The message names the field, never its value."""
 
 
 def as_object(value: object, path: str) -> JsonObject:
-    """Take a value as an object."""
+    """Read a value that is an object."""
     if value is not None and not isinstance(value, dict):
         raise ShapeError(f"{path} is not an object")
     return value or {}
 
 
 def as_str(value: object, path: str) -> str:
-    """Take a value as a string."""
+    """Read a value that is a string."""
     if value is not None and not isinstance(value, str):
         raise ShapeError(f"{path} is not a string")
     return value or ""
 
 
 def as_list(value: object, path: str) -> list[Any]:
-    """Take a value as a list."""
+    """Read a value that is a list."""
     if value is not None and not isinstance(value, list):
         raise ShapeError(f"{path} is not a list")
     return value or []
 
 
-# Each looks for the right type first: a page holds thousands of fields.
+# These check for the right type first, which is faster: a page has thousands of fields.
 
 
 def get_object(parent: JsonObject, field: str, at: str = "") -> JsonObject:
-    """Read a field that is an object; `at` is the path of its parent, with its dot."""
+    """Read a field that is an object; `at` is its parent's path, with a dot at its end."""
     value = parent.get(field)
     return value if type(value) is dict else as_object(value, at + field)
 
@@ -59,11 +59,11 @@ def get_list(parent: JsonObject, field: str, at: str = "") -> list[Any]:
 
 
 def deferred(read: Callable[[], _T]) -> Callable[[], _T]:
-    """Read now, but raise an error only when the value is asked for: what came before it counts."""
+    """Read now, but raise an error only when the value is used: what precedes it still counts."""
     try:
         value = read()
     except ShapeError as error:
-        return _raising(error.with_traceback(None))  # which would keep all that was being read
+        return _raising(error.with_traceback(None))  # a traceback keeps everything that was read
     return lambda: value
 
 
@@ -75,28 +75,28 @@ def _raising(error: ShapeError) -> Callable[[], NoReturn]:
 
 
 def require_str(parent: JsonObject, field: str) -> str:
-    """Read a field that is a string and must be there."""
+    """Read a required field that is a string."""
     if not (text := get_str(parent, field)):
         raise ShapeError(f"{field} is missing")
     return text
 
 
 def require_list(parent: JsonObject, field: str) -> list[Any]:
-    """Read a list that must be there; as an empty one, it would hide what should be on it."""
+    """Read a required list. Treating a missing one as empty would hide its entries."""
     if parent.get(field) is None:
         raise ShapeError(f"{field} is missing")
     return get_list(parent, field)
 
 
 def require_instant(parent: JsonObject, field: str) -> datetime:
-    """Read an RFC 3339 time that must be there."""
+    """Read a required RFC 3339 time."""
     if (instant := parse_instant(get_str(parent, field))) is None:
         raise ShapeError(f"{field} is not an RFC 3339 time")
     return instant
 
 
 def read_entries(entries: Iterable[Any], read: Callable[[JsonObject], _T]) -> tuple[list[_T], int]:
-    """Read objects, so that an odd one hides no other; count the unreadable ones."""
+    """Read objects, and count the unreadable ones, so that they don't hide the others."""
     values, unread = [], 0
     for entry in entries:
         try:

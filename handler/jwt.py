@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from handler.json_fields import ShapeError, as_object, get_list, get_str
 
 RS256 = "RS256"
-# RFC 7518, 3.3 has the least; more than the most is not in use, and takes long.
+# The least is from RFC 7518, 3.3. Longer keys than the most are not in use, and slow.
 _LEAST_BITS, _MOST_BITS = 2048, 8192
 _LEAST_EXPONENT, _MOST_EXPONENT = 3, 2**32 - 1
 # RFC 8017, 9.2, note 1: the DER of a DigestInfo for SHA-256, before the digest itself.
@@ -23,15 +23,15 @@ _PARTS = 3
 
 
 class TokenError(ValueError):
-    """The text is not a token. The message holds nothing of it."""
+    """The text isn't a token. The message contains no part of it."""
 
 
 class Token(NamedTuple):
-    """A token, taken apart and not verified.
+    """A token in its parts, which are not verified.
 
     Attributes:
-        header, claims: its first two parts.
-        signed: the bytes that the signature is for.
+        header, claims: the first two parts.
+        signed: the bytes that the signature covers.
         signature: the third part.
     """
 
@@ -42,7 +42,7 @@ class Token(NamedTuple):
 
     @property
     def key_id(self) -> str:
-        """The id of the key that it says it is signed with, or ""."""
+        """The id of the key that the header names, or ""."""
         id_ = self.header.get("kid")
         return id_ if isinstance(id_, str) else ""
 
@@ -55,10 +55,10 @@ class RsaKey(NamedTuple):
 
 
 def read_token(text: str) -> Token:
-    """Take a token in its compact form apart (RFC 7515, 7.1).
+    """Split a token in its compact form (RFC 7515, 7.1).
 
     Raises:
-        TokenError: it isn't one, or its header asks for what isn't understood here.
+        TokenError: it isn't a token, or its header has an extension, which isn't supported.
     """
     parts = text.split(".")
     if len(parts) != _PARTS:
@@ -69,19 +69,19 @@ def read_token(text: str) -> Token:
             _object(header), _object(claims), text[: text.rindex(".")].encode(), signature
         )
     except (ValueError, RecursionError):
-        raise TokenError("a part of it is not what it has to be") from None
+        raise TokenError("a part of it is malformed") from None
     if "crit" in token.header:
         raise TokenError("its header has extensions")
     return token
 
 
 def read_keys(value: object) -> dict[str, RsaKey]:
-    """Read the keys of a JWK set that can verify RS256, by their ids; others are left out.
+    """Read the keys of a JWK set that can verify RS256, by their ids. Skip all others.
 
-    So are those of which two have one id: nobody knows which is meant.
+    Keys that share an id are skipped too, since the id doesn't show which one is meant.
 
     Raises:
-        ShapeError: it is not a JWK set.
+        ShapeError: it isn't a JWK set.
     """
     keys: dict[str, set[RsaKey]] = {}
     for entry in get_list(as_object(value, "the key set"), "keys"):
@@ -101,9 +101,9 @@ def read_keys(value: object) -> dict[str, RsaKey]:
 
 
 def verify_rs256(key: RsaKey, message: bytes, signature: bytes) -> bool:
-    """Verify a signature as RFC 8017, 8.2.2 does: make the encoded message anew, compare it whole.
+    """Verify a signature as in RFC 8017, 8.2.2: encode the message, and compare all of it.
 
-    To parse the one in the signature instead is where forgeries come in.
+    Parsing the encoded message in the signature instead is what has allowed forgeries.
     """
     length = (key.n.bit_length() + 7) // 8
     number = int.from_bytes(signature)
@@ -122,13 +122,13 @@ def _is_strong(key: RsaKey) -> bool:
 
 
 def _decode(text: str) -> bytes:
-    """Decode base64url without padding, in the one form that its encoder makes.
+    """Decode base64url without padding, in the only form that an encoder produces.
 
     Raises:
-        ValueError: it is something else, such as the same bytes written in another way.
+        ValueError: it is something else, such as the same bytes in another form.
     """
     standard = text.replace("-", "+").replace("_", "/")
-    data = binascii.a2b_base64(f"{standard}==")  # more padding than is needed is left aside
+    data = binascii.a2b_base64(f"{standard}==")  # surplus padding is ignored
     encoded = binascii.b2a_base64(data, newline=False).rstrip(b"=")
     if encoded.translate(bytes.maketrans(b"+/", b"-_")).decode() != text:
         raise ValueError
@@ -138,9 +138,9 @@ def _decode(text: str) -> bytes:
 def _object(part: bytes) -> dict[str, Any]:
     value = json.loads(part.decode(), parse_constant=_no_constant)
     if not isinstance(value, dict):
-        raise ValueError  # noqa: TRY004 - as of all that cannot be read
+        raise ValueError  # noqa: TRY004 - as for everything that can't be read
     return value
 
 
 def _no_constant(_name: str) -> None:
-    raise ValueError  # NaN and Infinity, which are no JSON (RFC 8259, 6)
+    raise ValueError  # NaN and Infinity aren't JSON (RFC 8259, 6)

@@ -1,4 +1,4 @@
-"""A request: who wants what, and for how long. No I/O."""
+"""A request: who wants access to what, and for how long. No I/O."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import NamedTuple
 from handler import emails
 from handler.folding import fold, unseen_in
 
-# A word of a kind, whatever stands between them or behind the last: `okta.v1.AppUser/`.
+# A word of a kind, whatever separates words or follows the last: `okta.v1.AppUser/`.
 _KIND_WORD = re.compile(r"[^\W_]+(?:[_-]+[^\W_]+)*")
 _PERSON_KINDS = frozenset({"user", "appuser"})
-# What every caller without actions asks for.
+# The action of callers that don't name one.
 ACCESS = "access"
-# The longest unreadable wish that is quoted, and what stands for one that isn't.
+# The longest unreadable text that is quoted, and what replaces a longer one.
 _MOST_QUOTED, NOT_QUOTED = 30, "..."
 
 
@@ -36,17 +36,17 @@ class Resource(NamedTuple):
 
     @property
     def addresses(self) -> frozenset[str]:
-        """All of its e-mails, in normal form."""
+        """All its e-mails, in normal form."""
         return frozenset(filter(None, map(emails.normal, (self.email, *self.other_emails))))
 
     @property
     def is_person(self) -> bool:
-        """Whether it stands for somebody: by an e-mail, or by its kind (`slack/user`)."""
+        """Whether it is a person: it has an e-mail, or its kind says so (`slack/user`)."""
         words = _KIND_WORD.findall(fold(self.kind))
         return bool(self.addresses) or (bool(words) and words[-1] in _PERSON_KINDS)
 
     def may_be(self, requester: Resource) -> bool:
-        """Whether nothing about this person speaks against being the requester."""
+        """Whether this person is the requester as far as anything here shows."""
         email = emails.normal(requester.email)
         other_id = fold(self.kind) == fold(requester.kind) and self.id != requester.id
         other_address = emails.has_at(self.id) and emails.normal(self.id) != email
@@ -54,18 +54,19 @@ class Resource(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One request for access. When it was made is left out on purpose: it decides nothing.
+    """One request for access. It deliberately has no creation time, which must not decide anything.
 
     Attributes:
         requester: who gets the access.
-        requested_duration: the shortest positive one that is wished for.
-        requested_expiry: the end that is wished for, in UTC.
-        unreadable_duration, unreadable_expiry: a wish that can't be read (see `quotable`), or "".
+        requested_duration: the shortest positive duration that is requested.
+        requested_expiry: the end that is requested, in UTC.
+        unreadable_duration, unreadable_expiry: what can't be read (see `quotable`), or "".
         groups: requests of one call that share a name here are approved together or not at all.
-        action: what the requester wants to do with each of the resources.
-        objection: why its caller leaves it to humans, whatever the policy says, or "".
-        all_or_nothing: its caller can't shorten access, and has no groups: less than the requested
-            duration is left to humans, and so is access without one, which has no end.
+        action: what the requester wants to do with each resource.
+        objection: why its caller leaves it to humans, whatever the policy allows, or "".
+        all_or_nothing: its caller can't shorten access, and has no groups. Humans decide if the
+            policy allows less than the requested duration, or if none is requested, since access
+            without a duration has no end.
     """
 
     requester: Resource
@@ -81,6 +82,6 @@ class Request(NamedTuple):
 
 
 def quotable(text: str) -> str:
-    """Quote a wish that can't be read, if that is safe; what is long may be a key or a body."""
+    """Quote a text that can't be read, if that is safe; a long one may be a key or a body."""
     plain = len(text) <= _MOST_QUOTED and not unseen_in(text) and '"' not in text
     return text if plain and not emails.has_at(text) else NOT_QUOTED

@@ -1,4 +1,4 @@
-"""A row of the table of settings, the parsers of its values, and what is wrong with one. No I/O."""
+"""A row of the table of settings, the parsers of values, and the error of a wrong one. No I/O."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,3})?")
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _SITE_NAME = re.compile(r"[A-Za-z0-9-]+")
-# What comes before a colon is the name that a password belongs to.
+# Without a colon, which would end the user name in Basic authentication.
 _EMAIL = re.compile(r"[!-9;-?A-~]+@[!-9;-?A-~]+")
 
 
 class SettingsError(ValueError):
-    """A setting has a wrong value: which one, what is wrong, and how it is mended.
+    """A setting has a wrong value: which one, what is wrong, and how to correct it.
 
-    The sentence never holds the value of a secret.
+    The sentence never contains the value of a secret.
 
     Attributes:
-        example: a right value; "" for secrets.
-        fixes: settings, with the value to give each, or None to take it out; any one of these is
-            certain to mend this.
-        problems: all that is wrong: this alone, unless several settings are.
+        example: a valid value; "" for secrets.
+        fixes: settings, each with a new value, or None to remove it. Each of these alone is certain
+            to correct the error.
+        problems: this error alone, or each of several.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SettingsError(ValueError):
 
 
 class WrongSettingsError(SettingsError):
-    """Several settings have wrong values. The sentence begins with the names of all of them."""
+    """Several settings have wrong values. The sentence begins with all their names."""
 
     def __init__(self, problems: Iterable[SettingsError]) -> None:
         errors = tuple(problems)
@@ -64,12 +64,12 @@ class WrongSettingsError(SettingsError):
 
 
 class Problems(list[SettingsError]):
-    """Collects what is wrong with settings, so that all of it is reported at once."""
+    """Collects the errors of settings, so that all are reported at once."""
 
     def read(self, parse: Callable[..., _T], *arguments: object) -> _T:
-        """Parse a setting; where it is wrong, note that.
+        """Parse a setting, and collect the error if it is wrong.
 
-        What is returned then is None, whatever the type says: `check` comes before any use of it.
+        Then it returns None, whatever the type is: call `check` before you use any value.
         """
         try:
             return parse(*arguments)
@@ -78,10 +78,10 @@ class Problems(list[SettingsError]):
         return None  # type: ignore[return-value] # as the docstring says
 
     def check(self) -> None:
-        """Raise what was collected, if anything.
+        """Raise the collected errors, if there are any.
 
         Raises:
-            SettingsError: for all of it.
+            SettingsError: for all of them.
         """
         if self:
             raise self[0] if len(self) == 1 else WrongSettingsError(self)
@@ -91,11 +91,11 @@ class Setting(NamedTuple):
     """A row of the table of settings.
 
     Attributes:
-        name: of the environment variable and of the key of the stack's config.
+        name: the name of the environment variable and of the key in the stack's config.
         parse: reads its text, given the name and the text; raises `SettingsError`.
         doc: what it does, in a line of Markdown.
-        default: its text where none is given.
-        secret: whether it is encrypted, and never quoted.
+        default: its text if none is given.
+        secret: whether it is encrypted and never quoted.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Setting(NamedTuple):
     def read(self, values: Mapping[str, str], check: Check | None = None) -> Any:  # noqa: ANN401 - each row has its own type
         """Read it from the values of all settings; an empty text counts as unset.
 
-        `check` looks at a plain setting's text first: what people type can get better advice.
+        `check` sees a plain setting's text first, and may give better advice about typing errors.
 
         Raises:
             SettingsError: the value is wrong.
@@ -124,12 +124,12 @@ Check = Callable[[Setting, str], None]
 
 
 def parse_text(key: str, value: str) -> str:  # noqa: ARG001 - as all parsers
-    """Take any text."""
+    """Accept any text."""
     return value
 
 
 def parse_signing_secret(key: str, value: str) -> str:
-    """Check a secret by which calls are signed, without ever quoting it. Empty means unset."""
+    """Check a secret that signs calls, without ever quoting it. Empty means unset."""
     _check_edges(key, value)
     _check_length(key, value, SHORTEST_SECRET)
     return value
@@ -148,7 +148,7 @@ def _check_length(key: str, value: str, least: int) -> None:
 
 
 def parse_api_key(key: str, value: str) -> str:
-    """Check a secret that travels in a header: a line break in it would be another header."""
+    """Check a secret that is sent in a header: a line break in it would begin another header."""
     _check_edges(key, value)
     if value and not _HEADER_SAFE.fullmatch(value):
         raise SettingsError(key, "contains a character that an API key can't have")
@@ -161,7 +161,7 @@ def _check_edges(key: str, value: str) -> None:
 
 
 def parse_duration(key: str, value: str) -> timedelta:
-    """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), cut down to whole seconds."""
+    """Read hours (`3`, `1.5`) or a duration with units (`1h30m`), rounded down to seconds."""
     duration = _approval_duration(f"{value}h" if _HOURS.fullmatch(value) else value)
     if duration is not None:
         return timedelta(seconds=duration // timedelta(seconds=1))
@@ -170,7 +170,7 @@ def parse_duration(key: str, value: str) -> timedelta:
 
 
 def _approval_duration(text: str) -> timedelta | None:
-    """Read a duration that an approval may have; None for any other text."""
+    """Read a duration that an approval may have; give None for any other text."""
     duration = durations.parse_duration(text) or timedelta(0)
     return duration if timedelta(seconds=1) <= duration <= LONGEST_APPROVAL else None
 
@@ -179,7 +179,7 @@ def parse_list(key: str, value: str) -> tuple[str, ...]:
     """Split at commas and trim; duplicates count once. Empty means unset."""
     entries = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
     if value and not entries:
-        # `,` read as "no list" would let every duty count.
+        # If `,` were read as no list, every duty would count.
         raise SettingsError(key, f"is {value!r}: lists nothing between its commas", "DBA, API")
     if unseen := unseen_in("".join(entries)):
         problem = f"contains U+{ord(unseen):04X}, which is invisible: remove it, or use an id"
@@ -209,10 +209,10 @@ def parse_switch(key: str, value: str) -> bool:
 
 
 def parse_shift_end(key: str, value: str) -> ShiftEnd | None:
-    """Read `true`, `false` or a grace in whole seconds (`15m`). Empty means false, None."""
+    """Read `true`, `false` or a grace period in whole seconds (`15m`). Empty means false."""
     if value.lower() in {"", "true", "false"}:
         return ShiftEnd() if value.lower() == "true" else None
-    # A bare 0 may be meant as false.
+    # A 0 without a unit may mean false.
     grace = durations.parse_duration(value) if value[-1].isalpha() else None
     nothing = timedelta(0)
     if grace is None or not nothing <= grace <= LONGEST_GRACE or grace % timedelta(seconds=1):
@@ -238,9 +238,9 @@ def parse_seconds(key: str, value: str, *, least: float, most: float, example: s
 
 
 def parse_public_url(key: str, value: str) -> str:
-    """Read the https address of a host as callers write it: in lower case, without port 443.
+    """Read the https address of a host in the form that callers use: lower case, no port 443.
 
-    It has no path, since we have several.
+    It has no path, since each caller has its own.
     """
     if not value:
         return ""
@@ -253,7 +253,7 @@ def parse_public_url(key: str, value: str) -> str:
 
 
 def parse_base_url(key: str, value: str, *, example: str) -> str:
-    """Accept https, or http on loopback: what travels there must not be read or changed."""
+    """Accept https, or http on loopback: nobody may read or change what is sent there."""
     if not value:
         return ""
     return _check_url(
@@ -266,7 +266,7 @@ def parse_base_url(key: str, value: str, *, example: str) -> str:
 
 
 def parse_site(key: str, value: str) -> str:
-    """Read a site's name (`acme`), host (`acme.atlassian.net`) or address as its address."""
+    """Read a site's name (`acme`), host (`acme.atlassian.net`) or address; give its address."""
     if not value:
         return ""
     host = f"{value}.atlassian.net" if _SITE_NAME.fullmatch(value) else value
@@ -287,7 +287,7 @@ def parse_tenant(key: str, value: str) -> str:
 
 
 def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> str:
-    """Give an address that a key may travel to, without a slash at its end."""
+    """Give an address that a key may be sent to, without a slash at its end."""
     url = url.rstrip("/")
     parts = _split(url)
     if parts is None:
@@ -303,13 +303,13 @@ def _check_url(key: str, value: str, url: str, allowed: str, example: str) -> st
 
 
 def _wrong_url(key: str, value: str, allowed: str, example: str) -> SettingsError:
-    # What stands before an @ may be a password.
+    # The text before an @ may be a password.
     quoted = "contains an @" if "@" in value else f"is {value!r}"
     return SettingsError(key, f"{quoted}: use {allowed}", example)
 
 
 def _split(url: str) -> SplitResult | None:
-    """Take an address apart, whatever its host; None where a key may not travel to it."""
+    """Split an address, whatever its host; give None if a key may not be sent to it."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -321,7 +321,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def parse_email(key: str, value: str) -> str:
-    """Check an e-mail that travels before a password, without ever quoting it."""
+    """Check an e-mail that is sent with a password, without ever quoting it."""
     if value and not _EMAIL.fullmatch(value):
         raise SettingsError(key, "isn't an account's e-mail address", "bot@example.com")
     return value

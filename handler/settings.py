@@ -1,8 +1,8 @@
-"""The table of the function's settings, and the one validated value that is made of them. No I/O.
+"""The table of the function's settings, and the validated value that they are read into. No I/O.
 
-The Pulumi program and the `oncall` command read their settings with the same rows, so that what the
-function would refuse at its start is refused at `pulumi preview`. `infra/settings.py` has the rows
-that only the program reads.
+The Pulumi program and the `oncall` command read their settings with the same rows. So `pulumi
+preview` refuses what the function would refuse at its start. `infra/settings.py` has the rows that
+only the program reads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIGNING_SECRET = "INDENT_WEBHOOK_SECRET"  # noqa: S105 - a name
 PREVIOUS_SIGNING_SECRET = "INDENT_WEBHOOK_SECRET_PREVIOUS"  # noqa: S105 - a name
 SIGNING_KEYS = (SIGNING_SECRET, PREVIOUS_SIGNING_SECRET)
 AUTHZEN_KEYS = AUTHZEN_TOKEN, PREVIOUS_AUTHZEN_TOKEN = "AUTHZEN_TOKEN", "AUTHZEN_TOKEN_PREVIOUS"
-# By which callers prove themselves: the current one, and the one that counts beside it.
+# The secrets of callers: the current one, and the previous one, which is still accepted.
 CALLER_SECRETS = (SIGNING_KEYS, AUTHZEN_KEYS)
 AUTHZEN_DEADLINE, PUBLIC_URL = "AUTHZEN_DEADLINE", "PUBLIC_URL"
 DURATION, POLICY = "AUTO_APPROVAL_DURATION", "AUTO_APPROVAL_POLICY"
@@ -54,8 +54,8 @@ MAX_AGE = "WEBHOOK_MAX_AGE"
 CONDUCTORONE_TENANT = "CONDUCTORONE_TENANT"
 CONDUCTORONE_BASE_URL = "CONDUCTORONE_BASE_URL"
 
-# A row is all that a new setting takes, beside its use; `make settings` puts it into Pulumi.yaml
-# and the documentation.
+# A new setting is a row here and the code that uses it; `make settings` copies the table into
+# Pulumi.yaml and the documentation.
 SETTINGS = (
     Setting(
         SIGNING_SECRET,
@@ -141,7 +141,7 @@ SETTINGS = (
     ),
     Setting(
         MAX_AGE,
-        # The longer, the longer a stolen call can be replayed.
+        # A stolen call can be replayed for this long.
         partial(parse_whole, least=1, most=3600, example="300"),
         "Seconds by which a signed call may be old, or ahead of our clock; at most 3600.",
         "300",
@@ -177,18 +177,18 @@ BY_NAME = {row.name: row for row in SETTINGS}
 PLAIN_KEYS = tuple(row.name for row in SETTINGS if not row.secret)
 SECRET_KEYS = tuple(row.name for row in SETTINGS if row.secret)
 PROVIDER_KEYS = tuple(provider.key for provider in PROVIDERS)
-# What a policy file says itself.
+# Settings that a policy file replaces.
 BESIDE_POLICY = (SCHEDULES, OLDER_SCHEDULES, ROLES, LABELS, END_WITH_SHIFT)
 
 
 class Settings(NamedTuple):
-    """All that a call needs to know.
+    """The validated settings.
 
     Attributes:
-        callers: the names of those that are on.
-        webhook_secrets: Indent's, the current one, then the previous.
-        authzen_tokens: the same of AuthZEN's callers.
-        providers: of each provider that is on, by its id, its settings, the key among them.
+        callers: the names of the callers that are on.
+        webhook_secrets: Indent's signing secrets, the current one first.
+        authzen_tokens: the tokens of AuthZEN's callers, the current one first.
+        providers: the settings of each provider that is on, by its id; they include its key.
     """
 
     callers: frozenset[str]
@@ -210,14 +210,14 @@ def load(
 
     Args:
         values: the settings.
-        policy: what the file holds that `AUTO_APPROVAL_POLICY` names.
-        check: looks at each plain text first, where people type it.
+        policy: the content of the file that `AUTO_APPROVAL_POLICY` names.
+        check: checks each plain text first, for mistakes that people make when they type.
 
     Raises:
         SettingsError: for all wrong values.
     """
     problems = Problems(_conflicts(values))
-    # Also of providers that are off: what is wrong with them would show when they are switched on.
+    # Settings of providers that are off are checked too, before somebody switches them on.
     read: dict[str, Any] = {row.name: problems.read(row.read, values, check) for row in SETTINGS}
     problems += _missing(values, read)
     loaded = problems.read(_policy, read, policy)
@@ -237,7 +237,7 @@ def load(
 
 
 def max_age(values: Mapping[str, str]) -> timedelta:
-    """Read `WEBHOOK_MAX_AGE` alone, which is needed before any secret is.
+    """Read `WEBHOOK_MAX_AGE` alone: it is needed before any secret.
 
     Raises:
         SettingsError: the value is wrong.
@@ -246,13 +246,13 @@ def max_age(values: Mapping[str, str]) -> timedelta:
 
 
 def _secrets(read: Mapping[str, str], keys: tuple[str, str]) -> tuple[str, ...]:
-    """Give the current secret and the previous one, which alone switches nothing on."""
+    """Give the current secret and the previous one; a previous one alone has no effect."""
     current, previous = (read[key] for key in keys)
     return tuple(filter(None, (current, previous))) if current else ()
 
 
 def _missing(values: Mapping[str, str], read: Mapping[str, Any]) -> list[SettingsError]:
-    """Find what is not set, though it has to be."""
+    """Find required settings that are not set."""
     problems = []
     if not any(values.get(entry.key, "").strip() for entry in CALLERS):
         first, *others = (entry.key for entry in CALLERS)

@@ -1,7 +1,7 @@
-"""Mutation testing of what decides: each small change to that code has to make some test fail.
+"""Mutation testing of the rules and callers: each small change to the code must fail a test.
 
-`make mutate` runs it, in a copy of the tree, by the settings of mutmut in pyproject.toml. A mutant
-that no test tells from the code has to be explained in `tests/handler/mutants.md`.
+`make mutate` runs mutmut in a copy of the tree, with its settings in pyproject.toml. A mutant that
+survives all tests has to be explained in `tests/handler/mutants.md`.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPLAINED = ROOT / "tests/handler/mutants.md"
-# Of the worlds that properties are held against: a mutant is tested thousands of times.
+# Examples of each property; few, since they run for thousands of mutants.
 EXAMPLES = "15"
-# A test failed, or what was a loop with an end has none.
+# A test failed, or did not end.
 NOTICED = ("killed", "timeout")
 _HEADING = re.compile(r"## `(.+)`")
 
 
 class Mutant(NamedTuple):
-    """One change: the file, what stood there, and what stands there instead."""
+    """One change: the file, the original code, and the changed code."""
 
     file: str
     before: str
     after: str
 
     def __str__(self) -> str:
-        """Show it as `mutants.md` has it."""
+        """Write it in the form of `mutants.md`."""
         return f"{self.file}\n    - {self.before}\n    + {self.after}"
 
 
 def read_explained() -> list[Mutant]:
-    """Read the mutants that are explained: what is indented, below the name of its file."""
+    """Read the explained mutants, which are indented below the names of their files."""
     mutants, file, before = [], "", ""
     for line in EXPLAINED.read_text(encoding="utf-8").splitlines():
         if heading := _HEADING.fullmatch(line):
@@ -51,7 +51,7 @@ def read_explained() -> list[Mutant]:
 
 
 def main() -> int:
-    """Try every mutant, print the score, and say which are neither noticed nor explained."""
+    """Test every mutant, and print the score and those that are neither noticed nor explained."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         tree = _copy_to(Path(name))
         try:
@@ -72,7 +72,7 @@ def main() -> int:
     stale = [mutant for mutant in known if mutant not in alive.values()]
     for mutant in stale:
         print(
-            "\nThis is explained, and need not be: it is noticed, or is no mutant any more\n"
+            "\nThis is explained, but it is noticed, or isn't a mutant any more: remove it\n"
             f"{mutant}"
         )
     noticed = len(states) - len(alive)
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _copy_to(tree: Path) -> Path:
-    """Copy what is needed: no more of the tests than those of the handler."""
+    """Copy what the handler's tests need."""
     for room in ("handler", "auditlog", "policy", "sandbox", "tests/handler"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / room, tree / room, ignore=ignored)
@@ -92,7 +92,7 @@ def _copy_to(tree: Path) -> Path:
 
 
 def _mutmut(tree: Path, *arguments: str, show: bool = False) -> str:
-    """Run mutmut. Its progress is a line that is written anew, so that only a terminal shows it."""
+    """Run mutmut. It rewrites one line as its progress, so only show that in a terminal."""
     process = subprocess.run(
         [sys.executable, "-m", "mutmut", *arguments],
         cwd=tree,

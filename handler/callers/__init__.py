@@ -21,8 +21,8 @@ class CallerEntry(NamedTuple):
     maps_names: bool = False
 
 
-# The variable by which the program names those that are on: the setting may be a secret, which no
-# stranger's call is worth fetching.
+# The variable in which the Pulumi program lists the callers that are on. The setting itself may be
+# a secret, and calls of strangers should not have it fetched.
 SWITCHED_ON = "HANDLER_CALLERS"
 EVALUATION, EVALUATIONS = "/access/v1/evaluation", "/access/v1/evaluations"
 METADATA = "/.well-known/authzen-configuration"

@@ -40,7 +40,7 @@ NAME = "authzen"
 APPROVED, LEFT_TO_HUMANS = "approved", "left to humans"
 # By semantic: the decision that ends the answer.
 SEMANTICS = {"execute_all": None, "deny_on_first_deny": False, "permit_on_first_permit": True}
-# Each rule's actions are held against it.
+# An action is compared with those of each rule.
 MOST_ACTION = 200
 REQUEST_ID = "X-Request-ID"
 _REQUEST_ID = re.compile(r"[ -~]{1,200}")
@@ -49,11 +49,11 @@ _TOKEN = re.compile(rf"[!-~]{{{SHORTEST_TOKEN},}}")
 _UNAUTHORIZED, _BAD_REQUEST = 401, 400
 _REASON_NOT_SHOWN = "The reason isn't shown here; find it in the log by the decision's id"
 _NUMBER = "[0-9]+(?:[.,][0-9]+)?"
-# Without years and months, which have no one length.
+# Without years and months, whose length varies.
 _ISO_DURATION = re.compile(
     rf"P((?:{_NUMBER}W)|(?:{_NUMBER}D)?(?:T(?=[0-9])(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?)"
 )
-# A longer one is no duration in either form, and is not searched for one.
+# A longer text can't be a duration in either form, so it isn't searched.
 _LONGEST_WISH = 66
 _Json = Mapping[str, Any]
 
@@ -73,12 +73,12 @@ class AuthZen:
 
     @staticmethod
     def budget(environment: Mapping[str, str]) -> float:
-        """Take the seconds that are set: callers wait for as long as they like."""
+        """Give the seconds from the settings: the specification has no time-out."""
         seconds: float = BY_NAME[AUTHZEN_DEADLINE].read(environment)
         return seconds
 
     def authenticate(self) -> None:
-        """Compare the token. Metadata is for everybody."""
+        """Compare the token. Metadata needs none."""
         call, services = self._call, self._services
         method = "GET" if call.path == METADATA else "POST"
         if call.method != method:
@@ -144,7 +144,7 @@ class AuthZen:
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer each request in its place."""
         if self._call.path == METADATA:
-            # Strangers may ask, so this never fetches the secret.
+            # Anybody may ask, so this never fetches the secret.
             public_url = BY_NAME[PUBLIC_URL].read(self._services.environment)
             return self._respond(metadata(public_url, self._call.host))
         answers = [
@@ -194,11 +194,11 @@ def _echoing(answer: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 
 def read_token(headers: Mapping[str, str]) -> str:
-    """Take the token out of the headers: a bearer's, or the password of Basic (RFC 7617).
+    """Read the token from the headers: a bearer token, or the password of Basic (RFC 7617).
 
     Raises:
-        Refusal: there is none, or none that the settings would accept: that is not worth fetching
-            the secret.
+        Refusal: there is none, or the settings would not accept it as a token, so that fetching the
+            secret is pointless.
     """
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     credentials = credentials.strip()
@@ -211,7 +211,9 @@ def read_token(headers: Mapping[str, str]) -> str:
     elif scheme.lower() != "bearer":
         raise unauthenticated("there is no bearer token")
     if not _TOKEN.fullmatch(credentials):
-        raise unauthenticated("the token is too short, or holds a character that no token has")
+        raise unauthenticated(
+            "the token is too short, or contains a character that a token can't have"
+        )
     return credentials
 
 
@@ -222,11 +224,11 @@ def _last_of(semantic: str) -> bool | None:
 
 
 def read_request(values: _Json, policy: Policy) -> Request:
-    """Read what is requested. Properties are the caller's word: a resource's are its labels.
+    """Read what is requested. A resource's properties are its labels; the caller vouches for them.
 
     Raises:
-        ShapeError: a required field is missing, or one has the wrong type or is too long.
-        Refusal: it has too many labels, or too long texts.
+        ShapeError: a required field is missing, or a field has the wrong type or is too long.
+        Refusal: there are too many labels, or the texts are too long.
     """
     subject = _entity(values, "subject", "type", "id")
     resource = _entity(values, "resource", "type", "id")
@@ -240,8 +242,8 @@ def read_request(values: _Json, policy: Policy) -> Request:
     labels = {name: value for name, value in properties if isinstance(value, str)}
     requester = Resource(subject["type"], subject["id"])
     requested = Resource(resource["type"], resource["id"], labels=labels)
-    # What an item inherits is small in the body, and large for all items together. Nothing scans
-    # a text before this has counted it.
+    # A default is small in the body, but every item inherits it. Check the size before any text is
+    # scanned.
     check_size(1, (requester, requested), (labels,), (action["name"],))
     email = policy.email_of(NAME, requester.id)
     if not email and emails.has_at(requester.id):
@@ -267,7 +269,7 @@ def _entity(values: _Json, name: str, *fields: str) -> _Json:
 
 
 def _wish(value: object) -> tuple[timedelta | None, str]:
-    """Read the duration that is wished for; of one that is no positive length, what is quoted."""
+    """Read the requested duration; if it isn't a positive duration, give what to quote of it."""
     if value is None:
         return None, ""
     text = as_str(value, "context.duration")
@@ -279,7 +281,7 @@ def _wish(value: object) -> tuple[timedelta | None, str]:
 
 
 def evaluation(decision: Decision, id_: str) -> dict[str, Any]:
-    """Answer one request. Callers that compare no truth values compare the outcome."""
+    """Answer one request. Callers that can't compare booleans compare the outcome."""
     context: dict[str, Any] = {
         "outcome": APPROVED if decision.approved else LEFT_TO_HUMANS,
         "reason": plain_text(decision.reason)
@@ -294,7 +296,7 @@ def evaluation(decision: Decision, id_: str) -> dict[str, Any]:
 
 
 def metadata(public_url: str, host: str) -> dict[str, Any]:
-    """Say where what is answered, by the address that people set, or else by AWS's."""
+    """Give the addresses of the endpoints, at `PUBLIC_URL` or else at AWS's own address."""
     url = public_url or f"https://{host}"
     return {
         "policy_decision_point": url,

@@ -1,4 +1,4 @@
-"""What each caller's file provides, and what it may use. No I/O."""
+"""What a caller's file has to provide, and what it may use. No I/O."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import Decision
 from handler.settings import Settings
 
-# The requester waits 10 s for the access system: this leaves it time for its own part.
+# Access systems make the requester wait for up to 10 s, and need time themselves.
 BUDGET_SECONDS = 6.0
 MOST_BODY_BYTES = 1024 * 1024
 MOST_REASON = 500
-# Of one call, all requests together: each is held against each rule, of which there are hundreds.
+# For all requests of a call: each resource is compared with each of hundreds of rules.
 MOST_RESOURCES = 200
-# Each label's name is read several times, and each text is folded for each rule.
+# Label names are read several times, and each text is folded for each rule.
 MOST_LABELS = 2000
 MOST_CHARACTERS = 50_000
 _PLAIN_SIGNS = {ord("<"): "(", ord(">"): ")", ord("&"): "+", ord("@"): "(at)", ord("`"): "'"}
-# An escape that means something only beside another one.
+# An escape that is valid only as one of a pair.
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAMELESS = "Approved by a duty whose name isn't shown here; find it in the log by its id"
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
-    """A call that gets an HTTP error: `message` is for the caller, `why` for the log only."""
+    """A call gets an HTTP error: `message` is for the caller, `why` only for the log."""
 
     def __init__(self, http: int, message: str, why: str = "") -> None:
         super().__init__(message)
@@ -42,19 +42,19 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
 
 
 class NotFound(Refusal):
-    """A path that nobody has, or whose caller is switched off: a stranger can't tell which."""
+    """No caller has this path, or its caller is switched off: the answer doesn't show which."""
 
     def __init__(self, why: str) -> None:
         super().__init__(404, "There is nothing here.", why)
 
 
 def unauthenticated(why: str) -> Refusal:
-    """Make the refusal of a stranger: the answer is the same whatever is wrong."""
+    """Make the refusal of an unknown caller: the answer is the same whatever is wrong."""
     return Refusal(401, "The call is not authenticated.", why)
 
 
 class HttpCall(NamedTuple):
-    """One HTTP call: `id` and `host` are AWS's words; header names are in lower case."""
+    """One HTTP call: `id` and `host` come from AWS; header names are in lower case."""
 
     id: str
     method: str
@@ -85,9 +85,10 @@ class Services(NamedTuple):
 
 
 class Caller(Protocol):
-    """A system that asks: an object for each call. Its file binds the class to `CALLER`.
+    """A system that calls the function; there is an object for each call.
 
-    Each of the three steps may do I/O within the deadline, and may raise `Refusal`.
+    A caller's file binds its class to `CALLER`. Each of the three steps may do I/O within the
+    deadline, and may raise `Refusal`.
 
     Attributes:
         methods: the HTTP methods that it uses.
@@ -107,10 +108,10 @@ class Caller(Protocol):
         """Give the seconds that a call may take, from when AWS took it."""
 
     def authenticate(self) -> None:
-        """Check who calls, first by what costs nothing."""
+        """Check who calls. Checks without I/O come first."""
 
     def requests(self) -> Sequence[Request]:
-        """Read what is requested: nothing, if the call is about something else."""
+        """Read what is requested. A call about something else requests nothing."""
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
         """Answer with the decisions, one for each request up to the one that ends the answer."""
@@ -139,13 +140,13 @@ def read_call(
     if method not in methods:
         allowed = " or ".join(methods)
         raise Refusal(405, f"{method} isn't supported here: use {allowed}")
-    # Whatever cannot be encoded was not UTF-8, and will not match its signature.
+    # A text that can't be encoded was not UTF-8, and will not match its signature.
     body = (event.get("body") or "").encode(errors="surrogatepass")
     if event.get("isBase64Encoded"):
         try:
             body = binascii.a2b_base64(body, strict_mode=True)
         except binascii.Error:
-            raise unauthenticated("the body is marked as base64 and is none") from None
+            raise unauthenticated("the body is marked as base64 but isn't valid base64") from None
     if len(body) > MOST_BODY_BYTES:
         raise Refusal(413, "the body is over 1 MiB")
     host = str(context.get("domainName") or "")
@@ -155,7 +156,7 @@ def read_call(
 
 
 def id_of(event: object) -> str:
-    """Give AWS's id of a call, whatever the event is; "" where there is none."""
+    """Give AWS's id of a call, whatever the event is; "" if it has none."""
     context = event.get("requestContext") if isinstance(event, dict) else None
     return str(context.get("requestId") or "") if isinstance(context, dict) else ""
 
@@ -174,7 +175,7 @@ def headers_of(event: object) -> dict[str, str]:
 
 
 def seconds_since(event: Mapping[str, Any], now: datetime) -> float:
-    """Say how long ago AWS took the call; a cold start is in it."""
+    """Say how long ago AWS received the call; this includes a cold start."""
     context = event["requestContext"]
     return max(0.0, now.timestamp() - context["timeEpoch"] / 1000) if "timeEpoch" in context else 0
 
@@ -182,10 +183,10 @@ def seconds_since(event: Mapping[str, Any], now: datetime) -> float:
 def read_json(body: bytes) -> tuple[Any, bool]:
     """Parse JSON, and say whether an object in it has a name twice.
 
-    Another reader of the same bytes may take the other value, so nothing is decided by it.
+    Other readers of the same bytes may use the other value, so callers refuse such a body.
 
     Raises:
-        Refusal: it isn't JSON in UTF-8, or holds what cannot be written again.
+        Refusal: it isn't JSON in UTF-8, or has a text that can't be written as UTF-8.
     """
     twice = False
 
@@ -203,7 +204,7 @@ def read_json(body: bytes) -> tuple[Any, bool]:
             parse_float=_finite,
         )
         if _HALF_A_PAIR.search(body):
-            # What cannot be logged as it is must not be approved: not every reader takes it.
+            # Strict readers reject half a pair, so it couldn't be logged as it is.
             json.dumps(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Refusal(400, "a text in the body is not Unicode") from None
@@ -217,7 +218,7 @@ def _no_constant(name: str) -> None:
 
 
 def _finite(text: str) -> float:
-    """Refuse what only fits infinity, which is echoed as no JSON."""
+    """Refuse a number that becomes infinity, which JSON can't express."""
     number = float(text)
     if number in {float("inf"), float("-inf")}:
         raise ValueError(f"{text} is not finite")
@@ -235,16 +236,16 @@ def check_size(
     labels: Iterable[Mapping[str, str]],
     actions: Iterable[str] = (),
 ) -> None:
-    """Refuse what could not be decided within the budget.
+    """Refuse a call that is too large to be decided within the budget.
 
     Args:
         resources: how many the call asks for.
         entities: the requester and the resources of each request.
-        labels: those of the requests, and of all entities.
+        labels: those of the requests and of all entities.
         actions: the name of each request's action.
 
     Raises:
-        Refusal: it is too much.
+        Refusal: it is too large.
     """
     labels = list(labels)
     count = sum(map(len, labels))
@@ -271,10 +272,10 @@ def response(http: int, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def plain_text(text: str, without_email: str = _NAMELESS) -> str:
-    """Make one line without markup, mentions, links or e-mails of a text with others' names in it.
+    """Make one line without markup, mentions, links or e-mails of a text that has others' names.
 
-    Chat systems and web pages act on what a schedule's name may hold. `without_email` stands for a
-    text that may hold an e-mail.
+    Chat systems and web pages interpret what a schedule's name may contain. `without_email`
+    replaces a text that may contain an e-mail.
     """
     if emails.may_be_in(text):
         return without_email

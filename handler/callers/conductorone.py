@@ -1,13 +1,13 @@
 """ConductorOne's webhook policy step.
 
-Each call has a JSON Web Token, bound to the address and the body, that the tenant's public keys
-verify: there is no secret. Shapes: `PayloadPolicyApprovalStep` and `ResponsePolicyApprovalStep` of
-ConductorOne's API (`c1.webhooks.v1`), in proto-JSON: every field may be absent, and `null` is the
-same as absent.
+Each call has a JSON Web Token that is bound to the address and the body. It is verified with the
+tenant's public keys, so there is no shared secret. Shapes: `PayloadPolicyApprovalStep` and
+`ResponsePolicyApprovalStep` of ConductorOne's API (`c1.webhooks.v1`), in proto-JSON: every field
+may be absent, and `null` means absent.
 
-The policy that asks has a human step behind this one. An approval replaces what is left of it by
-"accept"; all else is answered with `approve`, after which the humans of the next step decide. Where
-the call shows that there are none, it is answered with `deny`.
+The calling policy has a human step after this one. An approval replaces the remaining steps by
+"accept". Any other decision is answered with `approve`, and the next step's humans decide. If the
+call shows that there is no human step, the answer is `deny`.
 """
 
 from __future__ import annotations
@@ -60,17 +60,19 @@ USER_KIND = "c1.api.user.v1.User"
 APP_LABEL = "app"
 KEYS_PATH = "/auth/v1/jwks"
 LEFT_TO_HUMANS = "Left to humans: "
-# The kinds of an approval step that another person decides: no program, nor who asks (`self`).
+# The kinds of approval steps that another person decides, not a program or the requester (`self`).
 HUMAN_APPROVALS = frozenset(
     {"users", "manager", "appOwners", "group", "entitlementOwners", "resourceOwners"}
 )
-# Keys that a tenant has taken back count for so long. An id that is not among them may be new.
+# Keys are cached for an hour, even if the tenant revokes them. An unknown id may be a new key, but
+# the keys are fetched for it at most once a minute.
 KEYS_LAST, KEYS_PAUSE = timedelta(hours=1), timedelta(minutes=1)
-# For so long after a failed fetch, calls without known keys are answered without another one.
+# For this long after a failed fetch, calls without known keys are answered without another fetch.
 FAILURE_LASTS = timedelta(seconds=5)
-# A token began no longer ago, and ends no later. ConductorOne's are good from -60 to 120 s.
+# A token's `nbf` may be this long ago, and its `exp` this far ahead. ConductorOne's own tokens are
+# valid from 60 s before they are made to 120 s after.
 TOKEN_SECONDS = 300
-# Of the time for a call; the providers have what is left.
+# The share of a call's time for fetching the keys; the rest is for the providers.
 _TIME_FOR_KEYS = 0.5
 # If a fetch had this long and got no answer, the tenant fails. A fetch with less time, because its
 # call is late, says nothing about the tenant.
@@ -105,11 +107,11 @@ class ConductorOne:
 
     @staticmethod
     def budget(_environment: Mapping[str, str]) -> float:
-        """Take the usual time, of the 30 seconds that ConductorOne waits."""
+        """Give the usual time; ConductorOne waits for 30 seconds."""
         return BUDGET_SECONDS
 
     def authenticate(self) -> None:
-        """Verify the token. Only one that is for this call is worth fetching the keys."""
+        """Verify the token. The keys are fetched only if its claims are for this call."""
         tenant = BY_NAME[CONDUCTORONE_TENANT].read(self._services.environment)
         if not tenant:
             raise NotFound(f"{NAME} is off, since {CONDUCTORONE_TENANT} is not set")
@@ -121,7 +123,7 @@ class ConductorOne:
             raise unauthenticated("the token's signature is wrong")
 
     def _key(self, tenant: str, token: Token) -> RsaKey:
-        """Give the tenant's key that a token names; fetch the keys where they may have changed."""
+        """Give the tenant's key that a token names; fetch the keys if they may have changed."""
         id_, now, cache = token.key_id, self._call.received_at, self._services.cache
         known: KnownKeys | None = cache.get(KEYS_PATH)
         failed_at: datetime = cache.get(_FAILED_AT, _NEVER)
@@ -155,7 +157,7 @@ class ConductorOne:
         return known
 
     def requests(self) -> Sequence[Request]:
-        """Read the request of a policy step; a test event holds none."""
+        """Read the request of a policy step; a test event has none."""
         event = read_event(self._call.body)
         if event["event"] == TEST:
             return ()
@@ -177,7 +179,7 @@ class ConductorOne:
     def failure(
         http: int, message: str, _headers: Mapping[str, str], _settings: Settings | None
     ) -> dict[str, Any]:
-        """Answer with an error, which is no answer to the step."""
+        """Answer with an error, which doesn't decide the step."""
         return response(http, {"message": message})
 
 
@@ -185,10 +187,10 @@ CALLER = ConductorOne
 
 
 def read_usable_keys(value: object) -> dict[str, RsaKey]:
-    """Read a tenant's keys. An answer with none that counts must not replace those that do.
+    """Read a tenant's keys. A set without a usable key must not replace the known keys.
 
     Raises:
-        ShapeError: it is not a JWK set, or has no RSA key that can verify RS256.
+        ShapeError: it isn't a JWK set, or has no RSA key that can verify RS256.
     """
     keys = read_keys(value)
     if not keys:
@@ -200,7 +202,7 @@ def read_authorization(header: str) -> Token:
     """Read a bearer token that is signed with RS256.
 
     Raises:
-        Refusal: there is none.
+        Refusal: there is no such token.
     """
     match = _BEARER.fullmatch(header)
     if match is None:
@@ -222,16 +224,18 @@ def read_authorization(header: str) -> Token:
 def check_claims(
     claims: Mapping[str, Any], call: HttpCall, issuer: str, public_url: str = ""
 ) -> None:
-    """Check that a token is for this call, now. The address is the function's own, of no header.
+    """Check that a token is for this call, now.
+
+    The function's address comes from AWS or from the settings, never from a header.
 
     Args:
-        claims: what the token says.
+        claims: those of the token.
         call: the call that it came with.
         issuer: the tenant's host.
-        public_url: the address that people gave the function, if they did.
+        public_url: the value of `PUBLIC_URL`; "" if it isn't set.
 
     Raises:
-        Refusal: it is for something else, which the message names without a value of the token.
+        Refusal: a claim is wrong. The message names it, without the token's value.
     """
     address = public_url or f"https://{call.host}"
     digest = binascii.b2a_base64(hashlib.sha256(call.body).digest(), newline=False).decode()
@@ -249,7 +253,7 @@ def check_claims(
         raise unauthenticated("the token's htb_s256 is not the body's")
     now = call.received_at.timestamp()
     begin, end = claims.get("nbf"), claims.get("exp")
-    # Compared, not subtracted: an integer may be too large for that.
+    # Compare instead of subtracting: an integer may be too large to be subtracted from a float.
     if not (_is_number(begin) and now - TOKEN_SECONDS <= begin <= now):
         raise unauthenticated(
             "the token began over 5 minutes ago, begins later, or does not say when"
@@ -262,7 +266,7 @@ def read_event(body: bytes) -> Mapping[str, Any]:
     """Read an event: a policy step or a test.
 
     Raises:
-        Refusal: it is neither. ConductorOne does not send it again then (410).
+        Refusal: it is neither (410). ConductorOne doesn't send it again.
     """
     try:
         value, twice = read_json(body)
@@ -294,14 +298,14 @@ def read_step(event: JsonObject) -> tuple[Request, str]:
 
 
 def has_no_human(event: JsonObject) -> bool:
-    """Say whether a policy step comes with its policy, and no human decides a later step of it.
+    """Say whether a policy step comes with its policy, and no human decides any later step.
 
-    A step that cannot be read is no human's.
+    A step that can't be read isn't a human's.
     """
     try:
         task = get_object(get_object(get_object(event, "payload"), "taskView"), "task")
     except ShapeError:
-        return False  # whose policy does not come along
+        return False  # the policy isn't there either
     policy = task.get("policy")
     steps = policy.get("next") if isinstance(policy, dict) else None
     return policy is not None and not any(
@@ -340,15 +344,15 @@ def _read_task(task: JsonObject, payload: JsonObject) -> Request:
             get_str(grant, "outcome") not in {"", "GRANT_OUTCOME_UNSPECIFIED"},
             "it has an outcome already",
         ),
-        (is_for_another, "somebody requests access for somebody else"),
-        (not (app_id and entitlement_id), "it names no entitlement of an app"),
-        (not user, "it does not hold the user who gets access"),
+        (is_for_another, "it is requested on behalf of somebody else"),
+        (not (app_id and entitlement_id), "it doesn't name an entitlement of an app"),
+        (not user, "it doesn't include the user who gets access"),
         (not is_enabled, "the user is not enabled"),
-        (get_str(user, "type") not in {"", "USER_TYPE_HUMAN"}, "the user is no person"),
+        (get_str(user, "type") not in {"", "USER_TYPE_HUMAN"}, "the user isn't a person"),
         (_is_deleted(user), "the user is deleted"),
         (
             account_id and not account_is_theirs,
-            "the account that gets access is not known to be the user's",
+            "the account that gets access isn't known to be the user's",
         ),
     )
     return Request(
@@ -365,9 +369,9 @@ def _is_deleted(value: JsonObject) -> bool:
 
 
 def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
-    """Find the one object of a type and id among what comes along; an empty one without it.
+    """Find the object of a type and id in `expanded`; give an empty one if it isn't there.
 
-    It may be there twice, if nothing in it differs.
+    It may be there several times, if all are the same.
     """
     entries = [as_object(entry, "expanded") for entry in get_list(payload, "expanded")]
     found = [
@@ -381,7 +385,8 @@ def _find(payload: JsonObject, type_: str, id_: str) -> JsonObject:
 def read_duration(value: object) -> timedelta | None:
     """Read for how long access is requested, rounded up to whole seconds.
 
-    Returns None for access without an end: what is absent, not above zero, or can't be read.
+    Returns None, which means access without an end, if the duration is absent, zero, negative or
+    can't be read.
     """
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -403,7 +408,7 @@ def answer_to(decision: Decision | None = None) -> dict[str, Any]:
 
 
 def _is_within(span: timedelta, since: datetime, now: datetime) -> bool:
-    """Whether it is not longer ago. A clock that was set back says nothing."""
+    """Whether `since` is at most this long ago. If the clock was set back, it isn't."""
     return timedelta(0) <= now - since < span
 
 

@@ -1,9 +1,9 @@
 """Indent's webhook protocol. No I/O.
 
-Signature: hex HMAC-SHA256 over `v0:<timestamp>:<raw body>`, as in Indent's `@indent/webhook`
-package; that a call must be recent, and the HTTP codes, are ours. Shapes: the `Event`, `Resource`
-and `Meta` messages of Indent's API, in proto-JSON: camelCase, every field may be absent, and `null`
-is the same as absent.
+Signature: hex HMAC-SHA256 of `v0:<timestamp>:<raw body>`, as in Indent's `@indent/webhook` package.
+Refusing old calls, and the HTTP codes, are our choice. Shapes: the `Event`, `Resource` and `Meta`
+messages of Indent's API, in proto-JSON: camelCase, every field may be absent, and `null` means
+absent.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ PETITION = ("indent.com/petition", "petition")
 _TIME_PREFIX = "indent.com/time/"
 _TIME_LABELS = (REQUESTED_DURATION, "expires")
 _EMAIL_LABEL = "indent.com/resource/email"
-# A duration that asks for as long as may be.
+# A requested duration that means: as long as the policy allows.
 _INDEFINITE, _NO_TIME = "indefinite", timedelta(0)
 
 TIMESTAMP_HEADER = "x-indent-timestamp"
@@ -71,7 +71,7 @@ _CODES = {401: UNAUTHENTICATED, 404: NOT_FOUND, 500: INTERNAL, 503: UNAVAILABLE}
 
 
 class Event(NamedTuple):
-    """An `access/request` event; `echo` holds actor and resources as they came, for its claim."""
+    """An `access/request` event; `echo` is the unchanged actor and resources, for the claim."""
 
     actor: Resource
     resources: tuple[Resource, ...]
@@ -80,12 +80,12 @@ class Event(NamedTuple):
 
     @property
     def request(self) -> Request:
-        """What it requests."""
+        """The request that it makes."""
         return read_request(self.actor, self.resources, self.labels)
 
 
 class Payload(NamedTuple):
-    """A body: the name of what it asks, and what it brings."""
+    """A body: the name of the call, and its arguments."""
 
     name: str
     kinds: tuple[str, ...] = ()
@@ -106,11 +106,11 @@ class Indent:
 
     @staticmethod
     def budget(_environment: Mapping[str, str]) -> float:
-        """Take the usual time."""
+        """Give the usual time."""
         return BUDGET_SECONDS
 
     def authenticate(self) -> None:
-        """Verify the signature. Only a recent one is worth fetching the secret."""
+        """Verify the signature. The secret is fetched only if the signature is recent."""
         call, services = self._call, self._services
         age = max_age(services.environment)
         signed = read_signature(call.headers, now=call.received_at, max_age=age)
@@ -122,7 +122,7 @@ class Indent:
         return [event.request for event in self._payload.events]
 
     def answer(self, decisions: Sequence[Decision]) -> dict[str, Any]:
-        """Answer with a claim for each approval, or with what else is asked."""
+        """Answer with a claim for each approval, or answer the other calls."""
         payload = self._payload
         if payload.name == GET_INFO:
             return response(200, info(NAME, __version__))
@@ -157,7 +157,7 @@ CALLER = Indent
 def read_signature(
     headers: Mapping[str, str], *, now: datetime, max_age: timedelta
 ) -> tuple[str, str]:
-    """Take timestamp and signature out of the headers, if they are recent and can be genuine."""
+    """Read timestamp and signature from the headers, if they are recent and well-formed."""
     timestamp, signature = headers.get(TIMESTAMP_HEADER), headers.get(SIGNATURE_HEADER)
     if not timestamp or not signature:
         raise unauthenticated("the timestamp or the signature is missing")
@@ -165,14 +165,14 @@ def read_signature(
         raise unauthenticated("the signature is wrong")
     signed_at = parse_instant(timestamp)
     if signed_at is None:
-        raise unauthenticated("the timestamp is no RFC 3339 instant")
+        raise unauthenticated("the timestamp isn't an RFC 3339 time")
     if abs(now - signed_at) > max_age:
         raise unauthenticated(f"the timestamp is {(now - signed_at).total_seconds():.0f} s old")
     return timestamp, signature
 
 
 def verify(signed: tuple[str, str], body: bytes, secrets: Sequence[str]) -> None:
-    """Check that one of the secrets signed this body; each is compared, in constant time."""
+    """Check that one of the secrets signed this body; compare with each, in constant time."""
     timestamp, signature = signed
     matches = [
         hmac.compare_digest(sign(secret, timestamp, body), signature)
@@ -189,13 +189,13 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def read_payload(body: bytes) -> Payload:
-    """Parse a verified body and find out what is asked.
+    """Parse a verified body and find out which call it is.
 
     As in Indent's base handler, the first of `kinds`, `info` and `events` that is present names
     the call, and `[]` and `{}` are present.
 
     Raises:
-        Refusal: not JSON, of the wrong shape, or nothing that is answered here.
+        Refusal: it isn't JSON, has the wrong shape, or is a call that isn't supported.
     """
     values, twice = read_json(body)
     if not isinstance(values, dict):
@@ -250,13 +250,13 @@ def _resource(value: object, path: str) -> Resource:
 
 
 def _labels(parent: Mapping[str, Any], at: str) -> dict[str, str]:
-    # Names of labels are the requester's own words: an error repeats none of them.
+    # The requester chooses the labels' names, so an error never repeats them.
     labels = get_object(parent, "labels", at)
     return {name: as_str(value, f"a value of {at}labels") for name, value in labels.items()}
 
 
 def _check_size(events: Sequence[Event]) -> None:
-    """Refuse what could not be decided within the budget; a request for nothing counts as one."""
+    """Refuse a call that is too large; a request without resources counts as one resource."""
     entities = [entity for event in events for entity in (event.actor, *event.resources)]
     labels = [*(event.labels for event in events), *(entity.labels for entity in entities)]
     check_size(sum(max(1, len(event.resources)) for event in events), entities, labels)
@@ -265,7 +265,7 @@ def _check_size(events: Sequence[Event]) -> None:
 def read_request(
     actor: Resource, resources: Sequence[Resource], labels: Mapping[str, str]
 ) -> Request:
-    """Make the request of an event: what its labels say of e-mails, time and petition."""
+    """Make the request of an event; its labels give further e-mails, times and petitions."""
     wishes = [*label_values(labels, DURATION), *label_values(labels, REQUESTED_DURATION)]
     wishes = [text for text in wishes if text.lower() != _INDEFINITE]
     positive = (length for text in wishes if (length := parse_duration(text)) and length > _NO_TIME)
@@ -290,7 +290,7 @@ def _unreadable(texts: Iterable[str], parse: Callable[[str], object]) -> str:
 
 
 def label_values(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Give what a label says under every spelling of its name: others may read them laxly."""
+    """Give a label's values under every spelling of its name: other readers may be lax."""
     values = (value.strip() for label, value in labels.items() if fold(label) == name)
     return tuple(filter(None, values))
 
@@ -305,7 +305,7 @@ def claim(
 ) -> dict[str, Any]:
     """Make the approving event: requester first, then the resources, for `duration` from `now`.
 
-    The labels of the request are echoed without any that speaks of time: those are ours alone.
+    The request's labels are echoed, except those about time, which only the decision sets.
     """
     labels = {name: value for name, value in event.labels.items() if not _speaks_of_time(name)}
     labels[DURATION] = format_go(duration)
@@ -326,7 +326,7 @@ def _speaks_of_time(label: str) -> bool:
 
 
 def info(name: str, version: str) -> dict[str, Any]:
-    """Answer GetInfo: the integrations travel as JSON text inside a `DebugInfo`."""
+    """Answer GetInfo: the integrations are JSON text within a `DebugInfo`."""
     about = {"name": name, "version": version, "capabilities": list(CAPABILITIES)}
     detail = {
         "@type": "type.googleapis.com/google.rpc.DebugInfo",
@@ -347,7 +347,7 @@ def bot_of(provider: Provider) -> dict[str, Any]:
 
 
 def resources(kinds: Sequence[str], bots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Answer PullUpdate with the bots, when exactly their kind is asked for."""
+    """Answer PullUpdate with the bots, if their exact kind is requested."""
     return {"status": {"code": OK}, "resources": list(bots) if BOT_KIND in kinds else []}
 
 
@@ -357,5 +357,5 @@ def _not_answered(what: str) -> Refusal:
 
 
 def _present(value: object) -> bool:
-    """Tell present from absent as JavaScript does, for which empty lists and objects are there."""
+    """Say whether a value is present as in JavaScript, where empty lists and objects are."""
     return isinstance(value, list | dict) or bool(value)

@@ -1,1 +1,1 @@
-"""AuthZEN's certification scenario, held against the deployed function: `make certify`."""
+"""AuthZEN's certification scenario, run against the deployed function: `make certify`."""

@@ -1,4 +1,4 @@
-"""Deploy the fixture in the sandbox, ask each case, and print what came of it."""
+"""Deploys the fixture in the sandbox, sends each case, and prints the results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fixture() -> Iterator[Sandbox]:
 
 
 def send(sandbox: Sandbox, case: Case) -> Answer:
-    """Send a case as it is."""
+    """Send a case unchanged."""
     headers = {
         "Authorization": f"Bearer {sandbox.authzen_token}",
         "Content-Type": JSON_TYPE,
@@ -67,7 +67,7 @@ def _answer(method: str, url: str, path: str, headers: dict[str, str], body: byt
 
 
 def discover(sandbox: Sandbox) -> Iterator[tuple[str, str, bool]]:
-    """Check the metadata: the section, what is checked, and whether it holds."""
+    """Check the metadata; give the section, what is checked, and whether it holds."""
     answer = _answer("GET", sandbox.url, METADATA, {})
     body = answer.body if isinstance(answer.body, dict) else {}
     is_json = answer.headers.get("content-type", "").startswith(JSON_TYPE)
@@ -79,7 +79,7 @@ def discover(sandbox: Sandbox) -> Iterator[tuple[str, str, bool]]:
 
 
 def results(sandbox: Sandbox) -> Iterator[tuple[str, str, str, bool]]:
-    """Ask everything: level, section, title, and whether it holds."""
+    """Send all cases; give the level, section and title, and whether it holds."""
     for level, cases in (("Basic Core", BASIC), ("Batch Core", BATCH)):
         for case in cases:
             yield level, case.section, case.title, case.check(send(sandbox, case))
@@ -88,7 +88,7 @@ def results(sandbox: Sandbox) -> Iterator[tuple[str, str, str, bool]]:
 
 
 def main() -> int:
-    """Print each case, and fail if one does not hold."""
+    """Print each case, and fail if one doesn't hold."""
     failed = count = 0
     with fixture() as sandbox:
         for level, section, title, holds in results(sandbox):

@@ -19,7 +19,7 @@ JSON_TYPE = "application/json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: header names are in lower case; `body` is None where it isn't JSON."""
+    """An answer; header names are in lower case, and `body` is None if it isn't JSON."""
 
     http: int
     headers: Mapping[str, str]
@@ -31,7 +31,7 @@ Check: TypeAlias = Callable[[Answer], bool]
 
 @dataclass(frozen=True)
 class Case:
-    """One case: what is sent where, and what has to come back."""
+    """One case: what is sent where, and a check of the answer."""
 
     section: str
     title: str
@@ -67,12 +67,12 @@ def ask(who: Json, what: Json, which: Json, **more: object) -> dict[str, object]
 
 
 def decides(wanted: str) -> Check:
-    """Whether one decision came, and this one, if the fixture says which."""
+    """Check that the answer is one decision, and the wanted one if the fixture gives it."""
     return lambda answer: answer.http == HTTPStatus.OK and _is_as(wanted, answer.body)
 
 
 def decides_all(*wanted: str) -> Check:
-    """Whether as many decisions came, in order."""
+    """Check that the answer has these decisions, in order."""
 
     def check(answer: Answer) -> bool:
         items = answer.body.get("evaluations") if isinstance(answer.body, dict) else None
@@ -83,7 +83,7 @@ def decides_all(*wanted: str) -> Check:
 
 
 def _is_as(wanted: str, value: object) -> bool:
-    """Whether it is an answer as section 2.3 has it, and the one that is wanted: yes, no or any."""
+    """Whether it is an answer as in section 2.3, and the wanted one: yes, no or any."""
     if not isinstance(value, dict) or not isinstance(value.get("decision"), bool):
         return False
     said = "yes" if value["decision"] else "no"
@@ -91,12 +91,12 @@ def _is_as(wanted: str, value: object) -> bool:
 
 
 def refused(http: int) -> Check:
-    """Whether this status came, and no decision."""
+    """Check that the answer has this status and no decision."""
     return lambda answer: answer.http == http and "decision" not in (answer.body or {})
 
 
 def explains_second(answer: Answer) -> bool:
-    """Whether the second item is a no that says what was wrong with it."""
+    """Whether the second item is a no with its error."""
     return decides_all("yes", "no")(answer) and bool(answer.body["evaluations"][1].get("context"))
 
 

@@ -231,14 +231,14 @@ def test_growth_of_children() -> None:
         )
 
     assert broken_bounds(p1=BASE, p2=BASE, p3=BASE) == []
-    assert broken_bounds(p1=BASE) == ["children that did not live on"]
-    assert broken_bounds(p3=BASE) == ["children that did not live on"]
+    assert broken_bounds(p1=BASE) == ["children that ended"]
+    assert broken_bounds(p3=BASE) == ["children that ended"]
     twice = BASE._replace(kib=200_000, threads=80, sockets=40)
     assert len(broken_bounds(p1=twice, p2=twice)) == 3
     assert broken_bounds(p1=BASE, p2=BASE, p3=BASE._replace(peak_kib=300_000)) == [
         "a child: the most memory ever"
     ]
-    assert broken_bounds() == ["children that did not live on"]
+    assert broken_bounds() == ["children that ended"]
 
 
 def test_answers_are_compared_whole() -> None:

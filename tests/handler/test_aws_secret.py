@@ -254,7 +254,7 @@ class TestEnvironment:
     def test_no_secrets_arn(self, fetch_secret: Fetch, arn: str) -> None:
         """It is quoted: an ARN is no secret."""
         error = fetch_error(fetch_secret, {"HANDLER_SECRET_ARN": arn})
-        assert error == f"HANDLER_SECRET_ARN is {arn!r}, which is no secret's ARN"
+        assert error == f"HANDLER_SECRET_ARN is {arn!r}, which isn't a secret's ARN"
 
     def test_credentials_do_not_print(self) -> None:
         """Neither by themselves nor within anything else."""

@@ -251,7 +251,7 @@ def test_a_caller_that_is_off(
     call, log = open_fake(HANDLER_CALLERS=names)
     assert call(**change) == NOT_FOUND
     assert log[0]["why"] == (
-        "fake is off, since FAKE_SECONDS is not set; docs/callers.md says how to switch it on"
+        "fake is off, since FAKE_SECONDS is not set; see docs/callers.md to switch it on"
     )
     assert call(rawPath="/")[0] == 405
 

@@ -141,9 +141,9 @@ OTHER_TASKS = [
     },
 ]
 NO_END = "the policy allows 6 hours, and access without an end is requested"
-OTHERS = "somebody requests access for somebody else"
-NO_USER = "it does not hold the user who gets access"
-NO_ACCOUNT = "the account that gets access is not known to be the user's"
+OTHERS = "it is requested on behalf of somebody else"
+NO_USER = "it doesn't include the user who gets access"
+NO_ACCOUNT = "the account that gets access isn't known to be the user's"
 ACCOUNT = {"id": "2fAcc01", "identity_user_id": c1.USER, "app_id": c1.APP}
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 CLOSED = shared.TaskState.TASK_STATE_CLOSED
@@ -208,7 +208,7 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             if status != "ENABLED"
         ),
         *(
-            ({"user": {"type": kind}}, "the user is no person")
+            ({"user": {"type": kind}}, "the user isn't a person")
             for kind in (*shared.Type, "X")
             if kind != "USER_TYPE_HUMAN"
         ),
@@ -257,8 +257,8 @@ CLOSED = shared.TaskState.TASK_STATE_CLOSED
             for outcome in (*shared.TaskTypeGrantOutcome, "X")
             if outcome != "GRANT_OUTCOME_UNSPECIFIED"
         ),
-        ({"grant": {"app_id": None}}, "it names no entitlement of an app"),
-        ({"grant": {"app_entitlement_id": ""}}, "it names no entitlement of an app"),
+        ({"grant": {"app_id": None}}, "it doesn't name an entitlement of an app"),
+        ({"grant": {"app_entitlement_id": ""}}, "it doesn't name an entitlement of an app"),
         *(({"task_type": kind}, "it is not a request for access") for kind in OTHER_TASKS),
         # Not on duty.
         ({"user": {"email": BO}}, NOBODY),
@@ -479,7 +479,7 @@ def test_other_events(endpoint: Endpoint, body: bytes) -> None:
 
 NOT_FROM = "the token began over 5 minutes ago, begins later, or does not say when"
 NOT_UNTIL = "the token has expired, ends in over 5 minutes, or does not say when"
-UNREADABLE = "the bearer token cannot be read: a part of it is not what it has to be"
+UNREADABLE = "the bearer token cannot be read: a part of it is malformed"
 
 
 @pytest.mark.parametrize(

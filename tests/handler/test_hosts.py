@@ -13,7 +13,7 @@ from handler.settings import PLAIN_KEYS, PROVIDER_KEYS, load
 
 ALL = {
     "INDENT_WEBHOOK_SECRET": "signing-secret-0123456789",
-    **dict.fromkeys(PROVIDER_KEYS, "k3y-0123456789"),
+    **{key: f"k3y-of-{key}" for key in PROVIDER_KEYS},
     "JSM_SITE": "acme",
     "JSM_EMAIL": "bot@acme.example",
 }
@@ -32,7 +32,7 @@ NOT_HOSTS = {
     ),
     "host name has more than 63 characters between two dots": (f"{'a' * 64}.example",),
     "host name has more than 253 characters": (".".join(["a" * 60] * 4 + ["a" * 10]),),
-    "host name holds something other than letters, digits, hyphens and dots": (
+    "host name contains something other than letters, digits, hyphens and dots": (
         *("api_eu.example", "api!.example", "*.example", "a%20b", "api,eu.example"),
     ),
     "host name begins or ends with a hyphen, or has one beside a dot": (

@@ -181,7 +181,7 @@ def test_what_is_no_token(text: str) -> None:
         read_token(text)
     assert str(caught.value) in {
         "it does not have three parts",
-        "a part of it is not what it has to be",
+        "a part of it is malformed",
         "its header has extensions",
     }
 

@@ -75,7 +75,7 @@ def test_marked_as_base64_and_is_none(body: str) -> None:
     """It cannot have been signed: the answer is that of a wrong signature."""
     with pytest.raises(Refusal) as caught:
         raw_body(posted(body, base64=True))
-    assert caught.value.why == "the body is marked as base64 and is none"
+    assert caught.value.why == "the body is marked as base64 but isn't valid base64"
     stranger = unauthenticated("")
     assert (caught.value.http, caught.value.message) == (stranger.http, stranger.message)
 

@@ -43,7 +43,7 @@ def test_its_rules_are_the_policys() -> None:
             (
                 {key: value},
                 TEXT,
-                f"AUTO_APPROVAL_POLICY is set, and so is {key}, which a policy file replaces: remove",
+                f"AUTO_APPROVAL_POLICY is set, and so is {key}, which a policy file replaces:",
             )
             for key, value in (
                 ("AUTO_APPROVAL_SCHEDULES", "DBA"),
