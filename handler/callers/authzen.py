@@ -244,7 +244,7 @@ def read_request(values: _Json, policy: Policy) -> Request:
     requested = Resource(resource["type"], resource["id"], labels=labels)
     # A default is small in the body, but every item inherits it. Check the size before any text is
     # scanned.
-    check_size(1, (requester, requested), (labels,), (action["name"],))
+    check_size(1, (requester, requested), (labels,))
     email = policy.email_of(NAME, requester.id)
     if not email and emails.has_at(requester.id):
         email = requester.id

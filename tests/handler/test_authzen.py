@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 
 from handler.app import App
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
+from handler.callers.authzen import evaluation
 from handler.clock import Clock
+from handler.duty import ON_CALL, Duty
 from handler.providers.collect import Outcome, collect_and_decide
+from handler.request import Request, Resource
+from handler.rules.evaluate import Decision
 from sandbox.vendors import faults
 from sandbox.vendors.incidentio import IncidentIO
 from tests.handler.conftest import API_KEY
@@ -270,6 +274,7 @@ def test_decisions(pdp: Pdp, changes: dict[str, Any], approved: bool) -> None:  
         *(("30m", 1800), ("1h30m", 5400), ("90 min", 5400), ("5h", 7200)),
         *(("PT30M", 1800), ("PT1H30M", 5400), ("P1D", 7200), ("P1W", 7200), ("PT0.5H", 1800)),
         *(("PT0,5H", 1800), ("P1DT1H", 7200), ("PT90S", 90), ("PT1H30M15S", 5415)),
+        (f"PT{'0' * 62}1H", 3600),
     ],
 )
 def test_wishes(pdp: Pdp, duration: str, seconds: int) -> None:
@@ -393,6 +398,29 @@ def test_strangers(pdp: Pdp, path: str, authorization: str | None) -> None:
     (line,) = pdp.log
     assert (line["message"], line["http"]) == ("refused", 401)
     assert TOKEN not in str(line)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "why"),
+    [
+        (None, "there is no bearer token"),
+        (f"Token {TOKEN}", "there is no bearer token"),
+        ("Basic /w==", "Basic's credentials are not base64 of UTF-8"),
+        (f"Basic {basic(f'a:{TOKEN}')}*", "Basic's credentials are not base64 of UTF-8"),
+        (f"Basic *{basic(f'a:{TOKEN}')}", "Basic's credentials are not base64 of UTF-8"),
+        (
+            f"Bearer {'x' * 31}",
+            "the token is too short, or contains a character that a token can't have",
+        ),
+        (f"Bearer {TOKEN}x", "the token is wrong"),
+    ],
+)
+def test_the_log_says_what_is_wrong_with_a_token(
+    pdp: Pdp, authorization: str | None, why: str
+) -> None:
+    """Whoever runs the function can tell a wrong token from a missing one."""
+    assert pdp.call(headers={"authorization": authorization})[0] == 401
+    assert pdp.log[0]["why"] == why
 
 
 @pytest.mark.parametrize(
@@ -539,6 +567,22 @@ def test_batch(pdp: Pdp) -> None:
     ids = [answers[place]["context"]["decision_id"] for place in (0, 1, 4)]
     assert ids == ["call-1-0", "call-1-1", "call-1-4"]
     assert [line["decision_id"] for line in pdp.decisions] == [f"call-1-{n}" for n in range(5)]
+
+
+def test_a_reason_with_an_email_is_not_sent() -> None:
+    """It may be somebody else's, in the name of a schedule: the answer says where to look."""
+    request = Request(Resource(), ())
+    named = Duty("incident.io", ON_CALL, "S1", "for ann@x.io", JANE)
+    reason = "Approved: on call for ann@x.io"
+    hour = timedelta(hours=1)
+    yes = Decision(request, reason, (named,), duration=hour, now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert evaluation(yes, "c-0")["context"]["reason"] == (
+        "Approved by a duty whose name isn't shown here; find it in the log by its id"
+    )
+    no = Decision(request, 'rule "ann@x.io" denies it')
+    assert evaluation(no, "c-0")["context"]["reason"] == (
+        "The reason isn't shown here; find it in the log by the decision's id"
+    )
 
 
 def test_an_item_that_cannot_be_read_is_logged(pdp: Pdp) -> None:

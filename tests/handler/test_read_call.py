@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from handler.callers.base import Refusal, path_of, read_call, unauthenticated
+from handler.callers.base import Refusal, check_size, path_of, read_call, unauthenticated
+from handler.request import Resource
 
 MIB = 1024 * 1024
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -115,3 +117,58 @@ def test_only_post(method: str) -> None:
         raw_body(posted("x" * (MIB + 1), method=method))
     assert caught.value.http == 405
     assert caught.value.message == f"{method} isn't supported here: use POST"
+
+
+def problem_of(
+    resources: int = 1,
+    entities: Sequence[Resource] = (),
+    labels: Sequence[Mapping[str, str]] = (),
+    actions: Sequence[str] = (),
+) -> str:
+    """What is too much, or ""."""
+    try:
+        check_size(resources, entities, labels, actions)
+    except Refusal as refusal:
+        return refusal.message if refusal.http == 413 else str(refusal.http)
+    return ""
+
+
+def test_how_many_resources() -> None:
+    """At most 200."""
+    assert problem_of(200) == ""
+    assert problem_of(201) == "the call asks for 201 resources: at most 200 are decided at once"
+
+
+def test_how_many_labels() -> None:
+    """At most 2000, of all requests and entities together."""
+    labels = {str(number): "" for number in range(1000)}
+    assert problem_of(labels=[labels, labels]) == ""
+    assert problem_of(labels=[labels, labels, {"x": ""}]) == (
+        "the call has 2001 labels: at most 2000 are decided at once"
+    )
+
+
+@pytest.mark.parametrize("kind", ["kind", "id", "email", "name", "value", "action"])
+def test_how_many_characters(kind: str) -> None:
+    """At most 50,000, of all texts together."""
+
+    def problem(length: int) -> str:
+        text = "x" * (length - 10)
+        entity = Resource("aa", "bbb", "cc")
+        label, action = {"d": "e"}, "f"
+        if kind in Resource._fields:
+            own = len(getattr(entity, kind))
+            entity = entity._replace(**{kind: text + "x" * own})
+        elif kind == "name":
+            label = {text + "d": "e"}
+        elif kind == "value":
+            label = {"d": text + "e"}
+        else:
+            action = text + "f"
+        return problem_of(1, [entity], [label], [action])
+
+    assert problem(50_000) == ""
+    assert problem(50_001) == (
+        "the call names and labels its resources in 50001 characters: at most 50000 are decided at "
+        "once"
+    )

@@ -29,7 +29,7 @@ ALL = {
     "JSM_SITE": "acme",
     "JSM_EMAIL": "bot@acme.example",
 }
-KEYS = {**SECRETS, **{each.key: "key-of-the-tests" for each in PROVIDERS}}
+KEYS = {**SECRETS, **{each.key: f"key-of-{each.id}" for each in PROVIDERS}}
 # By type and input: how long AWS lets it be, and of what (each service's API reference).
 LIMITS = {
     ("Bucket", "bucket"): (63, r"[a-z0-9.-]+"),

@@ -22,6 +22,7 @@ from tests.e2e.webhook_calls import Webhook, in_process, request_of
 from tests.support.filter_pattern import matches, value_in
 
 SECRET, KEY = "wks0-the-secret-of-a-test", "key-of-a-test"
+PAGERDUTY_KEY = "another-key-of-a-test"
 TIME = "DecisionTime"  # which has a value of its own each time
 SELF_DECLARED = {"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}
 PARTICIPANTS = {"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}
@@ -57,13 +58,13 @@ class Installation:
     @property
     def with_pagerduty(self) -> dict[str, str]:
         """What switches that on, too."""
-        return {"PAGERDUTY_KEY": KEY, "PAGERDUTY_BASE_URL": self.pagerduty.url}
+        return {"PAGERDUTY_KEY": PAGERDUTY_KEY, "PAGERDUTY_BASE_URL": self.pagerduty.url}
 
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
     """The demo's people at incident.io; nobody is on call at PagerDuty."""
-    with IncidentIO(KEY) as incidentio, PagerDuty(KEY) as pagerduty:
+    with IncidentIO(KEY) as incidentio, PagerDuty(PAGERDUTY_KEY) as pagerduty:
         seed_incidentio(incidentio)
         installation = Installation(incidentio, pagerduty)
         yield installation

@@ -21,9 +21,9 @@ ALARM = "arn:aws:cloudwatch:eu-north-1:210987654321:alarm:"
 EMAIL = "oncall@example.com"
 ALL_KEYS = {
     **SECRETS,
-    "PAGERDUTY_KEY": "key-of-the-tests",
-    "OPSGENIE_KEY": "key-of-the-tests",
-    "JSM_API_TOKEN": "key-of-the-tests",
+    "PAGERDUTY_KEY": "pagerduty-key-of-the-tests",
+    "OPSGENIE_KEY": "opsgenie-key-of-the-tests",
+    "JSM_API_TOKEN": "jsm-key-of-the-tests",
 }
 JSM = {"JSM_SITE": "acme", "JSM_EMAIL": "bot@example.com"}
 

@@ -222,7 +222,7 @@ def test_live_up_asks_the_real_provider(
 
     monkeypatch.setattr(commands, "_describe", describe_send_and_end)
     monkeypatch.setenv("INCIDENTIO_API_KEY", LIVE_KEY)
-    monkeypatch.setenv("PAGERDUTY_KEY", LIVE_KEY)
+    monkeypatch.setenv("PAGERDUTY_KEY", f"{LIVE_KEY}-of-pagerduty")
     monkeypatch.setenv("PAGERDUTY_BASE_URL", "https://api.pagerduty.test")
     (here / "cli").symlink_to(ROOT / "cli")  # what goes through a proxy is in there
     with IncidentIO(LIVE_KEY) as vendor, Scripted(reply(status=403)) as proxy:
