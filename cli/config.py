@@ -1,4 +1,4 @@
-"""Settings and policy for a command: from the environment, a stack, or a policy file.
+"""The settings and the policy of a command: from the environment, a stack, or a policy file.
 
 Secrets come from the environment only.
 """
@@ -6,11 +6,13 @@ Secrets come from the environment only.
 from __future__ import annotations
 
 import argparse
+import difflib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.context import Context
 from cli.errors import CommandError, ReportError
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
@@ -25,26 +27,33 @@ from handler.settings import (
     Settings,
     load,
 )
+from infra.config_key_check import SYNONYMS, nearest_setting
 from infra.errors import SetupError
+from infra.settings import KEYS
 from infra.stack_file import config_of, load_file, stack_names
 from policy.case_runner import FileError, problem_lines, read
+from policy.diagnostics import nearest_of
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.setting_hints import check_typed_text
 
 PROJECT_FILE = "Pulumi.yaml"
-# No command signs or checks a call: whatever the webhook's secret is, it is not needed.
+# No command that uses this signs or verifies a call, so none needs the webhook's secret.
 _STAND_IN = "-" * SHORTEST_SECRET
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
+# Variables with these beginnings belong to nothing else, or to providers.
+_OWN_PREFIX = "AUTO_APPROVAL_"
+_PROVIDER_PREFIXES = tuple(f"{key.partition('_')[0]}_" for key in PROVIDER_KEYS)
+_CLOSE = 0.9
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
 class CommandConfig(NamedTuple):
-    """What a command works with.
+    """The configuration of a command.
 
     Attributes:
         settings: as the function reads them.
-        origin: where the policy is from, in words.
+        origin: where the policy comes from, in words.
     """
 
     settings: Settings
@@ -57,35 +66,35 @@ class CommandConfig(NamedTuple):
 
 
 def load_config(
-    options: argparse.Namespace,
-    environment: Mapping[str, str],
-    folder: Path,
-    *,
-    needs_keys: bool = True,
+    options: argparse.Namespace, context: Context, *, needs_keys: bool = True
 ) -> CommandConfig:
-    """Read the settings.
+    """Read the settings, and warn of names that are nearly those of settings.
 
     Args:
         options: `policy` (a file, or None) and `stack` (a name, or None).
-        environment: the process's.
-        folder: where the process stands.
-        needs_keys: whether providers are asked, so that their keys have to be there.
+        context: the environment and the current folder.
+        needs_keys: whether providers are asked, so that their keys must be set.
 
     Raises:
         CommandError: a setting is missing or wrong, or a file cannot be used.
     """
+    environment, folder = context.environment, context.folder
     values = {key: environment.get(key, "") for key in PLAIN_KEYS}
     values.pop(MAX_AGE)
     of_stack: Mapping[str, str] = {}
-    origin = "the environment's settings"
+    origin = "environment variables"
+    misspelt = misspelt_variables(environment, with_policy=not options.stack)
     if options.stack:
         folder = project_folder(folder)
         of_stack = stack_settings(folder, options.stack)
+        misspelt += misspelt_keys(of_stack, f"Pulumi.{options.stack}.yaml")
         values = _by_stack(values, of_stack)
         origin = f"Pulumi.{options.stack}.yaml"
     if options.policy:
         values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
         folder = Path()
+    for warning in misspelt:
+        context.warn(f"oncall: warning: {warning}")
     problems, text = Problems(), None
     if values[POLICY].strip():
         origin = values[POLICY].strip()
@@ -114,8 +123,48 @@ def load_config(
     return CommandConfig(settings, origin)
 
 
+def misspelt_variables(environment: Mapping[str, str], *, with_policy: bool) -> list[str]:
+    """Name variables that nothing reads, and what was probably meant.
+
+    A provider's variable may be for another program, so it must be close to a missing setting.
+
+    Args:
+        environment: the process's.
+        with_policy: whether the policy is read from there.
+    """
+    warnings = []
+    for name in sorted(environment):
+        if name in KEYS or not name.startswith((_OWN_PREFIX, *_PROVIDER_PREFIXES)):
+            continue
+        meant = nearest_setting(name)
+        if name.startswith(_OWN_PREFIX):
+            if with_policy:
+                warnings.append(_misspelt(name, "the environment", meant))
+        elif not environment.get(meant) and (name in SYNONYMS or _is_close(name, meant)):
+            warnings.append(_misspelt(name, "the environment", meant))
+    return warnings
+
+
+def _is_close(name: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, name, other, autojunk=False).ratio() > _CLOSE
+
+
+def misspelt_keys(settings: Mapping[str, str], file: str) -> list[str]:
+    """Name keys of a stack's file that nothing reads, and what was probably meant."""
+    return [
+        _misspelt(name, file, nearest_setting(name))
+        for name in sorted(settings)
+        if name not in KEYS and ":" not in name
+    ]
+
+
+def _misspelt(name: str, place: str, meant: str) -> str:
+    hint = f"; did you mean {meant}?" if meant else ""
+    return f"{name} in {place} is not a setting and has no effect{hint}"
+
+
 def _in_environment(error: SettingsError) -> str:
-    """Say how a setting of the environment is mended."""
+    """Say how to correct a setting of the environment."""
     if error.fixes:
         commands = [
             f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
@@ -130,7 +179,7 @@ def _in_environment(error: SettingsError) -> str:
 
 
 def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
-    """Take the policy from the stack alone, and where providers answer from who has the keys."""
+    """Take the policy from the stack alone; providers' addresses go with the keys."""
     return {
         key: (environment[key] if key in _OF_PROVIDERS else "") or stack.get(key, "")
         for key in environment
@@ -141,18 +190,18 @@ def _policy_text(file: Path, folder: Path) -> str:
     try:
         loaded = load_policy(read(file, folder))
     except FileError as error:
-        raise ConfigError("the policy", str(error), "name a file that is there") from None
+        raise ConfigError("the policy", str(error), "name an existing file") from None
     if loaded.errors:
         first, *others = problem_lines(file, loaded.errors)
         place, _, text = first.partition(" ")
         more = f" (and {len(others)} more)" if others else ""
         command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])
-        raise ConfigError(place, f"{text}{more}", f"run `{command}` for all of it")
+        raise ConfigError(place, f"{text}{more}", f"run `{command}` to see them all")
     return loaded.json
 
 
 def project_folder(start: Path) -> Path:
-    """Find the project's folder: where one stands, or above.
+    """Find the project's folder: this one, or one above it.
 
     Raises:
         CommandError: there is none.
@@ -160,11 +209,11 @@ def project_folder(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder
-    raise CommandError(f"there is no {PROJECT_FILE} here or above: go to the project's folder")
+    raise CommandError(f"no {PROJECT_FILE} here or above: change to the project's folder")
 
 
 def stack_settings(folder: Path, stack: str) -> dict[str, str]:
-    """Read the defaults of the project, then the stack's settings; encrypted ones are left out.
+    """Read the project's defaults, then the stack's settings, except for encrypted ones.
 
     Raises:
         CommandError: there is no such stack, or a file cannot be read.
@@ -172,8 +221,10 @@ def stack_settings(folder: Path, stack: str) -> dict[str, str]:
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         names = stack_names(folder)
-        remedy = f"there are {', '.join(names)}" if names else "run `make bootstrap` first"
-        raise CommandError(f"--stack is {stack!r}, and there is no {file.name}: {remedy}")
+        known = f"the stacks here are {', '.join(names)}" if names else "run `make bootstrap` first"
+        near = nearest_of(stack, names)
+        remedy = f"did you mean {near}?" if near else known
+        raise CommandError(f"--stack is {stack!r}, but there is no {file.name}; {remedy}")
     try:
         project = load_file(folder / PROJECT_FILE)
         config, _ = config_of(project, load_file(file))

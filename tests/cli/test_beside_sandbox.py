@@ -100,7 +100,7 @@ def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 0, answer.out
     for name, (provider, _) in SCHEDULES.items():
-        assert f'ok       rule "{provider}": schedule "{name}" is at {provider}' in answer.lines
+        assert f'ok       rule "{provider}": schedule "{name}" exists at {provider}' in answer.lines
     for settings in sandbox.settings.providers.values():
         for key, value in settings.items():
             assert key.endswith(("_BASE_URL", "_SITE", "_EMAIL")) or value not in answer.out

@@ -8,11 +8,12 @@ import json
 import pytest
 
 from auditlog.explain import NO, YES, Line
-from cli.console import Output, output
+from cli.console import HUMANS, Output, output
 from policy.terminal import safe
 
 TREE = Line("yes", YES, (Line("why", under=(Line("a", YES), Line("b", NO))), Line("end")))
-GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
+GREEN, YELLOW, RED, END = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+BOLD = "\x1b[1m"
 
 
 class Terminal(io.StringIO):
@@ -61,6 +62,27 @@ def test_a_tree_in_colour() -> None:
     assert lines[0] == f"{BOLD}{GREEN}yes{END}{END}"
     assert lines[2:4] == [f"│  ├─ {GREEN}✓ a{END}", f"│  └─ {RED}✗ b{END}"]
     assert lines[1] == "├─ why"
+    (answer, *_) = printed(TREE._replace(mark=NO), "utf-8", colour=True).splitlines()
+    assert answer == f"{BOLD}{YELLOW}yes{END}{END}"
+
+
+def test_colours_of_lines_and_tables() -> None:
+    """Only the label of a line is coloured, and the first heading of a table."""
+    stream = io.StringIO()
+    out = Output(stream, colour=True, width=20)
+    out.line("problem  one two three", NO, 9)
+    out.line("nobody", HUMANS)
+    out.line("plain")
+    out.table(("approved", "why"), [("jane", "on call")], YES)
+    assert stream.getvalue().splitlines() == [
+        f"{RED}problem  {END}one two",
+        "         three",
+        f"{YELLOW}nobody{END}",
+        "plain",
+        f"{GREEN}approved{END}  why",
+        "--------  -------",
+        "jane      on call",
+    ]
 
 
 @pytest.mark.parametrize(

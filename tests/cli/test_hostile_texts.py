@@ -117,7 +117,7 @@ def test_arguments_of_the_sandbox(
 def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
     """What cannot be a stack's name is said to be so, not to lack a region."""
     said = said_by(sandbox_main, [command, f"--stack={name}"], capsys)
-    assert "isn't a valid name of a stack" in said
+    assert "isn't a valid stack name" in said
     assert_clean(said)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.context import Context
 from cli.main import main
 from handler import __version__
 from handler.durations import format_instant
@@ -73,8 +76,8 @@ def test_yes_no_and_not_done(child: Child) -> None:
     yes = child.run(*EXPLAIN, JANE, "--at", AT)
     assert (yes.returncode, yes.stderr) == (0, "")
     lines = yes.stdout.splitlines()
-    assert lines[0] == f"yes: {JANE} gets {DATABASE} for 6 hours, until 18:00 UTC"
-    assert "├─ ✓ the settings: matched, and opens it until 18:00 UTC" in lines
+    assert lines[0] == f"approved: {JANE} gets {DATABASE} for 6 hours, until 18:00 UTC"
+    assert "├─ ✓ default rule: approves until 18:00 UTC" in lines
     assert "│  └─ ✓ Incident Lead of INC-1 (incident.io): counts" in lines
     no = child.run(*EXPLAIN, RITA, "--at", AT, "--json")
     assert (no.returncode, no.stderr) == (1, "")
@@ -110,14 +113,14 @@ def test_help_fits_a_terminal(
 
 
 def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """All of it, where errors go, and the status of wrong use; nothing was done."""
+    """As git does, on standard output; the status is that of what did not run."""
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2
     said = capsys.readouterr()
-    assert said.out == ""
+    assert said.err == ""
     for each in ("usage: oncall ", *COMMANDS, "AUTO_APPROVAL_", "exit status: 0 "):
-        assert each in said.err
+        assert each in said.out
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,16 +138,16 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("oncall: ")
-    assert "--help` for how it goes" in line
+    assert re.search(r"; see `oncall( who)? --help`$", line)
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["report", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
-        (["check", "--stack", ""], "argument --stack: '' isn't a valid name of a stack"),
-        (["who", DATABASE, "--stack", "../x"], "--stack: '../x' isn't a valid name of a stack"),
-        (["preflight", "--stack", "a/b"], "argument --stack: 'a/b' isn't a valid name of a stack"),
+        (["report", "--stack", ""], "argument --stack: '' isn't a valid stack name"),
+        (["check", "--stack", ""], "argument --stack: '' isn't a valid stack name"),
+        (["who", DATABASE, "--stack", "../x"], "--stack: '../x' isn't a valid stack name"),
+        (["preflight", "--stack", "a/b"], "argument --stack: 'a/b' isn't a valid stack name"),
         (["who", DATABASE, "--policy", ""], "argument --policy: '' isn't the name of a file"),
         (["replay", ""], "argument FILE: '' isn't the name of a file"),
         (["report", ""], "argument FILE: '' isn't the name of a file"),
@@ -161,6 +164,31 @@ def test_values_that_mean_nothing(
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_errors_fit_the_terminal(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are broken between words there, and stay whole in a pipe."""
+    monkeypatch.setenv("COLUMNS", "40")
+    oncall.environment |= {"AUTO_APPROVAL_DURATION": "ever", "AUTO_APPROVAL_DRY_RUN": "no"}
+    assert len(oncall("who", DATABASE).err.splitlines()) == 3
+    terminal = _Terminal()
+    context = Context(oncall.environment, oncall.folder, io.StringIO(), terminal, terminal)
+    assert main(["who", DATABASE], context) == 2
+    lines = terminal.getvalue().splitlines()
+    assert lines[0] == "oncall: the environment has 2 problems:"
+    assert len(lines) > 3
+    assert all(line.startswith(("- ", "  ")) for line in lines[1:])
+    assert all(len(line) <= 40 or "`" in line for line in lines)
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with pytest.raises(SystemExit):
+        main(["exlain"])
+    assert max(map(len, terminal.getvalue().splitlines())) <= 40
 
 
 def test_an_empty_log_group(oncall: Command) -> None:
@@ -207,7 +235,7 @@ def test_a_full_disk(child: Child) -> None:
     ("script", "status", "said"),
     [
         ('exec "$@" report - >&-', 0, ""),
-        ('exec "$@" report - <&-', 2, "oncall: stdin holds no line of the function's log; "),
+        ('exec "$@" report - <&-', 2, "oncall: stdin has no line of the function's log; "),
         ('"$@" report nosuch 2>&-; exit $?', 2, ""),
         ('"$@" report nosuch 2>/dev/full; exit $?', 2, ""),
         ('rmdir "$PWD"; exec "$@" report nosuch', 2, "oncall: nosuch cannot be read: "),

@@ -94,12 +94,10 @@ def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
 
 
 NAMED = r"the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)"
-WANTS = (
-    r"wants a user and a password \(HTTP 407\); set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
-)
-WRONG_USER = r"refuses the user and password \(HTTP 407\); correct them in HTTPS_PROXY"
+WANTS = r"requires a user name and a password \(HTTP 407\); set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
+WRONG_USER = r"does not accept the user name and password \(HTTP 407\); correct them in HTTPS_PROXY"
 REFUSES = (
-    r"refuses to connect to api\.provider\.test:443 \(HTTP {}\); ask whoever runs it to allow .+"
+    r"refuses to connect to api\.provider\.test:443 \(HTTP {}\); ask its administrator to allow .+"
 )
 NO_HTTP = "doesn't answer as an HTTP proxy; check HTTPS_PROXY"
 REFUSALS = {
@@ -169,8 +167,8 @@ def _unknown(*_: object) -> object:
     raise socket.gaierror
 
 
-WRONG = "HTTPS_PROXY isn't a valid address of a proxy; write it as http://proxy.example.com:3128"
-KIND = "HTTPS_PROXY is an address that begins with {}://, which isn't supported here; set HTTPS_PRO"
+WRONG = "HTTPS_PROXY isn't a valid proxy address; write it like http://proxy.example.com:3128"
+KIND = "HTTPS_PROXY begins with {}://, which isn't supported here; set HTTPS_PRO"
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_names_that_let_nobody_in_are_shown(
     assert commands.main(["demo"]) == 0
     assert capsys.readouterr().out.splitlines()[-6:] == [
         "",
-        f'note: the settings: schedule "production" {NOT_THERE} "Production"',
+        f'note: default rule: schedule "production" {NOT_THERE} "Production"',
         f"note: {MADE_UP}",
         (
             "note: AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
@@ -197,7 +197,7 @@ def test_right_names_are_found(sandbox: Sandbox) -> None:
     wrong = load({**environment, "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident lead"})
     assert check_names(wrong, on_doubles=True) == [
         (
-            'the settings: role "Incident lead" is not to be found at incident.io; '
+            'default rule: role "Incident lead" is not to be found at incident.io; '
             'the nearest is "Incident Lead"'
         ),
         MADE_UP,
