@@ -221,10 +221,9 @@ def _duties(record: Record) -> Iterable[Line]:
         duty["duty"] for rule in record["trace"]["rules"] for duty in rule.get("duties", ())
     }
     names = _duty_names(record)
-    if not names and record["trace"]["providers"]:
-        sentence = _no_duty(record)
-        if sentence not in why(record):
-            yield Line(sentence, NO)
+    has_answer = any(not provider["failures"] for provider in record["trace"]["providers"])
+    if has_answer and not names and (sentence := _no_duty(record)) not in why(record):
+        yield Line(sentence, NO)
     for place, name in enumerate(names):
         if place not in looked_at:
             yield Line(f"{name}: no rule checked it")
