@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TextIO
 from auditlog.explain import NO, YES, Line
 from policy.terminal import columns_of, json_text, safe, table, wrapped
 
-# The mark of an answer that approves nobody and is no fault.
+# The mark of an answer that approves nobody without anything being wrong.
 HUMANS = "left to humans"
 _GREEN, _YELLOW, _RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
 _BOLD, _END = "\x1b[1m", "\x1b[0m"

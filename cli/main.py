@@ -107,7 +107,7 @@ def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
 
 
 def _place_of(error: Exception) -> str:
-    """Give the place, and not the message, which may hold a secret."""
+    """Give the place, but not the message, which may contain a secret."""
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next

@@ -34,7 +34,7 @@ class HelpFormatter(argparse.HelpFormatter):
 
     def _format_action(self, action: argparse.Action) -> str:
         text = super()._format_action(action)
-        # The commands stand under a heading of their own: their placeholder says nothing more.
+        # The commands have a heading, so the line with their placeholder is left out.
         return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
 
 

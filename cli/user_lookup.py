@@ -1,4 +1,4 @@
-"""Whether a provider has a user with an e-mail: asked by the command, and never to decide.
+"""Looks up whether a provider has a user with an e-mail: for people, never for a decision.
 
 In the facts of a decision, somebody off duty and a misspelt address look alike.
 
