@@ -79,7 +79,7 @@ def _no_duty(record: Record) -> str:
     if is_wanted("updates"):
         missing.append("posted no update to a live incident")
     if not missing:
-        return NO_DUTY
+        return str(record["reason"])
     *most, last = missing
     sentence = f"{', '.join(most)} and {last}" if most else last
     read = ", as far as the providers answered" if record["provider_failures"] else ""
