@@ -51,7 +51,7 @@ class Output(NamedTuple):
     def tree(self, root: Line) -> None:
         """Print a tree, with signs that any terminal knows where it knows no others."""
         signs = _SIGNS if _can_show(self.stream, "├─└│✓✗") else _ASCII
-        mark = HUMANS if root.mark == NO else root.mark
+        mark = YES if root.mark == YES else HUMANS
         for text in wrapped(safe(root.text), self.width).split("\n"):
             coloured = self._coloured(text, mark)
             self.stream.write(f"{_BOLD}{coloured}{_END}\n" if self.colour else f"{text}\n")

@@ -104,7 +104,15 @@ def run(args: argparse.Namespace, context: Context) -> int:
         lines = [f"note: {note}" for note in (*notes, *open_notes)]
         if not objection and len(unanswered) < len(report.queries):
             lines.append(_considered(len(decisions), report, unanswered))
-        _print(out, rows, answer, others, (*lines, f"policy: {config.origin}"))
+        if rows:
+            heading = "would be approved" if settings.dry_run else "approved"
+            out.table((heading, "until", "for", "why"), rows, HUMANS if settings.dry_run else YES)
+        else:
+            out.line(answer, HUMANS)
+        _print_others(out, others)
+        out.line()
+        for line in (*lines, f"policy: {config.origin}"):
+            out.line(line)
     return status
 
 
@@ -196,22 +204,9 @@ def _row(decision: Decision, config: CommandConfig) -> tuple[str, ...]:
     )
 
 
-def _print(
-    out: Output,
-    approved: Sequence[tuple[str, ...]],
-    answer: str,
-    others: Sequence[tuple[str, str]],
-    lines: Sequence[str],
-) -> None:
-    if approved:
-        out.table(("approved", "until", "for", "why"), approved, YES)
-    else:
-        out.line(answer, HUMANS)
+def _print_others(out: Output, others: Sequence[tuple[str, str]]) -> None:
     if others:
         out.line()
         out.table(("left to humans", "why"), others[:_MOST_OTHERS], HUMANS)
-        if len(others) > _MOST_OTHERS:
-            out.line(f"and {len(others) - _MOST_OTHERS} more: --json lists all of them")
-    out.line()
-    for line in lines:
-        out.line(line)
+    if len(others) > _MOST_OTHERS:
+        out.line(f"and {len(others) - _MOST_OTHERS} more: --json lists all of them")

@@ -307,6 +307,7 @@ def test_dry_runs_and_missing_keys(oncall: Command) -> None:
     policy = oncall.write("policy.yaml", POLICY.replace("{schedules", "{provider: jsm, schedules"))
     answer = oncall("who", DATABASE, "--policy", policy)
     assert answer.status == 1
+    assert answer.lines[0].startswith("would be approved  until")
     assert answer.lines[-4:-2] == [
         (
             "note: the policy names JSM Operations, which is not asked because JSM_API_TOKEN is "
