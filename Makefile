@@ -73,7 +73,7 @@ pulumi-cli:
 
 ##@ Policy
 
-policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES="a.yaml b.yaml")
+policy-test: $(BIN)/oncall ## Test each policy/*.yaml (or FILES=...; SELF_DECLARED=1)
 	@# xargs reads spaces and quotes in FILES like the shell, but evaluates nothing.
 	@$(if $(strip $(value FILES)),printf '%s' $(call quote,FILES) | xargs) \
 	  $(BIN)/python -m policy test $(if $(value SELF_DECLARED),--self-declared) --

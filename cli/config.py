@@ -38,7 +38,7 @@ from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.setting_hints import check_typed_text
 
 PROJECT_FILE = "Pulumi.yaml"
-# No command that uses this signs or verifies a call, so none needs the webhook's secret.
+# No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
 # Variables with these beginnings belong to nothing else, or to providers.
