@@ -71,8 +71,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
     else:
         for entry in differing:
             _print(out, entry)
-        counts = f"{counted(same, 'decision')} the same, {len(differing)} different"
-        out.line(f"{counts}; policy: {config.origin}")
+        counts = f"{same} the same, {len(differing)} different"
+        if undecided:
+            counts += f", {len(undecided)} undecided"
+        out.line(f"{counted(len(results), 'decision')}: {counts}; policy: {config.origin}")
         _print_undecided(out, undecided)
         for remark in missing:
             out.line(remark, NO)
@@ -111,4 +113,4 @@ def _print(out: Output, entry: ReplayResult) -> None:
 def _print_undecided(out: Output, undecided: Iterable[ReplayResult]) -> None:
     problems = Counter(entry.problem for entry in undecided)
     for problem, count in problems.items():
-        out.line(f"{count} could not be decided again: {problem}")
+        out.line(f"{count} undecided: {problem}")
