@@ -6,7 +6,6 @@ Secrets come from the environment only.
 from __future__ import annotations
 
 import argparse
-import difflib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from cli.context import Context
 from cli.errors import CommandError, ReportError
+from cli.misspelt_settings import misspelt_keys, misspelt_variables
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
 from handler.setting_parsers import SHORTEST_SECRET, Problems, SettingsError
@@ -27,9 +27,7 @@ from handler.settings import (
     Settings,
     load,
 )
-from infra.config_key_check import SYNONYMS, nearest_setting
 from infra.errors import SetupError
-from infra.settings import KEYS
 from infra.stack_file import config_of, load_file, stack_names
 from policy.case_runner import FileError, problem_lines, read
 from policy.diagnostics import nearest_of
@@ -41,10 +39,6 @@ PROJECT_FILE = "Pulumi.yaml"
 # No command signs or checks a call: whatever the webhook's secret is, it is not needed.
 _STAND_IN = "-" * SHORTEST_SECRET
 _OF_PROVIDERS = frozenset(row.name for provider in PROVIDERS for row in provider.settings)
-# Variables with these beginnings belong to nothing else, or to providers.
-_OWN_PREFIX = "AUTO_APPROVAL_"
-_PROVIDER_PREFIXES = tuple(f"{key.partition('_')[0]}_" for key in PROVIDER_KEYS)
-_CLOSE = 0.9
 _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
@@ -121,46 +115,6 @@ def load_config(
 
         raise ReportError(report(subject, error, remedy)) from None
     return CommandConfig(settings, origin)
-
-
-def misspelt_variables(environment: Mapping[str, str], *, with_policy: bool) -> list[str]:
-    """Name variables that nothing reads, and what was probably meant.
-
-    A provider's variable may be for another program, so it must be close to a missing setting.
-
-    Args:
-        environment: the process's.
-        with_policy: whether the policy is read from there.
-    """
-    warnings = []
-    for name in sorted(environment):
-        if name in KEYS or not name.startswith((_OWN_PREFIX, *_PROVIDER_PREFIXES)):
-            continue
-        meant = nearest_setting(name)
-        if name.startswith(_OWN_PREFIX):
-            if with_policy:
-                warnings.append(_misspelt(name, "the environment", meant))
-        elif not environment.get(meant) and (name in SYNONYMS or _is_close(name, meant)):
-            warnings.append(_misspelt(name, "the environment", meant))
-    return warnings
-
-
-def _is_close(name: str, other: str) -> bool:
-    return difflib.SequenceMatcher(None, name, other, autojunk=False).ratio() > _CLOSE
-
-
-def misspelt_keys(settings: Mapping[str, str], file: str) -> list[str]:
-    """Name keys of a stack's file that nothing reads, and what was probably meant."""
-    return [
-        _misspelt(name, file, nearest_setting(name))
-        for name in sorted(settings)
-        if name not in KEYS and ":" not in name
-    ]
-
-
-def _misspelt(name: str, place: str, meant: str) -> str:
-    hint = f"; did you mean {meant}?" if meant else ""
-    return f"{name} in {place} is not a setting and has no effect{hint}"
 
 
 def _in_environment(error: SettingsError) -> str:

@@ -59,9 +59,9 @@ class Child:
             timeout=PATIENCE,
             check=False,
         )
-        for said in (ended.stdout or "", ended.stderr):
-            assert API_KEY not in said
-            assert "Traceback" not in said
+        for output in (ended.stdout or "", ended.stderr):
+            assert API_KEY not in output
+            assert "Traceback" not in output
         return ended
 
 
@@ -94,11 +94,11 @@ def test_help_has_examples_and_statuses(command: str, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert "examples:\n" in said
-    assert f"oncall {command} " in said or f"oncall {command}\n" in said
-    assert "exit status: 0 " in said
-    assert "--json" in said
+    output = capsys.readouterr().out
+    assert "examples:\n" in output
+    assert f"oncall {command} " in output or f"oncall {command}\n" in output
+    assert "exit status: 0 " in output
+    assert "--json" in output
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -117,10 +117,10 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2
-    said = capsys.readouterr()
-    assert said.err == ""
-    for each in ("usage: oncall ", *COMMANDS, "AUTO_APPROVAL_", "exit status: 0 "):
-        assert each in said.out
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for word in ("usage: oncall ", *COMMANDS, "AUTO_APPROVAL_", "exit status: 0 "):
+        assert word in captured.out
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +142,7 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["report", "--stack", ""], "argument --stack: '' isn't a valid stack name"),
         (["check", "--stack", ""], "argument --stack: '' isn't a valid stack name"),
@@ -157,13 +157,13 @@ def test_wrong_use(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_values_that_mean_nothing(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A shell's variable that is not set is not taken for an option that is not given."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 class _Terminal(io.StringIO):
@@ -221,18 +221,18 @@ def test_nobody_reads_on(child: Child) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
 def test_a_full_disk(child: Child) -> None:
-    """It is said as such, and the status is that of what was not done."""
+    """It is reported as such, and the status is that of what was not done."""
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         ended = child.run(*EXPLAIN, JANE, "--at", AT, stdout=full)
     finally:
         os.close(full)
-    said = "oncall: the answer cannot be written: No space left on device\n"
-    assert (ended.returncode, ended.stderr) == (2, said)
+    message = "oncall: the answer cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, message)
 
 
 @pytest.mark.parametrize(
-    ("script", "status", "said"),
+    ("script", "status", "message"),
     [
         ('exec "$@" report - >&-', 0, ""),
         ('exec "$@" report - <&-', 2, "oncall: stdin has no line of the function's log; "),
@@ -242,15 +242,15 @@ def test_a_full_disk(child: Child) -> None:
     ],
 )
 def test_surroundings_that_are_gone(
-    child: Child, tmp_path: Path, script: str, status: int, said: str
+    child: Child, tmp_path: Path, script: str, status: int, message: str
 ) -> None:
-    """Without a stream or a folder the status is right; no error of ours is told."""
+    """Without a stream or a folder the status is right; no error of ours is printed."""
     child.folder = tmp_path / "gone"
     child.folder.mkdir()
     child.command = ("/bin/sh", "-c", script, "sh", *child.command)
     ended = child.run(stdin=json.dumps(log_records(request_by())[0]))
     assert (ended.returncode, ended.stdout) == (status, "")
-    assert ended.stderr.startswith(said)
+    assert ended.stderr.startswith(message)
     assert "unexpected" not in ended.stderr
 
 
@@ -265,7 +265,7 @@ def test_ctrl_c(oncall: Command) -> None:
 
 
 def test_an_error_of_ours(oncall: Command) -> None:
-    """It is told by kind and place, not by what it says, which may be a secret; the status is 2."""
+    """Its kind and place are printed, but not its message, which may be a secret: status 2."""
 
     def broken() -> datetime:
         raise ValueError(API_KEY)
@@ -279,7 +279,7 @@ def test_an_error_of_ours(oncall: Command) -> None:
 
 @pytest.mark.parametrize("page", ["", "https://pages.example", "http://127.0.0.1:x/", "nonsense"])
 def test_other_shells_are_not_of_a_sandbox(oncall: Command, page: str) -> None:
-    """Nothing is said where no sandbox's variables are."""
+    """Nothing is printed where no sandbox's variables are."""
     oncall.environment["SANDBOX_PAGE"] = page
     assert oncall(*EXPLAIN, JANE).err == ""
 

@@ -100,7 +100,7 @@ def test_up_runs_all_until_it_is_interrupted(
         printed += up.stdout.read()
         assert up.wait(PATIENCE) == 0
 
-    assert '  note: default rule: role "Comander" is not to be found at incident.io' in printed
+    assert '  note: default rule: no role "Comander" at incident.io' in printed
     alone = "AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
     assert f"  note: {alone}" in printed
     assert variables["AWS_REGION"] == REGION
@@ -293,8 +293,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "error"),
         [
-            (["--as", "jane", "--resource", "x"], "'jane' is no e-mail address"),
-            ([*JANE_ASKS, "--label", "Prod"], "'Prod' is no NAME=VALUE, such as Env=Prod"),
+            (["--as", "jane", "--resource", "x"], "'jane' isn't an e-mail address"),
+            ([*JANE_ASKS, "--label", "Prod"], "'Prod' isn't NAME=VALUE, for example Env=Prod"),
             (
                 [*JANE_ASKS, "--duration", "long"],
                 "'long' isn't a duration: use for example 90m or 1h30m",
