@@ -83,7 +83,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     open_notes = open_rule_notes(settings, request)
     record = _record(decision, outcome, config)
     explanation = tree(record)
-    lines = [f"note: {note}" for note in (*open_notes, *notes)]
+    lines = [f"note: {note}" for note in (*notes, *open_notes)]
     lines.append(f"policy: {config.origin}")
     explanation = explanation._replace(under=(*explanation.under, *map(Line, lines)))
     is_claimed = decision.approved and not settings.dry_run
