@@ -288,7 +288,8 @@ def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
     similar = nearest_of(name.entry, ids_by_name)
     hint = nearest(name.entry, ids_by_name) if similar else _names_there(ids_by_name)
     if hidden_difference(name.entry, similar):
-        hint += f"; copy it from there, or write its id, {ids_by_name[similar]}"
+        advice = f"opy it from there, or write its id, {ids_by_name[similar]}"
+        hint += f" C{advice}" if hint.endswith("?") else f"; c{advice}"
     return name.check(PROBLEM, f"no {what} at {join_words(name.providers)}{hint}")
 
 
