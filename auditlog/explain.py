@@ -18,7 +18,7 @@ from handler.rules.conditions import NOT_LISTED
 from handler.rules.evaluate import NO_DUTY
 
 YES, NO, NOTE = "yes", "no", "note"
-SETTINGS = "the settings"
+DEFAULT_RULE = "default rule"
 
 
 class Line(NamedTuple):
@@ -44,9 +44,9 @@ class Line(NamedTuple):
 
 
 def why(record: Record) -> str:
-    """Say in one line why: for a yes its reason, for a no what tells most about it.
+    """Say in one line why: the reason of an approval, or the main obstacle to one.
 
-    Takes a call's record that is no decision, too: what was refused, and what failed.
+    Also takes the record of a call that was refused or that failed.
     """
     if not is_decision(record):
         return str(record.get("reason") or record.get("why") or "")
@@ -59,12 +59,35 @@ def why(record: Record) -> str:
     objection = next(_objections(record), "")
     failures = _failures(record)[:1]
     if not (objection or failures):
-        objection = reason
+        objection = reason if _duty_names(record) else _no_duty(record)
     return "; ".join(filter(None, (objection, *failures, *hidden_emails(record).values())))
 
 
+def _no_duty(record: Record) -> str:
+    """Say that the requester has no duty, of those for which the providers were asked."""
+    queries = record["trace"]["wanted"].values()
+
+    def is_wanted(field: str) -> bool:
+        return any(query.get(field) for query in queries)
+
+    if is_wanted("any_schedule"):
+        missing = ["is not on call"]
+    else:
+        missing = ["is not on call for a schedule of the policy"] if is_wanted("schedules") else []
+    if is_wanted("roles"):
+        missing.append("holds no incident role")
+    if is_wanted("updates"):
+        missing.append("posted no update to a live incident")
+    if not missing:
+        return str(record["reason"])
+    *most, last = missing
+    sentence = f"{', '.join(most)} and {last}" if most else last
+    read = ", as far as the providers answered" if record["provider_failures"] else ""
+    return f"{record['requester'] or 'the requester'} {sentence}{read}"
+
+
 def _objections(record: Record) -> Iterator[str]:
-    """Say why the rules that do not grant don't, the most telling reason first."""
+    """Say why rules do not match, the most helpful reason first."""
     names, of_duties, others = _duty_names(record), [], []
     for rule in record["trace"]["rules"]:
         if rule["verdict"] != NO:
@@ -89,10 +112,10 @@ def tree(record: Record) -> Line:
     """Explain all of a decision: what was asked, each rule, duty and provider, and how long.
 
     Raises:
-        ValueError: it is no decision's record, or one of an older form.
+        ValueError: it is not the record of a decision, or it has an older form.
     """
     if not is_decision(record):
-        raise ValueError("this is no record of a decision, or one of an older form")
+        raise ValueError("this is not the record of a decision, or it has an older form")
     at = moment_of(record["decided_at"])
     return Line(
         _headline(record, at),
@@ -102,7 +125,7 @@ def tree(record: Record) -> Line:
             *_rules(record, at),
             *_duties(record),
             *_limits(record),
-            Line("providers", NOTE, tuple(_providers(record))),
+            _providers(record),
             *_remarks(record),
             *_call(record),
             Line(f"decided at {record['decided_at']} by policy {record['policy']}"),
@@ -114,9 +137,9 @@ def _call(record: Record) -> Iterator[Line]:
     """Say who asked, and by which ids caller and log know it."""
     if record.get("caller"):
         own = record.get("caller_request")
-        known_as = f", by its id {own}" if own else ""
-        id_ = f"; id {record['decision_id']}" if record.get("decision_id") else ""
-        yield Line(f"asked by caller {record['caller']}{known_as}{id_}")
+        request = f", request {own}" if own else ""
+        id_ = f", decision {record['decision_id']}" if record.get("decision_id") else ""
+        yield Line(f"caller: {record['caller']}{request}{id_}")
 
 
 def _mark(record: Record) -> str:
@@ -128,10 +151,11 @@ def _mark(record: Record) -> str:
 def _headline(record: Record, at: datetime | None) -> str:
     who, what = record["requester"] or "somebody without an e-mail", _resources(record)
     if record["outcome"] != "approve":
-        return f"no: humans decide whether {who} gets {what}"
-    until = _until(record, at)
-    answer = "in dry run, so no claim is made: else" if record["dry_run"] else "yes:"
-    return f"{answer} {who} gets {what} for {duration_in_words(record['duration'])}{until}"
+        return f"left to humans: {who} requests {what}"
+    access = f"{what} for {duration_in_words(record['duration'])}{_until(record, at)}"
+    if record["dry_run"]:
+        return f"left to humans, in dry run: {who} would get {access}"
+    return f"approved: {who} gets {access}"
 
 
 def _resources(record: Record) -> str:
@@ -148,7 +172,7 @@ def _until(record: Record, at: datetime | None) -> str:
 
 
 def duration_in_words(duration: str) -> str:
-    """Say a duration of a log line or a claim in words; what isn't one stays as it is."""
+    """Write a duration of a log line or a claim in words; what isn't one stays as it is."""
     read = parse_duration(duration)
     return duration if read is None else in_words(read)
 
@@ -166,7 +190,7 @@ def _rules(record: Record, at: datetime | None) -> Iterable[Line]:
         under = tuple(_duty_line(duty, names) for duty in rule.get("duties", ()))
         yield Line(*_verdict(rule, at), under)
     for reason, rules in record["trace"]["other_rules"].items():
-        yield Line(f"{' and '.join(map(rule_title, rules))}: {reason}")
+        yield Line(f"{', '.join(map(rule_title, rules))}: {reason}")
 
 
 def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
@@ -175,13 +199,15 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
     name = rule_title(rule["rule"])
     match rule["verdict"]:
         case "grants":
-            return f"{name}: matched, and opens it{by}", YES
+            return f"{name}: approves{by}", YES
         case "dry_run":
-            return f"{name}: matched, and would open it{by}, but is in dry run", NOTE
+            return f"{name}: would approve{by}, but is in dry run", NOTE
         case "denies":
-            return f"{name}: denies it", NO
+            return f"{name}: denies the request", NO
         case _:
-            return f"{name}: not matched: {rule.get('why', 'the record does not say why')}", NO
+            why_not = rule.get("why", "the record does not say why")
+            # The duties below it, or the reason of the decision, say that already.
+            return f"{name}: not matched{'' if why_not in {'', NO_DUTY} else f': {why_not}'}", NO
 
 
 def _duty_line(duty: Record, names: Sequence[str]) -> Line:
@@ -190,18 +216,17 @@ def _duty_line(duty: Record, names: Sequence[str]) -> Line:
 
 
 def _duties(record: Record) -> Iterable[Line]:
-    """List the duties at which no rule looked, or say that there are none."""
+    """List the duties that no rule checked, or say that there are none."""
     looked_at = {
         duty["duty"] for rule in record["trace"]["rules"] for duty in rule.get("duties", ())
     }
     names = _duty_names(record)
-    if not names and (providers := record["trace"]["providers"]):
-        is_partial = any(provider["failures"] for provider in providers)
-        read = ", by what could be read" if is_partial else ""
-        yield Line(f"the providers state no duty of the requester{read}", NO)
+    has_answer = any(not provider["failures"] for provider in record["trace"]["providers"])
+    if has_answer and not names and (sentence := _no_duty(record)) not in why(record):
+        yield Line(sentence, NO)
     for place, name in enumerate(names):
         if place not in looked_at:
-            yield Line(f"{name}: no rule looked at it")
+            yield Line(f"{name}: no rule checked it")
 
 
 def _duty_names(record: Record) -> list[str]:
@@ -211,24 +236,31 @@ def _duty_names(record: Record) -> list[str]:
 
 def _limits(record: Record) -> Iterable[Line]:
     limits = record["trace"]["limits"]
-    if limits:
+    if len(limits) == 1:
+        yield Line(f"how long: {limits[0]}")
+    elif limits:
         *others, last = limits
-        under = (*map(Line, others), Line(f"{last}: this decides"))
-        yield Line("how long", NOTE, under)
+        yield Line("how long", NOTE, (*map(Line, others), Line(f"{last} (this decides)")))
 
 
-def _providers(record: Record) -> Iterable[Line]:
+def _providers(record: Record) -> Line:
     providers = record["trace"]["providers"]
-    for provider in providers:
-        name = provider["provider"]
-        for failure in provider["failures"]:
-            yield Line(f"no answer from {name} {failure}", NO)
-        if not provider["failures"]:
-            yield Line(f"{name}: answered", YES)
-    for sentence in hidden_emails(record).values():
-        yield Line(f"{sentence}: nobody can be matched with them")
     if not providers:
-        yield Line("none was asked: nothing that they could say would change it")
+        return Line("providers: none was asked, since no answer could change the decision")
+    failures = [
+        Line(f"no answer from {provider['provider']} {failure}", NO)
+        for provider in providers
+        for failure in provider["failures"]
+    ]
+    names = [provider["provider"] for provider in providers if not provider["failures"]]
+    answered = f"{', '.join(names)} answered"
+    hidden = [
+        Line(f"{sentence}, so they cannot be matched")
+        for sentence in hidden_emails(record).values()
+    ]
+    if not (failures or hidden):
+        return Line(f"providers: {answered}", YES)
+    return Line("providers", NOTE, (*failures, *([Line(answered, YES)] if names else []), *hidden))
 
 
 def hidden_emails(record: Record) -> dict[str, str]:
@@ -252,10 +284,10 @@ def _remarks(record: Record) -> Iterable[Line]:
     omitted = record.get("omitted", {})
     if omitted or not record["whole"]:
         counts = tuple(Line(f"{name} left out or cut: {count}") for name, count in omitted.items())
-        remark = "the record was cut to size, or hides an e-mail: not all is told"
+        remark = "the record was cut to size or hides an e-mail, so some facts are missing"
         yield Line(remark, NOTE, counts)
 
 
 def rule_title(rule: str) -> str:
-    """Name a rule: by its name, or as the settings' one."""
-    return f'rule "{rule}"' if rule else SETTINGS
+    """Name a rule; the one that plain settings make has no name of its own."""
+    return f'rule "{rule}"' if rule else DEFAULT_RULE

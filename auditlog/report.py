@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from auditlog.explain import SETTINGS, hidden_emails
+from auditlog.explain import DEFAULT_RULE, hidden_emails
 from auditlog.record import DECISION, FAILED, REFUSED, Record
 from handler.durations import parse_instant
 
@@ -52,7 +52,7 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
     yield "outcomes", f"{outcome}, in dry run" if record["dry_run"] else outcome
     yield "policies", record["policy"]
     for rule in record["rules"]:
-        yield "rules", rule or SETTINGS
+        yield "rules", rule or DEFAULT_RULE
     for provider in {duty["provider"] for duty in record["evidence"]}:
         yield "providers", provider
     for failure in record["provider_failures"]:

@@ -1,4 +1,4 @@
-"""Reading what is typed: people, resources, labels, durations and times."""
+"""Parsers for arguments: people, resources, labels, durations and times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_SECONDS = re.compile(r"([0-9-]{10}[Tt][0-9]{2}:[0-9]{2})([Zz+-].*)")
 
 
 def _unicode(text: str) -> str:
-    """Refuse what no JSON can hold: bytes that are not UTF-8."""
+    """Refuse bytes that are not UTF-8, since JSON cannot hold them."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -29,15 +29,19 @@ def email(text: str) -> str:
     """Read an e-mail address."""
     _unicode(text)
     if "@" not in text.strip("@ "):
-        raise argparse.ArgumentTypeError(f"{text!r} is no e-mail address")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} isn't an e-mail address, for example jane@example.com"
+        )
     return emails.normal(text)
 
 
 def resource(text: str) -> tuple[str, str]:
-    """Read `KIND:ID`; the id may hold more colons."""
+    """Read `KIND:ID`; the id may contain more colons."""
     kind, _, id_ = _unicode(text).partition(":")
     if not (kind.strip() and id_.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no KIND:ID, such as postgres.v1.Role:db-1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} isn't KIND:ID, for example postgres.v1.Role:db-1"
+        )
     return kind, id_
 
 
@@ -45,28 +49,30 @@ def label(text: str) -> tuple[str, str]:
     """Read `NAME=VALUE`."""
     name, equals, value = _unicode(text).partition("=")
     if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=VALUE, such as Env=Prod")
+        raise argparse.ArgumentTypeError(f"{text!r} isn't NAME=VALUE, for example Env=Prod")
     return name, value
 
 
 def action(text: str) -> str:
     """Read the name of an action."""
     if not _unicode(text).strip():
-        raise argparse.ArgumentTypeError(f"{text!r} isn't the name of an action, such as deploy")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} isn't the name of an action, for example deploy"
+        )
     return text
 
 
 def stack(text: str) -> str:
     """Read the name of a stack."""
-    # Anything else could name another file than Pulumi.NAME.yaml.
+    # Anything else could name a file other than Pulumi.NAME.yaml.
     if not is_stack_name(text):
-        problem = "isn't a valid name of a stack: use letters, digits, -, _ and ., for example dev"
+        problem = "isn't a valid stack name: use letters, digits, -, _ and ., for example dev"
         raise argparse.ArgumentTypeError(f"{text!r} {problem}")
     return text
 
 
 def file(text: str) -> str:
-    """Read the name of a file; an empty one would mean a folder."""
+    """Read the name of a file; an empty one would be the folder."""
     if not text:
         raise argparse.ArgumentTypeError("'' isn't the name of a file")
     return text
@@ -86,7 +92,7 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime | timedelta:
-    """Read an instant, or how far it lies ahead (`+2h`)."""
+    """Read an instant, or how far ahead it is (`+2h`)."""
     if text.startswith("+"):
         ahead = parse_duration(text[1:])
         if ahead is not None and ahead >= timedelta(0):
@@ -94,7 +100,9 @@ def moment(text: str) -> datetime | timedelta:
     read = parse_instant(_NO_SECONDS.sub(r"\1:00\2", text))
     if read is None:
         example = "2026-03-04T14:00Z or +2h"
-        raise argparse.ArgumentTypeError(f"{text!r} is no time with its zone, such as {example}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} isn't a time with a zone, for example {example}"
+        )
     return read
 
 
@@ -106,7 +114,7 @@ def request(
     *,
     action: str = ACCESS,
 ) -> Request:
-    """Make a request as the access system would: the labels are on each resource."""
+    """Make a request as the access system would; each resource has all labels."""
     return Request(
         Resource(email=requester),
         tuple(Resource(kind, id_, labels=dict(labels)) for kind, id_ in resources),

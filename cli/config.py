@@ -1,4 +1,4 @@
-"""Settings and policy for a command: from the environment, a stack, or a policy file.
+"""The settings and the policy of a command: from the environment, a stack, or a policy file.
 
 Secrets come from the environment only.
 """
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.context import Context
 from cli.errors import CommandError, ReportError
+from cli.misspelt_settings import misspelt_keys, misspelt_variables
 from handler.providers.registry import PROVIDERS
 from handler.rules.model import Policy
 from handler.setting_parsers import SHORTEST_SECRET, Problems, SettingsError
@@ -28,6 +30,7 @@ from handler.settings import (
 from infra.errors import SetupError
 from infra.stack_file import config_of, load_file, stack_names
 from policy.case_runner import FileError, problem_lines, read
+from policy.diagnostics import nearest_of
 from policy.loader import load as load_policy
 from policy.remedies import UNREAD, ConfigError, in_stack, report
 from policy.setting_hints import check_typed_text
@@ -41,11 +44,11 @@ _REMEDY = "export it, or run `. .sandbox/env` while `make up` runs"
 
 
 class CommandConfig(NamedTuple):
-    """What a command works with.
+    """The configuration of a command.
 
     Attributes:
         settings: as the function reads them.
-        origin: where the policy is from, in words.
+        origin: where the policy comes from, in words.
     """
 
     settings: Settings
@@ -58,35 +61,35 @@ class CommandConfig(NamedTuple):
 
 
 def load_config(
-    options: argparse.Namespace,
-    environment: Mapping[str, str],
-    folder: Path,
-    *,
-    needs_keys: bool = True,
+    options: argparse.Namespace, context: Context, *, needs_keys: bool = True
 ) -> CommandConfig:
-    """Read the settings.
+    """Read the settings, and warn of names that are nearly those of settings.
 
     Args:
         options: `policy` (a file, or None) and `stack` (a name, or None).
-        environment: the process's.
-        folder: where the process stands.
-        needs_keys: whether providers are asked, so that their keys have to be there.
+        context: the environment and the current folder.
+        needs_keys: whether providers are asked, so that their keys must be set.
 
     Raises:
         CommandError: a setting is missing or wrong, or a file cannot be used.
     """
+    environment, folder = context.environment, context.folder
     values = {key: environment.get(key, "") for key in PLAIN_KEYS}
     values.pop(MAX_AGE)
     of_stack: Mapping[str, str] = {}
-    origin = "the environment's settings"
+    origin = "environment variables"
+    misspelt = misspelt_variables(environment, with_policy=not options.stack)
     if options.stack:
         folder = project_folder(folder)
         of_stack = stack_settings(folder, options.stack)
+        misspelt += misspelt_keys(of_stack, f"Pulumi.{options.stack}.yaml")
         values = _by_stack(values, of_stack)
         origin = f"Pulumi.{options.stack}.yaml"
     if options.policy:
         values = {**values, **dict.fromkeys(BESIDE_POLICY, ""), POLICY: str(options.policy)}
         folder = Path()
+    for warning in misspelt:
+        context.warn(f"oncall: warning: {warning}")
     problems, text = Problems(), None
     if values[POLICY].strip():
         origin = values[POLICY].strip()
@@ -116,7 +119,7 @@ def load_config(
 
 
 def _in_environment(error: SettingsError) -> str:
-    """Say how a setting of the environment is mended."""
+    """Say how to correct a setting of the environment."""
     if error.fixes:
         commands = [
             f"unset {key}" if value is None else f"export {key}={shlex.quote(value)}"
@@ -131,7 +134,7 @@ def _in_environment(error: SettingsError) -> str:
 
 
 def _by_stack(environment: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
-    """Take the policy from the stack alone, and where providers answer from who has the keys."""
+    """Take the policy from the stack alone; providers' addresses go with the keys."""
     return {
         key: (environment[key] if key in _OF_PROVIDERS else "") or stack.get(key, "")
         for key in environment
@@ -142,18 +145,18 @@ def _policy_text(file: Path, folder: Path) -> str:
     try:
         loaded = load_policy(read(file, folder))
     except FileError as error:
-        raise ConfigError("the policy", str(error), "name a file that is there") from None
+        raise ConfigError("the policy", str(error), "name an existing file") from None
     if loaded.errors:
         first, *others = problem_lines(file, loaded.errors)
         place, _, text = first.partition(" ")
         more = f" (and {len(others)} more)" if others else ""
         command = shlex.join(["python", "-m", "policy", "check", "--", str(file)])
-        raise ConfigError(place, f"{text}{more}", f"run `{command}` for all of it")
+        raise ConfigError(place, f"{text}{more}", f"run `{command}` to see them all")
     return loaded.json
 
 
 def project_folder(start: Path) -> Path:
-    """Find the project's folder: where one stands, or above.
+    """Find the project's folder: this one, or one above it.
 
     Raises:
         CommandError: there is none.
@@ -161,11 +164,11 @@ def project_folder(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / PROJECT_FILE).is_file():
             return folder
-    raise CommandError(f"there is no {PROJECT_FILE} here or above: go to the project's folder")
+    raise CommandError(f"no {PROJECT_FILE} here or above: change to the project's folder")
 
 
 def stack_settings(folder: Path, stack: str) -> dict[str, str]:
-    """Read the defaults of the project, then the stack's settings; encrypted ones are left out.
+    """Read the project's defaults, then the stack's settings, except for encrypted ones.
 
     Raises:
         CommandError: there is no such stack, or a file cannot be read.
@@ -173,8 +176,10 @@ def stack_settings(folder: Path, stack: str) -> dict[str, str]:
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         names = stack_names(folder)
-        remedy = f"there are {', '.join(names)}" if names else "run `make bootstrap` first"
-        raise CommandError(f"--stack is {stack!r}, and there is no {file.name}: {remedy}")
+        known = f"the stacks here are {', '.join(names)}" if names else "run `make bootstrap` first"
+        near = nearest_of(stack, names)
+        remedy = f"did you mean {near}?" if near else known
+        raise CommandError(f"--stack is {stack!r}, but there is no {file.name}; {remedy}")
     try:
         project = load_file(folder / PROJECT_FILE)
         config, _ = config_of(project, load_file(file))

@@ -1,4 +1,4 @@
-"""What the command prints: trees, tables and JSON. Colour only where a person looks."""
+"""What the command prints: lines, trees, tables and JSON. Colours are for terminals only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any, NamedTuple, TextIO
 from auditlog.explain import NO, YES, Line
 from policy.terminal import columns_of, json_text, safe, table, wrapped
 
-_GREEN, _RED, _BOLD, _END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
-_COLOURS = {YES: _GREEN, NO: _RED}
+# The mark of an answer that approves nobody without anything being wrong.
+HUMANS = "left to humans"
+_GREEN, _YELLOW, _RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
+_BOLD, _END = "\x1b[1m", "\x1b[0m"
+_COLOURS = {YES: _GREEN, HUMANS: _YELLOW, NO: _RED}
 
 
 class Output(NamedTuple):
@@ -32,25 +35,35 @@ class Output(NamedTuple):
         self.stream.write(f"{json_text(value)}\n")
 
     def line(self, text: str = "", mark: str = "", indent: int = 0) -> None:
-        """Print a line; names in it come from elsewhere, so nothing may steer the terminal.
+        """Print a line; where it has to be broken, what follows is indented.
 
-        Where it has to be broken, what follows is indented.
+        Names in it come from elsewhere, so nothing in them may steer the terminal. The mark colours
+        the whole line, or only the label that the indented text stands beside.
         """
-        for part in wrapped(safe(text), self.width, indent).split("\n"):
-            self.stream.write(f"{self._coloured(part, mark)}\n")
+        first, *others = wrapped(safe(text), self.width, indent).split("\n")
+        if indent:
+            self.stream.write(f"{self._coloured(first[:indent], mark)}{first[indent:]}\n")
+        else:
+            self.stream.write(f"{self._coloured(first, mark)}\n")
+        for other in others:
+            self.stream.write(f"{other if indent else self._coloured(other, mark)}\n")
 
     def tree(self, root: Line) -> None:
         """Print a tree, with signs that any terminal knows where it knows no others."""
         signs = _SIGNS if _can_show(self.stream, "├─└│✓✗") else _ASCII
+        mark = YES if root.mark == YES else HUMANS
         for text in wrapped(safe(root.text), self.width).split("\n"):
-            coloured = self._coloured(text, root.mark)
+            coloured = self._coloured(text, mark)
             self.stream.write(f"{_BOLD}{coloured}{_END}\n" if self.colour else f"{text}\n")
         for line in self._branches(root.under, "", signs):
             self.stream.write(f"{line}\n")
 
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows in columns, under their headings."""
-        self.stream.write(f"{table(headings, rows, self.width)}\n")
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]], mark: str = "") -> None:
+        """Print rows in columns, under their headings; the mark colours the first of these."""
+        text = table(headings, rows, self.width)
+        if text.startswith(headings[0]):
+            text = self._coloured(headings[0], mark) + text[len(headings[0]) :]
+        self.stream.write(f"{text}\n")
 
     def _branches(self, lines: Sequence[Line], before: str, signs: _Signs) -> Iterator[str]:
         for place, line in enumerate(lines, 1):
@@ -86,7 +99,7 @@ _ASCII = _Signs("|- ", "`- ", "|  ", "   ", {YES: "+ ", NO: "x "})
 
 
 def output(stream: TextIO, environment: Mapping[str, str], *, as_json: bool) -> Output:
-    """Make the output: coloured on a terminal that takes it, unless NO_COLOR says otherwise."""
+    """Make the output: in colour on a terminal that supports it, unless NO_COLOR is set."""
     terminal = stream.isatty() and environment.get("TERM", "") != "dumb"
     colour = terminal and not environment.get("NO_COLOR") and not as_json
     return Output(stream, colour, as_json, columns_of(stream))

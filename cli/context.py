@@ -1,4 +1,4 @@
-"""What a command finds outside itself: it comes in as a value, so that tests can bring another."""
+"""What surrounds a command, as a value: tests pass another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from handler.app import SYSTEM_CLOCK
 from handler.clock import Clock
 from handler.connection import Connect
 from handler.http import Client
-from policy.terminal import say
+from policy.terminal import columns_of, safe, wrapped
 
 
 class Context(NamedTuple):
@@ -29,7 +29,7 @@ class Context(NamedTuple):
     clock: Clock = SYSTEM_CLOCK
 
     def output(self, options: argparse.Namespace) -> Output:
-        """Where the answer goes, in the form that was asked for."""
+        """Where the answer goes, in the form that the options ask for."""
         return output(self.stdout, self.environment, as_json=options.json)
 
     @property
@@ -41,22 +41,24 @@ class Context(NamedTuple):
         """Make a client that asks the providers."""
         return OperatorClient(self.clock, self.environment)
 
-    def tell(self, text: str) -> None:
-        """Say something beside the answer; that nobody can read it changes no exit status."""
+    def warn(self, text: str) -> None:
+        """Print a line beside the answer; if nobody can read it, the exit status stays the same."""
+        indent = 2 if text.startswith("- ") else 0
         try:
-            say(text, self.stderr)
+            self.stderr.write(f"{wrapped(safe(text), columns_of(self.stderr), indent)}\n")
+            self.stderr.flush()
         except OSError:
             discard(self.stderr)
 
 
 def discard(stream: TextIO) -> None:
-    """Forget what nobody takes, or the interpreter would complain when it flushes in the end."""
+    """Drop what nobody reads: otherwise the interpreter complains when it flushes at its end."""
     if stream in {sys.stdout, sys.stderr}:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def process() -> Context:
-    """Take the process as it is, also without a folder (it is deleted) or a stream (`>&-`)."""
+    """Take the process as it is, even if its folder is deleted or a stream is closed (`>&-`)."""
     try:
         folder = Path.cwd()
     except OSError:

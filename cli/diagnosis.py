@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from auditlog.explain import SETTINGS, clock_time, duration_in_words
+from auditlog.explain import DEFAULT_RULE, clock_time, duration_in_words
 from cli.console import join_words
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
@@ -283,7 +283,7 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClai
         raise ShapeError("it approves something else")
     reason = get_str(claim, "reason")
     by_settings = reason.removeprefix("Approved: ")
-    why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
+    why = reason if by_settings == reason else f"{DEFAULT_RULE}: {by_settings}"
     return ApprovalClaim(why, get_str(labels, DURATION), until)
 
 

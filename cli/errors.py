@@ -1,14 +1,14 @@
-"""What a command cannot do, in a sentence."""
+"""Why a command could not run, in a sentence."""
 
 from __future__ import annotations
 
-# The exit status of a command that could not be carried out.
+# The exit status of a command that could not run.
 NOT_DONE = 2
 
 
 class CommandError(Exception):
-    """A command that cannot be carried out; the sentence says why and what to do."""
+    """A command cannot run; the sentence says why, and what to do."""
 
 
 class ReportError(CommandError):
-    """A command that cannot be carried out as settings are wrong; a line for each, made safe."""
+    """A command cannot run because settings are wrong; one line for each, safe to print."""

@@ -1,4 +1,4 @@
-"""`oncall explain`: what would happen if somebody asked now, and why."""
+"""`oncall explain`: whether one person would be approved now, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from datetime import datetime, timedelta
 from typing import Any
 
-from auditlog.explain import NOTE, Line, tree, why
+from auditlog.explain import Line, tree, why
 from cli import arguments, options, user_lookup
 from cli.config import CommandConfig, load_config
 from cli.context import Context
@@ -25,8 +25,7 @@ EPILOG = """examples:
   oncall explain --as jane@example.com --resource okta.v1.Group:admins \\
     --at +8h --policy new.yaml
 
-exit status: 0 would be approved, 1 would be left to humans, 2 could not be
-carried out"""
+exit status: 0 approved, 1 left to humans, 2 the command could not run"""
 
 # More than any access lasts: it has to end within the calendar.
 _AHEAD = timedelta(days=366)
@@ -38,22 +37,30 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "explain",
         run,
-        summary="what would happen if somebody asked now, and why",
-        description="Ask the providers and decide, as the function would; nothing is approved.",
+        summary="whether one person would be approved now, and why",
+        description="Ask the providers and decide, as the deployed function would. "
+        "Nothing is approved.",
         epilog=EPILOG,
     )
-    options.add_request(parser, required=True, who="who asks", resource="for what; again for more")
+    options.add_request(
+        parser, required=True, who="the requester", resource="what they request; repeat it for more"
+    )
     options.add_action(parser)
-    parser.add_argument("--duration", type=arguments.duration, metavar="1h30m", help="for how long")
     parser.add_argument(
-        "--at", type=arguments.moment, metavar="TIME", help="as of then: an instant, or +2h"
+        "--duration", type=arguments.duration, metavar="1h30m", help="for how long they request it"
+    )
+    parser.add_argument(
+        "--at",
+        type=arguments.moment,
+        metavar="TIME",
+        help="decide as of this time: 2026-03-04T14:00Z, or +2h",
     )
     options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """Decide, and explain it."""
-    config = load_config(args, context.environment, context.folder)
+    """Decide, and explain the decision."""
+    config = load_config(args, context)
     settings = config.settings
     at, notes = _moment(args.at, context)
     request = arguments.request(
@@ -73,12 +80,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
             request.requester.email, outcome.providers, outcome.snapshot, settings, context
         )
     notes += missing_key_notes(settings, approving_rules(config.policy, request))
-    notes.append(f"the policy is from {config.origin}")
     open_notes = open_rule_notes(settings, request)
     record = _record(decision, outcome, config)
     explanation = tree(record)
-    lines = (*explanation.under, *(Line(note, NOTE) for note in (*open_notes, *notes)))
-    explanation = explanation._replace(under=lines)
+    lines = [f"note: {note}" for note in (*notes, *open_notes)]
+    lines.append(f"policy: {config.origin}")
+    explanation = explanation._replace(under=(*explanation.under, *map(Line, lines)))
     is_claimed = decision.approved and not settings.dry_run
     out = context.output(args)
     if args.json:
@@ -91,6 +98,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "until": format_instant(until) if until else None,
                 "open_to_any_duty": open_notes,
                 "notes": notes,
+                "policy": config.origin,
                 "tree": explanation.as_data(),
                 "record": record,
             }
@@ -108,9 +116,9 @@ def _moment(at: datetime | timedelta | None, context: Context) -> tuple[datetime
         moment = now + at if isinstance(at, timedelta) else at
         _ = moment + _AHEAD
     except OverflowError:
-        raise CommandError("--at is too far ahead to decide for") from None
-    note = f"decided as of {format_instant(moment)}, by what the providers say now"
-    return moment, [f"{note}: who is on duty only then is not known"]
+        raise CommandError("--at is too far in the future") from None
+    note = f"decided as of {format_instant(moment)}, with the duties of this moment"
+    return moment, [f"{note}: shifts that start later are not known"]
 
 
 def _record(decision: Decision, outcome: Outcome, config: CommandConfig) -> dict[str, Any]:

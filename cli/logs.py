@@ -1,4 +1,4 @@
-"""The function's log: out of a file, standard input, or a log group of CloudWatch."""
+"""The function's log: from a file, standard input, or a log group of CloudWatch."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ STANDARD_INPUT = "-"
 # Hundreds of thousands of decisions.
 MOST_BYTES = 1024**3
 _NOT_UTF_8 = re.compile(r"[\udc80-\udcff]")
-# Of CreateLogGroup, in the API reference of CloudWatch Logs.
+# From CreateLogGroup, in the API reference of CloudWatch Logs.
 _GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
 _CREDENTIALS = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (`aws sso login`)"
-_REGION = "export AWS_REGION, for example eu-west-1, or give --stack NAME in place of --log-group"
+_REGION = "export AWS_REGION, for example eu-west-1, or give --stack NAME instead of --log-group"
 _HOW = "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 _GZIP = b"\x1f\x8b"
-# By how a file begins.
+# By the first bytes of a file.
 _PACKED = {
-    _GZIP: "packed by gzip twice: unpack it first",
+    _GZIP: "packed with gzip twice: unpack it first",
     b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or export CSV",
-    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
-    b"BZh": "packed by bzip2: unpack it first",
-    b"\xfd7zXZ": "packed by xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it first",
+    b"BZh": "packed with bzip2: unpack it first",
+    b"\xfd7zXZ": "packed with xz: unpack it first",
 }
-# As PowerShell writes what a command prints.
+# Where PowerShell redirects the output of a command.
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def log_of_file(name: str, context: Context) -> Log:
-    """Read the records of a file, or of standard input; `-` is that.
+    """Read the records of a file, or of standard input (`-`).
 
     Raises:
-        CommandError: it cannot be read, or holds no line of the function's.
+        CommandError: it cannot be read, or has no line of the function's log.
     """
     title = title_of(name)
     try:
@@ -60,7 +60,7 @@ def log_of_file(name: str, context: Context) -> Log:
     if _NOT_UTF_8.search(text):
         raise CommandError(f"{title} cannot be read: it isn't text in UTF-8")
     why = f": {log.gaps[0]}" if log.gaps else f"; {_HOW}"
-    raise CommandError(f"{title} holds no line of the function's log{why}")
+    raise CommandError(f"{title} has no line of the function's log{why}")
 
 
 def _unpacked(file: IO[bytes], title: str) -> bytes:
@@ -70,10 +70,10 @@ def _unpacked(file: IO[bytes], title: str) -> bytes:
             with gzip.open(io.BytesIO(data)) as packed:
                 data = packed.read(MOST_BYTES + 1)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            problem = "what gzip packed is damaged or cut off"
+            problem = "its gzip data is damaged or cut off"
             raise CommandError(f"{title} cannot be read: {problem}") from None
     if len(data) > MOST_BYTES:
-        raise CommandError(f"{title} holds more than {MOST_BYTES // 2**20} MiB: split it")
+        raise CommandError(f"{title} has more than {MOST_BYTES // 2**20} MiB: split it")
     for magic, what in _PACKED.items():
         if data.startswith(magic):
             raise CommandError(f"{title} is {what}")
@@ -82,7 +82,7 @@ def _unpacked(file: IO[bytes], title: str) -> bytes:
 
 def _text(data: bytes, title: str) -> str:
     if not data.startswith(_UTF_16):
-        # A byte that is not of UTF-8 makes its own line unreadable, and no other.
+        # A byte that is not UTF-8 makes only its own line unreadable.
         return data.decode(errors="surrogateescape")
     try:
         return data.decode("utf-16")
@@ -91,30 +91,30 @@ def _text(data: bytes, title: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """Give the name by which a message calls a file."""
+    """Give the name of a file in messages."""
     return "stdin" if name == STANDARD_INPUT else name
 
 
 def remarks(log: Log) -> list[str]:
-    """Say how many lines could not be read, and what else is missing; nothing if all is there."""
-    gaps = [f"not all of the log is here: {gap}" for gap in log.gaps]
+    """Say how many lines could not be read, and what else is missing, if anything."""
+    gaps = [f"part of the log is missing: {gap}" for gap in log.gaps]
     if log.unreadable:
         lines = counted(log.unreadable, "line")
-        gaps.insert(0, f"{lines} could not be read: cut off, damaged, or of an older form")
+        gaps.insert(0, f"{lines} could not be read: cut off, damaged, or in an older form")
     return gaps
 
 
 def log_of_group(
     name: str, since: datetime, until: datetime, environment: Mapping[str, str], region: str = ""
 ) -> Log:
-    """Read the records of a log group, page by page; without a region, in the environment's.
+    """Read the records of a log group; without a region, in that of the environment.
 
     Raises:
-        CommandError: AWS cannot be asked, or refuses.
+        CommandError: AWS cannot be reached, or refuses.
     """
     if not _GROUP.fullmatch(name):
         raise CommandError(f"--log-group is {name!r}: it isn't a valid name of a log group")
-    # Slow to load, and of use here only.
+    # Slow to load, and only needed here.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import (  # noqa: PLC0415
         BotoCoreError,
@@ -138,13 +138,13 @@ def log_of_group(
         return read_log("\n".join(event["message"] for page in pages for event in page["events"]))
     except ClientError as error:
         code = error.response["Error"].get("Code", "an error")
-        raise CommandError(f"the log group {name} cannot be read: AWS says {code}") from None
+        raise CommandError(f"the log group {name} cannot be read: AWS answers {code}") from None
     except NoCredentialsError:
-        raise CommandError(f"AWS cannot be asked without credentials: {_CREDENTIALS}") from None
+        raise CommandError(f"AWS credentials are missing: {_CREDENTIALS}") from None
     except NoRegionError:
-        raise CommandError(f"AWS cannot be asked without a region: {_REGION}") from None
+        raise CommandError(f"no AWS region is set: {_REGION}") from None
     except BotoCoreError as error:
-        raise CommandError(f"AWS cannot be asked: {error}") from None
+        raise CommandError(f"the log group {name} cannot be read: {error}") from None
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The `oncall` command: what it can do, and how it ends."""
+"""The `oncall` command: its subcommands, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import argparse
 import errno
 import signal
 import socket
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from cli import check, explain, preflight, replay, report, who
+from cli import check, explain, options, preflight, replay, report, who
 from cli.context import Context, discard, process
 from cli.errors import NOT_DONE, CommandError, ReportError
 from handler import __version__
-from policy.terminal import Parser, safe, show_anything
+from policy.terminal import Parser, columns_of, safe, show_anything, wrapped
 
-EPILOG = """settings come from the environment, as the function's do: keys
-(INCIDENTIO_API_KEY, ...) and AUTO_APPROVAL_*. --stack NAME takes the plain
-ones from Pulumi.NAME.yaml, --policy FILE another policy. Beside a running
-sandbox: . .sandbox/env
+EPILOG = """Settings come from the environment, as in the function: the providers' keys
+(INCIDENTIO_API_KEY, ...) and AUTO_APPROVAL_*. --stack NAME reads the plain ones from
+Pulumi.NAME.yaml, and --policy FILE uses another policy. While a sandbox runs
+(make up), `. .sandbox/env` sets all of them.
 
-The Internet is reached through the proxy of HTTPS_PROXY or ALL_PROXY, if any,
-but for what NO_PROXY names.
+If HTTPS_PROXY or ALL_PROXY is set, the Internet is reached through that proxy, except for what
+NO_PROXY names.
 
-exit status: 0 yes or all well, 1 no, different or a problem, 2 could not be
-carried out"""
+exit status: 0 yes, or all is well; 1 no, different, or a problem; 2 the command could not run"""
 
-# What the system says of a full disk, and of a terminal that has gone.
+# The errors of a full disk, and of a terminal that has gone.
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: Sequence[str] | None = None, context: Context | None = None) -> int:
-    """Run one command and give its exit status: 0 yes, 1 no, 2 could not be carried out."""
+    """Run one command and give its exit status: 0 yes, 1 no, 2 it could not run."""
     context = context or process()
     show_anything(context.stdout, context.stderr)
     options = _parser().parse_args(arguments)
     if _outlived_sandbox(context.environment):
-        context.tell(
+        context.warn(
             "oncall: this shell has the variables of a sandbox that has ended: run `sandbox_off`, "
             "or `make up` in another terminal and `. .sandbox/env` here"
         )
@@ -48,19 +48,19 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
     except CommandError as error:
         lines = str(error).split("\n") if isinstance(error, ReportError) else [str(error)]
         for number, line in enumerate(lines):
-            context.tell(line if number else f"oncall: {line}")
+            context.warn(line if number else f"oncall: {line}")
         return NOT_DONE
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
+        return 128 + signal.SIGINT  # as shells do for a command that Ctrl-C ended
     except BrokenPipeError:
         discard(context.stdout)
-        return 128 + signal.SIGPIPE  # quietly, as other commands end (`| head`)
-    except Exception as error:  # noqa: BLE001 - a defect of ours ends in a sentence, too
+        return 128 + signal.SIGPIPE  # quietly, like other commands (`| head`)
+    except Exception as error:  # noqa: BLE001 - even a defect ends in a sentence
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             discard(context.stdout)
-            context.tell(f"oncall: the answer cannot be written: {error.strerror}")
+            context.warn(f"oncall: the answer cannot be written: {error.strerror}")
             return NOT_DONE
-        context.tell(
+        context.warn(
             f"oncall: something unexpected went wrong ({_place_of(error)}): please report it"
         )
         return NOT_DONE
@@ -68,26 +68,34 @@ def main(arguments: Sequence[str] | None = None, context: Context | None = None)
 
 
 class _Parser(Parser):
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse
+        """Read the arguments; without any, print the help as the answer. Nothing was decided."""
+        if not (sys.argv[1:] if args is None else args):
+            self.print_help()
+            self.exit(NOT_DONE)
+        return super().parse_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(NOT_DONE, f"oncall: {safe(message)}; run `{self.prog} --help` for how it goes\n")
+        text = safe(f"oncall: {message}; see `{self.prog} --help`")
+        self.exit(NOT_DONE, f"{wrapped(text, columns_of(sys.stderr))}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="oncall",
-        description="Explain, foresee and check automatic approvals.",
+        description="Explain and check automatic approvals.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=options.HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"oncall {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for command in (explain, who, replay, preflight, report, check):
+    commands = parser.add_subparsers(required=True, title="commands", metavar="COMMAND")
+    for command in (explain, who, preflight, check, report, replay):
         command.add(commands)
     return parser
 
 
 def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
-    """Whether the environment is of a sandbox (`. .sandbox/env`) that does not run any more."""
+    """Whether the environment is that of a sandbox (`. .sandbox/env`) that has ended."""
     page = urlsplit(environment.get("SANDBOX_PAGE", ""))
     with suppress(ValueError):  # the port isn't a number
         if page.hostname == "127.0.0.1" and page.port:
@@ -99,7 +107,7 @@ def _outlived_sandbox(environment: Mapping[str, str]) -> bool:
 
 
 def _place_of(error: Exception) -> str:
-    """Give the place, and not the message, which may hold a secret."""
+    """Give the place, but not the message, which may contain a secret."""
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next

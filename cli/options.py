@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from cli import arguments
 from cli.context import Context
 from handler.request import ACCESS
+from policy.terminal import wrapped
 
-FORMS_OF_LOGS = """FILE is the output of `aws logs tail` or `filter-log-events`, JSON or CSV from
-Insights or the console, or an export to S3, with or without gzip."""
+FORMS_OF_LOGS = """FILE is the output of `aws logs tail` or `aws logs filter-log-events`, JSON or
+CSV from CloudWatch Logs Insights or the console, or an export to S3; gzip is unpacked."""
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Fits help to the terminal: wraps each paragraph, and keeps lines that are indented."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Reckon with one more step of indentation of the commands."""
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:
+            self._action_max_length += self._indent_increment
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = (
+            block if "\n  " in block else wrapped(" ".join(block.split()), width)
+            for block in text.split("\n\n")
+        )
+        return textwrap.indent("\n\n".join(paragraphs), indent)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        # The commands have a heading, so the line with their placeholder is left out.
+        return text.partition("\n")[2] if action.nargs == argparse.PARSER else text
 
 
 def add_command(
@@ -23,13 +47,13 @@ def add_command(
     description: str,
     epilog: str,
 ) -> argparse.ArgumentParser:
-    """Add a command; the summary stands in the list of all of them."""
+    """Add a command; the summary is its line in the list of commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
         description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.set_defaults(run=run)
     return parser
@@ -38,7 +62,7 @@ def add_command(
 def add_request(
     parser: argparse.ArgumentParser, *, required: bool, who: str, resource: str
 ) -> None:
-    """Add the options that say who requests which resources."""
+    """Add the options for who requests which resources."""
     parser.add_argument(
         "--as", dest="who", required=required, type=arguments.email, metavar="EMAIL", help=who
     )
@@ -51,39 +75,39 @@ def add_request(
         metavar="KIND:ID",
         help=resource,
     )
-    add_labels(parser, "that the resources carry")
+    add_labels(parser, "a label of the resources; repeat it for more")
 
 
 def add_log_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add the file that holds a log."""
+    """Add the argument for a file with a log."""
     parser.add_argument(
         "file",
         nargs=None if required else "?",
         type=arguments.file,
         metavar="FILE",
-        help="lines of the function's log; - is stdin",
+        help="the function's log; - reads stdin",
     )
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose the policy, and the form of the answer."""
+    """Add the options for the policy, and for the form of the answer."""
     parser.add_argument(
         "--policy",
         type=arguments.policy,
         metavar="FILE",
-        help="by this policy file, whatever else is set",
+        help="use this policy file instead of the configured policy",
     )
     parser.add_argument(
         "--stack",
         type=arguments.stack,
         metavar="NAME",
-        help="by the plain settings of Pulumi.NAME.yaml, not one's own",
+        help="use the settings in Pulumi.NAME.yaml instead of the environment's",
     )
     add_json(parser)
 
 
 def add_labels(parser: argparse.ArgumentParser, help_: str) -> None:
-    """Add the option that gives labels of what is requested."""
+    """Add the option for the labels of what is requested."""
     parser.add_argument(
         "--label",
         action="append",
@@ -95,16 +119,16 @@ def add_labels(parser: argparse.ArgumentParser, help_: str) -> None:
 
 
 def add_action(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says what is to be done with what is requested."""
+    """Add the option for the requested action."""
     parser.add_argument(
         "--action",
         default=ACCESS,
         type=arguments.action,
         metavar="ACTION",
-        help=f"what to do with it; {ACCESS} if left out",
+        help=f"the requested action (default: {ACCESS})",
     )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add the switch that makes the answer JSON."""
-    parser.add_argument("--json", action="store_true", help="answer in JSON, for a script")
+    """Add the switch for output in JSON."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")

@@ -1,4 +1,4 @@
-"""What the rules that may approve leave open, and whom they need but nobody asks. No I/O."""
+"""Rules that are open to anybody on duty, and providers that have no key. No I/O."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from policy.lint import open_rules
 
 
 def approving_rules(policy: Policy, request: Request | None = None) -> Iterator[Rule]:
-    """Give the rules that may approve, for any of the resources of a request."""
+    """Give the rules that can approve a resource of the request; None means any resource."""
     for rule in policy.rules:
         if not rule.deny if request is None else rule.may_approve(request):
             yield rule
 
 
 def open_rule_notes(settings: Settings, request: Request | None = None) -> list[str]:
-    """Say which rules let in whoever has any duty, for what is requested (None: for all)."""
+    """Say which rules approve anybody with any duty; a request limits them to its resources."""
     on = [BY_ID[id_].name for id_ in settings.providers]
     return [
-        f"by {rule_title(rule.rule)}, {rule.describe(dry_run=settings.dry_run)}; {rule.remedy}"
+        f"{rule_title(rule.rule)}: {rule.describe(dry_run=settings.dry_run)}; {rule.remedy}"
         for rule in open_rules(settings.policy, on, request)
     ]
 
 
 def missing_key_notes(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Say which providers the rules name that nobody can ask, for want of a key."""
+    """Say which providers the rules name but have no key, so that they are not asked."""
     on = {BY_ID[id_].name for id_ in settings.providers}
     named = {
         condition.provider
@@ -39,7 +39,7 @@ def missing_key_notes(settings: Settings, rules: Iterable[Rule]) -> list[str]:
         if isinstance(condition, OnCall) and condition.provider
     }
     return [
-        f"{provider.name} is not asked, though the policy names it: {provider.key} is not set"
+        f"the policy names {provider.name}, which is not asked because {provider.key} is not set"
         for provider in PROVIDERS
         if provider.name in named - on
     ]

@@ -1,4 +1,4 @@
-"""`oncall preflight`: whether keys and names are right, before anybody needs them at night."""
+"""`oncall preflight`: whether keys and names are right, before somebody needs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditlog.explain import NO, YES
 from cli import options
 from cli.config import load_config
 from cli.context import Context
-from cli.preflight_checks import NOTE, OK, PROBLEM, Check, checks, kinds_named
+from cli.preflight_checks import NOTE, OK, PROBLEM, Check, check_settings, kinds_named
 from cli.provider_query import PATIENCE_SECONDS, query_all_duties
 from handler.clock import Deadline
 from handler.duty import ProviderSnapshot
@@ -23,8 +23,7 @@ EPILOG = """examples:
   . .sandbox/env && oncall preflight
   oncall preflight --stack prod --json
 
-exit status: 0 no problem (there may be notes), 1 problems, 2 could not be
-carried out"""
+exit status: 0 no problem (there may be notes), 1 problems, 2 the command could not run"""
 _MARKS = {OK: YES, PROBLEM: NO, NOTE: ""}
 
 
@@ -34,8 +33,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "preflight",
         run,
-        summary="check keys, and every name in the policy, at the providers",
-        description="Ask each provider for what the policy needs, and for what it names.",
+        summary="check the providers' keys and every name in the policy",
+        description="Check at each provider that its key can read what the policy needs, and that "
+        "everything the policy names exists there.",
         epilog=EPILOG,
     )
     options.add_policy(parser)
@@ -43,16 +43,17 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Check, and print the results."""
-    config = load_config(args, context.environment, context.folder)
+    config = load_config(args, context)
     results = check_providers(config.settings, context)
     good = all(result.level != PROBLEM for result in results)
     out = context.output(args)
     if args.json:
-        out.json({"ok": good, "checks": [result._asdict() for result in results]})
+        checks = [result._asdict() for result in results]
+        out.json({"ok": good, "checks": checks, "policy": config.origin})
     else:
         for result in results:
             out.line(f"{result.level:8} {result.text}", _MARKS[result.level], indent=9)
-        out.line(f"the policy is from {config.origin}")
+        out.line(f"policy: {config.origin}")
     return 0 if good else 1
 
 
@@ -60,13 +61,13 @@ def check_providers(settings: Settings, context: Context) -> list[Check]:
     """Ask each provider for what the policy needs and names, and check it."""
     report = query_all_duties(settings, context)
     snapshot = with_inventory(settings, report.snapshot, context)
-    return list(checks(settings, snapshot, report.queries, context.clock.now()))
+    return list(check_settings(settings, snapshot, report.queries, context.clock.now()))
 
 
 def with_inventory(
     settings: Settings, snapshot: ProviderSnapshot, context: Context
 ) -> ProviderSnapshot:
-    """Add what providers list beside duties: the names that the policy needs to be there."""
+    """Add what providers list besides duties, such as severities, if the policy names any."""
     client, clock = context.client(), context.clock
     try:
         kinds = kinds_named(settings.policy)
@@ -82,6 +83,6 @@ def with_inventory(
 
 
 def _inventory(provider: ProviderClient) -> Iterable[Question]:
-    """Give the questions for its inventory, which few need: most list all names with duties."""
+    """Give the questions for its inventory, if it has any: most list all names with the duties."""
     inventory = getattr(provider, "inventory", None)
     return inventory() if inventory else ()

@@ -1,4 +1,4 @@
-"""Settings and policy held against what the providers say. No I/O."""
+"""Checks of the settings and the policy against the providers' answers. No I/O."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _KIND_NAMES = {
     SEVERITY: "severity",
     INCIDENT_TYPE: "type of incidents",
 }
-# How every provider's client says that a key is not valid, or is another account's.
+# How a failure begins where the provider does not accept the key.
 _REFUSED = "answered 401"
 _BY_NAME_ALONE = frozenset({SEVERITY, INCIDENT_TYPE})
-_MOST_OBJECTIONS = 3
+_MOST_OBJECTIONS, _MOST_NAMES = 3, 8
 # What makes a provider show e-mails, and whose it never shows.
 _EMAIL_REMEDIES = {
     "incidentio": "give each of these users an e-mail in incident.io, and take deactivated ones "
@@ -46,9 +46,10 @@ _EMAIL_REMEDIES = {
     "pagerduty": "use a read-only key of the whole account, since another key may see users "
     "without their e-mails, and take deleted users off the schedules",
     "opsgenie": "make each user's username their e-mail address",
-    "jsm": "each of them has to show their e-mail to their organisation, or to anyone, under "
-    "Profile and visibility of their Atlassian account (the organisation's level takes managed "
-    "accounts, theirs and JSM_EMAIL's); take deactivated and app accounts off the schedules",
+    "jsm": "ask each of them to show their e-mail to their organisation, or to anyone, under "
+    "Profile and visibility of their Atlassian account (for the organisation's level, their "
+    "account and JSM_EMAIL's must be managed), and take deactivated and app accounts off the "
+    "schedules",
 }
 
 
@@ -57,7 +58,7 @@ class Check(NamedTuple):
 
     Attributes:
         level: `OK`, `PROBLEM`, or `NOTE` for what may be intended.
-        text: the result, in a sentence.
+        text: the result, in one sentence.
     """
 
     level: str
@@ -65,7 +66,7 @@ class Check(NamedTuple):
 
 
 class _PolicyName(NamedTuple):
-    """A name in the policy, and the providers at which it has to be found."""
+    """A name in the policy, and the providers where it may exist."""
 
     rule: str
     kind: str
@@ -74,11 +75,11 @@ class _PolicyName(NamedTuple):
     condition: OnCall | IncidentRole
 
     def means(self, listed: ScheduleOrRole) -> bool:
-        """Whether it is the id or a name of a provider's schedule or role."""
+        """Whether this is the id or a name of a provider's schedule or role."""
         return listed.kind == self.kind and self.entry in {listed.id, *listed.names}
 
     def matches(self, provider: str, snapshot: ProviderSnapshot) -> list[ScheduleOrRole]:
-        """Give what it means at a provider, each id once."""
+        """Give the schedules or roles that it names at a provider, each id once."""
         by_id = {
             listed.id: listed
             for listed in snapshot.schedules_and_roles
@@ -87,12 +88,12 @@ class _PolicyName(NamedTuple):
         return list(by_id.values())
 
     def check(self, level: str, text: str) -> Check:
-        """Give the result of a check of it."""
+        """Give the result of a check of this name."""
         return Check(level, f"{rule_title(self.rule)}: {text}")
 
 
 def kinds_named(policy: Policy) -> frozenset[str]:
-    """Say of which kinds the policy names something; the key itself is always of interest."""
+    """Give the kinds of which the policy names something; the key is always checked."""
     rules = tuple(approving_rules(policy))
     kinds = (name.kind for rule in rules for name in _policy_names(rule, ()))
     return frozenset((KEY, *kinds, *((INCIDENT_ROLE,) if _takes_any_role(rules) else ())))
@@ -105,10 +106,10 @@ def _takes_any_role(rules: Iterable[Rule]) -> bool:
     )
 
 
-def checks(
+def check_settings(
     settings: Settings, snapshot: ProviderSnapshot, queries: Mapping[str, DutyQuery], now: datetime
 ) -> Iterator[Check]:
-    """Check the keys, then every name, then what nobody has narrowed or let in."""
+    """Check the keys, then every name, then which rules are open to anybody on duty."""
     on = tuple(BY_ID[id_].name for id_ in settings.providers)
     rules = tuple(approving_rules(settings.policy))
     lists = _lists(snapshot)
@@ -125,8 +126,8 @@ def checks(
         if complete and not (
             query.any_schedule or any_role or _names_something_at(provider, snapshot, names)
         ):
-            unused = f"no rule uses {_key_setting(provider)}"
-            yield Check(NOTE, f"{unused}: nothing that the policy names is at {provider}")
+            unused = f"{_key_setting(provider)} is not used"
+            yield Check(NOTE, f"{unused}: nothing that the policy names exists at {provider}")
     yield from _check_missing_keys(rules, on)
     for name in dict.fromkeys(names):
         yield from _check_name(name, snapshot, now)
@@ -155,13 +156,13 @@ def _policy_names(rule: Rule, on: tuple[str, ...]) -> Iterator[_PolicyName]:
 
 
 def _lists(snapshot: ProviderSnapshot) -> frozenset[tuple[str, str]]:
-    """Give provider and kind of whatever there is a list of, complete or not."""
+    """Give the provider and kind of each list that was read, complete or not."""
     listed = snapshot.schedules_and_roles
     return snapshot.incomplete.union((entry.provider, entry.kind) for entry in listed)
 
 
 def _at_listing_providers(name: _PolicyName, lists: Collection[tuple[str, str]]) -> _PolicyName:
-    """Leave out providers that list nothing of its kind; each has schedules."""
+    """Leave out providers that list nothing of its kind; every provider has schedules."""
     if name.kind == ON_CALL:
         return name
     providers = tuple(provider for provider in name.providers if (provider, name.kind) in lists)
@@ -182,7 +183,7 @@ def _check_key(
     failures = [failure for failure in snapshot.failures if failure.provider == provider]
     refused = [failure for failure in failures if failure.problem.startswith(_REFUSED)]
     if refused:
-        yield Check(PROBLEM, f"{provider} refuses {setting}: {refused[0].problem}")
+        yield Check(PROBLEM, f"{provider} does not accept {setting}: {refused[0].problem}")
     for failure in failures:
         if failure not in refused:
             yield Check(PROBLEM, f"no answer from {failure}")
@@ -194,18 +195,19 @@ def _check_key(
     if provider in hidden:
         remedy = _EMAIL_REMEDIES.get(BY_NAME[provider].id, "make their e-mails visible there")
         missing = emails_missing(provider, *hidden[provider])
-        yield Check(PROBLEM, f"{missing}, so nobody is approved by their duty: {remedy}")
+        yield Check(PROBLEM, f"{missing}, so they cannot be approved: {remedy}")
     elif not failures and (keys or not query.is_empty):
-        roles = f", as {join_words(keys[0].names)}" if keys and keys[0].names else ""
-        yield Check(
-            OK, f"{provider}: {setting} is valid and reads all that the policy needs{roles}"
+        roles = (
+            f" (roles of the key: {join_words(keys[0].names)})" if keys and keys[0].names else ""
         )
+        text = f"{provider}: {setting} works and can read everything the policy needs{roles}"
+        yield Check(OK, text)
 
 
 def _names_something_at(
     provider: str, snapshot: ProviderSnapshot, names: Iterable[_PolicyName]
 ) -> bool:
-    """Whether a schedule or role is named at a provider; one found nowhere may be meant there."""
+    """Whether the policy names a schedule or role there; one found nowhere may be meant there."""
     return any(
         name.kind in {ON_CALL, INCIDENT_ROLE}
         and provider in name.providers
@@ -222,18 +224,16 @@ def _check_missing_keys(rules: Iterable[Rule], on: tuple[str, ...]) -> Iterator[
         for condition in duty_conditions(rule.when):
             provider = condition.provider if isinstance(condition, OnCall) else ""
             if provider and provider not in on:
-                reason = f"which nobody asks: {_key_setting(provider)} is not set"
-                yield Check(
-                    PROBLEM, f"{rule_title(rule.name)} counts duties of {provider}, {reason}"
-                )
+                reason = f"which is not asked because {_key_setting(provider)} is not set"
+                yield Check(PROBLEM, f"{rule_title(rule.name)} names {provider}, {reason}")
 
 
 def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) -> Iterator[Check]:
     kind, quoted = _KIND_NAMES[name.kind], f'"{name.entry}"'
     if not name.providers:
         if name.kind != ON_CALL:
-            reason = "no provider that is asked lists them"
-            yield name.check(NOTE, f"{kind} {quoted} cannot be looked for: {reason}")
+            reason = "no provider that is asked lists such names"
+            yield name.check(NOTE, f"{kind} {quoted} cannot be checked: {reason}")
         return
     by_provider = {provider: name.matches(provider, snapshot) for provider in name.providers}
     if not any(by_provider.values()):
@@ -249,23 +249,23 @@ def _check_name(name: _PolicyName, snapshot: ProviderSnapshot, now: datetime) ->
             continue
         # Only where the rule leaves the provider open is there more than one here.
         if owners and provider not in owners:
-            reason = f"{quoted} is the id of one of {join_words(owners)}"
-            ignored = f"the {kind} of {provider} that is called {quoted} does not count"
+            reason = f"{quoted} is an id at {join_words(owners)}"
+            ignored = f"the {kind} called {quoted} at {provider} does not count"
             yield name.check(NOTE, f"{ignored}: {reason}")
         elif len(matches) > 1 and name.kind not in _BY_NAME_ALONE:
             ids = join_words(sorted(match.id for match in matches))
             level, meaning = (
-                (NOTE, "it means the one with that id")
+                (NOTE, "only the one with that id counts")
                 if provider in owners
-                else (PROBLEM, "it counts for none")
+                else (PROBLEM, "none of them counts, so write an id instead")
             )
-            shared = f"{len(matches)} {kind}s of {provider} go by {quoted}"
-            yield name.check(level, f"{shared}: {meaning}; their ids are {ids}")
+            shared = f"{len(matches)} {kind}s at {provider} match {quoted}"
+            yield name.check(level, f"{shared}; {meaning}; their ids are {ids}")
         elif not matches[0].enabled:
-            off = f"the {kind} {quoted} of {provider} is switched off"
-            yield name.check(PROBLEM, f"{off}: nobody is on duty by it")
+            off = f"{kind} {quoted} is disabled at {provider}"
+            yield name.check(PROBLEM, f"{off}, so nobody is on duty for it")
         else:
-            yield name.check(OK, f"{kind} {quoted} is at {provider}")
+            yield name.check(OK, f"{kind} {quoted} exists at {provider}")
             if isinstance(name.condition, OnCall):
                 yield from _check_shift(name, name.condition, matches[0], snapshot, now)
 
@@ -277,7 +277,7 @@ def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
     ]
     if incomplete:
         reason = f"{join_words(incomplete)} did not list them all"
-        return name.check(PROBLEM, f"{what} cannot be looked for: {reason}")
+        return name.check(PROBLEM, f"{what} cannot be checked: {reason}")
     ids_by_name = {
         other: listed.id
         for listed in snapshot.schedules_and_roles
@@ -285,11 +285,16 @@ def _check_missing_name(name: _PolicyName, snapshot: ProviderSnapshot) -> Check:
         for other in listed.names
         if other
     }
-    hint = nearest(name.entry, ids_by_name)
     similar = nearest_of(name.entry, ids_by_name)
+    hint = nearest(name.entry, ids_by_name) if similar else _names_there(ids_by_name)
     if hidden_difference(name.entry, similar):
-        hint += f"; copy it from there, or name it by its id, {ids_by_name[similar]}"
-    return name.check(PROBLEM, f"{what} is not to be found at {join_words(name.providers)}{hint}")
+        advice = f"opy it from there, or write its id, {ids_by_name[similar]}"
+        hint += f" C{advice}" if hint.endswith("?") else f"; c{advice}"
+    return name.check(PROBLEM, f"no {what} at {join_words(name.providers)}{hint}")
+
+
+def _names_there(names: Collection[str]) -> str:
+    return f"; the names there are: {join_words(names)}" if 0 < len(names) <= _MOST_NAMES else ""
 
 
 def _check_shift(
@@ -299,7 +304,7 @@ def _check_shift(
     snapshot: ProviderSnapshot,
     now: datetime,
 ) -> Iterator[Check]:
-    """Note a schedule by which nobody would be approved at this moment, and why."""
+    """Note a schedule for which nobody would be approved at this moment, and why."""
 
     def current(duties: Iterable[Duty]) -> list[Duty]:
         of_schedule = (schedule.provider, ON_CALL, schedule.id)
@@ -317,21 +322,21 @@ def _check_shift(
     text = f"nobody is on call for {title} right now"
     if objections:
         reasons = dict.fromkeys(f"{duty.describe(now)}: {why}" for duty, why in objections.items())
-        text = f"nobody who is on call for {title} right now counts: "
+        text = f"nobody on call for {title} right now would be approved: "
         text += "; ".join(list(reasons)[:_MOST_OBJECTIONS])
         text += _remedy(name, condition.max_level, on_call)
     elif current(snapshot.without_email):
-        text = f"nobody who is on call for {title} right now shows an e-mail"
+        text = f"nobody on call for {title} right now has a visible e-mail"
     elif any(failure.provider == schedule.provider for failure in snapshot.failures):
-        text = f"who is on call for {title} right now is not known: not all could be asked"
+        text = f"who is on call for {title} right now is unknown: not everything was answered"
     yield name.check(NOTE, text)
 
 
 def _remedy(name: _PolicyName, max_level: int, on_call: Iterable[Duty]) -> str:
-    """Say how those on call for a schedule would count, if that takes but a word."""
+    """Say how the policy could accept those on call for a schedule, if that is simple."""
     level, provider = min((duty.level, BY_NAME[duty.provider].id) for duty in on_call)
     if level > max_level:
-        where = "this rule" if name.rule else "a policy file, as the settings take level 1 only"
-        return f". To let it count, write `provider: {provider}, max_level: {level}` in {where}"
+        where = "this rule" if name.rule else "a policy file: the default rule accepts level 1 only"
+        return f". To accept it, write `provider: {provider}, max_level: {level}` in {where}"
     shared = next((duty for duty in on_call if name.entry in duty.shared_names), None)
     return f". Its id is {shared.id}" if shared else ""

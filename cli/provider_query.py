@@ -1,4 +1,4 @@
-"""Asking the live providers for everybody at once, whoever requests what."""
+"""Asks the live providers for everybody's duties, instead of one requester's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from handler.rules.conditions import duty_conditions
 from handler.rules.model import Policy
 from handler.settings import Settings
 
-# Nobody waits for an approval here: a large organisation is read whole.
+# Nobody waits for an approval here, so a large organisation can be read completely.
 PATIENCE_SECONDS = 5 * BUDGET_SECONDS
 
 
 class DutyReport(NamedTuple):
-    """What the providers answered, and what each of them was asked for, by its name."""
+    """What the providers answered, and what each was asked, by its name."""
 
     snapshot: ProviderSnapshot
     queries: Mapping[str, DutyQuery]
@@ -31,12 +31,12 @@ class DutyReport(NamedTuple):
 def query_all_duties(
     settings: Settings, context: Context, request: Request | None = None
 ) -> DutyReport:
-    """Ask each provider for all that the rules could need, whoever requests what.
+    """Ask each provider for everything that the rules could need, for any requester.
 
     Args:
         settings: the policy, and the keys.
-        context: how they are reached.
-        request: what the rules have to be for; None takes every rule.
+        context: how providers are reached.
+        request: limits the rules to those for its resources; None means every rule.
     """
     client, clock = context.client(), context.clock
     try:
@@ -53,13 +53,13 @@ def query_all_duties(
 def _for_all_holders(
     queries: Mapping[str, DutyQuery], snapshot: ProviderSnapshot
 ) -> dict[str, DutyQuery]:
-    """Ask when a duty ends for everybody who has one."""
+    """Also ask when the duties end of everybody who has one."""
     holders = frozenset(duty.holder for duty in snapshot.duties)
     return {name: query._replace(holders=holders) for name, query in queries.items()}
 
 
 def rule_dependencies(policy: Policy, request: Request | None = None) -> list[Dependency]:
-    """Say on which duties the rules depend, whoever requests."""
+    """Give the duties on which the rules depend, for any requester."""
     return [
         Dependency(condition, rule.shift_end is not None, frozenset())
         for rule in approving_rules(policy, request)

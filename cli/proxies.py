@@ -1,8 +1,7 @@
-"""How an operator's machine reaches the Internet: directly, or through its environment's proxy.
+"""How an operator's machine reaches the Internet: directly, or through the proxy that it names.
 
-Only what runs on that machine connects so: the function in Lambda knows no proxy. A tunnel is asked
-for with CONNECT, and TLS is spoken through it with the host itself, so that the proxy sees neither
-requests nor keys.
+Only commands on that machine use this: the function in Lambda has no proxy. CONNECT opens a tunnel,
+and TLS goes through it to the host itself, so the proxy sees neither requests nor keys.
 """
 
 from __future__ import annotations
@@ -20,24 +19,24 @@ from handler.connection import Connect, Connection, encode_request, seconds_left
 from handler.hedging import HedgedRequest
 from handler.http import Client, HttpError
 
-# Those that curl and boto3 read, too. In lower case a variable comes before its capitals, even if
-# it is empty: so one command can do without the proxy.
+# The variables that curl and boto3 also read. Lower case comes first, even if it is empty, so that
+# a single command can go without the proxy.
 VARIABLES = (("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY"))
 EXCEPTIONS = ("no_proxy", "NO_PROXY")
 NAMES = frozenset(name for names in (*VARIABLES, EXCEPTIONS) for name in names)
 PROXY_REMEDY = "if this machine reaches the Internet through a proxy, export HTTPS_PROXY"
 _EXAMPLE = "http://proxy.example.com:3128"
-# Of schemes that curl knows: others may be anything, such as the beginning of a password.
+# Schemes that curl knows. Anything else may be the beginning of a password.
 _OTHER_SCHEMES = frozenset({"https", "socks", "socks4", "socks4a", "socks5", "socks5h"})
 _DEFAULT_PORT = 80
-# Of the time for all of a request: a proxy that takes longer is named before that is over.
+# Of the time for a whole request, so that a slow proxy can still be named in the error.
 _SHARE = 0.75
 _LONGEST_HEAD = 16 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r?\n")
 _SUCCESS = range(200, 300)
 _WANTS_PASSWORD = 407
 _ENTRY = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{1,5}))?")
-# An untrusted certificate isn't among them: then something did answer.
+# Not an untrusted certificate: then something did answer.
 _UNRESOLVED = "cannot be resolved"
 _UNANSWERED = (
     "connection failed (OSError",
@@ -49,10 +48,10 @@ _Address = IPv4Address | IPv6Address
 
 
 class UnreachableError(HttpError):
-    """No way leads to a host.
+    """A host cannot be reached.
 
     Attributes:
-        problem: what is wrong, in words safe to show.
+        problem: what is wrong, in words that are safe to print.
         remedy: what to do about it.
     """
 
@@ -63,7 +62,7 @@ class UnreachableError(HttpError):
 
 
 class _Proxy(NamedTuple):
-    """A proxy of the environment; `named` is how it is shown, without its password."""
+    """A proxy of the environment; `named` is its name in errors, without the password."""
 
     variable: str
     host: str
@@ -76,10 +75,10 @@ class _Proxy(NamedTuple):
 
 
 def connector(environment: Mapping[str, str]) -> Connect:
-    """Give what connects to a host and port for HTTPS through the environment's proxy, if any.
+    """Make a function that connects to an HTTPS host and port through the proxy, if any.
 
-    This machine itself, and what NO_PROXY names, is left to be connected to directly. It raises
-    UnreachableError where the proxy gives no tunnel.
+    It returns None for this machine itself and for what NO_PROXY names: connect to them directly.
+    It raises UnreachableError if the proxy opens no tunnel.
     """
 
     def connect(host: str, port: int, deadline: Deadline) -> socket.socket | None:
@@ -92,7 +91,7 @@ def connector(environment: Mapping[str, str]) -> Connect:
 
 
 class OperatorClient(Client):
-    """A client that adds to a failure what may help on a machine behind a proxy."""
+    """A client whose errors say what may help on a machine behind a proxy."""
 
     def __init__(self, clock: Clock, environment: Mapping[str, str]) -> None:
         super().__init__(clock, connector(environment))
@@ -106,7 +105,7 @@ class OperatorClient(Client):
         body: bytes | None,
         deadline: Deadline,
     ) -> bytes:
-        """Send a request; for what is raised see the function's client."""
+        """Send a request; it raises what the function's client raises."""
         try:
             return super().send(method, url, headers, body, deadline)
         except UnreachableError:
@@ -121,7 +120,7 @@ class OperatorClient(Client):
 
 
 def remedy_for(host: str, port: int, environment: Mapping[str, str]) -> str:
-    """Say what may lead to a host that was not reached; "" where nothing here would."""
+    """Say what may help to reach a host; "" if nothing here would."""
     variable, value = _setting(environment)
     if _is_this_machine(host):
         return ""
@@ -162,7 +161,7 @@ def _address(host: str) -> _Address | None:
 
 
 def _is_excepted(host: str, port: int, environment: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY names it: `*`, a domain with all below it, an address or a network.
+    """Whether NO_PROXY names it, as `*`, a domain or one above it, an address or a network.
 
     Each may have a port.
     """
@@ -192,12 +191,12 @@ def _covers(entry: str, name: str, port: int) -> bool:
 
 
 def _proxy(variable: str, value: str) -> _Proxy:
-    """Read a proxy's address; what is wrong with it is told without its value, a password maybe."""
+    """Read a proxy's address. Errors do not repeat it: it may contain a password."""
     scheme, colon, _ = value.partition("://")
     scheme = scheme.lower() if colon else "http"
     if scheme in _OTHER_SCHEMES:
         raise UnreachableError(
-            f"{variable} is an address that begins with {scheme}://, which isn't supported here",
+            f"{variable} begins with {scheme}://, which isn't supported here",
             f"set HTTPS_PROXY to an http:// proxy, for example {_EXAMPLE}",
         )
     try:
@@ -206,11 +205,11 @@ def _proxy(variable: str, value: str) -> _Proxy:
         user, separator, password = parts.netloc.rpartition("@")[0].partition(":")
     except ValueError:
         scheme = host = ""
-    # What follows the host may be the rest of a password: one with a slash, for example.
+    # What follows the host may be the rest of a password that contains a slash.
     if scheme != "http" or not host or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise UnreachableError(
-            f"{variable} isn't a valid address of a proxy",
-            f"write it as {_EXAMPLE}, and special characters of a password percent-encoded",
+            f"{variable} isn't a valid proxy address",
+            f"write it like {_EXAMPLE}, with special characters of a password percent-encoded",
         )
     credentials = None
     if user or separator:
@@ -230,8 +229,7 @@ def _through(proxy: _Proxy, host: str, port: int, deadline: Deadline) -> socket.
     check = f"check {proxy.variable}"
     way = urlsplit(f"http://{_authority(proxy.host, proxy.port)}")
     try:
-        # Not socket.create_connection: it takes all the time anew for each address, and as long as
-        # the resolver does.
+        # Not socket.create_connection: its time-out is for each address, and the resolver has none.
         with HedgedRequest(lambda _: Connection(way, None), None, deadline) as hedged:
             hedged.start()
             raw = hedged.wait().raw_socket
@@ -265,7 +263,7 @@ def _request(proxy: _Proxy, host: str, port: int) -> bytes:
 
 
 def _status(raw: socket.socket, deadline: Deadline) -> int:
-    """Read the answer's head and no byte beyond, which would be the host's; 0: it is no HTTP."""
+    """Read the answer's head, and no byte of the host after it; 0 means that it isn't HTTP."""
     head = bytearray()
     while not head.endswith((b"\r\n\r\n", b"\n\n")):
         raw.settimeout(seconds_left(deadline))
@@ -283,16 +281,16 @@ def _refusal(proxy: _Proxy, target: str, status: int) -> UnreachableError:
         return UnreachableError(problem, f"check {proxy.variable}")
     if status != _WANTS_PASSWORD:
         problem = f"{proxy.named} refuses to connect to {target} (HTTP {status})"
-        return UnreachableError(problem, "ask whoever runs it to allow that host")
+        return UnreachableError(problem, "ask its administrator to allow that host")
     if proxy.credentials is None:
-        problem = f"{proxy.named} wants a user and a password (HTTP {status})"
+        problem = f"{proxy.named} requires a user name and a password (HTTP {status})"
         return UnreachableError(problem, f"set {proxy.variable} to http://USER:PASSWORD@HOST:PORT")
-    problem = f"{proxy.named} refuses the user and password (HTTP {status})"
+    problem = f"{proxy.named} does not accept the user name and password (HTTP {status})"
     return UnreachableError(problem, f"correct them in {proxy.variable}")
 
 
 def _encoded(host: str) -> str:
-    """Write a host as DNS has it; UnicodeError, which is a ValueError: it can't be one."""
+    """Write a host as DNS does; raises UnicodeError, a ValueError, if it isn't one."""
     return host if _address(host) else host.encode("idna").decode("ascii")
 
 

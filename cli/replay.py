@@ -1,4 +1,4 @@
-"""`oncall replay`: logged records decided again, and what comes out in another way."""
+"""`oncall replay`: decides logged requests again, and shows what would change."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from auditlog.explain import NO, YES, duration_in_words
 from auditlog.replay import COMPARED, ReplayResult, replay
 from cli import options
 from cli.config import load_config
-from cli.console import Output, join_words
+from cli.console import HUMANS, Output, join_words
 from cli.context import Context
 from cli.errors import CommandError
 from cli.logs import log_of_file, remarks, title_of
+from policy.terminal import counted
 
 EPILOG = f"""examples:
   aws logs tail "$(pulumi stack output log_group)" --since 7d > week.log
-  oncall replay week.log --stack prod              the policy as it is
-  oncall replay week.log --policy policy/new.yaml  as an edit would have it
+  oncall replay week.log --stack prod              with the current policy
+  oncall replay week.log --policy policy/new.yaml  with an edited policy
 
 {options.FORMS_OF_LOGS}
 
-exit status: 0 every decision came out the same, 1 some differ, cannot be
-decided again, are missing or could not be read, 2 could not be carried out"""
+exit status: 0 every decision is the same; 1 some differ, cannot be decided again, are missing or
+could not be read; 2 the command could not run"""
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -33,8 +34,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "replay",
         run,
-        summary="decide logged records again, and print what would differ",
-        description="Decide what the log holds again, offline, by the policy of today or another.",
+        summary="decide logged requests again, and show what would change",
+        description="Decide the requests in a log again, offline, with the current policy or "
+        "another one.",
         epilog=EPILOG,
     )
     options.add_log_file(parser, required=True)
@@ -42,12 +44,12 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """Decide again, and print what differs."""
-    config = load_config(args, context.environment, context.folder, needs_keys=False)
+    """Decide again, and print the differences."""
+    config = load_config(args, context, needs_keys=False)
     log = log_of_file(args.file, context)
     decisions, missing = log.decisions, remarks(log)
     if not decisions:
-        raise CommandError("; ".join([f"{title_of(args.file)} holds no decision", *missing]))
+        raise CommandError("; ".join([f"{title_of(args.file)} has no decisions", *missing]))
     results = replay(decisions, config.policy)
     differing = [entry for entry in results if entry.differences]
     undecided = [entry for entry in results if entry.new_record is None]
@@ -69,7 +71,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
     else:
         for entry in differing:
             _print(out, entry)
-        out.line(f"by the policy from {config.origin}: {same} the same, {len(differing)} different")
+        counts = f"{same} the same, {len(differing)} different"
+        if undecided:
+            counts += f", {len(undecided)} undecided"
+        out.line(f"{counted(len(results), 'decision')}: {counts}; policy: {config.origin}")
         _print_undecided(out, undecided)
         for remark in missing:
             out.line(remark, NO)
@@ -100,10 +105,12 @@ def _print(out: Output, entry: ReplayResult) -> None:
         outcome = "left to humans"
         if approved:
             outcome = f"approved for {duration_in_words(decision['duration'])}"
-        out.line(f"  {when}  {outcome}: {decision['reason']}", YES if approved else NO, 7)
+        mark = YES if approved else HUMANS
+        reason = str(decision["reason"]).removeprefix("Approved: ")
+        out.line(f"  {when}  {outcome}: {reason}", mark, 7)
 
 
 def _print_undecided(out: Output, undecided: Iterable[ReplayResult]) -> None:
     problems = Counter(entry.problem for entry in undecided)
     for problem, count in problems.items():
-        out.line(f"{count} could not be decided again: {problem}")
+        out.line(f"{count} undecided: {problem}")

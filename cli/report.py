@@ -1,4 +1,4 @@
-"""`oncall report`: a period's decisions, by outcome, rule and provider."""
+"""`oncall report`: counts decisions by outcome, rule and provider."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ EPILOG = f"""examples:
   oncall report week.log
   oncall report --stack prod --since 30d
 
-{options.FORMS_OF_LOGS} --stack asks
-the Pulumi CLI for the log group.
+{options.FORMS_OF_LOGS} --stack asks the Pulumi CLI for the log group.
 
-exit status: 0 reported, 1 reported but for lines that are missing or could not
-be read, 2 could not be carried out"""
+exit status: 0 reported; 1 reported, but lines are missing or could not be read; 2 the command could
+not run"""
 WEEK = timedelta(days=7)
 
 
@@ -36,8 +35,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "report",
         run,
-        summary="a period's decisions by outcome, rule and provider",
-        description="Count what the log says, without naming anybody.",
+        summary="count decisions by outcome, rule and provider",
+        description="Count the decisions in a log. Nobody is named.",
         epilog=EPILOG,
     )
     options.add_log_file(parser, required=False)
@@ -45,24 +44,22 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         "--stack",
         type=arguments.stack,
         metavar="NAME",
-        help="read this stack's log group in CloudWatch instead",
+        help="read the log group of this stack",
     )
-    parser.add_argument(
-        "--log-group", metavar="NAME", help="read this log group, in the region of AWS_REGION"
-    )
+    parser.add_argument("--log-group", metavar="NAME", help="read this log group, in AWS_REGION")
     parser.add_argument(
         "--since",
         type=arguments.duration,
         metavar="7d",
-        help="how far back; 7d from a log group, all of a file, if not said",
+        help="how far back to read (default: 7d of a log group, all of a file)",
     )
     options.add_json(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """Read the records, and count."""
+    """Read the records and count them."""
     if [args.file, args.log_group, args.stack].count(None) != 2:  # noqa: PLR2004 - all others
-        raise CommandError("give one of FILE, --stack NAME and --log-group NAME")
+        raise CommandError("give one of FILE, --stack NAME or --log-group NAME")
     log = _log(args, context)
     counts, missing = report(log.records), remarks(log)
     out = context.output(args)
@@ -82,7 +79,7 @@ def _log(args: argparse.Namespace, context: Context) -> Log:
     try:
         since = now - (args.since or WEEK)
     except OverflowError:
-        raise CommandError("--since reaches back too far") from None
+        raise CommandError("--since goes back too far") from None
     if args.stack:
         group, region = find_log_group(args.stack, context)
         return log_of_group(group, since, now, context.environment, region)

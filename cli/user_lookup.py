@@ -1,6 +1,6 @@
-"""Whether a provider has a user with an e-mail at all: asked by the command, never to decide.
+"""Looks up whether a provider has a user with an e-mail: for people, never for a decision.
 
-In what a decision is made from, whoever is off duty and whoever is misspelt look alike.
+In the facts of a decision, somebody off duty and a misspelt address look alike.
 
 Facts from the vendors' API references: "Users V2" (incident.io), "Users" (PagerDuty), "User API"
 (Opsgenie), "User search" (Jira Cloud platform).
@@ -26,22 +26,22 @@ from handler.json_fields import ShapeError, as_list, as_object, get_list, get_ob
 from handler.providers.registry import BY_ID, BY_NAME
 from handler.settings import Settings
 
-# For all providers together: one that hangs leaves the others half of what is left.
+# For all providers together; each may use half of what is left.
 _SECONDS, _SHARE = 6.0, 0.5
-# Each part of an address has to be more than this like another's to be taken for a slip, unless it
-# has all of its letters, or one other: of short names, another's is as much alike.
+# A part of an address is taken for a misspelling of another if it is more similar than this, has
+# the same letters, or differs in one: short names of two people can be as similar.
 _LIKENESS = 0.75
 _OPSGENIE, _JSM = BY_ID["opsgenie"].name, BY_ID["jsm"].name
 _KNOWN, _UNKNOWN, _HIDDEN = "known", "unknown", "hidden"
 
 
 class _Lookup(NamedTuple):
-    """How a provider is asked for users by e-mail.
+    """How to ask a provider for users by e-mail.
 
     Attributes:
         url, headers: of the call.
-        users: takes the users out of the answer.
-        field: which of theirs holds the e-mail.
+        users: gets the users from the answer.
+        field: the one of a user that has the e-mail.
     """
 
     url: str
@@ -109,13 +109,13 @@ def notes_on_user(
     settings: Settings,
     context: Context,
 ) -> list[str]:
-    """Say whether the providers that were asked know somebody of whom they stated no duty.
+    """Say whether the providers that were asked know a requester for whom they reported no duty.
 
     Args:
         email: the requester's, in normal form.
         providers: the names of those providers.
-        snapshot: all that they stated.
-        settings: their keys, and the policy, whose aliases are looked up, too.
+        snapshot: everything that they answered.
+        settings: their keys, and the policy; its aliases are also looked up.
         context: how they are reached.
     """
     others = settings.policy.addresses(email) - {email}
@@ -137,10 +137,10 @@ def notes_on_user(
 def _state(
     client: Client, settings: Settings, name: str, addresses: Iterable[str], deadline: Deadline
 ) -> str:
-    """Say whether a provider has a user of one of these addresses, or why that is not known."""
+    """Say whether a provider has a user with one of these addresses, or why that is unknown."""
     id_ = BY_NAME[name].id
     if id_ not in _LOOKUPS:
-        return "`oncall` has no search for it"
+        return "`oncall` cannot search there"
     state = _UNKNOWN
     for address in addresses:
         lookup = _LOOKUPS[id_](settings.providers[id_], address)
@@ -156,7 +156,7 @@ def _state(
             return f"the answer could not be read: {error}"
         if any(emails.same(other, address) for other in addresses_there):
             return _KNOWN
-        # Found by an e-mail that is not shown: elsewhere it is a part of the name that fits.
+        # Found by a hidden e-mail; at other providers, a part of the name may have matched.
         if name == _JSM and "" in addresses_there:
             state = _HIDDEN
     return state
@@ -168,12 +168,16 @@ def _known_notes(
     failing = {failure.provider for failure in snapshot.failures}
     for name, state in states.items():
         if state == _KNOWN:
-            now = "not all duties could be read" if name in failing else "off duty there right now"
-            yield f"{name} has a user with the e-mail {person}: {now}"
+            now = "is not on duty there right now"
+            if name == _OPSGENIE:
+                now += ", or only in a later escalation step, which does not count"
+            if name in failing:
+                now = "may be on duty there: not everything could be read"
+            yield f"{name} has a user with the e-mail {person}, who {now}"
         elif state == _HIDDEN:
             yield (
-                f"{name} has an account that may be {person}, but doesn't show its e-mail: "
-                "no duty of that account counts"
+                f"{name} has an account that may be {person}, but does not show its e-mail, "
+                "so its duties do not count"
             )
 
 
@@ -183,12 +187,12 @@ def _unknown_notes(
     without = [name for name, state in states.items() if state == _UNKNOWN]
     if len(without) == len(states):
         providers = join_words(without)
-        nobody = f"no provider that was asked has a user with the e-mail {person} ({providers})"
+        nobody = f"no user has the e-mail {person} at {providers}"
         yield f"{nobody}: check the spelling{_nearest_on_duty(email, snapshot)}"
         if _JSM in without:
             yield f"{_JSM} finds users only if JSM_EMAIL's account may browse users"
     elif without:
-        yield f"{join_words(without)}: no user with the e-mail {person}"
+        yield f"no user has the e-mail {person} at {join_words(without)}"
     not_sure = {failure.provider for failure in snapshot.failures}
     not_sure |= {duty.provider for duty in snapshot.without_email}
     for name, state in states.items():
@@ -196,11 +200,11 @@ def _unknown_notes(
             prefix, user = "", f"a user with the e-mail {person}"
             if name not in not_sure:
                 prefix, user = f"nobody on duty at {name} has the e-mail {person}; ", "such a user"
-            yield f"{prefix}whether {name} has {user} could not be looked up: {state}"
+            yield f"{prefix}could not look up whether {name} has {user}: {state}"
 
 
 def _nearest_on_duty(email: str, snapshot: ProviderSnapshot) -> str:
-    """Give whose address on duty this one may have been meant to be: `oncall who` lists them."""
+    """Give the address on duty that this one may be a misspelling of; `oncall who` lists them."""
     local, _, domain = email.rpartition("@")
     for holder in sorted({duty.holder for duty in snapshot.duties}):
         other, _, its_domain = holder.rpartition("@")

@@ -1,4 +1,4 @@
-"""Signing and sending one call, as the access system does: for the sandbox, and for `oncall`."""
+"""Signs and sends a call as the access system does, for the sandbox and for `oncall`."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ DEFAULT_KIND = "example.v1.Resource"
 TIMEOUT_SECONDS = 20
 """For the whole of a call: connecting, TLS, sending, and the answer to its last byte."""
 MOST_BYTES = 6 * 1024 * 1024
-"""Lambda answers with no more."""
+"""The longest answer that Lambda sends."""
 
 
 class SendError(Exception):
-    """The call could not be made; the sentence names the address and the remedy."""
+    """The call failed; the sentence names the address and the reason."""
 
 
 @dataclass(frozen=True)
 class WebhookAnswer:
-    """What the webhook answered: HTTP status and JSON body, or text where it is none.
+    """The webhook's answer: its HTTP status, and its body as JSON, or else as text.
 
-    `date` is the server's own clock, as its header says it.
+    `date` is the header from the server's clock.
     """
 
     http: int
@@ -53,7 +53,7 @@ class WebhookAnswer:
 
     @property
     def claims(self) -> list[dict[str, Any]]:
-        """The claims made; none where the answer is an error."""
+        """The claims; none if the answer is an error."""
         return self.body.get("claims", []) if isinstance(self.body, dict) else []
 
 
@@ -68,7 +68,7 @@ def request_event(
 ) -> dict[str, Any]:
     """Make an `access/request` event; a resource is `KIND:ID`, or an id of the default kind.
 
-    Without a petition's name it is one of its own.
+    Without the name of a petition, a new one is made.
     """
     labels = {"petition": petition or str(uuid.uuid4())}
     if duration:
@@ -95,10 +95,10 @@ def signed(
 ) -> tuple[bytes, dict[str, str]]:
     """Give the bytes to send, as JSON.stringify writes them, and the headers that sign them.
 
-    Some receivers verify over what they parsed and wrote anew, and no other form survives that.
+    Some receivers verify JSON that they have parsed and written again: only this form survives.
     """
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    # Half of a surrogate pair is no UTF-8; escaped it is, as JSON has it.
+    # UTF-8 cannot hold half of a surrogate pair, but JSON can, as an escape.
     raw = text.encode(errors="backslashreplace")
     timestamp = format_instant(signed_at or datetime.now(UTC))
     headers = {
@@ -112,9 +112,9 @@ def signed(
 def _parts(url: str) -> SplitResult:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("it begins with http:// or https:// and a host")
+        raise ValueError("it must begin with http:// or https:// and a host")
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("it holds a character that has to be percent-encoded")
+        raise ValueError("it has a character that must be percent-encoded")
     if problem := host_problem(parts.hostname):
         raise ValueError(f"its {problem}")
     _ = parts.port  # raises ValueError where the port isn't valid
@@ -131,12 +131,12 @@ def send(
     most: int = MOST_BYTES,
     connect: Connect | None = None,
 ) -> WebhookAnswer:
-    """POST a signed body and read the answer, within so many seconds and bytes.
+    """POST a signed body and read the answer, within a limit of seconds and bytes.
 
-    `connect` makes the socket for HTTPS; plain HTTP, and None, connects directly.
+    `connect` opens the connection for HTTPS; without it, and for plain HTTP, it is direct.
 
     Raises:
-        SendError: that is no address, or nobody answers there; its cause says in which way.
+        SendError: the address isn't valid, or does not answer; see its cause.
     """
     raw, headers = signed(secret, body, signed_at)
     return call(url, "POST", headers, raw, timeout=timeout, most=most, connect=connect)
@@ -155,35 +155,35 @@ def call(
     """Make a call and read the answer, as `send` does.
 
     Raises:
-        SendError: that is no address, or nobody answers there; its cause says in which way.
+        SendError: the address isn't valid, or does not answer; see its cause.
     """
     try:
         parts = _parts(url)
     except ValueError as error:
-        raise SendError(f"{url!r} is no http or https address ({error})") from error
+        raise SendError(f"{url!r} isn't a valid address: {error}") from error
     tls = ssl.create_default_context() if parts.scheme == "https" else None
     tunnel = connect if tls else None
     deadline = Deadline(SYSTEM_CLOCK, timeout)
     try:
         request = encode_request(method, parts, dict(headers), raw)
-        # Several connections may be tried; the call is sent once, by the first that is open.
+        # Several connections may be tried; the first that opens sends the call, once.
         with HedgedRequest(lambda _: Connection(parts, tls, tunnel), None, deadline) as hedged:
             hedged.start()
             with closing(hedged.wait()) as connection:
                 connection.send(request, deadline)
                 response, data = connection.read_response(most, deadline)
     except TimeoutError as error:
-        raise SendError(f"{url} does not answer (not wholly within {timeout:g} s)") from error
+        raise SendError(f"{url} did not answer completely within {timeout:g} s") from error
     except ResponseTooLargeError as error:
-        raise SendError(f"{url} does not answer (but with more than {most} bytes)") from error
+        raise SendError(f"{url} answered with more than {most} bytes") from error
     except socket.gaierror:
         cause = UnreachableError(f"{parts.hostname} cannot be resolved", PROXY_REMEDY)
-        raise SendError(f"{url} does not answer ({cause})") from cause
-    except HTTPException as error:  # which may quote what came
-        raise SendError(f"{url} does not answer ({type(error).__name__})") from error
+        raise SendError(f"{url} did not answer: {cause}") from cause
+    except HTTPException as error:  # its text may quote the answer
+        raise SendError(f"{url} did not answer in HTTP ({type(error).__name__})") from error
     except (OSError, HttpError) as error:
         problem = str(error) or type(error).__name__
-        raise SendError(f"{url} does not answer ({problem})") from error
+        raise SendError(f"{url} did not answer: {problem}") from error
     text, date = data.decode(errors="replace"), response.headers.get("Date", "")
     try:
         return WebhookAnswer(response.status, json.loads(text), date)

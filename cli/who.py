@@ -1,4 +1,4 @@
-"""`oncall who`: who would be approved for something right now, and why nobody else would."""
+"""`oncall who`: everybody who would be approved for a resource now, and why others would not."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from auditlog.explain import NO, SETTINGS, clock_time, emails_missing, why
+from auditlog.explain import DEFAULT_RULE, YES, clock_time, emails_missing, why
 from cli import arguments, options
 from cli.config import CommandConfig, load_config
-from cli.console import Output
+from cli.console import HUMANS, Output, join_words
 from cli.context import Context
 from cli.errors import NOT_DONE
 from cli.policy_notes import approving_rules, missing_key_notes, open_rule_notes
@@ -21,15 +21,15 @@ from handler.duty import ProviderSnapshot
 from handler.providers.collect import without_email
 from handler.request import Request, Resource
 from handler.rules.conditions import NOT_LISTED
-from handler.rules.evaluate import NO_DUTY, Decision, decide_all
+from handler.rules.evaluate import Decision, decide_all
 from handler.rules.model import Policy
 
 EPILOG = """examples:
   oncall who postgres.v1.Role:db-1 --label Env=Prod
   oncall who okta.v1.Group:admins --stack prod --json
 
-exit status: 0 somebody would be approved, 1 nobody, 2 could not be carried
-out, or no provider could be asked"""
+exit status: 0 somebody would be approved; 1 nobody would be; 2 the command could not run, or no
+provider answered"""
 NOBODY = "nobody@stand-in.invalid"
 _MOST_OTHERS = 20
 
@@ -40,20 +40,21 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         commands,
         "who",
         run,
-        summary="who would be approved for it right now, why, and until when",
-        description="Ask the providers for everybody on duty, and decide for each of them.\n"
-        "Those who would not be approved are listed with the reason.",
+        summary="everybody who would be approved for a resource now, and why",
+        description="Ask the providers who is on duty and decide for each person, as if they "
+        "requested the resource now. People whom an Opsgenie escalation notifies only later are "
+        "not listed.",
         epilog=EPILOG,
     )
-    parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="for what")
-    options.add_labels(parser, "that it carries")
+    parser.add_argument("resource", type=arguments.resource, metavar="KIND:ID", help="the resource")
+    options.add_labels(parser, "a label of the resource; repeat it for more")
     options.add_action(parser)
     options.add_policy(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """Decide for each holder of a duty; list who is approved, and who is not."""
-    config = load_config(args, context.environment, context.folder)
+    """Decide for everybody on duty; list who would be approved, and who would not."""
+    config = load_config(args, context)
     settings, policy, clock = config.settings, config.policy, context.clock
     kind, id_ = args.resource
     request = arguments.request(NOBODY, [args.resource], args.label, action=args.action)
@@ -68,21 +69,19 @@ def run(args: argparse.Namespace, context: Context) -> int:
     unanswered = _unanswered(report)
     answer, status = "", 0 if approved and not settings.dry_run else 1
     notes = [
-        f"{emails_missing(name, *counts)}; `oncall preflight` says what makes it visible"
+        f"{emails_missing(name, *counts)}; `oncall preflight` shows how to make it visible"
         for name, counts in hidden.items()
     ]
     notes += [f"no answer from {failure}" for failure in snapshot.failures]
     notes += missing_key_notes(settings, approving_rules(policy, request))
     if settings.dry_run:
-        notes.append("in dry run no claim is made: humans decide about all of them")
+        notes.append("in dry run nobody is approved: humans decide about every request")
     if not approved:
         answer = "nobody would be approved"
         if objection:
             notes.insert(0, objection)
         elif unanswered and len(unanswered) == len(report.queries):
-            answer, status = "who would be approved is not known: no provider answered", NOT_DONE
-        elif not any(map(_has_a_duty_that_counts, decisions)):
-            notes.insert(0, _why_nobody(len(others), snapshot))
+            answer, status = "unknown: no provider answered", NOT_DONE
     open_notes = open_rule_notes(settings, request)
     out = context.output(args)
     if args.json:
@@ -92,21 +91,35 @@ def run(args: argparse.Namespace, context: Context) -> int:
                 "dry_run": settings.dry_run,
                 "approved": [_as_data(decision, config) for decision in approved],
                 "not_approved": [{"who": person, "why": reason} for person, reason in others],
+                "considered": 0 if objection else len(decisions),
+                "asked": list(report.queries),
                 "unanswered": unanswered,
                 "open_to_any_duty": open_notes,
                 "notes": notes,
+                "policy": config.origin,
             }
         )
     else:
         rows = [_row(decision, config) for decision in approved]
-        _print(out, rows, answer, others, (*notes, *open_notes))
+        lines = [f"note: {note}" for note in (*notes, *open_notes)]
+        if not objection and len(unanswered) < len(report.queries):
+            lines.append(_considered(len(decisions), report, unanswered))
+        if rows:
+            heading = "would be approved" if settings.dry_run else "approved"
+            out.table((heading, "until", "for", "why"), rows, HUMANS if settings.dry_run else YES)
+        else:
+            out.line(answer, HUMANS)
+        _print_others(out, others)
+        out.line()
+        for line in (*lines, f"policy: {config.origin}"):
+            out.line(line)
     return status
 
 
 def decisions_for_all(
     request: Request, snapshot: ProviderSnapshot, policy: Policy, clock: Clock
 ) -> list[Decision]:
-    """Decide for everybody on duty; by the end of the access, the latest first."""
+    """Decide for everybody on duty, and sort by the end of the access, the latest first."""
     now = clock.now()
     people = _candidates(snapshot, policy)
     requests = [request._replace(requester=Resource(email=person)) for person in people]
@@ -115,34 +128,33 @@ def decisions_for_all(
 
 
 def _candidates(snapshot: ProviderSnapshot, policy: Policy) -> list[str]:
-    """Give everybody who holds a duty, and whose duty it is by the policy's aliases."""
+    """Give everybody with a duty of their own, or of an alias that the policy gives them."""
     holders = {duty.holder for duty in snapshot.duties}
     owners = {email for email, others in policy.aliases.items() if holders & set(others)}
     return sorted(holders | owners)
 
 
 def _objection(request: Request, policy: Policy, clock: Clock) -> str:
-    """Say why no duty could open it, or "" if one could."""
+    """Say why no duty could be enough, or "" if one could."""
     (decision,) = decide_all([request], ProviderSnapshot(), policy, clock.now())
     return "" if decision.could_change else decision.reason
 
 
-def _has_a_duty_that_counts(decision: Decision) -> bool:
-    """Whether something else is against it: a denial, a dry run, a duration that is not asked."""
-    counts = any(not why for result in decision.rule_results for _, why in result.duties)
-    return counts or decision.reason != NO_DUTY
-
-
-def _why_nobody(others: int, snapshot: ProviderSnapshot) -> str:
-    """Say that nobody is on duty, or that none of those who are would be approved."""
-    read = ", by what could be read" if snapshot.failures else ""
-    if not others and not snapshot.without_email:
-        return f"nobody is on duty{read}"
-    return f"nobody is on a duty that counts{read}"
+def _considered(people: int, report: DutyReport, unanswered: Sequence[str]) -> str:
+    """Say whom the answer is about: how many people, and at which providers."""
+    snapshot = report.snapshot
+    names = join_words(provider for provider in report.queries if provider not in unanswered)
+    read = ", as far as they answered" if snapshot.failures else ""
+    if not people:
+        visible = "on duty has a visible e-mail" if snapshot.without_email else "is on duty"
+        return f"considered: nobody, since nobody {visible} at {names}{read}"
+    visible = " with a visible e-mail" if snapshot.without_email else ""
+    count = "1 person" if people == 1 else f"{people} people"
+    return f"considered: {count} on duty{visible} at {names}{read}"
 
 
 def _unanswered(report: DutyReport) -> list[str]:
-    """Give the providers that could say nothing at all."""
+    """Give the providers that answered nothing at all."""
     snapshot = report.snapshot
     answered = {duty.provider for duty in (*snapshot.duties, *snapshot.without_email)}
     answered |= {listed.provider for listed in snapshot.schedules_and_roles}
@@ -151,7 +163,7 @@ def _unanswered(report: DutyReport) -> list[str]:
 
 
 def _why(decision: Decision, config: CommandConfig) -> str:
-    """Say why in the words of `oncall explain`."""
+    """Give the reason in the words of `oncall explain`."""
     record = decision_record(
         decision,
         snapshot=ProviderSnapshot(),
@@ -164,7 +176,7 @@ def _why(decision: Decision, config: CommandConfig) -> str:
 
 
 def _others(decisions: Iterable[Decision], config: CommandConfig) -> list[tuple[str, str]]:
-    """Give who would not be approved, and why not; last those on duty for something else."""
+    """Give who would not be approved, and why; those on duty for something else come last."""
     others = [
         (decision.request.requester.email, _why(decision, config))
         for decision in decisions
@@ -178,7 +190,7 @@ def _as_data(decision: Decision, config: CommandConfig) -> dict[str, Any]:
         "who": decision.request.requester.email,
         "until": format_instant(decision.now + decision.duration),
         "duration": format_go(decision.duration),
-        "rules": [rule or SETTINGS for rule in decision.rules],
+        "rules": [rule or DEFAULT_RULE for rule in decision.rules],
         "why": _why(decision, config),
     }
 
@@ -192,23 +204,9 @@ def _row(decision: Decision, config: CommandConfig) -> tuple[str, ...]:
     )
 
 
-def _print(
-    out: Output,
-    approved: Sequence[tuple[str, ...]],
-    answer: str,
-    others: Sequence[tuple[str, str]],
-    notes: Sequence[str],
-) -> None:
-    if approved:
-        out.table(("who", "until", "for", "why"), approved)
-    else:
-        out.line(answer, NO)
+def _print_others(out: Output, others: Sequence[tuple[str, str]]) -> None:
     if others:
         out.line()
-        out.table(("not approved", "why not"), others[:_MOST_OTHERS])
-        if len(others) > _MOST_OTHERS:
-            out.line(f"and {len(others) - _MOST_OTHERS} more: --json lists them all")
-        if notes:
-            out.line()
-    for note in notes:
-        out.line(f"note: {note}")
+        out.table(("left to humans", "why"), others[:_MOST_OTHERS], HUMANS)
+    if len(others) > _MOST_OTHERS:
+        out.line(f"and {len(others) - _MOST_OTHERS} more: --json lists all of them")

@@ -1,4 +1,4 @@
-"""Ask for Production, and say where it can be followed. Reads INDENT_SPACE and INDENT_API_TOKEN."""
+"""Request Production, and print where to follow it. Reads INDENT_SPACE and INDENT_API_TOKEN."""
 
 import sys
 

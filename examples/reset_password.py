@@ -7,10 +7,10 @@ from indentapi import IndentError
 
 
 def reset_password(user: str) -> None:
-    """Wait for the approval, then go on; without one, this raises."""
+    """Wait for an approval, then go on. Without one, `approval_sync` raises."""
     approval_sync(
         {
-            "reason": f"{user} has lost the phone",
+            "reason": f"user {user} has lost their phone",
             "resources": [
                 {
                     "kind": "action",
@@ -18,7 +18,8 @@ def reset_password(user: str) -> None:
                     "displayName": f"Reset Password (user:{user})",
                 }
             ],
-        }
+        },
+        timeout=15 * 60,  # people need time
     )
     print(f"The password of user {user} is reset.")
 

@@ -4,4 +4,4 @@ Every import and every class statement is paid at each cold start, from source: 
 NamedTuples, because importing `dataclasses` alone costs a tenth of it.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

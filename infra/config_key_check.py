@@ -127,7 +127,7 @@ def wrong_keys(
                 command = config_set(name, stack, plaintext=True)
                 yield ConfigError(name, problem, f"run {command}")
         elif namespace == project:
-            yield _unknown(name, _nearest_setting(name), config, project, stack)
+            yield _unknown(name, nearest_setting(name), config, project, stack)
         elif namespace == "aws":
             name = name.removeprefix("config:")
             if name not in AWS_KEYS:
@@ -160,7 +160,7 @@ def _unknown(
     return ConfigError(key, problem, f"{remove}, then {config_set(nearest, stack, value)}")
 
 
-def _nearest_setting(name: str) -> str:
+def nearest_setting(name: str) -> str:
     """Find the setting that is meant by another name, or the nearest; empty where there is none."""
     words = _words(name)
     if words in KEYS or words in SYNONYMS:
@@ -182,7 +182,7 @@ def _setting_of_namespace(namespace: str, name: str, project: str) -> str:
     """Find what is meant by a key of a namespace that is neither ours nor the provider's."""
     words = _words(name)
     if difflib.get_close_matches(_words(namespace), [_words(project)], n=1, cutoff=0.75):
-        return _nearest_setting(name)
+        return nearest_setting(name)
     if _words(namespace) == "AWS":
         return _nearest_aws_key(name)
     return words if words in KEYS else ""

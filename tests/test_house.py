@@ -28,6 +28,8 @@ ALSO = {
     },
     # What it explains is what is deployed: there is one reader of a stack's file.
     "cli/config.py": {"infra.errors", "infra.stack_file"},
+    # Which keys a stack has, and which one a misspelt key means.
+    "cli/misspelt_settings.py": {"infra.config_key_check", "infra.settings"},
     # Which names a stack may have.
     "cli/arguments.py": {"infra.stack_file"},
 }

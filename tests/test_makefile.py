@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -161,11 +162,17 @@ def test_the_interpreter_is_a_program_s_name(bare: Path, value: str) -> None:
 
 
 def test_help_in_an_awkward_folder(awkward: Path) -> None:
-    """It lists the targets."""
+    """It lists the targets in groups, the first for whoever is new here, and fits a terminal."""
     process = make(awkward, "help")
     assert (process.returncode, process.stderr) == (0, "")
-    assert "policy-test" in process.stdout
-    assert max(map(len, process.stdout.splitlines())) < 80  # of a terminal
+    groups = [group.splitlines() for group in process.stdout.split("\n\n")]
+    assert [group[0] for group in groups] == ["Try it:", "Deploy:", "Policy:", "Develop:"]
+    assert [line.split()[0] for line in groups[0][1:]] == ["up", "demo", "oncall"]
+    listed = [line.split()[0] for group in groups for line in group[1:]]
+    documented = re.findall(r"(?m)^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"))
+    assert listed == documented
+    assert max(map(len, process.stdout.splitlines())) < 80
+    assert make(awkward).stdout == process.stdout
 
 
 def test_packages_in_an_awkward_folder(tmp_path: Path) -> None:

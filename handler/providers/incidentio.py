@@ -56,7 +56,7 @@ PROVIDER = BY_ID["incidentio"].name
 PAGE_SIZE = 250
 MOST_PAGES = 20
 MOST_INCIDENTS_ASKED_FOR_UPDATES = 20
-_FORBIDDEN = 403
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 _SCOPES = {"incident_updates": "incidents.view"}
 # Complete lists, each in one answer.
 INVENTORY = {
@@ -150,8 +150,11 @@ class IncidentIOClient:
     ) -> _T:
         def hint(error: HttpError) -> str:
             scope = _SCOPES.get(name, f"{name}.view")
-            needed = f"; the key needs the scope {scope}" if error.status == _FORBIDDEN else ""
-            return needed + _request_id(error.body)
+            hints: dict[int | None, str] = {
+                _UNAUTHORIZED: "; the key is wrong or revoked",
+                _FORBIDDEN: f"; the key needs the scope {scope}",
+            }
+            return hints.get(error.status, "") + _request_id(error.body)
 
         url = self._base_url + target
         return fetch_object(self._client, url, self._headers, deadline, read, hint)

@@ -61,6 +61,7 @@ _HINTS: Mapping[int | None, str] = {
     401: "; the e-mail or the token is wrong, or the token lacks the scope {scope}",
     403: "; the account may not see this",
 }
+_NOT_FOUND, _NO_SITE = 404, ": no such site, so JSM_SITE may be wrong"
 
 
 class JSMClient:
@@ -173,7 +174,7 @@ class JSMClient:
                 {},
                 deadline,
                 lambda body: require_id(body, "cloudId"),
-                lambda _: "; so the site tells no cloud id: JSM_SITE may be wrong",
+                lambda error: _NO_SITE if error.status == _NOT_FOUND else "",
             )
             self._schedules_url = f"{self._base_url}/jsm/ops/api/{cloud_id}/v1/schedules"
         return self._schedules_url

@@ -120,25 +120,23 @@ def test_a_yes_as_a_tree() -> None:
         request_for(DATABASE, duration="30m"), SHIFT, LEAD._replace(self_declared=True)
     )
     assert list(lines(tree(record))) == [
-        "+ yes: jane@example.com gets db:prod for 30 minutes, until 12:30 UTC",
+        "+ approved: jane@example.com gets db:prod for 30 minutes, until 12:30 UTC",
         f'    why: Rule "DBAs reach databases": {ON_DBA}',
-        '  + rule "DBAs reach databases": matched, and opens it until 14:15 UTC',
+        '  + rule "DBAs reach databases": approves until 14:15 UTC',
         f"    + {ON_DBA}: counts",
         (
             "    - Incident Lead of INC-7 (incident.io): "
             "it is not among the schedules and roles that count"
         ),
-        '  - rule "Leads reach databases": not matched: no duty of the requester counts',
+        '  - rule "Leads reach databases": not matched',
         "    - Incident Lead of INC-7 (incident.io): declared by the requester himself",
         f"    - {ON_DBA}: it is not among the schedules and roles that count",
         '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
         "    how long",
         "      the duty ends, with any grace, at 2026-03-04T14:15:00.000Z",
-        "      the request asks for 30 minutes: this decides",
-        "    providers",
-        "    + PagerDuty: answered",
-        "    + incident.io: answered",
+        "      the request asks for 30 minutes (this decides)",
+        "  + providers: PagerDuty, incident.io answered",
         f"    decided at 2026-03-04T12:00:00Z by policy {POLICY.fingerprint}",
     ]
 
@@ -147,19 +145,53 @@ def test_a_no_as_a_tree() -> None:
     """What speaks against it, and which provider did not answer."""
     record = log_record(request_for(DATABASE), failures=[FAILURE])
     assert list(lines(tree(record)))[:6] == [
-        "- no: humans decide whether jane@example.com gets db:prod",
+        "- left to humans: jane@example.com requests db:prod",
         "    why: no answer from incident.io incidents: answered 500",
-        '  - rule "DBAs reach databases": not matched: no duty of the requester counts',
-        '  - rule "Leads reach databases": not matched: no duty of the requester counts',
+        '  - rule "DBAs reach databases": not matched',
+        '  - rule "Leads reach databases": not matched',
         '    rule "Vault keepers": it is for other resources or actions',
         '    rule "Nobody gets the vault": it denies other requests',
     ]
     assert list(lines(tree(record)))[6:-1] == [
-        "  - the providers state no duty of the requester, by what could be read",
+        "  - no duty of the requester counts",
         "    providers",
-        "    + PagerDuty: answered",
         "    - no answer from incident.io incidents: answered 500",
+        "    + PagerDuty answered",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"any_schedule": True, "roles": True}, "is not on call and holds no incident role"),
+        ({"schedules": ["DBA"]}, "is not on call for a schedule of the policy"),
+        ({"roles": True}, "holds no incident role"),
+        (
+            {"schedules": ["DBA"], "roles": True, "updates": True},
+            (
+                "is not on call for a schedule of the policy, holds no incident role and posted "
+                "no update to a live incident"
+            ),
+        ),
+    ],
+)
+def test_no_duty_is_said_once(wanted: dict[str, object], sentence: str) -> None:
+    """By what the providers were asked for: of any other duty nothing is known."""
+    record = log_record(request_for(DATABASE))
+    record["trace"]["wanted"] = {"PagerDuty": {}, "incident.io": wanted}
+    assert why(record) == f"jane@example.com {sentence}"
+    assert "\n".join(lines(tree(record))).count(sentence) == 1
+    record = log_record(request_for(DATABASE), failures=[FAILURE])
+    record["trace"]["wanted"] = {"incident.io": wanted}
+    told = list(lines(tree(record)))
+    assert f"  - jane@example.com {sentence}, as far as the providers answered" in told
+
+
+def test_one_duty_of_many_rules_is_said_once() -> None:
+    """A rule that fails for want of a duty repeats no reason, whichever the duty is."""
+    record = log_record(request_for(DATABASE), SHIFT._replace(level=2))
+    said = "\n".join(lines(tree(record)))
+    assert said.count("no duty of the requester counts") == 0
 
 
 def test_people_without_an_email_as_a_tree() -> None:
@@ -167,11 +199,10 @@ def test_people_without_an_email_as_a_tree() -> None:
     record = log_record(request_for(DATABASE), without_email={"PagerDuty": (2, 3)})
     record["without_email"]["acme"] = {"people": 1, "of": 1}
     told = list(lines(tree(record)))
-    assert told[-5:-1] == [
-        "    + PagerDuty: answered",
-        "    + incident.io: answered",
-        "      2 of 3 people on duty at PagerDuty show no e-mail: nobody can be matched with them",
-        "      the only person on duty at acme shows no e-mail: nobody can be matched with them",
+    assert told[-4:-1] == [
+        "    + PagerDuty, incident.io answered",
+        "      2 of 3 people on duty at PagerDuty show no e-mail, so they cannot be matched",
+        "      the only person on duty at acme shows no e-mail, so they cannot be matched",
     ]
 
 
@@ -180,26 +211,25 @@ def test_a_denial_as_a_tree() -> None:
     record = log_record(request_for(DATABASE, VAULT), SHIFT, providers=())
     assert list(lines(tree(record)))[1:-1] == [
         '    why: rule "Nobody gets the vault" denies it',
-        '  - rule "Nobody gets the vault": denies it',
+        '  - rule "Nobody gets the vault": denies the request',
         (
-            '    rule "DBAs reach databases" and rule "Leads reach databases" '
-            'and rule "Vault keepers": another rule denies the request'
+            '    rule "DBAs reach databases", rule "Leads reach databases", '
+            'rule "Vault keepers": another rule denies the request'
         ),
-        f"    {ON_DBA}: no rule looked at it",
-        "    providers",
-        "      none was asked: nothing that they could say would change it",
+        f"    {ON_DBA}: no rule checked it",
+        "    providers: none was asked, since no answer could change the decision",
     ]
 
 
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"caller": "indent", "decision_id": "c-0"}, "asked by caller indent; id c-0"),
+        ({"caller": "indent", "decision_id": "c-0"}, "caller: indent, decision c-0"),
         (
             {"caller": "authzen", "caller_request": "r-1", "decision_id": "c-0"},
-            "asked by caller authzen, by its id r-1; id c-0",
+            "caller: authzen, request r-1, decision c-0",
         ),
-        ({"caller": "authzen"}, "asked by caller authzen"),
+        ({"caller": "authzen"}, "caller: authzen"),
     ],
 )
 def test_who_asked(fields: dict[str, str], line: str) -> None:
@@ -213,14 +243,13 @@ def test_dry_runs_are_told() -> None:
     """A rule in dry run, and a function that is: neither opens anything."""
     policy = Policy((DBAS._replace(dry_run=True),))
     told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, policy=policy))))
-    assert told[0].startswith("- no:")
+    assert told[0].startswith("- left to humans:")
     assert (
-        '    rule "DBAs reach databases": matched, and would open it until 14:15 UTC, '
-        "but is in dry run" in told
+        '    rule "DBAs reach databases": would approve until 14:15 UTC, but is in dry run' in told
     )
     told = list(lines(tree(log_record(request_for(DATABASE), SHIFT, dry_run=True))))
     assert told[0] == (
-        "  in dry run, so no claim is made: else jane@example.com gets db:prod "
+        "  left to humans, in dry run: jane@example.com would get db:prod "
         "for 2 hours 15 minutes, until 14:15 UTC"
     )
 
@@ -230,20 +259,20 @@ def test_what_is_left_out_is_told() -> None:
     record = log_record(request_for(*([DATABASE] * 60)), SHIFT)
     told = list(lines(tree(record)))
     assert " and 10 more for 2 hours 15 minutes" in told[0]
-    assert "    the record was cut to size, or hides an e-mail: not all is told" in told
+    assert "    the record was cut to size or hides an e-mail, so some facts are missing" in told
 
 
 def test_nothing_by_nobody() -> None:
     """Without an e-mail or a resource there is still something to tell."""
     record = log_record(request_for()._replace(requester=DATABASE))
-    told = "- no: humans decide whether somebody without an e-mail gets nothing"
+    told = "- left to humans: somebody without an e-mail requests nothing"
     assert next(lines(tree(record))) == told
 
 
 def test_what_is_no_decision_has_no_tree() -> None:
     """A record of another kind, or of an older form, is refused."""
     for record in ({"message": "refused"}, {"message": "decision", "outcome": "no", "trace": []}):
-        with pytest.raises(ValueError, match="no record of a decision"):
+        with pytest.raises(ValueError, match="not the record of a decision"):
             tree(record)
 
 

@@ -314,7 +314,7 @@ def test_what_is_missing_by_its_own_account_is_told(
     assert log.gaps == ((gap,) if gap else ())
     said = oncall("report", "-", stdin=text)
     assert said.status == (1 if gap else 0)
-    assert (said.lines[-1] == f"not all of the log is here: {gap}") is bool(gap)
+    assert (said.lines[-1] == f"part of the log is missing: {gap}") is bool(gap)
     assert oncall("replay", "-", "--json", stdin=text).json["gaps"] == list(log.gaps)
 
 
@@ -332,20 +332,20 @@ HOW = "; get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (gzip.compress(PLAIN)[:-20], "cannot be read: what gzip packed is damaged or cut off"),
-        (gzip.compress(PLAIN) + b"x", "cannot be read: what gzip packed is damaged or cut off"),
-        (b"\x1f\x8b", "cannot be read: what gzip packed is damaged or cut off"),
-        (gzip.compress(gzip.compress(PLAIN)), "is packed by gzip twice: unpack it first"),
-        (bz2.compress(PLAIN), "is packed by bzip2: unpack it first"),
-        (lzma.compress(PLAIN), "is packed by xz: unpack it first"),
+        (gzip.compress(PLAIN)[:-20], "cannot be read: its gzip data is damaged or cut off"),
+        (gzip.compress(PLAIN) + b"x", "cannot be read: its gzip data is damaged or cut off"),
+        (b"\x1f\x8b", "cannot be read: its gzip data is damaged or cut off"),
+        (gzip.compress(gzip.compress(PLAIN)), "is packed with gzip twice: unpack it first"),
+        (bz2.compress(PLAIN), "is packed with bzip2: unpack it first"),
+        (lzma.compress(PLAIN), "is packed with xz: unpack it first"),
         (b"PK\x03\x04....", "is a zip archive or a spreadsheet: unpack it, or export CSV"),
         (b"\xff\r\x80,\xfe", "cannot be read: it isn't text in UTF-8"),
         (PLAIN.decode().encode("utf-16")[:-1], "cannot be read: it isn't text in UTF-16"),
         (
             b"@timestamp,outcome\n1,approve\n",
-            f"holds no line of the function's log: {reader.NO_MESSAGES}",
+            f"has no line of the function's log: {reader.NO_MESSAGES}",
         ),
-        (b"events:\n- message: x\n", f"holds no line of the function's log{HOW}"),
+        (b"events:\n- message: x\n", f"has no line of the function's log{HOW}"),
     ],
 )
 def test_what_is_refused_is_named(given: bytes, said: str, oncall: Command) -> None:
@@ -364,7 +364,7 @@ def test_too_much(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MOST_BYTES", 2**20)
     for given in (b"x\n" * 2**20, gzip.compress(b"x\n" * 2**20)):
         answer = oncall("report", "-", stdin=given)
-        assert answer.err == "oncall: stdin holds more than 1 MiB: split it\n"
+        assert answer.err == "oncall: stdin has more than 1 MiB: split it\n"
 
 
 def test_a_cell_without_end_is_counted() -> None:

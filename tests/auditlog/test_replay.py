@@ -86,7 +86,7 @@ def test_an_action() -> None:
         assert replayed.problem == ""
         assert (replayed.new_record or {})["outcome"] == outcome
     headline = tree(deploy).text
-    assert headline == "no: humans decide whether jane@example.com gets db:prod (action deploy)"
+    assert headline == "left to humans: jane@example.com requests db:prod (action deploy)"
 
 
 def test_an_action_that_the_log_may_not_hold() -> None:

@@ -24,7 +24,7 @@ JANE, OMAR, RITA, NORA = (f"{name}@example.com" for name in ("jane", "omar", "ri
 DATABASE = "postgres.v1.Role:db-1"
 # What is said of settings that name nothing.
 OPEN = (
-    "by the settings, anybody who holds a role other than the reporter's in a live incident or is "
+    "default rule: anybody who holds a role other than the reporter's in a live incident or is "
     "on call for any schedule opens any resource; set AUTO_APPROVAL_SCHEDULES, "
     "AUTO_APPROVAL_INCIDENTIO_ROLES or AUTO_APPROVAL_POLICY to narrow it"
 )

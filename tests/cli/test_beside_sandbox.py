@@ -76,8 +76,8 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
         foreseen = oncall("explain", "--as", email, "--resource", ASKED, "--json")
         answered = claims(sandbox, email)
         assert foreseen.status == (0 if answered else 1)
-        for each in answered:
-            assert each["reason"] == foreseen.json["record"]["reason"]
+        for record in answered:
+            assert record["reason"] == foreseen.json["record"]["reason"]
         assert sandbox.log.wait_for(_is_decision, since=logged)
     log = "\n".join(map(json.dumps, sandbox.log.records[since:]))
     replayed = oncall("replay", "-", "--json", stdin=log)
@@ -89,27 +89,27 @@ def test_it_foresees_and_explains(sandbox: Sandbox, oncall: Command) -> None:
 @pytest.fixture(scope="module")
 def everywhere(sandbox: Sandbox) -> None:
     """The cast is on duty at every provider, not at incident.io alone."""
-    others = {name: each for name, each in sandbox.doubles.items() if name != "incidentio"}
+    others = {name: double for name, double in sandbox.doubles.items() if name != "incidentio"}
     seed_all(others)
 
 
 @pytest.mark.usefixtures("everywhere")
 def test_every_provider(sandbox: Sandbox, oncall: Command) -> None:
-    """Names are found at each, or the nearest right one is told; so is everybody on duty."""
+    """Each provider's names are found, or similar ones proposed; everybody on duty is listed."""
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 0, answer.out
     for name, (provider, _) in SCHEDULES.items():
-        assert f'ok       rule "{provider}": schedule "{name}" is at {provider}' in answer.lines
+        assert f'ok       rule "{provider}": schedule "{name}" exists at {provider}' in answer.lines
     for settings in sandbox.settings.providers.values():
         for key, value in settings.items():
             assert key.endswith(("_BASE_URL", "_SITE", "_EMAIL")) or value not in answer.out
     who = oncall("who", ASKED, "--policy", policy, "--json").json
-    assert {each["who"]: each["rules"] for each in who["approved"]} == {
+    assert {person["who"]: person["rules"] for person in who["approved"]} == {
         email: [provider] for provider, email in SCHEDULES.values()
     }
     # Every shift's end is known: all of them are longer than the rule's hours.
-    assert {each["duration"] for each in who["approved"]} == {"2h0m0s"}
+    assert {person["duration"] for person in who["approved"]} == {"2h0m0s"}
     assert who["notes"] == []
     for name in SCHEDULES:
         policy.write_text(POLICY.replace(f"[{name}]", f"[{name.lower()}s]"), encoding="utf-8")
@@ -131,16 +131,16 @@ def _shown() -> list[tuple[str, str]]:
     block = text.partition("```console\n$ ")[2].partition("```")[0]
     return [
         (command, answer.strip())
-        for command, _, answer in (each.partition("\n") for each in block.split("\n$ "))
+        for command, _, answer in (part.partition("\n") for part in block.split("\n$ "))
     ]
 
 
 @pytest.mark.usefixtures("everywhere")
-@pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda each: each[:24])
+@pytest.mark.parametrize(("command", "answer"), _shown(), ids=lambda text: text[:24])
 def test_the_readme(oncall: Command, command: str, answer: str) -> None:
     """What the README shows is what the command says."""
     oncall.encoding = "utf-8"
     words = shlex.split(command)
     at = words.index("oncall")
-    oncall.environment |= dict(each.split("=", 1) for each in words[:at])
+    oncall.environment |= dict(word.split("=", 1) for word in words[:at])
     assert _without_times(oncall(*words[at + 1 :]).out.strip()) == _without_times(answer)

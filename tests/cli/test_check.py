@@ -62,7 +62,7 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert answer.status == 0
     assert re.fullmatch(
         rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
-        r"the settings: Incident Lead of INC-1 \(incident\.io\)",
+        r"default rule: Incident Lead of INC-1 \(incident\.io\)",
         answer.lines[-1],
     )
     record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
@@ -106,7 +106,7 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
         ("GetDecision", "ok"),
     ]
     approval = answer.json["approval"]
-    assert approval["why"] == "the settings: Incident Lead of INC-1 (incident.io)"
+    assert approval["why"] == "default rule: Incident Lead of INC-1 (incident.io)"
     assert approval["duration"] == "6h0m0s"
     assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
     refused = oncall("check", *AS_NORA, "--json")

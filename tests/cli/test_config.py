@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cli.config import CommandConfig, load_config, stack_settings
+from cli.context import Context
 from cli.errors import CommandError, ReportError
 from handler.rules.model import ShiftEnd
 from tests.cli.conftest import API_KEY, DATABASE, JANE, Command
@@ -51,7 +53,11 @@ def read(
     """Read the settings with a key that is there."""
     options = argparse.Namespace(stack=stack, policy=policy)
     values = {"INCIDENTIO_API_KEY": API_KEY, **(environment or {}), **more}
-    return load_config(options, values, folder, needs_keys=needs_keys)
+    warnings = io.StringIO()
+    context = Context(values, folder, io.StringIO(), io.StringIO(), warnings)
+    config = load_config(options, context, needs_keys=needs_keys)
+    assert warnings.getvalue() == ""
+    return config
 
 
 def longest(config: CommandConfig) -> timedelta:
@@ -73,7 +79,7 @@ def test_the_environment(tmp_path: Path) -> None:
     """The function's own settings, with its defaults, and no webhook secret."""
     given = read(tmp_path, AUTO_APPROVAL_DURATION="90m", WEBHOOK_MAX_AGE="not read")
     assert longest(given) == timedelta(minutes=90)
-    assert given.origin == "the environment's settings"
+    assert given.origin == "environment variables"
     assert longest(read(tmp_path)) == timedelta(hours=6)
 
 
@@ -236,13 +242,15 @@ def test_files_that_cannot_be_read(project: Path, name: str, text: str, said: st
 
 def test_stacks_that_are_not_there(project: Path, tmp_path: Path) -> None:
     """Those that are, or how to make one, are told; without a project there is none."""
-    with pytest.raises(CommandError, match=r"there is no Pulumi\.dev\.yaml: there are prod"):
+    with pytest.raises(
+        CommandError, match=r"there is no Pulumi\.dev\.yaml; the stacks here are prod"
+    ):
         read(project, "dev")
     (project / "Pulumi.prod.yaml").unlink()
     with pytest.raises(CommandError, match="run `make bootstrap` first"):
         read(project, "dev")
     (project / "Pulumi.yaml").unlink()
-    with pytest.raises(CommandError, match=r"there is no Pulumi\.yaml here or above"):
+    with pytest.raises(CommandError, match=r"no Pulumi\.yaml here or above"):
         read(tmp_path, "dev")
 
 
@@ -252,6 +260,60 @@ def test_a_folder_instead_of_a_file(project: Path) -> None:
     (project / "Pulumi.prod.yaml").mkdir()
     with pytest.raises(CommandError, match=r"there is no Pulumi\.prod\.yaml"):
         read(project, "prod")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AUTO_APPROVAL_DURATON", "; did you mean AUTO_APPROVAL_DURATION?"),
+        ("AUTO_APPROVAL_ROLES", "; did you mean AUTO_APPROVAL_INCIDENTIO_ROLES?"),
+        ("AUTO_APPROVAL_XYZZY_PLUGH", ""),
+        ("INCIDENTIO_APPROVE_PARTICIPANT", "; did you mean INCIDENTIO_APPROVE_PARTICIPANTS?"),
+        ("PAGERDUTY_TOKEN", "; did you mean PAGERDUTY_KEY?"),
+    ],
+)
+def test_a_misspelt_variable(oncall: Command, name: str, meant: str) -> None:
+    """There is a warning beside the answer, which stays the same."""
+    right = oncall("who", DATABASE)
+    oncall.environment[name] = "3"
+    answer = oncall("who", DATABASE)
+    assert (answer.status, answer.out) == (right.status, right.out)
+    assert answer.err == (
+        f"oncall: warning: {name} in the environment is not a setting and has no effect{meant}\n"
+    )
+
+
+def test_a_misspelt_variable_is_named_before_what_is_missing(oncall: Command) -> None:
+    """It may be why."""
+    oncall.environment["INCIDENTIO_KEY"] = oncall.environment.pop("INCIDENTIO_API_KEY")
+    warning, error = oncall("who", DATABASE).err.splitlines()
+    assert warning.endswith("did you mean INCIDENTIO_API_KEY?")
+    assert error.startswith("oncall: INCIDENTIO_API_KEY is not set")
+
+
+@pytest.mark.parametrize("name", ["PAGERDUTY_URL", "INDENT_API_TOKEN", "OPSGENIE_TEAM", "PATH"])
+def test_other_programs_variables(oncall: Command, name: str) -> None:
+    """Nothing is said of them, nor of a provider's variable while the setting has a value."""
+    oncall.environment |= {"PAGERDUTY_BASE_URL": "https://api.eu.pagerduty.com", name: "x"}
+    assert oncall("who", DATABASE).err == ""
+
+
+def test_a_misspelt_key_of_a_stack(project: Path, oncall: Command) -> None:
+    """The file is named; the environment's policy does not count then, however it is spelt."""
+    file = project / "Pulumi.prod.yaml"
+    file.write_text(f"{STACK}  oncall-approvals:AUTO_APPROVAL_DURATON: 1\n", encoding="utf-8")
+    oncall.folder = project
+    oncall.environment["AUTO_APPROVAL_DRYRUN"] = "true"
+    assert oncall("who", DATABASE, "--stack", "prod").err == (
+        "oncall: warning: AUTO_APPROVAL_DURATON in Pulumi.prod.yaml is not a setting and has no "
+        "effect; did you mean AUTO_APPROVAL_DURATION?\n"
+    )
+
+
+def test_a_misspelt_stack(project: Path) -> None:
+    """The nearest is proposed, or all are listed."""
+    with pytest.raises(CommandError, match=r"no Pulumi\.prdo\.yaml; did you mean prod\?"):
+        read(project, "prdo")
 
 
 def test_a_command_with_several_wrong_settings(oncall: Command) -> None:

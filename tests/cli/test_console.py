@@ -8,11 +8,12 @@ import json
 import pytest
 
 from auditlog.explain import NO, YES, Line
-from cli.console import Output, output
+from cli.console import HUMANS, Output, output
 from policy.terminal import safe
 
 TREE = Line("yes", YES, (Line("why", under=(Line("a", YES), Line("b", NO))), Line("end")))
-GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
+GREEN, YELLOW, RED, END = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+BOLD = "\x1b[1m"
 
 
 class Terminal(io.StringIO):
@@ -25,10 +26,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def printed(told: Line, encoding: str, *, colour: bool = False) -> str:
+def printed(tree: Line, encoding: str, *, colour: bool = False) -> str:
     """A tree on a stream of this encoding."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    Output(stream, colour).tree(told)
+    Output(stream, colour).tree(tree)
     stream.seek(0)
     return stream.read()
 
@@ -61,6 +62,27 @@ def test_a_tree_in_colour() -> None:
     assert lines[0] == f"{BOLD}{GREEN}yes{END}{END}"
     assert lines[2:4] == [f"│  ├─ {GREEN}✓ a{END}", f"│  └─ {RED}✗ b{END}"]
     assert lines[1] == "├─ why"
+    (answer, *_) = printed(TREE._replace(mark=NO), "utf-8", colour=True).splitlines()
+    assert answer == f"{BOLD}{YELLOW}yes{END}{END}"
+
+
+def test_colours_of_lines_and_tables() -> None:
+    """Only the label of a line is coloured, and the first heading of a table."""
+    stream = io.StringIO()
+    out = Output(stream, colour=True, width=20)
+    out.line("problem  one two three", NO, 9)
+    out.line("nobody", HUMANS)
+    out.line("plain")
+    out.table(("approved", "why"), [("jane", "on call")], YES)
+    assert stream.getvalue().splitlines() == [
+        f"{RED}problem  {END}one two",
+        "         three",
+        f"{YELLOW}nobody{END}",
+        "plain",
+        f"{GREEN}approved{END}  why",
+        "--------  -------",
+        "jane      on call",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +97,13 @@ def test_a_tree_in_colour() -> None:
     ],
 )
 def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> None:  # noqa: FBT001 - the table's columns
-    """Only for a person at a terminal who has not said otherwise."""
+    """Only for a person at a terminal who has not set NO_COLOR."""
     assert output(Terminal(), environment, as_json=as_json).colour is colour
     assert output(io.StringIO(), environment, as_json=as_json).colour is False
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("DBA \x1b[2J\x07", "DBA \\x1b[2J\\x07"),
         ("a\nb\r\tc", "a\\nb\\r\\tc"),
@@ -89,17 +111,17 @@ def test_colour(environment: dict[str, str], as_json: bool, colour: bool) -> Non
         ("Bereitschaft für Zürich ✅", "Bereitschaft für Zürich ✅"),
     ],
 )
-def test_nothing_steers_the_terminal(text: str, shown: str) -> None:
-    """Names from a provider or a log are shown as they are, and never obeyed."""
-    assert safe(text) == shown
+def test_nothing_steers_the_terminal(text: str, expected: str) -> None:
+    """Names from a provider or a log are printed as they are, and never obeyed."""
+    assert safe(text) == expected
     stream = io.StringIO()
     out = Output(stream)
     out.line(text)
     out.tree(Line(text, NO, (Line(text),)))
     out.table(("a",), [(text,)])
-    said = stream.getvalue()
-    assert said.count(shown) == 4
-    assert said.replace("\n", "").isprintable()
+    output_text = stream.getvalue()
+    assert output_text.count(expected) == 4
+    assert output_text.replace("\n", "").isprintable()
 
 
 def test_json_is_one_value() -> None:

@@ -31,23 +31,23 @@ HOSTILE = (
 Out = pytest.CaptureFixture[str]
 
 
-def assert_clean(said: str) -> None:
+def assert_clean(output: str) -> None:
     """Nothing in it steers a terminal, and no line is a runner's command."""
-    assert said
-    for each in said.replace("\n", ""):
-        assert unicodedata.category(each) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, repr(said)
-    assert "##[" not in said
-    assert not any(line.lstrip().startswith("::") for line in said.splitlines()), said
+    assert output
+    for character in output.replace("\n", ""):
+        assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, repr(output)
+    assert "##[" not in output
+    assert not any(line.lstrip().startswith("::") for line in output.splitlines()), output
 
 
-def said_by(main: Callable[[list[str]], int], arguments: list[str], capsys: Out) -> str:
+def output_of(main: Callable[[list[str]], int], arguments: list[str], capsys: Out) -> str:
     """All that a command prints, however it ends."""
     try:
         main(arguments)
     except SystemExit as ended:
         assert ended.code == 2  # noqa: PT017 - argparse ends so, and only where it is asked to
-    told = capsys.readouterr()
-    return told.out + told.err
+    captured = capsys.readouterr()
+    return captured.out + captured.err
 
 
 @pytest.mark.parametrize(
@@ -81,44 +81,44 @@ def said_by(main: Callable[[list[str]], int], arguments: list[str], capsys: Out)
 )
 def test_arguments_of_oncall(oncall: Command, capsys: Out, arguments: list[str]) -> None:
     """What is typed, file names among it, is repeated in errors and answers."""
-    told: list[str] = []
+    outputs: list[str] = []
 
     def run(words: list[str]) -> int:
         answer = oncall(*words)
-        told.append(answer.out + answer.err)
+        outputs.append(answer.out + answer.err)
         return answer.status
 
-    assert_clean(said_by(run, arguments, capsys) + "".join(told))
+    assert_clean(output_of(run, arguments, capsys) + "".join(outputs))
 
 
 @pytest.mark.parametrize("command", ["check", "test"])
 @pytest.mark.parametrize("name", [HOSTILE, f"{HOSTILE}.yaml", f"x/{HOSTILE}.test.yaml", ".yaml"])
 def test_arguments_of_the_policys_tools(capsys: Out, command: str, name: str) -> None:
     """File names, as they come from a shell's pattern."""
-    assert_clean(said_by(policy_main, [command, name], capsys))
+    assert_clean(output_of(policy_main, [command, name], capsys))
 
 
 @pytest.mark.parametrize("option", ["--as", "--resource", "--label", "--duration", "--url", "x"])
 def test_arguments_of_the_sandbox(
     capsys: Out, monkeypatch: pytest.MonkeyPatch, option: str, tmp_path: Path
 ) -> None:
-    """Its sender repeats what it was told, too."""
+    """Its sender repeats the words."""
     monkeypatch.setattr(env_file, "read", lambda _: {})
     words = ["send", "--as", "a@b", "--resource", "x", option, HOSTILE]
     secret = tmp_path / "secret"
     secret.write_text("x" * 32)
     if option == "--url":
         words += ["--secret-file", str(secret)]
-    assert_clean(said_by(sandbox_main, words, capsys))
+    assert_clean(output_of(sandbox_main, words, capsys))
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", HOSTILE])
 @pytest.mark.parametrize("command", ["up", "demo"])
 def test_stacks_of_the_sandbox(capsys: Out, command: str, name: str) -> None:
-    """What cannot be a stack's name is said to be so, not to lack a region."""
-    said = said_by(sandbox_main, [command, f"--stack={name}"], capsys)
-    assert "isn't a valid name of a stack" in said
-    assert_clean(said)
+    """What cannot be a stack's name is reported as such, not as a stack without a region."""
+    output = output_of(sandbox_main, [command, f"--stack={name}"], capsys)
+    assert "isn't a valid stack name" in output
+    assert_clean(output)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_a_webhook_answers(capsys: Out, tmp_path: Path, body: bytes) -> Non
     secret.write_text("x" * 32)
     with Scripted(reply(body)) as server:
         words = ["send", "--as", "a@b", "--resource", "x", "--secret-file", str(secret)]
-        assert_clean(said_by(sandbox_main, [*words, "--url", server.url], capsys))
+        assert_clean(output_of(sandbox_main, [*words, "--url", server.url], capsys))
 
 
 def texts_of(text: str) -> list[str]:
@@ -156,14 +156,14 @@ def texts_of(text: str) -> list[str]:
     ]
     words += ["on shift", "omar@example.com", "orders", "incidentio", "approved", "2026-11-24"]
     quoted = json.dumps(HOSTILE)[1:-1].replace("#", "\\x23")
-    found = [text.replace(each, f'"{quoted}{each}"', 1) for each in words if each in text]
-    return [*found, f"{text}\n? {HOSTILE}", text.replace("DBA", f'"{quoted}"'), HOSTILE]
+    variants = [text.replace(word, f'"{quoted}{word}"', 1) for word in words if word in text]
+    return [*variants, f"{text}\n? {HOSTILE}", text.replace("DBA", f'"{quoted}"'), HOSTILE]
 
 
 @pytest.mark.parametrize("command", ["check", "test"])
 @pytest.mark.parametrize(
     ("policy", "tests"),
-    [*((each, TESTS) for each in texts_of(POLICY)), *((POLICY, each) for each in texts_of(TESTS))],
+    [*((text, TESTS) for text in texts_of(POLICY)), *((POLICY, text) for text in texts_of(TESTS))],
 )
 def test_texts_of_a_policy(
     tmp_path: Path,
@@ -177,15 +177,15 @@ def test_texts_of_a_policy(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "policy").mkdir()
     write_policy(tmp_path / "policy", policy, tests)
-    assert_clean(said_by(policy_main, [command], capsys))
+    assert_clean(output_of(policy_main, [command], capsys))
     settings = {"AUTO_APPROVAL_POLICY": "policy/prod.yaml"}
     try:
         loaded = policy_file.read_tested_policy(tmp_path, settings)
     except SettingsError as refusal:
-        said = [report("Pulumi.dev.yaml", refusal, str)]
+        lines = [report("Pulumi.dev.yaml", refusal, str)]
     else:
-        said = [*map(safe, policy_file.policy_notes(loaded, settings, "dev"))]
-    assert_clean("\n".join(["said:", *said]))
+        lines = [*map(safe, policy_file.policy_notes(loaded, settings, "dev"))]
+    assert_clean("\n".join(["output:", *lines]))
 
 
 def hostile_records() -> list[dict[str, Any]]:
@@ -196,12 +196,12 @@ def hostile_records() -> list[dict[str, Any]]:
     def edited(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any JSON
         if isinstance(value, dict):
             keep = name in {"labels", "other_rules"}
-            return {HOSTILE if keep else key: edited(each, key) for key, each in value.items()}
+            return {HOSTILE if keep else key: edited(item, key) for key, item in value.items()}
         if isinstance(value, list):
-            return [edited(each, name) for each in value]
+            return [edited(item, name) for item in value]
         return HOSTILE if isinstance(value, str) and name not in fixed else value
 
-    records = [edited(each) for each in log_records(request_by(), request_by(OMAR))]
+    records = [edited(record) for record in log_records(request_by(), request_by(OMAR))]
     return [
         *records,
         {"message": "failed", "level": HOSTILE, "why": HOSTILE},
@@ -239,4 +239,4 @@ def test_names_at_a_provider(oncall: Command, double: IncidentIO, arguments: lis
 
 def test_the_command_itself_cleans(capsys: Out) -> None:
     """Without a context of a test's own, too."""
-    assert_clean(said_by(oncall_main, ["report", f"no{HOSTILE}such"], capsys))
+    assert_clean(output_of(oncall_main, ["report", f"no{HOSTILE}such"], capsys))

@@ -18,10 +18,10 @@ from sandbox.vendors.pagerduty import PagerDuty
 from tests.cli.conftest import API_KEY, NOW, OMAR, OPEN, Command
 
 OK = (
-    "ok       incident.io: INCIDENTIO_API_KEY is valid and reads all that the policy needs, "
-    "as viewer, schedules_reader"
+    "ok       incident.io: INCIDENTIO_API_KEY works and can read everything the policy needs "
+    "(roles of the key: viewer, schedules_reader)"
 )
-FROM_ENVIRONMENT = "the policy is from the environment's settings"
+FROM_ENVIRONMENT = "policy: environment variables"
 ROLES_OFF = (
     "note     AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
     "incident roles open nothing"
@@ -95,7 +95,7 @@ def test_names_that_are_there(oncall: Command, double: IncidentIO) -> None:
     answer = oncall("preflight", "--policy", policy)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines[1:-1] == [
-        f'ok       rule "R": {what} is at incident.io'
+        f'ok       rule "R": {what} exists at incident.io'
         for what in (
             'schedule "Production"',
             'role "Incident Lead"',
@@ -117,13 +117,16 @@ def test_names_that_are_not_there(oncall: Command) -> None:
     )
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 1
-    missing = "is not to be found at incident.io"
+    there = "at incident.io; the names there are:"
     assert answer.lines[1:-1] == [
-        f'problem  rule "R": schedule "production" {missing}; the nearest is "Production"',
-        f'problem  rule "R": schedule "Nightwatch" {missing}; allowed: Production',
-        f'problem  rule "R": role "incident lead" {missing}; the nearest is "Incident Lead"',
-        f'problem  rule "R": severity "Mayor" {missing}; the nearest is "Major"',
-        f'problem  rule "R": type of incidents "Prod" {missing}; allowed: Production, Security',
+        f'problem  rule "R": {missing}'
+        for missing in (
+            'no schedule "production" at incident.io; the nearest is "Production"',
+            f'no schedule "Nightwatch" {there} Production',
+            'no role "incident lead" at incident.io; the nearest is "Incident Lead"',
+            'no severity "Mayor" at incident.io; the nearest is "Major"',
+            f'no type of incidents "Prod" {there} Production, Security',
+        )
     ]
 
 
@@ -134,14 +137,14 @@ def test_names_that_two_share(oncall: Command, double: IncidentIO) -> None:
     ids = ", ".join(sorted((one.id, other.id)))
     assert lines == [
         (
-            'problem  the settings: 2 schedules of incident.io go by "Nights": '
-            f"it counts for none; their ids are {ids}"
+            'problem  default rule: 2 schedules at incident.io match "Nights"; '
+            f"none of them counts, so write an id instead; their ids are {ids}"
         )
     ]
     double.add_schedule(other.id)
     (line, *_) = checked(oncall, schedules=other.id)
-    assert line.startswith(f'note     the settings: 2 schedules of incident.io go by "{other.id}"')
-    assert "it means the one with that id" in line
+    assert line.startswith(f'note     default rule: 2 schedules at incident.io match "{other.id}"')
+    assert "only the one with that id counts" in line
 
 
 def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
@@ -149,8 +152,8 @@ def test_nobody_on_call(oncall: Command, double: IncidentIO) -> None:
     double.take_off_shift("Production", OMAR)
     double.put_on_shift("Production", OMAR, NOW + timedelta(hours=1), NOW + timedelta(hours=2))
     assert checked(oncall, schedules="Production") == [
-        'ok       the settings: schedule "Production" is at incident.io',
-        "note     the settings: nobody is on call for Production (incident.io) right now",
+        'ok       default rule: schedule "Production" exists at incident.io',
+        "note     default rule: nobody is on call for Production (incident.io) right now",
     ]
 
 
@@ -159,19 +162,19 @@ def test_somebody_without_an_email(oncall: Command, double: IncidentIO) -> None:
     ghost = double.add_person("Ghost", None)
     double.put_on_shift("Production", ghost)
     said = (
-        "1 of 2 people on duty at incident.io shows no e-mail, so nobody is approved by their "
-        "duty: give each of these users an e-mail in incident.io, and take deactivated ones off "
-        "the schedules and roles"
+        "1 of 2 people on duty at incident.io shows no e-mail, so they cannot be approved: give "
+        "each of these users an e-mail in incident.io, and take deactivated ones off the schedules "
+        "and roles"
     )
-    found = 'ok       the settings: schedule "Production" is at incident.io'
+    found = 'ok       default rule: schedule "Production" exists at incident.io'
     assert checked(oncall, schedules="Production") == [f"problem  {said}", found]
     double.take_off_shift("Production", OMAR)
     assert checked(oncall, schedules="Production") == [
         f"problem  {said.replace('1 of 2 people', 'the only person')}",
         found,
         (
-            "note     the settings: nobody who is on call for Production (incident.io) right now "
-            "shows an e-mail"
+            "note     default rule: nobody on call for Production (incident.io) right now has a "
+            "visible e-mail"
         ),
     ]
     # On a schedule that does not count, they do not matter.
@@ -234,9 +237,9 @@ def pagerduty(oncall: Command) -> Iterator[PagerDuty]:
 
 
 LEVEL_2 = (
-    "nobody who is on call for Back-up (PagerDuty) right now counts: on call for Back-up "
-    "(PagerDuty) until 14:00 UTC: its escalation level is 2, and only up to 1 counts. To let it "
-    "count, write `provider: pagerduty, max_level: 2` in "
+    "nobody on call for Back-up (PagerDuty) right now would be approved: on call for Back-up "
+    "(PagerDuty) until 14:00 UTC: its escalation level is 2, and only up to 1 counts. To "
+    "accept it, write `provider: pagerduty, max_level: 2` in "
 )
 
 
@@ -244,10 +247,10 @@ LEVEL_2 = (
 def test_a_back_up_schedule(oncall: Command) -> None:
     """Somebody is on call, on a level that does not count: that is said as `explain` says it."""
     lines = checked(oncall, schedules="Back-up, Databases")
-    where = "a policy file, as the settings take level 1 only"
-    assert f"note     the settings: {LEVEL_2}{where}" in lines
+    where = "a policy file: the default rule accepts level 1 only"
+    assert f"note     default rule: {LEVEL_2}{where}" in lines
     assert lines[-1] == (
-        "note     the settings: nobody is on call for Databases (PagerDuty) right now"
+        "note     default rule: nobody is on call for Databases (PagerDuty) right now"
     )
     explained = oncall("explain", "--as", OMAR, "--resource", "db:1", "--json").json["why"]
     assert explained in LEVEL_2
@@ -283,8 +286,8 @@ def test_who_is_on_call_is_not_known(oncall: Command, pagerduty: PagerDuty) -> N
     pagerduty.fail("/oncalls", faults.Status(403))
     (line,) = (each for each in checked(oncall, schedules="Back-up") if each.startswith("note"))
     assert line == (
-        "note     the settings: who is on call for Back-up (PagerDuty) right now is not known: "
-        "not all could be asked"
+        "note     default rule: who is on call for Back-up (PagerDuty) right now is unknown: "
+        "not everything was answered"
     )
 
 
@@ -294,7 +297,7 @@ def test_a_name_that_looks_the_same(oncall: Command, double: IncidentIO) -> None
     (line,) = checked(oncall, schedules="\u00c9quipe SRE")
     assert line.endswith(
         ': it has "E" and U+0301 COMBINING ACUTE ACCENT instead of U+00C9 LATIN CAPITAL LETTER E '
-        f"WITH ACUTE; copy it from there, or name it by its id, {schedule.id}"
+        f"WITH ACUTE; copy it from there, or write its id, {schedule.id}"
     )
 
 
@@ -309,10 +312,12 @@ def test_a_key_that_is_not_valid(oncall: Command, names: str) -> None:
     """One sentence names the setting, however many questions it failed."""
     oncall.environment["INCIDENTIO_API_KEY"] = f"another-{API_KEY}"
     lines = checked(oncall, schedules=names)
-    assert lines[0].startswith("problem  incident.io refuses INCIDENTIO_API_KEY: answered 401")
+    assert lines[0].startswith(
+        "problem  incident.io does not accept INCIDENTIO_API_KEY: answered 401"
+    )
     assert lines[1:] == [
         (
-            f'problem  the settings: schedule "{names}" cannot be looked for: '
+            f'problem  default rule: schedule "{names}" cannot be checked: '
             "incident.io did not list them all"
         )
     ] * bool(names)
@@ -343,7 +348,7 @@ def test_what_is_not_needed_is_not_asked(oncall: Command, double: IncidentIO) ->
     """A key that only reads schedules is enough for a policy that names only schedules."""
     double.key_roles = ("schedules_reader",)
     assert checked(oncall, schedules="Production")[1:] == [
-        'ok       the settings: schedule "Production" is at incident.io'
+        'ok       default rule: schedule "Production" exists at incident.io'
     ]
     assert {call.path for call in double.calls} == {"/v1/identity", "/v2/schedules"}
 
@@ -358,7 +363,7 @@ def opsgenie(oncall: Command) -> Iterator[Opsgenie]:
 
 def test_keys_that_no_rule_uses(oncall: Command, opsgenie: Opsgenie) -> None:
     """A key whose provider has nothing that the policy names is better not there."""
-    note = "no rule uses OPSGENIE_KEY: nothing that the policy names is at Opsgenie"
+    note = "OPSGENIE_KEY is not used: nothing that the policy names exists at Opsgenie"
     assert f"note     {note}" in checked(oncall, schedules="Production")
     policy = oncall.write(
         "policy.yaml",
@@ -374,8 +379,8 @@ def test_a_schedule_that_is_switched_off(oncall: Command, opsgenie: Opsgenie) ->
     """Nobody is on duty by it, so it is a problem to count on it."""
     opsgenie.add_schedule("Nights", enabled=False)
     assert (
-        'problem  the settings: the schedule "Nights" of Opsgenie is switched off: '
-        "nobody is on duty by it" in checked(oncall, schedules="Nights")
+        'problem  default rule: schedule "Nights" is disabled at Opsgenie, '
+        "so nobody is on duty for it" in checked(oncall, schedules="Nights")
     )
 
 
@@ -384,7 +389,7 @@ def test_a_name_at_both(oncall: Command, opsgenie: Opsgenie) -> None:
     opsgenie.add_schedule("Production")
     lines = checked(oncall, schedules="Production")
     for provider in ("incident.io", "Opsgenie"):
-        assert f'ok       the settings: schedule "Production" is at {provider}' in lines
+        assert f'ok       default rule: schedule "Production" exists at {provider}' in lines
 
 
 def test_a_name_that_is_an_id_elsewhere(
@@ -394,10 +399,10 @@ def test_a_name_that_is_an_id_elsewhere(
     schedule = double.add_schedule("Nights")
     opsgenie.add_schedule(schedule.id)
     lines = checked(oncall, schedules=schedule.id)
-    assert f'ok       the settings: schedule "{schedule.id}" is at incident.io' in lines
+    assert f'ok       default rule: schedule "{schedule.id}" exists at incident.io' in lines
     assert (
-        f'note     the settings: the schedule of Opsgenie that is called "{schedule.id}" does not '
-        f'count: "{schedule.id}" is the id of one of incident.io' in lines
+        f'note     default rule: the schedule called "{schedule.id}" at Opsgenie does not count: '
+        f'"{schedule.id}" is an id at incident.io' in lines
     )
 
 
@@ -409,7 +414,7 @@ def test_rules_without_a_key(oncall: Command, double: IncidentIO) -> None:
     )
     answer = oncall("preflight", "--policy", policy)
     assert answer.status == 1
-    said = "counts duties of JSM Operations, which nobody asks: JSM_API_TOKEN is not set"
+    said = "names JSM Operations, which is not asked because JSM_API_TOKEN is not set"
     assert f'problem  rule "R" {said}' in answer.lines
 
 
@@ -420,8 +425,8 @@ def test_roles_that_nobody_lists(oncall: Command, opsgenie: Opsgenie) -> None:
     policy = oncall.write("policy.yaml", POLICY % "Production")
     lines = oncall("preflight", "--policy", policy).lines
     assert (
-        'note     rule "R": role "Incident Lead" cannot be looked for: '
-        "no provider that is asked lists them" in lines
+        'note     rule "R": role "Incident Lead" cannot be checked: '
+        "no provider that is asked lists such names" in lines
     )
 
 
@@ -431,7 +436,7 @@ def test_json(oncall: Command, double: IncidentIO) -> None:
     answer = oncall("preflight", "--json")
     assert answer.status == 1
     said = answer.json
-    assert said.keys() == {"ok", "checks"}
+    assert said.keys() == {"ok", "checks", "policy"}
     assert said["ok"] is False
     check, note = said["checks"]
     assert note == {"level": "note", "text": OPEN}

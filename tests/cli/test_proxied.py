@@ -59,7 +59,7 @@ def test_a_command_says_that_a_proxy_refuses(arguments: tuple[str, ...], oncall:
         answer = oncall(*arguments)
     # `who` knows nothing where nobody answers.
     assert answer.status == (2 if arguments[0] == "who" else 1)
-    assert "(ALL_PROXY) refuses the user and password (HTTP 407)" in answer.out
+    assert "(ALL_PROXY) does not accept the user name and password (HTTP 407)" in answer.out
     assert "correct them in ALL_PROXY" in answer.out
     assert "pa55" not in answer.out + answer.err
 

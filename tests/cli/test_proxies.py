@@ -79,7 +79,7 @@ def test_a_webhook_is_called_through_the_proxy(trusted: Path) -> None:
     ):
         connect = connector({"HTTPS_PROXY": f"127.0.0.1:{proxy.port}"})
         assert send(f"https://{HOST}:8443/", "s" * 20, {}, connect=connect).http == 200
-    assert [each.target for each in proxy.asked] == [f"{HOST}:8443"]
+    assert [request.target for request in proxy.asked] == [f"{HOST}:8443"]
 
 
 @pytest.mark.usefixtures("trusted")
@@ -94,12 +94,10 @@ def test_a_proxy_that_plays_the_provider_gets_nothing(tmp_path: Path) -> None:
 
 
 NAMED = r"the proxy 127\.0\.0\.1:\d+ \(HTTPS_PROXY\)"
-WANTS = (
-    r"wants a user and a password \(HTTP 407\); set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
-)
-WRONG_USER = r"refuses the user and password \(HTTP 407\); correct them in HTTPS_PROXY"
+WANTS = r"requires a user name and a password \(HTTP 407\); set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
+WRONG_USER = r"does not accept the user name and password \(HTTP 407\); correct them in HTTPS_PROXY"
 REFUSES = (
-    r"refuses to connect to api\.provider\.test:443 \(HTTP {}\); ask whoever runs it to allow .+"
+    r"refuses to connect to api\.provider\.test:443 \(HTTP {}\); ask its administrator to allow .+"
 )
 NO_HTTP = "doesn't answer as an HTTP proxy; check HTTPS_PROXY"
 REFUSALS = {
@@ -117,8 +115,11 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_proxy_that_refuses(name: str) -> None:
     """One sentence names proxy and variable, and no password; it is not asked again."""
-    answer, userinfo, said = REFUSALS[name]
-    with Scripted(answer) as proxy, pytest.raises(HttpError, match=f"^{NAMED} {said}$") as refused:
+    answer, userinfo, message = REFUSALS[name]
+    with (
+        Scripted(answer) as proxy,
+        pytest.raises(HttpError, match=f"^{NAMED} {message}$") as refused,
+    ):
         ask({"HTTPS_PROXY": f"http://{userinfo}127.0.0.1:{proxy.port}/"})
     assert proxy.connections == 1
     for secret in (PASSWORD, ENCODED, "pa55", "jane", "k3y"):
@@ -128,8 +129,10 @@ def test_a_proxy_that_refuses(name: str) -> None:
 def test_a_proxy_that_hangs() -> None:
     """The deadline holds for the proxy, too, and it is named."""
     with Scripted(say_and_hang(b"HTTP/1.1 200 OK\r\n")) as proxy:
-        said = r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
-        with pytest.raises(HttpError, match=said):
+        message = (
+            r"^the proxy 127\.0\.0\.1:\d+ \(ALL_PROXY\) doesn't answer in time; check ALL_PROXY$"
+        )
+        with pytest.raises(HttpError, match=message):
             ask({"ALL_PROXY": proxy.url}, seconds=0.3)
 
 
@@ -169,12 +172,12 @@ def _unknown(*_: object) -> object:
     raise socket.gaierror
 
 
-WRONG = "HTTPS_PROXY isn't a valid address of a proxy; write it as http://proxy.example.com:3128"
-KIND = "HTTPS_PROXY is an address that begins with {}://, which isn't supported here; set HTTPS_PRO"
+WRONG = "HTTPS_PROXY isn't a valid proxy address; write it like http://proxy.example.com:3128"
+KIND = "HTTPS_PROXY begins with {}://, which isn't supported here; set HTTPS_PRO"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("https://jane:s3cr3t@proxy.test:3128", KIND.format("https")),
         ("socks5h://jane:s3cr3t@proxy.test:1080", KIND.format("socks5h")),
@@ -194,11 +197,11 @@ KIND = "HTTPS_PROXY is an address that begins with {}://, which isn't supported 
         ("://s3cr3t", WRONG),
     ],
 )
-def test_what_is_no_proxy_is_refused(value: str, said: str) -> None:
+def test_what_is_no_proxy_is_refused(value: str, message: str) -> None:
     """The sentence names the variable, and shows nothing of a value that may hold a password."""
     with pytest.raises(UnreachableError) as refused:
         connector({"HTTPS_PROXY": value})(HOST, 443, deadline())
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)
     assert "s3cr3t" not in str(refused.value)
 
 
@@ -300,9 +303,9 @@ def test_what_helps_where_nobody_answers(
     host: str, environment: dict[str, str], remedy: str
 ) -> None:
     """Without a proxy, to name one; where NO_PROXY is why there is none, that."""
-    said = proxies.remedy_for(host, 443, environment)
-    assert said.startswith(remedy)
-    assert bool(said) is bool(remedy)
+    advice = proxies.remedy_for(host, 443, environment)
+    assert advice.startswith(remedy)
+    assert bool(advice) is bool(remedy)
 
 
 def test_a_webhook_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch) -> None:

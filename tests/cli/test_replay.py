@@ -46,9 +46,7 @@ def test_the_same(dba: Command) -> None:
     file = dba.write("log", lines(*log_records(request_by(), request_by(OMAR))))
     answer = dba("replay", file)
     assert (answer.status, answer.err) == (0, "")
-    assert answer.lines == [
-        "by the policy from the environment's settings: 2 the same, 0 different"
-    ]
+    assert answer.lines == ["2 decisions: 2 the same, 0 different; policy: environment variables"]
 
 
 def test_what_differs(dba: Command) -> None:
@@ -60,9 +58,9 @@ def test_what_differs(dba: Command) -> None:
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
         "2026-03-04T12:00:00Z  jane@example.com for db:prod",
-        "  was  approved for 6 hours: Approved: on call for DBA (incident.io) until 14:00 UTC",
+        "  was  approved for 6 hours: on call for DBA (incident.io) until 14:00 UTC",
         "  now  left to humans: only rules in dry run approve it",
-        f"by the policy from {policy}: 1 the same, 1 different",
+        f"2 decisions: 1 the same, 1 different; policy: {policy}",
     ]
 
 
@@ -116,7 +114,8 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     ]
     answer = dba("replay", "-", stdin=lines(*records))
     assert answer.status == 1
-    assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
+    assert answer.lines[-1].startswith("2 undecided: it was cut to size")
+    assert ", 2 undecided; policy: " in answer.lines[-2]
 
 
 def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
@@ -125,16 +124,16 @@ def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:
     answer = dba("replay", "-", stdin=lines(*log_records(request_by()), odd))
     assert (answer.status, answer.err) == (1, "")
     assert answer.lines == [
-        "by the policy from the environment's settings: 1 the same, 0 different",
-        "1 line could not be read: cut off, damaged, or of an older form",
+        "1 decision: 1 the same, 0 different; policy: environment variables",
+        "1 line could not be read: cut off, damaged, or in an older form",
     ]
     none = dba("replay", "-", stdin=json.dumps(odd))
-    said = "1 line could not be read: cut off, damaged, or of an older form"
-    assert none == (2, "", f"oncall: stdin holds no decision; {said}\n")
+    said = "1 line could not be read: cut off, damaged, or in an older form"
+    assert none == (2, "", f"oncall: stdin has no decisions; {said}\n")
 
 
 NONE_OF_OURS = (
-    "log holds no line of the function's log; "
+    "log has no line of the function's log; "
     "get them with `aws logs tail LOG_GROUP --since 7d > week.log`"
 )
 
@@ -143,7 +142,7 @@ NONE_OF_OURS = (
     ("text", "problem"),
     [
         ("nothing of ours\n", NONE_OF_OURS),
-        ("\n".join(NOISE), "log holds no decision"),
+        ("\n".join(NOISE), "log has no decisions"),
         ("", NONE_OF_OURS),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_report(oncall: Command) -> None:
         "",
         "approved by rule  times",
         "----------------  -----",
-        "the settings      2",
+        "default rule      2",
         "DBAs              1",
         "",
         "approved by a duty at  times",
@@ -136,7 +136,7 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
     whole = oncall("report", "-", stdin=LOG)
     answer = oncall("report", file)
     assert (answer.status, answer.err) == (1, "")
-    said = "3 lines could not be read: cut off, damaged, or of an older form"
+    said = "3 lines could not be read: cut off, damaged, or in an older form"
     assert answer.lines == [*whole.lines, "", said]
     counted = oncall("report", file, "--json")
     assert (counted.status, counted.json["unreadable"]) == (1, 3)
@@ -146,10 +146,10 @@ def test_lines_that_cannot_be_read_are_counted(oncall: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give one of FILE, --stack NAME and --log-group NAME"),
-        (["a", "--stack", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
-        (["a", "--log-group", "b"], "give one of FILE, --stack NAME and --log-group NAME"),
-        (["-", "--since", "9999d"], "--since reaches back too far"),
+        ([], "give one of FILE, --stack NAME or --log-group NAME"),
+        (["a", "--stack", "b"], "give one of FILE, --stack NAME or --log-group NAME"),
+        (["a", "--log-group", "b"], "give one of FILE, --stack NAME or --log-group NAME"),
+        (["-", "--since", "9999d"], "--since goes back too far"),
         (["--log-group", "a b"], "--log-group is 'a b': it isn't a valid name of a log group"),
         (["a\0b"], "a\\x00b cannot be read: it isn't the name of a file"),
     ],
@@ -214,7 +214,7 @@ def test_a_log_group(oncall: Command, aws: Any) -> None:  # noqa: ANN401 - boto3
     assert missing == (
         2,
         "",
-        "oncall: the log group missing cannot be read: AWS says ResourceNotFoundException\n",
+        "oncall: the log group missing cannot be read: AWS answers ResourceNotFoundException\n",
     )
 
 
@@ -245,8 +245,8 @@ def test_without_a_region(oncall: Command, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     said = (
-        "oncall: AWS cannot be asked without a region: export AWS_REGION, for example eu-west-1, "
-        "or give --stack NAME in place of --log-group\n"
+        "oncall: no AWS region is set: export AWS_REGION, for example eu-west-1, "
+        "or give --stack NAME instead of --log-group\n"
     )
     assert oncall("report", "--log-group", "g") == (2, "", said)
 
@@ -264,10 +264,10 @@ def test_without_credentials_or_aws(
     oncall.environment["AWS_REGION"] = REGION
     answer = oncall("report", "--log-group", "g")
     assert answer.status == 2
-    assert answer.err.startswith("oncall: AWS cannot be asked without credentials: export AWS_")
+    assert answer.err.startswith("oncall: AWS credentials are missing: export AWS_")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     answer = oncall("report", "--log-group", "g")
     assert answer.status == 2
-    assert answer.err.startswith("oncall: AWS cannot be asked: Could not connect")
+    assert answer.err.startswith("oncall: the log group g cannot be read: Could not connect")

@@ -148,7 +148,7 @@ def test_a_cli_that_cannot_be_run(stack: Stack) -> None:
 def test_a_stack_that_is_not_there(tmp_path: Path) -> None:
     """No file of it, or no project: said before the CLI is asked."""
     oncall = Command(tmp_path, "")
-    assert "there is no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
+    assert "no Pulumi.yaml here or above" in oncall("check", "--stack", "dev").err
     stack = Stack(tmp_path, {})
     (tmp_path / "Pulumi.dev.yaml").unlink()
     assert "there is no Pulumi.dev.yaml" in stack.check().err

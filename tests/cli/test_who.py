@@ -72,7 +72,7 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
     )
     on_call = 'Rule "On call": on call for Production (incident.io) until 14:00 UTC'
     assert answer.lines == [
-        "who               until      for                 why",
+        "approved          until      for                 why",
         f"----------------  ---------  ------------------  {'-' * len(on_call)}",
         f"o@corp.example    14:15 UTC  2 hours 15 minutes  {on_call}",
         f"omar@example.com  14:15 UTC  2 hours 15 minutes  {on_call}",
@@ -81,7 +81,7 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
             "Incident Lead of INC-1 (incident.io)"
         ),
         "",
-        "not approved      why not",
+        "left to humans    why",
         f"----------------  {'-' * len(nights)}",
         'nora@example.com  rule "Not for Nora" denies it',
         (
@@ -89,6 +89,9 @@ def test_everybody_who_would_be_approved(oncall: Command, double: IncidentIO) ->
             "counts only where the policy names it"
         ),
         f"ned@example.com   {nights}",
+        "",
+        "considered: 6 people on duty at incident.io",
+        f"policy: {policy}",
     ]
 
 
@@ -104,7 +107,7 @@ def test_json(oncall: Command) -> None:
                 "who": who,
                 "until": "2026-03-04T18:00:00.000Z",
                 "duration": "6h0m0s",
-                "rules": ["the settings"],
+                "rules": ["default rule"],
                 "why": why,
             }
             for who, why in (
@@ -118,9 +121,12 @@ def test_json(oncall: Command) -> None:
                 "why": "Reporter of INC-1 (incident.io): counts only where the policy names it",
             }
         ],
+        "considered": 3,
+        "asked": ["incident.io"],
         "unanswered": [],
         "open_to_any_duty": [OPEN],
         "notes": [],
+        "policy": "environment variables",
     }
     for each in answer.json["approved"]:
         explained = oncall("explain", "--as", each["who"], "--resource", DATABASE, "--json").json
@@ -149,7 +155,12 @@ def test_nobody(oncall: Command, resource: str, why: str) -> None:
     policy = oncall.write("policy.yaml", POLICY)
     answer = oncall("who", resource, "--policy", policy)
     assert answer.status == 1
-    assert answer.lines == ["nobody would be approved", f"note: {why}"]
+    assert answer.lines == [
+        "nobody would be approved",
+        "",
+        f"note: {why}",
+        f"policy: {policy}",
+    ]
 
 
 NOT_AMONG = "it is not among the schedules and roles that count"
@@ -164,12 +175,13 @@ def test_nobody_whose_duty_counts(oncall: Command) -> None:
     assert answer.lines == [
         "nobody would be approved",
         "",
-        "not approved      why not",
+        "left to humans    why",
         f"----------------  {'-' * len(omar)}",
         f"o@corp.example    {omar}",
         f"omar@example.com  {omar}",
         "",
-        "note: nobody is on a duty that counts",
+        "considered: 2 people on duty at incident.io",
+        f"policy: {policy}",
     ]
 
 
@@ -200,19 +212,20 @@ def test_a_duty_counts_and_something_else_is_missing(oncall: Command, rule: str,
 
 
 def test_nobody_on_duty(oncall: Command, double: IncidentIO) -> None:
-    """That nobody is there is told in other words than that nobody there counts."""
+    """The answer says that nobody was there to be considered, and how sure that is."""
     double.take_off_shift("Production", OMAR)
     double.close_incident("INC-1")
     answer = oncall("who", DATABASE)
     assert answer.status == 1
-    assert answer.lines[:2] == ["nobody would be approved", "note: nobody is on duty"]
+    nobody = "considered: nobody, since nobody is on duty at incident.io"
+    assert (answer.lines[0], answer.lines[-2]) == ("nobody would be approved", nobody)
     double.fail("/v2/incidents", faults.Status(500))
     answer = oncall("who", DATABASE)
     assert answer.status == 1
-    assert answer.lines[:2] == [
+    assert (answer.lines[0], answer.lines[-2]) == (
         "nobody would be approved",
-        "note: nobody is on duty, by what could be read",
-    ]
+        f"{nobody}, as far as they answered",
+    )
 
 
 def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
@@ -221,7 +234,7 @@ def test_no_provider_answers(oncall: Command, double: IncidentIO) -> None:
         double.fail(path, faults.Status(500))
     answer = oncall("who", DATABASE)
     assert answer.status == 2
-    assert answer.lines[0] == "who would be approved is not known: no provider answered"
+    assert answer.lines[0] == "unknown: no provider answered"
     assert "nobody" not in answer.out
     answer = oncall("who", DATABASE, "--json")
     assert (answer.status, answer.json["unanswered"]) == (2, ["incident.io"])
@@ -239,27 +252,33 @@ def test_one_of_two_providers_answers(oncall: Command, double: IncidentIO) -> No
         oncall.environment |= {"OPSGENIE_KEY": opsgenie.api_key, "OPSGENIE_BASE_URL": opsgenie.url}
         answer = oncall("who", DATABASE, "--json")
         assert (answer.status, answer.json["unanswered"]) == (1, ["incident.io"])
-        assert answer.json["notes"][0] == "nobody is on duty, by what could be read"
+        assert (answer.json["considered"], answer.json["asked"]) == (0, ["incident.io", "Opsgenie"])
+        assert oncall("who", DATABASE).lines[-2] == (
+            "considered: nobody, since nobody is on duty at Opsgenie, as far as they answered"
+        )
 
 
 def test_people_whose_email_is_not_shown(oncall: Command, double: IncidentIO) -> None:
     """How many they are is told, and nobody of them is listed."""
     hidden = (
         "people on duty at incident.io show no e-mail; "
-        "`oncall preflight` says what makes it visible"
+        "`oncall preflight` shows how to make it visible"
     )
     double.put_on_shift("Production", double.add_person("Ghost", None))
     double.assign_role("INC-1", "Incident Lead", double.add_person("Shade", None))
     answer = oncall("who", DATABASE)
     assert answer.status == 0
     assert f"note: 2 of 3 {hidden}" in answer.lines
+    considered = "considered: 2 people on duty with a visible e-mail at incident.io"
+    assert considered in answer.lines
     double.take_off_shift("Production", OMAR)
     answer = oncall("who", DATABASE)
     assert answer.status == 1
-    assert answer.lines[-3:-1] == [
-        "note: nobody is on a duty that counts",
-        f"note: 2 of 2 {hidden}",
-    ]
+    assert f"note: 2 of 2 {hidden}" in answer.lines
+    double.close_incident("INC-1")
+    double.put_on_shift("Production", double.add_person("Ghost", None))
+    considered = "considered: nobody, since nobody on duty has a visible e-mail at incident.io"
+    assert considered in oncall("who", DATABASE).lines
 
 
 def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
@@ -269,7 +288,7 @@ def test_many_who_do_not_count(oncall: Command, double: IncidentIO) -> None:
         double.put_on_shift("Nights", double.add_person("P", f"p{number:02}@example.com"))
     oncall.environment["AUTO_APPROVAL_SCHEDULES"] = "Production"
     answer = oncall("who", DATABASE)
-    assert answer.lines[-1] == "and 5 more: --json lists them all"
+    assert "and 5 more: --json lists all of them" in answer.lines
     assert len(oncall("who", DATABASE, "--json").json["not_approved"]) == 25
 
 
@@ -288,9 +307,13 @@ def test_dry_runs_and_missing_keys(oncall: Command) -> None:
     policy = oncall.write("policy.yaml", POLICY.replace("{schedules", "{provider: jsm, schedules"))
     answer = oncall("who", DATABASE, "--policy", policy)
     assert answer.status == 1
-    assert answer.lines[-2:] == [
-        "note: JSM Operations is not asked, though the policy names it: JSM_API_TOKEN is not set",
-        "note: in dry run no claim is made: humans decide about all of them",
+    assert answer.lines[0].startswith("would be approved  until")
+    assert answer.lines[-4:-2] == [
+        (
+            "note: the policy names JSM Operations, which is not asked because JSM_API_TOKEN is "
+            "not set"
+        ),
+        "note: in dry run nobody is approved: humans decide about every request",
     ]
 
 
@@ -305,7 +328,7 @@ def test_ends_are_looked_up_for_everybody(oncall: Command) -> None:
         double.put_on_shift("Production", RITA, NOW - timedelta(hours=1), NOW + timedelta(hours=2))
         oncall.environment = {"OPSGENIE_KEY": double.api_key, "OPSGENIE_BASE_URL": double.url}
         answer = oncall("who", DATABASE, "--policy", policy)
-    assert [line.split("  ")[:2] for line in answer.lines[2:]] == [
+    assert [line.split("  ")[:2] for line in answer.lines[2:4]] == [
         [RITA, "14:15 UTC"],
         [JANE, "13:15 UTC"],
     ]

@@ -70,7 +70,7 @@ def test_one_answer_failing_hides_no_other(
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        (401, "answered 401; request_id 0000000"),
+        (401, "answered 401; the key is wrong or revoked; request_id 0000000"),
         (403, "answered 403; the key needs the scope {scope}; request_id 0000000"),
         (500, "answered 500; request_id 0000000"),
     ],

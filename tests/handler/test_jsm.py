@@ -452,9 +452,15 @@ def test_what_cannot_be_had(
     (failure,) = snapshot.failures
     assert failure.question == _STAGES[path]
     assert problem in failure.problem
-    assert ("JSM_SITE may be wrong" in failure.problem) is (
-        path == TENANT and "given up" not in failure.problem
-    )
+    # A site that fails has the right name.
+    is_missing = path == TENANT and "answered 404" in failure.problem
+    assert ("JSM_SITE" in failure.problem) is is_missing
+
+
+def test_a_site_that_is_not_there(account: Account, double: JSM) -> None:
+    """A 404 says that the setting may be wrong."""
+    double.fail(TENANT, faults.Status(404))
+    assert problems(account.find()) == ["answered 404: no such site, so JSM_SITE may be wrong"]
 
 
 @pytest.mark.parametrize("path", [SCHEDULES, USERS])

@@ -100,7 +100,7 @@ def test_up_runs_all_until_it_is_interrupted(
         printed += up.stdout.read()
         assert up.wait(PATIENCE) == 0
 
-    assert '  note: the settings: role "Comander" is not to be found at incident.io' in printed
+    assert '  note: default rule: no role "Comander" at incident.io' in printed
     alone = "AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
     assert f"  note: {alone}" in printed
     assert variables["AWS_REGION"] == REGION
@@ -293,8 +293,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "error"),
         [
-            (["--as", "jane", "--resource", "x"], "'jane' is no e-mail address"),
-            ([*JANE_ASKS, "--label", "Prod"], "'Prod' is no NAME=VALUE, such as Env=Prod"),
+            (["--as", "jane", "--resource", "x"], "'jane' isn't an e-mail address"),
+            ([*JANE_ASKS, "--label", "Prod"], "'Prod' isn't NAME=VALUE, for example Env=Prod"),
             (
                 [*JANE_ASKS, "--duration", "long"],
                 "'long' isn't a duration: use for example 90m or 1h30m",
@@ -352,14 +352,14 @@ class TestRefusals:
     def test_url(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """An address that is none."""
         target = ["--url", "hook.example.com", "--secret-file", secret_in(here)]
-        error = "'hook.example.com' is no http or https address"
+        error = "'hook.example.com' isn't a valid address: "
         assert_refused(capsys, ["send", *JANE_ASKS, *target], error, "; check --url\n")
 
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of a sandbox that could not clean up leads nowhere, and the error says so."""
         env_file.write(here / env_file.FILE, RUNNING)
         gone = "; the sandbox is gone: run `make up` again\n"
-        assert_refused(capsys, ["send", *JANE_ASKS], "http://127.0.0.1:1/ does not answer", gone)
+        assert_refused(capsys, ["send", *JANE_ASKS], "http://127.0.0.1:1/ did not answer", gone)
 
 
 RUNNING: Mapping[str, str] = {

@@ -109,7 +109,7 @@ def test_a_decision_is_among_its_petition_s_events(
     log(json.dumps({"message": "decision"}))
     words = client.get().words
     assert "on call for DBA (incident.io) until 20:00 UTC: counts" in words
-    assert "the policy allows 6 hours: this decides" in words
+    assert "how long: the policy allows 6 hours" in words
     assert "INC-1 (incident.io)" not in words
     order = [words.index(text) for text in ("Jane Lind asks", "is asked.", "The webhook approves:")]
     assert order == sorted(order)

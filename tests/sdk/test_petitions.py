@@ -181,7 +181,7 @@ def test_wait_for_is_over(api: ScriptedApi, indent: IndentAPI, clock: ScriptedCl
     """An undecided petition raises at the timeout, not before or after, and comes with it."""
     api.respond_with(petition("open"))
     with pytest.raises(
-        PetitionTimeoutError, match=r"undecided after 10 s\..*timeout=SECONDS.*open: https"
+        PetitionTimeoutError, match=r"undecided after 10 s\..*decides at https.*timeout=SECONDS"
     ) as caught:
         indent.petition.wait_for("aec1b116")
     assert caught.value.petition["name"] == "aec1b116"

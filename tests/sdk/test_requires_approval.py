@@ -101,7 +101,7 @@ def test_unknown_names_are_found_early(text: str) -> None:
         ({"resources": []}, "resources is empty"),
         ({"petitioners": [{}]}, "needs an 'email'"),
         ({"duration": "soon"}, "isn't a valid duration"),
-        ({"quite": True}, "there is no option 'quite'; did you mean 'quiet'"),
+        ({"quite": True}, "unknown option 'quite'; did you mean 'quiet'"),
     ],
 )
 def test_wrong_arguments_are_found_early(wrong: Any, message: str) -> None:  # noqa: ANN401 - wrong on purpose

@@ -109,7 +109,7 @@ def test_a_misspelt_filter_is_an_error(api: ScriptedApi, indent: IndentAPI) -> N
     untyped: Any = indent
     with pytest.raises(TypeError, match=r"'lable_selector'; did you mean 'label_selector'\?"):
         untyped.resource.list(lable_selector="Env=Prod")
-    with pytest.raises(TypeError, match=r"no filter 'view'; known: page_size, parent"):
+    with pytest.raises(TypeError, match=r"cannot be filtered by 'view'; known: page_size, parent"):
         untyped.space.iter(view="x")
     with pytest.raises(TypeError, match="page_size must be"):
         untyped.claim.list(page_size=1.5)

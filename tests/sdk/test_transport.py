@@ -173,7 +173,7 @@ def test_a_refused_connection(clock: ScriptedClock) -> None:
         indent.petition.list()
     assert isinstance(caught.value, ConnectionError)
     message = str(caught.value)
-    assert f"{url} cannot be reached: check the network, or what INDENT_API_URL says" in message
+    assert f"{url} cannot be reached: check the network, or INDENT_API_URL" in message
     assert "object at" not in message
     assert "HTTPConnection" not in message
     assert not clock.sleeps

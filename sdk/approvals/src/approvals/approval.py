@@ -76,22 +76,22 @@ class Approval:
     ) -> Coroutine[Any, Any, Petition]:
         """Request approval, and return the petition once it is granted: `await` it.
 
-        Without `await` nothing is requested and nobody approves; a warning says so.
+        Without `await` nothing is requested and nobody approves; there is a warning.
 
         Arguments:
             request: `reason`, `resources` and optionally `petitioners`.
             petitioners: for whom; by default the owner of the token.
             duration: for how long: a timedelta, a number of hours, or a text like `1h30m`.
-            timeout: seconds to wait, by default 10; None for as many as it takes.
+            timeout: seconds to wait, 10 by default; None for no limit.
             quiet: print nothing.
             on_event: called with each `Progress` on the event loop, instead of printing.
-            space_name: by default what INDENT_SPACE says.
-            api_token: by default what INDENT_API_TOKEN says.
-            base_url: by default what INDENT_API_URL says, else the public service.
+            space_name: the default is INDENT_SPACE.
+            api_token: the default is INDENT_API_TOKEN.
+            base_url: the default is INDENT_API_URL, or the public service.
 
         Raises:
             ApprovalDenied, ApprovalRevoked: it was decided, and not granted.
-            ApprovalTimeout: it is undecided; its petition's name is what `resume` takes.
+            ApprovalTimeout: it is undecided; pass its petition's name to `resume`.
             IndentError: the API could not be called, or refused the request.
             TypeError, ValueError: an argument is wrong; nothing has been sent.
         """
@@ -189,7 +189,7 @@ class Approval:
             try:
                 petition = await poll(within)
             except IndentError as error:
-                # A request that the timeout cut short is no failure: the next round ends the wait.
+                # Not a failure if the timeout cut it short: the next round ends the wait.
                 if within is None or not isinstance(error, IndentTimeoutError):
                     error.add_note(resume_hint(petition, url))
                     raise

@@ -13,7 +13,7 @@ class ApprovalError(IndentError):
     """The request was not granted.
 
     Attributes:
-        petition: its last known state; `petition["name"]` is what `approval.resume` takes.
+        petition: its last known state; pass `petition["name"]` to `approval.resume`.
         url: where people see it.
     """
 
@@ -30,7 +30,7 @@ class ApprovalError(IndentError):
 
 
 class _DecisionError(ApprovalError):
-    """Somebody decided against it; `_event_kind` is the event that says so."""
+    """Somebody decided against it, in an event of `_event_kind`."""
 
     _event_kind: ClassVar[str]
 
@@ -48,7 +48,7 @@ class ApprovalDenied(_DecisionError):  # noqa: N818 - the name that the guide gi
     """It was denied, withdrawn or closed without ever being granted.
 
     Attributes:
-        by: who denied or withdrew it, `""` when its history does not say.
+        by: who denied or withdrew it, `""` if its history does not have it.
         why: in their words, `""` when they gave no reason.
     """
 
@@ -68,7 +68,7 @@ class ApprovalRevoked(_DecisionError):  # noqa: N818 - the same
     """It was granted, and that is over: revoked or expired.
 
     Attributes:
-        by: who revoked it, `""` when its history does not say.
+        by: who revoked it, `""` if its history does not have it.
         why: in their words, `""` when they gave no reason.
     """
 
@@ -79,7 +79,7 @@ class ApprovalRevoked(_DecisionError):  # noqa: N818 - the same
 
 
 class ApprovalTimeout(ApprovalError, TimeoutError):  # noqa: N818 - the same
-    """It is still undecided, and stays open: `approval.resume(name)` goes on waiting.
+    """It is still undecided, and stays open: `approval.resume(name)` waits for it again.
 
     Attributes:
         waited: for how many seconds.
@@ -94,9 +94,8 @@ class ApprovalTimeout(ApprovalError, TimeoutError):  # noqa: N818 - the same
 
     def _predicate(self) -> str:
         return (
-            f"is still waiting for a decision after {self.waited:g} s. "
-            "To wait longer, pass timeout=SECONDS, or None for as long as it takes. "
-            f"{resume_hint(self.petition, self.url)}"
+            f"is undecided after {self.waited:g} s. {resume_hint(self.petition, self.url)} "
+            "To wait longer next time, pass timeout=SECONDS, or timeout=None for no limit."
         )
 
 
@@ -104,9 +103,9 @@ def resume_hint(petition: Petition, url: str) -> str:
     """What to do about a petition that nobody waits for any more."""
     name = petition["name"]
     return (
-        f"To go on waiting for this request, call approval_sync.resume({name!r}) or "
-        f"`await approval.resume({name!r})`; to withdraw it, IndentAPI().petition.deny({name!r}). "
-        f"It stays open: {url}"
+        f"It stays open until somebody decides at {url}. To wait again, call "
+        f"approval_sync.resume({name!r}), or `await approval.resume({name!r})`; "
+        f"to withdraw it, IndentAPI().petition.deny({name!r})."
     )
 
 

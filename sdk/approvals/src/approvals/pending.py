@@ -19,7 +19,7 @@ class ApprovalNotAwaited(RuntimeWarning):
 class PendingApproval(Coroutine[Any, Any, Petition]):
     """An approval that is requested when it is awaited.
 
-    By itself it says nothing about the decision, so its truth value raises. When it is dropped
+    By itself it is not a decision, so its truth value raises. When it is dropped
     without `await`, it warns each time, in the log as well: the code that it should have guarded
     runs unguarded.
 
@@ -63,7 +63,7 @@ class PendingApproval(Coroutine[Any, Any, Petition]):
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
-            f"{self._call} says nothing until it is awaited: write `await {self._call}`"
+            f"{self._call} is not a decision until it is awaited: write `await {self._call}`"
         )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What `approval`, `approval_sync` and `requires_approval` take: the request and the options.
+"""The request and the options of `approval`, `approval_sync` and `requires_approval`.
 
 Both are checked by the call itself, before anything is sent.
 """
@@ -60,7 +60,7 @@ def check_request(request: Request, petitioners: Iterable[Resource] | None = Non
         TypeError, ValueError: a part of it is missing, misspelt or wrong.
     """
     check_dict(request, "the request")
-    check_keys(request, Request.__annotations__, "the request has no key")
+    check_keys(request, Request.__annotations__, "the request has an unknown key")
     for key in ("reason", "resources"):
         if key not in request:
             raise TypeError(f"the request has no {key!r}; it needs a reason and resources")
@@ -81,7 +81,7 @@ def check_options(options: Mapping[str, Any], known: type[WaitOptions] = Approva
     Raises:
         TypeError, ValueError: an option is misspelt or wrong.
     """
-    check_keys(options, known.__annotations__, "there is no option")
+    check_keys(options, known.__annotations__, "unknown option")
     if options.get("duration") is not None:
         parse_duration(options["duration"])
     check_timeout(options.get("timeout"))

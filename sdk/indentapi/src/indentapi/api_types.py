@@ -55,7 +55,7 @@ class PetitionStatus(TypedDict, total=False):
     """Where a petition stands.
 
     `closed` alone does not mean denied: it is also what follows `revoked`. The state's
-    `eventHistory` tells them apart.
+    see `eventHistory` for which.
     """
 
     phase: Phase
@@ -99,7 +99,7 @@ class Space(TypedDict, total=False):
 
 
 class Block(TypedDict, total=False):
-    """A piece of a space's configuration; what it holds differs from kind to kind."""
+    """A piece of a space's configuration; its content depends on its kind."""
 
     name: Required[str]
     spaceName: str
@@ -114,7 +114,7 @@ class Block(TypedDict, total=False):
 
 
 class WebhookHeader(TypedDict, total=False):
-    """The value of a header that a webhook call carries, or the credential that holds it."""
+    """The value of a header of a webhook call, or the credential that contains it."""
 
     credential: str
     value: str

@@ -26,9 +26,9 @@ class IndentAPI:
     """A client of a space. Threads may share it; `with` or `close()` ends its use.
 
     Arguments:
-        space_name: by default what INDENT_SPACE says.
-        api_token: by default what INDENT_API_TOKEN says.
-        base_url: by default what INDENT_API_URL says, else the public service; https, or http on
+        space_name: the default is INDENT_SPACE.
+        api_token: the default is INDENT_API_TOKEN.
+        base_url: the default is INDENT_API_URL, or the public service; https, or http on
             loopback.
         timeout: seconds for one attempt to connect, and for each silence of the API after that.
         max_retries: further attempts after a failure. Reading is repeated on connection errors and
@@ -129,7 +129,7 @@ class Settings:
         base_url: str | None,
         environ: Mapping[str, str],
     ) -> Settings:
-        """Take each argument, or else the environment's variable; an empty one counts as unset.
+        """Use each argument, or else the environment's variable; an empty one is treated as unset.
 
         Raises:
             ConfigurationError: a setting is missing or isn't valid.
@@ -137,7 +137,7 @@ class Settings:
         arguments = {"space_name": space_name, "api_token": api_token, "base_url": base_url}
         for name, value in arguments.items():
             if value is not None and not isinstance(value, str):
-                # A token of a wrong type may still hold the token: the value stays out.
+                # A value of another type may still contain the token, so the message omits it.
                 raise ConfigurationError(f"{name} must be a text, not {type_with_article(value)}.")
         url = _check_base_url(base_url or environ.get("INDENT_API_URL") or PUBLIC_URL)
         return cls(

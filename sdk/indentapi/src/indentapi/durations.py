@@ -1,4 +1,4 @@
-"""Durations as people write them, and in the two forms in which the API takes them. No I/O."""
+"""Durations as people write them, and in the two forms that the API accepts. No I/O."""
 
 from __future__ import annotations
 

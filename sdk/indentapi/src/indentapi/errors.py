@@ -57,7 +57,7 @@ class IndentError(Exception):
 
 
 class ConfigurationError(IndentError, ValueError):
-    """A setting is missing or isn't valid; the message says which, and what to type."""
+    """A setting is missing or isn't valid; the message names it, and what to type."""
 
 
 class IndentConnectionError(IndentError, ConnectionError):
@@ -140,7 +140,7 @@ _HINTS: Mapping[int, str] = MappingProxyType(
     {
         401: "Set INDENT_API_TOKEN or pass api_token=: a new access token from your space's "
         "settings, or from the .sandbox/env of a running sandbox",
-        404: "Its space is what INDENT_SPACE or space_name= says",
+        404: "INDENT_SPACE or space_name= is the space that was searched",
     }
 )
 
@@ -180,7 +180,7 @@ def error_from_response(
 
 
 def parse_json(text: str) -> object:
-    """The value that a body holds, None if it isn't JSON."""
+    """The value of a JSON body, None if it isn't JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -190,8 +190,8 @@ def parse_json(text: str) -> object:
 def escape_unprintable(text: str) -> str:
     """The text with its control characters as visible escapes.
 
-    Messages hold the API's words, and are printed to a terminal: nothing in them may steer it,
-    or begin another line.
+    Messages repeat the API's words and are printed to a terminal: nothing in them may control it,
+    or start another line.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

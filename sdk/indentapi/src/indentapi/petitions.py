@@ -155,7 +155,7 @@ class Petitions(UpdateMixin[Petition], DeleteMixin[Petition]):
         return petition_url(petition["spaceName"], petition["name"], self._sandbox_page)
 
     def claims(self, name: str) -> PetitionClaims:
-        """The claims about the petition of that name: what reviewers said."""
+        """The claims about the petition of that name: the decisions of reviewers."""
         return PetitionClaims(self._transport, self._item_path(name))
 
     def wait_for(self, name: str, *, timeout: float | None = 10.0) -> Petition:
@@ -163,10 +163,10 @@ class Petitions(UpdateMixin[Petition], DeleteMixin[Petition]):
 
         Arguments:
             name: of the petition.
-            timeout: the most seconds to wait, None for as many as it takes.
+            timeout: the most seconds to wait, None for no limit.
 
         Raises:
-            PetitionTimeoutError: it is still undecided then. It stays open.
+            PetitionTimeoutError: it is still undecided, and stays open.
         """
         check_timeout(timeout)
         clock = self._transport.clock
@@ -182,9 +182,9 @@ class Petitions(UpdateMixin[Petition], DeleteMixin[Petition]):
                 break
             clock.sleep(interval if remaining is None else min(interval, remaining))
         raise PetitionTimeoutError(
-            f"petition {name} is undecided after {timeout:g} s. To wait longer, pass "
-            "timeout=SECONDS, or None for as long as it takes. "
-            f"It stays open: {self.url(petition)}",
+            f"petition {name} is undecided after {timeout:g} s. It stays open until somebody "
+            f"decides at {self.url(petition)}. To wait longer, pass timeout=SECONDS, or "
+            "timeout=None for no limit.",
             petition,
         )
 

@@ -59,7 +59,9 @@ class Collection(Generic[Item]):
             TypeError: for a filter that this collection does not have, or a wrong value.
             UnexpectedAnswerError: the API gave a page token twice; the list would never end.
         """
-        check_keys(filters, self._filters.__annotations__, f"{self._items_key} have no filter")
+        check_keys(
+            filters, self._filters.__annotations__, f"{self._items_key} cannot be filtered by"
+        )
         query = {_camel_case(k): _query_value(k, v) for k, v in filters.items() if v is not None}
         return self._iter_pages(query)
 
@@ -146,7 +148,7 @@ class Resources(CreateMixin[Resource], UpdateMixin[Resource], DeleteMixin[Resour
         return [*self._iter(filters)]
 
     def create(self, item: Resource, *, ephemeral: bool = False) -> Resource:
-        """Add it; an ephemeral one is not kept for others to request."""
+        """Add it; others cannot request an ephemeral one."""
         return self._send("POST", self._path, item, **_ephemeral_option(ephemeral=ephemeral))
 
     def update(self, name: str, item: Resource, *, ephemeral: bool = False) -> Resource:

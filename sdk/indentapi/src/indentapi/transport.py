@@ -67,7 +67,7 @@ class Transport:
 
     Arguments:
         base_url: without a slash at its end; https, or http on loopback.
-        token: sent with every request, and kept out of every error.
+        token: sent with every request, and never part of an error.
         timeout: seconds for one attempt to connect, and for each silence of the API after that.
         max_retries: further attempts after a failure.
         clock: for retries and deadlines.
@@ -245,7 +245,7 @@ def _decode_object(text: str, *, method: str, path: str, status: int) -> dict[st
 def _no_response(
     exception: requests.RequestException, method: str, path: str, base_url: str
 ) -> Failure:
-    """The failure without the library's exception, which holds the request and so the token."""
+    """The failure without the library's exception, which contains the request and so the token."""
     cause = exception.args[0] if exception.args else exception
     reason = getattr(cause, "reason", None) or cause
     connected = not isinstance(reason, ConnectTimeoutError)
@@ -259,6 +259,6 @@ def _no_response(
         f"the connection failed: {reason_text}",
         method=method,
         path=path,
-        hint=f"{base_url} cannot be reached: check the network, or what INDENT_API_URL says",
+        hint=f"{base_url} cannot be reached: check the network, or INDENT_API_URL",
     )
     return Failure(error, connected=connected)

@@ -67,8 +67,7 @@ def check_timeout(value: object, name: str = "timeout") -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(
-            f"{name} must be a number of seconds, or None to wait as long as it takes, "
-            f"not {_describe(value)}"
+            f"{name} must be a number of seconds, or None for no limit, not {_describe(value)}"
         )
     return check_seconds(value, name)
 
