@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from auditlog.explain import SETTINGS, clock_time, duration_in_words
+from auditlog.explain import clock_time, duration_in_words
+from cli.access_request import AccessRequest
 from cli.console import join_words
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
@@ -29,6 +30,8 @@ from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
 _MOST_QUOTED = 80
+# What the reason of an approval begins with where there is no policy file.
+_BY_DEFAULT_RULE = "Approved: "
 
 
 class Step(NamedTuple):
@@ -48,10 +51,10 @@ class Step(NamedTuple):
 
 
 class ApprovalClaim(NamedTuple):
-    """What an approving claim says.
+    """What an approving answer says.
 
     Attributes:
-        why: rule and evidence.
+        why: evidence and rule.
         duration: how long, as a Go duration.
         until: its end.
     """
@@ -281,27 +284,32 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClai
         raise ShapeError("it is not the approval of this one petition")
     if claim.get("resources") != requested or until is None:
         raise ShapeError("it approves something else")
-    reason = get_str(claim, "reason")
-    by_settings = reason.removeprefix("Approved: ")
-    why = reason if by_settings == reason else f"{SETTINGS}: {by_settings}"
-    return ApprovalClaim(why, get_str(labels, DURATION), until)
+    return ApprovalClaim(why_approved(get_str(claim, "reason")), get_str(labels, DURATION), until)
+
+
+def why_approved(reason: str) -> str:
+    """Name the evidence and the rule, as an approval's reason has them."""
+    evidence = reason.removeprefix(_BY_DEFAULT_RULE)
+    return reason if evidence == reason else f"{evidence}, by the default rule"
 
 
 def check_decision(
     call: str,
     approval: ApprovalClaim | None,
-    event: Mapping[str, Any],
+    request: AccessRequest,
     target: Target,
     now: datetime,
+    why: str = "",
 ) -> Step:
-    """Report what was decided."""
-    who = event["actor"]["email"]
-    what = join_words(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
+    """Report what was decided; `why` is the caller's reason where there is no approval."""
+    who = request.email
+    what = join_words(f"{kind}:{id_}" for kind, id_ in request.resources)
     if approval:
-        lasts = f"{duration_in_words(approval.duration)}, until {clock_time(approval.until, now)}"
-        return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
+        lasts = f"{duration_in_words(approval.duration)} (until {clock_time(approval.until, now)})"
+        return Step(call, OK, f"{who} would get {what} for {lasts}: {approval.why}")
+    left = f"a request by {who} for {what} would be left to humans"
     with suppress(SettingsError):
         if BY_NAME[DRY_RUN].read(target.settings):
-            text = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
+            text = f"{left}: with {DRY_RUN}, every request is"
             return Step(call, NO, text, _unset(DRY_RUN, target))
-    return Step(call, NO, f"no claim for {who}: humans decide about {what}")
+    return Step(call, NO, f"{left}: {why}" if why else left)

@@ -1,4 +1,4 @@
-"""The whole system, running: local AWS, deployed program, function URL, the providers' doubles."""
+"""The whole system, running: local AWS, deployed program, function URL, the vendors' doubles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Self
 
 import pulumi
 
+from cli.check_conductorone import CALLS_URL, PATH
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError
 from handler.settings import AUTHZEN_TOKEN, PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
@@ -21,8 +22,10 @@ from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_o
 from infra.settings import KMS_KEY_ID, KMS_KEY_MANAGED, STATE_BUCKET_MANAGED
 from infra.stack_file import check_stack_file, read_stack_config
 from policy.remedies import in_stack, report
+from sandbox.callers.conductorone import Tenant
 from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.archive import read_from_zip
+from sandbox.lambda_url.event import domain_name
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
 from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
@@ -41,6 +44,8 @@ EXISTING_RESOURCES = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 
 class Sandbox:
     """A deployed stack on this machine, for as long as the context lasts.
+
+    Every caller is on: the sandbox has a secret for each, and a tenant of ConductorOne.
 
     Args:
         root: the project's folder.
@@ -86,6 +91,7 @@ class Sandbox:
             self._provider_settings |= double.settings
         self.aws = Aws(region)
         self.log = FunctionLog(root / log)
+        self.tenant: Tenant
         self.deployment: Deployment
         self.url = ""
 
@@ -93,6 +99,7 @@ class Sandbox:
         with ExitStack() as contexts:
             for double in self.doubles.values():
                 contexts.enter_context(double)
+            self.tenant = contexts.enter_context(Tenant())
             contexts.enter_context(self.aws)
             own = {f"{PROJECT}:{key}": value for key, value in self._own_settings.items()}
             secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
@@ -100,6 +107,7 @@ class Sandbox:
             self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
             self._function_url = contexts.enter_context(self._serve())
             self.url = self._function_url.url
+            self.tenant.webhook_url = f"{self.public_url}{PATH}"
             self._contexts = contexts.pop_all()
         return self
 
@@ -121,11 +129,17 @@ class Sandbox:
         }
 
     @property
+    def public_url(self) -> str:
+        """The address that people gave the function, or else AWS's; callers sign for it."""
+        return self.settings.public_url or f"https://{domain_name(self.aws.region)}"
+
+    @property
     def _own_settings(self) -> dict[str, str]:
         signing = dict(zip(SIGNING_KEYS, (self.webhook_secret, self._previous_secret), strict=True))
         return {
             **{key: value for key, value in signing.items() if value},
             AUTHZEN_TOKEN: self.authzen_token,
+            **self.tenant.settings,
             **self._provider_settings,
         }
 
@@ -164,11 +178,14 @@ class Sandbox:
     def variables(self) -> dict[str, str]:
         """What a shell needs to talk to this sandbox, and to foresee its answers."""
         deployed = self.deployment.function.config.environment
+        base_url = self.url.rstrip("/")
         return {
             "WEBHOOK_URL": self.url,
             "INDENT_WEBHOOK_SECRET": self.webhook_secret,
-            "AUTHZEN_URL": self.url.rstrip("/"),
+            "AUTHZEN_URL": base_url,
             AUTHZEN_TOKEN: self.authzen_token,
+            "CONDUCTORONE_URL": f"{base_url}{PATH}",
+            CALLS_URL: self.tenant.calls_url,
             **{key: deployed[key] for key in PLAIN_KEYS if key in deployed},
             **{
                 key: value

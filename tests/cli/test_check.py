@@ -1,4 +1,4 @@
-"""`oncall check`: what is deployed is called, and what each answer means is told."""
+"""`oncall check`: it calls what is deployed, and says what each answer means."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 0
     assert re.fullmatch(
-        rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
-        r"the settings: Incident Lead of INC-1 \(incident\.io\)",
+        rf"ok       GetDecision: {JANE} would get {ASKED} for 6 hours \(until .+ UTC\): "
+        r"Incident Lead of INC-1 \(incident\.io\), by the default rule",
         answer.lines[-1],
     )
     record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
@@ -75,12 +75,12 @@ def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
     answer = deployed_stack.check(*AS_NORA)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
-    assert no == f"no       GetDecision: no claim for {NORA}: humans decide about {ASKED}"
+    assert no == f"no       GetDecision: a request by {NORA} for {ASKED} would be left to humans"
     explain = (
         f"`oncall explain --as {NORA} --resource {ASKED} --label 'Env=it'\"'\"'s' --stack dev`"
     )
     assert remedy.startswith(
-        f"         remedy: {explain} says why; or see the log: `aws logs tail "
+        f"         remedy: {explain} explains why; or see the log: `aws logs tail "
     )
     group = sandbox.deployment.outputs["log_group"]
     assert re.search(
@@ -92,7 +92,7 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     """As a shell that has read `.sandbox/env`: no CLI and no stack are needed."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = {**sandbox.variables(), "PATH": str(tmp_path)}
-    answer = oncall("check", *AS_JANE, "--json")
+    answer = oncall("check", "--caller", "indent", *AS_JANE, "--json")
     assert answer.status == 0
     assert sandbox.webhook_secret not in answer.out
     assert {name: answer.json[name] for name in ("ok", "approved", "url")} == {
@@ -100,18 +100,23 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
         "approved": True,
         "url": sandbox.url,
     }
-    assert [(each["call"], each["level"]) for each in answer.json["steps"]] == [
+    (result,) = answer.json["callers"]
+    assert (result["caller"], result["ok"], result["approved"]) == ("indent", True, True)
+    assert [(each["call"], each["level"]) for each in result["steps"]] == [
         ("GetInfo", "ok"),
         ("PullUpdate", "ok"),
         ("GetDecision", "ok"),
     ]
-    approval = answer.json["approval"]
-    assert approval["why"] == "the settings: Incident Lead of INC-1 (incident.io)"
+    approval = result["approval"]
+    assert approval["why"] == "Incident Lead of INC-1 (incident.io), by the default rule"
     assert approval["duration"] == "6h0m0s"
     assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
-    refused = oncall("check", *AS_NORA, "--json")
+    refused = oncall("check", "--caller", "indent", *AS_NORA, "--json")
     assert (refused.status, refused.json["ok"], refused.json["approved"]) == (1, True, False)
-    assert "(.sandbox/function.log) for oncall-check-" in refused.json["steps"][-1]["remedy"]
+    assert (
+        "(.sandbox/function.log) for oncall-check-"
+        in refused.json["callers"][0]["steps"][-1]["remedy"]
+    )
 
 
 def _without_what_varies(text: str) -> str:
@@ -130,10 +135,12 @@ def test_the_readme(deployed_stack: Stack) -> None:
 
 
 def test_dry_run_is_told(deployed_stack: Stack) -> None:
-    """Where the stack says so, no claim is no riddle."""
+    """Where the stack's settings leave everything to humans, the answer names the setting."""
     deployed_stack.write_settings(AUTO_APPROVAL_DRY_RUN="true")
     answer = deployed_stack.check(*AS_NORA)
-    assert f"no claim for {NORA}: in dry run humans decide" in answer.lines[-2]
+    assert answer.lines[-2].endswith(
+        "would be left to humans: with AUTO_APPROVAL_DRY_RUN, every request is"
+    )
     remedy = f"run `pulumi config rm AUTO_APPROVAL_DRY_RUN --stack dev`, then {DEPLOY}"
     assert answer.lines[-1].endswith(remedy)
 
@@ -143,7 +150,7 @@ def test_who_without_what(deployed_stack: Stack) -> None:
     deployed_stack.write_settings(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
     answer = deployed_stack.check(*AS_JANE[:2])
     assert answer.status == 0
-    assert "claims example.v1.Resource:oncall-check for jane@example.com" in answer.lines[-1]
+    assert "jane@example.com would get example.v1.Resource:oncall-check for" in answer.lines[-1]
     answer = deployed_stack.check(*AS_NORA[:2], "--label", "Team=API")
     shown = "--resource example.v1.Resource:oncall-check --label Env=Prod --label Team=API"
     assert f"`oncall explain --as {NORA} {shown} --stack dev`" in answer.lines[-1]
@@ -189,7 +196,7 @@ def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert len(answer.lines) == 2
     oncall = Command(deployed_stack.folder, "").by_the_machines_clock()
     oncall.environment = sandbox.variables() | {"INDENT_WEBHOOK_SECRET": SECRET}
-    assert "run `. .sandbox/env` again" in oncall("check").out
+    assert "run `. .sandbox/env` again" in oncall("check", "--caller", "indent").out
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(-4000, "behind"), (4000, "ahead of")])
@@ -199,7 +206,7 @@ def test_another_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str)
     oncall.environment = sandbox.variables()
     now = oncall.clock.now
     oncall.clock = oncall.clock._replace(now=lambda: now() + timedelta(seconds=seconds))
-    answer = oncall("check")
+    answer = oncall("check", "--caller", "indent")
     assert answer.status == 1
     assert re.search(rf"clock: it is (3999|400[01]) s {way} the webhook's$", answer.lines[1])
 
@@ -427,3 +434,49 @@ def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
     step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
     assert f"https://x/ {said}" in step.text
     assert remedy in step.remedy
+
+
+def test_every_caller_that_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Without --caller each is checked under its name; the decision is a yes only if all say so."""
+    oncall = Command(tmp_path, "").by_the_machines_clock()
+    oncall.environment = sandbox.variables()
+    answer = oncall("check", "--as", JANE)
+    assert (answer.status, answer.err) == (0, "")
+    names = [line for line in answer.lines if line.endswith(":") and " " not in line]
+    assert names == ["Indent:", "AuthZEN:", "ConductorOne:"]
+    assert sum(f": {JANE} would get " in line for line in answer.lines) == 3
+    assert oncall("check", "--as", NORA).status == 1
+    data = oncall("check", "--as", JANE, "--json").json
+    assert (data["ok"], data["approved"]) == (True, True)
+    assert [each["caller"] for each in data["callers"]] == ["indent", "authzen", "conductorone"]
+    del oncall.environment["INDENT_WEBHOOK_SECRET"], oncall.environment["AUTHZEN_TOKEN"]
+    assert [each["caller"] for each in oncall("check", "--json").json["callers"]] == [
+        "conductorone"
+    ]
+
+
+def test_callers_of_a_stack(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The stack's file says which are on: a secret is encrypted there, a tenant is not."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    stack = Stack(tmp_path, outputs, sandbox.authzen_token, callers=["AUTHZEN_TOKEN"])
+    stack.write_settings(**sandbox.tenant.settings)
+    answer = stack.check("--as", JANE)
+    assert answer.status == 0
+    assert [line for line in answer.lines if " " not in line] == ["AuthZEN:", "ConductorOne:"]
+    stack.set_answer(
+        "config", err="error: configuration key 'X' not found for stack 'dev'", code=255
+    )
+    answer = stack.run("check", "--stack", "dev", "--caller", "indent")
+    assert "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`" in answer.err
+
+
+def test_no_caller_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The error names the settings that switch one on."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    answer = Stack(tmp_path, outputs, callers=()).check()
+    assert (answer.status, answer.out) == (2, "")
+    keys = "INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN, CONDUCTORONE_TENANT"
+    assert f"no caller is on: Pulumi.dev.yaml sets none of {keys}; for example" in answer.err
+    oncall = Command(tmp_path, "")
+    oncall.environment = {"WEBHOOK_URL": sandbox.url}
+    assert f"no caller is on: the environment sets none of {keys}; run" in oncall("check").err

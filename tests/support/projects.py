@@ -9,7 +9,9 @@ from pathlib import Path
 from sandbox.local_aws.program import PROJECT, ROOT
 
 
-def project_in(folder: Path, *, region: str = "us-west-2", **settings: str) -> Path:
+def project_in(
+    folder: Path, *, region: str = "us-west-2", **settings: str | dict[str, str]
+) -> Path:
     """Put the project's files there, with a dev stack of these settings; the program stays ours."""
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     lines = [f"  {PROJECT}:{key}: {json.dumps(value)}\n" for key, value in settings.items()]
