@@ -17,7 +17,6 @@ from cli import (
     options,
 )
 from cli.access_request import AccessRequest
-from cli.config import project_folder
 from cli.console import Output
 from cli.context import Context
 from cli.diagnosis import NO, ApprovalClaim, Step
@@ -28,8 +27,6 @@ from handler.callers import CALLERS
 from handler.durations import format_instant
 from handler.setting_parsers import SettingsError
 from handler.settings import BY_NAME, LABELS, POLICY
-from infra.errors import SetupError
-from infra.stack_file import read_stack_file
 from policy.setting_hints import check_typed_text
 
 EPILOG = """examples:
@@ -138,7 +135,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     target = find_target(args.stack, context)
     request = _request(args, target.settings) if args.who else None
     results = []
-    for caller in [args.caller] if args.caller else _callers_on(target, context):
+    for caller in [args.caller] if args.caller else _callers_on(target):
         secret = CHECKS[caller].SECRET
         as_caller = with_secret(target, secret, context) if secret else target
         steps, approval = CHECKS[caller].check(as_caller, context, request)
@@ -153,29 +150,22 @@ def run(args: argparse.Namespace, context: Context) -> int:
     return 0 if is_good else 1
 
 
-def _callers_on(target: Target, context: Context) -> list[str]:
+def _callers_on(target: Target) -> list[str]:
     """Give the callers that are switched on: in the stack's file, or in the environment.
 
     Raises:
         CommandError: none is.
     """
-    if not target.stack:
-        on = [entry for entry in CALLERS if context.environment.get(entry.key)]
-        where, remedy = "the environment", "run `. .sandbox/env` while `make up` runs"
-    else:
-        folder = project_folder(context.folder)
-        try:
-            stack_file = read_stack_file(folder, target.stack, context.environment)
-        except SetupError as error:
-            raise CommandError(str(error)) from None
-        on = [entry for entry in CALLERS if stack_file.has(entry.key)]
-        where = f"Pulumi.{target.stack}.yaml"
-        remedy = f"`pulumi config set --secret {CALLERS[0].key} --stack {target.stack}`"
-        remedy = f"for example, run {remedy}, then deploy"
+    on = [entry.name for entry in CALLERS if target.has(entry.key)]
     if not on:
+        where, remedy = "the environment", "run `. .sandbox/env` while `make up` runs"
+        if target.stack:
+            where = f"Pulumi.{target.stack}.yaml"
+            command = f"pulumi config set --secret {CALLERS[0].key} --stack {target.stack}"
+            remedy = f"for example, run `{command}`, then deploy"
         keys = ", ".join(entry.key for entry in CALLERS)
         raise CommandError(f"no caller is on: {where} sets none of {keys}; {remedy}")
-    return [entry.name for entry in on]
+    return on
 
 
 def _request(args: argparse.Namespace, settings: Mapping[str, str]) -> AccessRequest:

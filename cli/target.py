@@ -39,6 +39,7 @@ class Target(NamedTuple):
         secret: what a caller proves itself by: signing secret, or token.
         stack: whose it is; "" for one that the environment names.
         settings: the stack's, or the environment's, as they are written: maybe not deployed yet.
+        encrypted: the names of the stack's settings that are encrypted.
         function: the function's name.
         log_group: where its log is.
     """
@@ -47,8 +48,13 @@ class Target(NamedTuple):
     secret: str = ""
     stack: str = ""
     settings: Mapping[str, str] = _NONE
+    encrypted: frozenset[str] = frozenset()
     function: str = ""
     log_group: str = ""
+
+    def has(self, key: str) -> bool:
+        """Whether a setting is there, in plain text or encrypted."""
+        return key in self.encrypted or bool(self.settings.get(key))
 
     def __repr__(self) -> str:
         """Hide the secret, wherever the value is printed."""
@@ -102,9 +108,17 @@ def _of_stack(stack: str, context: Context) -> Target:
         outputs["webhook_url"],
         stack=stack,
         settings=settings,
+        encrypted=_encrypted_settings(stack, folder, context.environment),
         function=outputs.get("function_name", ""),
         log_group=outputs.get("log_group", ""),
     )
+
+
+def _encrypted_settings(stack: str, folder: Path, environment: Mapping[str, str]) -> frozenset[str]:
+    from infra.stack_file import read_stack_file  # noqa: PLC0415 - as below
+
+    # It was read before, to prove the backend.
+    return read_stack_file(folder, stack, environment).encrypted
 
 
 def find_log_group(stack: str, context: Context) -> tuple[str, str]:
