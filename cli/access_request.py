@@ -13,6 +13,10 @@ REASON = "to debug production"
 _NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
+class UnsupportedRequestError(ValueError):
+    """A caller's protocol can't express a request; the message says what to type instead."""
+
+
 class AccessRequest(NamedTuple):
     """Who requests what.
 

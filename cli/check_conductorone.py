@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.access_request import AccessRequest
+from cli.access_request import AccessRequest, UnsupportedRequestError
 from cli.context import Context
 from cli.diagnosis import (
     NO,
@@ -53,10 +53,6 @@ DEFAULT_APP = "app-1"
 _UNSIGNED = unauthenticated("").message
 _REQUESTED = timedelta(hours=1)
 _IN_CONDUCTORONE = "in ConductorOne, open Integrations > Webhooks, and choose Test webhook"
-
-
-class UnsupportedRequestError(ValueError):
-    """ConductorOne can't request that; the message says why and what to type."""
 
 
 def check(
@@ -139,7 +135,7 @@ def signed_call(
         UnsupportedRequestError: ConductorOne can't request that.
         SendError: the tenant doesn't answer, or refuses.
     """
-    values = {} if request is None else _policy_step(request)
+    values = {} if request is None else step_arguments(request)
     raw = json.dumps(values).encode()
     try:
         answer = call(calls_url, "POST", {"Content-Type": "application/json"}, raw, connect=connect)
@@ -154,7 +150,7 @@ def signed_call(
     return headers, body.encode()
 
 
-def _policy_step(request: AccessRequest) -> dict[str, Any]:
+def step_arguments(request: AccessRequest) -> dict[str, Any]:
     """Give the arguments of the sandbox's policy step.
 
     Raises:

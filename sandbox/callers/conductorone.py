@@ -1,4 +1,4 @@
-"""A double of a ConductorOne tenant: it publishes its keys, and signs the calls of its webhook.
+"""Sends as ConductorOne does; and a double of its tenant, which has the key and signs the calls.
 
 Shapes: ConductorOne's page on webhooks, and the types of its SDK.
 """
@@ -10,20 +10,77 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from handler.callers.conductorone import APPROVAL_STEP, ENTITLEMENT_KIND, KEYS_PATH, TEST, USER_KIND
+from cli.access_request import AccessRequest
+from cli.check_conductorone import CALLS_URL, read_step_answer, signed_call, step_arguments
+from cli.webhook_client import WebhookAnswer, call
+from handler.callers.conductorone import (
+    APPROVAL_STEP,
+    ENTITLEMENT_KIND,
+    KEYS_PATH,
+    TEST,
+    USER_KIND,
+    read_step,
+)
+from handler.connection import Connect
+from handler.request import Request
+from handler.rules.model import Policy
 from handler.settings import CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT
-from sandbox.vendors.server import OK, Clock, Double, Request, Response, utc_now
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Verdict
+from sandbox.vendors.server import OK, Clock, Double, Response, utc_now
+from sandbox.vendors.server import Request as DoubleRequest
 
 TENANT = "sandbox"
 _KEY_ID = "sandbox-1"
 _TYPES = "type.googleapis.com"
+
+
+@dataclass(frozen=True)
+class ConductorOne:
+    """A policy with a webhook step, which is followed by a human step.
+
+    Attributes:
+        url: where the webhook answers.
+        calls_url: where the tenant makes a signed call.
+    """
+
+    name: ClassVar[str] = "ConductorOne"
+    proof: ClassVar[str] = "by a token that its tenant has signed"
+    variables: ClassVar[tuple[str, ...]] = ("CONDUCTORONE_URL", CALLS_URL)
+
+    url: str
+    calls_url: str = field(repr=False)
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> ConductorOne:
+        """Make it from the variables in `.sandbox/env`."""
+        url, secret = (variables[name] for name in cls.variables)
+        return cls(url, secret)
+
+    def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
+        """Send a policy step that the tenant has signed."""
+        headers, body = signed_call(self.calls_url, request, connect)
+        return call(self.url, "POST", headers, body, connect=connect)
+
+    def read(self, body: Any, request: AccessRequest) -> Verdict:  # noqa: ANN401 - whatever came
+        """Read the answer: who is accepted gets access for as long as they requested."""
+        accepted, comment = read_step_answer(body)
+        if accepted:
+            return Verdict(APPROVED, request.duration, comment)
+        return Verdict(LEFT_TO_HUMANS, reason=comment)
+
+    def handler_request(self, request: AccessRequest, policy: Policy) -> Request:  # noqa: ARG002 - as for each caller
+        """Give the request as the function reads it."""
+        handler_request, _ = read_step(json.loads(_body_of(step_arguments(request))))
+        return handler_request
 
 
 class Tenant(Double):
@@ -58,12 +115,12 @@ class Tenant(Double):
         """Make an error as gRPC's gateway does."""
         return Response(status, {"code": status, "message": "", "details": []})
 
-    def _list_keys(self, _: Request) -> Response:
+    def _list_keys(self, _: DoubleRequest) -> Response:
         numbers = self._key.public_key().public_numbers()
         jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": _KEY_ID}
         return Response(OK, {"keys": [{**jwk, "n": _integer(numbers.n), "e": _integer(numbers.e)}]})
 
-    def _make_call(self, request: Request, token: str) -> Response:
+    def _make_call(self, request: DoubleRequest, token: str) -> Response:
         """Make the call for a request, or the test call if there is none; give headers and body.
 
         The request is an object with the arguments of `policy_step`, in whole seconds.
@@ -71,11 +128,7 @@ class Tenant(Double):
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return self.error(404)
         values = json.loads(request.body)
-        body = button_test()
-        if values:
-            seconds = values.pop("seconds", None)
-            duration = None if seconds is None else timedelta(seconds=seconds)
-            body = policy_step(duration=duration, **values)
+        body = _body_of(values) if values else button_test()
         call = {"headers": self.headers(self.webhook_url, body), "body": body.decode()}
         return Response(OK, call)
 
@@ -110,6 +163,13 @@ class Tenant(Double):
             "Content-Type": "application/json",
             "Webhook-Version": "v1",
         }
+
+
+def _body_of(arguments: dict[str, Any]) -> bytes:
+    """Make the body of a policy step from what a shell sends."""
+    seconds = arguments.pop("seconds", None)
+    duration = None if seconds is None else timedelta(seconds=seconds)
+    return policy_step(duration=duration, **arguments)
 
 
 def policy_step(

@@ -39,7 +39,7 @@ class Stack:
     ) -> None:
         self.folder = folder
         self.secret = secret
-        self._callers = {key: {"secure": "v1:encrypted"} for key in callers}
+        self._callers = callers
         self.write_settings()
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -67,7 +67,7 @@ class Stack:
 
     def write_settings(self, **settings: str) -> None:
         """Write plain settings into the stack's file."""
-        project_in(self.folder, **self._callers, **settings)
+        project_in(self.folder, encrypted=self._callers, **settings)
 
     def run(self, *arguments: str) -> Answer:
         """Run `oncall` in the project's folder."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.access_request import AccessRequest
-from cli.check_conductorone import UnsupportedRequestError, read_step_answer, signed_call
+from cli.access_request import AccessRequest, UnsupportedRequestError
+from cli.check_conductorone import read_step_answer, signed_call
 from cli.webhook_client import SendError
 from handler.callers.conductorone import ENTITLEMENT_KIND
 from handler.json_fields import ShapeError

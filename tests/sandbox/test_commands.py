@@ -18,6 +18,7 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import env_file
+from sandbox.callers.indent import Indent
 from sandbox.demo_script import SCRIPT
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources import RESOURCES
@@ -31,6 +32,7 @@ PATIENCE = 60.0  # seconds until a command that does not end fails its test
 LAST_LINE = "Ctrl-C stops all of it.\n"
 LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
+BY_CONDUCTORONE = ("send", "--caller", "conductorone", *JANE_ASKS)
 
 
 REGION = "eu-central-1"
@@ -249,7 +251,7 @@ def test_interrupted_command_ends_quietly(
     def interrupted(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "send", interrupted)
+    monkeypatch.setattr(Indent, "send", interrupted)
     env_file.write(here / env_file.FILE, RUNNING)
     assert commands.main(["send", *JANE_ASKS]) == 130
     assert capsys.readouterr() == ("", "")
@@ -269,17 +271,25 @@ class TestRefusals:
                 ["up", "--stack", "none"],
                 "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
-            (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
+            (["send", *JANE_ASKS], "no sandbox is running here: run `make up`"),
+            (
+                ["send", *JANE_ASKS, "--action", "deploy", "--url", "u", "--secret-file", "secret"],
+                "Indent's petitions are for access: leave out --action",
+            ),
+            (
+                [*BY_CONDUCTORONE, "--url", "http://127.0.0.1:1/", "--secret-file", "secret"],
+                "only ConductorOne itself can sign a call to another webhook",
+            ),
             (["send", *JANE_ASKS, "--url", "http://127.0.0.1:1/"], "--url and --secret-file go"),
             (["send", *JANE_ASKS, "--secret-file", "secret"], "--url and --secret-file go"),
         ],
     )
     @pytest.mark.usefixtures("handlers")
-    @pytest.mark.usefixtures("here")
     def test_arguments(
-        self, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
+        self, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
     ) -> None:
         """Of options that lack something, or another."""
+        arguments = [secret_in(here) if each == "secret" else each for each in arguments]
         assert_refused(capsys, arguments, error)
 
     @pytest.mark.usefixtures("handlers")
@@ -358,7 +368,7 @@ class TestRefusals:
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of a sandbox that could not clean up leads nowhere, and the error says so."""
         env_file.write(here / env_file.FILE, RUNNING)
-        gone = "; the sandbox is gone: run `make up` again\n"
+        gone = "; the sandbox has stopped: run `make up` again\n"
         assert_refused(capsys, ["send", *JANE_ASKS], "http://127.0.0.1:1/ does not answer", gone)
 
 
@@ -410,11 +420,11 @@ class TestSend:
         assert {json.dumps(resource["labels"]) for resource in event["resources"]} == {
             '{"Env": "Prod", "Team": "a=b"}'
         }
-        assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
+        assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m0s"
         assert event["reason"] == "r"
         printed = capsys.readouterr()
         assert (status, json.loads(printed.out)["claims"]) == (0, [])
-        assert printed.err == "no claim: humans decide; the function's log says why\n"
+        assert printed.err == "left to humans; the function's log says why\n"
 
     @pytest.mark.parametrize("body", [b'{"status": {"code": 16}}', b"Forbidden"])
     def test_refusal_is_status_one(
@@ -426,7 +436,7 @@ class TestSend:
             assert commands.main(["send", *JANE_ASKS, *to(here, server.url)]) == 1
         printed = capsys.readouterr()
         assert "".join(printed.out.split()) == "".join(body.decode().split())
-        assert printed.err == "refused: HTTP 401\n"
+        assert printed.err == "refused (401); the function's log says why\n"
 
     def test_running_sandbox_is_found(
         self, here: Path, target: Scripted, capsys: pytest.CaptureFixture[str]
