@@ -1,4 +1,4 @@
-"""The sandbox's commands: `python -m sandbox up`, `demo`, `send`."""
+"""The sandbox's commands: `python -m sandbox up`, `demo` and `send`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from auditlog.explain import NO, YES
 from cli import arguments as typed
 from cli.access_request import REASON, AccessRequest, UnsupportedRequestError
 from cli.console import output
+from cli.diagnosis import why_approved
 from cli.options import add_action, add_labels
 from cli.proxies import NAMES, connector
 from cli.webhook_client import SendError
@@ -35,7 +36,7 @@ from sandbox.callers.base import (
     Sender,
     verdict_of,
 )
-from sandbox.callers.conductorone import ConductorOne
+from sandbox.callers.conductorone import TENANT, ConductorOne
 from sandbox.demo import (
     NOT_EXPECTED,
     outcome_table,
@@ -60,11 +61,11 @@ PIPED_WIDTH = 80
 
 
 class UsageError(Exception):
-    """A command that cannot be carried out; the sentence says why and what to do."""
+    """A command that can't run; the message says why and what to type."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 0 as asked, 1 not, 2 could not be carried out."""
+    """Run one command. Exit status: 0 good, 1 refused or not as expected, 2 it could not run."""
     show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     try:
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(refused, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
+        return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
 
 
@@ -86,7 +87,7 @@ def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
     file = options.root / env_file.FILE
     if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
-        raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
+        raise UsageError(f"a sandbox is already running here, at {running}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -102,11 +103,11 @@ def _up(options: argparse.Namespace) -> int:
         values = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
         env_file.write(file, values)
         try:
-            _describe(sandbox, space, page, file)
+            _describe(sandbox, space, page, file, verbose=options.verbose)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            if env_file.read(file) == values:  # not those of one started later
+            if env_file.read(file) == values:  # a later sandbox has its own
                 file.unlink()
     return 0
 
@@ -123,20 +124,20 @@ def _live_settings() -> dict[str, str]:
     if not settings:
         keys = " or ".join(provider.key for provider in PROVIDERS)
         raise UsageError(
-            f"LIVE=1 asks the real providers, and {keys} is not set; "
-            f"run `export {PROVIDERS[0].key}=...` first"
+            f"LIVE=1 asks the real providers and needs a key: set {keys}, "
+            f"for example with `export {PROVIDERS[0].key}=...`"
         )
     return settings
 
 
 def _proxies() -> dict[str, str]:
-    """The variables by which the function reaches real providers through this machine's proxy."""
+    """Give the variables that make the function use this machine's proxy for real providers."""
     proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
     return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
 def _is_listening(url: str) -> bool:
-    """Tell whether anything listens at a URL: a killed sandbox leaves its file, and no server."""
+    """Whether anything listens at a URL."""
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
@@ -145,36 +146,57 @@ def _is_listening(url: str) -> bool:
     return True
 
 
-def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
-    warnings = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
-    for note in dict.fromkeys((*sandbox.deployment.notes, *warnings)):
-        say(f"  note: {note}")
-    for resource in sandbox.deployment.resources:
-        say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
-    where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
-    width = max(map(len, ["webhook", *sandbox.base_urls]))
-    providers = "\n".join(
-        safe(f"  {name:{width}} {url} ({where})") for name, url in sandbox.base_urls.items()
-    )
-    print(
-        f"""
-  Open  {page.url}
-        in a browser: request as somebody, and see who gets access and why.
+def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose: bool) -> None:
+    console = output(sys.stdout, os.environ, as_json=False)
+    resources, region = sandbox.deployment.resources, sandbox.aws.region
+    hint = "" if verbose else " (-v or VERBOSE=1 lists them)"
+    console.line(f"Deployed {counted(len(resources), 'resource')} in {region}{hint}.")
+    for resource in resources if verbose else ():
+        console.line(f"  {resource.type.rpartition(':')[2]:34} {resource.name}", indent=37)
+    names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
+    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
+        console.line(f"note: {note}", indent=len("note: "))
+    console.line()
+    console.line(f"Open {page.url}")
+    console.line("in a browser: request access as somebody, and see who gets it and why.")
+    width = max(map(len, [*sandbox.base_urls, *(sender.name for sender in SENDERS.values())]))
+    variables = sandbox.variables()
+    providers = "doubles, with the demo's people" if sandbox.doubles else "the real ones"
+    for title, addresses in {
+        "Where callers call the function": {
+            sender.name: variables[sender.variables[0]] for sender in SENDERS.values()
+        },
+        "Access systems (doubles)": {
+            "Indent": f"{space.url} (space {space.name})",
+            "ConductorOne": f"{sandbox.tenant.url} (tenant {TENANT})",
+        },
+        f"Providers ({providers})": sandbox.base_urls,
+        "This machine": {"local AWS": sandbox.aws.endpoint, "log": _shown(sandbox.log.file)},
+    }.items():
+        console.line()
+        console.line(title)
+        for name, address in addresses.items():
+            console.line(f"  {name:{width}}  {address}", indent=width + 4)
+    console.line()
+    console.line("In another terminal:")
+    python = ".venv/bin/python -m sandbox"
+    for command in (
+        f". {shlex.quote(_shown(file))}",
+        f"{python} send --as jane@example.com --resource prod-db",
+        ".venv/bin/oncall check --as jane@example.com",
+    ):
+        print(f"  {safe(command)}")
+    console.line(f"`{env_file.UNDO}` there restores its variables.")
+    console.line("`send --help` says how to send as the other callers.")
+    console.line()
+    console.line("Ctrl-C here stops everything.")
+    sys.stdout.flush()
 
-  {"webhook":{width}} {sandbox.url}
-{providers}
-  {"Indent":{width}} {space.url} (space {space.name})
-  {"AWS":{width}} {sandbox.aws.endpoint}
-  {"log":{width}} {safe(str(sandbox.log.file))}
 
-In another terminal:
-  . {safe(shlex.quote(str(file)))}
-  .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
-`{env_file.UNDO}` in that terminal sets its variables back.
-
-Ctrl-C stops all of it.""",
-        flush=True,
-    )
+def _shown(file: Path) -> str:
+    """Name a file from where one stands, if it is below."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -245,7 +267,7 @@ def _send(options: argparse.Namespace) -> int:
         raise UsageError(problem)
     if verdict.outcome == APPROVED:
         lasts = f" for {in_words(verdict.duration)}" if verdict.duration else ""
-        say(f"approved{lasts}: {verdict.reason}", sys.stderr)
+        say(f"approved{lasts}: {why_approved(verdict.reason)}", sys.stderr)
     elif verdict.outcome == REFUSED:
         say(f"refused ({verdict.http}){_log_hint(options)}", sys.stderr)
     else:
@@ -295,18 +317,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(root=ROOT)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    up = commands.add_parser("up", help="run all of it on this machine until Ctrl-C")
+    up = commands.add_parser("up", help="run everything on this machine until Ctrl-C")
     up.add_argument(
         "--live",
         action="store_true",
-        help="ask the real providers whose keys the environment holds",
+        help="ask the real providers whose keys are in the environment",
+    )
+    up.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=bool(os.environ.get("VERBOSE")),
+        help="list the deployed resources",
     )
     up.set_defaults(run=_up)
     demo = commands.add_parser("demo", help="run everything, send requests, and show who gets in")
     demo.set_defaults(run=_demo)
     for command in (up, demo):
         command.add_argument(
-            "--stack", type=typed.stack, default="dev", help="whose config is deployed (dev)"
+            "--stack", type=typed.stack, default="dev", help="the stack to deploy (default: dev)"
         )
 
     send_command = commands.add_parser("send", help="send one request and print the answer")

@@ -187,7 +187,7 @@ def test_send_as_each_caller(caller: str, capsys: pytest.CaptureFixture[str]) ->
     assert commands.main(["send", "--caller", caller, *AS_JANE]) == 0
     printed = capsys.readouterr()
     assert isinstance(json.loads(printed.out), dict)
-    reason = "Approved: Incident Lead of INC-1 (incident.io)"
+    reason = "Incident Lead of INC-1 (incident.io), by the default rule"
     assert printed.err == f"approved for 1 hour: {reason}\n"
     assert commands.main(["send", "--caller", caller, "--as", NORA, *AS_JANE[2:]]) == 0
     assert capsys.readouterr().err.startswith("left to humans")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -29,7 +30,7 @@ from tests.support.child_processes import children_of
 from tests.support.projects import broken_home_in, project_in, project_with_code_in
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
-LAST_LINE = "Ctrl-C stops all of it.\n"
+LAST_LINE = "Ctrl-C here stops everything.\n"
 LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
 BY_CONDUCTORONE = ("send", "--caller", "conductorone", *JANE_ASKS)
@@ -45,7 +46,7 @@ def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     (root / "tmp").mkdir()
     with (root / "errors").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up"],
+            [sys.executable, "-m", "sandbox", "up", "-v"],
             cwd=root,
             env={"PATH": os.environ["PATH"], "TMPDIR": str(root / "tmp"), **variables},
             stdin=subprocess.DEVNULL,
@@ -102,24 +103,29 @@ def test_up_runs_all_until_it_is_interrupted(
         printed += up.stdout.read()
         assert up.wait(PATIENCE) == 0
 
-    assert '  note: the settings: role "Comander" is not to be found at incident.io' in printed
+    printed_words = " ".join(printed.split())
+    assert 'role "Comander"' in printed_words
     alone = "AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
-    assert f"  note: {alone}" in printed
+    assert f"note: {alone}" in printed_words
     assert variables["AWS_REGION"] == REGION
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
-        assert f"  + {type_.rpartition(':')[2]}" in printed
-    for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"):
+        assert f"  {type_.rpartition(':')[2]} " in printed
+    assert "arn:" not in printed
+    for name in (
+        *("WEBHOOK_URL", "AUTHZEN_URL", "CONDUCTORONE_URL", "CONDUCTORONE_BASE_URL"),
+        *("INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"),
+    ):
         assert variables[name].startswith("http://127.0.0.1:")
         assert f" {variables[name]}" in printed
-    for name in (".sandbox/env", ".sandbox/function.log"):
-        assert f" {root / name}" in printed
-    assert f"\n  Open  {page}\n        in a browser" in printed
+    assert "\n  . .sandbox/env\n" in printed
+    assert re.search(r"  log +\.sandbox/function\.log\n", printed)
+    assert f"\nOpen {page}\nin a browser" in printed
     assert printed.endswith("\nStopping ...\n")
     (claim,) = json.loads(send_output.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
     assert (
         send_output.err
-        == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+        == "approved for 45 minutes: Incident Lead of INC-1 (incident.io), by the default rule\n"
     )
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
@@ -191,8 +197,8 @@ def test_up_ends_with_its_terminal(
     file, describe = here / env_file.FILE, commands._describe
     later = {"WEBHOOK_URL": "http://127.0.0.1:1/"}
 
-    def describe_and_hang_up(*arguments: object) -> None:
-        describe(*arguments)  # type: ignore[arg-type] # passed on as they came
+    def describe_and_hang_up(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
+        describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         env_file.write(file, later)
         assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGHUP)
@@ -200,7 +206,7 @@ def test_up_ends_with_its_terminal(
     monkeypatch.setattr(commands, "_describe", describe_and_hang_up)
     assert commands.main(["up"]) == 0
     printed = capsys.readouterr().out
-    assert "  note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in printed
+    assert "note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in printed
     assert printed.endswith("Stopping ...\n")
     assert env_file.read(file) == later
 
@@ -215,8 +221,8 @@ def test_live_up_asks_the_real_provider(
     """
     file, describe, pages = here / env_file.FILE, commands._describe, []
 
-    def describe_send_and_end(*arguments: object) -> None:
-        describe(*arguments)  # type: ignore[arg-type] # passed on as they came
+    def describe_send_and_end(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
+        describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         pages.append(PageClient(env_file.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
@@ -235,7 +241,8 @@ def test_live_up_asks_the_real_provider(
         project_in(here, INCIDENTIO_BASE_URL=vendor.url)
         assert commands.main(["up", "--live"]) == 0
     printed = capsys.readouterr()
-    assert f"{vendor.url} (the real one)" in printed.out
+    providers = re.sub(" {2,}", "  ", printed.out.partition("\nProviders (the real ones)\n")[2])
+    assert providers.startswith(f"  incident.io  {vendor.url}")
     assert "are asked (LIVE=1)" in pages[0]
     assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
@@ -265,7 +272,7 @@ class TestRefusals:
         [
             (
                 ["up", "--live"],
-                "is not set; run `export INCIDENTIO_API_KEY=...`",
+                "for example with `export INCIDENTIO_API_KEY=...`",
             ),
             (
                 ["up", "--stack", "none"],
@@ -298,7 +305,7 @@ class TestRefusals:
         with socket.create_server(("127.0.0.1", 0)) as running:
             url = f"http://127.0.0.1:{running.getsockname()[1]}/"
             env_file.write(here / env_file.FILE, {**RUNNING, "WEBHOOK_URL": url})
-            assert_refused(capsys, ["up"], f"a sandbox is running here already, at {url}")
+            assert_refused(capsys, ["up"], f"a sandbox is already running here, at {url}")
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
