@@ -6,12 +6,20 @@ Rows refer to each other by id, so a new name shows everywhere.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from sandbox.vendors.server import Clock, InvalidParameterError, Json, Request
+from sandbox.vendors.server import (
+    Clock,
+    Double,
+    InvalidParameterError,
+    Json,
+    Request,
+    Response,
+    Route,
+)
 from sandbox.vendors.store import SHIFT, Store, find
 
 AccountType: TypeAlias = Literal["atlassian", "app", "customer"]
@@ -424,6 +432,41 @@ class Organisation(Store):
             "endDate": time_json(end),
             "finalTimeline": {"rotations": rotations},
         }
+
+
+class OrganisationDouble(Organisation, Double):
+    """An organisation that one key reads over HTTP; subclasses say how it is answered about.
+
+    Args:
+        routes: as of every double.
+        now: the clock.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], now: Clock) -> None:
+        Organisation.__init__(self, now)
+        Double.__init__(self, routes, now)
+
+    def check_key(self, request: Request) -> Response | None:
+        """Make the answer to a call whose key is wrong or lacks a right; None for any other."""
+        raise NotImplementedError
+
+    def error(
+        self, status: int, *, retry_at: datetime | None = None, message: str = ""
+    ) -> Response:
+        """Make the vendor's response of an HTTP error, by default with the status's phrase."""
+        raise NotImplementedError
+
+    def answer(self, request: Request) -> Response:
+        """Answer as Atlassian does."""
+        if refusal := self.check_key(request):
+            return refusal
+        try:
+            with self._lock:
+                return super().answer(request)
+        except RefusedError as error:
+            return self.error(error.status)
+        except InvalidParameterError as error:
+            return self.error(422, message=str(error))
 
 
 def time_json(moment: datetime) -> str:

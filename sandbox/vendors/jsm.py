@@ -19,11 +19,10 @@ from http import HTTPStatus
 
 from sandbox.vendors.atlassian import (
     AccountType,
-    Organisation,
+    OrganisationDouble,
     Participant,
     Period,
     Person,
-    RefusedError,
     Responder,
     kind_of,
     period_json,
@@ -31,8 +30,6 @@ from sandbox.vendors.atlassian import (
 from sandbox.vendors.server import (
     OK,
     Clock,
-    Double,
-    InvalidParameterError,
     Json,
     Request,
     Response,
@@ -50,7 +47,7 @@ _MOST_SCHEDULES, _MOST_USERS = 100, 200
 _MANY = 1_000_000
 
 
-class JSM(Organisation, Double):
+class JSM(OrganisationDouble):
     """A site that one account's API token reads over HTTP.
 
     A token that lacks the scope of a path is as good as none. After `restrict_key` the account
@@ -66,9 +63,7 @@ class JSM(Organisation, Double):
 
     def __init__(self, email: str, api_token: str, *, now: Clock = utc_now) -> None:
         api = f"GET /jsm/ops/api/{self.cloud_id}/v1/schedules"
-        Organisation.__init__(self, now)
-        Double.__init__(
-            self,
+        super().__init__(
             {
                 "GET /_edge/tenant_info": self._get_tenant,
                 api: self._list_schedules,
@@ -125,31 +120,25 @@ class JSM(Organisation, Double):
             )
             return self._save(self._people, changed)
 
-    def answer(self, request: Request) -> Response:
-        """Answer as Atlassian does."""
+    def check_key(self, request: Request) -> Response | None:
+        """Refuse a call with another key or without the scope; `/_edge` needs neither."""
         if request.path != "/_edge/tenant_info":
             account = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
             if not request.is_authorized(f"Basic {account}"):
                 return _unauthorized("Unauthorized")
             if request.lacks_right(_RIGHTS, self.scopes):
                 return _unauthorized("Unauthorized; scope does not match")
-        try:
-            with self._lock:
-                return super().answer(request)
-        except RefusedError as error:
-            return self.error(error.status)
-        except InvalidParameterError as error:
-            return self.error(422, title=str(error))
+        return None
 
     def error(
         self,
         status: int,
         *,
-        retry_at: datetime | None = None,  # noqa: ARG002 - a header tells it, if anything does
-        title: str = "",
+        retry_at: datetime | None = None,  # noqa: ARG002 - its errors don't give it
+        message: str = "",
     ) -> Response:
         """Make an error of the operations API."""
-        title = title or HTTPStatus(status).phrase
+        title = message or HTTPStatus(status).phrase
         return Response(status, {"errors": [{"title": title, "code": str(status)}]})
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's

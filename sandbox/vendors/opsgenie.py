@@ -16,7 +16,7 @@ from math import ceil
 from urllib.parse import unquote
 
 from sandbox.vendors.atlassian import (
-    Organisation,
+    OrganisationDouble,
     Participant,
     Period,
     Person,
@@ -28,8 +28,6 @@ from sandbox.vendors.atlassian import (
 from sandbox.vendors.server import (
     OK,
     Clock,
-    Double,
-    InvalidParameterError,
     Json,
     Request,
     Response,
@@ -41,7 +39,7 @@ _NO_RIGHT = 40301
 _MINUTE = 60
 
 
-class Opsgenie(Organisation, Double):
+class Opsgenie(OrganisationDouble):
     """An account that one API key reads over HTTP.
 
     After `restrict_key` the key is one of a team's integration: lists leave out what isn't that
@@ -49,9 +47,7 @@ class Opsgenie(Organisation, Double):
     """
 
     def __init__(self, api_key: str, *, now: Clock = utc_now) -> None:
-        Organisation.__init__(self, now)
-        Double.__init__(
-            self,
+        super().__init__(
             {
                 "GET /v2/schedules/on-calls": self._list_on_calls,
                 "GET /v2/schedules/{schedule_id}/timeline": self._get_timeline,
@@ -67,17 +63,9 @@ class Opsgenie(Organisation, Double):
         """The settings by which the function asks this provider."""
         return {"OPSGENIE_KEY": self.api_key, "OPSGENIE_BASE_URL": self.url}
 
-    def answer(self, request: Request) -> Response:
-        """Answer as the vendor does."""
-        if not request.is_authorized(f"GenieKey {self.api_key}"):
-            return self.error(401)
-        try:
-            with self._lock:
-                return super().answer(request)
-        except RefusedError as error:
-            return self.error(error.status)
-        except InvalidParameterError as error:
-            return self.error(422, message=str(error))
+    def check_key(self, request: Request) -> Response | None:
+        """Refuse a call with another key."""
+        return None if request.is_authorized(f"GenieKey {self.api_key}") else self.error(401)
 
     def error(
         self, status: int, *, retry_at: datetime | None = None, message: str = ""
