@@ -21,7 +21,7 @@ PETRA, PAUL = "petra@example.com", "paul@example.com"
 OLGA, JUAN = "olga@example.com", "juan@example.com"
 DATABASES, PAYMENTS, SEARCH = "Databases", "Payments", "Search"
 REVIEWERS = (NORA, RITA)
-"""The administrators: nobody approves their own, so it takes two."""
+"""The administrators: two, since nobody may approve their own petition."""
 PEOPLE: Mapping[str, str] = MappingProxyType(
     {
         JANE: "Jane Lind",
@@ -38,13 +38,13 @@ PEOPLE: Mapping[str, str] = MappingProxyType(
 
 
 def labels_for(policy: Policy) -> dict[str, str]:
-    """Give the labels that a resource has to carry so that rules are for it."""
+    """Give the labels that a resource needs to be covered by the rules."""
     rules = [rule for rule in policy.rules if not rule.deny]
     return {name: value for rule in reversed(rules) for name, value in rule.resources.labels}
 
 
 def seed_incidentio(double: IncidentIO) -> None:
-    """Give incident.io's double the people, the schedule and the incidents that the demo needs."""
+    """Give incident.io's double the demo's people, schedule and incidents."""
     for email, name in PEOPLE.items():
         double.add_person(name, email)
     double.add_schedule(SCHEDULE)

@@ -49,11 +49,11 @@ class Sandbox:
 
     Args:
         root: the project's folder.
-        stack: whose `Pulumi.<stack>.yaml` is deployed.
-        live: settings of real providers, keys among them: these are asked, and no double is.
+        stack: the stack whose `Pulumi.<stack>.yaml` is deployed.
+        live: settings of real providers, with their keys; no doubles then.
         config: settings that replace the stack's, by bare key.
-        log: the file for the function's log, seen from the root.
-        variables: what the function's children get beside the deployed environment.
+        log: the file for the function's log, relative to the root.
+        variables: what the function's processes get in addition to the deployed environment.
 
     Raises:
         pulumi.RunError: the stack has no file, or, on entering, the program refuses its config.
@@ -122,7 +122,7 @@ class Sandbox:
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """Where the deployed function asks each provider, by its name."""
+        """Give the address at which the deployed function asks each provider, by its name."""
         return {
             BY_ID[id_].name: next(url for key, url in settings.items() if key.endswith("_BASE_URL"))
             for id_, settings in self.settings.providers.items()
@@ -149,9 +149,9 @@ class Sandbox:
         return {key: own[key] for key in SECRET_KEYS if key in own}
 
     def rotate(self, secret: str, previous: str = "") -> None:
-        """Have calls signed with another secret, as a changed config and `pulumi up` do.
+        """Change the signing secret, as a changed config and `pulumi up` do.
 
-        The URL stays. Calls signed with the previous one are answered, too, while it is given.
+        The URL stays. Calls signed with the previous secret are still answered while it is given.
         """
         self.webhook_secret, self._previous_secret = secret, previous
         self.deployment = rotate_secrets(self.aws, self.deployment, self._secrets)
@@ -159,7 +159,7 @@ class Sandbox:
 
     @property
     def settings(self) -> Settings:
-        """What the deployed function was given, read as it reads it."""
+        """The settings of the deployed function, as it reads them."""
         function = self.deployment.function
         return load(
             {**function.config.environment, **self._own_settings},
@@ -168,15 +168,15 @@ class Sandbox:
 
     @property
     def is_shut(self) -> bool:
-        """Whether the function answers no call at all: none is reserved for it."""
+        """Whether the function answers no calls: its reserved concurrency is 0."""
         return self.deployment.function.reserved_concurrency == 0
 
     def is_public(self) -> bool:
-        """Whether the function's policy lets anybody call its URL: that takes both statements."""
+        """Whether the function's policy lets anybody call its URL, which needs both statements."""
         return is_public(self.aws, self.deployment.function.config.name)
 
     def variables(self) -> dict[str, str]:
-        """What a shell needs to talk to this sandbox, and to foresee its answers."""
+        """Give the variables that a shell needs to call it, and to predict its answers."""
         deployed = self.deployment.function.config.environment
         base_url = self.url.rstrip("/")
         return {
@@ -209,7 +209,7 @@ class Sandbox:
 
 
 def new_secret() -> str:
-    """Make up a webhook's secret, as the access system does."""
+    """Make a webhook's secret, as Indent does."""
     return f"wks0{secrets.token_urlsafe(30)}"
 
 
@@ -222,7 +222,7 @@ def _stack_config(root: Path, stack: str) -> dict[str, str]:
 
 
 def _region(config: Mapping[str, str], stack: str) -> str:
-    """Name the region. What can't be one gives another, as the program refuses it with all else.
+    """Give the region. For a value that can't be one, give an example: the program then refuses it.
 
     Raises:
         pulumi.RunError: the local AWS does not know it.
@@ -234,7 +234,7 @@ def _region(config: Mapping[str, str], stack: str) -> str:
     session = isolated_session()
     partitions = session.get_available_partitions()
     if not any(region in session.get_available_regions("lambda", name) for name in partitions):
-        # It would fail in the middle of the deployment.
+        # Otherwise the deployment would fail half-way.
         unknown = SettingsError(
             REGION,
             f"is {region!r}, which the local AWS doesn't know",

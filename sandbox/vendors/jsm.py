@@ -1,6 +1,6 @@
-"""A double of JSM Operations: a site, answered about as Atlassian's two hosts do.
+"""A double of JSM Operations: a site, with the answers of Atlassian's two hosts.
 
-In life the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
+In reality, the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
 (https://api.atlassian.com: `/jsm`) are two hosts; here one double is both under one address.
 
 Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, schedule
@@ -50,8 +50,8 @@ _MANY = 1_000_000
 class JSM(OrganisationDouble):
     """A site that one account's API token reads over HTTP.
 
-    A token that lacks the scope of a path is as good as none. After `restrict_key` the account
-    sees that team's schedules only: the list leaves the others out, by id they are 403.
+    A token without the scope of a path is refused. After `restrict_key`, the account
+    sees that team's schedules only: the list leaves the others out, and their ids give 403.
 
     Attributes:
         scopes: what the token may read.
@@ -142,14 +142,14 @@ class JSM(OrganisationDouble):
         return Response(status, {"errors": [{"title": title, "code": str(status)}]})
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
-        """Link to it, as the list of schedules does or as that of users."""
+        """Link to it in the way of the list of schedules, or of users."""
         if "links" in body:
             body["links"]["next"] = f"/v1/schedules?offset={number}"
         else:
             body |= {"isLast": False, "total": _MANY, "nextPage": f"{self.url}?startAt={number}"}
 
     def _get_tenant(self, _: Request) -> Response:
-        """Tell the cloud id, to anybody."""
+        """Give the cloud id, to anybody."""
         return Response(OK, {"cloudId": self.cloud_id})
 
     def _list_schedules(self, request: Request) -> Response:
@@ -183,7 +183,7 @@ class JSM(OrganisationDouble):
         )
 
     def _list_users(self, request: Request) -> Response:
-        """Give a page of the users of several account ids; unknown ids are left out silently."""
+        """Give a page of the users with these account ids; unknown ids are left out."""
         ids = dict.fromkeys(request.query.get("accountId", []))
         people = [self._people[id_] for id_ in ids if id_ in self._people]
         start = request.number("startAt", 0)
@@ -203,7 +203,7 @@ class JSM(OrganisationDouble):
         return Response(OK, body, page=1 + start // size)
 
     def _search_users(self, request: Request) -> Response:
-        """Find active users whose name or visible e-mail begins so; a hidden e-mail only whole."""
+        """Find active users by how a name or visible e-mail begins, or by a whole e-mail."""
         query = request.parameter("query").lower()
         people = [person for person in self.people if person.active and _matches(person, query)]
         return Response(OK, [self._user_json(person) for person in people])
@@ -230,7 +230,7 @@ def create_double() -> JSM:
 
 
 def _unauthorized(message: str) -> Response:
-    """The gateway before both hosts says this, and has a body of its own."""
+    """Make the error of the gateway in front of both hosts, whose body differs."""
     return Response(401, {"code": 401, "message": message})
 
 
@@ -241,11 +241,11 @@ def _matches(person: Person, query: str) -> bool:
     return not person.hidden and email.startswith(query)
 
 
-# -- the operations API's JSON: everybody is an id, of a person an account id, and has no name ----
+# -- the operations API's JSON: everybody has an id (a person's is the account id), and no name ----
 
 
 def _participant_json(participant: Participant) -> Json:
-    """Without the minutes of a step: a back-up looks like somebody who is notified at once."""
+    """Without the minutes of a step: a back-up looks like a person who is notified at once."""
     body = _responder_json(participant.who)
     if participant.within:
         body["onCallParticipants"] = list(map(_participant_json, participant.within))
