@@ -366,7 +366,7 @@ def _parser() -> argparse.ArgumentParser:
         "--duration",
         type=typed.duration,
         metavar="1h30m",
-        help="for how long; conductorone approves nobody without it",
+        help="for how long; needed by conductorone, which cannot shorten access",
     )
     add_action(send_command)
     send_command.add_argument("--reason", default=REASON, help="why they request it")

@@ -190,7 +190,7 @@ def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert answer.status == 1
     assert answer.lines[0] == "problem  GetInfo: HTTP 401: the signature is refused"
     assert (
-        "is not the one in Pulumi.dev.yaml: `make deploy STACK=dev` brings it there"
+        "run `make deploy STACK=dev`: the deployed secret isn't the one in Pulumi.dev.yaml"
         in answer.lines[1]
     )
     assert len(answer.lines) == 2
@@ -249,9 +249,9 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     "503 of ours": (
         our_refusal(503),
         "HTTP 503: the function cannot read its secret",
-        f"see the log: {LOG}; its role may read",
+        f"see the log: {LOG}; its role must be allowed",
     ),
-    "503": (reply(b"busy", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
+    "503": (reply(b"busy", 503), "HTTP 503: AWS itself failed", "try again in a minute"),
     **{
         f"{http} of a proxy": (
             reply(body, http),
@@ -262,8 +262,8 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     },
     "500": (our_refusal(500), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
-    "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
-    "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
+    "404": (reply(b"[]", 404), "HTTP 404: that isn't this project's function", DEPLOY),
+    "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that isn't", "webhook_url"),
     "no JSON": (reply(b"<html>"), "what answers at URL is not oncall-approvals: it does", DEPLOY),
     "other JSON": (reply(b'{"status": {"details": 7}}'), "what answers at URL is not", DEPLOY),
     "nothing of itself": (
@@ -390,7 +390,7 @@ def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """An https address that answers in plain is told apart from one that does not answer."""
     url = sandbox.url.replace("http:", "https:")
     deployed_stack.set_answer("stack", json.dumps({"webhook_url": url}))
-    assert f"{url} does not speak TLS as it should" in deployed_stack.check().lines[0]
+    assert f"{url} does not speak TLS correctly" in deployed_stack.check().lines[0]
 
 
 @pytest.fixture
@@ -405,8 +405,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     """Beside a sandbox that is gone, the remedy is to start one; no address is told as that."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     for url, said in (
-        (nobody, "is an address where nobody"),
-        ("http://a..b/", "is not a webhook's"),
+        (nobody, "refuses the connection: nothing"),
+        ("http://a..b/", "isn't a webhook's"),
     ):
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")
@@ -418,8 +418,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
 @pytest.mark.parametrize(
     ("cause", "said", "remedy"),
     [
-        (ssl.SSLCertVerificationError(), "shows a certificate that is not trusted", "reads along"),
-        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; `make deploy"),
+        (ssl.SSLCertVerificationError(), "has a certificate that this machine does", "proxy"),
+        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; run `make deploy"),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
         (BadStatusLine("x"), "does not speak HTTP", "webhook_url"),
