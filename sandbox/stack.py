@@ -15,7 +15,15 @@ import pulumi
 from cli.check_conductorone import CALLS_URL, PATH
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError
-from handler.settings import AUTHZEN_TOKEN, PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
+from handler.settings import (
+    AUTHZEN_TOKEN,
+    CONDUCTORONE_TENANT,
+    PLAIN_KEYS,
+    SECRET_KEYS,
+    SIGNING_KEYS,
+    Settings,
+    load,
+)
 from infra.archive import POLICY_IN_ZIP
 from infra.errors import SetupError
 from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
@@ -51,7 +59,8 @@ class Sandbox:
         root: the project's folder.
         stack: the stack whose `Pulumi.<stack>.yaml` is deployed.
         live: settings of real providers, with their keys; no doubles then.
-        config: settings that replace the stack's, by bare key.
+        config: settings that replace the stack's, by bare key. A tenant of ConductorOne among them
+            also replaces the sandbox's own.
         log: the file for the function's log, relative to the root.
         variables: what the function's processes get in addition to the deployed environment.
 
@@ -77,6 +86,7 @@ class Sandbox:
             if key not in {f"{PROJECT}:{name}" for name in EXISTING_RESOURCES}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
+        self._has_own_tenant = CONDUCTORONE_TENANT not in (config or {})
         region = _region(self._config, stack)
         self._contexts = ExitStack()
         self.webhook_secret = new_secret()
@@ -139,7 +149,7 @@ class Sandbox:
         return {
             **{key: value for key, value in signing.items() if value},
             AUTHZEN_TOKEN: self.authzen_token,
-            **self.tenant.settings,
+            **(self.tenant.settings if self._has_own_tenant else {}),
             **self._provider_settings,
         }
 

@@ -419,7 +419,11 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     ("cause", "said", "remedy"),
     [
         (ssl.SSLCertVerificationError(), "has a certificate that this machine does", "proxy"),
-        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; run `make deploy"),
+        (
+            UnreachableError("x is no", "do y"),
+            "cannot be reached: x is no",
+            "do y; run `make deploy",
+        ),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
         (BadStatusLine("x"), "does not speak HTTP", "webhook_url"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from sandbox.callers.conductorone import Tenant, button_test, policy_step
 from sandbox.demo_data import JANE
 from sandbox.lambda_url.event import domain_name
 from sandbox.stack import Sandbox
+from tests.support.projects import project_in
 
 REGION = "us-west-2"
 ADDRESS = f"https://{domain_name(REGION)}/conductorone"
@@ -97,3 +99,16 @@ def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> N
     assert read_step_answer(post(sandbox, body, headers)[1])[0] is False
     with pytest.raises(SendError):
         signed_call(f"{tenant.calls_url}x", request)
+
+
+def test_a_tenant_in_place_of_its_own(tmp_path: Path) -> None:
+    """A setting of the stack does not switch the sandbox's tenant off; one of the caller's does."""
+    project_in(tmp_path, CONDUCTORONE_TENANT="acme")
+    hour = policy_step(JANE, HOUR, entitlement="e-1")
+    with Tenant() as other:
+        for config, trusted in ((None, False), (other.settings, True)):
+            with Sandbox(tmp_path, config=config) as sandbox:
+                theirs = post(sandbox, hour, other.headers(ADDRESS, hour))[0]
+                assert theirs == (200 if trusted else 401)
+                own = post(sandbox, hour, sandbox.tenant.headers(ADDRESS, hour))[0]
+                assert own == (401 if trusted else 200)
