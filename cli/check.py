@@ -1,39 +1,32 @@
-"""`oncall check`: whether what is deployed works, by signed calls to it."""
+"""`oncall check`: whether what is deployed works, by calls to it as each caller makes them."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-import uuid
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from auditlog.explain import NO as AGAINST
 from auditlog.explain import YES
-from cli import arguments, check_authzen, options
-from cli.context import Context
-from cli.diagnosis import (
-    NO,
-    ApprovalClaim,
-    Step,
-    approval_of,
-    check_bots,
-    check_decision,
-    check_info,
-    log_remedy,
-    refused,
-    unreachable,
+from cli import (
+    arguments,
+    check_authzen,
+    check_conductorone,
+    check_indent,
+    options,
 )
+from cli.access_request import AccessRequest
+from cli.console import Output
+from cli.context import Context
+from cli.diagnosis import NO, ApprovalClaim, Step
 from cli.errors import CommandError
 from cli.preflight_checks import NOTE, OK, PROBLEM
-from cli.target import Target, find_target
-from cli.webhook_client import SendError, WebhookAnswer, request_event, send
-from handler.callers.indent import BOT_KIND, GET_DECISION, GET_INFO, PULL_UPDATE
+from cli.target import Target, find_target, with_secret
+from handler.callers import CALLERS
 from handler.durations import format_instant
-from handler.json_fields import ShapeError
 from handler.setting_parsers import SettingsError
-from handler.settings import AUTHZEN_TOKEN, BY_NAME, LABELS, POLICY
+from handler.settings import BY_NAME, LABELS, POLICY
 from policy.setting_hints import check_typed_text
 
 EPILOG = """examples:
@@ -43,23 +36,69 @@ EPILOG = """examples:
   oncall check --stack prod --as jane@example.com \\
     --resource postgres.v1.Role:db-1 --label Env=Prod
 
---stack asks the Pulumi CLI for the stack's webhook_url and
-INDENT_WEBHOOK_SECRET, and needs PULUMI_CONFIG_PASSPHRASE where a passphrase
-encrypts the config; without it both come from the environment (WEBHOOK_URL,
-INDENT_WEBHOOK_SECRET). --caller authzen takes AUTHZEN_TOKEN instead. The
-secret is never shown.
+Without --caller, every caller that is switched on is checked.
 
---as asks for a real decision, which is a line in the audit log: its petition
-is called oncall-check-..., and its reason is "oncall check". It grants
-nothing: a claim is an answer, only the access system applies one, and it never
-asked.
+--stack asks the Pulumi CLI for the stack's webhook_url and the callers'
+secrets, and needs PULUMI_CONFIG_PASSPHRASE if a passphrase encrypts the
+config. Without --stack, they come from the environment (WEBHOOK_URL,
+INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN), as `. .sandbox/env` sets them. No secret
+is ever shown.
 
-exit status: 0 it works, and approves WHO where one is given, 1 it does not,
-2 could not be carried out"""
-ANY_RESOURCE = ("example.v1.Resource", "oncall-check")
-PETITION, REASON = "oncall-check-", "oncall check"
+--as asks for a real decision, which is a line in the audit log: its reason is
+"oncall check", and Indent's petition is called oncall-check-... It grants
+nothing: only the access system grants access, and it didn't ask.
+
+ConductorOne has no secret: only the tenant can sign a call. So --as asks for
+no decision as ConductorOne, except in the sandbox, which has its own tenant.
+
+exit status: 0 it works, and WHO would be approved if one is given; 1 it
+doesn't, or WHO wouldn't; 2 the check could not run"""
+ANY_RESOURCE = ("", "oncall-check")
+REASON = "oncall check"
 _INDENT = 9
 _MARKS = {OK: YES, PROBLEM: AGAINST, NO: AGAINST, NOTE: ""}
+
+
+class _CallerCheck(Protocol):
+    """What each caller's file provides: the vendor's name, and the setting with its secret."""
+
+    NAME: str
+    SECRET: str
+
+    def check(
+        self, target: Target, context: Context, request: AccessRequest | None
+    ) -> tuple[list[Step], ApprovalClaim | None]: ...
+
+
+CHECKS: Mapping[str, _CallerCheck] = MappingProxyType(
+    {"indent": check_indent, "authzen": check_authzen, "conductorone": check_conductorone}
+)
+
+
+class CallerResult(NamedTuple):
+    """What came of the calls as one caller.
+
+    Attributes:
+        caller: its name in `CALLERS`.
+        steps: the calls.
+        approval: the approval of the request; None without one.
+        asked: whether a decision was asked for.
+    """
+
+    caller: str
+    steps: list[Step]
+    approval: ApprovalClaim | None
+    asked: bool
+
+    @property
+    def works(self) -> bool:
+        """Whether no call had a problem."""
+        return all(step.level != PROBLEM for step in self.steps)
+
+    @property
+    def approved(self) -> bool | None:
+        """Whether the request would be approved; None if that is unknown."""
+        return bool(self.approval) if self.asked and self.works else None
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
@@ -69,144 +108,106 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse names no type for it
         "check",
         run,
         summary="check what is deployed, by signed calls to it",
-        description="Call the deployed webhook as the access system does, and tell what it means.",
+        description="Call the deployed webhook as each caller does, and say what the answers mean.",
         epilog=EPILOG,
     )
     parser.add_argument(
         "--caller",
-        choices=("indent", "authzen"),
-        default="indent",
-        help="as which (default: indent)",
+        choices=tuple(CHECKS),
+        help="check this caller only",
     )
     parser.add_argument(
-        "--stack", type=arguments.stack, metavar="NAME", help="whose webhook, by the Pulumi CLI"
+        "--stack", type=arguments.stack, metavar="NAME", help="the stack whose webhook is checked"
     )
     options.add_request(
         parser,
         required=False,
-        who="ask for a decision, too",
-        resource="for what; again for more; without a policy file any resource will do",
+        who="also ask for a decision about this person",
+        resource="what they request; may be repeated; needed only with a policy file",
     )
     options.add_json(parser)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """Make the calls, and print what came of each."""
+    """Make the calls, and print the results."""
     if not args.who and (args.resource or args.label):
         raise CommandError("--resource and --label are for a request: add --as EMAIL")
-    if args.caller == "authzen":
-        target = find_target(args.stack, context, AUTHZEN_TOKEN)
-        questions = check_authzen.questions(_event(args, target.settings)) if args.who else ()
-        steps, approval = check_authzen.call_authzen(target, context, questions)
-    else:
-        target = find_target(args.stack, context)
-        event = _event(args, target.settings) if args.who else None
-        steps, approval = call_webhook(target, context, event)
-    works = all(step.level != PROBLEM for step in steps)
-    is_good = works and bool(approval or not args.who)
+    target = find_target(args.stack, context)
+    request = _request(args, target.settings) if args.who else None
+    results = []
+    for caller in [args.caller] if args.caller else _callers_on(target):
+        secret = CHECKS[caller].SECRET
+        as_caller = with_secret(target, secret, context) if secret else target
+        steps, approval = CHECKS[caller].check(as_caller, context, request)
+        asked = request is not None and steps[-1].level != NOTE
+        results.append(CallerResult(caller, steps, approval, asked))
     out = context.output(args)
     if args.json:
-        out.json(
-            {
-                "ok": works,
-                "approved": bool(approval) if args.who and works else None,
-                "url": target.url,
-                "steps": [step._asdict() for step in steps],
-                "approval": _as_data(approval),
-            }
-        )
-        return 0 if is_good else 1
-    for step in steps:
-        out.line(f"{step.level:8} {step.call}: {step.text}", _MARKS[step.level], _INDENT)
-        if step.remedy:
-            out.line(f"{'':8} remedy: {step.remedy}", indent=_INDENT)
+        out.json(_as_data(results, target))
+    else:
+        _print(results, out)
+    is_good = all(result.works and result.approved is not False for result in results)
     return 0 if is_good else 1
 
 
-def _event(args: argparse.Namespace, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Make the request; for what is not said, since the settings know resources by labels only."""
+def _callers_on(target: Target) -> list[str]:
+    """Give the callers that are switched on: in the stack's file, or in the environment.
+
+    Raises:
+        CommandError: none is.
+    """
+    on = [entry.name for entry in CALLERS if target.has(entry.key)]
+    if not on:
+        where, remedy = "the environment", "run `. .sandbox/env` while `make up` runs"
+        if target.stack:
+            where = f"Pulumi.{target.stack}.yaml"
+            command = f"pulumi config set --secret {CALLERS[0].key} --stack {target.stack}"
+            remedy = f"for example, run `{command}`, then deploy"
+        keys = ", ".join(entry.key for entry in CALLERS)
+        raise CommandError(f"no caller is on: {where} sets none of {keys}; {remedy}")
+    return on
+
+
+def _request(args: argparse.Namespace, settings: Mapping[str, str]) -> AccessRequest:
+    """Make the request. Without a policy file, resources differ in their labels only."""
     policy = settings.get(POLICY, "").strip()
     if policy and not args.resource:
         raise CommandError(f"the rules of {policy} are for resources: add --resource KIND:ID")
     try:
-        wanted = () if args.resource else BY_NAME[LABELS].read(settings, check_typed_text)
+        needed = () if args.resource else BY_NAME[LABELS].read(settings, check_typed_text)
     except SettingsError as error:
         raise CommandError(f"{error}") from None
-    return request_event(
-        args.who,
-        [f"{kind}:{id_}" for kind, id_ in args.resource or [ANY_RESOURCE]],
-        resource_labels={**dict(wanted), **dict(args.label)},
-        reason=REASON,
-        petition=f"{PETITION}{uuid.uuid4()}",
-    )
+    resources = tuple(args.resource or [ANY_RESOURCE])
+    return AccessRequest(args.who, resources, {**dict(needed), **dict(args.label)}, reason=REASON)
 
 
-def _as_data(approval: ApprovalClaim | None) -> dict[str, str] | None:
-    return approval and {**approval._asdict(), "until": format_instant(approval.until)}
+def _print(results: Iterable[CallerResult], out: Output) -> None:
+    results = list(results)
+    for result in results:
+        if len(results) > 1:
+            out.line(f"{CHECKS[result.caller].NAME}:")
+        for step in result.steps:
+            out.line(f"{step.level:8} {step.call}: {step.text}", _MARKS[step.level], _INDENT)
+            if step.remedy:
+                out.line(f"{'':8} remedy: {step.remedy}", indent=_INDENT)
 
 
-def call_webhook(
-    target: Target, context: Context, event: Mapping[str, Any] | None
-) -> tuple[list[Step], ApprovalClaim | None]:
-    """Make the calls, each only if the one before was answered as it should be.
-
-    The decision is asked for only where there is a request; its approval comes with the steps.
-    """
-    answer = _call(GET_INFO, {"info": True}, target, context)
-    if isinstance(answer, Step):
-        return [answer], None
-    steps = [*check_info(GET_INFO, answer, target)]
-    if steps[-1].level == PROBLEM:
-        return steps, None
-    answer = _call(PULL_UPDATE, {"kinds": [BOT_KIND]}, target, context)
-    if not isinstance(answer, Step):
-        answer = check_bots(PULL_UPDATE, answer, target)
-    steps.append(answer)
-    if steps[-1].level == PROBLEM or not event:
-        return steps, None
-    step, approval = _decision(event, target, context)
-    return [*steps, step], approval
-
-
-def _decision(
-    event: Mapping[str, Any], target: Target, context: Context
-) -> tuple[Step, ApprovalClaim | None]:
-    answer = _call(GET_DECISION, {"events": [event]}, target, context)
-    if isinstance(answer, Step):
-        return answer, None
-    log = log_remedy(target, event["meta"]["labels"]["petition"])
-    try:
-        approval = approval_of(answer, event)
-    except ShapeError as error:
-        return Step(GET_DECISION, PROBLEM, f"the claim is wrong: {error}", log), None
-    step = check_decision(GET_DECISION, approval, event, target, context.clock.now())
-    if step.level == NO and not step.remedy:
-        why = f"`{_explain_command(event, target)}` says why"
-        hint = "a provider that fails or refuses its key is named there"
-        step = step._replace(remedy=f"{why}; or {log}: {hint}")
-    return step, approval
-
-
-def _call(
-    name: str, body: Mapping[str, Any], target: Target, context: Context
-) -> WebhookAnswer | Step:
-    """Make one call; a step, where it came to no answer of the function's."""
-    signed_at = context.clock.now()
-    try:
-        answer = send(target.url, target.secret, body, signed_at=signed_at, connect=context.connect)
-    except SendError as error:
-        return unreachable(name, error, target)
-    if answer.http == HTTPStatus.OK:
-        return answer
-    return refused(name, answer, target, context.clock.now())
-
-
-def _explain_command(event: Mapping[str, Any], target: Target) -> str:
-    """Give the command that decides the same here, and tells all about it."""
-    resources = event["resources"]
-    words = ["oncall", "explain", "--as", event["actor"]["email"]]
-    for resource in resources:
-        words += ["--resource", f"{resource['kind']}:{resource['id']}"]
-    for name, value in resources[0]["labels"].items():
-        words += ["--label", f"{name}={value}"]
-    return shlex.join([*words, *(["--stack", target.stack] if target.stack else [])])
+def _as_data(results: Iterable[CallerResult], target: Target) -> dict[str, Any]:
+    results = list(results)
+    decisions = [result.approved for result in results if result.approved is not None]
+    return {
+        "ok": all(result.works for result in results),
+        "approved": all(decisions) if decisions else None,
+        "url": target.url,
+        "callers": [
+            {
+                "caller": result.caller,
+                "ok": result.works,
+                "approved": result.approved,
+                "steps": [step._asdict() for step in result.steps],
+                "approval": result.approval
+                and {**result.approval._asdict(), "until": format_instant(result.approval.until)},
+            }
+            for result in results
+        ],
+    }

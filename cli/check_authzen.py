@@ -1,130 +1,186 @@
-"""The calls of `oncall check --caller authzen`: the metadata, a bad question, and a real one."""
+"""`oncall check` as an AuthZEN caller: the metadata, the token, then a decision."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
-from auditlog.explain import clock_time, duration_in_words
+from cli.access_request import AccessRequest
 from cli.context import Context
-from cli.diagnosis import NO, ApprovalClaim, Step, log_remedy, refused, unreachable
+from cli.diagnosis import (
+    ApprovalClaim,
+    Step,
+    check_decision,
+    log_remedy,
+    refused,
+    unreachable,
+    why_approved,
+)
 from cli.preflight_checks import OK, PROBLEM
 from cli.target import Target
-from cli.webhook_client import SendError, WebhookAnswer, call
+from cli.webhook_client import DEFAULT_KIND, SendError, WebhookAnswer, call
 from handler.callers import EVALUATION, EVALUATIONS, METADATA
 from handler.durations import format_go, parse_instant
+from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
+from handler.settings import AUTHZEN_TOKEN
 
+NAME, SECRET = "AuthZEN", AUTHZEN_TOKEN
 DISCOVERY, AUTHENTICATION, DECISION = "metadata", "token", "evaluation"
 
 
-def questions(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+class Evaluation(NamedTuple):
+    """The answer to one question.
+
+    Attributes:
+        decision: whether it is a yes.
+        reason: why.
+        duration: how long access lasts, in whole seconds; zero for a no.
+        expires_at: when access ends, in UTC; None for a no.
+        decision_id: the decision's id in the function's log.
+    """
+
+    decision: bool
+    reason: str
+    duration: timedelta
+    expires_at: datetime | None
+    decision_id: str
+
+
+def questions(request: AccessRequest) -> list[dict[str, Any]]:
     """Make a question for each resource of a request."""
+    context = {"reason": request.reason}
+    if request.duration is not None:
+        context["duration"] = format_go(request.duration)
     return [
         {
-            "subject": {"type": "user", "id": event["actor"]["email"]},
-            "action": {"name": "access"},
-            "resource": {
-                "type": resource["kind"],
-                "id": resource["id"],
-                "properties": resource["labels"],
-            },
-            "context": {"reason": event["reason"]},
+            "subject": {"type": "user", "id": request.email},
+            "action": {"name": request.action},
+            "resource": {"type": kind, "id": id_, "properties": dict(request.labels)},
+            "context": context,
         }
-        for resource in event["resources"]
+        for kind, id_ in request.resources
     ]
 
 
-def call_authzen(
-    webhook: Target, context: Context, items: Sequence[Mapping[str, Any]]
-) -> tuple[list[Step], ApprovalClaim | None]:
-    """Make the calls, each only if the one before was answered as it should be.
+def headers(token: str) -> dict[str, str]:
+    """Make the headers of a question."""
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    The decision is asked for only where there are questions; all of them have to be approved.
+
+def read_evaluations(body: object, count: int) -> list[Evaluation]:
+    """Read the answers to a batch of questions.
+
+    Raises:
+        ShapeError: they have another form, or another number.
     """
-    answer = _call(METADATA, None, webhook, context)
-    step = answer if isinstance(answer, Step) else _check_metadata(answer, webhook, context)
+    items = get_list(as_object(body, "the answer"), "evaluations")
+    if len(items) != count:
+        raise ShapeError(f"{len(items)} answers came to {count} questions")
+    return [_read_evaluation(as_object(item, "evaluations[]")) for item in items]
+
+
+def _read_evaluation(item: Mapping[str, Any]) -> Evaluation:
+    decision, context = item.get("decision"), get_object(item, "context")
+    if not isinstance(decision, bool):
+        raise ShapeError("decision isn't true or false")
+    seconds = context.get("duration_seconds", 0)
+    if not isinstance(seconds, int) or decision != bool(seconds):
+        raise ShapeError("context.duration_seconds isn't the length of an approval")
+    expires_at = parse_instant(get_str(context, "expires_at"))
+    if decision != (expires_at is not None):
+        raise ShapeError("context.expires_at isn't the end of an approval")
+    return Evaluation(
+        decision,
+        get_str(context, "reason"),
+        timedelta(seconds=seconds),
+        expires_at,
+        get_str(context, "decision_id"),
+    )
+
+
+def check(
+    target: Target, context: Context, request: AccessRequest | None
+) -> tuple[list[Step], ApprovalClaim | None]:
+    """Make the calls, each only if the previous one was answered correctly.
+
+    The last one asks for a decision, if there is a request. All of its resources must be approved.
+    """
+    answer = _call(METADATA, None, target, context)
+    step = answer if isinstance(answer, Step) else _check_metadata(answer, target, context)
     if step.level == PROBLEM:
         return [step], None
     steps = [step]
-    answer = _call(EVALUATION, {}, webhook, context)
-    steps.append(answer if isinstance(answer, Step) else _check_token(answer, webhook, context))
-    if steps[-1].level == PROBLEM or not items:
+    answer = _call(EVALUATION, {}, target, context)
+    steps.append(answer if isinstance(answer, Step) else _check_token(answer, target, context))
+    if steps[-1].level == PROBLEM or not request:
         return steps, None
-    answer = _call(EVALUATIONS, {"evaluations": items}, webhook, context)
+    request = request.with_kind(DEFAULT_KIND)
+    items = questions(request)
+    answer = _call(EVALUATIONS, {"evaluations": items}, target, context)
     if isinstance(answer, Step):
         return [*steps, answer], None
-    step, approval = _check_decision(answer, items, webhook, context)
+    step, approval = _check_decision(answer, request, target, context)
     return [*steps, step], approval
 
 
 def _call(
-    path: str, body: Mapping[str, Any] | None, webhook: Target, context: Context
+    path: str, body: Mapping[str, Any] | None, target: Target, context: Context
 ) -> WebhookAnswer | Step:
-    headers = {"Authorization": f"Bearer {webhook.secret}", "Content-Type": "application/json"}
     raw, method = (b"", "GET") if body is None else (json.dumps(body).encode(), "POST")
-    sent = {} if body is None else headers
+    sent = {} if body is None else headers(target.secret)
     try:
-        return call(webhook.url.rstrip("/") + path, method, sent, raw, connect=context.connect)
+        return call(target.url.rstrip("/") + path, method, sent, raw, connect=context.connect)
     except SendError as error:
-        return unreachable(path, error, webhook)
+        return unreachable(path, error, target)
 
 
-def _check_metadata(answer: WebhookAnswer, webhook: Target, context: Context) -> Step:
+def _check_metadata(answer: WebhookAnswer, target: Target, context: Context) -> Step:
     if answer.http == HTTPStatus.NOT_FOUND:
-        text = f"HTTP 404: AuthZEN is off at {webhook.url}"
-        return Step(DISCOVERY, PROBLEM, text, "set AUTHZEN_TOKEN, and deploy")
+        text = f"HTTP 404: AuthZEN is off at {target.url}"
+        return Step(DISCOVERY, PROBLEM, text, f"set {SECRET}, then deploy")
     if answer.http != HTTPStatus.OK:
-        return refused(DISCOVERY, answer, webhook, context.clock.now())
+        return refused(DISCOVERY, answer, target, context.clock.now())
     url = answer.body.get("policy_decision_point") if isinstance(answer.body, dict) else None
     if not isinstance(url, str):
-        text = f"what answers at {webhook.url} is not this project's function"
-        return Step(DISCOVERY, PROBLEM, text, log_remedy(webhook))
-    return Step(DISCOVERY, OK, f"AuthZEN is answered at {url}")
+        text = f"what answers at {target.url} isn't this project's function"
+        return Step(DISCOVERY, PROBLEM, text, log_remedy(target))
+    return Step(DISCOVERY, OK, f"AuthZEN is on at {url}")
 
 
-def _check_token(answer: WebhookAnswer, webhook: Target, context: Context) -> Step:
-    """A question without anything in it is a 400 for whoever has the token."""
+def _check_token(answer: WebhookAnswer, target: Target, context: Context) -> Step:
+    """Check the answer to a question without any field: with the right token, it is a 400."""
     if answer.http == HTTPStatus.BAD_REQUEST:
         return Step(AUTHENTICATION, OK, "the token is the deployed one")
     if answer.http == HTTPStatus.UNAUTHORIZED:
-        remedy = "deploy, so that the function gets the token that is set here"
-        if not webhook.stack:
+        remedy = f"run `make deploy STACK={target.stack}`, which deploys the token that is set here"
+        if not target.stack:
             remedy = "run `. .sandbox/env` again: a new sandbox has a new token"
-        return Step(AUTHENTICATION, PROBLEM, "HTTP 401: the token is not the deployed one", remedy)
-    return refused(AUTHENTICATION, answer, webhook, context.clock.now())
+        return Step(AUTHENTICATION, PROBLEM, "HTTP 401: the token isn't the deployed one", remedy)
+    return refused(AUTHENTICATION, answer, target, context.clock.now())
 
 
 def _check_decision(
-    answer: WebhookAnswer,
-    items: Sequence[Mapping[str, Any]],
-    webhook: Target,
-    context: Context,
+    answer: WebhookAnswer, request: AccessRequest, target: Target, context: Context
 ) -> tuple[Step, ApprovalClaim | None]:
+    now = context.clock.now()
     if answer.http != HTTPStatus.OK:
-        return refused(DECISION, answer, webhook, context.clock.now()), None
-    who = items[0]["subject"]["id"]
+        return refused(DECISION, answer, target, now), None
     try:
-        evaluations = answer.body["evaluations"]
-        for item, evaluation in zip(items, evaluations, strict=True):
-            if evaluation["decision"] is not True:
-                what = f"{item['resource']['type']}:{item['resource']['id']}"
-                reason, id_ = evaluation["context"]["reason"], evaluation["context"]["decision_id"]
-                text = f"no for {who}: humans decide about {what}: {reason}"
-                return Step(DECISION, NO, text, log_remedy(webhook, id_)), None
-        shortest = min((one["context"] for one in evaluations), key=_seconds)
-        until = parse_instant(shortest["expires_at"])
-    except (KeyError, TypeError, ValueError):
-        until = None
-    if until is None:
-        return Step(DECISION, PROBLEM, "the answer is wrong", log_remedy(webhook)), None
-    lasts = format_go(_seconds(shortest))
-    approval = ApprovalClaim(shortest["reason"], lasts, until)
-    ends = f"{duration_in_words(lasts)}, until {clock_time(until, context.clock.now())}"
-    return Step(DECISION, OK, f"yes for {who} for {ends}: {approval.why}"), approval
-
-
-def _seconds(answer: Mapping[str, Any]) -> timedelta:
-    return timedelta(seconds=int(answer["duration_seconds"]))
+        evaluations = read_evaluations(answer.body, len(request.resources))
+    except ShapeError as error:
+        return Step(DECISION, PROBLEM, f"the answer is wrong: {error}", log_remedy(target)), None
+    shortest: ApprovalClaim | None = None
+    for resource, evaluation in zip(request.resources, evaluations, strict=True):
+        until = evaluation.expires_at
+        if until is None:
+            left = request._replace(resources=(resource,))
+            step = check_decision(DECISION, None, left, target, now, evaluation.reason)
+            remedy = step.remedy or log_remedy(target, evaluation.decision_id)
+            return step._replace(remedy=remedy), None
+        if shortest is None or until < shortest.until:
+            lasts = format_go(evaluation.duration)
+            shortest = ApprovalClaim(why_approved(evaluation.reason), lasts, until)
+    return check_decision(DECISION, shortest, request, target, now), shortest

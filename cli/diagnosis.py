@@ -1,4 +1,4 @@
-"""What a webhook's answer means, and what to do where it is not the right one. No I/O."""
+"""Says what a webhook's answer means, and what to do if it is wrong. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from auditlog.explain import DEFAULT_RULE, clock_time, duration_in_words
+from auditlog.explain import clock_time, duration_in_words
+from cli.access_request import AccessRequest
 from cli.console import join_words
 from cli.preflight_checks import NOTE, OK, PROBLEM
 from cli.proxies import UnreachableError
@@ -29,6 +30,8 @@ from handler.settings import BY_NAME, DRY_RUN, max_age
 
 NO = "no"
 _MOST_QUOTED = 80
+# What the reason of an approval begins with where there is no policy file.
+_BY_DEFAULT_RULE = "Approved: "
 
 
 class Step(NamedTuple):
@@ -48,10 +51,10 @@ class Step(NamedTuple):
 
 
 class ApprovalClaim(NamedTuple):
-    """What an approving claim says.
+    """What an approving answer says.
 
     Attributes:
-        why: rule and evidence.
+        why: evidence and rule.
         duration: how long, as a Go duration.
         until: its end.
     """
@@ -66,10 +69,10 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
     cause, remedy = error.__cause__, _address_remedy(target)
     match cause:
         case ssl.SSLCertVerificationError():
-            problem = "shows a certificate that is not trusted here"
-            remedy = "something between here and AWS reads along, or this machine's clock is wrong"
+            problem = "has a certificate that this machine does not trust"
+            remedy = "check this machine's clock, and whether a proxy replaces certificates"
         case ssl.SSLError():
-            problem = "does not speak TLS as it should"
+            problem = "does not speak TLS correctly"
         case UnreachableError():
             problem = f"cannot be reached: {cause.problem}"
             remedy = f"{cause.remedy}; {remedy}"
@@ -77,12 +80,12 @@ def unreachable(call: str, error: SendError, target: Target) -> Step:
             problem = f"does not answer within {TIMEOUT_SECONDS} s"
             remedy = f"let this machine reach it; then {log_remedy(target)}"
         case ConnectionRefusedError():
-            problem = "is an address where nobody listens"
+            problem = "refuses the connection: nothing listens there"
         case ConnectionError():
             problem = "hangs up before it answers"
             remedy = f"something between may cut the connection; {log_remedy(target)}"
         case ValueError():
-            problem = "is not a webhook's address"
+            problem = "isn't a webhook's address"
         case OSError():
             problem = f"cannot be reached: {cause.strerror}"
         case ResponseTooLargeError():
@@ -114,17 +117,17 @@ def _meaning(answer: WebhookAnswer, target: Target, now: datetime) -> tuple[str,
         case HTTPStatus.SERVICE_UNAVAILABLE if _code(answer) == UNAVAILABLE:
             problem = "the function cannot read its secret"
             remedy += (
-                "; its role may read the stack's secret (output secret_arn), in the version that"
-                f" was deployed: {_deploy(target)} puts both right"
+                "; its role must be allowed to read the stack's secret (output secret_arn), in the"
+                f" deployed version: {_deploy(target)} restores both"
             )
         case HTTPStatus.INTERNAL_SERVER_ERROR:
-            problem = "the function failed, by a wrong setting or a defect"
+            problem = "the function failed, because of a wrong setting or a defect"
         case HTTPStatus.BAD_GATEWAY:
             problem = "the function cannot start, or died before it answered"
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            problem, remedy = "AWS has trouble of its own", f"try again in a minute; {remedy}"
+            problem, remedy = "AWS itself failed", f"try again in a minute; {remedy}"
         case _:
-            problem, remedy = "that is not this project's function", _address_remedy(target)
+            problem, remedy = "that isn't this project's function", _address_remedy(target)
     return problem, remedy
 
 
@@ -153,7 +156,7 @@ def _concurrency_remedy(target: Target) -> str:
         return f"RESERVED_CONCURRENCY is 0, which shuts the URL: {shut}"
     return (
         f"if RESERVED_CONCURRENCY was deployed as 0, the URL is shut: {shut};"
-        " else too many calls go on at once: set it higher, or try again"
+        " otherwise too many calls run at once: set it higher, or try again"
     )
 
 
@@ -164,10 +167,10 @@ def _signature_remedy(answer: WebhookAnswer, target: Target, now: datetime) -> s
         seconds = abs(skew) // timedelta(seconds=1)
         return f"set this machine's clock: it is {seconds} s {way} the webhook's"
     if not target.stack:
-        return "its secret is another: run `. .sandbox/env` again, a new sandbox has a new one"
+        return "run `. .sandbox/env` again: a new sandbox has a new secret"
     return (
-        f"the deployed secret is not the one in Pulumi.{target.stack}.yaml: {_deploy(target)}"
-        " brings it there, and the access system needs the same"
+        f"run {_deploy(target)}: the deployed secret isn't the one in Pulumi.{target.stack}.yaml;"
+        " the access system needs the same one"
     )
 
 
@@ -203,8 +206,8 @@ def log_remedy(target: Target, words: str = "") -> str:
 
 def _address_remedy(target: Target) -> str:
     if not target.stack:
-        return "WEBHOOK_URL is not a running sandbox's: `make up`, then `. .sandbox/env`"
-    return f"{_deploy(target)} makes it: its URL is the output webhook_url"
+        return "run `make up`, then `. .sandbox/env`: WEBHOOK_URL is not a running sandbox's"
+    return f"run {_deploy(target)} first; the URL is the output webhook_url"
 
 
 def _deploy(target: Target) -> str:
@@ -281,27 +284,32 @@ def approval_of(answer: WebhookAnswer, event: Mapping[str, Any]) -> ApprovalClai
         raise ShapeError("it is not the approval of this one petition")
     if claim.get("resources") != requested or until is None:
         raise ShapeError("it approves something else")
-    reason = get_str(claim, "reason")
-    by_settings = reason.removeprefix("Approved: ")
-    why = reason if by_settings == reason else f"{DEFAULT_RULE}: {by_settings}"
-    return ApprovalClaim(why, get_str(labels, DURATION), until)
+    return ApprovalClaim(why_approved(get_str(claim, "reason")), get_str(labels, DURATION), until)
+
+
+def why_approved(reason: str) -> str:
+    """Name the evidence and the rule, as an approval's reason has them."""
+    evidence = reason.removeprefix(_BY_DEFAULT_RULE)
+    return reason if evidence == reason else f"{evidence}, by the default rule"
 
 
 def check_decision(
     call: str,
     approval: ApprovalClaim | None,
-    event: Mapping[str, Any],
+    request: AccessRequest,
     target: Target,
     now: datetime,
+    why: str = "",
 ) -> Step:
-    """Report what was decided."""
-    who = event["actor"]["email"]
-    what = join_words(f"{resource['kind']}:{resource['id']}" for resource in event["resources"])
+    """Report what was decided; `why` is the caller's reason where there is no approval."""
+    who = request.email
+    what = join_words(f"{kind}:{id_}" for kind, id_ in request.resources)
     if approval:
-        lasts = f"{duration_in_words(approval.duration)}, until {clock_time(approval.until, now)}"
-        return Step(call, OK, f"claims {what} for {who} for {lasts}: {approval.why}")
+        lasts = f"{duration_in_words(approval.duration)} (until {clock_time(approval.until, now)})"
+        return Step(call, OK, f"{who} would get {what} for {lasts}: {approval.why}")
+    left = f"a request by {who} for {what} would be left to humans"
     with suppress(SettingsError):
         if BY_NAME[DRY_RUN].read(target.settings):
-            text = f"no claim for {who}: in dry run humans decide about {what}, whoever asks"
+            text = f"{left}: with {DRY_RUN}, every request is"
             return Step(call, NO, text, _unset(DRY_RUN, target))
-    return Step(call, NO, f"no claim for {who}: humans decide about {what}")
+    return Step(call, NO, f"{left}: {why}" if why else left)

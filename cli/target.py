@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 from cli.config import project_folder, stack_settings
 from cli.context import Context
 from cli.errors import CommandError, ReportError
-from handler.settings import SIGNING_SECRET
 
-URL, SECRET = "WEBHOOK_URL", SIGNING_SECRET
+URL = "WEBHOOK_URL"
 _CLI_SECONDS = 60.0
 _MOST_CHARACTERS = 200
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -40,60 +39,86 @@ class Target(NamedTuple):
         secret: what a caller proves itself by: signing secret, or token.
         stack: whose it is; "" for one that the environment names.
         settings: the stack's, or the environment's, as they are written: maybe not deployed yet.
+        encrypted: the names of the stack's settings that are encrypted.
         function: the function's name.
         log_group: where its log is.
     """
 
     url: str
-    secret: str
+    secret: str = ""
     stack: str = ""
     settings: Mapping[str, str] = _NONE
+    encrypted: frozenset[str] = frozenset()
     function: str = ""
     log_group: str = ""
+
+    def has(self, key: str) -> bool:
+        """Whether a setting is there, in plain text or encrypted."""
+        return key in self.encrypted or bool(self.settings.get(key))
 
     def __repr__(self) -> str:
         """Hide the secret, wherever the value is printed."""
         return f"Target({self.url!r}, stack={self.stack!r})"
 
 
-def find_target(stack: str | None, context: Context, key: str = SECRET) -> Target:
+def find_target(stack: str | None, context: Context) -> Target:
     """Find the webhook of a stack; without one, the environment's, such as a running sandbox's.
 
-    Args:
-        stack: the stack.
-        context: what the command runs in.
-        key: the setting that holds the caller's secret.
+    It comes without a secret: see `with_secret`.
 
     Raises:
         CommandError: something is missing, or the Pulumi CLI cannot say it.
     """
-    return _of_stack(stack, context, key) if stack else _of_environment(context.environment, key)
+    return _of_stack(stack, context) if stack else _of_environment(context.environment)
 
 
-def _of_environment(environment: Mapping[str, str], key: str) -> Target:
-    for name in (URL, key):
-        if not environment.get(name, ""):
-            remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
-            raise CommandError(f"{name} is not set: {remedy}")
+def with_secret(target: Target, key: str, context: Context) -> Target:
+    """Add a caller's secret, which is the value of a setting.
+
+    Raises:
+        CommandError: it isn't set, or the Pulumi CLI can't read it.
+    """
+    if not target.stack:
+        return target._replace(secret=_variable(context.environment, key))
+    folder = project_folder(context.folder)
+    secret = _pulumi(["config", "get", key], target.stack, folder, context.environment)
+    return target._replace(secret=secret.removesuffix("\n"))
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    if not environment.get(name, ""):
+        remedy = "give --stack NAME, or run `. .sandbox/env` while `make up` runs"
+        raise CommandError(f"{name} is not set: {remedy}")
+    return environment[name]
+
+
+def _of_environment(environment: Mapping[str, str]) -> Target:
+    _variable(environment, URL)
     if "@" in environment[URL].partition("//")[2].partition("/")[0]:
         # Not quoted: it may be a password.
         raise CommandError(f"{URL} has a user before its host: leave that out")
-    return Target(environment[URL], environment[key], settings=environment)
+    return Target(environment[URL], settings=environment)
 
 
-def _of_stack(stack: str, context: Context, key: str) -> Target:
+def _of_stack(stack: str, context: Context) -> Target:
     folder = project_folder(context.folder)
     settings = stack_settings(folder, stack)
     outputs = _outputs_of(stack, folder, context.environment, needed="webhook_url")
-    secret = _pulumi(["config", "get", key], stack, folder, context.environment)
     return Target(
         outputs["webhook_url"],
-        secret.removesuffix("\n"),
-        stack,
-        settings,
-        outputs.get("function_name", ""),
-        outputs.get("log_group", ""),
+        stack=stack,
+        settings=settings,
+        encrypted=_encrypted_settings(stack, folder, context.environment),
+        function=outputs.get("function_name", ""),
+        log_group=outputs.get("log_group", ""),
     )
+
+
+def _encrypted_settings(stack: str, folder: Path, environment: Mapping[str, str]) -> frozenset[str]:
+    from infra.stack_file import read_stack_file  # noqa: PLC0415 - as below
+
+    # It was read before, to prove the backend.
+    return read_stack_file(folder, stack, environment).encrypted
 
 
 def find_log_group(stack: str, context: Context) -> tuple[str, str]:

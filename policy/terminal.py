@@ -81,10 +81,15 @@ def wrapped(text: str, width: int | None, indent: int = 0) -> str:
     return f"\n{' ' * indent}".join([head + lines[0], *map(safe, lines[1:])])
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | None = None) -> str:
-    """Set rows in columns under their headings; the widest cells are wrapped so that it fits."""
-    lines = [tuple(headings), *(tuple(map(safe, row)) for row in rows)]
-    columns = [*zip(*lines, strict=True)]
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str] | str], width: int | None = None
+) -> str:
+    """Set rows in columns under their headings; the widest cells are wrapped so that it fits.
+
+    A row that is one text, such as the heading of a group, is a line of its own.
+    """
+    lines = [safe(row) if isinstance(row, str) else tuple(map(safe, row)) for row in rows]
+    columns = [*zip(headings, *(row for row in lines if isinstance(row, tuple)), strict=True)]
     widths = [max(map(len, column)) for column in columns]
     least = [max(map(len, _WORD.findall(" ".join(column))), default=0) for column in columns]
     while width and sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1) > width:
@@ -92,11 +97,14 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], width: int | N
         if not wide:
             break
         widths[max(wide, key=widths.__getitem__)] -= 1
-    with_rule = [lines[0], tuple("-" * width for width in widths), *lines[1:]]
+    with_rule = [tuple(headings), tuple("-" * width for width in widths), *lines]
     return "\n".join(part for line in with_rule for part in _row(line, widths))
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterable[str]:
+def _row(cells: Sequence[str] | str, widths: Sequence[int]) -> Iterable[str]:
+    if isinstance(cells, str):
+        yield cells
+        return
     broken = (wrapped(cell, width).split("\n") for cell, width in zip(cells, widths, strict=True))
     for parts in zip_longest(*broken, fillvalue=""):
         padded = (part.ljust(width) for part, width in zip(parts, widths, strict=True))

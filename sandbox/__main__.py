@@ -1,4 +1,4 @@
-"""The sandbox's commands: `python -m sandbox up`, `demo`, `send`."""
+"""The sandbox's commands: `python -m sandbox up`, `demo` and `send`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,40 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pulumi
 
-from auditlog.explain import duration_in_words
+from auditlog.explain import NO, YES
 from cli import arguments as typed
+from cli.access_request import REASON, AccessRequest, UnsupportedRequestError
 from cli.console import output
-from cli.options import add_labels
+from cli.diagnosis import why_approved
+from cli.options import add_action, add_labels
 from cli.proxies import NAMES, connector
-from cli.webhook_client import SendError, WebhookAnswer, request_event, send
-from handler.callers.indent import DURATION
-from handler.json_fields import ShapeError, as_object, get_list, get_object, get_str
+from cli.webhook_client import SendError
+from handler.durations import in_words
 from handler.providers.registry import PROVIDERS
-from policy.terminal import Parser, json_text, safe, safe_lines, say, show_anything
+from policy.terminal import Parser, counted, json_text, safe, safe_lines, say, show_anything
 from sandbox import env_file
-from sandbox.demo import APPROVED, HEADINGS, LEFT_TO_HUMANS, NOT_EXPECTED, send_requests, summary
+from sandbox.callers import SENDERS
+from sandbox.callers.base import (
+    APPROVED,
+    LEFT_TO_HUMANS,
+    REFUSED,
+    WRONG_ANSWER,
+    Sender,
+    verdict_of,
+)
+from sandbox.callers.conductorone import TENANT, ConductorOne
+from sandbox.demo import (
+    NOT_EXPECTED,
+    outcome_table,
+    reasons_for_nobody,
+    send_requests,
+    summary,
+)
 from sandbox.demo_data import RESOURCE, seed_all
 from sandbox.demo_script import SCRIPT, must_approve_script, run_script
 from sandbox.demo_space import open_space, variables
@@ -38,17 +54,18 @@ from sandbox.local_aws.resources.resource import UnknownToSandboxError
 from sandbox.name_checks import check_names
 from sandbox.page import Page, page_of
 from sandbox.space import Space
-from sandbox.stack import Sandbox
+from sandbox.stack import LOG, Sandbox
 
 DEMO_LOG = Path(".sandbox") / "demo.log"
+PIPED_WIDTH = 80
 
 
 class UsageError(Exception):
-    """A command that cannot be carried out; the sentence says why and what to do."""
+    """A command that can't run; the message says why and what to type."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit status: 0 as asked, 1 not, 2 could not be carried out."""
+    """Run one command. Exit status: 0 good, 1 refused or not as expected, 2 it could not run."""
     show_anything(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     try:
@@ -62,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(refused, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # what a shell says of a command that Ctrl-C ended
+        return 128 + signal.SIGINT  # as shells report a command that Ctrl-C ended
     return status
 
 
@@ -70,7 +87,7 @@ def _up(options: argparse.Namespace) -> int:
     live = _live_settings() if options.live else {}
     file = options.root / env_file.FILE
     if _is_listening(running := env_file.read(file).get("WEBHOOK_URL", "")):
-        raise UsageError(f"a sandbox is running here already, at {running}: stop it with Ctrl-C")
+        raise UsageError(f"a sandbox is already running here, at {running}: stop it with Ctrl-C")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
@@ -86,11 +103,11 @@ def _up(options: argparse.Namespace) -> int:
         values = {**sandbox.variables(), **variables(space), "SANDBOX_PAGE": page.url}
         env_file.write(file, values)
         try:
-            _describe(sandbox, space, page, file)
+            _describe(sandbox, space, page, file, verbose=options.verbose)
             stop.wait()
             print("\nStopping ...", flush=True)
         finally:
-            if env_file.read(file) == values:  # not those of one started later
+            if env_file.read(file) == values:  # a later sandbox has its own
                 file.unlink()
     return 0
 
@@ -107,20 +124,20 @@ def _live_settings() -> dict[str, str]:
     if not settings:
         keys = " or ".join(provider.key for provider in PROVIDERS)
         raise UsageError(
-            f"LIVE=1 asks the real providers, and {keys} is not set; "
-            f"run `export {PROVIDERS[0].key}=...` first"
+            f"LIVE=1 asks the real providers and needs a key: set {keys}, "
+            f"for example with `export {PROVIDERS[0].key}=...`"
         )
     return settings
 
 
 def _proxies() -> dict[str, str]:
-    """The variables by which the function reaches real providers through this machine's proxy."""
+    """Give the variables that make the function use this machine's proxy for real providers."""
     proxies = {name: os.environ[name] for name in NAMES & os.environ.keys()}
     return {**proxies, PROXIED: str(ROOT)} if proxies else {}
 
 
 def _is_listening(url: str) -> bool:
-    """Tell whether anything listens at a URL: a killed sandbox leaves its file, and no server."""
+    """Whether anything listens at a URL."""
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), 1).close()
@@ -129,134 +146,170 @@ def _is_listening(url: str) -> bool:
     return True
 
 
-def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path) -> None:
-    warnings = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
-    for note in dict.fromkeys((*sandbox.deployment.notes, *warnings)):
-        say(f"  note: {note}")
-    for resource in sandbox.deployment.resources:
-        say(f"  + {resource.type.rpartition(':')[2]:42} {resource.id}")
-    where = "the double, with the demo's cast" if sandbox.doubles else "the real one"
-    width = max(map(len, ["webhook", *sandbox.base_urls]))
-    providers = "\n".join(
-        safe(f"  {name:{width}} {url} ({where})") for name, url in sandbox.base_urls.items()
-    )
-    print(
-        f"""
-  Open  {page.url}
-        in a browser: request as somebody, and see who gets access and why.
+def _describe(sandbox: Sandbox, space: Space, page: Page, file: Path, *, verbose: bool) -> None:
+    console = output(sys.stdout, os.environ, as_json=False)
+    resources, region = sandbox.deployment.resources, sandbox.aws.region
+    hint = "" if verbose else " (-v or VERBOSE=1 lists them)"
+    console.line(f"Deployed {counted(len(resources), 'resource')} in {region}{hint}.")
+    for resource in resources if verbose else ():
+        console.line(f"  {resource.type.rpartition(':')[2]:34} {resource.name}", indent=37)
+    names = check_names(sandbox.settings, on_doubles=bool(sandbox.doubles))
+    for note in dict.fromkeys((*sandbox.deployment.notes, *names)):
+        console.line(f"note: {note}", indent=len("note: "))
+    console.line()
+    console.line(f"Open {page.url}")
+    console.line("in a browser: request access as somebody, and see who gets it and why.")
+    width = max(map(len, [*sandbox.base_urls, *(sender.name for sender in SENDERS.values())]))
+    variables = sandbox.variables()
+    providers = "doubles, with the demo's people" if sandbox.doubles else "the real ones"
+    for title, addresses in {
+        "Where callers call the function": {
+            sender.name: variables[sender.variables[0]] for sender in SENDERS.values()
+        },
+        "Access systems (doubles)": {
+            "Indent": f"{space.url} (space {space.name})",
+            "ConductorOne": f"{sandbox.tenant.url} (tenant {TENANT})",
+        },
+        f"Providers ({providers})": sandbox.base_urls,
+        "This machine": {"local AWS": sandbox.aws.endpoint, "log": _shown(sandbox.log.file)},
+    }.items():
+        console.line()
+        console.line(title)
+        for name, address in addresses.items():
+            console.line(f"  {name:{width}}  {address}", indent=width + 4)
+    console.line()
+    console.line("In another terminal:")
+    python = ".venv/bin/python -m sandbox"
+    for command in (
+        f". {shlex.quote(_shown(file))}",
+        f"{python} send --as jane@example.com --resource prod-db",
+        ".venv/bin/oncall check --as jane@example.com",
+    ):
+        print(f"  {safe(command)}")
+    console.line(f"`{env_file.UNDO}` there restores its variables.")
+    console.line("`send --help` says how to send as the other callers.")
+    console.line()
+    console.line("Ctrl-C here stops everything.")
+    sys.stdout.flush()
 
-  {"webhook":{width}} {sandbox.url}
-{providers}
-  {"Indent":{width}} {space.url} (space {space.name})
-  {"AWS":{width}} {sandbox.aws.endpoint}
-  {"log":{width}} {safe(str(sandbox.log.file))}
 
-In another terminal:
-  . {safe(shlex.quote(str(file)))}
-  .venv/bin/python -m sandbox send --as jane@example.com --resource prod-db
-`{env_file.UNDO}` in that terminal sets its variables back.
-
-Ctrl-C stops all of it.""",
-        flush=True,
-    )
+def _shown(file: Path) -> str:
+    """Name a file from where one stands, if it is below."""
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    say(f"Deploying stack {options.stack} to a local AWS, and asking its webhook ...")
-    # Beside a sandbox that is up, whose log is another.
+    say(f"Deploying stack {options.stack} to a local AWS ...")
+    # Another log than that of a sandbox that is up.
     with Sandbox(options.root, options.stack, log=DEMO_LOG) as sandbox:
+        settings, is_shut = sandbox.settings, sandbox.is_shut
+        count = counted(len(sandbox.deployment.resources), "resource")
+        say(f"{count} in {sandbox.aws.region}. Sending requests for {RESOURCE} ...")
         outcomes = send_requests(sandbox)
-        by_webhook = must_approve_script(sandbox.settings, is_shut=sandbox.is_shut)
+        say(f"Running {SCRIPT} ...")
+        by_webhook = must_approve_script(settings, is_shut=is_shut)
         with open_space(sandbox) as space:
             script = run_script(space, by_webhook=by_webhook)
-        notes = check_names(sandbox.settings, on_doubles=True)
-        count, region = len(sandbox.deployment.resources), sandbox.aws.region
-    console = output(sys.stdout, {}, as_json=False)
-    console.line(f"{count} resources in {region}. Each asks for {RESOURCE}, by one signed request:")
+        notes = check_names(settings, on_doubles=True)
+    console = output(sys.stdout, os.environ, as_json=False)
+    console = console._replace(width=console.width or PIPED_WIDTH)
     console.line()
-    console.table(HEADINGS, [outcome.row for outcome in outcomes])
-    print(f"\nThe same from code: {SCRIPT} asks as jane, and waits.\n")
-    print(script.output + ("" if script.expected else NOT_EXPECTED))
-    verdicts = [(outcome.verdict, outcome.expected) for outcome in outcomes]
+    print(outcome_table(outcomes, console.width or PIPED_WIDTH, colour=console.colour))
+    console.line()
+    console.line(f"A script can also request approval. {SCRIPT}, as jane:")
+    console.line()
+    for line in script.output.split("\n"):
+        console.line(f"  {line}", indent=2)
+    if not script.expected:
+        console.line(f"  {NOT_EXPECTED}", NO)
+    verdicts = [(outcome.verdict.outcome, outcome.expected) for outcome in outcomes]
     verdicts.append((APPROVED if script.approved else LEFT_TO_HUMANS, script.expected))
-    print()
-    for note in notes:
-        say(f"note: {note}")
-    for line in summary(verdicts):
-        console.line(line)
-    return 0 if all(expected for _, expected in verdicts) else 1
+    is_good = all(expected for _, expected in verdicts)
+    console.line()
+    if not any(outcome == APPROVED for outcome, _ in verdicts):
+        reasons = [*reasons_for_nobody(settings, notes, is_shut=is_shut)]
+        console.line("Nobody was approved:" if reasons else "Nobody was approved.", NO)
+    else:
+        reasons = [f"note: {note}" for note in notes]
+    for reason in reasons:
+        console.line(f"- {reason}", indent=2)
+    if reasons:
+        console.line()
+    console.line(summary(verdicts), YES if is_good else NO)
+    return 0 if is_good else 1
 
 
 def _send(options: argparse.Namespace) -> int:
-    url, secret = _target(options)
-    event = request_event(
+    sender = _sender(options)
+    request = AccessRequest(
         options.email,
-        options.resource,
-        resource_labels=dict(options.label),
-        duration=options.duration,
-        reason=options.reason,
+        tuple(options.resource),
+        dict(options.label),
+        options.duration,
+        options.reason,
+        options.action,
     )
     try:
-        answer = send(url, secret, {"events": [event]}, connect=connector(os.environ))
+        answer = sender.send(request, connector(os.environ))
+    except UnsupportedRequestError as error:
+        raise UsageError(str(error)) from None
     except SendError as error:
-        remedy = "check --url" if options.url else "the sandbox is gone: run `make up` again"
+        remedy = "check --url" if options.url else "the sandbox has stopped: run `make up` again"
         raise UsageError(f"{error}; {remedy}") from error
+    verdict = verdict_of(sender, answer, request)
     if isinstance(answer.body, dict):
         print(json_text(answer.body))
     else:
         say(str(answer.body))
-    if answer.http != HTTPStatus.OK:
-        say(f"refused: HTTP {answer.http}", sys.stderr)
-        return 1
-    claims = _approvals_in(answer)
-    for duration, reason in claims:
-        say(f"approved for {duration_in_words(duration)}: {reason}", sys.stderr)
-    if not claims:
-        say("no claim: humans decide; the function's log says why", sys.stderr)
-    return 0
+    if verdict.outcome == WRONG_ANSWER:
+        problem = f"what answers there isn't this project's webhook: {verdict.reason}"
+        raise UsageError(problem)
+    if verdict.outcome == APPROVED:
+        lasts = f" for {in_words(verdict.duration)}" if verdict.duration else ""
+        say(f"approved{lasts}: {why_approved(verdict.reason)}", sys.stderr)
+    elif verdict.outcome == REFUSED:
+        say(f"refused ({verdict.http}){_log_hint(options)}", sys.stderr)
+    else:
+        why = f": {verdict.reason}" if verdict.reason else _log_hint(options)
+        say(f"left to humans{why}", sys.stderr)
+    return 1 if verdict.outcome == REFUSED else 0
 
 
-def _approvals_in(answer: WebhookAnswer) -> list[tuple[str, str]]:
-    """Read how long each claim approves for, and why."""
-    try:
-        claims = get_list(as_object(answer.body, "the answer"), "claims")
-        approvals = [as_object(claim, "a claim") for claim in claims]
-        return [
-            (
-                get_str(get_object(get_object(approval, "meta"), "labels"), DURATION),
-                get_str(approval, "reason"),
-            )
-            for approval in approvals
-        ]
-    except ShapeError as error:
-        raise UsageError(f"what answers is not this project's webhook: {error}") from None
+def _log_hint(options: argparse.Namespace) -> str:
+    return "; the function's log says why" + ("" if options.url else f" ({LOG})")
 
 
-def _target(options: argparse.Namespace) -> tuple[str, str]:
+def _sender(options: argparse.Namespace) -> Sender:
+    sender = SENDERS[options.caller]
     if bool(options.url) != bool(options.secret_file):
         raise UsageError("--url and --secret-file go together: give both, or neither")
     if options.url:
-        try:
-            secret = options.secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"--secret-file cannot be read: {error}") from error
-        if not secret:
-            raise UsageError(f"--secret-file {options.secret_file} is empty")
-        return options.url, secret
+        if sender is ConductorOne:
+            problem = "only ConductorOne itself can sign a call to another webhook"
+            raise UsageError(f"{problem}: leave out --url and --secret-file")
+        values = (options.url, _secret_in(options.secret_file))
+        return sender.from_variables(dict(zip(sender.variables, values, strict=True)))
     running = env_file.read(options.root / env_file.FILE)
     if not running:
-        raise UsageError(
-            "no sandbox is running here; run `make up` in another terminal, "
-            "or give --url and --secret-file"
-        )
-    return running["WEBHOOK_URL"], running["INDENT_WEBHOOK_SECRET"]
+        remedy = "run `make up` in another terminal, or give --url and --secret-file"
+        raise UsageError(f"no sandbox is running here: {remedy}")
+    return sender.from_variables(running)
 
 
-def _duration(text: str) -> str:
-    """Check a duration, which is sent as it was typed."""
-    if text:
-        typed.duration(text)
-    return text
+def _secret_in(file: Path) -> str:
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--secret-file cannot be read: {error}") from error
+    if not secret:
+        raise UsageError(f"--secret-file {file} is empty")
+    return secret
+
+
+def _resource(text: str) -> tuple[str, str]:
+    """Read `KIND:ID`, or an id alone, whose kind is the caller's default."""
+    return typed.resource(text) if ":" in text else ("", text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -264,34 +317,63 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(root=ROOT)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    up = commands.add_parser("up", help="run all of it on this machine until Ctrl-C")
+    up = commands.add_parser("up", help="run everything on this machine until Ctrl-C")
     up.add_argument(
         "--live",
         action="store_true",
-        help="ask the real providers whose keys the environment holds",
+        help="ask the real providers whose keys are in the environment",
+    )
+    up.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=bool(os.environ.get("VERBOSE")),
+        help="list the deployed resources",
     )
     up.set_defaults(run=_up)
-    demo = commands.add_parser("demo", help="run all of it, send a cast's requests, show why")
+    demo = commands.add_parser("demo", help="run everything, send requests, and show who gets in")
     demo.set_defaults(run=_demo)
     for command in (up, demo):
         command.add_argument(
-            "--stack", type=typed.stack, default="dev", help="whose config is deployed (dev)"
+            "--stack", type=typed.stack, default="dev", help="the stack to deploy (default: dev)"
         )
 
-    send_command = commands.add_parser("send", help="send one signed request and print the answer")
+    send_command = commands.add_parser("send", help="send one request and print the answer")
     send_command.add_argument(
-        "--as", dest="email", required=True, type=typed.email, metavar="EMAIL", help="who asks"
+        "--caller",
+        choices=tuple(SENDERS),
+        default="indent",
+        help="the access system that asks (default: indent)",
     )
     send_command.add_argument(
-        "--resource", action="append", required=True, metavar="[KIND:]ID", help="for what"
+        "--as",
+        dest="email",
+        required=True,
+        type=typed.email,
+        metavar="EMAIL",
+        help="who requests access",
     )
-    add_labels(send_command, "that resources carry")
     send_command.add_argument(
-        "--duration", default="", type=_duration, metavar="1h30m", help="for how long"
+        "--resource",
+        action="append",
+        required=True,
+        type=_resource,
+        metavar="[KIND:]ID",
+        help="what they request; may be repeated",
     )
-    send_command.add_argument("--reason", default="to debug production", help="why")
-    send_command.add_argument("--url", help="a webhook's URL, instead of the running sandbox's")
-    send_command.add_argument("--secret-file", type=Path, help="a file with that webhook's secret")
+    add_labels(send_command, "a label of the resources; conductorone has the label app only")
+    send_command.add_argument(
+        "--duration",
+        type=typed.duration,
+        metavar="1h30m",
+        help="for how long; needed by conductorone, which cannot shorten access",
+    )
+    add_action(send_command)
+    send_command.add_argument("--reason", default=REASON, help="why they request it")
+    send_command.add_argument("--url", help="another webhook's URL, not the running sandbox's")
+    send_command.add_argument(
+        "--secret-file", type=Path, help="a file with that webhook's secret or token"
+    )
     send_command.set_defaults(run=_send)
     return parser
 

@@ -1,64 +1,64 @@
-"""The demo: its requests, the answers, and whether the settings should give these answers."""
+"""The demo: it sends requests, shows the answers, and compares them with the stack's settings."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from itertools import groupby
 from typing import Any
 
-from auditlog.explain import duration_in_words, why
-from cli.webhook_client import WebhookAnswer, send
-from handler.callers.indent import DURATION
-from handler.durations import parse_duration
-from handler.settings import Settings
-from sandbox.demo_data import DEMO_REQUESTS, DemoRequest, seed_all
+from auditlog.explain import why
+from handler.durations import in_words
+from handler.settings import DRY_RUN, Settings
+from infra.settings import RESERVED_CONCURRENCY
+from policy.terminal import counted, table
+from sandbox.callers import SENDERS
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, REFUSED, Sender, Verdict, verdict_of
+from sandbox.callers.indent import Indent
+from sandbox.demo_data import seed_all
+from sandbox.demo_requests import DEMO_REQUESTS, DemoRequest
 from sandbox.stack import Sandbox
 
 NOT_REACHED = "the call did not reach the function"
-NOT_EXPECTED = "  <- NOT AS EXPECTED"
-APPROVED, LEFT_TO_HUMANS, REFUSED = "approved", "left to humans", "refused"
+NOT_EXPECTED = "NOT AS EXPECTED"
+HEADINGS = ("who", "situation", "answer", "why")
 _LONGEST_RUN = timedelta(minutes=2)
-HEADINGS = ("who", "is", "answer", "for", "why")
+_GREEN, _YELLOW, _RED, _END = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+_COLOURS = {APPROVED: _GREEN, LEFT_TO_HUMANS: _YELLOW, REFUSED: _RED, NOT_EXPECTED: _RED}
+_OUTCOME = re.compile(rf"(?<=  )(?:{APPROVED}|{LEFT_TO_HUMANS}|{REFUSED}|{NOT_EXPECTED})\b")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A request of the demo, and what the webhook answered.
+    """A request of the demo, and its answer.
 
     Attributes:
         request: what was asked.
-        answer: what came back.
-        why: what the function's log says.
-        expected: whether the stack's settings give that answer.
+        verdict: the answer.
+        why: the reason in the function's log.
+        expected: whether the stack's settings give this answer.
     """
 
     request: DemoRequest
-    answer: WebhookAnswer
+    verdict: Verdict
     why: str
     expected: bool
 
     @property
-    def verdict(self) -> str:
-        """What the webhook did with the request."""
-        if self.answer.http != HTTPStatus.OK:
-            return REFUSED
-        return APPROVED if self.answer.claims else LEFT_TO_HUMANS
-
-    @property
     def row(self) -> tuple[str, ...]:
-        """What the table shows."""
-        verdict, duration = self.verdict, "-"
-        if verdict == REFUSED:
-            verdict = f"{REFUSED} ({self.answer.http})"
-        elif verdict == APPROVED:
-            duration = duration_in_words(self.answer.claims[0]["meta"]["labels"][DURATION])
-        mark = "" if self.expected else NOT_EXPECTED
-        name = self.request.email.partition("@")[0]
-        return name, self.request.role, verdict, duration, self.why + mark
+        """The row of the table."""
+        answer = self.verdict.outcome
+        if answer == REFUSED:
+            answer = f"{answer} ({self.verdict.http})"
+        elif self.verdict.duration is not None:
+            answer = f"{answer}, {in_words(self.verdict.duration)}"
+        reason = self.why if self.expected else f"{NOT_EXPECTED}: {self.why}"
+        return self.request.email.partition("@")[0], self.request.situation, answer, reason
 
 
 def send_requests(sandbox: Sandbox) -> list[Outcome]:
@@ -72,20 +72,24 @@ def send_requests(sandbox: Sandbox) -> list[Outcome]:
 
 
 def _send(sandbox: Sandbox, request: DemoRequest) -> Outcome:
-    settings = sandbox.settings
-    secret = secrets.token_urlsafe(30) if request.forged else sandbox.webhook_secret
+    settings, sender = sandbox.settings, sender_of(request, sandbox.variables())
+    sent = request.request(settings.policy)
     count_before = sandbox.log.count
-    answer = send(
-        sandbox.url,
-        secret,
-        {"events": [request.event(settings.policy)]},
-        signed_at=datetime.now(UTC) - request.signed_ago,
-    )
-    # Of a call that never reached the function there is no line to wait for.
-    reached = answer.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
+    verdict = verdict_of(sender, sender.send(sent), sent)
+    # A call that never reached the function has no line in the log.
+    reached = verdict.http in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
     line = (sandbox.log.wait_for(_says_why, since=count_before) if reached else None) or {}
-    expected = is_expected(request, answer, settings, is_shut=sandbox.is_shut)
-    return Outcome(request, answer, why(line) or NOT_REACHED, expected)
+    expected = is_expected(request, sender, verdict, settings, is_shut=sandbox.is_shut)
+    return Outcome(request, verdict, why(line) or verdict.reason or NOT_REACHED, expected)
+
+
+def sender_of(request: DemoRequest, variables: Mapping[str, str]) -> Sender:
+    """Make the sender of a request, which may sign with another secret or at another time."""
+    sender = SENDERS[request.caller].from_variables(variables)
+    if not isinstance(sender, Indent):
+        return sender
+    secret = secrets.token_urlsafe(30) if request.forged else sender.secret
+    return replace(sender, secret=secret, signed_ago=request.signed_ago)
 
 
 def _says_why(record: dict[str, Any]) -> bool:
@@ -93,40 +97,67 @@ def _says_why(record: dict[str, Any]) -> bool:
 
 
 def is_expected(
-    request: DemoRequest, answer: WebhookAnswer, settings: Settings, *, is_shut: bool = False
+    request: DemoRequest,
+    sender: Sender,
+    verdict: Verdict,
+    settings: Settings,
+    *,
+    is_shut: bool = False,
 ) -> bool:
-    """Tell whether the webhook answered a request as a function with these settings has to.
+    """Say whether a function with these settings should answer a request in this way.
 
-    One that is shut is not even asked: its URL answers 429, whatever the call is.
+    A URL that is shut answers every call with 429.
     """
-    if is_shut:
-        return answer.http == HTTPStatus.TOO_MANY_REQUESTS and not answer.claims
-    if answer.http != request.http:
-        return False
-    decision = request.decision(settings.policy, datetime.now(UTC))
-    if request.http != HTTPStatus.OK or settings.dry_run or not decision.approved:
-        return not answer.claims
-    granted = [parse_duration(claim["meta"]["labels"][DURATION]) for claim in answer.claims]
+    http = HTTPStatus.TOO_MANY_REQUESTS if is_shut else request.http
+    if http != HTTPStatus.OK:
+        return (verdict.outcome, verdict.http) == (REFUSED, http)
+    decision = request.decision(sender, settings.policy, datetime.now(UTC))
+    if settings.dry_run or not decision.approved:
+        return verdict.outcome == LEFT_TO_HUMANS
     # Where access ends with the shift, that began with the first request, not now.
     ends_with_shift = any(rule.shift_end for rule in settings.policy.rules)
     least = decision.duration - (_LONGEST_RUN if ends_with_shift else timedelta(0))
-    return len(granted) == 1 and least <= (granted[0] or timedelta(0)) <= decision.duration
+    granted = verdict.duration or timedelta(0)
+    return verdict.outcome == APPROVED and least <= granted <= decision.duration
 
 
-def summary(verdicts: Sequence[tuple[str, bool]]) -> list[str]:
-    """Sum up verdicts, each with whether it is as expected.
+def outcome_table(outcomes: Sequence[Outcome], width: int, *, colour: bool) -> str:
+    """Set the outcomes in a table, grouped by caller."""
+    rows: list[Sequence[str] | str] = []
+    for caller, of_caller in groupby(outcomes, key=lambda outcome: outcome.request.caller):
+        sender = SENDERS[caller]
+        rows += ["", f"{sender.name}, {sender.proof}:", *(outcome.row for outcome in of_caller)]
+    text = table(HEADINGS, rows, width)
+    return _OUTCOME.sub(_coloured, text) if colour else text
 
-    Where nobody was approved, a line of its own says so, even if the settings want that.
-    """
-    expected_count = sum(expected for _, expected in verdicts)
-    counts = Counter(verdict for verdict, _ in verdicts)
+
+def _coloured(match: re.Match[str]) -> str:
+    return f"{_COLOURS[match[0]]}{match[0]}{_END}"
+
+
+def summary(outcomes: Sequence[tuple[str, bool]]) -> str:
+    """Sum up the outcomes, each with whether it is as expected."""
+    matching = sum(expected for _, expected in outcomes)
+    counts = Counter(outcome for outcome, _ in outcomes)
     count_texts = [
-        f"{counts[verdict]} {verdict}"
-        for verdict in (APPROVED, LEFT_TO_HUMANS, REFUSED)
-        if counts[verdict] or verdict == APPROVED
+        f"{count} {outcome}"
+        for outcome, count in counts.items()
+        if outcome not in {APPROVED, LEFT_TO_HUMANS, REFUSED}
     ]
-    line = (
-        f"{expected_count} of {len(verdicts)} came out as the stack's settings say: "
-        f"{', '.join(count_texts)}."
-    )
-    return [line] if counts[APPROVED] else [line, "Nobody was approved."]
+    count_texts[:0] = [
+        f"{counts[outcome]} {outcome}"
+        for outcome in (APPROVED, LEFT_TO_HUMANS, REFUSED)
+        if counts[outcome] or outcome == APPROVED
+    ]
+    answers = counted(len(outcomes), "answer")
+    which = f"All {answers}" if matching == len(outcomes) else f"Only {matching} of {answers}"
+    return f"{which} match the settings: {', '.join(count_texts)}."
+
+
+def reasons_for_nobody(settings: Settings, notes: Sequence[str], *, is_shut: bool) -> Iterator[str]:
+    """Say why the stack's settings approve none of the demo's requests."""
+    if is_shut:
+        yield f"{RESERVED_CONCURRENCY} is 0, which shuts the webhook's URL"
+    if settings.dry_run:
+        yield f"{DRY_RUN} is true, so every request is left to humans"
+    yield from notes

@@ -1,4 +1,4 @@
-"""The demo's request from code: the example script in a process of its own, and what came of it."""
+"""The demo's request from code: it runs the example script in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from handler.request import Request, Resource
 from handler.rules.evaluate import decide
 from handler.settings import Settings
 from policy.terminal import safe_lines
-from sandbox.demo_data import DEMO_REQUESTS, JANE, NORA
+from sandbox.demo_data import JANE, NORA
+from sandbox.demo_requests import DEMO_REQUESTS
 from sandbox.demo_space import variables
 from sandbox.local_aws.program import ROOT
 from sandbox.space import Space
@@ -29,12 +30,12 @@ _PATIENCE = 60
 
 @dataclass(frozen=True)
 class ScriptRun:
-    """What the script printed, and who approved it.
+    """What the script printed, and who approved its request.
 
     Attributes:
         output: what it printed.
-        approved: whether the webhook approved it, and no human.
-        expected: whether that is as it should be, and the script went on.
+        approved: whether the webhook approved the request, and not a human.
+        expected: whether that matches the settings, and the script finished.
     """
 
     output: str
@@ -43,7 +44,7 @@ class ScriptRun:
 
 
 def must_approve_script(settings: Settings, *, is_shut: bool = False) -> bool:
-    """Whether the webhook of these settings has to approve what the script asks for."""
+    """Whether a webhook with these settings should approve the script's request."""
     request = Request(Resource(kind="user", id=JANE, email=JANE), (_ACTION,))
     decision = decide(
         request, ProviderSnapshot(DEMO_REQUESTS[0].duties), settings.policy, datetime.now(UTC)
@@ -52,14 +53,14 @@ def must_approve_script(settings: Settings, *, is_shut: bool = False) -> bool:
 
 
 def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
-    """Run the script as Jane; what the webhook leaves to humans, the administrator approves.
+    """Run the script as Jane. If the webhook leaves its request to humans, Nora approves it.
 
-    `by_webhook` is whether the webhook has to approve it.
+    `by_webhook` says whether the webhook should approve it.
     """
     encoding = sys.stdout.encoding or "utf-8"
     with subprocess.Popen(
         [sys.executable, str(ROOT / SCRIPT)],
-        # Nothing else of this shell's; in our own encoding, so that what it prints can be printed.
+        # Only these variables; in our encoding, so that we can print its output.
         env={
             **variables(space),
             "PYTHONPATH": _SOURCES,
@@ -79,7 +80,7 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
         finally:
             script.kill()
     if approved == [False]:
-        rest += f"(The webhook left it to humans: {NORA} approved it by hand.)\n"
+        rest += f"(The webhook left it to humans. {NORA} approved it.)\n"
     if script.returncode:
         rest += errors.strip().rpartition("\n")[2]
     return ScriptRun(
@@ -90,9 +91,9 @@ def run_script(space: Space, *, by_webhook: bool) -> ScriptRun:
 
 
 def _approved_by_bot(space: Space, name: str) -> bool:
-    """Wait for the webhook's answer, and where it made no claim, approve by hand."""
+    """Wait for the webhook's answer; without a claim, approve as Nora. Say if the bot approved."""
     petition = space.petitions.wait_for_webhooks(name)
     if petition.phase == "open":
-        claim = {"event": APPROVE, "reason": "Nobody's duty answers for this."}
+        claim = {"event": APPROVE, "reason": "I know about this."}
         space.petitions.review(Owner(NORA, admin=True), name, claim)
     return any(claim.event["actor"]["kind"] == BOT_KIND for claim in petition.claims)

@@ -1,4 +1,4 @@
-"""The space of a running sandbox: what can be requested there, by whom, and who is asked."""
+"""The space of a running sandbox: its people, what they can request, and the webhook it asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox.stack import Sandbox
 
 @contextmanager
 def open_space(sandbox: Sandbox) -> Iterator[Space]:
-    """Open a space whose decisions the deployed webhook makes, until the context ends.
+    """Open a space that asks the deployed webhook, until the context ends.
 
     The demo's people are in it; where real providers are asked, only the administrators are.
     """
@@ -28,7 +28,7 @@ def open_space(sandbox: Sandbox) -> Iterator[Space]:
 
 
 def variables(space: Space) -> dict[str, str]:
-    """What a client of the space needs: one token of somebody on duty, one of an administrator."""
+    """Give what a client of the space needs: a token of Jane, and one of Nora, an administrator."""
     return {
         "INDENT_API_URL": space.url,
         "INDENT_SPACE": space.name,

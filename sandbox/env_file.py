@@ -1,4 +1,7 @@
-"""`.sandbox/env`: what a shell, or `send`, needs to talk to a running sandbox."""
+"""`.sandbox/env`: what a shell, or `send`, needs to talk to a running sandbox.
+
+It may hold real keys. A sandbox that is killed cannot remove it, so its next reader does.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,24 @@ from pathlib import Path
 
 FILE = Path(".sandbox") / "env"
 UNDO = "sandbox_off"
-# What would have AWS's tools take another account than that of the variables.
+# With these, AWS's tools would use another account than that of the variables.
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _EXPORT = "export "
-# For any POSIX shell, bash and zsh, also under `set -eu`. A variable that was there before is kept
-# in one of the shell's own, with a mark where it was exported.
+_PID = "sandbox_pid="
+# For any POSIX shell, bash and zsh, also under `set -eu`. The earlier value of a variable goes into
+# another variable, with a mark if it was exported.
 _SCRIPT = r"""# What a shell needs to talk to the sandbox that runs here. Source this file: it sets
 # the variables below, and unsets %(unset)s;
 # doing so twice is safe. `%(undo)s` then sets every one back to what it
 # was before, or unsets it.
+%(pid_is)s%(pid)s
+if ! kill -0 "$sandbox_pid" 2>/dev/null; then
+  rm -f %(file)s
+  unset sandbox_pid
+  echo 'The sandbox of this file has stopped: run `make up` again.' >&2
+  return 1
+fi
+unset sandbox_pid
 if command -v %(undo)s >/dev/null 2>&1; then %(undo)s; fi
 for sandbox_name in %(names)s; do
   if eval "[ -n \"\${$sandbox_name+set}\" ]"; then
@@ -44,8 +56,11 @@ unset sandbox_name
 %(exports)s"""
 
 
-def write(path: Path, values: Mapping[str, str]) -> None:
-    """Write the variables whole or not at all, readable by the owner only: secrets are in it."""
+def write(path: Path, values: Mapping[str, str], pid: int | None = None) -> None:
+    """Write the variables, whole or not at all, so that only the owner can read the secrets.
+
+    `pid` is the sandbox's process; None is this one.
+    """
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".new")
     exports = [f"{_EXPORT}{name}={shlex.quote(value)}\n" for name, value in values.items()]
@@ -54,6 +69,9 @@ def write(path: Path, values: Mapping[str, str]) -> None:
         os.fchmod(descriptor, 0o600)
         parts = {
             "undo": UNDO,
+            "pid_is": _PID,
+            "pid": str(os.getpid() if pid is None else pid),
+            "file": shlex.quote(str(path.absolute())),
             "names": " ".join([*values, *UNSET]),
             "unset": ", ".join(UNSET),
             "exports": "".join(exports),
@@ -63,10 +81,23 @@ def write(path: Path, values: Mapping[str, str]) -> None:
 
 
 def read(path: Path) -> dict[str, str]:
-    """Read what `write` wrote; empty where there is no such file."""
+    """Read what `write` wrote; nothing if there is no file, or its sandbox has stopped."""
     if not path.exists():
         return {}
     lines = path.read_text(encoding="utf-8").splitlines()
+    pids = [int(line.removeprefix(_PID)) for line in lines if line.startswith(_PID)]
+    if not all(map(_is_running, pids)):
+        path.unlink(missing_ok=True)
+        return {}
     words = (shlex.split(line)[1] for line in lines if line.startswith(_EXPORT))
     pairs = (word.partition("=") for word in words)
     return {name: value for name, _, value in pairs}
+
+
+def _is_running(pid: int) -> bool:
+    """Whether one of our processes has this id."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -17,7 +17,7 @@ MOST_RECORDS = 1000
 
 
 class FunctionLog:
-    """Called with each line of the log: all go to the file, the newest `MOST_RECORDS` to memory."""
+    """Stores each line of the log: all in the file, the newest `MOST_RECORDS` in memory."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -29,7 +29,7 @@ class FunctionLog:
         file.chmod(0o600)
 
     def __call__(self, line: str) -> None:
-        """Keep a line; those that are JSON objects can be waited for."""
+        """Store a line; `wait_for` finds those that are JSON objects."""
         record = _parse(line)
         with self._changed:
             with self.file.open("a", encoding="utf-8", errors="backslashreplace") as file:
@@ -46,16 +46,16 @@ class FunctionLog:
 
     @property
     def count(self) -> int:
-        """How many records there have been, also those that only the file still has."""
+        """How many records there have been, including those that only the file still has."""
         return self._count
 
     def wait_for(
         self, matches: Callable[[dict[str, Any]], bool], *, since: int = 0, seconds: float = 5.0
     ) -> dict[str, Any] | None:
-        """Wait for a record that matches: the log may come later than the answer to the call.
+        """Wait for a record that matches: a log line may arrive after the answer to the call.
 
         Args:
-            matches: tells whether a record is the one.
+            matches: says whether a record is the right one.
             since: how many records to skip: the `count` before the call.
             seconds: how long to wait.
 

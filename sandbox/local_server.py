@@ -1,9 +1,9 @@
-"""The one kind of server that the sandbox runs: HTTP/1.1 on loopback, for this run's clients only.
+"""The server of everything in the sandbox: HTTP/1.1 on loopback, for this run's clients only.
 
-Any web page that is open on this machine can send requests to loopback, and a name that somebody
-else owns can point there. So each server answers its own Host only, refuses what a browser sends
-from another site, lets no other site read an answer (it sends no CORS header), and asks for a
-credential that is made for this run.
+Any web page that is open on this machine can send requests to loopback, and anybody's DNS name can
+point there. So each server answers its own Host only, refuses what a browser sends from another
+site, lets no other site read an answer (it sends no CORS header), and asks for a credential that is
+made for this run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PIECE, _MOST_PIECES = 64 * 1024, 1024
 
 
 class Refusal(NamedTuple):
-    """An answer to a call that no service sees; the sentence is all that the caller learns."""
+    """An answer to a call that does not reach the service; the client gets only the sentence."""
 
     status: HTTPStatus
     sentence: str
@@ -55,7 +55,7 @@ def checked_by_service(_target: str, _headers: Message) -> None:
 
 
 class SecretPath:
-    """A credential that is the first part of the path, for clients that can send no other.
+    """A credential in the first part of the path, for clients that can't send a header.
 
     Attributes:
         prefix: what each path begins with: a slash and the credential.
@@ -96,12 +96,12 @@ class LocalHandler(BaseHTTPRequestHandler):
         return True
 
     def body_length(self) -> int | None:
-        """Read Content-Length, 0 where there is none; None where it isn't one whole number."""
+        """Read Content-Length, or 0 without one; None if it isn't one whole number."""
         text, *others = set(self.headers.get_all("Content-Length", ["0"]))
         return None if others or not _LENGTH.fullmatch(text) else int(text)
 
     def reply(self, status: int, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Answer; the body is left out where HTTP has none."""
+        """Answer; the body is left out if HTTP allows none."""
         self.send_response(status)
         has_length = status == HTTPStatus.NO_CONTENT
         for name, value in headers:
@@ -120,9 +120,9 @@ class LocalHandler(BaseHTTPRequestHandler):
             super().send_header(keyword, value)
 
     def hang_up(self) -> None:
-        """End the connection. What still comes is read away: some clients send all, then read."""
+        """End the connection, but read on for a while: some clients send all before they read."""
         self.close_connection = True
-        with suppress(OSError):  # the client was faster, or says nothing more
+        with suppress(OSError):  # the client closed first, or sends nothing more
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(_PATIENCE)
@@ -131,12 +131,12 @@ class LocalHandler(BaseHTTPRequestHandler):
                     break
 
     def handle(self) -> None:
-        """Serve the connection until either side has had enough."""
-        with suppress(ConnectionError):  # the other side was killed, or has gone
+        """Serve the connection until either side closes it."""
+        with suppress(ConnectionError):  # the client was killed, or has hung up
             super().handle()
 
     def version_string(self) -> str:
-        """Say nothing of what it is made of."""
+        """Name no software or version."""
         return "sandbox"
 
     def log_message(self, *_: object) -> None:
@@ -160,7 +160,7 @@ class LocalHandler(BaseHTTPRequestHandler):
 class LocalServer(socketserver.TCPServer):
     """Listens on a free port of loopback, and serves each connection in a thread of its own.
 
-    It knows its connections, so that closing ends those that a client keeps open.
+    It keeps track of its connections, so that closing also ends those that a client keeps open.
 
     Args:
         handler: what serves a connection.
@@ -185,11 +185,11 @@ class LocalServer(socketserver.TCPServer):
         self._accepting = threading.Thread(target=self._accept, daemon=True)
 
     def start(self) -> None:
-        """Serve from now on."""
+        """Start to serve."""
         self._accepting.start()
 
     def refusal(self, target: str, headers: Message) -> Refusal | None:
-        """Say why a call is not answered; None for one that the handler may see."""
+        """Say why a call is not answered; None if the handler may see it."""
         if headers.get_all("Host", []) != [self.authority] or not target.startswith("/"):
             where = f"This server answers at {self.url}/ only."
             return Refusal(HTTPStatus.MISDIRECTED_REQUEST, where)
@@ -199,7 +199,7 @@ class LocalServer(socketserver.TCPServer):
         return self._authorize(target, headers)
 
     def stop_accepting(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._closing.set()
         with suppress(OSError):  # it was stopped before
             self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
@@ -207,10 +207,10 @@ class LocalServer(socketserver.TCPServer):
             self._accepting.join()
 
     def close(self) -> None:
-        """Hang up on every client, and end every thread; once is enough."""
+        """Close every connection, and end every thread; a second call does nothing."""
         self.stop_accepting()
         for connection in self._connections.values():
-            with suppress(OSError):  # its client, or its own thread, was faster
+            with suppress(OSError):  # its client, or its own thread, has closed it
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._connections:
             thread.join(_PATIENCE)
@@ -224,7 +224,7 @@ class LocalServer(socketserver.TCPServer):
         self.close()
 
     def handle_error(self, *_: object) -> None:
-        """Print a defect of the service; a client that hangs up is no news."""
+        """Print a defect of the service, but not that a client hung up."""
         if not isinstance(sys.exception(), OSError):
             # A client's text may be part of it.
             print(safe_lines(traceback.format_exc()), file=sys.stderr)
@@ -233,7 +233,7 @@ class LocalServer(socketserver.TCPServer):
         """Whether the call comes from our own site, or not from a browser.
 
         No page can set these headers. The Origin of a form is `null` where its page sends no
-        referrer, as is that of many others: only beside a `Sec-Fetch-Site` it says nothing bad.
+        referrer, but also in other cases: it is allowed only together with a `Sec-Fetch-Site`.
         """
         site, origin = headers.get_all("Sec-Fetch-Site", []), headers.get_all("Origin", [])
         if origin == ["null"]:
@@ -241,11 +241,11 @@ class LocalServer(socketserver.TCPServer):
         return site in _NO_OTHER_SITE and origin in ([], [self.url])
 
     def _accept(self) -> None:
-        """Accept until closed; without the base class's polling, which makes each close wait."""
+        """Accept until closed, without the base class's polling, which delays each close."""
         while not self._closing.is_set():
             try:
                 connection, address = self.socket.accept()
-            except OSError:  # closed, or out of file descriptors until another connection ends
+            except OSError:  # closed, or no file descriptor is free until another connection ends
                 self._closing.wait(_PAUSE)
                 continue
             ended = [thread for thread in self._connections if not thread.is_alive()]
@@ -254,7 +254,7 @@ class LocalServer(socketserver.TCPServer):
             thread = threading.Thread(target=self._serve, args=(connection, address), daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no more threads: this client has to come again
+            except RuntimeError:  # no thread is free: this client has to try again
                 connection.close()
                 continue
             self._connections[thread] = connection

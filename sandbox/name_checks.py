@@ -11,12 +11,12 @@ from policy.lint import kinds_without_end, unnamed_kinds
 
 _WITHOUT_PROXY = process()._replace(environment={})
 MADE_UP = (
-    "the sandbox's organisation is made up; `oncall preflight` checks names at the real providers"
+    "the sandbox's organisation is invented; `oncall preflight` checks names at the real providers"
 )
 
 
 def check_names(settings: Settings, *, on_doubles: bool) -> list[str]:
-    """Say which names no double has, and which kinds of duty open nothing.
+    """List the names that no double has, and the kinds of duty that open nothing.
 
     The real providers are not asked: `oncall preflight` does that.
     """

@@ -1,6 +1,6 @@
-"""Runs pip with those of this machine's settings that say where packages come from, and no others.
+"""Runs pip with this machine's settings for where packages come from, and no others.
 
-A company's index, its certificate or a proxy has to stay in force. `user`, `target`,
+A company's index, its certificate and a proxy must still be used. `user`, `target`,
 `require-virtualenv` and the like, in pip.conf or the environment, would break or divert what the
 Makefile installs. Run by `python -I` in a new virtual environment: standard library only.
 """
@@ -28,7 +28,7 @@ _FILE = "PIP_CONFIG_FILE"
 
 
 def config_files(environment: Mapping[str, str], prefix: Path) -> Iterator[Path]:
-    """Name the files that pip reads, as its documentation lists them: the later one wins."""
+    """Name the files that pip reads, in the order of its documentation: the later one wins."""
     config_file = environment.get(_FILE, "")
     if config_file == os.devnull:
         return
@@ -48,7 +48,7 @@ def config_files(environment: Mapping[str, str], prefix: Path) -> Iterator[Path]
 def source_settings(
     files: Iterator[Path], environment: Mapping[str, str], command: str
 ) -> dict[str, str]:
-    """Read the settings that say where packages come from, as a command of pip reads them.
+    """Read the settings for where packages come from, as a command of pip does.
 
     Args:
         files: pip's configuration files; the later one wins.
@@ -80,13 +80,13 @@ def source_settings(
             sources[option] = value
         elif _CERTIFICATES.get(option) in value.split():
             sources[option] = _CERTIFICATES[option]
-    if "find-links" not in sources:  # there would be nowhere to take a package from
+    if "find-links" not in sources:  # there would be no source of packages
         sources.pop("no-index", None)
     return sources
 
 
 def pip_environment(settings: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment by which pip gets these settings and no others."""
+    """Make an environment that gives pip these settings and no others."""
     others = {
         name: value for name, value in environment.items() if not name.startswith(_ENVIRONMENT)
     }
@@ -101,7 +101,7 @@ def pip_environment(settings: Mapping[str, str], environment: Mapping[str, str])
 def main(arguments: Sequence[str]) -> int:
     """Run pip, and give its exit status."""
     settings = {}
-    # Packages from our own folder come from nowhere else.
+    # Packages in our own folder come from there only.
     if "--no-index" not in arguments:
         try:
             files = config_files(os.environ, Path(sys.prefix))

@@ -1,4 +1,4 @@
-"""The whole system, running: local AWS, deployed program, function URL, the providers' doubles."""
+"""The whole system, running: local AWS, deployed program, function URL, the vendors' doubles."""
 
 from __future__ import annotations
 
@@ -12,17 +12,28 @@ from typing import Self
 
 import pulumi
 
+from cli.check_conductorone import CALLS_URL, PATH
 from handler.providers.registry import BY_ID, PROVIDERS
 from handler.setting_parsers import SettingsError
-from handler.settings import AUTHZEN_TOKEN, PLAIN_KEYS, SECRET_KEYS, SIGNING_KEYS, Settings, load
+from handler.settings import (
+    AUTHZEN_TOKEN,
+    CONDUCTORONE_TENANT,
+    PLAIN_KEYS,
+    SECRET_KEYS,
+    SIGNING_KEYS,
+    Settings,
+    load,
+)
 from infra.archive import POLICY_IN_ZIP
 from infra.errors import SetupError
 from infra.region import EXAMPLE, REGION, nearest_region, parse_region, region_of
 from infra.settings import KMS_KEY_ID, KMS_KEY_MANAGED, STATE_BUCKET_MANAGED
 from infra.stack_file import check_stack_file, read_stack_config
 from policy.remedies import in_stack, report
+from sandbox.callers.conductorone import Tenant
 from sandbox.function_log import FunctionLog
 from sandbox.lambda_url.archive import read_from_zip
+from sandbox.lambda_url.event import domain_name
 from sandbox.lambda_url.server import FunctionUrl
 from sandbox.local_aws.clients import isolated_session
 from sandbox.local_aws.deployment import Deployment, deploy, rotate_secrets
@@ -42,13 +53,16 @@ EXISTING_RESOURCES = (STATE_BUCKET_MANAGED, KMS_KEY_ID, KMS_KEY_MANAGED)
 class Sandbox:
     """A deployed stack on this machine, for as long as the context lasts.
 
+    Every caller is on: the sandbox has a secret for each, and a tenant of ConductorOne.
+
     Args:
         root: the project's folder.
-        stack: whose `Pulumi.<stack>.yaml` is deployed.
-        live: settings of real providers, keys among them: these are asked, and no double is.
-        config: settings that replace the stack's, by bare key.
-        log: the file for the function's log, seen from the root.
-        variables: what the function's children get beside the deployed environment.
+        stack: the stack whose `Pulumi.<stack>.yaml` is deployed.
+        live: settings of real providers, with their keys; no doubles then.
+        config: settings that replace the stack's, by bare key. A tenant of ConductorOne among them
+            also replaces the sandbox's own.
+        log: the file for the function's log, relative to the root.
+        variables: what the function's processes get in addition to the deployed environment.
 
     Raises:
         pulumi.RunError: the stack has no file, or, on entering, the program refuses its config.
@@ -72,6 +86,7 @@ class Sandbox:
             if key not in {f"{PROJECT}:{name}" for name in EXISTING_RESOURCES}
         }
         self._config |= {f"{PROJECT}:{key}": value for key, value in (config or {}).items()}
+        self._has_own_tenant = CONDUCTORONE_TENANT not in (config or {})
         region = _region(self._config, stack)
         self._contexts = ExitStack()
         self.webhook_secret = new_secret()
@@ -86,6 +101,7 @@ class Sandbox:
             self._provider_settings |= double.settings
         self.aws = Aws(region)
         self.log = FunctionLog(root / log)
+        self.tenant: Tenant
         self.deployment: Deployment
         self.url = ""
 
@@ -93,6 +109,7 @@ class Sandbox:
         with ExitStack() as contexts:
             for double in self.doubles.values():
                 contexts.enter_context(double)
+            self.tenant = contexts.enter_context(Tenant())
             contexts.enter_context(self.aws)
             own = {f"{PROJECT}:{key}": value for key, value in self._own_settings.items()}
             secret_keys = {f"{PROJECT}:{key}" for key in self._secrets}
@@ -100,6 +117,7 @@ class Sandbox:
             self.deployment = deploy(self.aws, config, secret_keys, self._stack, self._root)
             self._function_url = contexts.enter_context(self._serve())
             self.url = self._function_url.url
+            self.tenant.webhook_url = f"{self.public_url}{PATH}"
             self._contexts = contexts.pop_all()
         return self
 
@@ -114,11 +132,16 @@ class Sandbox:
 
     @property
     def base_urls(self) -> dict[str, str]:
-        """Where the deployed function asks each provider, by its name."""
+        """Give the address at which the deployed function asks each provider, by its name."""
         return {
             BY_ID[id_].name: next(url for key, url in settings.items() if key.endswith("_BASE_URL"))
             for id_, settings in self.settings.providers.items()
         }
+
+    @property
+    def public_url(self) -> str:
+        """The address that people gave the function, or else AWS's; callers sign for it."""
+        return self.settings.public_url or f"https://{domain_name(self.aws.region)}"
 
     @property
     def _own_settings(self) -> dict[str, str]:
@@ -126,6 +149,7 @@ class Sandbox:
         return {
             **{key: value for key, value in signing.items() if value},
             AUTHZEN_TOKEN: self.authzen_token,
+            **(self.tenant.settings if self._has_own_tenant else {}),
             **self._provider_settings,
         }
 
@@ -135,9 +159,9 @@ class Sandbox:
         return {key: own[key] for key in SECRET_KEYS if key in own}
 
     def rotate(self, secret: str, previous: str = "") -> None:
-        """Have calls signed with another secret, as a changed config and `pulumi up` do.
+        """Change the signing secret, as a changed config and `pulumi up` do.
 
-        The URL stays. Calls signed with the previous one are answered, too, while it is given.
+        The URL stays. Calls signed with the previous secret are still answered while it is given.
         """
         self.webhook_secret, self._previous_secret = secret, previous
         self.deployment = rotate_secrets(self.aws, self.deployment, self._secrets)
@@ -145,7 +169,7 @@ class Sandbox:
 
     @property
     def settings(self) -> Settings:
-        """What the deployed function was given, read as it reads it."""
+        """The settings of the deployed function, as it reads them."""
         function = self.deployment.function
         return load(
             {**function.config.environment, **self._own_settings},
@@ -154,21 +178,24 @@ class Sandbox:
 
     @property
     def is_shut(self) -> bool:
-        """Whether the function answers no call at all: none is reserved for it."""
+        """Whether the function answers no calls: its reserved concurrency is 0."""
         return self.deployment.function.reserved_concurrency == 0
 
     def is_public(self) -> bool:
-        """Whether the function's policy lets anybody call its URL: that takes both statements."""
+        """Whether the function's policy lets anybody call its URL, which needs both statements."""
         return is_public(self.aws, self.deployment.function.config.name)
 
     def variables(self) -> dict[str, str]:
-        """What a shell needs to talk to this sandbox, and to foresee its answers."""
+        """Give the variables that a shell needs to call it, and to predict its answers."""
         deployed = self.deployment.function.config.environment
+        base_url = self.url.rstrip("/")
         return {
             "WEBHOOK_URL": self.url,
             "INDENT_WEBHOOK_SECRET": self.webhook_secret,
-            "AUTHZEN_URL": self.url.rstrip("/"),
+            "AUTHZEN_URL": base_url,
             AUTHZEN_TOKEN: self.authzen_token,
+            "CONDUCTORONE_URL": f"{base_url}{PATH}",
+            CALLS_URL: self.tenant.calls_url,
             **{key: deployed[key] for key in PLAIN_KEYS if key in deployed},
             **{
                 key: value
@@ -192,7 +219,7 @@ class Sandbox:
 
 
 def new_secret() -> str:
-    """Make up a webhook's secret, as the access system does."""
+    """Make a webhook's secret, as Indent does."""
     return f"wks0{secrets.token_urlsafe(30)}"
 
 
@@ -205,7 +232,7 @@ def _stack_config(root: Path, stack: str) -> dict[str, str]:
 
 
 def _region(config: Mapping[str, str], stack: str) -> str:
-    """Name the region. What can't be one gives another, as the program refuses it with all else.
+    """Give the region. For a value that can't be one, give an example: the program then refuses it.
 
     Raises:
         pulumi.RunError: the local AWS does not know it.
@@ -217,7 +244,7 @@ def _region(config: Mapping[str, str], stack: str) -> str:
     session = isolated_session()
     partitions = session.get_available_partitions()
     if not any(region in session.get_available_regions("lambda", name) for name in partitions):
-        # It would fail in the middle of the deployment.
+        # Otherwise the deployment would fail half-way.
         unknown = SettingsError(
             REGION,
             f"is {region!r}, which the local AWS doesn't know",

@@ -75,4 +75,4 @@ class _Handler(LocalHandler, WSGIRequestHandler):
             self.hang_up()
 
     def log(self, *_: object) -> None:
-        """Stay silent: werkzeug has a line for each call."""
+        """Print nothing: werkzeug would print a line for each call."""

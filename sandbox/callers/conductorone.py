@@ -1,4 +1,4 @@
-"""A tenant of ConductorOne: its keys at an address of its own, and the calls that it signs.
+"""Sends as ConductorOne does; and a double of its tenant, which has the key and signs the calls.
 
 Shapes: ConductorOne's page on webhooks, and the types of its SDK.
 """
@@ -7,65 +7,130 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
-from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from handler.callers.conductorone import APPROVAL_STEP, ENTITLEMENT_KIND, KEYS_PATH, TEST, USER_KIND
-from sandbox.local_server import LocalHandler, LocalServer, checked_by_service
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from cli.access_request import AccessRequest
+from cli.check_conductorone import CALLS_URL, read_step_answer, signed_call, step_arguments
+from cli.webhook_client import WebhookAnswer, call
+from handler.callers.conductorone import (
+    APPROVAL_STEP,
+    ENTITLEMENT_KIND,
+    KEYS_PATH,
+    TEST,
+    USER_KIND,
+    read_step,
+)
+from handler.connection import Connect
+from handler.request import Request
+from handler.rules.model import Policy
+from handler.settings import CONDUCTORONE_BASE_URL, CONDUCTORONE_TENANT
+from sandbox.callers.base import APPROVED, LEFT_TO_HUMANS, Verdict
+from sandbox.vendors.server import OK, Clock, Double, Response, utc_now
+from sandbox.vendors.server import Request as DoubleRequest
 
 TENANT = "sandbox"
 _KEY_ID = "sandbox-1"
 _TYPES = "type.googleapis.com"
 
 
-class Tenant:
-    """A tenant, from `with` to the end of it; its key is made for this run.
+@dataclass(frozen=True)
+class ConductorOne:
+    """A policy with a webhook step, which is followed by a human step.
 
     Attributes:
-        settings: what a stack is given to be called by it.
+        url: where the webhook answers.
+        calls_url: where the tenant makes a signed call.
     """
 
-    def __init__(self) -> None:
+    name: ClassVar[str] = "ConductorOne"
+    proof: ClassVar[str] = "by a token that its tenant has signed"
+    variables: ClassVar[tuple[str, ...]] = ("CONDUCTORONE_URL", CALLS_URL)
+
+    url: str
+    calls_url: str = field(repr=False)
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> ConductorOne:
+        """Make it from the variables in `.sandbox/env`."""
+        url, secret = (variables[name] for name in cls.variables)
+        return cls(url, secret)
+
+    def send(self, request: AccessRequest, connect: Connect | None = None) -> WebhookAnswer:
+        """Send a policy step that the tenant has signed."""
+        headers, body = signed_call(self.calls_url, request, connect)
+        return call(self.url, "POST", headers, body, connect=connect)
+
+    def read(self, body: Any, request: AccessRequest) -> Verdict:  # noqa: ANN401 - whatever came
+        """Read the answer: who is accepted gets access for as long as they requested."""
+        accepted, comment = read_step_answer(body)
+        if accepted:
+            return Verdict(APPROVED, request.duration, comment)
+        return Verdict(LEFT_TO_HUMANS, reason=comment)
+
+    def handler_request(self, request: AccessRequest, policy: Policy) -> Request:  # noqa: ARG002 - as for each caller
+        """Give the request as the function reads it."""
+        handler_request, _ = read_step(json.loads(_body_of(step_arguments(request))))
+        return handler_request
+
+
+class Tenant(Double):
+    """A tenant; its key is made for this run.
+
+    In ConductorOne, people request access and the tenant calls the webhook. Here, whoever knows
+    `calls_url` has the tenant make a signed call, and sends that call.
+
+    Attributes:
+        webhook_url: the public address of the webhook that it calls.
+    """
+
+    def __init__(self, now: Clock = utc_now) -> None:
+        super().__init__(
+            {f"GET {KEYS_PATH}": self._list_keys, "POST /calls/{token}": self._make_call}, now
+        )
+        self.webhook_url = ""
+        self._token = secrets.token_urlsafe(24)
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by which the function verifies this tenant's calls."""
+        return {CONDUCTORONE_TENANT: TENANT, CONDUCTORONE_BASE_URL: self.url}
+
+    @property
+    def calls_url(self) -> str:
+        """Where the tenant makes a call. The address is a secret of this run."""
+        return f"{self.url}/calls/{self._token}"
+
+    def error(self, status: int, *, retry_at: datetime | None = None) -> Response:  # noqa: ARG002 - it gives no time
+        """Make an error as gRPC's gateway does."""
+        return Response(status, {"code": status, "message": "", "details": []})
+
+    def _list_keys(self, _: DoubleRequest) -> Response:
         numbers = self._key.public_key().public_numbers()
         jwk = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": _KEY_ID}
-        jwk |= {"n": _integer(numbers.n), "e": _integer(numbers.e)}
-        keys = json.dumps({"keys": [jwk]}).encode()
+        return Response(OK, {"keys": [{**jwk, "n": _integer(numbers.n), "e": _integer(numbers.e)}]})
 
-        class Handler(LocalHandler):
-            def do_GET(self) -> None:  # noqa: N802 - http.server's name
-                if self.path == KEYS_PATH:
-                    self.reply(HTTPStatus.OK, keys, [("Content-Type", "application/json")])
-                else:
-                    self.reply(HTTPStatus.NOT_FOUND, b"{}")
+    def _make_call(self, request: DoubleRequest, token: str) -> Response:
+        """Make the call for a request, or the test call if there is none; give headers and body.
 
-        # Public keys are for everybody.
-        self._server = LocalServer(Handler, checked_by_service)
-        self.settings = {
-            "CONDUCTORONE_TENANT": TENANT,
-            "CONDUCTORONE_BASE_URL": self._server.url,
-        }
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.close()
+        The request is an object with the arguments of `policy_step`, in whole seconds.
+        """
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            return self.error(404)
+        values = json.loads(request.body)
+        body = _body_of(values) if values else button_test()
+        call = {"headers": self.headers(self.webhook_url, body), "body": body.decode()}
+        return Response(OK, call)
 
     def headers(self, url: str, body: bytes, now: datetime | None = None) -> dict[str, str]:
         """Make the headers of a call, with its token.
@@ -73,9 +138,9 @@ class Tenant:
         Args:
             url: the public address that is called, without a query.
             body: what is sent.
-            now: when the token is made; the machine's time, if None.
+            now: when the token is made; the tenant's time, if None.
         """
-        at = int((now or datetime.now(UTC)).timestamp())
+        at = int((now or self.now()).timestamp())
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         claims = {
             "iss": f"{TENANT}.conductor.one",
@@ -100,30 +165,41 @@ class Tenant:
         }
 
 
+def _body_of(arguments: dict[str, Any]) -> bytes:
+    """Make the body of a policy step from what a shell sends."""
+    seconds = arguments.pop("seconds", None)
+    duration = None if seconds is None else timedelta(seconds=seconds)
+    return policy_step(duration=duration, **arguments)
+
+
 def policy_step(
-    email: str, duration: timedelta, *, entitlement: str, app: str = "app-1", by: str = ""
+    email: str,
+    duration: timedelta | None,
+    *,
+    entitlement: str,
+    app: str = "app-1",
+    by: str = "",
+    reason: str = "INC-12",
 ) -> bytes:
     """Make the body of a policy step: somebody requests an entitlement.
 
     Args:
         email: who gets the access.
-        duration: for how long.
+        duration: for how long; None for access without an end.
         entitlement: the id of what is requested.
         app: the id of its app.
         by: the id of who requests it, if somebody else.
+        reason: why they request it.
     """
     user = f"id of {email}"
-    grant = {
-        "appId": app,
-        "appEntitlementId": entitlement,
-        "identityUserId": user,
-        "grantDuration": f"{int(duration.total_seconds())}s",
-    }
+    grant = {"appId": app, "appEntitlementId": entitlement, "identityUserId": user}
+    if duration is not None:
+        grant["grantDuration"] = f"{int(duration.total_seconds())}s"
     task = {
         "id": "task-1",
         "numericId": "1",
         "displayName": "Grant",
-        "description": "INC-12",
+        "description": reason,
         "createdByUserId": by or user,
         "userId": user,
         "emergencyAccess": False,

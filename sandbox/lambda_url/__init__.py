@@ -1,1 +1,1 @@
-"""The function on this machine: Lambda's runtime, behind a URL like its own."""
+"""The function on this machine: Lambda's runtime, behind a function URL."""

@@ -1,4 +1,4 @@
-"""The zip that Pulumi's engine would make of an archive."""
+"""Zips an archive as Pulumi's engine does."""
 
 from __future__ import annotations
 

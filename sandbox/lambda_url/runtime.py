@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAYLOAD_LIMIT: Final = 6 * 1024 * 1024
-"""Bytes that Lambda takes as an event and gives back as an answer (page "Lambda quotas")."""
+"""The largest event and answer of Lambda, in bytes (page "Lambda quotas")."""
 
 INIT_LIMIT: Final = 10.0
 """Seconds a child has to import its handler (page "Lambda execution environment lifecycle")."""
 
 _CREDENTIALS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 PROXIED: Final = "SANDBOX_PROXIED"
-"""The project's folder, for a child that is to reach the Internet as this machine does.
+"""The project's folder, for a child that should reach the Internet as this machine does.
 
 In Lambda the handler connects directly, whatever its environment says, and so it does here without.
 """
 
-# Where awslambdaric reports an import that failed, it takes the Runtime API's address for a host
-# and a port only. For all else its client in C takes an address with a path.
+# To report an import that failed, awslambdaric reads the Runtime API's address as a host
+# and a port only. For everything else, its client in C accepts an address with a path.
 _MAIN: Final = """
 import os, sys
 from awslambdaric.__main__ import main
@@ -69,7 +69,7 @@ main(sys.argv)
 
 @dataclass(frozen=True)
 class FunctionConfig:
-    """What Lambda knows of a function; `handler` is "module.function", `timeout` in seconds."""
+    """A function's configuration; `handler` is "module.function", `timeout` in seconds."""
 
     name: str
     arn: str
@@ -84,7 +84,7 @@ class FunctionConfig:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the handler returned, as the JSON that the runtime made of it."""
+    """The handler's return value, as the runtime's JSON."""
 
     payload: bytes
 
@@ -109,7 +109,7 @@ class Failure:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether this was the worker's last call, as all but an exception of the handler is."""
+        """Whether this was the worker's last call: not so for an exception of the handler."""
         return self.fault is not Fault.RAISED
 
 
@@ -118,7 +118,7 @@ _Invocation = tuple[bytes, dict[str, str]]  # the event, and the headers that go
 
 
 class _RuntimeApi(LocalServer):
-    """The Runtime API of one child: hands out invocations, takes in what became of them.
+    """The Runtime API of one child: hands out invocations, and receives the results.
 
     `outcomes` gets None each time the child asks for an event, else a Result; an invocation of None
     releases a child that waits. awslambdaric sends no credential: its path is one, and `address`,
@@ -143,7 +143,7 @@ class _RuntimeCall(LocalHandler):
     server: _RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802 - the base class's name
-        """Answer `invocation/next` when there is an event, which may be never."""
+        """Answer `invocation/next` once there is an event, if ever."""
         self.server.outcomes.put(None)
         invocation = self.server.invocations.get()
         if invocation is None:
@@ -153,7 +153,7 @@ class _RuntimeCall(LocalHandler):
         self.reply(HTTPStatus.OK, event, headers.items())
 
     def do_POST(self) -> None:  # noqa: N802 - the same
-        """Take an answer or an error of the handler, or an error of its import."""
+        """Receive an answer or an error of the handler, or an error of its import."""
         length = self.body_length() or 0
         if length > PAYLOAD_LIMIT:
             message = f"an answer of {length} bytes, {PAYLOAD_LIMIT} are allowed"
@@ -201,7 +201,7 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # A group of its own: what the handler starts can be killed with it, and Ctrl-C in the
+            # A process group: what the handler starts can be killed with it, and Ctrl-C in the
             # terminal reaches the sandbox alone.
             start_new_session=True,
         )
@@ -212,7 +212,7 @@ class Worker:
         self._watcher.start()
 
     def invoke(self, event: bytes, request_id: str) -> Result:
-        """Hand the child one event (JSON), and wait for what it makes of it.
+        """Give the child one event (JSON), and wait for the result.
 
         The function's timeout counts from the moment the child takes the event; before that a new
         child has `INIT_LIMIT` for its import, as in Lambda. A fatal failure closes the worker.
@@ -232,11 +232,11 @@ class Worker:
         return self._ended(result, request_id)
 
     def close(self) -> None:
-        """Kill the child and all it started, reap it, end the threads; once is enough."""
+        """Kill the child and what it started, reap it, and end the threads; repeatable."""
         with self._closing:
             if self._process.returncode is not None:
                 return
-            # Not reaped yet, so the number is still its own, even if it has ended by itself.
+            # Not reaped yet, so the pid is still its own, even if it has ended by itself.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._watcher.join()
             self._process.wait()
@@ -263,7 +263,7 @@ class Worker:
             self._log(line.decode("utf-8", "replace").rstrip("\n").replace("\r", "\n"))
 
     def _watch(self) -> None:
-        # WNOWAIT: the child stays to be reaped by close(), so that its number stays its own.
+        # WNOWAIT: close() reaps the child, so that its pid stays its own until then.
         ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         assert ended is not None  # noqa: S101 - None is for WNOHANG
         how = "exit status" if ended.si_code == os.CLD_EXITED else "signal"
@@ -276,7 +276,7 @@ def _environment(config: FunctionConfig, task_root: Path, runtime_api: str) -> d
     log_level = {"AWS_LAMBDA_LOG_LEVEL": "INFO"} if config.log_format == "JSON" else {}
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
-        # Root is not held back by modes, and in Lambda the task's directory is read-only.
+        # Modes don't stop root, and in Lambda the task's directory is read-only.
         "PYTHONDONTWRITEBYTECODE": "1",
         **config.environment,
         **log_level,
@@ -293,7 +293,7 @@ def _environment(config: FunctionConfig, task_root: Path, runtime_api: str) -> d
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_REGION": config.region,
         "AWS_DEFAULT_REGION": config.region,
-        # Lambda gives every function some; those of a local AWS are among the extra ones.
+        # Lambda gives every function credentials; a local AWS's are among the extra ones.
         **{name: secrets.token_urlsafe(15) for name in _CREDENTIALS},
         "TZ": ":UTC",
     }

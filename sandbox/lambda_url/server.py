@@ -96,9 +96,9 @@ class FunctionUrl:
             return BAD_GATEWAY
 
     def reconfigure(self, config: FunctionConfig) -> None:
-        """Answer by another configuration of the same code from now on, as after an update.
+        """Use another configuration of the same code from now on, as after an update.
 
-        A call that goes on ends as it began.
+        A running call keeps the old one.
         """
         self._workers.replace(self._starter(config))
 
@@ -111,7 +111,7 @@ class FunctionUrl:
         )
 
     def close(self) -> None:
-        """Stop, in the middle of a call if need be: no child, thread or file is left."""
+        """Stop, even in the middle of a call: no child, thread or file is left."""
         self._server.stop_accepting()
         self._workers.close()
         self._server.close()
@@ -127,7 +127,7 @@ class FunctionUrl:
 def unpack(zip_bytes: bytes, task_root: Path) -> None:
     """Unpack a function's zip into an empty directory, and make all of it read-only.
 
-    Only this user may read it: a policy file names people.
+    Only this user may read it, since a policy file names people.
     """
     with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
         archive.extractall(task_root)
@@ -136,7 +136,7 @@ def unpack(zip_bytes: bytes, task_root: Path) -> None:
 
 
 class _Workers:
-    """The children: as many as calls go on at once, at most `limit`; idle ones are used again."""
+    """The children: one for each concurrent call, at most `limit`; idle ones are used again."""
 
     def __init__(self, start: Callable[[], Worker], limit: int) -> None:
         self._start = start
@@ -147,7 +147,7 @@ class _Workers:
         self._outdated: set[Worker] = set()
 
     def invoke(self, event: bytes, request_id: str) -> Result | None:
-        """Have a child answer; None if too many are at work."""
+        """Let a child answer; None if too many are busy."""
         with self._lock:
             if len(self._busy) >= self._limit:
                 return None
@@ -166,7 +166,7 @@ class _Workers:
         return result
 
     def replace(self, start: Callable[[], Worker]) -> None:
-        """Start children in another way: no call begins in one that was started before."""
+        """Start children in another way; no call begins in an older one."""
         with self._lock:
             self._start = start
             idle, self._idle = self._idle, []
@@ -175,7 +175,7 @@ class _Workers:
             worker.close()
 
     def close(self) -> None:
-        """End every child; calls that go on end with it, and no other begins."""
+        """End every child and its call; no other call begins."""
         with self._lock:
             self._limit = 0
             workers = [*self._idle, *self._busy]
@@ -227,6 +227,6 @@ class _Call(LocalHandler):
         return length if length <= PAYLOAD_LIMIT else TOO_LARGE
 
     def _refuse(self, response: Response) -> None:
-        """Answer without having read the body."""
+        """Answer without reading the body."""
         self.reply(response.status, response.body, (*response.headers, ("Connection", "close")))
         self.hang_up()

@@ -1,1 +1,1 @@
-"""AWS on this machine: moto, and what deploys the program to it."""
+"""AWS on this machine: moto, and the deployment of the program to it."""

@@ -1,4 +1,4 @@
-"""boto3 clients of a local AWS, in whatever process: no moto is needed to call one."""
+"""boto3 clients of a local AWS, for any process; they don't need moto."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access key, the only one that a local AWS takes."""
+    """An access key, the only one that a local AWS accepts."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -38,19 +38,19 @@ class Credentials:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Credentials:
-        """Read the key of a process that was given one; KeyError says what it lacks."""
+        """Read the key from a process's variables; KeyError names a missing one."""
         return cls(environment[_KEY_ID], environment[_SECRET])
 
     def variables(self) -> dict[str, str]:
-        """What a process needs to use it."""
+        """Give the variables that a process needs to use it."""
         return {_KEY_ID: self.access_key_id, _SECRET: self.secret_access_key}
 
 
 def isolated_session(region: str | None = None, credentials: Credentials | None = None) -> Any:  # noqa: ANN401 - boto3 has no types
     """Make a boto3 session that reads nothing of this machine.
 
-    Every setting has botocore's own default: no variable of the environment, profile, config or
-    credentials file, or data folder of the user's changes it.
+    Every setting has botocore's own default: no environment variable, profile, config or
+    credentials file, or data folder of the user changes it.
     """
     credentials = credentials or Credentials.new()  # for what calls nobody
     defaults = {
@@ -59,7 +59,7 @@ def isolated_session(region: str | None = None, credentials: Credentials | None 
     for name in ("config_file", "credentials_file"):
         defaults[name] = (None, None, os.devnull, None)
     core = botocore.session.Session(session_vars=defaults)
-    # The one section that has variables of its own.
+    # The only section that has its own variables.
     core.get_component("config_store").set_config_provider("s3", ConstantProvider({}))
     core.register_component("data_loader", _LOADER)
     return boto3.session.Session(
@@ -74,9 +74,9 @@ class Clients:
     """The clients of one local AWS.
 
     Attributes:
-        region: where they look.
-        credentials: the key by which they sign.
-        endpoint: where all of AWS answers.
+        region: the region that they use.
+        credentials: the key that signs their calls.
+        endpoint: the address of every service.
     """
 
     def __init__(self, region: str, credentials: Credentials, endpoint: str = "") -> None:
@@ -100,7 +100,7 @@ class Clients:
             return self._clients[service]
 
     def variables(self) -> dict[str, str]:
-        """What another process needs to call it."""
+        """Give the variables that another process needs to call it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": self.region,
@@ -109,7 +109,7 @@ class Clients:
         }
 
     def function_variables(self) -> dict[str, str]:
-        """What a function needs to call it, in place of its role's credentials."""
+        """Give what a function needs to call it, instead of its role's credentials."""
         return {"AWS_ENDPOINT_URL": self.endpoint, **self.credentials.variables()}
 
     @cached_property

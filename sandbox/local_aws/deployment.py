@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatedResource:
-    """A resource that was made on the local AWS.
+    """A resource that was created on the local AWS.
 
     Attributes:
         type: Pulumi's type token.
         name: its logical name in the program.
         id: its physical id.
-        inputs: what it was made from, in plain: a secret's value too, so it is not printed.
+        inputs: its inputs in plain text, secrets included, so they are not printed.
     """
 
     type: str
@@ -46,12 +46,12 @@ class CreatedResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedFunction:
-    """All that it takes to run the function as Lambda would.
+    """Everything needed to run the function as Lambda does.
 
     Attributes:
         config: what its configuration says.
         reserved_concurrency: calls at once, at most; None is the account's limit.
-        zip: its code, as taken out of the local AWS again.
+        zip: its code, read back from the local AWS.
     """
 
     config: FunctionConfig
@@ -76,7 +76,7 @@ class Deployment:
     notes: tuple[str, ...]
 
     def only(self, type_: str) -> CreatedResource:
-        """Give the one resource of a type."""
+        """Give the only resource of a type."""
         (resource,) = (resource for resource in self.resources if resource.type == type_)
         return resource
 
@@ -90,11 +90,11 @@ def deploy(
 ) -> Deployment:
     """Run the program with a stack's config, and create on the local AWS what it registers.
 
-    The root is the project's folder, where policy files are named from.
+    The root is the project's folder; names of policy files are relative to it.
 
     Raises:
         pulumi.RunError: the program refuses the config.
-        UnknownToSandboxError: the program uses what the sandbox cannot make.
+        UnknownToSandboxError: the program uses something that the sandbox cannot make.
     """
     maker = _OnLocalAws(aws)
     run = run_program(config, secret_keys, maker, root=root, stack=stack)
@@ -129,15 +129,15 @@ class _OnLocalAws(pulumi.runtime.Mocks):
             self.created.append(
                 CreatedResource(type=args.typ, name=args.name, id=physical_id, inputs=inputs)
             )
-        # The inputs as they came: what arrived in a secret envelope goes back in one.
+        # The inputs as they came: what arrived in a secret envelope is returned in one.
         return physical_id, {**args.inputs, **outputs}
 
 
 def rotate_secrets(aws: Aws, deployment: Deployment, secrets: Mapping[str, str]) -> Deployment:
-    """Put other values into the secret, and have the function read that version of it.
+    """Put other values into the secret, and make the function read that version.
 
-    In the order in which Pulumi does it: a new version, then the function in place. The version of
-    before stays, as in AWS.
+    In Pulumi's order: a new version, then the function in place. The previous
+    version stays, as in AWS.
     """
     version, function = deployment.only(SecretVersion.type), deployment.only(Function.type)
     inputs = {**version.inputs, "secretString": json.dumps(dict(secrets), sort_keys=True)}
@@ -161,7 +161,7 @@ def rotate_secrets(aws: Aws, deployment: Deployment, secrets: Mapping[str, str])
 
 
 def read_function(aws: Aws, name: str, inputs: Mapping[str, Any]) -> DeployedFunction:
-    """Read a function back from the local AWS, and from its inputs what moto forgets."""
+    """Read a function back from the local AWS; what moto forgets comes from its inputs."""
     deployed = aws.client("lambda").get_function_configuration(FunctionName=name)
     log_format, log_group = logging_of(inputs)
     return DeployedFunction(

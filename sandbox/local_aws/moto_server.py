@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
-# Moto's own switches, such as the one that empties it; its addresses for what only EC2 has.
+# Moto's own switches, such as the one that empties it, and its addresses for EC2.
 _MOTO_ONLY_PATHS = ("/moto-api", "/latest/")
 
 
 class Aws(Clients):
-    """Moto for as long as the context lasts. It begins empty, and there is one in a process.
+    """Moto, until the context ends. It starts empty, and a process can have only one.
 
-    It takes calls that are signed with its own key, which is random.
+    It accepts calls that are signed with its own random key.
     """
 
     def __init__(self, region: str) -> None:
@@ -66,7 +66,7 @@ class Aws(Clients):
         return WsgiServer(application, self._verifier)
 
     def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a call, as a WSGI application, if it is signed with the key."""
+        """Answer a call, as a WSGI application, if the key has signed it."""
         body = environ["wsgi.input"].read()
         is_aws = not environ["PATH_INFO"].startswith(_MOTO_ONLY_PATHS)
         if not (is_aws and self._verifier.verify(environ, body)):
@@ -78,7 +78,7 @@ class Aws(Clients):
         return answer
 
     def zip_of(self, function_name: str) -> bytes:
-        """Take a function's deployed zip out of moto, whose GetFunction names no place to get it.
+        """Take a function's deployed zip out of moto, whose GetFunction gives no URL for it.
 
         Raises:
             KeyError: when there is no such function.

@@ -1,8 +1,8 @@
 """A stand-in for Pulumi's aws plugin: serves Pulumi's real engine with a local AWS.
 
 Run by an executable named `pulumi-resource-aws` that is found first on PATH. What it makes, and
-how, is what `sandbox.local_aws.resources` knows; this file only speaks the engine's protocol
-(`pulumi.provider.experimental`). It serves nothing but the AWS of this machine.
+how, is in `sandbox.local_aws.resources`; this file only speaks the engine's protocol
+(`pulumi.provider.experimental`). It serves only a local AWS.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ Properties = dict[str, PropertyValue]
 
 
 class RefusedEndpointError(Exception):
-    """There is no local AWS to serve, or no key of it; a real one is never called."""
+    """There is no local AWS to serve, or no key for it; a real AWS is never called."""
 
 
 class LocalAwsProvider(provider.Provider):
-    """Makes, reads, changes and deletes what the engine asks for, one after the other."""
+    """Makes, reads, changes and deletes resources for the engine, one at a time."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         endpoint = environment.get(ENDPOINT, "")
@@ -78,7 +78,7 @@ class LocalAwsProvider(provider.Provider):
         return provider.CheckResponse(inputs)
 
     async def diff(self, request: provider.DiffRequest) -> provider.DiffResponse:
-        """Tell what changes, and whether in place."""
+        """Say what changes, and whether in place."""
         resource = _resource(request.urn)
         changed = resource.changes(_unwrap_all(request.old_state), _unwrap_all(request.new_inputs))
         replaces = sorted(changed & resource.replacement_inputs)
@@ -96,7 +96,7 @@ class LocalAwsProvider(provider.Provider):
         )
 
     async def create(self, request: provider.CreateRequest) -> provider.CreateResponse:
-        """Make it; in a preview nothing is made, and what only AWS knows stays unknown."""
+        """Make it; a preview makes nothing, and what only AWS knows stays unknown."""
         if request.preview:
             return provider.CreateResponse("", request.properties)
         resource = _resource(request.urn)
@@ -104,7 +104,7 @@ class LocalAwsProvider(provider.Provider):
         return provider.CreateResponse(id_, {**request.properties, **_wrap_all(outputs)})
 
     async def read(self, request: provider.ReadRequest) -> provider.ReadResponse:
-        """Tell what is there now; no id means that nothing is."""
+        """Say what is there now; no id means that nothing is."""
         resource, state = _resource(request.urn), _unwrap_all(request.properties)
         try:
             properties = resource.read(Existing(request.resource_id, state), self._aws)
@@ -120,7 +120,7 @@ class LocalAwsProvider(provider.Provider):
             if value != state.get(key)
         }
         inputs = {key: drifted.get(key, value) for key, value in request.inputs.items()}
-        if not state:  # `pulumi import` knows the id alone
+        if not state:  # `pulumi import` gives only the id
             inputs = {key: value for key, value in drifted.items() if key in resource.known_inputs}
         return provider.ReadResponse(request.resource_id, {**request.properties, **drifted}, inputs)
 
@@ -154,7 +154,7 @@ class LocalAwsProvider(provider.Provider):
 
 
 def main() -> None:
-    """Serve the engine that started this process, until it ends it."""
+    """Serve the engine that started this process, until the engine ends it."""
     try:
         local = LocalAwsProvider(os.environ)
     except RefusedEndpointError as error:
@@ -167,7 +167,7 @@ _pulumis_unmarshal = PropertyValue.unmarshal
 
 
 def _unmarshal(value: Any) -> PropertyValue:  # noqa: ANN401 - protobuf has no types
-    """Keep archives and assets as they came: pulumi drops the hashes that the engine goes by."""
+    """Keep archives and assets as they came: pulumi drops the hashes that the engine needs."""
     fields = value.struct_value.fields
     if SIGNATURE in fields and fields[SIGNATURE].string_value in {_ARCHIVE, _ASSET}:
         return PropertyValue({key: PropertyValue.unmarshal(field) for key, field in fields.items()})
@@ -193,7 +193,7 @@ def _unwrap(value: PropertyValue) -> Any:  # noqa: ANN401 - any property of any 
 
 
 def _archive(value: dict[str, Any]) -> Any:  # noqa: ANN401 - an archive, or the map as it is
-    """Make an archive of one with contents; where the engine compares, it has none, but a hash."""
+    """Make an archive if there are contents; for comparisons, the engine sends only a hash."""
     if value.get(SIGNATURE) == _ASSET:
         text, path = value.get("text"), value.get("path")
         return pulumi.FileAsset(path) if path else pulumi.StringAsset(text or "")

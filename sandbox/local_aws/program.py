@@ -44,11 +44,11 @@ class Registration:
         name: its logical name.
         urn: what Pulumi calls it.
         parent: its parent's urn.
-        inputs: its properties in camelCase; a secret one lies in Pulumi's secret envelope.
+        inputs: its properties in camelCase; a secret one is in Pulumi's secret envelope.
         protect: whether `pulumi destroy` refuses to delete it.
         retain_on_delete: whether it outlives its stack.
         dependencies: urns of what must exist before it.
-        imported: the physical id of what is taken over; empty where it is made.
+        imported: the physical id of an imported resource; empty for a new one.
         ignored: the inputs whose changes are ignored.
     """
 
@@ -71,7 +71,7 @@ class ProgramRun:
     Attributes:
         outputs: the stack's outputs by name, as plain values; an unknown one is None.
         secret_outputs: names of those that are marked secret.
-        registrations: every resource but the stack itself, in no certain order.
+        registrations: every resource but the stack itself, in any order.
         component_outputs: what each component registered as its outputs, by urn.
         notes: the program's messages to the user, such as warnings.
     """
@@ -92,7 +92,7 @@ def run_program(
     stack: str = "dev",
     preview: bool = False,
 ) -> ProgramRun:
-    """Run `infra/__main__.py` as the CLI would, and wait for all that it set going.
+    """Run `infra/__main__.py` as the CLI does, and wait for everything that it started.
 
     Args:
         config: the stack's config, defaults too, by qualified key (`oncall-approvals:MEMORY_MB`).
@@ -105,7 +105,7 @@ def run_program(
     Raises:
         Exception: what the program or the mocks raised; `pulumi.RunError` is meant for the user.
     """
-    # Pulumi keeps its state in context variables: in a context of its own, runs do not meet.
+    # Pulumi keeps its state in context variables: each run has a context of its own.
     return contextvars.copy_context().run(
         _run, dict(config), list(secret_keys), mocks, root, stack, preview
     )
@@ -132,7 +132,7 @@ def _run(
         organization="organization",
         root_directory=str(root),
         callbacks=None,
-        # Not made anew by pulumi's mocks: a run that failed would leave its own to the next one.
+        # Pulumi's mocks don't reset this: a failed run would leave its own to the next one.
         outputs=set(),
     )
     settings.configure(mocked)
@@ -142,7 +142,7 @@ def _run(
         except SystemExit as ended:
             if ended.code != EXIT_STATUS:
                 raise
-            # What the CLI would print of it.
+            # What the CLI would print about it.
             raise pulumi.RunError("\n".join(engine.errors)) from None
     return ProgramRun(
         outputs=outputs,
@@ -157,7 +157,7 @@ def _program() -> None:
     path = sys.path.copy()
     try:
         with warnings.catch_warnings():
-            # Of its own names, which end the program under PYTHONWARNINGS=error.
+            # About its own names; they would end the program under PYTHONWARNINGS=error.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="pulumi_aws")
             runpy.run_path(str(PROGRAM), run_name="__main__")
     finally:
@@ -180,7 +180,7 @@ async def _outputs_of_program() -> tuple[dict[str, Any], frozenset[str]]:
 def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """Give the program a loop, and the mock monitor one in each thread that it is called from.
 
-    Pulumi would make those itself, and never close them.
+    Pulumi would make them itself, and never close them.
     """
     loop, loops_of_threads = asyncio.new_event_loop(), []
 
@@ -188,7 +188,7 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loops_of_threads.append(asyncio.new_event_loop())
         asyncio.set_event_loop(loops_of_threads[-1])
 
-    # One resource that fails leaves many others waiting for it: the first error says it all.
+    # Others may wait for a resource that failed: the first error is the cause.
     loop.set_exception_handler(lambda _loop, _context: None)
     asyncio.set_event_loop(loop)
     try:
@@ -196,7 +196,7 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
             loop.set_default_executor(threads)
             yield loop
     finally:
-        # As asyncio.run ends: what still waits for a resource that failed is told to stop.
+        # As asyncio.run ends: cancel what still waits for a resource that failed.
         waiting = asyncio.all_tasks(loop)
         for task in waiting:
             task.cancel()

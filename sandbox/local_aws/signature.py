@@ -1,4 +1,4 @@
-"""AWS's Signature Version 4 on a call to the local AWS: made with this run's key, or refused.
+"""Checks AWS's Signature Version 4 on calls to the local AWS: only this run's key is accepted.
 
 Protocol: "AWS Signature Version 4 for API requests" in the IAM user guide. botocore, which signs
 the calls of boto3, computes the signature that a call must have.
@@ -30,13 +30,13 @@ _AUTHORIZATION: Final = re.compile(
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 REFUSED: Final = Refusal(
     HTTPStatus.FORBIDDEN,
-    "This local AWS takes calls that are signed with the access key of its own run only. For those"
-    " of `make up`, run `. .sandbox/env`.",
+    "This local AWS accepts only calls that are signed with its own access key. To have it, run"
+    " `. .sandbox/env` while `make up` runs.",
 )
 
 
 class SignatureVerifier:
-    """Takes calls that one key signed, and refuses any other, presigned ones too."""
+    """Accepts calls that one key signed, and refuses all others, including presigned ones."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -48,7 +48,7 @@ class SignatureVerifier:
         return None if credential and self._is_id(credential["id"]) else REFUSED
 
     def verify(self, environ: dict[str, Any], body: bytes) -> bool:
-        """Tell whether a WSGI call, as it came, has the key's signature."""
+        """Whether a WSGI call, as it came, has the key's signature."""
         credential = _AUTHORIZATION.fullmatch(environ.get("HTTP_AUTHORIZATION", ""))
         signed = _signed_headers(credential["headers"], environ) if credential else None
         if not (credential and signed and self._is_id(credential["id"])):
@@ -78,7 +78,7 @@ class SignatureVerifier:
 
 
 def _signed_headers(names: str, environ: dict[str, Any]) -> dict[str, str] | None:
-    """Find the headers that a signature is over; None where one of them did not come."""
+    """Give the headers that are signed; None if one of them is missing."""
     headers = {}
     for name in names.split(";"):
         key = name.upper().replace("-", "_")

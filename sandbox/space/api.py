@@ -1,6 +1,6 @@
-"""The conventions of Indent's API: how a request is read, a list paged, and an error written.
+"""The conventions of Indent's API: how to read a request, page a list, and write an error.
 
-An error carries a google.rpc code, under the HTTP status that a gRPC gateway gives to it.
+An error has a google.rpc code, and the HTTP status that a gRPC gateway gives to the code.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Code(IntEnum):
 _HTTP_STATUS: Mapping[Code, int] = MappingProxyType(
     {
         Code.FAILED_PRECONDITION: 400,
-        Code.INVALID_ARGUMENT: 400,  # the last of two codes is what the status stands for
+        Code.INVALID_ARGUMENT: 400,  # of two codes with one status, the last is its meaning
         Code.UNAUTHENTICATED: 401,
         Code.PERMISSION_DENIED: 403,
         Code.NOT_FOUND: 404,
@@ -57,7 +57,7 @@ _CODE = {status: code for code, status in _HTTP_STATUS.items()}
 
 
 class ApiError(Exception):
-    """A request that is answered with an HTTP error.
+    """An error that becomes an HTTP response.
 
     Attributes:
         code: the google.rpc code.
@@ -81,7 +81,7 @@ class HalfSurrogateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request by the owner of a token; `body` is the JSON object that it brings."""
+    """A request by the owner of a token; `body` is its JSON object."""
 
     owner: Owner
     query: Mapping[str, list[str]]
@@ -108,7 +108,7 @@ def read_request(request: Request, owner: Owner) -> ApiRequest:
 
 
 def read_json(raw: bytes) -> object:
-    """Read JSON whose texts can be encoded again.
+    """Read JSON, all of whose texts UTF-8 can encode.
 
     Raises:
         HalfSurrogateError: one of its texts cannot.
@@ -150,7 +150,7 @@ def page_of(
     if token := _parameter(query, "pageToken"):
         last = _decode_page_token(token)
         if last not in names:
-            raise invalid_argument("pageToken is none of this list.")
+            raise invalid_argument("pageToken isn't from this list.")
         start = names.index(last) + 1
     page = items[start : start + size]
     has_more = start + size < len(items)
@@ -193,7 +193,7 @@ def permission_denied(message: str) -> ApiError:
 
 
 def unimplemented(message: str) -> ApiError:
-    """The error for a request that Indent would carry out, and this space does not."""
+    """The error for a request that Indent supports and this space doesn't."""
     return ApiError(Code.UNIMPLEMENTED, message)
 
 

@@ -1,4 +1,4 @@
-"""Which claims about a petition count: those of people, and those of webhooks. No I/O."""
+"""Checks claims about a petition, those of people and those of webhooks. No I/O."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLAIMS_OF_PHASE = {"open": {APPROVE, DENY}, "granted": {REVOKE}}
 
 
 class InvalidClaimError(Exception):
-    """A webhook's claim does not count; the message says why."""
+    """A webhook's claim is not valid; the message says why."""
 
 
 def claim_from_api(
@@ -38,18 +38,18 @@ def claim_from_api(
     """Read a claim that a person makes through the API.
 
     Its actor is that person, whatever the body says. It may name the petitioners that it is for
-    (none means all), and names all of the resources or none.
+    (none means all), and must name all of the resources or none.
 
     Raises:
-        ApiError: its maker may not make it, it is wrong, or it does not fit the petition's phase.
+        ApiError: this person may not make it, it is wrong, or it does not fit the petition's phase.
         ShapeError: a field has the wrong type.
     """
     kind = get_str(body, "event")
     if kind not in {APPROVE, DENY, REVOKE}:
-        raise invalid_argument(f"A claim's event is one of {APPROVE}, {DENY} and {REVOKE}.")
+        raise invalid_argument(f"A claim's event must be one of {APPROVE}, {DENY} and {REVOKE}.")
     is_own = is_petitioner(owner, petition)
     if kind == APPROVE and is_own:
-        raise permission_denied("Nobody approves a petition of their own.")
+        raise permission_denied("You cannot approve your own petition.")
     if not owner.admin and not (kind == DENY and is_own):
         raise permission_denied(f"{owner.email} may not review this petition.")
     if kind not in _CLAIMS_OF_PHASE.get(petition.phase, ()):
@@ -60,7 +60,7 @@ def claim_from_api(
     ]
     resources = [item for item in bodies if not any(_is_for(item, person) for person in people)]
     if resources and _sorted_keys(resources) != _sorted_keys(petition.resources):
-        raise invalid_argument("The claim is not for exactly the petition's resources.")
+        raise invalid_argument("The claim must name exactly the petition's resources.")
     until = None
     if kind == APPROVE:
         until = _end_of_human_approval(petition, read_meta_labels(body), now)
@@ -71,10 +71,10 @@ def claim_from_api(
 def claim_from_webhook(
     petition: Petition, value: object, bots: Sequence[Json], now: datetime
 ) -> Claim:
-    """Read a webhook's claim; `bots` are the reviewers that this webhook speaks for.
+    """Read a webhook's claim; `bots` are the reviewers of this webhook.
 
     Raises:
-        InvalidClaimError: it does not count.
+        InvalidClaimError: it is not valid.
     """
     try:
         return _read_webhook_claim(petition, as_object(value, "a claim"), bots, now)
@@ -91,22 +91,22 @@ def _read_webhook_claim(
     actor = key_of(get_object(event, "actor"))
     bot = next((bot for bot in bots if key_of(bot) == actor), None)
     if bot is None:
-        raise InvalidClaimError("its actor is no allowed reviewer")
+        raise InvalidClaimError("its actor isn't an allowed reviewer")
     labels = read_meta_labels(event)
     if {labels[name] for name in PETITION if name in labels} != {petition.name}:
-        raise InvalidClaimError("it does not carry this petition's label")
+        raise InvalidClaimError("it lacks this petition's label")
     first, *rest = [as_object(item, "resources[]") for item in get_list(event, "resources")] or [{}]
     people = [person for person in petition.petitioners if _is_for(first, person)]
     if not people:
-        raise InvalidClaimError("its first resource is no petitioner")
+        raise InvalidClaimError("its first resource isn't a petitioner")
     if _sorted_keys(rest) != _sorted_keys(petition.resources):
-        raise InvalidClaimError("it is not for exactly the petition's resources")
+        raise InvalidClaimError("it doesn't name exactly the petition's resources")
     until = _end_of_bot_approval(labels, now) if kind == APPROVE else None
     return _make_claim(petition, kind, bot, people, get_str(event, "reason"), until, now)
 
 
 def _end_of_bot_approval(labels: Mapping[str, str], now: datetime) -> datetime:
-    """When a webhook's approval ends: it has to say so, and the end has to be ahead."""
+    """When a webhook's approval ends: the claim must say so, and the end must be in the future."""
     ends = []
     if DURATION in labels:
         ends.append(_after(now, parse_duration(labels[DURATION])))
@@ -123,7 +123,7 @@ def _end_of_bot_approval(labels: Mapping[str, str], now: datetime) -> datetime:
 def _end_of_human_approval(
     petition: Petition, labels: Mapping[str, str], now: datetime
 ) -> datetime | None:
-    """When a human's approval ends: as the claim says, else as requested, else never (None).
+    """When a human's approval ends: according to the claim, else the request, else never (None).
 
     Clients write "no duration" as `0s`, and "until revoked" as `-1ns` or the label for indefinite.
     """
@@ -170,7 +170,7 @@ def _make_claim(
     until: datetime | None,
     now: datetime,
 ) -> Claim:
-    """Make the claim from checked values only: nothing else of the body gets into it."""
+    """Make the claim from checked values only; the rest of the body is ignored."""
     resources = (*people, *petition.resources)
     event = petition.event(kind, now, actor, resources, reason or NO_REASON)
     event["meta"]["name"] = event["id"] = str(uuid.uuid4())

@@ -23,14 +23,14 @@ class NamedStore(Generic[Item]):
         self._items: dict[str, Item] = {}
 
     def get(self, name: str) -> Item:
-        """The item of this name; ApiError where there is none."""
+        """The item of this name; ApiError if there is none."""
         with self._lock:
             if name not in self._items:
                 raise not_found(self._kind, name)
             return self._items[name]
 
     def remove(self, name: str) -> Item:
-        """Delete the item of this name, and return it; ApiError where there is none."""
+        """Delete the item of this name, and return it; ApiError if there is none."""
         with self._lock:
             item = self.get(name)
             del self._items[name]

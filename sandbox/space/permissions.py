@@ -25,7 +25,7 @@ def check_may_change(owner: Owner, petition: Petition) -> None:
 
 
 def check_may_administrate(owner: Owner) -> None:
-    """Let administrators change what the space consists of; else ApiError."""
+    """Let administrators change the space's resources, webhooks and policies; else ApiError."""
     if not owner.admin:
         raise permission_denied("Only an administrator may change this.")
 

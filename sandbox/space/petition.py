@@ -18,13 +18,13 @@ Json = dict[str, Any]
 Phase = Literal["open", "granted", "revoked", "closed"]
 DENY, GRANT, REVOKE = "access/deny", "access/grant", "access/revoke"
 _TIME = "indent.com/time/"
-# How long a petition stays revoked before it closes by itself, as Indent's own does.
+# A petition closes by itself after it has been revoked for so long, as in Indent.
 _CLOSES_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim that counts.
+    """A valid claim.
 
     Attributes:
         event: the claim as the API returns it.
@@ -49,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that the API has no event for: a webhook was called, a claim was refused."""
+    """Something without an event in the API: a webhook was called, or a claim was refused."""
 
     at: datetime
     text: str
@@ -60,9 +60,9 @@ class Petition:
     """A petition.
 
     Attributes:
-        petitioners, resources: as the space knows them, whatever the client said of them.
+        petitioners, resources: as the space knows them; what else the client sent is ignored.
         events: all that happened, as the API returns it.
-        claims: those that count.
+        claims: the valid ones.
         reviewable: whether every webhook has been asked.
     """
 
@@ -147,9 +147,10 @@ def open_petition(petition: Petition) -> Petition:
 
 
 def add_claim(petition: Petition, claim: Claim, now: datetime) -> Petition:
-    """Add a claim that counts, and take the step that follows from it.
+    """Add a valid claim, and change the phase accordingly.
 
-    Approvals grant once every petitioner has one that still runs; the earliest end holds for all.
+    Access is granted once each petitioner has an approval that has not ended. It ends for all
+        with the earliest one.
     """
     events, claims = (*petition.events, claim.event), (*petition.claims, claim)
     petition = replace(petition, events=events, claims=claims)
@@ -172,7 +173,7 @@ def add_claim(petition: Petition, claim: Claim, now: datetime) -> Petition:
 
 
 def advance(petition: Petition, now: datetime) -> Petition:
-    """Take the steps that time alone leads to."""
+    """Change the phase if an end has passed."""
     end = petition.expires_at
     if petition.phase == "granted" and end and end <= now:
         revocations = _changes(petition, REVOKE, end, "The access has expired.")

@@ -1,4 +1,4 @@
-"""The petitions of a space: created by people, decided on by webhooks, reviewed by people."""
+"""The petitions of a space: people create them, webhooks decide on them, people review them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PetitionStore:
             wait: return it only once the webhooks have been asked.
 
         Raises:
-            ApiError, ShapeError: the body describes none that this owner may make.
+            ApiError, ShapeError: the body isn't a petition that this owner may make.
         """
         petitioners = get_list(body, "petitioners") or [{"email": owner.email}]
         people = [
@@ -73,7 +73,7 @@ class PetitionStore:
             for value in get_list(body, "resources")
         ]
         if not resources:
-            raise invalid_argument("A petition is for at least one resource.")
+            raise invalid_argument("A petition needs at least one resource.")
         petition = open_petition(
             Petition(
                 str(uuid.uuid4()),
@@ -90,13 +90,13 @@ class PetitionStore:
         return self.wait_for_webhooks(petition.name) if wait else self.get(petition.name)
 
     def wait_for_webhooks(self, name: str) -> Petition:
-        """The petition once its webhooks have been asked, or, after long, as it is."""
+        """The petition once its webhooks have been asked, or as it is after a long time."""
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._is_reviewable(name), _MAX_WAIT)
             return self.get(name)
 
     def review(self, owner: Owner, name: str, body: Mapping[str, Any]) -> Claim:
-        """Add a claim made through the API; ApiError or ShapeError where it doesn't count."""
+        """Add a claim made through the API; ApiError or ShapeError if it isn't valid."""
         actor = self._resources.resolve_petitioner({"email": owner.email})
         with self._changed:
             petition, now = self.get(name), self._now()
@@ -129,7 +129,7 @@ class PetitionStore:
             return self._save(replace(petition, reason=get_str(body, "reason") or petition.reason))
 
     def remove(self, owner: Owner, name: str) -> Petition:
-        """Delete a petition, and return it; one that is granted has to be revoked before."""
+        """Delete a petition, and return it; revoke it first if it is granted."""
         with self._changed:
             petition = self.get(name)
             check_may_change(owner, petition)
@@ -138,7 +138,7 @@ class PetitionStore:
             return self._petitions.pop(name)
 
     def get(self, name: str) -> Petition:
-        """The petition of this name as it is now; ApiError where there is none."""
+        """The petition of this name as it is now; ApiError if there is none."""
         with self._changed:
             if name not in self._petitions:
                 raise not_found("petition", name)
@@ -150,7 +150,7 @@ class PetitionStore:
             return [self.get(name) for name in self._petitions]
 
     def holders(self, kind: str, id_: str) -> list[Json]:
-        """The people who hold a resource by a petition that is granted."""
+        """The people who have access to a resource through a granted petition."""
         people = [
             person
             for petition in self.all()
@@ -160,7 +160,7 @@ class PetitionStore:
         return list(_distinct(people))
 
     def close(self) -> None:
-        """Call no webhook any more, end every wait, and join every thread."""
+        """Stop calling webhooks, end every wait, and join every thread."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -178,7 +178,7 @@ class PetitionStore:
                 thread.start()
 
     def _ask_webhooks(self, petition: Petition) -> None:
-        """Have webhooks decide; whatever goes wrong, the petition becomes reviewable."""
+        """Let webhooks decide; the petition becomes reviewable, even after an error."""
         try:
             self._decide(petition)
         except Exception as error:
@@ -191,7 +191,7 @@ class PetitionStore:
                 self._changed.notify_all()
 
     def _decide(self, petition: Petition) -> None:
-        """Ask every webhook, then add the claims that count."""
+        """Ask every webhook, then add the valid claims."""
         claims = [
             claim
             for webhook in self._webhooks.deciding_on(petition.resources)
@@ -211,7 +211,7 @@ class PetitionStore:
             self._save(current)
 
     def _ask_webhook(self, webhook: Webhook, petition: Petition) -> list[Claim]:
-        """Ask one webhook, and return those of its claims that count."""
+        """Ask one webhook, and return its valid claims."""
         title = f"The webhook {webhook.display_name or webhook.url}"
         self._note(petition, f"{title} is asked.")
         try:
@@ -249,7 +249,7 @@ class PetitionStore:
 
 
 def petition_name(claim: Mapping[str, Any]) -> str:
-    """The name of the petition that a claim's label gives, or ""."""
+    """The name of the petition in a claim's label, or ""."""
     labels = get_object(get_object(claim, "meta"), "labels")
     return next((get_str(labels, name) for name in PETITION if labels.get(name)), "")
 
@@ -282,7 +282,7 @@ def _is_closing(petition: Petition, update: Mapping[str, Any]) -> bool:
 
 
 def _duration(value: object) -> timedelta | None:
-    """Read a protobuf Duration: `3600s`, or its two fields, as some clients type it.
+    """Read a protobuf Duration: `3600s`, or its two fields, as some clients write it.
 
     No duration, or one of 0 seconds, is None: as long as possible.
     """

@@ -1,4 +1,4 @@
-"""What a space knows: its people and resources, with labels and views. No I/O.
+"""The people and resources of a space, with labels and views. No I/O.
 
 A resource is found by its name, which is its label `indent.com/block`, or by its kind and id. A
 person is a resource of the kind `user`.
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 PERSON = "user"
 ACTION = "action"
 NAME = "indent.com/block"
-# By which Indent's command line finds out who somebody is.
+# Indent's command line looks a person up by this label.
 EMAIL = "indent.com/resource/email"
 
 
@@ -33,7 +33,7 @@ def _is_person(resource: Json) -> bool:
     return bool(resource["kind"] == PERSON)
 
 
-# The views that Indent's clients name.
+# The views that Indent's clients use.
 VIEWS: Mapping[str, Callable[[Json], bool]] = MappingProxyType(
     {
         "requestable": _is_requestable,
@@ -96,11 +96,11 @@ class ResourceStore(NamedStore[Json]):
         if not view:
             return self.all()
         if view not in VIEWS:
-            raise invalid_argument(f"view is none of {', '.join(VIEWS)}.")
+            raise invalid_argument(f"view must be one of {', '.join(VIEWS)}.")
         return list(filter(VIEWS[view], self.all()))
 
     def resolve_resource(self, body: Mapping[str, Any]) -> Json:
-        """The resource that a petition is for: by kind and id, whatever else the body says of it.
+        """The resource that a petition is for, by kind and id; the body's other fields are ignored.
 
         A client may make up an `action`; it has no labels.
 
@@ -119,7 +119,7 @@ class ResourceStore(NamedStore[Json]):
         email = get_str(body, "email")
         person = self.find_person(email) if email else self.find(*key_of(body))
         if person is None or not _is_person(person) or not person.get("email"):
-            raise invalid_argument("A petitioner is nobody of this space.")
+            raise invalid_argument("A petitioner isn't in this space.")
         return person
 
     def _save_body(self, name: str, kind: str, id_: str, body: Mapping[str, Any]) -> Json:

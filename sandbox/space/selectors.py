@@ -1,7 +1,7 @@
-"""Label selectors as Kubernetes writes them, as text and as JSON. No I/O.
+"""Label selectors in Kubernetes's syntax, as text and as JSON. No I/O.
 
-Syntax: "Labels and Selectors" of the Kubernetes documentation. Keys are laxer than there, since
-Indent's own hold colons and several slashes.
+Syntax: "Labels and Selectors" of the Kubernetes documentation. More keys are valid here, since
+Indent's own contain colons and several slashes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _expressions(values: Iterable[object]) -> Iterable[Requirement]:
 
 
 def _parts(selector: str) -> Iterator[str]:
-    """Split at the commas outside of parentheses."""
+    """Split at the commas outside parentheses."""
     start, inside = 0, False
     for i, character in enumerate(selector):
         if character in "()":
@@ -122,4 +122,4 @@ def _requirement(part: str) -> Requirement:
         key = part.removeprefix("!").strip()
         if _KEY.fullmatch(key):
             return Requirement(key, "DoesNotExist" if part.startswith("!") else "Exists")
-    raise SelectorError(f"{part!r} is no requirement of a label selector")
+    raise SelectorError(f"{part!r} isn't a requirement of a label selector")

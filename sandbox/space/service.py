@@ -1,4 +1,4 @@
-"""An Indent space on loopback: its REST API over stores that are in memory only.
+"""An Indent space on loopback: its REST API, with everything in memory.
 
 The routes and shapes come from the descriptors of Indent's API (`indent-go`) and its JavaScript
 client (`indent-js`).
@@ -42,19 +42,19 @@ _BLOCK = "access-manager"
 
 
 class Space(Double):
-    """A space that runs from `with` to the end of it; `fail` makes it answer with faults.
+    """A space that runs within `with`; `fail` makes it answer with faults.
 
-    A fault that replaces the answer (a status, a hang-up before it) creates no petition; one that
+    A fault that replaces the answer (a status, a hang-up before it) creates no petition. One that
     spoils the answer (garbage, a hang-up in its body) comes after the petition is created.
 
     Args:
         name: the space's name.
-        now: its clock; time that passes is seen when a petition is next looked at.
+        now: its clock; a petition notices that time has passed when it is next read.
         webhook_timeout: seconds that a webhook has for one answer, and for the connection to it.
         webhook_pauses: seconds before each further try.
 
     Attributes:
-        resources, webhooks, petitions: what it knows, for a page in the same process.
+        resources, webhooks, petitions: its content, for a page in the same process.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Space(Double):
 
     @property
     def url(self) -> str:
-        """The base of the API, which ends in `/v1`."""
+        """The API's base URL, which ends in `/v1`."""
         return f"{super().url}/v1"
 
     def add_person(self, email: str, display_name: str = "") -> Json:
-        """The person with this address, who is added if need be."""
+        """The person with this address, added if necessary."""
         body = {"kind": PERSON, "id": email, "email": email, "displayName": display_name}
         return self.resources.find_person(email) or self.resources.add(body)
 
@@ -105,9 +105,9 @@ class Space(Double):
         return self.resources.add(body)
 
     def add_webhook(self, url: str, secret: str, display_name: str = "") -> str:
-        """Add a decision webhook, pull its bots, and return its name; a policy has to name it.
+        """Add a decision webhook, pull its bots, and return its name, for use in a policy.
 
-        Where it does not answer, its bots are pulled when it is first asked for a decision.
+        If it does not answer, its bots are pulled when it is first asked for a decision.
         """
         body = {"url": url, "secret": secret, "displayName": display_name}
         webhook = self.webhooks.add({**body, "labels": {DECISION: "true"}})
@@ -116,17 +116,17 @@ class Space(Double):
         return webhook.name
 
     def add_policy(self, webhook: str, match_labels: Mapping[str, str] | None = None) -> str:
-        """Ask a webhook about resources that all carry these labels; return the policy's name."""
+        """Ask a webhook about resources that all have these labels; return the policy's name."""
         base = {"selector": {"matchLabels": dict(match_labels or {})}}
         return self.webhooks.add_policy({"base": base, "webhooks": [{"name": webhook}]}).name
 
     def token_for(self, email: str, *, admin: bool = False) -> str:
-        """Make a token for a person, who is added if need be."""
+        """Make a token for a person, added if necessary."""
         self.add_person(email)
         return tokens.issue(self._key, Owner(email, admin), self.now())
 
     def answer(self, request: Request) -> Response:
-        """Answer a request; without a valid token, nobody learns which paths there are."""
+        """Answer a request; without a valid token, every path gives the same answer."""
         try:
             owner = self._owner(request)
             match = self.route_of(request)
@@ -146,7 +146,7 @@ class Space(Double):
         return Response(status, error_body(code_of_status(status), message))
 
     def close(self) -> None:
-        """Hang up on webhooks and clients; every thread is joined."""
+        """Close all connections, and join every thread."""
         self.petitions.close()
         super().close()
 
@@ -160,7 +160,7 @@ class Space(Double):
         return owner
 
     def _petition_routes(self) -> dict[str, Route]:
-        """Everybody in the space may read every petition; `claims` says who may do what else."""
+        """Everybody in the space may read every petition; `claims` says who may do the rest."""
         petitions = self.petitions
         return {
             "GET /petitions": self._list_petitions,
@@ -188,7 +188,7 @@ class Space(Double):
         }
 
     def _read_routes(self) -> dict[str, Route]:
-        """What the space consists of; everybody in it may read this."""
+        """The space's content; everybody in the space may read it."""
         return {
             "GET /resources": self._list_resources,
             "GET /resources/{name}": lambda _, name: self.resources.get(name),
@@ -210,7 +210,7 @@ class Space(Double):
         }
 
     def _administration_routes(self) -> dict[str, Route]:
-        """What changes this, which administrators may."""
+        """Changes to the content, which administrators may make."""
         resources, webhooks = self.resources, self.webhooks
         return {
             "POST /resources": lambda request: resources.add(request.item("resource")),
@@ -298,7 +298,7 @@ class Space(Double):
         return {"resources": [self.resources.put(body) for body in bodies], "status": {}}
 
     def _block(self, name: str) -> Json:
-        """The one block, from which clients learn the configuration that petitions belong to."""
+        """The only block; it tells clients which configuration petitions belong to."""
         if name != _BLOCK:
             raise not_found("block", name)
         labels = {
@@ -316,7 +316,7 @@ class Space(Double):
         return page_of(request.query, "webhooks", items)
 
     def _test_policies(self, request: ApiRequest) -> Json:
-        """The webhooks that policies select. A policy would define a view: there is none here."""
+        """The webhooks that policies select. In Indent a policy defines a view; here it doesn't."""
         if view := get_str(request.body, "view"):
             raise not_found("view", view)
         policies = [as_object(value, "policies[]") for value in get_list(request.body, "policies")]

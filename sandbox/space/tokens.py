@@ -15,7 +15,7 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom a token speaks for; an administrator reviews, and requests for others."""
+    """The owner of a token. An administrator may review, and may request for others."""
 
     email: str
     admin: bool = False
@@ -34,7 +34,7 @@ def issue(key: bytes, owner: Owner, now: datetime) -> str:
 
 
 def verify(key: bytes, token: str, now: datetime) -> Owner | None:
-    """The token's owner; None for a token that another key signed, or that has expired."""
+    """The token's owner; None if another key signed the token, or it has expired."""
     signed, _, signature = token.rpartition(".")
     if not hmac.compare_digest(_signature(key, signed).encode(), signature.encode()):
         return None

@@ -1,6 +1,6 @@
 """The webhooks of a space, the policies that select them, and the client that calls them.
 
-Shapes: the `Webhook` and `WebhookPolicy` messages of Indent's API. A secret goes in and never out.
+Shapes: the `Webhook` and `WebhookPolicy` messages of Indent's API. A secret is never returned.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _OK, _FIRST_SERVER_ERROR = 200, 500
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where the space asks for decisions; `bots` are the reviewers that it speaks for, if known."""
+    """Where the space asks for decisions; `bots` are its reviewers, if known."""
 
     name: str
     url: str
@@ -50,7 +50,7 @@ class Webhook:
 
     @property
     def decides(self) -> bool:
-        """Whether it is to be asked for decisions at all."""
+        """Whether it is asked for decisions at all."""
         return not self.dry_run and self.labels.get(DECISION) == "true"
 
     def as_json(self, space: str) -> Json:
@@ -99,14 +99,14 @@ class WebhookStore(NamedStore[Webhook]):
         return self.save(webhook.name, webhook)
 
     def update(self, name: str, body: Mapping[str, Any]) -> Webhook:
-        """Replace the fields in the body; which bots it speaks for has to be pulled again."""
+        """Replace the fields in the body; its bots must then be pulled again."""
         with self._lock:
             old = self.get(name)
             fields = {**old.as_json(""), "secret": old.secret, **body}
             return self.save(name, _read_webhook(name, fields))
 
     def set_bots(self, name: str, bots: Sequence[Json]) -> Webhook:
-        """Remember which reviewers a webhook speaks for."""
+        """Remember a webhook's reviewers."""
         with self._lock:
             return self.save(name, replace(self.get(name), bots=tuple(bots)))
 
@@ -121,12 +121,12 @@ class WebhookStore(NamedStore[Webhook]):
         return self.policies.save(policy.name, policy)
 
     def update_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
-        """Replace a policy by what a body describes."""
+        """Replace a policy by the one in a body."""
         self.policies.get(name)
         return self.policies.save(name, self._read_policy(name, body))
 
     def selected_by(self, bodies: Sequence[Mapping[str, Any]]) -> list[Webhook]:
-        """The webhooks that policies of these bodies name; the policies are not added."""
+        """The webhooks that the policies in these bodies name; the policies are not added."""
         return self._named_by([self._read_policy("", body) for body in bodies])
 
     def deciding_on(self, resources: Sequence[Mapping[str, Any]]) -> list[Webhook]:
@@ -141,7 +141,7 @@ class WebhookStore(NamedStore[Webhook]):
     def _read_policy(self, name: str, body: Mapping[str, Any]) -> WebhookPolicy:
         base = get_object(body, "base")
         if any(get_list(base, field, "base.") for field in ("conditions", "compiledConditions")):
-            raise unimplemented("Conditions in CEL are not evaluated: use a selector.")
+            raise unimplemented("This space doesn't evaluate conditions in CEL: use a selector.")
         try:
             selector = selectors.from_json(get_object(base, "selector", "base."))
         except selectors.SelectorError as error:
@@ -157,16 +157,16 @@ class WebhookStore(NamedStore[Webhook]):
 
 def _read_webhook(name: str, body: Mapping[str, Any]) -> Webhook:
     if get_str(body, "method") not in {"", "POST"}:
-        raise unimplemented("A webhook is called by POST here, and by nothing else.")
+        raise unimplemented("This space calls webhooks by POST only.")
     if get_object(body, "headers"):
-        raise unimplemented("A webhook gets no headers of its own here.")
+        raise unimplemented("This space sends no extra headers to a webhook.")
     url, secret = require_str(body, "url"), require_str(body, "secret")
     if not _is_usable_url(url):
-        raise invalid_argument("A webhook's url is http:// or https:// and a host.")
+        raise invalid_argument("A webhook's url must be http:// or https:// and a host.")
     try:
         secret.encode()
     except UnicodeEncodeError:  # half a surrogate pair
-        raise invalid_argument("A webhook's secret is not a text.") from None
+        raise invalid_argument("A webhook's secret must be a text.") from None
     dry_run = bool(body.get("dryRun"))
     return Webhook(name, url, secret, get_str(body, "displayName"), read_labels(body), dry_run)
 
@@ -182,7 +182,7 @@ def _is_usable_url(url: str) -> bool:
 
 
 class WebhookError(Exception):
-    """A webhook gave no usable answer; the message says what it did, to follow its name."""
+    """A webhook gave no usable answer; the message says what it did, and follows its name."""
 
 
 class WebhookClient:
@@ -214,7 +214,7 @@ class WebhookClient:
             raise WebhookError(f"answered in the wrong shape: {error}") from None
 
     def pull_bots(self, webhook: Webhook) -> list[Json]:
-        """Get the reviewers that a webhook speaks for; WebhookError without an answer."""
+        """Get a webhook's reviewers; WebhookError without an answer."""
         bots = self.pull(webhook, [BOT_KIND])
         return [bot for bot in bots if bot.get("kind") == BOT_KIND and bot.get("id")]
 
@@ -227,7 +227,7 @@ class WebhookClient:
             raise WebhookError(f"answered in the wrong shape: {error}") from None
 
     def close(self) -> None:
-        """End every call, and make no further one."""
+        """End every call, and make no more."""
         with self._lock:
             self._closing.set()
             for connection in self._sockets:
@@ -240,14 +240,14 @@ class WebhookClient:
                 break
             try:
                 status, raw = self._post(webhook, body)
-            # UnicodeError is for a host name that no host can have.
+            # A host name that is not valid raises UnicodeError.
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 problem = f"does not answer ({type(error).__name__})"
                 continue
             if status < _FIRST_SERVER_ERROR:
                 return _read_answer(status, raw)
             problem = f"answered HTTP {status}"
-        raise WebhookError(problem or "was not asked: the space closes")
+        raise WebhookError(problem or "was not asked: the space is closing")
 
     def _post(self, webhook: Webhook, body: Mapping[str, Any]) -> tuple[int, bytes]:
         raw, headers = signed(webhook.secret, body, self._now())
@@ -282,7 +282,7 @@ class WebhookClient:
 
 @contextmanager
 def _time_limit(seconds: float, connection: socket.socket) -> Iterator[None]:
-    """End a connection after so long, however steadily its bytes come, and raise TimeoutError."""
+    """End a connection after this time, even if bytes still arrive, and raise TimeoutError."""
     is_late = threading.Event()
 
     def end() -> None:
@@ -312,7 +312,7 @@ def _read_answer(status: int, raw: bytes) -> Mapping[str, Any]:
         answer = as_object(read_json(raw), "the answer")
         code = get_object(answer, "status").get("code", 0)
     except (ValueError, RecursionError):  # it isn't JSON, or has the wrong shape
-        raise WebhookError("answered what is no JSON object") from None
+        raise WebhookError("answered with something other than a JSON object") from None
     if code != 0:
         raise WebhookError(f"answered with status code {code!r}")
     return answer

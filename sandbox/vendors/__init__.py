@@ -1,4 +1,4 @@
-"""Doubles of the providers: stateful, over HTTP, with the vendors' bodies, and faults on demand."""
+"""Doubles of the providers: stateful HTTP servers with the vendors' bodies, and faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def create_double(provider: str) -> Double:
     """Create the double of a provider, by its id, with a random key.
 
-    It is in the module of that name, so that nothing else has to list the doubles.
+    Its module has the provider's id as its name, so that nothing else has to list the doubles.
     """
     double: Double = import_module(f"sandbox.vendors.{provider}").create_double()
     return double

@@ -1,4 +1,4 @@
-"""What the doubles of Opsgenie and JSM Operations share: an organisation and who is on call in it.
+"""The common part of Opsgenie's and JSM Operations' doubles: an organisation, and who is on call.
 
 Rows refer to each other by id, so a new name shows everywhere.
 """
@@ -6,12 +6,20 @@ Rows refer to each other by id, so a new name shows everywhere.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from sandbox.vendors.server import Clock, InvalidParameterError, Json, Request
+from sandbox.vendors.server import (
+    Clock,
+    Double,
+    InvalidParameterError,
+    Json,
+    Request,
+    Response,
+    Route,
+)
 from sandbox.vendors.store import SHIFT, Store, find
 
 AccountType: TypeAlias = Literal["atlassian", "app", "customer"]
@@ -39,7 +47,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user. Only Jira has the last three: is the e-mail hidden, the account in use, and whose."""
+    """A user. The last three fields are Jira's only."""
 
     id: str
     name: str
@@ -68,7 +76,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """Whom an alert goes to, one after the other, while nobody takes it."""
+    """Whom an alert is sent to, one after the other, until somebody accepts it."""
 
     id: str
     name: str
@@ -88,7 +96,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Who is on call when, in rotations that run side by side."""
+    """Who is on call when, in parallel rotations."""
 
     id: str
     name: str
@@ -110,7 +118,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """For that time whatever goes to one person goes to the other instead."""
+    """During this time, alerts for one person go to another."""
 
     person: str
     to: str
@@ -134,7 +142,7 @@ def kind_of(responder: Responder) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Somebody or something on call, and who is on call by it.
+    """A person or thing on call, and who is on call through it.
 
     `who` None is a shift of nobody; `after` are the minutes of an escalation's step.
     """
@@ -159,8 +167,8 @@ class Period:
 class Organisation(Store):
     """People, teams, escalations, schedules and forwardings, without HTTP.
 
-    Methods return rows as they are after the call. They take a row itself, its id, or what people
-    call it: a person's e-mail, the name of anything else.
+    Methods return rows as they are after the call. They accept a row, its id, or its name for
+    people: a person's e-mail, the name of anything else.
     """
 
     person_id = "{}"
@@ -181,7 +189,7 @@ class Organisation(Store):
 
     @property
     def schedules(self) -> list[Schedule]:
-        """Every schedule, whatever the key sees."""
+        """Every schedule, even if the key can't see it."""
         return list(self._schedules.values())
 
     @property
@@ -195,7 +203,7 @@ class Organisation(Store):
             return self._save(self._people, Person(self.person_id.format(self._id()), name, email))
 
     def add_team(self, name: str, members: Iterable[Person | str] = ()) -> Team:
-        """Add people who are on call together where the team is on a shift."""
+        """Add people who are on call together when the team is on a shift."""
         with self._lock:
             ids = tuple(find(self._people, who).id for who in members)
             return self._save(self._teams, Team(self._id(), name, ids))
@@ -207,7 +215,7 @@ class Organisation(Store):
         *,
         team: Team | str | None = None,
     ) -> Escalation:
-        """Add who is notified after how many minutes; alerts for a team go by its first one."""
+        """Add who is notified after how many minutes; a team's alerts use its first escalation."""
         with self._lock:
             ordered = tuple(Step(self._responder_id(who), after) for who, after in steps)
             row = Escalation(self._id(), name, ordered, self._team_id(team))
@@ -247,7 +255,7 @@ class Organisation(Store):
             return shift
 
     def take_off_shift(self, schedule: Schedule | str, who: Responder | str) -> None:
-        """Remove every shift that this one has in the schedule."""
+        """Remove every shift of this person, team, escalation or schedule from the schedule."""
         with self._lock:
             row, responder_id = find(self._schedules, schedule), self._responder_id(who)
             others = tuple(shift for shift in row.shifts if shift.who != responder_id)
@@ -260,7 +268,7 @@ class Organisation(Store):
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> Forwarding:
-        """Give all that comes to one person to another, by default from now for 8 hours."""
+        """Forward one person's alerts to another, by default from now for 8 hours."""
         with self._lock:
             start, people = start or self.now(), self._people
             row = Forwarding(find(people, who).id, find(people, to).id, start, end or start + SHIFT)
@@ -286,12 +294,12 @@ class Organisation(Store):
             return [period for period in periods if period.start <= now < period.end]
 
     def forwards_to(self, who: Person | str) -> Person | None:
-        """Give who gets now what is this person's, if somebody else does."""
+        """Give the person who gets this person's alerts now, if there is one."""
         with self._lock:
             return self._forwarded_to(find(self._people, who), self.now())
 
     def _visible_schedule(self, schedule_id: str) -> Schedule:
-        """Find the schedule of this id; no name will do.
+        """Find the schedule with this id; a name is not enough.
 
         Raises:
             RefusedError: there is none (404), or the key may not see it (403).
@@ -320,19 +328,19 @@ class Organisation(Store):
     # -- who is on call --
 
     def _on_call(self, schedule: Schedule) -> list[Participant]:
-        """Give those of every rotation now; a disabled schedule has them, too."""
+        """Give those of every rotation now, even if the schedule is disabled."""
         now = self.now()
         return [self._participant(shift.who, now, schedule) for shift in schedule.current(now)]
 
     def _participant(
         self, who: str | None, moment: datetime, *above: Responder, after: int | None = None
     ) -> Participant:
-        """Give a participant with all who are on call by it, without cycles.
+        """Give a participant with everybody who is on call through it, without cycles.
 
         Args:
             who: its id.
             moment: when.
-            above: what it is on call by, directly and indirectly.
+            above: what it is on call through, directly and indirectly.
             after: the minutes of an escalation's step.
         """
         if who is None:
@@ -350,10 +358,10 @@ class Organisation(Store):
     def _within(
         self, responder: Responder, moment: datetime
     ) -> Iterable[tuple[str | None, int | None]]:
-        """Give who is on call by it, and after how many minutes if it says so."""
+        """Give who is on call through it, and after how many minutes, if that is set."""
         match responder:
             case Team(id=id_, members=members):
-                # An alert for a team goes by the team's escalation, if it has one.
+                # An alert for a team uses the team's escalation, if it has one.
                 escalations = [
                     escalation.id
                     for escalation in self._escalations.values()
@@ -376,7 +384,7 @@ class Organisation(Store):
     # -- until when --
 
     def _periods(self, shifts: Iterable[Shift], start: datetime, end: datetime) -> Iterator[Period]:
-        """Give the parts of shifts between two times, cut where a forwarding begins or ends."""
+        """Give the parts of shifts between two times, split where a forwarding begins or ends."""
         now = self.now()
         for shift in shifts:
             moments = {shift.start, shift.end}
@@ -401,12 +409,12 @@ class Organisation(Store):
     ) -> Json:
         """Give who was, is and will be on call, from today on for `interval` days.
 
-        The first day begins at midnight of UTC, which is the time zone of every schedule here.
+        The first day begins at midnight UTC, the time zone of every schedule here.
         Periods are cut at both ends of the timeline: a period that ends there may be part of a
         longer shift. A timeline of one day shows no end after midnight.
         """
         if request.parameter("intervalUnit") != "days":
-            raise InvalidParameterError("intervalUnit", "must be days: no other unit is known here")
+            raise InvalidParameterError("intervalUnit", "must be days: no other is supported here")
         days = request.number("interval", 1, least=1, most=_MOST_DAYS)
         today = self.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         end = today + days * _DAY
@@ -424,6 +432,41 @@ class Organisation(Store):
             "endDate": time_json(end),
             "finalTimeline": {"rotations": rotations},
         }
+
+
+class OrganisationDouble(Organisation, Double):
+    """An organisation that one key reads over HTTP; subclasses write the vendor's answers.
+
+    Args:
+        routes: see `Double`.
+        now: the clock.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], now: Clock) -> None:
+        Organisation.__init__(self, now)
+        Double.__init__(self, routes, now)
+
+    def check_key(self, request: Request) -> Response | None:
+        """Make the answer to a call whose key is wrong or lacks a right; None for any other."""
+        raise NotImplementedError
+
+    def error(
+        self, status: int, *, retry_at: datetime | None = None, message: str = ""
+    ) -> Response:
+        """Make the vendor's response of an HTTP error, by default with the status's phrase."""
+        raise NotImplementedError
+
+    def answer(self, request: Request) -> Response:
+        """Answer as Atlassian does."""
+        if refusal := self.check_key(request):
+            return refusal
+        try:
+            with self._lock:
+                return super().answer(request)
+        except RefusedError as error:
+            return self.error(error.status)
+        except InvalidParameterError as error:
+            return self.error(422, message=str(error))
 
 
 def time_json(moment: datetime) -> str:

@@ -1,6 +1,6 @@
 """Faults of a provider: each is a small value for `double.fail(path, fault)`.
 
-First the faults that any provider may have; then, by provider and list, its normal answers with one
+First the faults that any provider may have; then, for each provider and list, normal answers with a
 wrong value.
 """
 
@@ -26,7 +26,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Answers normally after so many seconds, or once released, whichever comes first."""
+    """Answers normally after some seconds, or once released, whichever comes first."""
 
     seconds: float = inf
     released: threading.Event = field(default_factory=threading.Event)
@@ -39,7 +39,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Takes the request and never answers."""
+    """Reads the request and never answers."""
 
     def __call__(self, exchange: Exchange) -> None:
         """Wait forever."""
@@ -92,12 +92,12 @@ class EndlessBody:
 
 @dataclass(frozen=True, slots=True)
 class Huge:
-    """Adds a field of so many megabytes to the normal body, which stays valid JSON."""
+    """Adds a field of some megabytes to the normal body, which stays valid JSON."""
 
     megabytes: int
 
     def __call__(self, exchange: Exchange) -> None:
-        """Write it in pieces: it is never in memory as a whole."""
+        """Write it in pieces, so that it is never in memory as a whole."""
         before, after = b'{"huge": "', b'", ' + exchange.response.body_bytes()[1:]
         size = self.megabytes * 1024 * 1024
         length = len(before) + size + len(after)
@@ -122,7 +122,7 @@ class EndlessPages:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __call__(self, exchange: Exchange) -> None:
-        """Answer as if the first page was asked for, and link to one more."""
+        """Answer as if the first page were requested, and link to one more."""
         double, request = exchange.double, exchange.request
         query = {
             name: values
@@ -154,9 +154,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class TooManyRequests:
-    """A 429 that says in how many seconds to come back, if at all.
+    """A 429 that says after how many seconds to retry, if it says so.
 
-    It says so in the vendor's own way and, unless `retry_after` is None, by a Retry-After header
+    It says so in the vendor's own way and, unless `retry_after` is None, in a Retry-After header
     in seconds or as an HTTP-date.
     """
 
@@ -258,11 +258,11 @@ def wrong_values(fields: Mapping[str, Iterable[object]]) -> dict[str, WrongValue
 
 
 def _timeline(prefix: str, person: str, name: str) -> dict[str, WrongValue]:
-    """Make those of the timeline of both Atlassian products.
+    """Make the faults of the timeline, for both Atlassian products.
 
     Args:
         prefix: of each field.
-        person: the field of a period that says whose it is.
+        person: the field of a period that names the person.
         name: what is there instead.
     """
     timeline = f"{prefix}finalTimeline"
@@ -283,7 +283,7 @@ def _timeline(prefix: str, person: str, name: str) -> dict[str, WrongValue]:
     )
 
 
-# RFC 3339 wants an offset. Whoever read these without one would take a shift for a current one.
+# RFC 3339 requires an offset. Read without one, a shift would seem current.
 PAST_WITHOUT_OFFSET = "2020-01-01T00:00:00"
 FUTURE_WITHOUT_OFFSET = "2099-01-01T00:00:00"
 

@@ -1,4 +1,4 @@
-"""A double of incident.io: an organisation, answered about as the vendor's API does.
+"""A double of incident.io: an organisation, with the answers of the vendor's API.
 
 Facts from the vendor's API reference ("Incidents V2", "Schedules V2", "Incident Updates V2",
 "Incident Roles V2", "Severities V1", "Incident Types V1", "Utilities V1", "Users V2",
@@ -39,7 +39,7 @@ RoleType: TypeAlias = Literal["lead", "reporter", "custom"]
 _LIMIT = 1200
 _SET_UP = "2024-01-08T09:00:00Z"
 _APP = "https://app.incident.io/sandbox"
-# (rank, name) in the app; `live` and `learning` are what the API still calls Active, Post-incident.
+# (rank, name) in the app; the API's `live` and `learning` are Active and Post-incident there.
 _STATUSES: dict[Category, tuple[int, str]] = {
     "triage": (1, "Triage"),
     "live": (2, "Investigating"),
@@ -58,7 +58,7 @@ _RIGHTS = {
     "/v2/schedules": "schedules_reader",
     "/v2/users": "viewer",
 }
-# What the vendor calls an error, by status; `api_error` is any other.
+# The vendor's type of an error, by status; any other is `api_error`.
 _ERROR_TYPES = {
     401: "authentication_error",
     403: "resource_forbidden",
@@ -106,7 +106,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a person can be in an incident. The reporter's shortform is empty."""
+    """A role in incidents. The reporter's shortform is empty."""
 
     id: str
     name: str
@@ -132,7 +132,7 @@ class Incident:
 
     @property
     def reference(self) -> str:
-        """What people call it: INC-42."""
+        """Its name for people: INC-42."""
         return f"INC-{self.number}"
 
 
@@ -151,8 +151,8 @@ class Update:
 class Organisation(Store):
     """People, schedules, roles, incidents and updates, without HTTP.
 
-    Methods return rows as they are after the call. They take a row itself, its id, or what people
-    call it: a person's e-mail, a schedule's or role's name, an incident's reference.
+    Methods return rows as they are after the call. They accept a row, its id, or its name for
+    people: a person's e-mail, a schedule's or role's name, an incident's reference.
     """
 
     def __init__(self, now: Clock) -> None:
@@ -182,7 +182,7 @@ class Organisation(Store):
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """Every incident, closed ones too."""
+        """Every incident, including closed ones."""
         return tuple(self._incidents.values())
 
     def add_person(self, name: str, email: str | None) -> Person:
@@ -360,7 +360,7 @@ class IncidentIO(Organisation, Double):
         message: str = "",
         field: str = "",
     ) -> Response:
-        """Make an error, with the parameter that is wrong or the time to come back."""
+        """Make an error, with the wrong parameter or the time to retry."""
         error_type = _ERROR_TYPES.get(status, "api_error")
         error = {"code": error_type, "message": message or HTTPStatus(status).phrase}
         source = {"source": {"field": field, "pointer": f"/{field}"}} if field else {}
@@ -380,9 +380,9 @@ class IncidentIO(Organisation, Double):
         body["pagination_meta"]["after"] = _ulid("Z", number)
 
     def _from_cache(self, request: Request) -> Response:
-        """Encode each answer once until something changes, which a shift does by the clock alone.
+        """Encode each answer once until something changes; a shift changes with the clock.
 
-        Long lists would otherwise take longer here than in what is measured.
+        Otherwise, long lists would take longer here than in the code that is measured.
         """
         if self._cache_changes != self.changes:
             self._cache.clear()
@@ -456,7 +456,7 @@ class IncidentIO(Organisation, Double):
         )
 
     def _list_users(self, request: Request) -> Response:
-        """List those of an e-mail, in any case, or all."""
+        """List the users with an e-mail, in any letter case, or all."""
         email = request.parameter("email").lower()
         return _page(
             request,
@@ -493,7 +493,7 @@ def _page(
     largest: int,
     counted: bool = True,
 ) -> Response:
-    """Give the matching rows after the one that `after` names, whether or not that one matches."""
+    """Give the matching rows after the one that `after` names, even if that one doesn't match."""
     size, skipped = request.number("page_size", 25, least=1, most=largest), 0
     if after := request.parameter("after"):
         places = {row.id: place for place, row in enumerate(rows, 1)}
@@ -514,7 +514,7 @@ def _page(
 def _one_of(
     request: Request, name: str, known: Collection[str], default: Collection[str]
 ) -> Collection[str]:
-    """Give the values that a filter lets through."""
+    """Give the values that a filter allows."""
     values = request.query.get(f"{name}[one_of]", default)
     if not set(values) <= set(known):
         raise InvalidParameterError(name, f"must be one of {', '.join(known)}")
@@ -538,14 +538,14 @@ def _configured_json(description: str) -> Json:
 
 
 def _user_json(person: Person) -> Json:
-    """A `UserV2`; its `role` is deprecated and says nothing."""
+    """A `UserV2`; its `role` is deprecated and has no meaning."""
     email = {"email": person.email} if person.email is not None else {}
     slack = f"U{person.id[-8:]}"
     return {"id": person.id, "name": person.name, "role": "unset", "slack_user_id": slack, **email}
 
 
 def _listed_user_json(person: Person) -> Json:
-    """A `UserWithRolesV2`: its roles are those of the app, and no duties."""
+    """A `UserWithRolesV2`: its roles are those of the app, and not duties."""
     base_role = {"id": _ulid("B", 1), "name": "Responder", "slug": "responder"}
     return {**_user_json(person), "base_role": base_role, "custom_roles": []}
 
@@ -603,7 +603,7 @@ def _assignment_json(role: Role, person: Person | None) -> Json:
 
 
 def _severities() -> list[Json]:
-    """Every `SeverityV1`, the one of all incidents here first."""
+    """Every `SeverityV1`; the first is that of all incidents here."""
     return [
         {"id": _ulid("V", number), "name": name, "rank": rank, **_configured_json(f"It is {name}.")}
         for number, (name, rank) in enumerate((("Major", 2), ("Minor", 1), ("Critical", 3)), 1)
@@ -611,7 +611,7 @@ def _severities() -> list[Json]:
 
 
 def _incident_types() -> list[Json]:
-    """Every `IncidentTypeV1`, the default and type of all incidents here first."""
+    """Every `IncidentTypeV1`; the first is the default, and the type of all incidents here."""
     return [
         {
             "id": _ulid("T", number),
@@ -644,7 +644,7 @@ def _update_json(update: Update) -> Json:
 
 
 def _schedule_json(schedule: Schedule, now: datetime) -> Json:
-    """A `ScheduleV2`: a reader must not take those in its rotation for those on shift."""
+    """A `ScheduleV2`; those in its rotation are not those on shift."""
     members = {shift.person.id: shift.person for shift in schedule.shifts if shift.person}
     rotation = {
         "id": _ulid("R", 1),

@@ -1,6 +1,6 @@
-"""A double of JSM Operations: a site, answered about as Atlassian's two hosts do.
+"""A double of JSM Operations: a site, with the answers of Atlassian's two hosts.
 
-In life the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
+In reality, the site (https://acme.atlassian.net: `/_edge`, `/rest`) and the API
 (https://api.atlassian.com: `/jsm`) are two hosts; here one double is both under one address.
 
 Facts from Atlassian's references ("Jira Service Management ops REST API": schedules, schedule
@@ -19,11 +19,10 @@ from http import HTTPStatus
 
 from sandbox.vendors.atlassian import (
     AccountType,
-    Organisation,
+    OrganisationDouble,
     Participant,
     Period,
     Person,
-    RefusedError,
     Responder,
     kind_of,
     period_json,
@@ -31,8 +30,6 @@ from sandbox.vendors.atlassian import (
 from sandbox.vendors.server import (
     OK,
     Clock,
-    Double,
-    InvalidParameterError,
     Json,
     Request,
     Response,
@@ -50,11 +47,11 @@ _MOST_SCHEDULES, _MOST_USERS = 100, 200
 _MANY = 1_000_000
 
 
-class JSM(Organisation, Double):
+class JSM(OrganisationDouble):
     """A site that one account's API token reads over HTTP.
 
-    A token that lacks the scope of a path is as good as none. After `restrict_key` the account
-    sees that team's schedules only: the list leaves the others out, by id they are 403.
+    A token without the scope of a path is refused. After `restrict_key`, the account
+    sees that team's schedules only: the list leaves the others out, and their ids give 403.
 
     Attributes:
         scopes: what the token may read.
@@ -66,9 +63,7 @@ class JSM(Organisation, Double):
 
     def __init__(self, email: str, api_token: str, *, now: Clock = utc_now) -> None:
         api = f"GET /jsm/ops/api/{self.cloud_id}/v1/schedules"
-        Organisation.__init__(self, now)
-        Double.__init__(
-            self,
+        super().__init__(
             {
                 "GET /_edge/tenant_info": self._get_tenant,
                 api: self._list_schedules,
@@ -125,42 +120,36 @@ class JSM(Organisation, Double):
             )
             return self._save(self._people, changed)
 
-    def answer(self, request: Request) -> Response:
-        """Answer as Atlassian does."""
+    def check_key(self, request: Request) -> Response | None:
+        """Refuse a call with another key or without the scope; `/_edge` needs neither."""
         if request.path != "/_edge/tenant_info":
             account = b64encode(f"{self.email}:{self.api_token}".encode()).decode()
             if not request.is_authorized(f"Basic {account}"):
                 return _unauthorized("Unauthorized")
             if request.lacks_right(_RIGHTS, self.scopes):
                 return _unauthorized("Unauthorized; scope does not match")
-        try:
-            with self._lock:
-                return super().answer(request)
-        except RefusedError as error:
-            return self.error(error.status)
-        except InvalidParameterError as error:
-            return self.error(422, title=str(error))
+        return None
 
     def error(
         self,
         status: int,
         *,
-        retry_at: datetime | None = None,  # noqa: ARG002 - a header tells it, if anything does
-        title: str = "",
+        retry_at: datetime | None = None,  # noqa: ARG002 - its errors don't give it
+        message: str = "",
     ) -> Response:
         """Make an error of the operations API."""
-        title = title or HTTPStatus(status).phrase
+        title = message or HTTPStatus(status).phrase
         return Response(status, {"errors": [{"title": title, "code": str(status)}]})
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
-        """Link to it, as the list of schedules does or as that of users."""
+        """Link to it in the way of the list of schedules, or of users."""
         if "links" in body:
             body["links"]["next"] = f"/v1/schedules?offset={number}"
         else:
             body |= {"isLast": False, "total": _MANY, "nextPage": f"{self.url}?startAt={number}"}
 
     def _get_tenant(self, _: Request) -> Response:
-        """Tell the cloud id, to anybody."""
+        """Give the cloud id, to anybody."""
         return Response(OK, {"cloudId": self.cloud_id})
 
     def _list_schedules(self, request: Request) -> Response:
@@ -194,7 +183,7 @@ class JSM(Organisation, Double):
         )
 
     def _list_users(self, request: Request) -> Response:
-        """Give a page of the users of several account ids; unknown ids are left out silently."""
+        """Give a page of the users with these account ids; unknown ids are left out."""
         ids = dict.fromkeys(request.query.get("accountId", []))
         people = [self._people[id_] for id_ in ids if id_ in self._people]
         start = request.number("startAt", 0)
@@ -214,7 +203,7 @@ class JSM(Organisation, Double):
         return Response(OK, body, page=1 + start // size)
 
     def _search_users(self, request: Request) -> Response:
-        """Find active users whose name or visible e-mail begins so; a hidden e-mail only whole."""
+        """Find active users by how a name or visible e-mail begins, or by a whole e-mail."""
         query = request.parameter("query").lower()
         people = [person for person in self.people if person.active and _matches(person, query)]
         return Response(OK, [self._user_json(person) for person in people])
@@ -241,7 +230,7 @@ def create_double() -> JSM:
 
 
 def _unauthorized(message: str) -> Response:
-    """The gateway before both hosts says this, and has a body of its own."""
+    """Make the error of the gateway in front of both hosts, whose body differs."""
     return Response(401, {"code": 401, "message": message})
 
 
@@ -252,11 +241,11 @@ def _matches(person: Person, query: str) -> bool:
     return not person.hidden and email.startswith(query)
 
 
-# -- the operations API's JSON: everybody is an id, of a person an account id, and has no name ----
+# -- the operations API's JSON: everybody has an id (a person's is the account id), and no name ----
 
 
 def _participant_json(participant: Participant) -> Json:
-    """Without the minutes of a step: a back-up looks like somebody who is notified at once."""
+    """Without the minutes of a step: a back-up looks like a person who is notified at once."""
     body = _responder_json(participant.who)
     if participant.within:
         body["onCallParticipants"] = list(map(_participant_json, participant.within))

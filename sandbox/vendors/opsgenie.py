@@ -1,8 +1,8 @@
-"""A double of Opsgenie: an account, answered about as the vendor's API does until 2027-04-05.
+"""A double of Opsgenie: an account, with the answers of the vendor's API, which ends on 2027-04-05.
 
 Facts from opsgenie/opsgenie-oas (`whoIsOnCall`, `schedule`, `common`) and from docs.opsgenie.com
-("Who is On Call API", "Schedule API", "User API", "Response", "API Rate Limiting"). That a timeline
-begins with a whole day, and cuts what reaches out of it, is seen in its successor.
+("Who is On Call API", "Schedule API", "User API", "Response", "API Rate Limiting"). A timeline
+begins with a whole day and is cut at its ends in its successor, so it is here too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from math import ceil
 from urllib.parse import unquote
 
 from sandbox.vendors.atlassian import (
-    Organisation,
+    OrganisationDouble,
     Participant,
     Period,
     Person,
@@ -28,8 +28,6 @@ from sandbox.vendors.atlassian import (
 from sandbox.vendors.server import (
     OK,
     Clock,
-    Double,
-    InvalidParameterError,
     Json,
     Request,
     Response,
@@ -41,17 +39,15 @@ _NO_RIGHT = 40301
 _MINUTE = 60
 
 
-class Opsgenie(Organisation, Double):
+class Opsgenie(OrganisationDouble):
     """An account that one API key reads over HTTP.
 
-    After `restrict_key` the key is one of a team's integration: lists leave out what isn't that
-    team's, and asking for it is 403 with the code 40301. A person's username is the e-mail.
+    After `restrict_key`, the key belongs to a team's integration: lists leave out what isn't that
+    team's, and its id gives 403 with the code 40301. A person's username is the e-mail.
     """
 
     def __init__(self, api_key: str, *, now: Clock = utc_now) -> None:
-        Organisation.__init__(self, now)
-        Double.__init__(
-            self,
+        super().__init__(
             {
                 "GET /v2/schedules/on-calls": self._list_on_calls,
                 "GET /v2/schedules/{schedule_id}/timeline": self._get_timeline,
@@ -67,22 +63,14 @@ class Opsgenie(Organisation, Double):
         """The settings by which the function asks this provider."""
         return {"OPSGENIE_KEY": self.api_key, "OPSGENIE_BASE_URL": self.url}
 
-    def answer(self, request: Request) -> Response:
-        """Answer as the vendor does."""
-        if not request.is_authorized(f"GenieKey {self.api_key}"):
-            return self.error(401)
-        try:
-            with self._lock:
-                return super().answer(request)
-        except RefusedError as error:
-            return self.error(error.status)
-        except InvalidParameterError as error:
-            return self.error(422, message=str(error))
+    def check_key(self, request: Request) -> Response | None:
+        """Refuse a call with another key."""
+        return None if request.is_authorized(f"GenieKey {self.api_key}") else self.error(401)
 
     def error(
         self, status: int, *, retry_at: datetime | None = None, message: str = ""
     ) -> Response:
-        """Make an error; when to come back shows only in the headers, as a limit's period."""
+        """Make an error; only the headers say when to retry, as a limit's period."""
         body = {"message": message or HTTPStatus(status).phrase}
         code = {"code": _NO_RIGHT} if status == _FORBIDDEN else {}
         headers = {}
@@ -103,7 +91,7 @@ class Opsgenie(Organisation, Double):
         return Response(OK, {"data": data, **self._about_request()})
 
     def _list_on_calls(self, _: Request) -> Response:
-        """Tell who is on call in every schedule, as a tree."""
+        """List who is on call in every schedule, as a tree."""
         return self._data(
             [
                 {
@@ -123,7 +111,7 @@ class Opsgenie(Organisation, Double):
         return self._data(self._timeline(request, schedule, _period_json))
 
     def _get_user(self, _: Request, name: str) -> Response:
-        """Find a user by id, or by username in any case."""
+        """Find a user by id, or by username in any letter case."""
         key = unquote(name)
         for person in self.people:
             if key == person.id or key.lower() == (person.email or "").lower():
@@ -149,7 +137,7 @@ def create_double() -> Opsgenie:
 
 
 def _participants_json(participants: Iterable[Participant]) -> list[Json]:
-    """Leave out those on shift as nobody."""
+    """Leave out shifts of nobody."""
     return [_participant_json(participant) for participant in participants if participant.who]
 
 

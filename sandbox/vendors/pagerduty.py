@@ -1,8 +1,8 @@
-"""A double of PagerDuty: an account, answered about as the vendor's REST API v2 does.
+"""A double of PagerDuty: an account, with the answers of the vendor's REST API v2.
 
 Facts from the vendor's API reference ("On-Calls", "Schedules", "Schedules V3", "Users"), its
-OpenAPI file, and its pages "Errors", "Rate Limits", "Pagination", "Schedules API: v2 to v3". Of
-the filters of lists there is what this project uses. What is null here may be null there.
+OpenAPI file, and its pages "Errors", "Rate Limits", "Pagination", "Schedules API: v2 to v3". Lists
+have the filters that this project uses. What is null here may be null there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _CODES = {400: 2001, 401: 2006, 402: 2014, 403: 2010, 404: 2100, 408: 2016, 429:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user; some have no e-mail, and one that is deleted has nothing left but a summary."""
+    """A user; some have no e-mail, and a deleted one has only a summary."""
 
     id: str
     name: str
@@ -75,18 +75,18 @@ class Shift:
 
     @property
     def until(self) -> datetime:
-        """The end as a time, even where it has none."""
+        """The end as a time, even if it has none."""
         return self.end or _NEVER
 
     def part(self, start: datetime, until: datetime) -> Shift:
-        """Cut it to what lies between these times."""
+        """Cut it to the part between these times."""
         end = min(self.until, until)
         return replace(self, start=max(self.start, start), end=None if end == _NEVER else end)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Who is on call when; `v3` tells a shift-based schedule from one of layers."""
+    """Who is on call when; `v3` marks a shift-based schedule, others have layers."""
 
     id: str
     name: str
@@ -97,7 +97,7 @@ class Schedule:
     def final_shifts(self) -> list[Shift]:
         """The final schedule, in order of time.
 
-        It has all shifts of a shift-based schedule. In one of layers only one person is on at a
+        It has all shifts of a shift-based schedule. With layers, only one person is on call at a
         time: of shifts that overlap, the one added last.
         """
         shifts = self.shifts if self.v3 else _cut_overlaps(self.shifts)
@@ -109,7 +109,7 @@ class Schedule:
         return list(dict.fromkeys(shift.person_id for shift in self.shifts if shift.person_id))
 
     def current(self, now: datetime) -> list[Shift]:
-        """Give who is on now, each for as long as they are without a break, over several shifts."""
+        """Give who is on call now, each until their shifts have a gap."""
         stretches: list[Shift] = []
         latest: dict[str | None, int] = {}
         for shift in self.final_shifts:
@@ -139,7 +139,7 @@ class EscalationPolicy:
 
 
 def _cut_overlaps(shifts: Iterable[Shift]) -> list[Shift]:
-    """Cut from each shift what a later one in the list overlaps, as overrides do."""
+    """Cut from each shift the part that a later one in the list overlaps, as overrides do."""
     visible: list[Shift] = []
     for top in shifts:
         below = [
@@ -158,8 +158,8 @@ Target: TypeAlias = Schedule | Person | str
 class Account(Store):
     """People, schedules and escalation policies, without HTTP.
 
-    Methods return rows as they are after the call. They take a row itself, its id, or what people
-    call it: a person's e-mail, a schedule's or policy's name.
+    Methods return rows as they are after the call. They accept a row, its id, or its name for
+    people: a person's e-mail, a schedule's or policy's name.
     """
 
     def __init__(self, now: Clock) -> None:
@@ -170,7 +170,7 @@ class Account(Store):
 
     @property
     def people(self) -> list[Person]:
-        """Every user but those deleted."""
+        """Every user who is not deleted."""
         return [person for person in tuple(self._people.values()) if person.deleted_at is None]
 
     @property
@@ -189,7 +189,7 @@ class Account(Store):
             return self._save(self._people, Person(self._id(), name, email))
 
     def delete_person(self, who: Person | str) -> Person:
-        """Delete a user, who stays wherever they were on call, as a bare reference."""
+        """Delete a user; where they were on call, a bare reference stays."""
         with self._lock:
             row = find(self._people, who)
             return self._save(self._people, replace(row, email=None, deleted_at=self.now()))
@@ -201,7 +201,7 @@ class Account(Store):
             return self._save(self._schedules, row)
 
     def upgrade_schedule(self, schedule: Schedule | str) -> Schedule:
-        """Make one of layers shift-based; its id stays."""
+        """Make a schedule with layers shift-based; its id stays."""
         with self._lock:
             row = find(self._schedules, schedule)
             upgraded = replace(row, v3=True, shifts=tuple(row.final_shifts))
@@ -218,7 +218,7 @@ class Account(Store):
     ) -> Shift:
         """Add a shift, by default from now for 8 hours; `who` None leaves the slot unassigned.
 
-        In a schedule of layers it replaces the shifts that it overlaps, as an override does.
+        In a schedule with layers it replaces the shifts that it overlaps, as an override does.
         """
         with self._lock:
             row, start = find(self._schedules, schedule), start or self.now()
@@ -246,7 +246,7 @@ class Account(Store):
     def add_target(
         self, policy: EscalationPolicy | str, target: Target, level: int = 1
     ) -> EscalationPolicy:
-        """Have a level of the policy page a schedule, or a person, who is then always on call.
+        """Add a schedule, or a person, who is then always on call, to a level of the policy.
 
         Raises:
             ValueError: the policy has no such level, and it isn't the next one.
@@ -274,7 +274,7 @@ class Account(Store):
         return f"P{next(self._numbers):06d}"
 
     def _long_id(self) -> str:
-        """Make an id as long as the newer ones: a client must not rely on the short form."""
+        """Make an id as long as the newer ones, so that no client relies on the short form."""
         return f"Q{next(self._numbers):013d}"
 
 
@@ -284,7 +284,7 @@ _Row = TypeVar("_Row")
 
 
 class _OnCall(NamedTuple):
-    """A person on call at a level of a policy: by a schedule, or paged directly, so always."""
+    """A person on call at a level of a policy: through a schedule, or always."""
 
     policy: EscalationPolicy
     level: int
@@ -352,7 +352,7 @@ class PagerDuty(Account, Double):
         code: int | None = None,
         detail: str = "",
     ) -> Response:
-        """Make an error; the headers tell in how many seconds to come back."""
+        """Make an error; the headers say after how many seconds to retry."""
         message = HTTPStatus(status).phrase
         error: Json = {"message": message, "code": code or _CODES.get(status, 2000)}
         if detail:
@@ -362,7 +362,7 @@ class PagerDuty(Account, Double):
         return Response(status, {"error": error}, {} if status == _UNAUTHORIZED else headers)
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:  # noqa: ARG002 - the base class's
-        """Say that there is more after the page that was asked for."""
+        """Say that there is more after the requested page."""
         body |= {"offset": request.number("offset", 0), "more": True}
 
     def _list_on_calls(self, request: Request) -> Response:
@@ -424,7 +424,7 @@ class PagerDuty(Account, Double):
             for shift in self._shifts_in_window(request, schedule)
             if shift.person_id
         ]
-        # Everybody in it, on call or not: a reader must not take them for on call.
+        # Everybody in it, on call or not: being listed here is not being on call.
         members = [{"user": self._user_reference(member)} for member in schedule.members]
         layer = {"id": f"P{1:06d}", "name": "Layer 1", "end": None, "users": members}
         body = {
@@ -459,9 +459,9 @@ class PagerDuty(Account, Double):
         return Response(OK, {"schedule": body})
 
     def _shifts_in_window(self, request: Request, schedule: Schedule) -> list[Shift]:
-        """Give the shifts between `since` and `until`; none if the query lacks one of them.
+        """Give the shifts between `since` and `until`; none if the query lacks either.
 
-        They are cut at these times, or whole with `overflow`: one for good in turns of a week.
+        They are cut at these times, or whole with `overflow`; an endless one is split into weeks.
         """
         if not {"since", "until"} <= request.query.keys():
             return []
@@ -475,7 +475,7 @@ class PagerDuty(Account, Double):
         return [shift if shift.end else shift.part(shift.start, turn_end) for shift in shifts]
 
     def _list_users(self, request: Request) -> Response:
-        """List those whose name or e-mail has the query anywhere in it, in any case."""
+        """List users whose name or e-mail contains the query, in any letter case."""
         query = request.parameter("query").casefold()
         rows = [
             person
@@ -501,7 +501,7 @@ class PagerDuty(Account, Double):
     # -- its JSON, in full and as references --
 
     def _user_reference(self, id_: str) -> Json:
-        """Without an e-mail; of somebody who is deleted this is all there is."""
+        """A reference, without an e-mail; for a deleted user there is nothing else."""
         person = self._people[id_]
         reference = _reference("user", id_, person.name, "users")
         if person.deleted_at is None:
@@ -510,7 +510,7 @@ class PagerDuty(Account, Double):
         return {**reference, "self": None, "html_url": None, "deleted_at": deleted_at}
 
     def _user(self, id_: str) -> Json:
-        """All of a user, or the reference to one who is deleted."""
+        """A user in full, or the reference to a deleted one."""
         person = self._people[id_]
         if person.deleted_at is not None:
             return self._user_reference(id_)
@@ -526,7 +526,7 @@ class PagerDuty(Account, Double):
         }
 
     def _schedule(self, schedule: Schedule) -> Json:
-        """All that both kinds of schedule have in common."""
+        """The fields that both kinds of schedule have."""
         policies = [
             _policy_reference(policy)
             for policy in self._policies.values()
@@ -543,7 +543,7 @@ class PagerDuty(Account, Double):
         }
 
     def _layer_based(self, schedule: Schedule) -> Json:
-        """A schedule of layers as the list has it."""
+        """A schedule with layers, as in the list."""
         users = [self._user_reference(member) for member in schedule.members]
         return {**self._schedule(schedule), "users": users}
 
@@ -564,7 +564,7 @@ def create_double() -> PagerDuty:
 
 
 def _rate_limit(remaining: int, seconds: int) -> dict[str, str]:
-    """Make the headers of a rate limit; the double itself has none."""
+    """Make the headers of a rate limit; the double itself does not limit."""
     return {
         "ratelimit-limit": str(_LIMIT),
         "ratelimit-remaining": str(remaining),
@@ -580,7 +580,7 @@ def _page(
     *,
     v3: bool = False,
 ) -> Response:
-    """Give the rows from `offset` on. Too large a `limit` is taken for the largest."""
+    """Give the rows from `offset` on. A `limit` that is too large means the largest."""
     limit = request.number("limit", 100 if v3 else 25, least=1)
     offset = request.number("offset", 0)
     if offset + limit > _MOST_ROWS:
@@ -620,7 +620,7 @@ def _reference(kind: str, id_: str, summary: str, folder: str) -> Json:
 
 
 def _schedule_reference(schedule: Schedule) -> Json:
-    """Its type tells a shift-based one from one of layers."""
+    """Its type says whether it is shift-based or has layers."""
     if not schedule.v3:
         return _reference("schedule", schedule.id, schedule.name, "schedules")
     page = {"html_url": f"{_APP}/schedules/{schedule.id}"}

@@ -1,7 +1,7 @@
 """The HTTP server of every double: it answers by routes, records the calls, and fails on demand.
 
-It is HTTP/1.1 on loopback. An answer is written byte by byte where a fault asks for that: it may
-drip, break off or never end, which no web framework lets its handlers do.
+It is HTTP/1.1 on loopback. A fault can write an answer byte by byte: it may
+drip, break off or never end, which web frameworks don't allow.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Json: TypeAlias = dict[str, Any]
 Clock: TypeAlias = Callable[[], datetime]
 Route: TypeAlias = "Callable[..., Response]"
 Fault: TypeAlias = "Callable[[Exchange], None]"
-"""A way to answer badly: writes whatever it likes to the exchange, or nothing."""
+"""A way to answer badly: it writes anything to the exchange, or nothing."""
 
 
 def utc_now() -> datetime:
@@ -48,7 +48,7 @@ class InvalidParameterError(Exception):
 
     Attributes:
         name: of the parameter.
-        message: what is wrong, to be put after the name.
+        message: what is wrong; it follows the name.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -67,7 +67,7 @@ class Request:
     body: bytes = b""
 
     def parameter(self, name: str, default: str = "") -> str:
-        """Give a query parameter: of several values the last."""
+        """Give a query parameter; the last of several values."""
         return self.query.get(name, [default])[-1]
 
     def number(self, name: str, default: int, least: int = 0, most: int = _MOST) -> int:
@@ -82,12 +82,12 @@ class Request:
         return int(text)
 
     def is_authorized(self, authorization: str) -> bool:
-        """Tell whether the call has this Authorization header; takes the same time in any case."""
+        """Whether the call has this Authorization header, compared in constant time."""
         header = self.headers.get("authorization", "")
         return hmac.compare_digest(header.encode(), authorization.encode())
 
     def lacks_right(self, rights: Mapping[str, str], granted: Collection[str]) -> bool:
-        """Tell whether a key misses the right that the path needs.
+        """Whether a key lacks the right that the path needs.
 
         Args:
             rights: the right that is needed, by the beginning of a path.
@@ -136,9 +136,9 @@ class Exchange:
     """A request and the means to answer it.
 
     Attributes:
-        request, double: who asks for what.
+        request, double: the call, and what answers it.
         write: sends bytes; raises OSError once the client has gone, which ends the connection.
-        is_gone: tells whether the client has hung up.
+        is_gone: says whether the client has hung up.
     """
 
     request: Request
@@ -149,7 +149,7 @@ class Exchange:
 
     @property
     def response(self) -> Response:
-        """What the double answers without a fault.
+        """The answer without a fault.
 
         Made on first access: a fault that never reads it refuses a call before it takes effect.
         """
@@ -164,7 +164,7 @@ class Exchange:
         self.write(head + body)
 
     def wait(self, seconds: float = inf, event: threading.Event | None = None) -> None:
-        """Hold the call so long, or until the event.
+        """Hold the call for this time, or until the event.
 
         Raises:
             ConnectionAbortedError: the double closes, or the client has hung up.
@@ -175,7 +175,7 @@ class Exchange:
                 self.hang_up()
 
     def hang_up(self) -> NoReturn:
-        """Close the connection, whatever was promised."""
+        """Close the connection, even in the middle of an answer."""
         raise ConnectionAbortedError
 
 
@@ -188,7 +188,7 @@ class Calls(list[Request]):
         del self[:-MOST_CALLS]
 
     def wait_for(self, count: int, seconds: float = 10) -> None:
-        """Wait until there are so many; raise TimeoutError, with their number, if none comes."""
+        """Wait until there are `count`; raise TimeoutError if they don't come."""
         end = time.monotonic() + seconds
         while len(self) < count:
             if time.monotonic() > end:
@@ -202,7 +202,7 @@ class Calls(list[Request]):
 
 @dataclass(eq=False, slots=True)
 class _ActiveFault:
-    """A fault and the calls that it is for; `left` is None where their number has no limit."""
+    """A fault and the calls that it is for; `left` is None if their number has no limit."""
 
     prefix: str
     fault: Fault
@@ -219,9 +219,9 @@ class Double:
         now: the clock.
 
     Attributes:
-        calls: what was asked so far.
+        calls: the calls so far.
         closing: set once the double closes.
-        page_parameters: the query parameters that say which page of a list is asked for.
+        page_parameters: the query parameters that choose a page of a list.
     """
 
     page_parameters: tuple[str, ...] = ()
@@ -244,14 +244,14 @@ class Double:
         return route(request, **parts)
 
     def route_of(self, request: Request) -> tuple[Route, dict[str, str]] | None:
-        """Find what answers this method and path, with the parts in braces."""
+        """Find the route of a method and path, with the parts in braces."""
         for pattern, route in self._routes:
             if match := pattern.fullmatch(f"{request.method} {request.path}"):
                 return route, match.groupdict()
         return None
 
     def error(self, status: int, *, retry_at: datetime | None = None) -> Response:
-        """Make the vendor's response of an HTTP error; some say when to come back."""
+        """Make the vendor's response of an HTTP error; some say when to retry."""
         raise NotImplementedError
 
     def point_to_another_page(self, body: Json, request: Request, number: int) -> None:
@@ -271,9 +271,9 @@ class Double:
     def fail(
         self, prefix: str, fault: Fault, *, times: int | None = None, page: int | None = None
     ) -> None:
-        """Have a fault answer the calls whose path begins so.
+        """Let a fault answer the calls whose path has this prefix.
 
-        Of several that fit a call, the one added last answers.
+        If several match a call, the one added last answers.
 
         Args:
             prefix: of the path.
@@ -285,7 +285,7 @@ class Double:
             self._faults.insert(0, _ActiveFault(prefix, fault, times, page))
 
     def clear_faults(self) -> None:
-        """Answer as the service does again; a call that hangs goes on hanging."""
+        """Answer as the service does again; a call that hangs stays so."""
         with self._faults_lock:
             self._faults.clear()
 
@@ -301,7 +301,7 @@ class Double:
             exchange.send(exchange.response)
 
     def close(self) -> None:
-        """Stop answering: hanging calls are hung up, and every thread is joined."""
+        """Stop answering: close the connections of hanging calls, and join every thread."""
         self._server.stop_accepting()
         self.closing.set()
         self._server.close()
@@ -321,7 +321,7 @@ class Double:
     def _fault_for(self, exchange: Exchange) -> Fault | None:
         with self._faults_lock:
             faults = list(self._faults)
-        # Without the lock: the page is known only once the whole answer is made.
+        # Without the lock: the page is known only after the whole answer is made.
         for active in faults:
             if (
                 exchange.request.path.startswith(active.prefix)
@@ -332,7 +332,7 @@ class Double:
         return None
 
     def _count_off(self, active: _ActiveFault) -> bool:
-        """Use a fault once; False if another call was faster and it is used up."""
+        """Use a fault once; False if other calls have used it up."""
         with self._faults_lock:
             if active not in self._faults:
                 return False
@@ -354,7 +354,7 @@ class _Server(LocalServer):
 
 
 class _Handler(LocalHandler):
-    wbufsize = 0  # what a fault writes goes out at once
+    wbufsize = 0  # what a fault writes is sent at once
     server: _Server
 
     def _serve(self) -> None:
@@ -381,7 +381,7 @@ class _Handler(LocalHandler):
         self.wfile.write(data)
 
     def _is_gone(self) -> bool:
-        """Tell whether the client has hung up: what it still sends is its next request."""
+        """Whether the client has hung up; more bytes are its next request."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

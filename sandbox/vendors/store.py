@@ -1,4 +1,4 @@
-"""The state of a double: tables of rows by id, which change under a lock."""
+"""The state of a double: tables of rows by id, changed under a lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHIFT = timedelta(hours=8)
 
 
 class Row(Protocol):
-    """A person, schedule, incident or the like, as it is at one moment."""
+    """A person, schedule, incident or the like, at one moment."""
 
     @property
     def id(self) -> str:
@@ -40,17 +40,17 @@ class Store:
         self._numbers = itertools.count(1)
 
     def _save(self, table: dict[str, AnyRow], row: AnyRow) -> AnyRow:
-        """Add a row, or put it in the place of the one that has its id."""
+        """Add a row, or replace the one with its id."""
         table[row.id] = row
         self.changes += 1
         return row
 
 
 def find(table: Mapping[str, AnyRow], key: AnyRow | str) -> AnyRow:
-    """Find a row as it is now: by an older version of it, by its id, or by what people call it.
+    """Find a row as it is now: by an older version of it, by its id, or by its name for people.
 
     Raises:
-        LookupError: several are called so, or none is.
+        LookupError: several have that name, or none has.
     """
     if not isinstance(key, str):
         return table[key.id]
@@ -63,6 +63,6 @@ def find(table: Mapping[str, AnyRow], key: AnyRow | str) -> AnyRow:
 
 
 def _label(row: Row) -> object:
-    """Give what people call it: a person's e-mail, an incident's reference, any other name."""
+    """Give its name for people: a person's e-mail, an incident's reference, any other name."""
     labels = (getattr(row, name) for name in ("email", "reference", "name") if hasattr(row, name))
     return next(labels)

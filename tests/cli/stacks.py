@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cli.conftest import Answer, Command
@@ -19,15 +19,28 @@ exit $(cat {folder}/$1.code)
 
 
 class Stack:
-    """A deployed stack "dev", as the CLI tells of it; and `oncall` in its project's folder.
+    """A deployed stack "dev", as the CLI describes it; and `oncall` in its project's folder.
 
-    Neither the webhook's secret nor a stack trace is ever in what the command says.
+    Neither the webhook's secret nor a stack trace is ever in what the command prints.
+
+    Args:
+        folder: the project's folder.
+        outputs: the stack's outputs.
+        secret: what `pulumi config get` prints.
+        callers: the encrypted settings that switch callers on.
     """
 
-    def __init__(self, folder: Path, outputs: Mapping[str, str], secret: str = SECRET) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        outputs: Mapping[str, str],
+        secret: str = SECRET,
+        callers: Sequence[str] = ("INDENT_WEBHOOK_SECRET",),
+    ) -> None:
         self.folder = folder
         self.secret = secret
-        project_in(folder)
+        self._callers = callers
+        self.write_settings()
         self.bin = folder / "bin"
         self.bin.mkdir()
         cli = self.bin / "pulumi"
@@ -54,7 +67,7 @@ class Stack:
 
     def write_settings(self, **settings: str) -> None:
         """Write plain settings into the stack's file."""
-        project_in(self.folder, **settings)
+        project_in(self.folder, encrypted=self._callers, **settings)
 
     def run(self, *arguments: str) -> Answer:
         """Run `oncall` in the project's folder."""

@@ -1,4 +1,4 @@
-"""`oncall check`: what is deployed is called, and what each answer means is told."""
+"""`oncall check`: it calls what is deployed, and says what each answer means."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_who_is_on_duty(deployed_stack: Stack, sandbox: Sandbox) -> None:
     answer = deployed_stack.check(*AS_JANE)
     assert answer.status == 0
     assert re.fullmatch(
-        rf"ok       GetDecision: claims {ASKED} for {JANE} for 6 hours, until .+ UTC: "
-        r"default rule: Incident Lead of INC-1 \(incident\.io\)",
+        rf"ok       GetDecision: {JANE} would get {ASKED} for 6 hours \(until .+ UTC\): "
+        r"Incident Lead of INC-1 \(incident\.io\), by the default rule",
         answer.lines[-1],
     )
     record = sandbox.log.wait_for(lambda each: each.get("message") == "decision", since=logged)
@@ -75,12 +75,12 @@ def test_who_is_not(deployed_stack: Stack, sandbox: Sandbox) -> None:
     answer = deployed_stack.check(*AS_NORA)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
-    assert no == f"no       GetDecision: no claim for {NORA}: humans decide about {ASKED}"
+    assert no == f"no       GetDecision: a request by {NORA} for {ASKED} would be left to humans"
     explain = (
         f"`oncall explain --as {NORA} --resource {ASKED} --label 'Env=it'\"'\"'s' --stack dev`"
     )
     assert remedy.startswith(
-        f"         remedy: {explain} says why; or see the log: `aws logs tail "
+        f"         remedy: {explain} explains why; or see the log: `aws logs tail "
     )
     group = sandbox.deployment.outputs["log_group"]
     assert re.search(
@@ -92,7 +92,7 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
     """As a shell that has read `.sandbox/env`: no CLI and no stack are needed."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     oncall.environment = {**sandbox.variables(), "PATH": str(tmp_path)}
-    answer = oncall("check", *AS_JANE, "--json")
+    answer = oncall("check", "--caller", "indent", *AS_JANE, "--json")
     assert answer.status == 0
     assert sandbox.webhook_secret not in answer.out
     assert {name: answer.json[name] for name in ("ok", "approved", "url")} == {
@@ -100,18 +100,23 @@ def test_beside_a_sandbox(tmp_path: Path, sandbox: Sandbox) -> None:
         "approved": True,
         "url": sandbox.url,
     }
-    assert [(each["call"], each["level"]) for each in answer.json["steps"]] == [
+    (result,) = answer.json["callers"]
+    assert (result["caller"], result["ok"], result["approved"]) == ("indent", True, True)
+    assert [(each["call"], each["level"]) for each in result["steps"]] == [
         ("GetInfo", "ok"),
         ("PullUpdate", "ok"),
         ("GetDecision", "ok"),
     ]
-    approval = answer.json["approval"]
-    assert approval["why"] == "default rule: Incident Lead of INC-1 (incident.io)"
+    approval = result["approval"]
+    assert approval["why"] == "Incident Lead of INC-1 (incident.io), by the default rule"
     assert approval["duration"] == "6h0m0s"
     assert datetime.fromisoformat(approval["until"]) > datetime.now(UTC)
-    refused = oncall("check", *AS_NORA, "--json")
+    refused = oncall("check", "--caller", "indent", *AS_NORA, "--json")
     assert (refused.status, refused.json["ok"], refused.json["approved"]) == (1, True, False)
-    assert "(.sandbox/function.log) for oncall-check-" in refused.json["steps"][-1]["remedy"]
+    assert (
+        "(.sandbox/function.log) for oncall-check-"
+        in refused.json["callers"][0]["steps"][-1]["remedy"]
+    )
 
 
 def _without_what_varies(text: str) -> str:
@@ -130,10 +135,12 @@ def test_the_readme(deployed_stack: Stack) -> None:
 
 
 def test_dry_run_is_told(deployed_stack: Stack) -> None:
-    """Where the stack says so, no claim is no riddle."""
+    """Where the stack's settings leave everything to humans, the answer names the setting."""
     deployed_stack.write_settings(AUTO_APPROVAL_DRY_RUN="true")
     answer = deployed_stack.check(*AS_NORA)
-    assert f"no claim for {NORA}: in dry run humans decide" in answer.lines[-2]
+    assert answer.lines[-2].endswith(
+        "would be left to humans: with AUTO_APPROVAL_DRY_RUN, every request is"
+    )
     remedy = f"run `pulumi config rm AUTO_APPROVAL_DRY_RUN --stack dev`, then {DEPLOY}"
     assert answer.lines[-1].endswith(remedy)
 
@@ -143,7 +150,7 @@ def test_who_without_what(deployed_stack: Stack) -> None:
     deployed_stack.write_settings(AUTO_APPROVAL_RESOURCE_LABELS="Env=Prod, Team=DB")
     answer = deployed_stack.check(*AS_JANE[:2])
     assert answer.status == 0
-    assert "claims example.v1.Resource:oncall-check for jane@example.com" in answer.lines[-1]
+    assert "jane@example.com would get example.v1.Resource:oncall-check for" in answer.lines[-1]
     answer = deployed_stack.check(*AS_NORA[:2], "--label", "Team=API")
     shown = "--resource example.v1.Resource:oncall-check --label Env=Prod --label Team=API"
     assert f"`oncall explain --as {NORA} {shown} --stack dev`" in answer.lines[-1]
@@ -183,13 +190,13 @@ def test_another_secret(deployed_stack: Stack, sandbox: Sandbox) -> None:
     assert answer.status == 1
     assert answer.lines[0] == "problem  GetInfo: HTTP 401: the signature is refused"
     assert (
-        "is not the one in Pulumi.dev.yaml: `make deploy STACK=dev` brings it there"
+        "run `make deploy STACK=dev`: the deployed secret isn't the one in Pulumi.dev.yaml"
         in answer.lines[1]
     )
     assert len(answer.lines) == 2
     oncall = Command(deployed_stack.folder, "").by_the_machines_clock()
     oncall.environment = sandbox.variables() | {"INDENT_WEBHOOK_SECRET": SECRET}
-    assert "run `. .sandbox/env` again" in oncall("check").out
+    assert "run `. .sandbox/env` again" in oncall("check", "--caller", "indent").out
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(-4000, "behind"), (4000, "ahead of")])
@@ -199,7 +206,7 @@ def test_another_clock(tmp_path: Path, sandbox: Sandbox, seconds: int, way: str)
     oncall.environment = sandbox.variables()
     now = oncall.clock.now
     oncall.clock = oncall.clock._replace(now=lambda: now() + timedelta(seconds=seconds))
-    answer = oncall("check")
+    answer = oncall("check", "--caller", "indent")
     assert answer.status == 1
     assert re.search(rf"clock: it is (3999|400[01]) s {way} the webhook's$", answer.lines[1])
 
@@ -242,9 +249,9 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     "503 of ours": (
         our_refusal(503),
         "HTTP 503: the function cannot read its secret",
-        f"see the log: {LOG}; its role may read",
+        f"see the log: {LOG}; its role must be allowed",
     ),
-    "503": (reply(b"busy", 503), "HTTP 503: AWS has trouble of its own", "try again in a minute"),
+    "503": (reply(b"busy", 503), "HTTP 503: AWS itself failed", "try again in a minute"),
     **{
         f"{http} of a proxy": (
             reply(body, http),
@@ -255,8 +262,8 @@ FAILURES: dict[str, tuple[Answer, str, str]] = {
     },
     "500": (our_refusal(500), "HTTP 500: the function failed", LOG),
     "502": (reply(b"{}", 502), "HTTP 502: the function cannot start", LOG),
-    "404": (reply(b"[]", 404), "HTTP 404: that is not this project's function", DEPLOY),
-    "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that is not", "webhook_url"),
+    "404": (reply(b"[]", 404), "HTTP 404: that isn't this project's function", DEPLOY),
+    "302": (reply(b"", 302, {"Location": "https://x"}), "HTTP 302: that isn't", "webhook_url"),
     "no JSON": (reply(b"<html>"), "what answers at URL is not oncall-approvals: it does", DEPLOY),
     "other JSON": (reply(b'{"status": {"details": 7}}'), "what answers at URL is not", DEPLOY),
     "nothing of itself": (
@@ -383,7 +390,7 @@ def test_no_tls_there(deployed_stack: Stack, sandbox: Sandbox) -> None:
     """An https address that answers in plain is told apart from one that does not answer."""
     url = sandbox.url.replace("http:", "https:")
     deployed_stack.set_answer("stack", json.dumps({"webhook_url": url}))
-    assert f"{url} does not speak TLS as it should" in deployed_stack.check().lines[0]
+    assert f"{url} does not speak TLS correctly" in deployed_stack.check().lines[0]
 
 
 @pytest.fixture
@@ -398,8 +405,8 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
     """Beside a sandbox that is gone, the remedy is to start one; no address is told as that."""
     oncall = Command(tmp_path, "").by_the_machines_clock()
     for url, said in (
-        (nobody, "is an address where nobody"),
-        ("http://a..b/", "is not a webhook's"),
+        (nobody, "refuses the connection: nothing"),
+        ("http://a..b/", "isn't a webhook's"),
     ):
         oncall.environment = {"WEBHOOK_URL": url, "INDENT_WEBHOOK_SECRET": SECRET}
         answer = oncall("check")
@@ -411,8 +418,12 @@ def test_nobody_there(tmp_path: Path, nobody: str) -> None:
 @pytest.mark.parametrize(
     ("cause", "said", "remedy"),
     [
-        (ssl.SSLCertVerificationError(), "shows a certificate that is not trusted", "reads along"),
-        (UnreachableError("x is no", "do y"), "cannot be reached: x is no", "do y; `make deploy"),
+        (ssl.SSLCertVerificationError(), "has a certificate that this machine does", "proxy"),
+        (
+            UnreachableError("x is no", "do y"),
+            "cannot be reached: x is no",
+            "do y; run `make deploy",
+        ),
         (TimeoutError(), "does not answer within 20 s", "let this machine reach it"),
         (OSError(101, "Network is unreachable"), "cannot be reached: Network is", "webhook_url"),
         (BadStatusLine("x"), "does not speak HTTP", "webhook_url"),
@@ -427,3 +438,49 @@ def test_ways_not_to_answer(cause: Exception, said: str, remedy: str) -> None:
     step = unreachable("GetInfo", error, Target("https://x/", SECRET, "dev"))
     assert f"https://x/ {said}" in step.text
     assert remedy in step.remedy
+
+
+def test_every_caller_that_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Without --caller each is checked under its name; the decision is a yes only if all say so."""
+    oncall = Command(tmp_path, "").by_the_machines_clock()
+    oncall.environment = sandbox.variables()
+    answer = oncall("check", "--as", JANE)
+    assert (answer.status, answer.err) == (0, "")
+    names = [line for line in answer.lines if line.endswith(":") and " " not in line]
+    assert names == ["Indent:", "AuthZEN:", "ConductorOne:"]
+    assert sum(f": {JANE} would get " in line for line in answer.lines) == 3
+    assert oncall("check", "--as", NORA).status == 1
+    data = oncall("check", "--as", JANE, "--json").json
+    assert (data["ok"], data["approved"]) == (True, True)
+    assert [each["caller"] for each in data["callers"]] == ["indent", "authzen", "conductorone"]
+    del oncall.environment["INDENT_WEBHOOK_SECRET"], oncall.environment["AUTHZEN_TOKEN"]
+    assert [each["caller"] for each in oncall("check", "--json").json["callers"]] == [
+        "conductorone"
+    ]
+
+
+def test_callers_of_a_stack(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The stack's file says which are on: a secret is encrypted there, a tenant is not."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    stack = Stack(tmp_path, outputs, sandbox.authzen_token, callers=["AUTHZEN_TOKEN"])
+    stack.write_settings(**sandbox.tenant.settings)
+    answer = stack.check("--as", JANE)
+    assert answer.status == 0
+    assert [line for line in answer.lines if " " not in line] == ["AuthZEN:", "ConductorOne:"]
+    stack.set_answer(
+        "config", err="error: configuration key 'X' not found for stack 'dev'", code=255
+    )
+    answer = stack.run("check", "--stack", "dev", "--caller", "indent")
+    assert "run `pulumi config set --secret INDENT_WEBHOOK_SECRET --stack dev`" in answer.err
+
+
+def test_no_caller_is_on(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The error names the settings that switch one on."""
+    outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
+    answer = Stack(tmp_path, outputs, callers=()).check()
+    assert (answer.status, answer.out) == (2, "")
+    keys = "INDENT_WEBHOOK_SECRET, AUTHZEN_TOKEN, CONDUCTORONE_TENANT"
+    assert f"no caller is on: Pulumi.dev.yaml sets none of {keys}; for example" in answer.err
+    oncall = Command(tmp_path, "")
+    oncall.environment = {"WEBHOOK_URL": sandbox.url}
+    assert f"no caller is on: the environment sets none of {keys}; run" in oncall("check").err

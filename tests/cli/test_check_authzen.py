@@ -1,4 +1,4 @@
-"""`oncall check --caller authzen`: what is deployed is asked, and what is told of it."""
+"""`oncall check --caller authzen`: it asks what is deployed, and says what the answers mean."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tests.handler.scripted import Answer, Scripted, reply
 
 ASKED = f"example.v1.Resource:{RESOURCE}"
 AUTHZEN = ("--caller", "authzen")
+WRONG = "evaluation: the answer is wrong"
 FOUND = reply(b'{"policy_decision_point": "https://pdp.example.com"}')
 
 
 @pytest.fixture
 def deployed(tmp_path: Path, sandbox: Sandbox) -> Stack:
-    """The sandbox's stack, as the CLI would tell of it."""
+    """The sandbox's stack, as the CLI describes it."""
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     return Stack(tmp_path, outputs, sandbox.authzen_token)
 
@@ -29,23 +30,26 @@ def test_it_works(deployed: Stack) -> None:
     answer = deployed.check(*AUTHZEN)
     assert (answer.status, answer.err) == (0, "")
     assert answer.lines == [
-        "ok       metadata: AuthZEN is answered at https://sandbox.lambda-url.us-west-2.on.aws",
+        "ok       metadata: AuthZEN is on at https://sandbox.lambda-url.us-west-2.on.aws",
         "ok       token: the token is the deployed one",
     ]
-    assert any(told.startswith("config get AUTHZEN_TOKEN") for told in deployed.pulumi_calls)
+    assert any(call.startswith("config get AUTHZEN_TOKEN") for call in deployed.pulumi_calls)
 
 
 def test_who_is_on_duty(deployed: Stack) -> None:
     """A yes says why, and until when."""
     answer = deployed.check(*AUTHZEN, "--as", JANE, "--resource", ASKED)
     assert answer.status == 0
-    assert answer.lines[-1].startswith(f"ok       evaluation: yes for {JANE} for 6 hours, until ")
+    assert answer.lines[-1].startswith(
+        f"ok       evaluation: {JANE} would get {ASKED} for 6 hours ("
+    )
+    assert answer.lines[-1].endswith(", by the default rule")
     data = json.loads(
         deployed.run(
             "check", "--stack", "dev", *AUTHZEN, "--as", JANE, "--resource", ASKED, "--json"
         ).out
     )
-    assert (data["approved"], data["approval"]["duration"]) == (True, "6h0m0s")
+    assert (data["approved"], data["callers"][0]["approval"]["duration"]) == (True, "6h0m0s")
 
 
 def test_who_is_not(deployed: Stack) -> None:
@@ -53,7 +57,8 @@ def test_who_is_not(deployed: Stack) -> None:
     answer = deployed.check(*AUTHZEN, "--as", NORA, "--resource", ASKED)
     assert answer.status == 1
     no, remedy = answer.lines[-2:]
-    assert no.startswith(f"no       evaluation: no for {NORA}: humans decide about {ASKED}: ")
+    left = f"a request by {NORA} for {ASKED} would be left to humans: "
+    assert no.startswith(f"no       evaluation: {left}")
     assert "aws logs tail" in remedy
 
 
@@ -62,7 +67,7 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
     outputs = {**sandbox.deployment.outputs, "webhook_url": sandbox.url}
     answer = Stack(tmp_path, outputs, "another-token-" * 3).check(*AUTHZEN)
     assert answer.status == 1
-    assert answer.lines[-2] == "problem  token: HTTP 401: the token is not the deployed one"
+    assert answer.lines[-2] == "problem  token: HTTP 401: the token isn't the deployed one"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,17 @@ def test_another_token(tmp_path: Path, sandbox: Sandbox) -> None:
         (
             [FOUND, reply(b"{}", 400), reply(b'{"evaluations": [{"decision": true}]}')],
             "evaluation: the answer is wrong",
+        ),
+        *(
+            ([FOUND, reply(b"{}", 400), reply(b'{"evaluations": [%s]}' % item)], WRONG)
+            for item in (
+                b'{"decision": "yes"}',
+                b'{"decision": true, "context": {"duration_seconds": 60, "expires_at": "soon"}}',
+                b'{"decision": true, "context": {"duration_seconds": "60"}}',
+                b'{"decision": false, "context": {"expires_at": "2026-03-04T12:00:00Z"}}',
+                b'{"decision": false, "context": {"duration_seconds": 60}}',
+                b'{"decision": false}, {"decision": false}',
+            )
         ),
     ],
 )

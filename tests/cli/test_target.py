@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.context import process
-from cli.target import Target, find_target
+from cli.target import Target, find_target, with_secret
 from sandbox.local_aws.moto_server import Aws
 from tests.cli.conftest import Command
 from tests.cli.stacks import SECRET, Stack
@@ -161,7 +161,7 @@ def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
     oncall = Command(tmp_path, "")
     oncall.environment = {"WEBHOOK_URL": "http://127.0.0.1:1/", "INDENT_WEBHOOK_SECRET": SECRET}
     oncall.environment[missing] = ""
-    answer = oncall("check")
+    answer = oncall("check", "--caller", "indent")
     assert (answer.status, answer.out) == (2, "")
     assert f"{missing} is not set: give --stack NAME, or run `. .sandbox/env`" in answer.err
 
@@ -169,7 +169,7 @@ def test_an_environment_without_it(tmp_path: Path, missing: str) -> None:
 def test_the_secret_is_not_in_its_repr() -> None:
     """Wherever the value is printed."""
     context = process()._replace(environment={"WEBHOOK_URL": "u", "INDENT_WEBHOOK_SECRET": SECRET})
-    found = find_target(None, context)
+    found = with_secret(find_target(None, context), "INDENT_WEBHOOK_SECRET", context)
     assert found.secret == SECRET
     assert SECRET not in repr(found) + str(found)
     assert repr(Target("u", SECRET, "dev")) == "Target('u', stack='dev')"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from handler.app import App
 from handler.callers.indent import sign
 from handler.durations import format_instant
 from sandbox.lambda_url.event import Request, Response, to_event, to_response
+from sandbox.lambda_url.server import _Server
 
 PATIENCE = 60.0  # seconds until a call that is not answered fails its test
 JSON = {"Content-Type": "application/json"}
@@ -92,6 +94,13 @@ def in_process(app: App) -> Callable[[Request], Response]:
         return to_response(json.dumps(app.handle(json.loads(json.dumps(event)))).encode())
 
     return send
+
+
+@contextmanager
+def served(app: App) -> Iterator[str]:
+    """Serve an app in process, and give its URL."""
+    with _Server(SimpleNamespace(answer=in_process(app))) as server:  # type: ignore[arg-type] # all that it uses
+        yield server.url
 
 
 def duration_of(claim: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 import sandbox.__main__ as commands
 from sandbox import env_file
+from sandbox.callers.indent import Indent
 from sandbox.demo_script import SCRIPT
 from sandbox.local_aws.program import ROOT
 from sandbox.local_aws.resources import RESOURCES
@@ -28,9 +30,10 @@ from tests.support.child_processes import children_of
 from tests.support.projects import broken_home_in, project_in, project_with_code_in
 
 PATIENCE = 60.0  # seconds until a command that does not end fails its test
-LAST_LINE = "Ctrl-C stops all of it.\n"
+LAST_LINE = "Ctrl-C here stops everything.\n"
 LIVE_KEY = "inc-real-key-0123456789"
 JANE_ASKS = ("--as", "jane@example.com", "--resource", "prod-db")
+BY_CONDUCTORONE = ("send", "--caller", "conductorone", *JANE_ASKS)
 
 
 REGION = "eu-central-1"
@@ -43,7 +46,7 @@ def started_up(root: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     (root / "tmp").mkdir()
     with (root / "errors").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up"],
+            [sys.executable, "-m", "sandbox", "up", "-v"],
             cwd=root,
             env={"PATH": os.environ["PATH"], "TMPDIR": str(root / "tmp"), **variables},
             stdin=subprocess.DEVNULL,
@@ -100,24 +103,29 @@ def test_up_runs_all_until_it_is_interrupted(
         printed += up.stdout.read()
         assert up.wait(PATIENCE) == 0
 
-    assert '  note: default rule: no role "Comander" at incident.io' in printed
+    printed_words = " ".join(printed.split())
+    assert 'role "Comander"' in printed_words
     alone = "AUTO_APPROVAL_INCIDENTIO_ROLES is set and AUTO_APPROVAL_SCHEDULES is not"
-    assert f"  note: {alone}" in printed
+    assert f"note: {alone}" in printed_words
     assert variables["AWS_REGION"] == REGION
     for type_ in RESOURCES.keys() - {"aws:iam/policy:Policy"}:  # of a stack that CI deploys
-        assert f"  + {type_.rpartition(':')[2]}" in printed
-    for name in ("WEBHOOK_URL", "INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"):
+        assert f"  {type_.rpartition(':')[2]} " in printed
+    assert "arn:" not in printed
+    for name in (
+        *("WEBHOOK_URL", "AUTHZEN_URL", "CONDUCTORONE_URL", "CONDUCTORONE_BASE_URL"),
+        *("INCIDENTIO_BASE_URL", "AWS_ENDPOINT_URL", "INDENT_API_URL"),
+    ):
         assert variables[name].startswith("http://127.0.0.1:")
         assert f" {variables[name]}" in printed
-    for name in (".sandbox/env", ".sandbox/function.log"):
-        assert f" {root / name}" in printed
-    assert f"\n  Open  {page}\n        in a browser" in printed
+    assert "\n  . .sandbox/env\n" in printed
+    assert re.search(r"  log +\.sandbox/function\.log\n", printed)
+    assert f"\nOpen {page}\nin a browser" in printed
     assert printed.endswith("\nStopping ...\n")
     (claim,) = json.loads(send_output.out)["claims"]
     assert claim["resources"][1]["id"] == "prod-db"
     assert (
         send_output.err
-        == "approved for 45 minutes: Approved: Incident Lead of INC-1 (incident.io)\n"
+        == "approved for 45 minutes: Incident Lead of INC-1 (incident.io), by the default rule\n"
     )
 
     # Nothing is left: no process, port or temporary file, nor the file with the secrets.
@@ -189,8 +197,8 @@ def test_up_ends_with_its_terminal(
     file, describe = here / env_file.FILE, commands._describe
     later = {"WEBHOOK_URL": "http://127.0.0.1:1/"}
 
-    def describe_and_hang_up(*arguments: object) -> None:
-        describe(*arguments)  # type: ignore[arg-type] # passed on as they came
+    def describe_and_hang_up(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
+        describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         env_file.write(file, later)
         assert signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL  # that would end pytest
         os.kill(os.getpid(), signal.SIGHUP)
@@ -198,7 +206,7 @@ def test_up_ends_with_its_terminal(
     monkeypatch.setattr(commands, "_describe", describe_and_hang_up)
     assert commands.main(["up"]) == 0
     printed = capsys.readouterr().out
-    assert "  note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in printed
+    assert "note: INCIDENTIO_APPROVE_PARTICIPANTS has no effect" in printed
     assert printed.endswith("Stopping ...\n")
     assert env_file.read(file) == later
 
@@ -213,8 +221,8 @@ def test_live_up_asks_the_real_provider(
     """
     file, describe, pages = here / env_file.FILE, commands._describe, []
 
-    def describe_send_and_end(*arguments: object) -> None:
-        describe(*arguments)  # type: ignore[arg-type] # passed on as they came
+    def describe_send_and_end(*arguments: object, verbose: bool) -> None:  # noqa: ARG001 - as there
+        describe(*arguments, verbose=False)  # type: ignore[arg-type] # passed on as they came
         pages.append(PageClient(env_file.read(file)["SANDBOX_PAGE"]).get().words)
         assert commands.main(["send", *JANE_ASKS]) == 0
         assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL  # that would end pytest
@@ -233,7 +241,8 @@ def test_live_up_asks_the_real_provider(
         project_in(here, INCIDENTIO_BASE_URL=vendor.url)
         assert commands.main(["up", "--live"]) == 0
     printed = capsys.readouterr()
-    assert f"{vendor.url} (the real one)" in printed.out
+    providers = re.sub(" {2,}", "  ", printed.out.partition("\nProviders (the real ones)\n")[2])
+    assert providers.startswith(f"  incident.io  {vendor.url}")
     assert "are asked (LIVE=1)" in pages[0]
     assert {call.target for call in proxy.asked} == {"api.pagerduty.test:443"}
     assert "on call for DBA" in printed.err
@@ -249,7 +258,7 @@ def test_interrupted_command_ends_quietly(
     def interrupted(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "send", interrupted)
+    monkeypatch.setattr(Indent, "send", interrupted)
     env_file.write(here / env_file.FILE, RUNNING)
     assert commands.main(["send", *JANE_ASKS]) == 130
     assert capsys.readouterr() == ("", "")
@@ -263,23 +272,31 @@ class TestRefusals:
         [
             (
                 ["up", "--live"],
-                "is not set; run `export INCIDENTIO_API_KEY=...`",
+                "for example with `export INCIDENTIO_API_KEY=...`",
             ),
             (
                 ["up", "--stack", "none"],
                 "there is no Pulumi.none.yaml (there is dev); for a new stack, write one",
             ),
-            (["send", *JANE_ASKS], "no sandbox is running here; run `make up`"),
+            (["send", *JANE_ASKS], "no sandbox is running here: run `make up`"),
+            (
+                ["send", *JANE_ASKS, "--action", "deploy", "--url", "u", "--secret-file", "secret"],
+                "Indent's petitions are for access: leave out --action",
+            ),
+            (
+                [*BY_CONDUCTORONE, "--url", "http://127.0.0.1:1/", "--secret-file", "secret"],
+                "only ConductorOne itself can sign a call to another webhook",
+            ),
             (["send", *JANE_ASKS, "--url", "http://127.0.0.1:1/"], "--url and --secret-file go"),
             (["send", *JANE_ASKS, "--secret-file", "secret"], "--url and --secret-file go"),
         ],
     )
     @pytest.mark.usefixtures("handlers")
-    @pytest.mark.usefixtures("here")
     def test_arguments(
-        self, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
+        self, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], error: str
     ) -> None:
         """Of options that lack something, or another."""
+        arguments = [secret_in(here) if each == "secret" else each for each in arguments]
         assert_refused(capsys, arguments, error)
 
     @pytest.mark.usefixtures("handlers")
@@ -288,7 +305,7 @@ class TestRefusals:
         with socket.create_server(("127.0.0.1", 0)) as running:
             url = f"http://127.0.0.1:{running.getsockname()[1]}/"
             env_file.write(here / env_file.FILE, {**RUNNING, "WEBHOOK_URL": url})
-            assert_refused(capsys, ["up"], f"a sandbox is running here already, at {url}")
+            assert_refused(capsys, ["up"], f"a sandbox is already running here, at {url}")
 
     @pytest.mark.parametrize(
         ("arguments", "error"),
@@ -358,7 +375,7 @@ class TestRefusals:
     def test_sandbox_that_was_killed(self, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of a sandbox that could not clean up leads nowhere, and the error says so."""
         env_file.write(here / env_file.FILE, RUNNING)
-        gone = "; the sandbox is gone: run `make up` again\n"
+        gone = "; the sandbox has stopped: run `make up` again\n"
         assert_refused(capsys, ["send", *JANE_ASKS], "http://127.0.0.1:1/ did not answer", gone)
 
 
@@ -410,11 +427,11 @@ class TestSend:
         assert {json.dumps(resource["labels"]) for resource in event["resources"]} == {
             '{"Env": "Prod", "Team": "a=b"}'
         }
-        assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m"
+        assert event["meta"]["labels"]["indent.com/petition/duration"] == "30m0s"
         assert event["reason"] == "r"
         printed = capsys.readouterr()
         assert (status, json.loads(printed.out)["claims"]) == (0, [])
-        assert printed.err == "no claim: humans decide; the function's log says why\n"
+        assert printed.err == "left to humans; the function's log says why\n"
 
     @pytest.mark.parametrize("body", [b'{"status": {"code": 16}}', b"Forbidden"])
     def test_refusal_is_status_one(
@@ -426,7 +443,7 @@ class TestSend:
             assert commands.main(["send", *JANE_ASKS, *to(here, server.url)]) == 1
         printed = capsys.readouterr()
         assert "".join(printed.out.split()) == "".join(body.decode().split())
-        assert printed.err == "refused: HTTP 401\n"
+        assert printed.err == "refused (401); the function's log says why\n"
 
     def test_running_sandbox_is_found(
         self, here: Path, target: Scripted, capsys: pytest.CaptureFixture[str]

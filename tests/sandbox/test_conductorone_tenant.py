@@ -1,11 +1,11 @@
-"""The sandbox's tenant of ConductorOne: what it sends is genuine, what is deployed answers it."""
+"""The sandbox's tenant of ConductorOne: its calls are genuine, and get answers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +13,11 @@ import jwt as pyjwt
 import pytest
 from conductorone_sdk.models import shared
 
+from cli.access_request import AccessRequest
+from cli.check_conductorone import read_step_answer, signed_call
+from cli.webhook_client import SendError
 from sandbox.callers.conductorone import Tenant, button_test, policy_step
-from sandbox.demo_data import JANE, seed_incidentio
+from sandbox.demo_data import JANE
 from sandbox.lambda_url.event import domain_name
 from sandbox.stack import Sandbox
 from tests.support.projects import project_in
@@ -25,20 +28,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def tenant() -> Iterator[Tenant]:
-    """It answers to whoever asks for its keys."""
-    with Tenant() as tenant:
-        yield tenant
-
-
-@pytest.fixture(scope="module")
-def called(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox that it may call; Jane leads an incident there."""
-    project = project_in(tmp_path_factory.mktemp("project"), region=REGION)
-    with Sandbox(project, config=tenant.settings) as sandbox:
-        assert sandbox.double
-        seed_incidentio(sandbox.double)
-        yield sandbox
+def tenant(sandbox: Sandbox) -> Tenant:
+    """The sandbox's own."""
+    return sandbox.tenant
 
 
 def post(sandbox: Sandbox, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -54,6 +46,7 @@ def post(sandbox: Sandbox, body: bytes, headers: dict[str, str]) -> tuple[int, d
 
 def test_what_it_sends(tenant: Tenant) -> None:
     """A token that an independent library verifies by its keys, a body that the SDK reads."""
+    assert tenant.webhook_url == ADDRESS
     url = tenant.settings["CONDUCTORONE_BASE_URL"]
     body = policy_step(JANE, HOUR, entitlement="e-1")
     token = tenant.headers(ADDRESS, body)["Authorization"].removeprefix("bearer ")
@@ -66,11 +59,11 @@ def test_what_it_sends(tenant: Tenant) -> None:
     assert payload.task_view.task.state == shared.TaskState.TASK_STATE_OPEN
 
 
-def test_what_it_is_answered(tenant: Tenant, called: Sandbox) -> None:
-    """Jane is accepted for an hour, and not for a day; a stranger's word is none; a test is one."""
+def test_what_it_is_answered(tenant: Tenant, sandbox: Sandbox) -> None:
+    """Jane is accepted for an hour and not for a day; another body or key is refused."""
 
     def answer(body: bytes, signed: bytes | None = None) -> tuple[int, dict[str, Any]]:
-        return post(called, body, tenant.headers(ADDRESS, signed or body))
+        return post(sandbox, body, tenant.headers(ADDRESS, signed or body))
 
     hour = policy_step(JANE, HOUR, entitlement="e-1")
     http, accepted = answer(hour)
@@ -83,4 +76,39 @@ def test_what_it_is_answered(tenant: Tenant, called: Sandbox) -> None:
     assert answer(day, signed=hour)[0] == 401
     assert answer(button_test()) == (200, {"version": "v1"})
     with Tenant() as other:
-        assert post(called, hour, other.headers(ADDRESS, hour))[0] == 401
+        assert post(sandbox, hour, other.headers(ADDRESS, hour))[0] == 401
+
+
+def test_a_call_that_it_makes_for_a_shell(tenant: Tenant, sandbox: Sandbox) -> None:
+    """Whoever knows the address gets a signed call, which the SDK reads; nobody else does."""
+    request = AccessRequest(JANE, (("", "e-1"),), {"app": "aws"}, HOUR, "the database is down")
+    headers, body = signed_call(tenant.calls_url, request)
+    payload = shared.PayloadPolicyApprovalStep.model_validate(json.loads(body)["payload"])
+    assert payload.task_view
+    assert payload.task_view.task
+    assert payload.task_view.task.description == "the database is down"
+    grant = json.loads(body)["payload"]["taskView"]["task"]["type"]["grant"]
+    assert (grant["appId"], grant["appEntitlementId"]) == ("aws", "e-1")
+    assert grant["grantDuration"] == "3600s"
+    assert post(sandbox, body, headers)[0] == 200
+    assert read_step_answer(post(sandbox, body, headers)[1]) == (
+        True,
+        "Approved: Incident Lead of INC-1 (incident.io)",
+    )
+    headers, body = signed_call(tenant.calls_url, request._replace(duration=None))
+    assert read_step_answer(post(sandbox, body, headers)[1])[0] is False
+    with pytest.raises(SendError):
+        signed_call(f"{tenant.calls_url}x", request)
+
+
+def test_a_tenant_in_place_of_its_own(tmp_path: Path) -> None:
+    """A setting of the stack does not switch the sandbox's tenant off; one of the caller's does."""
+    project_in(tmp_path, CONDUCTORONE_TENANT="acme")
+    hour = policy_step(JANE, HOUR, entitlement="e-1")
+    with Tenant() as other:
+        for config, trusted in ((None, False), (other.settings, True)):
+            with Sandbox(tmp_path, config=config) as sandbox:
+                theirs = post(sandbox, hour, other.headers(ADDRESS, hour))[0]
+                assert theirs == (200 if trusted else 401)
+                own = post(sandbox, hour, sandbox.tenant.headers(ADDRESS, hour))[0]
+                assert own == (401 if trusted else 200)

@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
 
 import sandbox.__main__ as commands
-from cli.webhook_client import WebhookAnswer
 from handler.app import App
 from handler.clock import Clock
-from handler.settings import Settings, load
+from handler.durations import format_go
+from handler.settings import load
 from sandbox import demo
-from sandbox.demo import is_expected
-from sandbox.demo_data import (
-    DAN,
-    DEMO_REQUESTS,
-    JANE,
-    NORA,
-    OMAR,
-    RITA,
-    DemoRequest,
-    seed_all,
-    seed_incidentio,
-)
+from sandbox.callers import SENDERS
+from sandbox.callers.base import Sender, Verdict, verdict_of
+from sandbox.callers.conductorone import ConductorOne, Tenant
+from sandbox.callers.indent import Indent
+from sandbox.demo import Outcome, is_expected, outcome_table, sender_of
+from sandbox.demo_data import DAN, JANE, NORA, OMAR, RITA, seed_all, seed_incidentio
+from sandbox.demo_requests import DEMO_REQUESTS, DemoRequest
+from sandbox.lambda_url.event import domain_name
 from sandbox.name_checks import MADE_UP, check_names
 from sandbox.stack import Sandbox
 from sandbox.vendors.incidentio import IncidentIO
-from tests.e2e.webhook_calls import Webhook, in_process
+from tests.e2e.webhook_calls import served
 from tests.support.projects import project_in
 
 SECRET, API_KEY = "wks0-secret-of-the-demo", "inc-key-of-the-demo"
-CLAIM = {"meta": {"labels": {"indent.com/time/duration": "6h0m0s"}}}
+TOKEN = "token-of-the-demo-" * 2
 AT_INCIDENTIO = [
     demo_request for demo_request in DEMO_REQUESTS if demo_request.provider == "incidentio"
 ]
+AS_INDENT = [demo_request for demo_request in AT_INCIDENTIO if demo_request.caller == "indent"]
 JANE_LEADS, HALF_AN_HOUR, _, OMAR_IS_ON, RITA_REPORTED, DAN_LEADS, NORA_IS_OFF, STALE, FORGED = (
-    AT_INCIDENTIO
+    AS_INDENT
 )
+JANE_BY_CONDUCTORONE, NORA_BY_CONDUCTORONE = AT_INCIDENTIO[-2:]
 
 
 class Case(NamedTuple):
@@ -51,18 +51,24 @@ class Case(NamedTuple):
 
     settings: Mapping[str, str]
     approved: Mapping[str, str]
+    by_conductorone: Mapping[str, str] = MappingProxyType({})
 
 
+AN_HOUR = {JANE: "1h0m0s"}
 ALL_DAY = {JANE: "6h0m0s", OMAR: "6h0m0s"}
 CASES = {
-    "defaults": Case({}, ALL_DAY),
+    "defaults": Case({}, ALL_DAY, AN_HOUR),
     "shorter": Case({"AUTO_APPROVAL_DURATION": "10m"}, {JANE: "10m0s", OMAR: "10m0s"}),
-    "fraction": Case({"AUTO_APPROVAL_DURATION": "1.5"}, {JANE: "1h30m0s", OMAR: "1h30m0s"}),
+    "fraction": Case(
+        {"AUTO_APPROVAL_DURATION": "1.5"}, {JANE: "1h30m0s", OMAR: "1h30m0s"}, AN_HOUR
+    ),
     "schedule": Case({"AUTO_APPROVAL_SCHEDULES": "API, Production"}, {OMAR: "6h0m0s"}),
     "other schedule": Case({"AUTO_APPROVAL_SCHEDULES": "API"}, {}),
-    "role": Case({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, {JANE: "6h0m0s"}),
+    "role": Case({"AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"}, {JANE: "6h0m0s"}, AN_HOUR),
     "reporter": Case({"AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter"}, {}),
-    "self-declared": Case({"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, {**ALL_DAY, DAN: "6h0m0s"}),
+    "self-declared": Case(
+        {"INCIDENTIO_APPROVE_SELF_DECLARED": "true"}, {**ALL_DAY, DAN: "6h0m0s"}, AN_HOUR
+    ),
     "reporter, self-declared": Case(
         {
             "AUTO_APPROVAL_INCIDENTIO_ROLES": "Reporter",
@@ -71,64 +77,83 @@ CASES = {
         {RITA: "6h0m0s", DAN: "6h0m0s"},
     ),
     "labels": Case({"AUTO_APPROVAL_RESOURCE_LABELS": "Env=Prod, Team=DB"}, ALL_DAY),
-    "participants": Case({"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, ALL_DAY),
+    "participants": Case({"INCIDENTIO_APPROVE_PARTICIPANTS": "true"}, ALL_DAY, AN_HOUR),
     "dry run": Case({"AUTO_APPROVAL_DRY_RUN": "true"}, {}),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_expectation_follows_the_settings(case: Case) -> None:
-    """Whatever a stack sets, the handler answers each demo_request as the demo expects it to."""
+    """Whatever a stack sets, the handler answers each request as the demo expects it to."""
     clock = Clock(lambda: datetime.now(UTC), time.monotonic, lambda _: None)
-    with IncidentIO(API_KEY) as double:
+    with IncidentIO(API_KEY) as double, Tenant() as tenant:
         seed_incidentio(double)
+        tenant.webhook_url = f"https://{domain_name('us-west-2')}/conductorone"
         environment = {
             "INDENT_WEBHOOK_SECRET": SECRET,
+            "AUTHZEN_TOKEN": TOKEN,
             "INCIDENTIO_API_KEY": API_KEY,
             "INCIDENTIO_BASE_URL": double.url,
+            **tenant.settings,
             **case.settings,
         }
         app, settings = App(environment, clock, lambda _: None), load(environment)
-        approved: dict[str, str] = {}
-        with closing(app.client):
+        granted: dict[str, dict[str, str]] = {caller: {} for caller in SENDERS}
+        with closing(app.client), served(app) as url:
+            variables = {
+                **environment,
+                "WEBHOOK_URL": url,
+                "AUTHZEN_URL": url,
+                "CONDUCTORONE_URL": f"{url}/conductorone",
+                "CONDUCTORONE_CALLS_URL": tenant.calls_url,
+            }
             for demo_request in AT_INCIDENTIO:
-                answer = _answer_to(demo_request, Webhook(SECRET, in_process(app)), settings)
-                assert is_expected(demo_request, answer, settings), (demo_request, answer)
-                for claim in answer.claims:
-                    duration = claim["meta"]["labels"]["indent.com/time/duration"]
-                    approved.setdefault(demo_request.email, duration)
-    assert approved == case.approved
+                sender = sender_of(demo_request, variables)
+                sent = demo_request.request(settings.policy)
+                verdict = verdict_of(sender, sender.send(sent), sent)
+                assert is_expected(demo_request, sender, verdict, settings), (demo_request, verdict)
+                if verdict.duration is not None:
+                    duration = format_go(verdict.duration)
+                    granted[demo_request.caller].setdefault(demo_request.email, duration)
+    assert granted["indent"] == case.approved
+    assert granted["authzen"] == {
+        who: case.approved[who] for who in (OMAR,) if who in case.approved
+    }
+    assert granted["conductorone"] == case.by_conductorone
 
 
-def _answer_to(demo_request: DemoRequest, webhook: Webhook, settings: Settings) -> WebhookAnswer:
-    event = demo_request.event(settings.policy)
-    secret = "another-secret-altogether" if demo_request.forged else SECRET
-    return webhook.call({"events": [event]}, secret=secret, age=demo_request.signed_ago)
-
-
-GRANTED = WebhookAnswer(200, {"claims": [CLAIM]})
-NOT_GRANTED = WebhookAnswer(200, {"claims": []})
+INDENT = Indent("http://127.0.0.1:1/", SECRET)
+CONDUCTORONE = ConductorOne("http://127.0.0.1:1/", "http://127.0.0.1:1/")
+GRANTED, LEFT = Verdict("approved", timedelta(hours=6)), Verdict("left to humans")
+HOUR, FORBIDDEN = Verdict("approved", timedelta(hours=1)), Verdict("refused", http=403)
 
 
 @pytest.mark.parametrize(
-    ("demo_request", "answer"),
+    ("demo_request", "sender", "verdict"),
     [
-        (JANE_LEADS, NOT_GRANTED),
-        (JANE_LEADS, WebhookAnswer(200, {"claims": [CLAIM, CLAIM]})),
-        (JANE_LEADS, WebhookAnswer(502, "Internal Server Error")),
-        (HALF_AN_HOUR, GRANTED),
-        (OMAR_IS_ON, NOT_GRANTED),
-        (RITA_REPORTED, GRANTED),
-        (DAN_LEADS, GRANTED),
-        (NORA_IS_OFF, GRANTED),
-        (STALE, NOT_GRANTED),
-        (FORGED, GRANTED),
+        (JANE_LEADS, INDENT, LEFT),
+        (JANE_LEADS, INDENT, Verdict("wrong answer")),
+        (JANE_LEADS, INDENT, Verdict("refused", http=502)),
+        (JANE_LEADS, INDENT, HOUR),
+        (HALF_AN_HOUR, INDENT, GRANTED),
+        (OMAR_IS_ON, INDENT, LEFT),
+        (RITA_REPORTED, INDENT, GRANTED),
+        (DAN_LEADS, INDENT, GRANTED),
+        (NORA_IS_OFF, INDENT, GRANTED),
+        (STALE, INDENT, LEFT),
+        (STALE, INDENT, FORBIDDEN),
+        (FORGED, INDENT, GRANTED),
+        (JANE_BY_CONDUCTORONE, CONDUCTORONE, LEFT),
+        (JANE_BY_CONDUCTORONE, CONDUCTORONE, GRANTED),
+        (NORA_BY_CONDUCTORONE, CONDUCTORONE, HOUR),
     ],
 )
-def test_anything_else_is_not_as_expected(demo_request: DemoRequest, answer: WebhookAnswer) -> None:
-    """A claim too many or too few, for another time, or another HTTP status."""
+def test_anything_else_is_not_as_expected(
+    demo_request: DemoRequest, sender: Sender, verdict: Verdict
+) -> None:
+    """Another outcome, another duration, or another HTTP status."""
     settings = load({"INDENT_WEBHOOK_SECRET": SECRET, "INCIDENTIO_API_KEY": API_KEY})
-    assert not is_expected(demo_request, answer, settings)
+    assert not is_expected(demo_request, sender, verdict, settings)
 
 
 def test_requests_are_not_sent_to_real_providers(tmp_path: Path) -> None:
@@ -157,45 +182,75 @@ def test_demo_fails_when_something_is_not_as_it_should(
     assert printed.err == ""
     marked = [line for line in printed.out.splitlines() if "NOT AS EXPECTED" in line]
     assert [line.split()[0] for line in marked] == [NORA.partition("@")[0]]
-    assert (
-        "3 of 4 came out as the stack's settings say: 2 approved, 1 left to humans, 1 refused.\n"
-        in printed.out
+    assert printed.out.endswith(
+        "\nOnly 3 of 4 answers match the settings: 2 approved, 1 left to humans, 1 refused.\n"
     )
     assert not (root / ".sandbox" / "env").exists()
 
 
-NOT_THERE = "at incident.io, PagerDuty, Opsgenie, JSM Operations; the nearest is"
-
-
 @pytest.mark.usefixtures("root")
-def test_names_that_let_nobody_in_are_shown(
+def test_settings_that_let_nobody_in(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All is as the settings say, which is no comfort where they name a misspelt schedule."""
+    """The demo says which setting does it: here a misspelt schedule, which switches roles off."""
     project_in(root, AUTO_APPROVAL_SCHEDULES="production")
     monkeypatch.setattr(demo, "DEMO_REQUESTS", [OMAR_IS_ON, JANE_LEADS])
     assert commands.main(["demo"]) == 0
-    assert capsys.readouterr().out.splitlines()[-6:] == [
-        "",
-        f'note: default rule: no schedule "production" {NOT_THERE} "Production"',
-        f"note: {MADE_UP}",
-        (
-            "note: AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
-            "incident roles open nothing"
-        ),
-        "3 of 3 came out as the stack's settings say: 0 approved, 3 left to humans.",
-        "Nobody was approved.",
+    last = capsys.readouterr().out.rpartition("\nNobody was approved:\n")[2]
+    reasons, _, summary = last.partition("\n\n")
+    assert summary == "All 3 answers match the settings: 0 approved, 3 left to humans.\n"
+    words = " ".join(reasons.split())
+    assert reasons.startswith("- ")
+    assert 'schedule "production"' in words
+    assert '"Production"' in words
+    assert (
+        "- AUTO_APPROVAL_SCHEDULES is set and AUTO_APPROVAL_INCIDENTIO_ROLES is not: "
+        "incident roles open nothing" in words
+    )
+
+
+@pytest.mark.usefixtures("root")
+def test_dry_run_lets_nobody_in(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named as the reason."""
+    project_in(root, AUTO_APPROVAL_DRY_RUN="true")
+    monkeypatch.setattr(demo, "DEMO_REQUESTS", [JANE_LEADS])
+    assert commands.main(["demo"]) == 0
+    printed = capsys.readouterr().out
+    reason = "AUTO_APPROVAL_DRY_RUN is true, so every request is left to humans"
+    assert f"\nNobody was approved:\n- {reason}\n\nAll 2 answers" in printed
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_table_fits_the_terminal(columns: int) -> None:
+    """Whatever its width, no line is longer, and the reason is beside its request."""
+    reason = "on call for Databases back-up (PagerDuty) until 2026-12-01 00:35 UTC: " * 2
+    outcomes = [
+        Outcome(request, verdict, reason, expected=True)
+        for request in DEMO_REQUESTS
+        for verdict in (GRANTED, LEFT, FORBIDDEN)
     ]
+    plain = outcome_table(outcomes, columns, colour=False)
+    assert max(map(len, plain.splitlines())) <= columns
+    assert "\x1b" not in plain
+    assert "\nAuthZEN, by a bearer token:\n" in plain
+    coloured = outcome_table(outcomes, columns, colour=True)
+    assert "  \x1b[32mapproved\x1b[0m, 6 hours  " in coloured
+    assert "  \x1b[33mleft to humans\x1b[0m  " in coloured
+    assert "  \x1b[31mrefused\x1b[0m (403)  " in coloured
+    assert re.sub("\x1b\\[[0-9]*m", "", coloured) == plain
 
 
 def test_right_names_are_found(sandbox: Sandbox) -> None:
-    """Those of the demo's people, by whatever provider; a misspelt role is not."""
-    seed_all({id_: each for id_, each in sandbox.doubles.items() if id_ != "incidentio"})
+    """Those of the demo's people, at any provider; a misspelt role is not."""
+    others = {id_: double for id_, double in sandbox.doubles.items() if id_ != "incidentio"}
+    seed_all(others)
     environment = {**sandbox.variables(), "AUTO_APPROVAL_SCHEDULES": "Databases, Search"}
     right = load({**environment, "AUTO_APPROVAL_INCIDENTIO_ROLES": "lead"})
     assert check_names(right, on_doubles=True) == []
     wrong = load({**environment, "AUTO_APPROVAL_INCIDENTIO_ROLES": "Incident lead"})
-    assert check_names(wrong, on_doubles=True) == [
-        ('default rule: no role "Incident lead" at incident.io; the nearest is "Incident Lead"'),
-        MADE_UP,
-    ]
+    problem, hint = check_names(wrong, on_doubles=True)
+    assert 'role "Incident lead"' in problem
+    assert '"Incident Lead"' in problem
+    assert hint == MADE_UP

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import sandbox.__main__ as commands
-from cli.webhook_client import WebhookAnswer
 from handler.settings import load
 from sandbox import demo
+from sandbox.callers.base import Verdict
+from sandbox.callers.indent import Indent
 from sandbox.demo import is_expected
-from sandbox.demo_data import DEMO_REQUESTS, NORA, DemoRequest
+from sandbox.demo_data import NORA
+from sandbox.demo_requests import DEMO_REQUESTS, DemoRequest
 from sandbox.demo_script import ScriptRun, must_approve_script, run_script
 from sandbox.demo_space import open_space
 from sandbox.space import Space
@@ -22,10 +24,13 @@ from sandbox.vendors import faults
 from tests.support.projects import project_in
 
 KEYS = {"INDENT_WEBHOOK_SECRET": "wks0-secret-of-the-demo", "INCIDENTIO_API_KEY": "inc-key"}
-JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = DEMO_REQUESTS
+JANE_LEADS, *_, NORA_IS_OFF, STALE, FORGED = (
+    demo_request for demo_request in DEMO_REQUESTS if demo_request.caller == "indent"
+)
+INDENT = Indent("http://127.0.0.1:1/", "-")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 GRANTED = "⏵ Requested approval #acmecorp/UUID\n✅ Granted\nThe password of user 123 is reset."
-BY_HAND = f"\n(The webhook left it to humans: {NORA} approved it by hand.)"
+BY_HAND = f"\n(The webhook left it to humans. {NORA} approved it.)"
 
 
 @pytest.mark.parametrize(
@@ -49,14 +54,15 @@ def test_expectation_follows_the_settings(settings: Mapping[str, str], approved:
 def test_a_shut_function_answers_nobody(demo_request: DemoRequest) -> None:
     """Whoever calls it, 429 is as it should be, and anything else is not."""
     settings = load(KEYS)
-    assert is_expected(
-        demo_request, WebhookAnswer(429, "Too Many Requests"), settings, is_shut=True
-    )
-    for http in (200, 401, 502):
-        assert not is_expected(
-            demo_request, WebhookAnswer(http, {"claims": []}), settings, is_shut=True
-        )
-    assert not is_expected(demo_request, WebhookAnswer(429, {}), settings)
+
+    def expected(verdict: Verdict, *, is_shut: bool = True) -> bool:
+        return is_expected(demo_request, INDENT, verdict, settings, is_shut=is_shut)
+
+    throttled = Verdict("refused", http=429)
+    assert expected(throttled)
+    assert not expected(throttled, is_shut=False)
+    for verdict in (Verdict("left to humans"), *(Verdict("refused", http=n) for n in (401, 502))):
+        assert not expected(verdict)
 
 
 @pytest.fixture
@@ -104,11 +110,12 @@ def test_demo_of_a_shut_function(
     assert commands.main(["demo"]) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    assert printed.out.count("refused (429)  -    the call did not reach the function") == 2
-    assert GRANTED + BY_HAND in UUID.sub("UUID", printed.out)
-    assert printed.out.endswith(
-        "3 of 3 came out as the stack's settings say: "
-        "0 approved, 1 left to humans, 2 refused.\nNobody was approved.\n"
+    assert printed.out.count("refused (429)  the call did not reach the function") == 2
+    shown = UUID.sub("UUID", printed.out).replace("\n  ", "\n")
+    assert GRANTED + BY_HAND in shown
+    assert shown.endswith(
+        "\nNobody was approved:\n- RESERVED_CONCURRENCY is 0, which shuts the webhook's URL\n\n"
+        "All 3 answers match the settings: 0 approved, 1 left to humans, 2 refused.\n"
     )
 
 

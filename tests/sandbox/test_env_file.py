@@ -1,10 +1,11 @@
-"""`.sandbox/env`: what is written is what a shell, and `send`, read."""
+"""`.sandbox/env`: a shell and `send` read what was written, while its sandbox runs."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -114,3 +115,37 @@ def test_nothing_is_left_of_it(tmp_path: Path, shell: str) -> None:
     gone = "command -v sandbox_off || echo gone; "
     output = output_of(shell, tmp_path, f". ./env; sandbox_off; {left}{gone}. ./env; {SEEN}")
     assert output == f"nothing\ngone\n{AS_SET}"
+
+
+@pytest.fixture
+def ended() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_of_a_sandbox_that_was_killed(tmp_path: Path, shell: str, ended: int) -> None:
+    """The file says so, sets nothing, and is removed, since it may hold real keys."""
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    env_file.write(folder / "env", {"WEBHOOK_URL": "x"}, pid=ended)
+    process = subprocess.run(
+        [shell, "-c", '. ./env && echo sourced; echo "${WEBHOOK_URL-unset}"; set | grep ^sandbox_'],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stdout == "unset\n"
+    assert process.stderr == "The sandbox of this file has stopped: run `make up` again.\n"
+    assert [*folder.iterdir()] == []
+
+
+def test_send_after_a_sandbox_was_killed(tmp_path: Path, ended: int) -> None:
+    """There is none, and the file goes."""
+    env_file.write(tmp_path / "env", {"WEBHOOK_URL": "x"}, pid=ended)
+    assert env_file.read(tmp_path / "env") == {}
+    assert [*tmp_path.iterdir()] == []

@@ -61,7 +61,7 @@ def test_an_approval(space: Space, client: PageClient, webhook: FakeWebhook) -> 
     words = client.get().words
     assert "✓ Granted until 2 Mar 18:00 UTC" in words
     assert "The webhook on-call answered with 2 claims." in words
-    assert "does not count: its actor is no allowed reviewer." in words
+    assert "does not count: its actor isn't an allowed reviewer." in words
     assert "Test Bot approves until 2 Mar 18:00 UTC “On call.”" in words
     assert verbs(client, petition.name) == ["revoke"]
     client.review(petition.name, "revoke", reason="incident is over")
@@ -129,11 +129,11 @@ def test_a_wrong_duration(space: Space, client: PageClient, duration: str, sente
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"who": "eve@acme.example", "resource": PROD}, "A petitioner is nobody of this space."),
-        ({"who": "", "resource": PROD}, "A petitioner is nobody of this space."),
+        ({"who": "eve@acme.example", "resource": PROD}, "A petitioner isn't in this space."),
+        ({"who": "", "resource": PROD}, "A petitioner isn't in this space."),
         ({"who": JANE, "resource": "x:none"}, "There is no x 'none' to request."),
         ({"who": JANE, "resource": "prod"}, "There is no prod '' to request."),
-        ({"who": JANE}, "A petition is for at least one resource."),
+        ({"who": JANE}, "A petition needs at least one resource."),
     ],
 )
 def test_what_the_space_refuses(
@@ -253,7 +253,7 @@ def test_the_end_of_access(
     ("verb", "length", "sentence"),
     [
         ("approve", "long", "“long” isn't a duration: use for example 90m or 1h30m."),
-        ("access/grant", "", "A claim's event is one of access/approve, access/deny and"),
+        ("access/grant", "", "A claim's event must be one of access/approve, access/deny and"),
     ],
 )
 def test_reviews_that_are_refused(

@@ -36,6 +36,7 @@ def test_every_address_is_of_loopback(sandbox: Sandbox) -> None:
     for address in (
         sandbox.url,
         *sandbox.base_urls.values(),
+        sandbox.tenant.url,
         sandbox.aws.endpoint,
         sandbox.double.url,
     ):
@@ -53,6 +54,8 @@ def test_variables_are_what_a_shell_needs(sandbox: Sandbox) -> None:
         "INDENT_WEBHOOK_SECRET": sandbox.webhook_secret,
         "AUTHZEN_URL": sandbox.url.removesuffix("/"),
         "AUTHZEN_TOKEN": sandbox.authzen_token,
+        "CONDUCTORONE_URL": f"{sandbox.url}conductorone",
+        "CONDUCTORONE_CALLS_URL": sandbox.tenant.calls_url,
         **{key: value for key, value in deployed.items() if key in PLAIN_KEYS},
         **{
             key: value

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.local_aws.program import PROJECT, ROOT
 
 
-def project_in(folder: Path, *, region: str = "us-west-2", **settings: str) -> Path:
-    """Put the project's files there, with a dev stack of these settings; the program stays ours."""
+def project_in(
+    folder: Path, *, region: str = "us-west-2", encrypted: Sequence[str] = (), **settings: str
+) -> Path:
+    """Put the project's files there, with a dev stack of these settings; the program stays ours.
+
+    The keys in `encrypted` have a value that is encrypted.
+    """
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     lines = [f"  {PROJECT}:{key}: {json.dumps(value)}\n" for key, value in settings.items()]
+    lines += [f"  {PROJECT}:{key}: {{secure: v1:encrypted}}\n" for key in encrypted]
     (folder / "Pulumi.dev.yaml").write_text(
         f"config:\n  aws:region: {region}\n{''.join(lines)}", encoding="utf-8"
     )

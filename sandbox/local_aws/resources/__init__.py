@@ -1,4 +1,4 @@
-"""What the sandbox can make on its local AWS: one class for each of Pulumi's resource types."""
+"""The resources that the sandbox can make on its local AWS: a class for each of Pulumi's types."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ RESOURCES: dict[str, Resource] = {
 
 
 def resource_of(type_token: str) -> Resource:
-    """Find what makes resources of a type.
+    """Find the class that makes resources of a type.
 
     Raises:
-        UnknownToSandboxError: when nothing does.
+        UnknownToSandboxError: there is none.
     """
     if type_token not in RESOURCES:
         raise UnknownToSandboxError(

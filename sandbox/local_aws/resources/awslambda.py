@@ -81,7 +81,7 @@ class Function(Resource):
         }
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
-        """Compare code by what it is, not by where its files lie."""
+        """Compare code by its content, not by the place of its files."""
         changed = super().changes(state, inputs) - {"code"}
         code = inputs["code"]
         if isinstance(code, Mapping):  # the engine compares by hash, and sends no more
@@ -134,9 +134,9 @@ class Function(Resource):
 
 
 class FunctionUrl(Resource):
-    """A function's own address. The statements that open it stay when it is deleted.
+    """A function's URL. The statements that make it public stay when it is deleted.
 
-    The provider leaves them, too.
+    The provider also leaves them.
     """
 
     type = "aws:lambda/functionUrl:FunctionUrl"
@@ -146,7 +146,7 @@ class FunctionUrl(Resource):
     deletion = ("delete_function_url_config", "FunctionName")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
-        """Create the URL; one without AWS's signature is opened to everybody, as AWS asks."""
+        """Create the URL; one without AWS's signature is made public, as AWS requires."""
         functions, name = aws.client("lambda"), inputs["functionName"]
         config = functions.create_function_url_config(
             FunctionName=name, AuthType=inputs["authorizationType"]

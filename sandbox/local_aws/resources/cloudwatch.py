@@ -27,7 +27,7 @@ _NAMES = {
 
 
 class MetricAlarm(PutResource):
-    """An alarm on one metric. Moto keeps it, and never rings it by itself."""
+    """An alarm on one metric. In moto, it never fires by itself."""
 
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
     known_inputs = frozenset({"name", "dimensions", "tags", *_NAMES})

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: a log group, and what is counted in it."""
+"""CloudWatch Logs: a log group, and the metrics made from it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LogGroup(Resource):
 
 
 class LogMetricFilter(Resource):
-    """A metric that is made from the lines of a log group. Moto counts nothing by it."""
+    """A metric that is made from the lines of a log group. Moto never computes it."""
 
     type = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
     known_inputs = frozenset({"name", "logGroupName", "pattern", "metricTransformation"})
@@ -50,7 +50,7 @@ class LogMetricFilter(Resource):
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put the filter."""
-        # The engine sends None for what the program leaves out.
+        # The engine sends None for inputs that the program leaves out.
         transformation = {
             theirs: value
             for ours, theirs in _NAMES.items()

@@ -1,4 +1,4 @@
-"""IAM: roles, the policies in them, and the managed policies beside them."""
+"""IAM: roles, the policies in them, and managed policies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Role(Resource):
-    """A role, who may assume it, and the boundary of its rights."""
+    """A role, who may assume it, and its permissions boundary."""
 
     type = "aws:iam/role:Role"
     known_inputs = frozenset(
@@ -51,7 +51,7 @@ class Role(Resource):
 
 
 class RolePolicy(PutResource):
-    """A policy that lies in one role."""
+    """An inline policy of a role."""
 
     type = "aws:iam/rolePolicy:RolePolicy"
     known_inputs = frozenset({"name", "role", "policy"})

@@ -1,4 +1,4 @@
-"""Pulumi's invokes: what the program asks AWS without making anything."""
+"""Pulumi's invokes: calls of the program that make nothing."""
 
 from __future__ import annotations
 

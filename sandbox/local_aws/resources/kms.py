@@ -1,4 +1,4 @@
-"""KMS: a key and its alias. Both are made by `make bootstrap`, too, and imported."""
+"""KMS: a key and its alias. `make bootstrap` also makes both, which are then imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sandbox.local_aws.clients import Clients
 
-# KMS takes no list of tags as the other services do.
+# KMS has another form of tags than the other services.
 _TAG, _TAG_VALUE = "TagKey", "TagValue"
 
 
@@ -24,7 +24,7 @@ class Key(Resource):
     deletion = ("schedule_key_deletion", "KeyId")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
-        """Create the key, then have it turned over."""
+        """Create the key, then switch its rotation on."""
         kms = aws.client("kms")
         key = kms.create_key(
             Description=inputs.get("description", ""),
@@ -36,7 +36,7 @@ class Key(Resource):
         return key["KeyId"], {"keyId": key["KeyId"], "arn": key["Arn"]}
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
-        """Read an imported one, of which nothing but the id is known."""
+        """Read an imported one, of which only the id is known."""
         if existing.state:
             return {}
         kms, id_ = aws.client("kms"), existing.id
@@ -66,6 +66,6 @@ class Alias(Resource):
         return inputs["name"], {"name": inputs["name"]}
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
-        """Tell which key it names; its own name is its id."""
+        """Say which key it names; its own name is its id."""
         key = aws.client("kms").describe_key(KeyId=existing.id)["KeyMetadata"]
         return {"name": existing.id, "targetKeyId": key["KeyId"]}

@@ -1,4 +1,4 @@
-"""Where moto 5.2.5 is not AWS, and what the sandbox does about it. Each gap has its reason here."""
+"""Where moto 5.2.5 differs from AWS, and what the sandbox does about each difference."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MOST_ENVIRONMENT_BYTES = 4096
 
 
 class RefusedByAwsError(Exception):
-    """AWS would refuse this, or should be given something else; moto would take it."""
+    """AWS would refuse this, or needs something else; moto would accept it."""
 
 
 def check_bucket_policy(policy: str, bucket_arn: str) -> None:
-    """Accept exactly the denial of plain HTTP.
+    """Accept the denial of plain HTTP, and no other policy.
 
     Moto evaluates bucket policies without their conditions, so this one would deny every call. It
     is kept there and not evaluated (`sandbox.local_aws.moto_server`); nor would any other be, so
@@ -32,8 +32,8 @@ def check_bucket_policy(policy: str, bucket_arn: str) -> None:
     }
     if [{**statement, "Sid": ""} for statement in statements] != [{**denial, "Sid": ""}]:
         raise RefusedByAwsError(
-            "The policy of a bucket is more or less than the denial of plain HTTP, and moto cannot "
-            "evaluate it: see sandbox/local_aws/resources/moto_workarounds.py"
+            "A bucket's policy is not exactly the denial of plain HTTP, and moto cannot evaluate "
+            "another one: see sandbox/local_aws/resources/moto_workarounds.py"
         )
 
 
@@ -43,7 +43,7 @@ def url_with_slash(url: str) -> str:
 
 
 def check_environment(variables: Mapping[str, str]) -> None:
-    """Refuse an environment over 4 KB, as AWS does; moto takes any (Lambda quotas)."""
+    """Refuse an environment over 4 KB, as AWS does; moto accepts any size (Lambda quotas)."""
     size = sum(len(f"{key}{value}".encode()) for key, value in variables.items())
     if size > MOST_ENVIRONMENT_BYTES:
         raise RefusedByAwsError(
@@ -52,12 +52,12 @@ def check_environment(variables: Mapping[str, str]) -> None:
 
 
 def logging_of(function_inputs: Mapping[str, Any]) -> tuple[Literal["JSON", "Text"], str]:
-    """Take a function's log format and log group from what the program asked; moto forgets both."""
+    """Read a function's log format and log group from the inputs; moto forgets both."""
     logging = function_inputs["loggingConfig"]
     return logging["logFormat"], logging["logGroup"]
 
 
 def reserved_concurrency_of(function_inputs: Mapping[str, Any]) -> int | None:
-    """Take it from what the program asked; moto reports 0, which shuts a function, as none."""
+    """Read it from the inputs; moto reports 0, which shuts a function, as None."""
     reserved = function_inputs.get("reservedConcurrentExecutions")
     return None if reserved is None else int(reserved)

@@ -1,4 +1,4 @@
-"""What a resource type is to the sandbox."""
+"""The base of the sandbox's resource types."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from sandbox.local_aws.clients import Clients
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi: "this map is not what it seems"
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's signature of a special map
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi: "but a secret"
 
 
 class UnknownToSandboxError(Exception):
-    """The program uses something of AWS that the sandbox does not make; says where to add it."""
+    """The program uses an AWS feature that the sandbox lacks; the message says where to add it."""
 
 
 class Existing(NamedTuple):
@@ -34,7 +34,7 @@ class Existing(NamedTuple):
 class Resource(ABC):
     """Makes resources of one type on the local AWS, and answers as the pinned provider would.
 
-    It reads and changes what `make up` and the tests on Pulumi's engine need, and no more.
+    It reads and changes only what `make up` and the tests on Pulumi's engine need.
 
     Attributes:
         type: Pulumi's type token.
@@ -57,7 +57,7 @@ class Resource(ABC):
         """Make the resource from plain inputs; returns its id and its outputs beyond the inputs."""
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:  # noqa: ARG002 - what overrides it needs them
-        """Give the properties that may differ from the state; none, unless a subclass looks.
+        """Give the properties that may differ from the state; none, unless a subclass reads them.
 
         Raises:
             botocore.exceptions.ClientError: it is gone.
@@ -73,7 +73,7 @@ class Resource(ABC):
         """Change it in place from its state to these inputs; returns the outputs that changed.
 
         Raises:
-            UnknownToSandboxError: unless a subclass can.
+            UnknownToSandboxError: the type cannot be changed in place.
         """
         changes = ", ".join(sorted(self.changes(existing.state, inputs)))
         raise UnknownToSandboxError(
@@ -87,14 +87,14 @@ class Resource(ABC):
         getattr(aws.client(self.service), operation)(**{argument: existing.id})
 
     def changes(self, state: Mapping[str, Any], inputs: Mapping[str, Any]) -> set[str]:
-        """Tell which inputs differ from a state."""
+        """Say which inputs differ from a state."""
         return {key for key in self.known_inputs if state.get(key) != inputs.get(key)}
 
     def check(self, logical_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Unwrap the inputs and add a name such as `state-1a2b3c4` where the program gave none.
 
         Raises:
-            UnknownToSandboxError: for an input that `create` would not heed.
+            UnknownToSandboxError: for an input that `create` would ignore.
         """
         for unknown in sorted(set(inputs) - self.known_inputs):
             raise UnknownToSandboxError(
@@ -111,7 +111,7 @@ class Resource(ABC):
 
 
 class PutResource(Resource):
-    """A resource that AWS puts whole: what creates it replaces one that is there."""
+    """A resource that AWS replaces as a whole: creating it replaces an existing one."""
 
     def update(
         self,
@@ -119,12 +119,12 @@ class PutResource(Resource):
         inputs: Mapping[str, Any],
         aws: Clients,
     ) -> dict[str, Any]:
-        """Put it in place of what is there."""
+        """Replace what is there."""
         return self.create(inputs, aws)[1]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - any property of any resource
-    """Take a property out of Pulumi's secret envelopes, at any depth."""
+    """Unwrap a property from Pulumi's secret envelopes, at any depth."""
     if isinstance(value, dict):
         if value.get(SIGNATURE) == SECRET:
             return plain(value["value"])
@@ -135,5 +135,5 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any property of any resource
 
 
 def tag_list(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Write the tags of a resource as most of AWS's services take them."""
+    """Write the tags of a resource in the form of most AWS services."""
     return [{"Key": key, "Value": value} for key, value in sorted(inputs.get("tags", {}).items())]

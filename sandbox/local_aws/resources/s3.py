@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Bucket(Resource):
-    """A bucket in the stack's region. `make bootstrap` makes one, too, which is imported."""
+    """A bucket in the stack's region. `make bootstrap` also makes one, which is then imported."""
 
     type = "aws:s3/bucket:Bucket"
     known_inputs = frozenset({"bucket", "tags"})
@@ -27,14 +27,14 @@ class Bucket(Resource):
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Create the bucket, then tag it."""
         s3, name = aws.client("s3"), inputs["bucket"]
-        # S3 takes no location constraint for its oldest region, and asks one for every other.
+        # S3 accepts no location constraint for its oldest region, and requires one for every other.
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}}
         s3.create_bucket(Bucket=name, **({} if aws.region == "us-east-1" else elsewhere))
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(inputs)})
         return name, _outputs(name, aws)
 
     def read(self, existing: Existing, aws: Clients) -> dict[str, Any]:
-        """Read an imported one, of which nothing but the id is known."""
+        """Read an imported one, of which only the id is known."""
         if existing.state:
             return {}
         tags = aws.client("s3").get_bucket_tagging(Bucket=existing.id)["TagSet"]
@@ -54,7 +54,7 @@ class BucketPolicy(PutResource):
     deletion = ("delete_bucket_policy", "Bucket")
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
-        """Put the policy, which has to be the one that the local AWS heeds."""
+        """Put the policy, which must be the one that the local AWS supports."""
         check_bucket_policy(inputs["policy"], f"arn:aws:s3:::{inputs['bucket']}")
         aws.client("s3").put_bucket_policy(Bucket=inputs["bucket"], Policy=inputs["policy"])
         return inputs["bucket"], {}
@@ -64,7 +64,7 @@ class BucketSetting(PutResource):
     """A setting of a bucket; its id is the bucket's name.
 
     Attributes:
-        put: S3's operation that puts it, and the argument that takes it.
+        put: S3's operation that puts it, and the operation's argument.
     """
 
     replacement_inputs = frozenset({"bucket"})
@@ -73,7 +73,7 @@ class BucketSetting(PutResource):
 
     @abstractmethod
     def setting(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the setting as S3 takes it."""
+        """Write the setting in S3's form."""
 
     def create(self, inputs: Mapping[str, Any], aws: Clients) -> tuple[str, dict[str, Any]]:
         """Put it."""
@@ -100,7 +100,7 @@ class BucketVersioning(BucketSetting):
         return {"versioningConfiguration": {"status": versioning.get("Status", "Disabled")}}
 
     def delete(self, existing: Existing, aws: Clients) -> None:
-        """Suspend it: it cannot be taken off."""
+        """Suspend it: S3 cannot remove it."""
         aws.client("s3").put_bucket_versioning(
             Bucket=existing.id, VersioningConfiguration={"Status": "Suspended"}
         )
@@ -130,7 +130,7 @@ class BucketEncryption(BucketSetting):
 
 
 class BucketLifecycle(BucketSetting):
-    """What is deleted by itself, and when."""
+    """Which objects expire, and when."""
 
     type = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
     known_inputs = frozenset({"bucket", "rules"})
@@ -143,7 +143,7 @@ class BucketLifecycle(BucketSetting):
 
 
 class BucketPublicAccessBlock(BucketSetting):
-    """Which ways of making the bucket public are shut."""
+    """Which ways of making the bucket public are blocked."""
 
     type = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
     known_inputs = frozenset(

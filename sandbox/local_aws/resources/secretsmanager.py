@@ -30,7 +30,7 @@ class Secret(Resource):
         return secret["ARN"], {"name": secret["Name"], "arn": secret["ARN"]}
 
     def delete(self, existing: Existing, aws: Clients) -> None:
-        """Delete the secret, to be recovered for as long as its window says."""
+        """Delete the secret, recoverable within its window."""
         window = int(existing.state["recoveryWindowInDays"])
         aws.client("secretsmanager").delete_secret(
             SecretId=existing.id, RecoveryWindowInDays=window
@@ -57,4 +57,4 @@ class SecretVersion(Resource):
         }
 
     def delete(self, existing: Existing, aws: Clients) -> None:
-        """Leave it: AWS ends a version by itself, once no stage names it."""
+        """Do nothing: AWS removes a version once no stage names it."""

@@ -1,4 +1,4 @@
-"""SNS: the topic that alarms write to, who may, and who reads it."""
+"""SNS: the topic of the alarms, its policy, and its subscribers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TopicPolicy(PutResource):
         return inputs["arn"], {"owner": aws.account}
 
     def delete(self, existing: Existing, aws: Clients) -> None:
-        """Leave the topic to its account alone, as the provider does: there is always a policy."""
+        """Put the default policy, for the account only, as the provider does."""
         owner = {
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{aws.account}:root"},
@@ -58,7 +58,7 @@ class TopicPolicy(PutResource):
 
 
 class TopicSubscription(Resource):
-    """Who is told. AWS mails a link first; moto takes any address as confirmed."""
+    """A subscriber. AWS mails a link first; moto treats any address as confirmed."""
 
     type = "aws:sns/topicSubscription:TopicSubscription"
     known_inputs = frozenset({"topic", "protocol", "endpoint"})
