@@ -15,7 +15,6 @@ from handler.durations import in_words, parse_duration
 from handler.providers.registry import BY_ID
 from handler.request import ACCESS
 from handler.rules.conditions import NOT_LISTED
-from handler.rules.evaluate import NO_DUTY
 
 YES, NO, NOTE = "yes", "no", "note"
 SETTINGS = "the settings"
@@ -54,13 +53,25 @@ def why(record: Record) -> str:
     if record["outcome"] == "approve":
         words = reason.removeprefix("Approved: ")
         return f"dry run: {words}" if record["dry_run"] else words
-    if reason != NO_DUTY:
+    if not _rests_on_duties(record):
         return reason
     objection = next(_objections(record), "")
     failures = _failures(record)[:1]
     if not (objection or failures):
         objection = reason
     return "; ".join(filter(None, (objection, *failures, *hidden_emails(record).values())))
+
+
+def _rests_on_duties(record: Record) -> bool:
+    """Whether humans decide because no duty counts, so that its objection says more.
+
+    It compares values: the words of the reason may be those of an older version.
+    """
+    trace = record["trace"]
+    verdicts = {rule["verdict"] for rule in trace["rules"]}
+    if "grants" in verdicts and trace["request"].get("all_or_nothing"):
+        return False
+    return bool(verdicts) and verdicts <= {"no", "grants"} and not trace["limits"]
 
 
 def _objections(record: Record) -> Iterator[str]:
@@ -70,17 +81,18 @@ def _objections(record: Record) -> Iterator[str]:
         if rule["verdict"] != NO:
             continue
         duties = rule.get("duties", ())
-        if rule["why"] != NO_DUTY and not all(duty["why"] for duty in duties):
-            # Its duties would do: something else is missing.
-            yield f"{rule_title(rule['rule'])}: {rule['why']}"
+        why_not = f"{rule_title(rule['rule'])}: {rule['why']}" if rule.get("why") else ""
+        if why_not and not all(duty["why"] for duty in duties):
+            # A duty counts: something else is missing.
+            yield why_not
         for duty in duties:
             objection = f"{names[duty['duty']]}: {duty['why']}"
             if duty["why"] == NOT_LISTED:
                 others.append(objection)
             elif duty["why"]:
                 of_duties.append(objection)
-        if rule["why"] != NO_DUTY and not duties:
-            others.append(f"{rule_title(rule['rule'])}: {rule['why']}")
+        if why_not and not duties:
+            others.append(why_not)
     yield from of_duties
     yield from others
 
@@ -181,7 +193,8 @@ def _verdict(rule: Record, at: datetime | None) -> tuple[str, str]:
         case "denies":
             return f"{name}: denies it", NO
         case _:
-            return f"{name}: not matched: {rule.get('why', 'the record does not say why')}", NO
+            why_not = f": {rule['why']}" if rule.get("why") else ""
+            return f"{name}: not matched{why_not}", NO
 
 
 def _duty_line(duty: Record, names: Sequence[str]) -> Line:

@@ -61,7 +61,7 @@ def test_what_differs(dba: Command) -> None:
     assert answer.lines == [
         "2026-03-04T12:00:00Z  jane@example.com for db:prod",
         "  was  approved for 6 hours: Approved: on call for DBA (incident.io) until 14:00 UTC",
-        "  now  left to humans: only rules in dry run approve it",
+        "  now  left to humans: only rules in dry run would approve it",
         f"by the policy from {policy}: 1 the same, 1 different",
     ]
 
@@ -88,7 +88,7 @@ def test_json(dba: Command) -> None:
     }
     assert different == {
         **named,
-        "differs": ["outcome", "reason", "rules", "duration"],
+        "differs": ["outcome", "rules", "duration", "evidence"],
         "was": {
             "outcome": "approve",
             "reason": "Approved: on call for DBA (incident.io) until 14:00 UTC",
@@ -97,7 +97,7 @@ def test_json(dba: Command) -> None:
         },
         "now": {
             "outcome": "abstain",
-            "reason": "only rules in dry run approve it",
+            "reason": "only rules in dry run would approve it",
             "rules": [],
             "duration": None,
         },
@@ -116,7 +116,7 @@ def test_what_cannot_be_decided_again_is_counted(dba: Command) -> None:
     ]
     answer = dba("replay", "-", stdin=lines(*records))
     assert answer.status == 1
-    assert answer.lines[-1].startswith("2 could not be decided again: it was cut to size")
+    assert answer.lines[-1].startswith("2 could not be decided again: the log line was shortened")
 
 
 def test_lines_that_cannot_be_read_are_counted(dba: Command) -> None:

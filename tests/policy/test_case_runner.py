@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handler.rules.evaluate import NO_DUTY
 from policy.case_runner import FileError, run_policy_tests
 from tests.policy.policy_folder import ON_SHIFT, POLICY, TESTS, one_case, run_tests, write_policy
 
@@ -73,7 +74,7 @@ def test_good_policy_has_no_faults(tmp_path: Path) -> None:
         (
             "another action",
             {"asks_for": "action: deploy\nasks_for"},
-            "{approved: false, why: no rule is for the action deploy}",
+            "{approved: false, why: no rule covers the action deploy}",
         ),
         ("the action that is meant anyway", {"who": "action: access\nwho"}, YES.format("3h")),
         (
@@ -105,7 +106,12 @@ def test_case_is_decided_as_the_function_would(
             "not approved, and should be",
             {"DBA": "API"},
             YES.format("3h"),
-            [('approved by "DBAs" for 3 hours', "not approved: no duty of the requester counts")],
+            [
+                (
+                    'approved by "DBAs" for 3 hours',
+                    f"not approved: {NO_DUTY}",
+                )
+            ],
         ),
         (
             "by another rule, for another time, on other grounds",
@@ -124,7 +130,7 @@ def test_case_is_decided_as_the_function_would(
             [
                 ('denied by "no vault"', "denied by nothing"),
                 ('approved in dry run by "dry"', "approved in dry run by nothing"),
-                ('because "never"', 'because "no rule is for other:orders"'),
+                ('because "never"', 'because "no rule covers other:orders"'),
             ],
         ),
     ],
@@ -194,7 +200,7 @@ def test_denial_counts_where_nothing_would_approve_anyway(tmp_path: Path) -> Non
     """A rule that guards what no rule opens yet can be tried, too."""
     run = run_tests(tmp_path)
     vault = run.results[-1]
-    assert vault.decision.reason == "no rule is for vault:innermost-1"
+    assert vault.decision.reason == "no rule covers vault:innermost-1"
     assert vault.differences == ()
 
 
