@@ -15,7 +15,7 @@ from handler.providers.registry import BY_ID
 from handler.request import ACCESS, Request, Resource
 from policy import grammar
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
-from policy.reader import Reader
+from policy.yaml_values import Reader
 from policy.yaml_file import read_yaml
 
 MOST_CHARACTERS = 200

@@ -20,7 +20,7 @@ from handler.rules.model import LONGEST_GRACE, Policy
 from policy import grammar, lint
 from policy.diagnostics import Problem, Problems, line_of, look_of, nearest, quoted
 from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, LIMITS
-from policy.reader import ANY, Reader
+from policy.yaml_values import ANY, Reader
 from policy.yaml_file import read_yaml
 
 GRANT_KEYS = ("duration", "end_with_shift", "dry_run")

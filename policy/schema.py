@@ -18,7 +18,7 @@ from policy.case_file import MOST_CHARACTERS
 from policy.diagnostics import DASHES, QUOTES, STARS
 from policy.grammar import DUTIES, GROUPS, HAS_LEVELS, Shape
 from policy.loader import GRANT_KEYS
-from policy.reader import ANY
+from policy.yaml_values import ANY
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parent
